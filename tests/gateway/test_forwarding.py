@@ -8,6 +8,7 @@ import json
 import socket
 import tracemalloc
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +17,7 @@ import uvicorn
 from tests.client.conftest import PNG
 from tests.client.virtual_loop import on_virtual_clock
 from tests.gateway.api.test_consumer_socket import ask, next_text
-from tests.gateway.api.test_events import port_of, receive, socket_to
+from tests.gateway.api.test_events import receive, socket_to
 from tests.gateway.api.test_messages import picture
 from tests.gateway.conftest import SERVER, Running
 
@@ -30,17 +31,20 @@ from webwx.gateway.forwarding import Elsewhere, RequestForwarding
 from webwx.gateway.local import LocalGateway
 from webwx.gateway.owner_client import OwnerClient
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.serve import listen, serve_started
+from webwx.gateway.upload_exchange import UploadExchange
+from webwx.gateway.uploads import UploadStore
 from webwx.storage.open import open_records
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from litestar.types import Receive, Scope, Send
     from tests.carriers import Counted
     from websockets.asyncio.client import ClientConnection
 
+    from webwx.gateway.serve import Listener
     from webwx.sandbox.world import World
 
 SECRET = b"a secret of the whole cluster"
@@ -144,7 +148,9 @@ class Node:
     def __init__(self, app: Any, table: Table, *, answer_timeout: float = 30) -> None:
         signatures = Signatures(SECRET)
         self._client = OwnerClient(answer_timeout=answer_timeout)
-        self.forwarding = RequestForwarding(app, table, signatures, self._client)
+        uploads = UploadStore(open_records("memory:"), Path("uploads"), lambda: 0.0)
+        exchange = UploadExchange(uploads, signatures, self._client)
+        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange)
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 
     @contextlib.asynccontextmanager
@@ -622,6 +628,19 @@ class TwoGateways:
             yield client
 
 
+@contextlib.asynccontextmanager
+async def _started(gateway: Gateway, listener: Listener) -> AsyncIterator[None]:
+    """Serve a gateway."""
+    ready = asyncio.Event()
+    server = asyncio.ensure_future(serve_started(gateway, listener, ready.set))
+    await ready.wait()
+    try:
+        yield
+    finally:
+        server.cancel()
+        await asyncio.wait([server])
+
+
 @pytest.fixture
 async def two(world: World, counted: Counted, tmp_path: Path) -> AsyncIterator[TwoGateways]:
     """Two gateways on ports; the account 1 named `default` is logged in at the second one."""
@@ -640,15 +659,16 @@ async def two(world: World, counted: Counted, tmp_path: Path) -> AsyncIterator[T
             )  # fmt: skip
             table = Table(owned=EPOCH if name == "owner" else 0)
             config = GatewayConfig(listen=ListenTable(port=0))
+            listener = listen(config)
+            table.here = listener.url
             gateway = Gateway(
                 config, records, port, home / "files", clock=world.clock.now, owners=table, secret=SECRET,
-                answers_clients=name == "front",
+                address=listener.url, answers_clients=name == "front",
             )  # fmt: skip
             await gateway.start()
             opened.push_async_callback(gateway.close)
-            running = Running(gateway, port, world, home)
-            table.here = f"http://{await opened.enter_async_context(port_of(running))}"
-            runnings.append((running, table))
+            await opened.enter_async_context(_started(gateway, listener))
+            runnings.append((Running(gateway, port, world, home), table))
         [(front, front_table), (owner, owner_table)] = runnings
         await owner.log_in()
         await front.port.add_account("default")
@@ -702,6 +722,22 @@ async def test_parts_of_media_are_downloaded_at_any_gateway(two: TwoGateways) ->
         assert part.headers["content-range"] == f"bytes 100-199/{len(PNG)}"
         same = await client.get(f"{PATH}/{number}/media", headers={"If-None-Match": whole.headers["etag"]})
         assert (same.status_code, same.content) == (304, b"")
+
+
+async def test_an_upload_to_one_gateway_is_sent_by_another(two: TwoGateways) -> None:
+    async with two.client("send") as client:
+        uploaded = (await client.post("/api/v1/uploads", params={"name": "cat.png"}, content=PNG)).json()
+        file = {"upload_id": uploaded["upload_id"]}
+        sent = await client.post(PATH, json={"to": "filehelper", "file": file})
+        assert sent.status_code == 201
+        kept = await client.get(f"/api/v1/uploads/{uploaded['upload_id']}")
+        assert (kept.status_code, kept.json()["name"]) == (200, "cat.png")
+        two.front.gateway.uploads.path(uploaded["upload_id"]).unlink()
+        lost = await client.post(PATH, json={"to": "filehelper", "file": file})
+        assert (lost.status_code, lost.json()["code"]) == (404, "not-found")
+
+    assert len(two.owner.world.inbox("me")["filehelper"].messages) == 1
+    assert list((two.owner.folder / "files" / "uploads").iterdir()) == []
 
 
 async def test_the_steps_of_a_login_are_streamed_at_any_gateway(two: TwoGateways) -> None:

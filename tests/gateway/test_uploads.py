@@ -145,3 +145,21 @@ async def test_an_upload_is_deleted_after_a_day(uploads: UploadStore, tmp_path: 
 )
 def test_names_have_no_folders_and_no_control_characters(name: str, plain: str) -> None:
     assert plain_name(name) == plain
+
+
+async def test_a_node_deletes_its_own_expired_uploads_and_those_that_another_one_has_left(tmp_path: Path) -> None:
+    NOW[0] = 1_000.0
+    records = open_records("memory:")
+    one, two = (UploadStore(records, tmp_path / name, lambda: NOW[0], f"http://{name}") for name in ("one", "two"))
+    upload = await one.add(pieces(PNG), name="x", owner="k", limit=10**6)
+    NOW[0] += LIFETIME
+    await two.delete_expired()
+    assert one.path(upload.id).exists()
+    assert await records.get("upload", upload.id) is not None
+    await one.delete_expired()
+    assert not one.path(upload.id).exists()
+
+    upload = await one.add(pieces(PNG), name="x", owner="k", limit=10**6)
+    NOW[0] += 2 * LIFETIME
+    await two.delete_expired()
+    assert await records.get("upload", upload.id) is None

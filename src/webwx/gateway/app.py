@@ -100,6 +100,7 @@ class Gateway:
         rng: Adds a random time to the pauses between attempts at webhooks.
         outgoing: Fetches the files of sends that have a URL.
         owners: The owners of the accounts, if several machines share them; None: this gateway has all accounts.
+        address: URL at which the other nodes of a cluster reach this one.
         secret: The secret with which the nodes of a cluster sign the requests that they forward to each other.
         answers_clients: Whether this gateway answers requests of clients, not only those that other nodes forward.
     """
@@ -117,6 +118,7 @@ class Gateway:
         rng: random.Random | None = None,
         outgoing: OutgoingClient | None = None,
         owners: Owners | None = None,
+        address: str = "",
         secret: bytes = b"",
         answers_clients: bool = True,
     ) -> None:
@@ -134,8 +136,22 @@ class Gateway:
         self.streams = OpenStreams(self.access.is_current, sleep)
         self.audit_log = AuditLog(records, port, clock)
         self._outgoing = outgoing
-        self.uploads = UploadStore(records, folder / "uploads", clock)
-        self.files = FileSources(self.uploads, self._connect, config.limits)
+        self.routes = route_table(config.limits.body)
+        """The table of routes."""
+        self.uploads = UploadStore(records, folder / "uploads", clock, address)
+        self.forwarding: RequestForwarding | None = None
+        """Forwards requests to the owners of their accounts; None without a cluster."""
+        fetch_upload, signatures = None, None
+        if owners is not None:
+            from webwx.gateway.forwarding import RequestForwarding  # a gateway without a cluster starts sooner
+            from webwx.gateway.owner_client import OwnerClient
+            from webwx.gateway.upload_exchange import UploadExchange
+
+            signatures, client = Signatures(secret, clock), OwnerClient()
+            exchange = UploadExchange(self.uploads, signatures, client)
+            fetch_upload = exchange.fetch
+            self.forwarding = RequestForwarding(self.routes, owners, signatures, client, exchange)
+        self.files = FileSources(self.uploads, self._connect, config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
         self.webhooks = Webhooks(records, clock)
@@ -150,20 +166,11 @@ class Gateway:
         )  # fmt: skip
         self.fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
-        self.routes = route_table(config.limits.body)
-        """The table of routes."""
         reception = Reception(self.receivers, self.notifications, records, folder, clock)
         self.times = RequestTimes(Hooks(self.answer, reception))
         self.app: ASGIApp = Front(self.times, config, is_vendor_request)
         """The application to serve."""
-        self.forwarding: RequestForwarding | None = None
-        """Forwards requests to the owners of their accounts; None without a cluster."""
-        if owners is not None:
-            from webwx.gateway.forwarding import RequestForwarding  # a gateway without a cluster starts sooner
-            from webwx.gateway.owner_client import OwnerClient
-
-            signatures = Signatures(secret, clock)
-            self.forwarding = RequestForwarding(self.routes, owners, signatures, OwnerClient())
+        if signatures is not None:
             self.app = SignedRequests(self.times, self.app if answers_clients else None, signatures)
 
     def __repr__(self) -> str:

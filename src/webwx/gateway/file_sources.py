@@ -28,10 +28,18 @@ class FileSources:
         uploads: The uploads.
         connect: Returns the client that fetches URLs.
         limits: Limits of sizes.
+        fetch_upload: Returns the content of an upload that another node of a cluster stores.
     """
 
-    def __init__(self, uploads: UploadStore, connect: Callable[[], OutgoingClient], limits: LimitsTable) -> None:
+    def __init__(
+        self,
+        uploads: UploadStore,
+        connect: Callable[[], OutgoingClient],
+        limits: LimitsTable,
+        fetch_upload: Callable[[StoredUpload], AsyncIterator[bytes]] | None = None,
+    ) -> None:
         self.uploads = uploads
+        self._fetch_upload = fetch_upload
         self._connect = connect
         self._limits = limits
 
@@ -41,17 +49,21 @@ class FileSources:
     @asynccontextmanager
     async def uploaded(self, upload_id: str, owner: str) -> AsyncIterator[StoredUpload]:
         """
-        Return a complete upload of a caller.
+        Return a complete upload of a caller; if another node stores it, a copy.
 
         Raises:
-            GatewayProblem: There is no such upload, or it is not complete.
+            GatewayProblem: There is no such upload, it is not complete, or its node cannot be reached.
         """
         upload = await self.uploads.find(upload_id, owner)
         if upload is None:
             raise GatewayProblem("not-found", "There is no such upload of this key, or it has expired.")
         if not upload.is_complete:
             raise GatewayProblem("conflict", "This upload is not complete.")
-        yield upload
+        if self._fetch_upload is None or not self.uploads.is_elsewhere(upload):
+            yield upload
+            return
+        async with self._stored(self._fetch_upload(upload), upload.name, owner, upload.size) as copy:
+            yield copy
 
     @asynccontextmanager
     async def inline(self, data: str, owner: str) -> AsyncIterator[StoredUpload]:

@@ -24,7 +24,6 @@ import msgspec
 from litestar.enums import ScopeType
 
 from webwx.errors import InvalidSettings
-from webwx.gateway.front import client_address
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
 
@@ -52,10 +51,10 @@ _STATE = "forwarded"
 class ForwardedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the first node of a request states about it."""
 
-    account: int
-    """Number of the account that the request is for."""
+    account: int | None
+    """Number of the account that the request is for; None: it is for the node itself, such as an upload of it."""
     epoch: int
-    """Epoch of the account that the first node has seen."""
+    """Epoch of the account that the first node has seen; 0 without an account."""
     client: str
     """IP address of the caller; empty if it is unknown."""
     host: str
@@ -94,24 +93,36 @@ class Signatures:
     def __repr__(self) -> str:
         return "Signatures()"
 
-    def sign(self, scope: HTTPScope | WebSocketScope, target: str, *, account: int, epoch: int) -> str:
+    def sign(
+        self,
+        method: str,
+        target: str,
+        *,
+        account: int | None = None,
+        epoch: int = 0,
+        client: str = "",
+        host: str = "",
+        scheme: str = "http",
+    ) -> str:
         """
-        Return the header's value for a request that is forwarded.
+        Return the header's value for a request to another node.
 
         Args:
-            scope: The request.
+            method: The method.
             target: Path and query, as they are sent.
-            account: Number of the account that it is for.
+            account: Number of the account that it is for; None: it is for the node itself.
             epoch: The account's epoch.
+            client: IP address of the caller.
+            host: Host header of the caller.
+            scheme: Scheme of the URL that the caller used.
         """
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         stated = msgspec.json.encode(
             ForwardedRequest(
-                account=account, epoch=epoch, client=client_address(scope), host=host.decode("latin-1"),
-                scheme=scope["scheme"], time=self._clock(), nonce=secrets.token_urlsafe(16),
+                account=account, epoch=epoch, client=client, host=host, scheme=scheme, time=self._clock(),
+                nonce=secrets.token_urlsafe(16),
             )
         )  # fmt: skip
-        return f"{_encode(stated)}.{_encode(self._signature(method_of(scope), target, stated))}"
+        return f"{_encode(stated)}.{_encode(self._signature(method, target, stated))}"
 
     def verify(self, scope: HTTPScope | WebSocketScope, value: bytes) -> ForwardedRequest:
         """

@@ -3,7 +3,7 @@ An ASGI application that forwards requests for an account to the node that owns 
 
 Every node of a cluster answers clients. A request whose path names an account is forwarded to the account's owner, body
 and answer piece by piece, so nothing is collected in memory: a slow client slows the owner down, and if the client
-leaves, the forwarded request ends.
+leaves, the forwarded request ends. A request for an upload is forwarded to the node that stores it.
 
 The owner decides by the header whether it still owns the account, before it reads the body, and answers 421 otherwise.
 The first node then looks the owner up again, once. A node never forwards a request of another node. If a change was
@@ -16,8 +16,9 @@ import asyncio
 import logging
 import re
 from contextlib import AsyncExitStack
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -26,7 +27,8 @@ from litestar.exceptions import WebSocketDisconnect
 
 from webwx.errors import ConnectFailed, SendOutcomeUnknown, Timeout, TransportError, WxError
 from webwx.gateway.auth import SAFE_METHODS
-from webwx.gateway.forwarded_requests import HEADER, forwarded_request, target_of
+from webwx.gateway.forwarded_requests import HEADER, forwarded_request, method_of, target_of
+from webwx.gateway.front import client_address
 from webwx.gateway.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
-    from webwx.gateway.forwarded_requests import Signatures
+    from webwx.gateway.forwarded_requests import ForwardedRequest, Signatures
     from webwx.gateway.owner_client import OwnerClient, OwnerSocket
+    from webwx.gateway.upload_exchange import UploadExchange
 
 _log = logging.getLogger("webwx.gateway")
 
 _ACCOUNT_PATH = re.compile(r"/api/v1/accounts/([^/]+)(?:/|$)")
+
+_UPLOADS = "/api/v1/uploads/"
 
 ROUTE = "forwarded"
 """Template of the route of all forwarded requests, for the request times."""
@@ -109,6 +114,10 @@ class Owners(Protocol):
         ...
 
 
+class _Find(Protocol):
+    async def __call__(self, *, is_fresh: bool) -> Elsewhere | None: ...
+
+
 class RequestForwarding:
     """
     Forwards requests to the owners of their accounts, and passes on all others.
@@ -118,11 +127,15 @@ class RequestForwarding:
         owners: The owners of the accounts.
         signatures: Signs forwarded requests.
         client: Sends requests to other nodes.
+        uploads: The uploads of other nodes.
     """
 
-    def __init__(self, app: ASGIApp, owners: Owners, signatures: Signatures, client: OwnerClient) -> None:
+    def __init__(
+        self, app: ASGIApp, owners: Owners, signatures: Signatures, client: OwnerClient, uploads: UploadExchange
+    ) -> None:
         self._app = app
         self._owners = owners
+        self._uploads = uploads
         self._signatures = signatures
         self._client = client
         self._endable: set[asyncio.Task[bool]] = set()
@@ -136,44 +149,60 @@ class RequestForwarding:
         """Forward a request or pass it on."""
         forwarded = forwarded_request(scope)
         if forwarded is not None:
-            if self._owners.owns(forwarded.account, forwarded.epoch):
-                await self._app(scope, receive, send)
-            else:
-                await refuse(scope, send, answer_of(GatewayProblem("not-owner")))
-            return
-        number = None
-        if scope["type"] == ScopeType.HTTP:
-            found = _ACCOUNT_PATH.match(scope["path"])
-            number = None if found is None else self._owners.find_account(found[1])
-        if number is None:
-            await self._app(scope, receive, send)
+            await self._answer_node(forwarded, scope, receive, send)
+        elif scope["type"] == ScopeType.HTTP:
+            await self._answer_client(_ForwardedExchange(scope, receive, send))
         else:
-            await self._answer(
-                _ForwardedExchange(cast("HTTPScope", scope), receive, send), number
-            )  # sockets have no number
+            await self._app(scope, receive, send)
 
-    async def _answer(self, exchange: _ForwardedExchange, number: int) -> None:
-        """Answer a request for an account, here or by its owner."""
+    async def _answer_node(self, forwarded: ForwardedRequest, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of another node, here or not at all."""
+        if forwarded.account is None:
+            if await self._uploads.send_content(scope, send):
+                return
+        elif not self._owners.owns(forwarded.account, forwarded.epoch):
+            await refuse(scope, send, answer_of(GatewayProblem("not-owner")))
+            return
+        await self._app(scope, receive, send)
+
+    async def _answer_client(self, exchange: _ForwardedExchange) -> None:
+        """Answer a request of a client, here or by another node."""
+        path = exchange.scope["path"]
+        found = _ACCOUNT_PATH.match(path)
+        number = None if found is None else self._owners.find_account(found[1])
         try:
-            is_own = not await self._forward(exchange, number)
+            is_forwarded = False
+            if number is not None:
+                is_forwarded = await self._forward(exchange, number, partial(self._owners.elsewhere, number))
+            elif path.startswith(_UPLOADS):
+                is_forwarded = await self._forward(exchange, None, partial(self._node_of_upload, path))
         except (GatewayProblem, WxError) as error:
             await exchange.refuse(error)
         else:
-            if is_own:
+            if not is_forwarded:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
 
-    async def _forward(self, exchange: _ForwardedExchange, number: int) -> bool:
+    async def _node_of_upload(self, path: str, *, is_fresh: bool = False) -> Elsewhere | None:  # noqa: ARG002 - it never moves
+        address = await self._uploads.node_of(path)
+        return None if address is None else Elsewhere(address, 0)
+
+    async def _forward(self, exchange: _ForwardedExchange, number: int | None, find: _Find) -> bool:
         """
         Forward a request; return False if this node has to answer it.
 
+        Args:
+            exchange: The request.
+            number: Number of the account that it is for; None: it is for an upload.
+            find: Returns the node that answers it.
+
         Raises:
-            GatewayProblem: There is no owner, and nothing was done.
+            GatewayProblem: There is no such node, and nothing was done.
             SendOutcomeUnknown: The answer to a change was lost.
-            StorageError: The owner cannot be looked up.
-            Timeout: The owner does not answer.
+            StorageError: The node cannot be looked up.
+            Timeout: The node does not answer.
         """
         for is_fresh in (False, True):
-            owner = await self._owners.elsewhere(number, is_fresh=is_fresh)
+            owner = await find(is_fresh=is_fresh)
             if owner is None:
                 return False
             try:
@@ -184,7 +213,7 @@ class RequestForwarding:
             except TransportError as error:
                 if not exchange.is_safe:
                     raise SendOutcomeUnknown(
-                        "The answer of the account's owner was lost; check what was done before you repeat this."
+                        "The answer of another gateway was lost; check what was done before you repeat this."
                     ) from None
                 if isinstance(error, Timeout):
                     raise
@@ -192,7 +221,7 @@ class RequestForwarding:
                 break
         raise _no_owner()
 
-    async def _run(self, exchange: _ForwardedExchange, number: int, owner: Elsewhere) -> bool:
+    async def _run(self, exchange: _ForwardedExchange, number: int | None, owner: Elsewhere) -> bool:
         """Forward a request to a node; return False if the node is not the owner."""
         work = asyncio.ensure_future(self._exchange(exchange, number, owner))
         leaving = asyncio.ensure_future(exchange.until_client_leaves())
@@ -212,7 +241,7 @@ class RequestForwarding:
                 each.cancel()
             await asyncio.wait({work, leaving})
 
-    async def _exchange(self, exchange: _ForwardedExchange, number: int, owner: Elsewhere) -> bool:
+    async def _exchange(self, exchange: _ForwardedExchange, number: int | None, owner: Elsewhere) -> bool:
         """Send a request to a node, and its answer to the client; return False if the node is not the owner."""
         scope = exchange.scope
         scope["path_template"] = ROUTE
@@ -236,11 +265,15 @@ class RequestForwarding:
             return True
 
     def _head(
-        self, scope: HTTPScope | WebSocketScope, number: int, owner: Elsewhere
+        self, scope: HTTPScope | WebSocketScope, number: int | None, owner: Elsewhere
     ) -> tuple[str, list[tuple[str, str]]]:
         """Return the URL and the headers of a forwarded request."""
         target = quote(target_of(scope), safe=_QUOTED)
-        signed = self._signatures.sign(scope, target, account=number, epoch=owner.epoch)
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+        signed = self._signatures.sign(
+            method_of(scope), target, account=number, epoch=owner.epoch, client=client_address(scope), host=host,
+            scheme=scope["scheme"],
+        )  # fmt: skip
         kept = _end_to_end(scope["headers"], frozenset())
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
         return f"{owner.address.rstrip('/')}{target}", [*headers, (HEADER, signed)]

@@ -54,6 +54,8 @@ class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool = True
     expires_at: float
     """Seconds since 1970."""
+    node: str = ""
+    """Address of the node of a cluster that stores the file; empty without a cluster."""
 
     def __repr__(self) -> str:
         return f"StoredUpload({self.size} bytes)"
@@ -67,12 +69,14 @@ class UploadStore:
         records: The records.
         folder: The folder of the files.
         clock: Returns seconds since 1970.
+        node: Address of this node of a cluster; empty without a cluster.
     """
 
-    def __init__(self, records: RecordStore, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, records: RecordStore, folder: Path, clock: Callable[[], float], node: str = "") -> None:
         self._records = records
         self._folder = folder
         self._clock = clock
+        self._node = node
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Locks of the uploads that a request continues now, by their ids."""
 
@@ -154,8 +158,9 @@ class UploadStore:
         """Return a new upload with an empty file, without a record."""
         await self.delete_expired()
         upload = StoredUpload(
-            id=secrets.token_hex(16), owner=owner, name=plain_name(name), size=0, expires_at=self._clock() + LIFETIME
-        )
+            id=secrets.token_hex(16), owner=owner, name=plain_name(name), size=0, expires_at=self._clock() + LIFETIME,
+            node=self._node,
+        )  # fmt: skip
         path = self.path(upload.id)
         try:
             await asyncio.to_thread(make_private_folder, path.parent)
@@ -187,15 +192,28 @@ class UploadStore:
             return None
         return upload
 
+    def is_elsewhere(self, upload: StoredUpload) -> bool:
+        """Return whether another node stores the file of an upload."""
+        return upload.node not in {"", self._node}
+
+    async def other_node(self, upload_id: str) -> str | None:
+        """Return the address of the other node that stores the file of an upload; None if there is none."""
+        record = await self._records.get(KIND, upload_id)
+        if record is None:
+            return None
+        upload = msgspec.json.decode(record.body, type=StoredUpload)
+        return upload.node if self.is_elsewhere(upload) else None
+
     async def delete(self, upload_id: str) -> None:
         """Delete an upload."""
         await self._records.delete(KIND, upload_id)
         await asyncio.to_thread(self.path(upload_id).unlink, missing_ok=True)
 
     async def delete_expired(self) -> None:
-        """Delete all uploads that have expired."""
+        """Delete the expired uploads of this node, and those of other nodes that have not deleted them for a day."""
         for record in await self._records.find(KIND):
-            if self._clock() >= msgspec.json.decode(record.body, type=StoredUpload).expires_at:
+            upload = msgspec.json.decode(record.body, type=StoredUpload)
+            if self._clock() >= upload.expires_at + (LIFETIME if self.is_elsewhere(upload) else 0.0):
                 await self.delete(record.id)
 
     def path(self, upload_id: str) -> Path:
