@@ -41,6 +41,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "gateway/notify/refusal.py": "values without logic; tests/gateway/notify/test_registry.py meets every reason",
     "representations/accounts.py": "values without logic; the tests of the API meet them",
     "representations/consumers.py": "values without logic; the tests of the API meet them",
+    "representations/health.py": "values without logic; the tests of the API meet them",
     "representations/identities.py": "values without logic; the tests of the API meet them",
     "representations/messages.py": "values without logic; the tests of the API meet them",
     "representations/times.py": "tests/gateway/api/test_representations.py tests it with the values that have times",

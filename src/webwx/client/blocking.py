@@ -186,7 +186,7 @@ class Client:
         """
         Return the present state of the account in numbers, for a monitor.
 
-        It can be called before a login and after its end as well, and raises no error.
+        It can be called before a login and after its end as well, and raises no error unless it asks a gateway.
         """
         return run(self._client.measure())
 

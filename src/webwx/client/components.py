@@ -33,6 +33,7 @@ from webwx.client.remote.calls import GatewayCalls
 from webwx.client.remote.consumers import RemoteConsumers
 from webwx.client.remote.contacts import RemoteChatrooms, RemoteContacts
 from webwx.client.remote.events import RemoteEvents
+from webwx.client.remote.health import RemoteHealth
 from webwx.client.remote.history import RemoteDeadLetters, RemoteHistory, RemoteRecalled
 from webwx.client.remote.identities import RemoteIdentities
 from webwx.client.remote.media import RemoteMedia
@@ -86,8 +87,8 @@ class Components(NamedTuple):
     dead_letters: DeadLetters | RemoteDeadLetters
     consumers: StoredConsumers | RemoteConsumers
     events: EventSource | RemoteEvents
-    limiter: Limiter | Missing
-    measurements: Measurements | Missing
+    limiter: Limiter | RemoteHealth
+    measurements: Measurements | RemoteHealth
 
 
 def local_components(
@@ -216,6 +217,7 @@ def remote_components(
     session, contacts, history = RemoteSession(calls, clock), RemoteContacts(calls), RemoteHistory(calls)
     events = RemoteEvents(calls, timeouts.retry)
     messages = RemoteMessages(calls, history)
+    health = RemoteHealth(calls, clock)
 
     async def close() -> None:
         await events.close()
@@ -239,6 +241,6 @@ def remote_components(
         dead_letters=RemoteDeadLetters(calls),
         consumers=RemoteConsumers(calls),
         events=events,
-        limiter=Missing("rate_limit_state"),
-        measurements=Missing("measure"),
+        limiter=health,
+        measurements=health,
     )

@@ -17,12 +17,10 @@ _REASONS = {
     "conversation": _IN_THE_GATEWAY,
     "conversations": _IN_THE_GATEWAY,
     "deadlines": _IN_THE_GATEWAY,
-    "measure": "the gateway has the numbers of all its accounts at /metrics",
     "part": _IN_THE_GATEWAY,
     "purge_history": _WHERE_IT_IS_STORED,
     "purge_kept": _WHERE_IT_IS_STORED,
     "queue_file": "the gateway stores a file together with its send; send_file with a key does both",
-    "rate_limit_state": "the gateway limits all its programs together, and has the wait of each account at /metrics",
     "read_again": _IN_THE_GATEWAY,
     "remove_poison_marker": _IN_THE_GATEWAY,
 }
