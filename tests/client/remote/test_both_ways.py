@@ -8,6 +8,7 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.conftest import MP4
 from tests.gateway.api.test_messages import PNG
 
 from webwx.errors import (
@@ -19,7 +20,7 @@ from webwx.errors import (
     RecallRefused,
     UnknownContact,
 )
-from webwx.model.messages import ImageMessage, MessageRecalled, Receipt, TextMessage
+from webwx.model.messages import FriendRequest, ImageMessage, MessageRecalled, Receipt, TextMessage
 from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
@@ -338,6 +339,36 @@ async def test_chatrooms_are_created_renamed_and_left(client: AsyncClient) -> No
     renamed = await client.rename_chatroom(room, "新计划")
     assert renamed.nickname == "新计划"
     await client.leave_chatroom(renamed)
+
+
+async def test_a_member_is_added_and_messages_are_answered(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    room = (await client.create_chatroom(["阿华", "张三"], name="计划")).chatroom
+    added = await client.add_members(room, ["李雷"])
+    assert len(added.added) == 1
+    async with client.events("reader") as stream:
+        sandbox.say("ahua", "me", "are you there?")
+        question = await next_event(stream, TextMessage, "are you there?")
+        assert isinstance(question, TextMessage)
+        await client.reply(question, "yes")
+        sandbox.control("picture", to="me", name="dot.png", content=base64.b64encode(PNG).decode(), **{"from": "ahua"})
+        picture = await next_event(stream, ImageMessage)
+        assert isinstance(picture, ImageMessage)
+        assert await client.download_thumbnail(picture)
+    assert "yes" in texts(sandbox, "ahua", "xiaoming")
+    await client.send_video("阿华", MP4, name="clip.mp4")
+    assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["kind"] == "video"
+
+
+async def test_a_friend_is_requested_and_a_request_is_accepted(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        sandbox.control("ask", to="me", greeting="你好", **{"from": "lilei"})
+        request = await next_event(stream, FriendRequest)
+        assert isinstance(request, FriendRequest)
+        await client.accept_friend(request)
+    await client.find_contact("李雷")
+    await client.add_friend("张三", "你好")
 
 
 async def test_a_text_can_be_queued_and_sent_by_a_retry(client: AsyncClient, sandbox: Sandbox) -> None:
