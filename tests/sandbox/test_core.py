@@ -36,8 +36,9 @@ def test_every_endpoint_has_an_answer():
     assert {endpoint.name for endpoint in ENDPOINTS} == HANDLERS.keys()
 
 
-def test_the_start_page_answers_and_unknown_paths_do_not(sandbox):
-    assert sandbox.answer(get("http://127.0.0.1:8790/")).status == 200
+def test_the_start_page_leads_to_the_phones_and_unknown_paths_do_not_exist(sandbox):
+    start_page = sandbox.answer(get("http://127.0.0.1:8790/"))
+    assert (start_page.status, b'<a href="/phone">' in start_page.body) == (200, True)
     assert sandbox.answer(get("http://127.0.0.1:8790/favicon.ico")).status == 404
 
 

@@ -168,7 +168,7 @@ async def _run(
                     "",
                     "For programs:",
                     "",
-                    "  webwx serve key create --name my-script --scopes send,read",
+                    "  KEY=$(webwx serve key create --name my-script --scopes send,read)",
                     f'  curl -H "Authorization: Bearer $KEY" -d "hello" {listener.url}/api/v1/notify',
                     "",
                     "Ctrl-C ends it.",

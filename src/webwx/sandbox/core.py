@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 _REQUEST_KINDS = (*ANSWER_FAULTS, AtRequest, AtAnswer, Throttle, Repeat)
 """Kinds of faults that are chosen when a request arrives."""
 
+_START_PAGE = b'<title>webwx sandbox</title><p><a href="/phone">The phones of this sandbox</a></p>'
+
 
 class FaultyResponse(Response, frozen=True, kw_only=True):
     """An answer with connection faults: on a port it is sent in steps."""
@@ -121,7 +123,7 @@ class SandboxCore:
         if pages.is_for(request):
             return pages.answer(self.world, request)
         if request.path == "/":
-            return Response(headers=(("Content-Type", "text/html"),), body=b"<title>webwx sandbox</title>")
+            return Response(headers=(("Content-Type", "text/html"),), body=_START_PAGE)
         return None
 
     def _answer(self, request: Request, parked: Park | None, entry: RecordedExchange) -> Response | Park:
