@@ -11,10 +11,11 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.model.events import Arrived, IdentityAmbiguous, Item
+from webwx.model.identities import is_recognizable
 from webwx.storage.base import Arrival
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from webwx.client.account_storage import AccountStorage
     from webwx.client.contact_book import ContactBook
@@ -65,7 +66,7 @@ class IdentityUpdates:
         if await part.position(own_id) is None:
             return  # the start of the sync stores them
         # Contacts are read one by one: all at once would take more memory than everything else.
-        contacts = _Named(self._book.contacts) if is_all else some
+        contacts = self._book.contacts if is_all else some
         now, is_complete = (
             self._session.now(),
             is_all and self._book.lists_all and self._session.login.profile.has_contacts,
@@ -117,16 +118,6 @@ def _may_be_same(contact_id: ContactId, real_id: str) -> bool:
     return is_chatroom(contact_id) == is_chatroom(real_id)
 
 
-class _Named:
-    """An iteration over the contacts that have a name; others cannot be recognized in another login."""
-
-    def __init__(self, contacts: Iterable[Contact]) -> None:
-        self._contacts = contacts
-
-    def __iter__(self) -> Iterator[Contact]:
-        return (each for each in self._contacts if each.nickname or each.remark or each.members)
-
-
 class UpdateQueue:
     """
     Contacts and real ids of one login that wait to be matched by one task.
@@ -146,7 +137,7 @@ class UpdateQueue:
 
     def add(self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None) -> None:
         """Add contacts, and the real ids of contacts."""
-        self._waiting |= {each.id: each for each in _Named(contacts)}
+        self._waiting |= {each.id: each for each in contacts if is_recognizable(each)}
         self._real_ids |= real_ids or {}
         self._begin()
 

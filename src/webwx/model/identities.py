@@ -199,6 +199,11 @@ def evidence_of(
     )  # fmt: skip
 
 
+def is_recognizable(contact: Contact) -> bool:
+    """Return whether a contact has a name, by which it can be recognized in another login."""
+    return bool(contact.nickname or contact.remark or contact.members)
+
+
 def is_lasting(contact_id: str) -> bool:
     """Return whether an id is the same in every login."""
     return not contact_id.startswith("@")

@@ -666,7 +666,8 @@ class IdentityStore(Protocol):
         """
         Match the contacts of a login with identities, in one transaction.
 
-        A contact that has an identity in this login keeps it, even if its name has changed. Strangers are skipped.
+        A contact that has an identity in this login keeps it, even if its name has changed. Strangers and contacts
+        without a name are skipped.
 
         Args:
             own_id: The account's id in this login.

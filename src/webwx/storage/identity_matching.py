@@ -13,7 +13,7 @@ import msgspec
 
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
-from webwx.model.identities import Evidence, Face, Finding, evidence_of, is_lasting, match
+from webwx.model.identities import Evidence, Face, Finding, evidence_of, is_lasting, is_recognizable, match
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -103,7 +103,7 @@ def _digest_of(value: object) -> int:
 
 def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, LinkedContact]) -> Comparison:
     """
-    Compare contacts with their stored state; strangers that are not linked are skipped.
+    Compare contacts with their stored state; skip contacts without a name, and strangers that are not linked.
 
     Args:
         contacts: The contacts as they arrived.
@@ -115,7 +115,7 @@ def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str,
     changed: dict[ContactId, SeenContact] = {}
     for contact in contacts:
         known = linked.get(contact.id)
-        if known is None and contact.kind == "stranger":
+        if not is_recognizable(contact) or (known is None and contact.kind == "stranger"):
             continue
         evidence, name = evidence_of(contact, own_id, numbers), contact.display_name
         digest = _digest_of((evidence, name))
