@@ -10,6 +10,8 @@ from webwx.model.contacts import Contact, ContactId, Member
 from webwx.storage.lookup import find_identity, find_identity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from webwx.model.identities import Identified, Identity
     from webwx.storage.sqlite.journal import SqliteAccount
 
@@ -26,8 +28,17 @@ class Phone:
         self.login = 0
 
     async def log_in(self, at: float = NOW) -> None:
+        """Begin a login without contacts."""
+        await self.log_in_with(at=at)
+
+    async def log_in_with(
+        self, *names: str, at: float = NOW, complete: bool = True, **changes: Any
+    ) -> Sequence[Identified] | None:
+        """Begin a login with contacts, and return their identities; None if they are not matched yet."""
         self.login += 1
-        await self.account.open_login(self.own_id, b"", at, [])
+        contacts = [self.shown(each, **changes) for each in names]
+        opened = await self.account.open_login(self.own_id, b"", at, contacts, complete=complete and bool(contacts))
+        return opened.identified
 
     @property
     def own_id(self) -> ContactId:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.model.crowd import Crowd, mistakes
@@ -12,7 +12,7 @@ from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 from webwx.errors import InvalidRequest, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Identified, Identity
-from webwx.storage.base import IdentityQuery
+from webwx.storage.base import MATCHED_WITH_LOGIN, IdentityQuery
 from webwx.storage.lookup import contact_ids_of, find_identity, find_identity_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,31 @@ async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> Non
         ]
     assert await relogin.account.identities.find(IdentityQuery(name="unknown")) == []
     assert len(await relogin.account.identities.find(IdentityQuery())) == 5
+
+
+class TestNewLogin:
+    async def test_its_contacts_are_matched_when_it_is_stored(self, relogin: Phone) -> None:
+        ann, phone = await relogin.number("ann"), relogin
+        found = await phone.log_in_with("ann", "new")
+        assert [(each.contact_id, each.by) for each in found or ()] == [
+            (phone.id("ann"), "matched"),
+            (phone.id("new"), "seen"),
+        ]
+        assert await phone.number("ann") == ann
+        assert await phone.tell(*map(phone.shown, ("ann", "new"))) == {}
+
+    async def test_a_similar_contact_waits_until_the_list_is_complete(self, relogin: Phone) -> None:
+        similar: dict[str, Any] = {"nickname": "ann", "avatar": 0}
+        found = await relogin.log_in_with("other", complete=False, **similar)
+        assert [each.by for each in found or ()] == ["waiting"]
+        assert [each.by for each in (await relogin.tell(relogin.shown("other", **similar))).values()] == ["ambiguous"]
+
+    async def test_too_many_contacts_are_matched_later(self, phone: Phone) -> None:
+        names = [f"person {number}" for number in range(MATCHED_WITH_LOGIN + 1)]
+        assert await phone.log_in_with(*names) is None
+        assert await phone.account.identities.find(IdentityQuery()) == []
+        assert len(await phone.account.roster(phone.own_id)) == len(names)
+        assert len(await phone.tell(*map(phone.shown, names))) == len(names)
 
 
 class TestRealIds:
@@ -314,6 +339,10 @@ class TestIdentify:
     async def test_strangers_get_no_identity(self, phone: Phone) -> None:
         await phone.log_in()
         assert await phone.identify(phone.shown("eve", kind="stranger")) == {}
+
+    async def test_contacts_without_a_name_get_no_identity(self, phone: Phone) -> None:
+        await phone.log_in()
+        assert await phone.tell(phone.shown("eve", nickname="")) == {}
 
     async def test_a_login_without_contacts_removes_no_contact_ids(self, relogin: Phone, journal: Journal) -> None:
         # File Transfer Helper has a login of its own, beside the one that has the contacts.

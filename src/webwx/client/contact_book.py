@@ -37,6 +37,11 @@ class ContactBook:
     def __repr__(self) -> str:
         return f"ContactBook({len(self.contacts)} contacts)"
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether these are all contacts of the account."""
+        return self.lists_all and self._session.login.profile.has_contacts
+
     async def everybody(self) -> list[Contact]:
         """Return all contacts. They are read in another thread; the result includes changes made meanwhile."""
         while True:

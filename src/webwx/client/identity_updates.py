@@ -15,11 +15,12 @@ from webwx.model.identities import is_recognizable
 from webwx.storage.base import Arrival
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from webwx.client.account_storage import AccountStorage
     from webwx.client.contact_book import ContactBook
     from webwx.client.session import ClientSession
+    from webwx.model.identities import Identified
     from webwx.model.messages import PhoneActivity
     from webwx.storage.base import AccountJournal
 
@@ -61,21 +62,37 @@ class IdentityUpdates:
             self._queue.add_everybody()
         self._queue.has_begun = True
 
+    async def begin(self, identified: Sequence[Identified] | None) -> None:
+        """
+        Begin a login that was just stored in the journal.
+
+        Args:
+            identified: Result of matching its contacts; None if they are not matched yet.
+        """
+        if identified is None:
+            self.add_everybody()
+            return
+        self._queue.has_begun = True
+        await self._report(identified, {}, self._session.now())
+
     async def _identify(self, some: Iterable[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
-        part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
+        part, own_id, now = self._storage.part(), ContactId(self._session.login.user_id), self._session.now()
         if await part.position(own_id) is None:
             return  # the start of the sync stores them
         # Contacts are read one by one: all at once would take more memory than everything else.
         contacts = self._book.contacts if is_all else some
-        now, is_complete = (
-            self._session.now(),
-            is_all and self._book.lists_all and self._session.login.profile.has_contacts,
-        )
-        found_all = await part.identities.identify(own_id, contacts, complete=is_complete, time=now, real_ids=real_ids)
-        by_id = {contact.id: contact for contact in some}
-        for found in {each.contact_id: each for each in found_all}.values():
+        is_complete = is_all and self._book.is_complete
+        identified = await part.identities.identify(own_id, contacts, complete=is_complete, time=now, real_ids=real_ids)
+        await self._report(identified, {contact.id: contact for contact in some}, now)
+
+    async def _report(
+        self, identified: Iterable[Identified], contacts: Mapping[ContactId, Contact], now: float
+    ) -> None:
+        """Store an event for each contact with an ambiguous result."""
+        own_id = ContactId(self._session.login.user_id)
+        for found in {each.contact_id: each for each in identified}.values():
             if found.by == "ambiguous":
-                contact = by_id.get(found.contact_id) or self._book.contacts.get(found.contact_id)
+                contact = contacts.get(found.contact_id) or self._book.contacts.get(found.contact_id)
                 doubt = IdentityAmbiguous(
                     identity=found.number,
                     contact=contact or Contact(id=found.contact_id, kind="stranger"),
@@ -83,7 +100,9 @@ class IdentityUpdates:
                 )
                 item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(doubt)))
                 note = Arrived(item=item, raw=item.raw, chat=found.contact_id, time=int(now))
-                await part.ingest(Arrival(own_id=own_id, body=b"", items=(note,), position=None, time=now))
+                await self._storage.part().ingest(
+                    Arrival(own_id=own_id, body=b"", items=(note,), position=None, time=now)
+                )
 
     async def readable_part(self) -> AccountJournal:
         """

@@ -76,11 +76,15 @@ class SyncCursor:
             login = self._session.login
             position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
             # Contacts are read one by one: all at once would take more memory than everything else.
-            roster = await self._storage.part().open_login(
-                ContactId(login.user_id), position.pack(), self._session.now(), self._book.contacts
+            opened = await self._storage.part().open_login(
+                ContactId(login.user_id),
+                position.pack(),
+                self._session.now(),
+                self._book.contacts,
+                complete=self._book.is_complete,
             )
-            self._book.contacts.rest_on(roster)
-            self._updates.add_everybody()  # the journal has not matched the contacts of this login yet
+            self._book.contacts.rest_on(opened.roster)
+            await self._updates.begin(opened.identified)
 
     async def follow(self) -> bool:
         """

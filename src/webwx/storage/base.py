@@ -37,7 +37,7 @@ into tokens for a search is part of the contract (`tokenizer`), and so are the n
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -52,7 +52,7 @@ from webwx.model.roster import Roster
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
     from typing import Any, BinaryIO
@@ -73,6 +73,10 @@ LOGIN_VERSION = 1
 
 LOOK_EVERY = 2.0
 """Seconds between two checks for dead letters that another process has revived."""
+
+
+MATCHED_WITH_LOGIN = 1_024
+"""Maximum number of contacts that are matched when a login is stored; more would delay the login for too long."""
 
 
 class Fence(msgspec.Struct, frozen=True, kw_only=True):
@@ -714,6 +718,15 @@ class IdentityStore(Protocol):
         ...
 
 
+class OpenedLogin(NamedTuple):
+    """Result of `open_login`."""
+
+    roster: Roster
+    """The stored contacts of the login."""
+    identified: Sequence[Identified] | None
+    """Result of matching the contacts, as of `identify`; None if they were too many."""
+
+
 class AccountJournal(Protocol):
     """
     One account's part of a journal.
@@ -742,12 +755,22 @@ class AccountJournal(Protocol):
         """The calls that the account's bots have scheduled."""
         ...
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> Roster:
+    async def open_login(
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
+    ) -> OpenedLogin:
         """
-        Begin a new login, and return its stored contacts; they are iterated while they are stored, in any thread.
+        Begin a new login in one transaction, and return its stored contacts.
 
         If the account had an earlier login, store a gap from the last batch of that login until now, because messages
-        may have been missed in between.
+        may have been missed in between. Up to `MATCHED_WITH_LOGIN` contacts are matched with identities in the same
+        transaction; the caller passes more of them to `identify`.
+
+        Args:
+            own_id: The account's id in the login.
+            position: The position of the next fetch.
+            time: The current time, in seconds since 1970.
+            contacts: The contacts; iterated once, in any thread.
+            complete: These are all contacts of the login.
         """
         ...
 

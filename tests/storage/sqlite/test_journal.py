@@ -58,15 +58,15 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return traced
 
 
-async def test_a_login_and_its_identities_are_two_transactions(statements: list[str], journal: SqliteJournal) -> None:
+async def test_a_login_and_its_identities_are_one_transaction(statements: list[str], journal: SqliteJournal) -> None:
     ann = Contact(id=FRIEND, nickname="Ann")
     account = journal.account(UIN)
     assert await account.position(OWN) is None
-    await account.open_login(OWN, b"begin", 0, [ann])
-    await account.identities.identify(OWN, [ann], complete=True, time=0)
+    await account.open_login(OWN, b"begin", 0, [ann], complete=True)
+    assert await account.identities.find(IdentityQuery(name="Ann"))
 
     transactions = [each for each in "\n".join(statements).split("COMMIT") if "CREATE TABLE" not in each]
-    assert sum("INSERT" in each for each in transactions) == 2
+    assert sum("INSERT" in each for each in transactions) == 1
 
 
 async def test_a_connection_is_closed_if_the_senders_cannot_be_read(

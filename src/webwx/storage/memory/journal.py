@@ -21,7 +21,17 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
+from webwx.storage.base import (
+    MATCHED_WITH_LOGIN,
+    QUARANTINE,
+    RETENTION_DAYS,
+    Arrival,
+    ConsumerPosition,
+    DeadLetterRow,
+    Entry,
+    OpenedLogin,
+    Stats,
+)
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.memory.archive import MediaRecords, MemoryArchivedMedia
 from webwx.storage.memory.consumers import MemoryConsumer
@@ -173,8 +183,8 @@ class MemoryAccount:
     # -- batches -----------------------------------------------------------------------------------------------------
 
     async def open_login(
-        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]
-    ) -> MemoryRoster:
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
+    ) -> OpenedLogin:
         """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
         known = await asyncio.to_thread(tuple, contacts)  # decoding thousands takes long
         with self._lock:
@@ -186,7 +196,10 @@ class MemoryAccount:
                 gap = gap_between(before.last_at, time)
                 self._store(login, Arrival(body=b"", items=(gap,), position=position, time=time))
             self._login = login
-            return MemoryRoster(login.contacts)
+            roster = MemoryRoster(login.contacts)
+        if len(known) > MATCHED_WITH_LOGIN:
+            return OpenedLogin(roster, None)
+        return OpenedLogin(roster, await self.identities.identify(own_id, known, complete=complete, time=time))
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

@@ -7,14 +7,26 @@ it owns, or without a fence to those that belong to no worker; any process reads
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
+from webwx.storage.base import (
+    MATCHED_WITH_LOGIN,
+    RETENTION_DAYS,
+    Arrival,
+    ConsumerPosition,
+    DeadLetterRow,
+    Entry,
+    OpenedLogin,
+    Stats,
+)
 from webwx.storage.batches import gap_between
+from webwx.storage.identity_matching import digest_of_all
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
 from webwx.storage.postgres.consumer_list import forget_consumer, read_consumers
 from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
@@ -23,6 +35,7 @@ from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.dead_letters import read_dead_letters, revive
 from webwx.storage.postgres.deletion import delete_account
 from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now
+from webwx.storage.postgres.evidence import identify
 from webwx.storage.postgres.identities import PostgresIdentityStore
 from webwx.storage.postgres.links import links_named
 from webwx.storage.postgres.lookup import find_entries
@@ -36,6 +49,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from webwx.model.identities import Identified
     from webwx.storage.base import EntryQuery
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.database import Connection
@@ -247,11 +261,15 @@ class PostgresAccount:
     # -- batches -----------------------------------------------------------------------------------------------------
 
     async def open_login(
-        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]
-    ) -> PostgresRoster:
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
+    ) -> OpenedLogin:
         """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
+        listed = iter(contacts)
+        few = await asyncio.to_thread(list, islice(listed, MATCHED_WITH_LOGIN + 1))
+        is_matched = len(few) <= MATCHED_WITH_LOGIN
+        digest = await asyncio.to_thread(digest_of_all, few) if is_matched and complete else None
 
-        async def store(db: Connection) -> int:
+        async def store(db: Connection) -> tuple[int, list[Identified] | None]:
             before = await db.fetchrow(
                 "SELECT own_id, last_at FROM logins WHERE account = $1 ORDER BY last_at DESC LIMIT 1", self._uin
             )
@@ -262,15 +280,18 @@ class PostgresAccount:
             )  # fmt: skip
             await db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", self._uin)
             await self._name_login(db, time)
-            await keep_contacts(db, login, contacts)
+            await keep_contacts(db, login, chain(few, listed))
             if before is not None and before["own_id"] != clean_text(own_id):
                 gap = gap_between(before["last_at"], time)
                 arrival = Arrival(body=b"", items=(gap,), position=position, time=time)
                 await append_now(db, await self._database.fence_of(self._uin), login, own_id, arrival)
-            return login
+            if not is_matched:
+                return login, None
+            return login, await identify(db, self._uin, own_id, few, digest=digest, time=time)
 
-        self._login = (await self._database.write(self._uin, store), own_id)
-        return await self.roster(own_id)
+        login, identified = await self._database.write(self._uin, store)
+        self._login = (login, own_id)
+        return OpenedLogin(await self.roster(own_id), identified)
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

@@ -15,6 +15,7 @@ import os
 import secrets
 import sqlite3
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +25,16 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
+from webwx.storage.base import (
+    MATCHED_WITH_LOGIN,
+    RETENTION_DAYS,
+    Arrival,
+    ConsumerPosition,
+    DeadLetterRow,
+    Entry,
+    OpenedLogin,
+    Stats,
+)
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
@@ -36,7 +46,7 @@ from webwx.storage.sqlite.contacts import RowLookups, StoredRoster, Thinning, ke
 from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import last_number, write_entries
-from webwx.storage.sqlite.evidence import login_of
+from webwx.storage.sqlite.evidence import identify, login_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
@@ -53,6 +63,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from webwx.model.identities import Identified
     from webwx.storage.base import EntryQuery
 
 _log = logging.getLogger("webwx.storage")
@@ -273,6 +284,7 @@ class SqliteAccount:
         self._reached = reached
         self._overtaken = overtaken
         self._lookups = lookups
+        self._thinning = thinning
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
@@ -308,11 +320,11 @@ class SqliteAccount:
     # -- batches -----------------------------------------------------------------------------------------------------
 
     async def open_login(
-        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]
-    ) -> StoredRoster:
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
+    ) -> OpenedLogin:
         """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
 
-        def store(db: sqlite3.Connection) -> tuple[int, int, StoredRoster, StoredBatch]:
+        def store(db: sqlite3.Connection) -> tuple[int, int, OpenedLogin, StoredBatch]:
             account = self._make_account(db)
             before = db.execute(
                 "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
@@ -325,17 +337,36 @@ class SqliteAccount:
             (login,) = db.execute(
                 "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
-            keep_contacts(db, login, contacts)
+            identified = self._store_contacts(db, account, login, own_id, contacts, complete=complete, time=time)
             stored = StoredBatch([], is_after_others=False)
             if before is not None and before[0] != own_id:
                 arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
-            return account, login, read_roster(db, self._lookups, login, is_chatroom), stored
+            opened = OpenedLogin(read_roster(db, self._lookups, login, is_chatroom), identified)
+            return account, login, opened, stored
 
         result = await self._writer.do(store, then=lambda result: self._stream.publish(result[-1]))
-        self._row, login, roster, _ = result
+        self._row, login, opened, _ = result
         self._login = (login, own_id)
-        return roster
+        return opened
+
+    def _store_contacts(
+        self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, contacts: Iterable[Contact], *,
+        complete: bool, time: float,
+    ) -> list[Identified] | None:  # fmt: skip
+        """Store the contacts of a new login, and match them with identities unless they are too many."""
+        listed = iter(contacts)
+        few = list(islice(listed, MATCHED_WITH_LOGIN))
+        keep_contacts(db, login, few)
+        another = next(listed, None)
+        if another is not None:
+            del few  # thousands of decoded contacts need much memory
+            keep_contacts(db, login, chain((another,), listed))
+            return None
+        identified = identify(db, account, own_id, few, is_complete=complete, time=time)
+        if complete:
+            self._thinning.look_soon()
+        return identified
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
