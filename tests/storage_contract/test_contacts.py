@@ -71,10 +71,10 @@ async def test_a_new_roster_has_contacts_that_were_added_later(contacts: Contact
 
 async def test_a_new_login_has_the_contacts_that_it_was_opened_with(account: AccountJournal) -> None:
     own_id = ContactId("@again")
-    roster, _ = await account.open_login(own_id, b"", 2, iter([BEN, ROOM]))
+    roster = (await account.open_login(own_id, b"", 2, iter([BEN, ROOM]))).roster
     assert (list(roster), roster.get(BEN.id), roster.get(ANN.id), roster.is_kept) == ([BEN, ROOM], BEN, None, True)
 
-    roster, _ = await account.open_login(own_id, b"", 3, [ANN])
+    roster = (await account.open_login(own_id, b"", 3, [ANN])).roster
     assert list(roster) == [BEN, ROOM, ANN] == list(await account.roster(own_id))
 
 

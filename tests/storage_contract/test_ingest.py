@@ -157,7 +157,16 @@ class TestLogins:
     async def test_the_first_login_and_the_same_login_again_store_no_gap(self, account: AccountJournal) -> None:
         await account.open_login(OWN, b"again", time.time(), [])
         assert await everything(account) == []
-        assert await account.position(OWN) == b"again"
+
+    async def test_a_known_login_keeps_its_position(self, account: AccountJournal) -> None:
+        await account.ingest(arrival(message(1), position=b"further"))
+        opened = await account.open_login(OWN, b"again", time.time(), [])
+        assert opened.position == await account.position(OWN) == b"further"
+
+        opened = await account.open_login(ContactId("@new"), b"new", time.time(), [])
+        assert opened.position == b"new"
+        opened = await account.open_login(OWN, b"again", time.time(), [])
+        assert opened.position == await account.position(OWN) == b"further"
 
     async def test_each_login_of_an_account_has_its_own_position(self, journal: Journal) -> None:
         phone, web = journal.account(UIN), journal.account(UIN)

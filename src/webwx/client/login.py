@@ -368,7 +368,7 @@ class AccountLogin:
         await self._open_session(retries)
         await self._session.save_new()
         if self._storage.has_journal:
-            await self._cursor.find()
+            await self._cursor.begin()
         await self._book.save_beside_login()
 
     async def _open_session(self, retries: _Retries) -> None:

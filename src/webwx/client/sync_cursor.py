@@ -73,18 +73,28 @@ class SyncCursor:
             StorageError: The journal cannot be read or written.
         """
         if not await self.follow():
-            login = self._session.login
-            position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
-            # Contacts are read one by one: all at once would take more memory than everything else.
-            opened = await self._storage.part().open_login(
-                ContactId(login.user_id),
-                position.pack(),
-                self._session.now(),
-                self._book.contacts,
-                complete=self._book.is_complete,
-            )
-            self._book.contacts.rest_on(opened.roster)
-            await self._updates.begin(opened.identified)
+            await self.begin()
+
+    async def begin(self) -> None:
+        """
+        Store this login and its contacts in the journal, and continue from the position there.
+
+        Raises:
+            StorageError: The journal cannot be written.
+        """
+        login = self._session.login
+        position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
+        # Contacts are read one by one: all at once would take more memory than everything else.
+        opened = await self._storage.part().open_login(
+            ContactId(login.user_id),
+            position.pack(),
+            self._session.now(),
+            self._book.contacts,
+            complete=self._book.is_complete,
+        )
+        self._move(opened.position)
+        self._book.contacts.rest_on(opened.roster)
+        await self._updates.begin(opened.identified)
 
     async def follow(self) -> bool:
         """
@@ -96,7 +106,11 @@ class SyncCursor:
         packed = await self._storage.part().position(ContactId(self._session.login.user_id))
         if packed is None:
             return False
+        self._move(packed)
+        return True
+
+    def _move(self, packed: bytes) -> None:
+        """Continue from a position of the journal."""
         position, login = Position.unpack(packed), self._session.login
         if position != Position(fetch_key=login.fetch_key, check_key=login.check_key):
             self._session.change(fetch_key=position.fetch_key, check_key=position.check_key)
-        return True

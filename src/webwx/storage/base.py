@@ -721,6 +721,8 @@ class IdentityStore(Protocol):
 class OpenedLogin(NamedTuple):
     """Result of `open_login`."""
 
+    position: bytes
+    """The position of the next fetch; the stored one if the journal knew the login already."""
     roster: Roster
     """The stored contacts of the login."""
     identified: Sequence[Identified] | None
@@ -759,7 +761,7 @@ class AccountJournal(Protocol):
         self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
     ) -> OpenedLogin:
         """
-        Begin a new login in one transaction, and return its stored contacts.
+        Begin a new login in one transaction, and return its stored contacts; a known login keeps its position.
 
         If the account had an earlier login, store a gap from the last batch of that login until now, because messages
         may have been missed in between. Up to `MATCHED_WITH_LOGIN` contacts are matched with identities in the same

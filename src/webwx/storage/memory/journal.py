@@ -194,12 +194,13 @@ class MemoryAccount:
             login.keep(known)
             if before is not None and before is not login:
                 gap = gap_between(before.last_at, time)
-                self._store(login, Arrival(body=b"", items=(gap,), position=position, time=time))
+                self._store(login, Arrival(body=b"", items=(gap,), position=login.position, time=time))
             self._login = login
-            roster = MemoryRoster(login.contacts)
+            opened = OpenedLogin(login.position, MemoryRoster(login.contacts), None)
         if len(known) > MATCHED_WITH_LOGIN:
-            return OpenedLogin(roster, None)
-        return OpenedLogin(roster, await self.identities.identify(own_id, known, complete=complete, time=time))
+            return opened
+        identified = await self.identities.identify(own_id, known, complete=complete, time=time)
+        return opened._replace(identified=identified)
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

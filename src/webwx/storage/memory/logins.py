@@ -57,12 +57,11 @@ class MemoryLogins:
         return self.by_row[max(self.by_row)] if self.by_row else None
 
     def open(self, own_id: ContactId, position: bytes, time: float) -> MemoryLogin:
-        """Begin a login, or set the position of a known one."""
+        """Begin a login, or return a known one."""
         login = self.by_id.get(own_id)
         if login is None:
             self._last += 1
             login = self.by_id[own_id] = self.by_row[self._last] = MemoryLogin(self._last, own_id, position, time)
-        login.position = position
         return login
 
     def known(self, own_id: ContactId) -> MemoryLogin:

@@ -269,13 +269,13 @@ class PostgresAccount:
         is_matched = len(few) <= MATCHED_WITH_LOGIN
         digest = await asyncio.to_thread(digest_of_all, few) if is_matched and complete else None
 
-        async def store(db: Connection) -> tuple[int, list[Identified] | None]:
+        async def store(db: Connection) -> tuple[int, bytes, list[Identified] | None]:
             before = await db.fetchrow(
                 "SELECT own_id, last_at FROM logins WHERE account = $1 ORDER BY last_at DESC LIMIT 1", self._uin
             )
-            login: int = await db.fetchval(
+            login, stored_position = await db.fetchrow(
                 "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES ($1, $2, $3, $4, $4)"
-                " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position RETURNING login",
+                " ON CONFLICT (account, own_id) DO UPDATE SET own_id = excluded.own_id RETURNING login, position",
                 self._uin, own_id, position, time,
             )  # fmt: skip
             await db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", self._uin)
@@ -283,15 +283,15 @@ class PostgresAccount:
             await keep_contacts(db, login, chain(few, listed))
             if before is not None and before["own_id"] != clean_text(own_id):
                 gap = gap_between(before["last_at"], time)
-                arrival = Arrival(body=b"", items=(gap,), position=position, time=time)
+                arrival = Arrival(body=b"", items=(gap,), position=stored_position, time=time)
                 await append_now(db, await self._database.fence_of(self._uin), login, own_id, arrival)
             if not is_matched:
-                return login, None
-            return login, await identify(db, self._uin, own_id, few, digest=digest, time=time)
+                return login, stored_position, None
+            return login, stored_position, await identify(db, self._uin, own_id, few, digest=digest, time=time)
 
-        login, identified = await self._database.write(self._uin, store)
+        login, stored_position, identified = await self._database.write(self._uin, store)
         self._login = (login, own_id)
-        return OpenedLogin(await self.roster(own_id), identified)
+        return OpenedLogin(stored_position, await self.roster(own_id), identified)
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

@@ -331,18 +331,18 @@ class SqliteAccount:
             ).fetchone()
             db.execute(
                 "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position, is_thinned = 0",
+                " ON CONFLICT (account, own_id) DO UPDATE SET is_thinned = 0",
                 (account, own_id, position, time, time),
             )
-            (login,) = db.execute(
-                "SELECT login FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+            login, stored_position = db.execute(
+                "SELECT login, position FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
             identified = self._store_contacts(db, account, login, own_id, contacts, complete=complete, time=time)
             stored = StoredBatch([], is_after_others=False)
             if before is not None and before[0] != own_id:
-                arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
+                arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=stored_position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
-            opened = OpenedLogin(read_roster(db, self._lookups, login, is_chatroom), identified)
+            opened = OpenedLogin(stored_position, read_roster(db, self._lookups, login, is_chatroom), identified)
             return account, login, opened, stored
 
         result = await self._writer.do(store, then=lambda result: self._stream.publish(result[-1]))
