@@ -17,7 +17,7 @@ import msgspec
 from webwx.errors import ProtocolError
 from webwx.model.text import plain_text
 from webwx.protocol.codec import Wire, read_json
-from webwx.protocol.contacts import WireContact
+from webwx.protocol.contacts import WireContact, WireMember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -136,24 +136,18 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
 
 def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
     """Build a contact from its fields on the wire."""
+    kind = _kind(wire, own_id)
     return Contact(
         id=ContactId(wire.user_name),
         nickname=plain_text(wire.nick_name),
         remark=plain_text(wire.remark_name),
         alias=wire.alias,
-        kind=_kind(wire, own_id),
-        members=tuple(
-            Member(
-                id=ContactId(member.user_name),
-                nickname=plain_text(member.nick_name),
-                display_name=plain_text(member.display_name),
-            )
-            for member in wire.member_list
-        ),
+        kind=kind,
+        members=_members(wire.member_list) if wire.member_list else (),
         is_incomplete=len(wire.member_list) < wire.member_count,
         is_pinned=bool(wire.contact_flag & _IS_PINNED),
         is_owner=bool(wire.is_owner),
-        avatar_key=wire.encry_chat_room_id if is_chatroom(wire.user_name) else "",
+        avatar_key=wire.encry_chat_room_id if kind == "chatroom" else "",
         uin=wire.uin,
         pinyin=wire.py_quan_pin,
         remark_pinyin=wire.remark_py_quan_pin,
@@ -162,6 +156,17 @@ def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
         region=f"{wire.province} {wire.city}".strip(),
         sex=wire.sex,
         attr_status=wire.attr_status,
+    )
+
+
+def _members(listed: Iterable[WireMember]) -> tuple[Member, ...]:
+    return tuple(
+        Member(
+            id=ContactId(member.user_name),
+            nickname=plain_text(member.nick_name),
+            display_name=plain_text(member.display_name),
+        )
+        for member in listed
     )
 
 

@@ -201,11 +201,14 @@ class PackedRoster:
 
     def _placed(self) -> Iterator[tuple[int, Contact]]:
         """Decode all contacts, each with its first position."""
-        more = self.ids.again
+        read, more = self._records.read, self.ids.again
         again = set(chain.from_iterable(more.values()))
         for place in range(len(self.ids)):
             if place not in again:
-                contact = self._read([self._records.read(each) for each in (place, *more.get(place, ()))])
+                parts = [read(place)]
+                if place in more:
+                    parts += map(read, more[place])
+                contact = self._read(parts)
                 if contact is not None:
                     yield place, contact
 
