@@ -47,16 +47,17 @@ def test_a_real_id_makes_an_identity_certain() -> None:
     seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann"), (BEN.id, "wxid_ben")])
     face = Face(7, Evidence(kind="person", nickname="Queen", wxid="wxid_ann"))
 
-    (verdict,) = judge(seen, [face], set(), is_complete=True, may_wait=False).values()
-    assert (verdict.finding.by, verdict.finding.face, verdict.waits) == ("certain", face, False)
+    findings, waiting = judge(seen, [face], set(), is_complete=True, may_wait=False)
+    assert [(each.by, each.face) for each in findings.values()] == [("certain", face)]
+    assert not waiting
 
 
 def test_an_identity_with_a_contact_in_this_login_gets_no_second_one() -> None:
     seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann")])
     face = Face(7, Evidence(kind="person", wxid="wxid_ann"))
 
-    (verdict,) = judge(seen, [face], {7}, is_complete=True, may_wait=False).values()
-    assert verdict.finding.face is None
+    findings, _ = judge(seen, [face], {7}, is_complete=True, may_wait=False)
+    assert [each.face for each in findings.values()] == [None]
 
 
 def test_a_chatroom_without_members_waits_and_uncertain_people_wait_for_the_complete_list() -> None:
@@ -66,8 +67,10 @@ def test_a_chatroom_without_members_waits_and_uncertain_people_wait_for_the_comp
     face = Face(7, compare([known], ME, {}).seen[room.id].evidence)
     for contact, may_wait, waits in ((room, False, True), (ANN, True, True), (ANN, False, False)):
         faces = [face, Face(8, Evidence(kind="person", nickname="Ann"))]
-        (verdict,) = judge(compare([contact], ME, {}).seen, faces, set(), is_complete=True, may_wait=may_wait).values()
-        assert (verdict.finding.by, verdict.waits) == ("ambiguous", waits)
+        seen = compare([contact], ME, {}).seen
+        findings, waiting = judge(seen, faces, set(), is_complete=True, may_wait=may_wait)
+        assert [each.by for each in findings.values()] == ["ambiguous"]
+        assert (contact.id in waiting) is waits
 
 
 def test_an_identity_has_the_name_that_a_contact_had() -> None:

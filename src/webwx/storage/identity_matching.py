@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from webwx.model.identities import Identity
 
+_encode = msgspec.msgpack.Encoder().encode
+
 _BY_ID = Finding("certain")
 """Result for a contact whose id is the same in every login."""
 
@@ -52,11 +54,13 @@ class Comparison(NamedTuple):
     """Identities that have a contact in this login already."""
 
 
-class Verdict(NamedTuple):
-    """Result for a contact that is not linked yet: the identity of the finding, a new identity, or a wait."""
+class Judgement(NamedTuple):
+    """Results for contacts that are not linked yet."""
 
-    finding: Finding
-    waits: bool = False
+    findings: Mapping[ContactId, Finding]
+    """The result of each contact: a known identity, or a new one."""
+    waiting: Collection[ContactId]
+    """The contacts that are not linked now, because more data is needed."""
 
 
 class PeoplePass:
@@ -97,7 +101,7 @@ def _digest_of_sum(digests: int) -> bytes:
 
 
 def _digest_of(value: object) -> int:
-    digest = blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
+    digest = blake2b(_encode(value), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1  # 63 bits fit any database's integers
 
 
@@ -140,7 +144,7 @@ def with_real_ids(
 def judge(
     seen: Mapping[ContactId, SeenContact], faces: Collection[Face], taken: Collection[int], *, is_complete: bool,
     may_wait: bool,
-) -> dict[ContactId, Verdict]:  # fmt: skip
+) -> Judgement:  # fmt: skip
     """
     Match contacts that are not linked yet with identities.
 
@@ -151,19 +155,20 @@ def judge(
         is_complete: Whether these are all contacts of the login.
         may_wait: Whether more contacts of the login may arrive, one of which may fit better.
     """
-    findings = match(
+    found = match(
         {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
         [face for face in faces if face.number not in taken],
         [face.evidence for face in faces],
         is_careful=not is_complete,
     )
-    verdicts: dict[ContactId, Verdict] = {}
-    for each, (evidence, _, _) in seen.items():
-        finding = findings.get(each, _BY_ID)
-        # The name is the only evidence of a chatroom whose members are unknown.
-        has_only_a_name = evidence.kind == "chatroom" and not evidence.members
-        verdicts[each] = Verdict(finding, waits=finding.by == "ambiguous" and (may_wait or has_only_a_name))
-    return verdicts
+    findings = {each: found.get(each, _BY_ID) for each in seen}
+    ambiguous = (each for each, finding in findings.items() if finding.by == "ambiguous")
+    return Judgement(findings, {each for each in ambiguous if may_wait or _has_only_a_name(seen[each].evidence)})
+
+
+def _has_only_a_name(evidence: Evidence) -> bool:
+    """Return whether the name is the only evidence: that of a chatroom whose members are unknown."""
+    return evidence.kind == "chatroom" and not evidence.members
 
 
 def contact_of(contact_id: ContactId, name: str, known: Evidence) -> Contact:

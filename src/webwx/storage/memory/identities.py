@@ -194,8 +194,13 @@ class Identities:
             for link in self.newest_links(number)
             if link.login != ALWAYS
         ]
-        verdicts = matching.judge(seen, faces, compared.taken, is_complete=complete, may_wait=may_wait)
-        return [self._link(login, each, seen[each], verdict, time) for each, verdict in verdicts.items()]
+        findings, waiting = matching.judge(seen, faces, compared.taken, is_complete=complete, may_wait=may_wait)
+        return [
+            Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates)
+            if each in waiting
+            else self._link(login, each, seen[each], finding, time)
+            for each, finding in findings.items()
+        ]
 
     def _refresh(self, link: _MemoryLink, seen: matching.SeenContact, time: float) -> None:
         """Store the current evidence of a contact that is linked already."""
@@ -210,12 +215,9 @@ class Identities:
         login: MemoryLogin,
         contact_id: ContactId,
         seen: matching.SeenContact,
-        verdict: matching.Verdict,
+        finding: Finding,
         time: float,
     ) -> Identified:
-        finding = verdict.finding
-        if verdict.waits:
-            return Identified(contact_id=contact_id, number=0, by="waiting", candidates=finding.candidates)
         if finding.face is None:
             number = self._new(seen.evidence.kind, time)
         else:

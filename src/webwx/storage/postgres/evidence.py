@@ -100,15 +100,15 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
     faces = list(
         dict.fromkeys(Face(row["number"], msgspec.json.decode(row["evidence"], type=Evidence)) for row in known)
     )
-    verdicts = await asyncio.to_thread(
+    findings, waiting = await asyncio.to_thread(
         judge, seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait
     )
     identified: list[Identified] = []
     links: list[PostgresLink] = []
     made: list[tuple[int, str]] = []
     last = await db.fetchval("SELECT last_identity FROM accounts WHERE account = $1", call.account)
-    for each, (finding, waits) in verdicts.items():
-        if waits:
+    for each, finding in findings.items():
+        if each in waiting:
             identified.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
             continue
         evidence, name, digest = seen[each]

@@ -46,6 +46,7 @@ _PAUSE = 0.05
 THINNED = 2_000
 """Number of contacts that are deleted in one transaction."""
 
+_encode = msgspec.json.Encoder().encode
 _read = msgspec.json.Decoder(Contact).decode
 _read_all = msgspec.json.Decoder(list[Contact]).decode
 
@@ -192,13 +193,13 @@ def keep_contacts(
         )
     left = iter(contacts)
     while some := list(islice(left, _KEPT)):
-        kept = [(login, each.id, msgspec.json.encode(each).decode()) for each in some]
+        kept = [(each.id, _encode(each).decode()) for each in some]
         insert(
-            db, "contacts", kept,
+            db, "contacts (login, id, contact)", kept, shared=(login,),
             then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
         )  # fmt: skip
-        names = {(login, name, each.id) for each in some for name in (each.nickname, each.remark) if name}
-        insert(db, "names", sorted(names), verb="INSERT OR IGNORE")
+        names = {(name, each.id) for each in some for name in (each.nickname, each.remark) if name}
+        insert(db, "names (login, name, id)", sorted(names), shared=(login,), verb="INSERT OR IGNORE")
 
 
 class Thinning:

@@ -99,28 +99,31 @@ def _link(db: sqlite3.Connection, call: _IdentifyCall, compared: Comparison) -> 
     """Match the contacts that are not linked yet with identities, and link them."""
     seen = with_real_ids(compared.seen, _real_ids(db, call))
     faces = _known(db, call.account)
-    verdicts = judge(seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait)
-    identified: list[Identified] = []
-    made: list[tuple[int, int, IdentityKind, float, int, int]] = []
+    findings, waiting = judge(seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait)
+    numbers: dict[ContactId, int] = {}
+    made: list[tuple[int, IdentityKind, int]] = []
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'identities'").fetchone()
-    for each, (finding, waits) in verdicts.items():
-        if waits:
-            identified.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
-            continue
+    for each, finding in findings.items():
         if finding.face is not None:
-            number = finding.face.number
-        else:
-            number = last + len(made) + 1
-            kind = seen[each].evidence.kind
-            made.append((number, call.account, kind, call.time, 0, call.login_of(each)))
-        identified.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
-    insert(db, "identities", made)
+            numbers[each] = finding.face.number
+        elif each not in waiting:
+            numbers[each] = last + len(made) + 1
+            made.append((numbers[each], seen[each].evidence.kind, call.login_of(each)))
+    insert(
+        db, "identities (account, first_seen, number, kind, login)", made, shared=(call.account, call.time)
+    )  # fmt: skip
     # In the order of the index, and a few at a time to limit the memory for their encoded form.
-    linked = sorted((each.contact_id, each.number) for each in identified if each.number)
+    linked = sorted(numbers)
     for start in range(0, len(linked), _WRITTEN):
-        some = linked[start : start + _WRITTEN]
-        _write_links(db, call, [(*each, seen[each[0]], verdicts[each[0]].finding) for each in some], faces)
-    return identified
+        some = [(each, numbers[each], seen[each], findings[each]) for each in linked[start : start + _WRITTEN]]
+        _write_links(db, call, some, faces)
+    return [
+        Identified(
+            contact_id=each, number=numbers.get(each, 0), by="waiting" if each in waiting else finding.by,
+            candidates=finding.candidates,
+        )
+        for each, finding in findings.items()
+    ]  # fmt: skip
 
 
 def _write_links(
@@ -128,17 +131,21 @@ def _write_links(
     faces: Mapping[Face, int],
 ) -> None:  # fmt: skip
     """Link contacts to their identities, each with a face that holds its current evidence."""
-    origins = [
-        LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
-        for *_, each in linked
-    ]
-    rows = finding_rows(db, set(origins))
-    links: list[LinkRow] = []
+    # Most contacts have the same finding.
+    origins = {
+        each: LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
+        for each in {finding for *_, finding in linked}
+    }
+    rows = finding_rows(db, set(origins.values()))
+    finding_row = {finding: rows[origin] for finding, origin in origins.items()}
+    links: list[tuple[int, ContactId, int, str, int, int, int]] = []
+    matched: list[int] = []
     new_faces: list[tuple[int, int, int, str]] = []
     (last,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
-    for (each, number, (evidence, name, digest), finding), origin in zip(linked, origins, strict=True):
+    for each, number, (evidence, name, digest), finding in linked:
         login, face = call.login_of(each), 0
         if finding.face is not None:
+            matched.append(number)
             before = finding.face.evidence
             evidence = evidence.filled_from(before)
             if evidence == before:
@@ -146,14 +153,17 @@ def _write_links(
         if not face:
             face = last + len(new_faces) + 1
             new_faces.append((face, number, login, as_json(evidence)))
-        links.append(LinkRow(call.account, login, each, number, name, digest, face, rows[origin], call.time))
+        links.append((login, each, number, name, digest, face, finding_row[finding]))
     insert(db, "faces", new_faces)
-    insert(db, "links", links)
-    matched = as_list(number for _, number, _, finding in linked if finding.face is not None)
-    db.execute(
-        "UPDATE identities SET login = max(login, ?) WHERE number IN (SELECT value FROM json_each(?))",
-        (call.login, matched),
-    )
+    insert(
+        db, "links (account, seen_at, login, id, number, name, digest, face, finding)", links,
+        shared=(call.account, call.time),
+    )  # fmt: skip
+    if matched:
+        db.execute(
+            "UPDATE identities SET login = max(login, ?) WHERE number IN (SELECT value FROM json_each(?))",
+            (call.login, as_list(matched)),
+        )
 
 
 def _refresh(db: sqlite3.Connection, call: _IdentifyCall, changed: Mapping[ContactId, SeenContact]) -> None:

@@ -32,6 +32,9 @@ LOGINS_OF_ACCOUNT = f"(SELECT {ALWAYS} AS login UNION ALL SELECT login FROM logi
 """All logins of the `:account`; a query searches each of them, because no index spans logins."""
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class LinkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a link was found, as it is stored."""
 
@@ -77,7 +80,7 @@ class ResolvedLink(NamedTuple):
 
 def as_json(value: object) -> str:
     """Encode evidence or an origin as it is stored."""
-    return msgspec.json.encode(value).decode()
+    return _encode(value).decode()
 
 
 def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: object) -> list[ResolvedLink]:
