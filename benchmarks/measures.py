@@ -179,6 +179,8 @@ MEASURES: tuple[Measure, ...] = (
     _own("accounts", "resident memory, MB", "mb", 130, carries_over=True),
     Measure(case="logins", name="time / without journal", figure="seconds", over=JOURNALLESS, at_most=2),
     _time("postgres-ingest", DRIVER, at_most=2),
+    _own("postgres-send", "p50 until the outcome is stored, ms", "p50_ms", 4),
+    _own("postgres-idle", "CPU of PostgreSQL, % of a core", "postgres_percent", 1),
     Measure(
         case="gateway-send", name="p50 beyond the client's own, ms", figure="p50_ms", over=SDK, is_difference=True,
         at_most=1.0, carries_over=False,

@@ -1,20 +1,28 @@
-"""Storing in PostgreSQL, beside the same statement through the bare driver."""
+"""PostgreSQL as the storage: ingestion beside the bare driver, durable sends, and many accounts without events."""
 
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
-from contextlib import contextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from benchmarks import database
 from benchmarks.answers import own_id
 from benchmarks.case import DRIVER, OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from benchmarks.database import Database
     from webwx.storage.base import Arrival
+    from webwx.storage.postgres.journal import PostgresJournal
+
+WARM = 64
+"""Sends before the clock runs."""
+
+WORKERS = 2
+"""Workers that own the idle accounts."""
 
 
 def _messages(run: Run) -> list[Arrival]:
@@ -22,25 +30,14 @@ def _messages(run: Run) -> list[Arrival]:
     return [arrival_of(body) for body in bodies(run.world)]
 
 
-@contextmanager
-def _server() -> Iterator[str]:
-    """Run a temporary server, and return the URL of an empty schema."""
-    from tests.postgres import end_cluster, new_schema
-
-    try:
-        yield new_schema().url
-    finally:
-        end_cluster()
-
-
 def ingest(run: Run) -> Figures:
     """Store messages that arrive one by one at many accounts at once."""
     from webwx import ContactId
     from webwx.storage.postgres.journal import PostgresJournal
 
-    async def main(url: str) -> Figures:
+    async def main(db: Database) -> Figures:
         messages = _messages(run)
-        async with PostgresJournal(url, retention_days=0) as journal:
+        async with PostgresJournal(db.url, retention_days=0) as journal:
             accounts = [journal.account(uin) for uin in range(1, run.case.count + 1)]
             for account in accounts:
                 await account.open_login(ContactId(own_id(1)), b"", time.time(), [])
@@ -50,14 +47,16 @@ def ingest(run: Run) -> Figures:
                 for arrival in waiting:
                     await accounts[place].ingest(arrival)
 
+            server = db.cpu()
             with run.meter() as meter:
                 await asyncio.gather(*map(receive, range(len(accounts))))
+            server = db.cpu() - server
             stored = sum([(await account.stats()).entries for account in accounts])
         assert stored == len(messages)
-        return _figures(run, meter.figures)
+        return _figures(run, meter.figures, db, server)
 
-    with _server() as url:
-        return asyncio.run(main(url))
+    with database.running() as db:
+        return asyncio.run(main(db))
 
 
 def driver(run: Run) -> Figures:
@@ -69,13 +68,13 @@ def driver(run: Run) -> Figures:
     from webwx.storage.postgres.entries import APPEND_ALL, Append, columns_of
     from webwx.storage.postgres.journal import PostgresJournal
 
-    async def main(url: str) -> Figures:
+    async def main(db: Database) -> Figures:
         own, count = ContactId(own_id(1)), run.case.count
-        async with PostgresJournal(url) as journal:
+        async with PostgresJournal(db.url) as journal:
             for uin in range(1, count + 1):
                 await journal.account(uin).open_login(own, b"", time.time(), [])
         settings = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
-        connection = await asyncpg.connect(url, server_settings=settings)
+        connection = await asyncpg.connect(db.url, server_settings=settings)
         rows = await connection.fetch("SELECT account, login FROM logins")
         logins = {row["account"]: row["login"] for row in rows}
         jobs = [
@@ -83,29 +82,128 @@ def driver(run: Run) -> Figures:
             for place, arrival in enumerate(_messages(run))
         ]
         values = [columns_of(jobs[start : start + count]) for start in range(0, len(jobs), count)]
+        server = db.cpu()
         with run.meter() as meter:
             for each in values:
                 await connection.fetch(APPEND_ALL, *each)
+        server = db.cpu() - server
         stored = await connection.fetchval("SELECT count(*) FROM entries")
         await connection.close()
         assert stored == len(jobs)
-        return _figures(run, meter.figures)
+        return _figures(run, meter.figures, db, server)
 
-    with _server() as url:
-        return asyncio.run(main(url))
+    with database.running() as db:
+        return asyncio.run(main(db))
 
 
-def _figures(run: Run, figures: Figures) -> Figures:
+def _figures(run: Run, figures: Figures, db: Database, server: float) -> Figures:
     texts = run.world.texts
     return figures | {
         "per_second": texts / figures["seconds"],
         "cpu_us": figures["cpu"] / texts * 1e6,
+        "postgres_us": server / texts * 1e6,
+        "fdatasync_ms": db.fdatasync_ms(),
     }
+
+
+def sends(run: Run) -> Figures:
+    """Queue sends in one process, and begin and settle each in the account's own, one after another."""
+    from webwx import ContactId
+    from webwx.model.messages import Receipt
+    from webwx.storage.postgres.journal import PostgresJournal
+
+    chat = ContactId("filehelper")
+
+    async def main(db: Database) -> Figures:
+        async with PostgresJournal(db.url) as front, PostgresJournal(db.url) as owner:
+            await owner.account(1).open_login(ContactId(own_id(1)), b"", time.time(), [])
+            queue, outbox = front.account(1).outbox, owner.account(1).outbox
+            waits: list[float] = []
+
+            async def send(number: int) -> None:
+                begun, client_id = time.perf_counter(), f"{number}"
+                queued = await queue.add(
+                    client_id=client_id, chat=chat, kind="text", text="message", key=f"key-{number}", time=time.time()
+                )
+                assert await outbox.sending(queued.number, time.time(), chat)
+                receipt = Receipt(message_id=client_id, client_id=client_id, chat=chat, time=int(time.time()))
+                await outbox.settle(queued.number, "sent", time=time.time(), receipt=receipt)
+                waits.append(time.perf_counter() - begun)
+
+            for number in range(WARM):
+                await send(number)
+            waits.clear()
+            server = db.cpu()
+            with run.meter() as meter:
+                for number in range(WARM, WARM + run.case.count):
+                    await send(number)
+            server = db.cpu() - server
+        return meter.figures | {
+            "p50_ms": statistics.median(waits) * 1000,
+            "p99_ms": sorted(waits)[len(waits) * 99 // 100] * 1000,
+            "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
+            "postgres_ms": server / len(waits) * 1000,
+            "fdatasync_ms": db.fdatasync_ms(),
+        }
+
+    with database.running() as db:
+        return asyncio.run(main(db))
+
+
+def idle(run: Run) -> Figures:
+    """Measure the server while workers own accounts with an open consumer, and a reader waits for news."""
+    from webwx.cluster.leased import LeasedOwnership
+    from webwx.storage.leases import DEFAULT_TIMES
+    from webwx.storage.postgres.journal import PostgresJournal
+    from webwx.storage.postgres.leases import PostgresLeases
+
+    async def main(db: Database) -> Figures:
+        async with AsyncExitStack() as stack:
+            reader = await stack.enter_async_context(PostgresJournal(db.url))
+            await reader.accounts()  # creates the tables
+            db.execute(
+                "INSERT INTO accounts (account, epoch, last_number)"
+                f" SELECT n, 1, 1 FROM generate_series(1, {run.case.count}) n; ANALYZE accounts"
+            )
+            reading = asyncio.create_task(_read_news(reader))
+            leases = PostgresLeases(db.url, DEFAULT_TIMES)
+            stack.push_async_callback(leases.close)
+            workers = [LeasedOwnership(leases, DEFAULT_TIMES) for _ in range(WORKERS)]
+            for worker in workers:
+                await worker.join("", capacity=run.case.count)
+            while sum([len(await leases.held(each.worker)) for each in workers]) < run.case.count:  # noqa: ASYNC110 - it is a query
+                await asyncio.sleep(0.1)
+            for worker in workers:
+                journal = await stack.enter_async_context(PostgresJournal(db.url, member=worker.member))
+                owned = await leases.held(worker.worker)
+                await asyncio.gather(*(journal.account(account).consumer("idle") for account in owned))
+            server = db.cpu()
+            with run.meter() as meter:
+                await asyncio.sleep(run.world.hold * 1.2)
+            server = db.cpu() - server
+            reading.cancel()
+        return meter.figures | {"postgres_percent": server / meter.figures["seconds"] * 100}
+
+    with database.running() as db:
+        return asyncio.run(main(db))
+
+
+async def _read_news(journal: PostgresJournal) -> None:
+    async for _ in journal.moved():
+        pass
 
 
 CASES = (
     Case(
         name="postgres-ingest", about="single messages of 64 accounts into PostgreSQL, without a network",
-        world=World(texts=20_000, batch=1), count=64, journal=True, variants={OURS: ingest, DRIVER: driver},
+        world=World(texts=20_000, batch=1), count=64, variants={OURS: ingest, DRIVER: driver},
+    ),
+    Case(
+        name="postgres-send", about="texts that one process queues and another one sends, one after another",
+        count=1_000, variants={OURS: sends},
+    ),
+    Case(
+        name="postgres-idle", about=f"accounts of {WORKERS} workers to which nothing happens", count=5_000,
+        variants={OURS: idle},
     ),
 )  # fmt: skip

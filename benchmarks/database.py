@@ -1,0 +1,65 @@
+"""A temporary PostgreSQL server for the cases that need one, with its settings as PostgreSQL has them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from benchmarks.machine import fdatasync_p50
+from benchmarks.processes import children_of, cpu_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres import TemporarySchema
+
+
+class Database:
+    """
+    An empty schema of a server.
+
+    Args:
+        schema: The schema.
+    """
+
+    def __init__(self, schema: TemporarySchema) -> None:
+        self._schema = schema
+        self._server = int((schema.cluster.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+
+    @property
+    def url(self) -> str:
+        """The URL of the schema."""
+        return self._schema.url
+
+    def execute(self, statements: str) -> str:
+        """Execute statements in the schema, and return their result."""
+        return self._schema.execute(statements)
+
+    def cpu(self) -> float:
+        """Return the CPU seconds of all processes of the server, those that have ended included."""
+        total = cpu_seconds(self._server)
+        for pid in children_of(self._server):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                total += cpu_seconds(pid)
+        return total
+
+    def fdatasync_ms(self) -> float:
+        """Return the milliseconds that the disk of the server takes to write 4 KiB durably."""
+        return fdatasync_p50(self._schema.cluster.folder)
+
+    def another(self) -> Database:
+        """Return another empty schema of the server."""
+        from tests.postgres import new_schema
+
+        return Database(new_schema())
+
+
+@contextmanager
+def running() -> Iterator[Database]:
+    """Run a temporary server, and return an empty schema."""
+    from tests.postgres import end_cluster, new_schema
+
+    try:
+        yield Database(new_schema())
+    finally:
+        end_cluster()
