@@ -161,6 +161,19 @@ async def test_a_state_that_two_processes_change_at_once_loses_no_change(two: tu
     assert [await each.state("count") for each in both] == [b"." * 40] * 2
 
 
+async def test_a_key_that_two_processes_use_at_once_is_one_send(two: tuple[Journal, Journal]) -> None:
+    both = [each.account(UIN).outbox for each in two]
+    adding = (
+        outbox.add(client_id=f"{turn}{place}", chat=FRIEND, kind="text", text="", key=f"key {turn}", time=1.0)
+        for turn in range(10)
+        for place, outbox in enumerate(both)
+    )
+    sends = await asyncio.gather(*adding)
+    for one, other in zip(sends[::2], sends[1::2], strict=True):
+        assert (one.number, one.client_id) == (other.number, other.client_id)
+    assert len({each.number for each in sends}) == 10
+
+
 async def test_media_that_are_added_survive_another_process_that_deletes(two: tuple[Journal, Journal]) -> None:
     here, there = [await known(each) for each in two]
     await here.ingest(arrival(*messages(1, 20)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing
+from webwx.storage.base import NotOwner, Outgoing
 from webwx.storage.postgres.database import new_lock
 
 if TYPE_CHECKING:
@@ -30,6 +30,34 @@ UPDATE outbox SET state = 'unknown', sender = 0 WHERE account = $1 AND state IN 
         WHEN epoch < (SELECT epoch FROM accounts WHERE account = $1) THEN true
         WHEN sender = $2 THEN false
         ELSE pg_try_advisory_xact_lock_shared(sender) END
+"""
+
+_ADD = """
+WITH taken AS (
+    UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 AND ($8::bigint = 0 OR epoch = $8)
+        AND NOT EXISTS (
+            SELECT FROM outbox WHERE account = $1 AND $3 <> '' AND key <> '' AND webwx_key(key) = webwx_key($3))
+    RETURNING last_send
+)
+INSERT INTO outbox (
+    account, number, client_id, key, chat, kind, text, state, epoch, sender, created_at, changed_at)
+SELECT $1, last_send, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10 FROM taken ON CONFLICT DO NOTHING RETURNING number
+"""
+"""
+Stores a send, if its key is new, the account is known, and its epoch is `$8`; 0 allows any epoch.
+
+Nothing is stored if another transaction stores the key first: this statement does not see its row, but the index does.
+"""
+
+_BEGIN = """
+WITH owned AS MATERIALIZED (
+    SELECT true FROM accounts WHERE account = $1 AND epoch = $5 FOR NO KEY UPDATE
+), begun AS (
+    UPDATE outbox SET state = 'sending', epoch = $5, sender = $6, chat = $4, changed_at = $3 FROM owned
+    WHERE account = $1 AND number = $2 AND state IN ('queued', 'failed') RETURNING true
+)
+SELECT EXISTS (SELECT FROM owned) OR NOT EXISTS (SELECT FROM accounts WHERE account = $1) AS is_owned,
+    EXISTS (SELECT FROM begun) AS is_begun
 """
 
 _NEXT = "UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 RETURNING last_send"
@@ -75,22 +103,9 @@ class PostgresOutbox:
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         given = [clean_text(each) for each in (client_id, key, chat, kind, text)]
+        sender = self._sender.key if state == "sending" else 0
 
-        async def store(db: Connection) -> Outgoing:
-            if key:
-                known = await self._of_key(db, given[1])
-                if known and known[0].state == "sending":
-                    await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
-                    known = await self._of_key(db, given[1])
-                if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
-                    return known[0]
-            epoch = 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
-            number: int = await db.fetchval(_NEXT, self._account)
-            await db.execute(
-                "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
-                " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
-                self._account, number, *given, state, epoch, self._sender.key if state == "sending" else 0, time,
-            )  # fmt: skip
+        def stored(number: int, epoch: int) -> Outgoing:
             if state == "sending":
                 self._begun[number] = epoch
             return Outgoing(
@@ -98,13 +113,40 @@ class PostgresOutbox:
                 state=state, created_at=time, changed_at=time,
             )  # fmt: skip
 
+        async def store(db: Connection) -> Outgoing:
+            """Store the send in a transaction that holds the account's row, unless its key is known."""
+            if key:
+                known = await self._of_key(db, given[1])
+                if known and known[0].state == "sending":
+                    await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+                    known = await self._of_key(db, given[1])
+                if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
+                    return known[0]
+            epoch = await self._epoch_for(state)
+            number: int = await db.fetchval(_NEXT, self._account)
+            await db.execute(
+                "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
+                " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+                self._account, number, *given, state, epoch, sender, time,
+            )  # fmt: skip
+            return stored(number, epoch)
+
         async def work() -> Outgoing:
-            if state == "queued":
-                return await self._database.sharing(self._account, store)
-            await self._sender.hold()
-            return await self._database.writing(self._account, store)
+            if state == "sending":
+                await self._sender.hold()
+            epoch = await self._epoch_for(state)
+            number = await self._database.changing(
+                lambda db: db.fetchval(_ADD, self._account, *given, state, epoch, sender, time)
+            )
+            if number is not None:
+                return stored(number, epoch)
+            return await (self._database.sharing if state == "queued" else self._database.writing)(self._account, store)
 
         return await self._database.run(work)
+
+    async def _epoch_for(self, state: Literal["queued", "sending"]) -> int:
+        """Return the epoch of a new send; 0 for one that the owner of the account begins later."""
+        return 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
 
     async def _of_key(self, db: Connection, key: str) -> list[Outgoing]:
         query = "SELECT * FROM outbox WHERE account = $1 AND key <> '' AND webwx_key(key) = webwx_key($2)"
@@ -113,20 +155,17 @@ class PostgresOutbox:
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """Set a send to `sending`, and return whether its first byte may be transmitted."""
 
-        async def store(db: Connection) -> bool:
-            epoch = (await self._database.fence_of(self._account)).epoch
-            changed = await db.fetchval(
-                "UPDATE outbox SET state = 'sending', epoch = $5, sender = $6, chat = $4, changed_at = $3"
-                " WHERE account = $1 AND number = $2 AND state IN ('queued', 'failed') RETURNING true",
-                self._account, number, time, chat, epoch, self._sender.key,
-            )  # fmt: skip
-            if changed is not None:
-                self._begun[number] = epoch
-            return changed is not None
-
         async def work() -> bool:
             await self._sender.hold()
-            return await self._database.writing(self._account, store)
+            epoch = (await self._database.fence_of(self._account)).epoch
+            row = await self._database.changing(
+                lambda db: db.fetchrow(_BEGIN, self._account, number, time, chat, epoch, self._sender.key)
+            )
+            if not row["is_owned"]:
+                raise NotOwner("Another process owns this account now.")
+            if row["is_begun"]:
+                self._begun[number] = epoch
+            return bool(row["is_begun"])
 
         return await self._database.run(work)
 
