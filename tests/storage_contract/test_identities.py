@@ -42,20 +42,22 @@ class TestNewLogin:
             (phone.id("new"), "seen"),
         ]
         assert await phone.number("ann") == ann
-        assert await phone.tell(*map(phone.shown, ("ann", "new"))) == {}
+        assert await phone.identify(*map(phone.shown, ("ann", "new"))) == {}
 
     async def test_a_similar_contact_waits_until_the_list_is_complete(self, relogin: Phone) -> None:
         similar: dict[str, Any] = {"nickname": "ann", "avatar": 0}
         found = await relogin.log_in_with("other", complete=False, **similar)
         assert [each.by for each in found or ()] == ["waiting"]
-        assert [each.by for each in (await relogin.tell(relogin.shown("other", **similar))).values()] == ["ambiguous"]
+        assert [each.by for each in (await relogin.identify(relogin.shown("other", **similar))).values()] == [
+            "ambiguous"
+        ]
 
     async def test_too_many_contacts_are_matched_later(self, phone: Phone) -> None:
         names = [f"person {number}" for number in range(MATCHED_WITH_LOGIN + 1)]
         assert await phone.log_in_with(*names) is None
         assert await phone.account.identities.find(IdentityQuery()) == []
         assert len(await phone.account.roster(phone.own_id)) == len(names)
-        assert len(await phone.tell(*map(phone.shown, names))) == len(names)
+        assert len(await phone.identify(*map(phone.shown, names))) == len(names)
 
 
 class TestRealIds:
@@ -342,7 +344,7 @@ class TestIdentify:
 
     async def test_contacts_without_a_name_get_no_identity(self, phone: Phone) -> None:
         await phone.log_in()
-        assert await phone.tell(phone.shown("eve", nickname="")) == {}
+        assert await phone.identify(phone.shown("eve", nickname="")) == {}
 
     async def test_a_login_without_contacts_removes_no_contact_ids(self, relogin: Phone, journal: Journal) -> None:
         # File Transfer Helper has a login of its own, beside the one that has the contacts.
