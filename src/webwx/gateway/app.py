@@ -21,6 +21,7 @@ from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
 from webwx.gateway.api.audit_log import AuditLog, audited_change
 from webwx.gateway.api.bots import bots_router, calls_router
+from webwx.gateway.api.cluster import cluster_router
 from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from webwx.gateway.auth import Connection
+    from webwx.gateway.cluster_monitor import ClusterMonitor
     from webwx.gateway.forwarding import Owners, RequestForwarding
     from webwx.gateway.outgoing import OutgoingClient
 
@@ -103,6 +105,7 @@ class Gateway:
         address: URL at which the other nodes of a cluster reach this one.
         secret: The secret with which the nodes of a cluster sign the requests that they forward to each other.
         answers_clients: Whether this gateway answers requests of clients, not only those that other nodes forward.
+        cluster: Shows the workers and the owners of the accounts; None: no other machine shares them.
     """
 
     def __init__(
@@ -121,8 +124,10 @@ class Gateway:
         address: str = "",
         secret: bytes = b"",
         answers_clients: bool = True,
+        cluster: ClusterMonitor | None = None,
     ) -> None:
         self.config = config
+        self.cluster = cluster
         self.records = records
         self.port = port
         self.bots = bots or HostedBots()
@@ -247,6 +252,7 @@ def route_table(max_body: int) -> Litestar:
                     accounts_router,
                     administration_router,
                     bots_router,
+                    cluster_router,
                     consumers_router,
                     contacts_router,
                     events_router,
@@ -274,6 +280,7 @@ def route_table(max_body: int) -> Litestar:
         dependencies={
             "audited": Provide(audited_change, sync_to_thread=False),
             "bots": _provide(lambda gateway: gateway.bots),
+            "cluster": _provide(lambda gateway: gateway.cluster),
             "caller": Provide(_caller, sync_to_thread=False),
             "failed_keys": _provide(lambda gateway: gateway.failed_keys),
             "stream": Provide(_stream, sync_to_thread=False),

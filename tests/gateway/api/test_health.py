@@ -45,4 +45,4 @@ async def test_an_account_without_a_login_has_no_rate_limit_yet(running: Running
 
 async def test_the_version_is_that_of_the_package(running: Running) -> None:
     async with running.client("read") as client:
-        assert (await client.get("/api/v1/version")).json() == {"version": version("webwx")}
+        assert (await client.get("/api/v1/version")).json() == {"version": version("webwx"), "is_cluster": False}

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Router, get
 
 from webwx.errors import NoJournal, NotLoggedIn, StorageError
+from webwx.gateway.api.cluster import InjectedCluster
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort
 from webwx.representations.health import HealthView, LimitedActionsView, LimitedKind, RateLimitView
@@ -22,12 +23,14 @@ class VersionView(msgspec.Struct, frozen=True, kw_only=True):
     """The version of the gateway."""
 
     version: str
+    is_cluster: bool
+    """Whether several machines share the accounts."""
 
 
 @get("/version", scope="read", summary="Show the version", responses=problems())
-async def show_version() -> VersionView:
-    """Return the version of the gateway."""
-    return VersionView(version=version("webwx"))
+async def show_version(cluster: InjectedCluster) -> VersionView:
+    """Return the version of the gateway, and whether several machines share its accounts."""
+    return VersionView(version=version("webwx"), is_cluster=cluster is not None)
 
 
 @get("/accounts/{account:str}/health", scope="read", summary="Show the health of an account", responses=problems(404))

@@ -18,6 +18,7 @@ const body = h("div", { class: "screen-body" });
 const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, done, body);
 const connection = h("span", { class: "connection", role: "status" });
 
+let screens = SCREENS;
 let links = new Map();
 let opened = null; // {screen, leave, move}
 
@@ -60,7 +61,7 @@ function tell(words) {
 /** Show the screen of the address. A screen that is open already may handle the change itself. */
 function follow({ isFirst = false } = {}) {
   const { name, parts } = place();
-  const screen = SCREENS.find((each) => each.name === name) ?? SCREENS[0];
+  const screen = screens.find((each) => each.name === name) ?? screens[0];
   if (opened?.screen === screen && opened.move) {
     opened.move(parts);
     return;
@@ -88,7 +89,7 @@ function showFrame() {
   opened?.leave?.();
   opened = null;
   links = new Map(
-    SCREENS.map((screen) => [
+    screens.map((screen) => [
       screen,
       h("a", { class: "nav-link", href: `#/${screen.name}` }, icon(screen.picture), h("span", {}, screen.title())),
     ]),
@@ -170,6 +171,8 @@ async function begin() {
   try {
     await signIn();
     await listAccounts();
+    const { is_cluster: isCluster } = await call("GET", "/version");
+    screens = SCREENS.filter((screen) => isCluster || !screen.isOfCluster);
   } catch (error) {
     showSignedOut();
     if (!(error instanceof Problem)) document.body.append(h("p", { role: "alert", class: "alert" }, sentence(error)));
