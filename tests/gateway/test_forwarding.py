@@ -25,9 +25,11 @@ from webwx import AsyncClient
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
 from webwx.gateway.auth import FREE_FAILURES
+from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.forwarded_requests import Signatures, SignedRequests
 from webwx.gateway.forwarding import Elsewhere, RequestForwarding
+from webwx.gateway.keys import KeyRing
 from webwx.gateway.local import LocalGateway
 from webwx.gateway.owner_client import OwnerClient
 from webwx.gateway.problems import GatewayProblem
@@ -148,9 +150,10 @@ class Node:
     def __init__(self, app: Any, table: Table, *, answer_timeout: float = 30) -> None:
         signatures = Signatures(SECRET)
         self._client = OwnerClient(answer_timeout=answer_timeout)
-        uploads = UploadStore(open_records("memory:"), Path("uploads"), lambda: 0.0)
-        exchange = UploadExchange(uploads, signatures, self._client)
-        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange)
+        records = open_records("memory:")
+        exchange = UploadExchange(UploadStore(records, Path("uploads"), lambda: 0.0), signatures, self._client)
+        links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
+        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, links)
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 
     @contextlib.asynccontextmanager
@@ -722,6 +725,19 @@ async def test_parts_of_media_are_downloaded_at_any_gateway(two: TwoGateways) ->
         assert part.headers["content-range"] == f"bytes 100-199/{len(PNG)}"
         same = await client.get(f"{PATH}/{number}/media", headers={"If-None-Match": whole.headers["etag"]})
         assert (same.status_code, same.content) == (304, b"")
+
+
+async def test_links_are_opened_at_any_gateway(two: TwoGateways) -> None:
+    number = await picture(two.owner)
+    async with two.client("read:media", "login") as client:
+        media = (await client.post(f"{PATH}/{number}/media/link")).json()["url"]
+        login = (await client.post("/api/v1/accounts/1/login/link")).json()["url"]
+    assert media.startswith(f"{two.front_table.here}/m/")
+    async with httpx.AsyncClient() as anyone:
+        assert (await anyone.get(media)).content == PNG
+        assert "confirmed" in (await anyone.get(login)).text or "logged in" in (await anyone.get(login)).text
+        guessed = await anyone.get(media.replace("/m/", "/m/x"))
+        assert (guessed.status_code, guessed.json()["code"]) == (404, "not-found")
 
 
 async def test_an_upload_to_one_gateway_is_sent_by_another(two: TwoGateways) -> None:

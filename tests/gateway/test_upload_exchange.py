@@ -10,8 +10,10 @@ import pytest
 from tests.client.conftest import PNG
 from tests.gateway.test_forwarding import SECRET, Owner, Table, served
 
+from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.forwarded_requests import Signatures, SignedRequests
 from webwx.gateway.forwarding import RequestForwarding
+from webwx.gateway.keys import KeyRing
 from webwx.gateway.owner_client import OwnerClient
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.upload_exchange import UploadExchange
@@ -50,7 +52,8 @@ class UploadNode:
             signatures, client = Signatures(SECRET), OwnerClient()
             self.uploads = UploadStore(self._records, self._folder, lambda: 0.0, self.url)
             self.exchange = UploadExchange(self.uploads, signatures, client)
-            forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange)
+            links = CapabilityLinks(self._records, KeyRing(self._records, lambda: 0.0), lambda: 0.0)
+            forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange, links)
             self._signed = SignedRequests(forwarding, forwarding, signatures)
             try:
                 yield

@@ -155,7 +155,7 @@ class Gateway:
             signatures, client = Signatures(secret, clock), OwnerClient()
             exchange = UploadExchange(self.uploads, signatures, client)
             fetch_upload = exchange.fetch
-            self.forwarding = RequestForwarding(self.routes, owners, signatures, client, exchange)
+            self.forwarding = RequestForwarding(self.routes, owners, signatures, client, exchange, self.links)
         self.files = FileSources(self.uploads, self._connect, config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)

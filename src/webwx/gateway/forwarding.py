@@ -1,9 +1,9 @@
 """
 An ASGI application that forwards requests for an account to the node that owns it.
 
-Every node of a cluster answers clients. A request whose path names an account is forwarded to the account's owner, body
-and answer piece by piece, so nothing is collected in memory: a slow client slows the owner down, and if the client
-leaves, the forwarded request ends. A request for an upload is forwarded to the node that stores it.
+Every node of a cluster answers clients. A request whose path names an account, or a link of one, is forwarded to the
+account's owner, body and answer piece by piece, so nothing is collected in memory: a slow client slows the owner down,
+and if the client leaves, the forwarded request ends. A request for an upload is forwarded to the node that stores it.
 
 The owner decides by the header whether it still owns the account, before it reads the body, and answers 421 otherwise.
 The first node then looks the owner up again, once. A node never forwards a request of another node. If a change was
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
+    from webwx.gateway.capability_links import CapabilityLinks, LinkedThing
     from webwx.gateway.forwarded_requests import ForwardedRequest, Signatures
     from webwx.gateway.owner_client import OwnerClient, OwnerSocket
     from webwx.gateway.upload_exchange import UploadExchange
@@ -47,6 +48,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _ACCOUNT_PATH = re.compile(r"/api/v1/accounts/([^/]+)(?:/|$)")
+
+_LINKS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
+    (re.compile(r"/m/([^/]+)/[^/]+"), "media"),
+    (re.compile(r"/q/([^/]+)"), "login_code"),
+)
+"""Paths of links, with their tokens, and what they open."""
 
 _UPLOADS = "/api/v1/uploads/"
 
@@ -128,13 +135,21 @@ class RequestForwarding:
         signatures: Signs forwarded requests.
         client: Sends requests to other nodes.
         uploads: The uploads of other nodes.
+        links: The links, which open something of an account.
     """
 
     def __init__(
-        self, app: ASGIApp, owners: Owners, signatures: Signatures, client: OwnerClient, uploads: UploadExchange
+        self,
+        app: ASGIApp,
+        owners: Owners,
+        signatures: Signatures,
+        client: OwnerClient,
+        uploads: UploadExchange,
+        links: CapabilityLinks,
     ) -> None:
         self._app = app
         self._owners = owners
+        self._links = links
         self._uploads = uploads
         self._signatures = signatures
         self._client = client
@@ -168,10 +183,8 @@ class RequestForwarding:
     async def _answer_client(self, exchange: _ForwardedExchange) -> None:
         """Answer a request of a client, here or by another node."""
         path = exchange.scope["path"]
-        found = _ACCOUNT_PATH.match(path)
-        number = None if found is None else self._owners.find_account(found[1])
         try:
-            is_forwarded = False
+            number, is_forwarded = await self._account_of(path), False
             if number is not None:
                 is_forwarded = await self._forward(exchange, number, partial(self._owners.elsewhere, number))
             elif path.startswith(_UPLOADS):
@@ -181,6 +194,18 @@ class RequestForwarding:
         else:
             if not is_forwarded:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
+
+    async def _account_of(self, path: str) -> int | None:
+        """Return the number of the account that a path names, or that a link opens; None for other paths."""
+        found = _ACCOUNT_PATH.match(path)
+        if found is not None:
+            return self._owners.find_account(found[1])
+        for pattern, opens in _LINKS:
+            found = pattern.fullmatch(path)
+            link = None if found is None else await self._links.find(opens, found[1])
+            if link is not None:
+                return link.account
+        return None
 
     async def _node_of_upload(self, path: str, *, is_fresh: bool = False) -> Elsewhere | None:  # noqa: ARG002 - it never moves
         address = await self._uploads.node_of(path)
