@@ -146,7 +146,8 @@ def test_keys_are_listed_rotated_and_deleted_without_their_secrets(shell: Shell)
     rotated = shell.run("serve", "key", "rotate", key_id, "--json").line["key"]
     assert rotated != key
     assert shell.run("serve", "key", "delete", key_id).code == 0
-    assert shell.run("serve", "key", "list").stdout == ""
+    listed_none = shell.run("serve", "key", "list")
+    assert (listed_none.stdout, "key create" in listed_none.stderr) == ("", True)
     for command in ("delete", "rotate"):
         assert shell.run("serve", "key", command, key_id).code == 2
 
@@ -176,8 +177,24 @@ def test_the_configuration_is_written_once_and_checked(shell: Shell) -> None:
     assert shell.run("serve", "init").code == 2
     checked = shell.run("serve", "check", "--json").line
     assert (checked["listen"], checked["port"], checked["running"]) == ("127.0.0.1", 8791, None)
-    (shell.settings.home / "gateway.toml").write_text("[listen]\nhost = '0.0.0.0'\n")
-    assert shell.run("serve", "check").code == 2
+    config = shell.settings.home / "gateway.toml"
+    for content in (
+        "[listen]\nhost = '0.0.0.0'\n", "[tls]\ncertificate = '/no/file.pem'\nkey = '/no/file.pem'\n",
+        "[fallback]\ncommand = ['/no/such/program']\n", "[limits]\npatience = 0\n", "[listen]\nbehind_proxy = '*'\n",
+    ):  # fmt: skip
+        config.write_text(content)
+        assert shell.run("serve", "check").code == 2, content
+
+
+def test_another_configuration_file_is_written_and_checked(shell: Shell, tmp_path: Path) -> None:
+    other = str(tmp_path / "other.toml")
+    assert shell.run("serve", "check", "--config", other).code == 2
+    assert shell.run("serve", "init", "--config", other).code == 0
+    (tmp_path / "other.toml").write_text("[listen]\nport = 9\n")
+    assert shell.run("serve", "check", "--config", other, "--json").line["port"] == 9
+    misplaced = shell.run("serve", "--config", other, "check")
+    assert (misplaced.code, "after 'check'" in misplaced.sentence) == (2, True)
+    assert shell.run("serve", "--config", str(tmp_path / "absent.toml"), "--port", "0").code == 2
 
 
 def test_without_a_login_the_gateway_runs_and_reports_it(shell: Shell) -> None:

@@ -59,12 +59,30 @@ def test_a_browser_uses_the_name_of_the_proxy() -> None:
     assert GatewayConfig(listen=ListenTable(behind_proxy="172.16.0.2")).browser_url(local) == local
 
 
+@pytest.mark.parametrize("proxy", ["*", "proxy", "10.0.0.0/8", "10.0.0.1,10.0.0.2"])
+def test_forwarded_headers_are_trusted_from_one_address_only(proxy: str) -> None:
+    with pytest.raises(InvalidSettings, match="not the address of a proxy"):
+        GatewayConfig(listen=ListenTable(behind_proxy=proxy)).check()
+
+
 def test_a_port_has_sixteen_bits() -> None:
     with pytest.raises(InvalidSettings, match="not a port"):
         GatewayConfig(listen=ListenTable(port=70_000)).check()
 
 
-@pytest.mark.parametrize("content", ["[listen]\nprot = 1", "[listen]\nport = 'x'", "[listen", "\udc80"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[listen]\nprot = 1",
+        "[listen]\nport = 'x'",
+        "[listen",
+        "\udc80",
+        "[limits]\npatience = 0",
+        "[limits]\nconnections = 0",
+        "[limits]\nbody = -1",
+        "[limits]\nrequests_per_minute = -1",
+    ],
+)
 def test_an_invalid_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "gateway.toml"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))

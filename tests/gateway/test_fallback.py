@@ -89,20 +89,16 @@ async def test_a_channel_that_fails_is_tried_again(running: Running) -> None:
     assert pauses == [0, 60, 300, 1800] == list(ATTEMPTS)
 
 
-async def test_a_failed_report_is_not_repeated_after_a_new_login(running: Running) -> None:
-    channel, pauses, ended = Channel(failures=1), list[float](), asyncio.Event()
-
-    async def log_in_again(seconds: float) -> None:
-        pauses.append(seconds)
-        if seconds:
-            await fallback.note(status("online"))
-            ended.set()
-
-    fallback = Fallback(running.gateway.port, running.gateway.notifications, [channel], log_in_again)
-    await fallback.note(status("logged_out"))
-    await ended.wait()
-    await asyncio.sleep(0)
-    assert (channel.sent.qsize(), pauses) == (1, [0.0, 60.0])
+@on_virtual_clock
+async def test_a_failed_report_is_not_repeated_after_a_new_login(start_gateway: StartGateway) -> None:
+    channel = Channel(failures=1)
+    async with start_gateway() as running:
+        fallback = Fallback(running.gateway.port, running.gateway.notifications, [channel], asyncio.sleep)
+        await fallback.note(status("logged_out"))
+        await asyncio.sleep(30)
+        await fallback.note(status("online"))
+        await asyncio.sleep(3_600)
+    assert channel.sent.qsize() == 1
 
 
 class EndlessChannel(Channel):
@@ -259,6 +255,12 @@ def test_the_settings_are_checked() -> None:
     assert (
         len(channels_of(FallbackTable(command=("true",), webhook="https://x.example", smtp_host="h", mail_to="m"))) == 3
     )
-    for table in (FallbackTable(smtp_host="h"), FallbackTable(smtp_host="h", mail_to="m", smtp_user="u")):
+    for table in (
+        FallbackTable(smtp_host="h"),
+        FallbackTable(smtp_host="h", mail_to="m", smtp_user="u"),
+        FallbackTable(command=("/no/such/program",)),
+        FallbackTable(webhook="ftp://x.example"),
+        FallbackTable(webhook="http://127.0.0.1/"),
+    ):
         with pytest.raises(InvalidSettings):
             channels_of(table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
@@ -39,6 +40,12 @@ _PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free on
 _PATIENCE = 300.0
 """Seconds that a send may wait for the rate limit before it is answered with 429."""
 
+
+_CONFIG_HELP = "Configuration file.  [default: gateway.toml beside the logins]"
+
+_config_option = click.option(
+    "--config", "file", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help=_CONFIG_HELP
+)
 
 _bot_option = click.option(
     "--bot",
@@ -74,13 +81,7 @@ class _ServeGroup(click.Group):
 @click.option(
     "--behind-proxy", metavar="ADDRESS", help="Address of a reverse proxy that ends TLS; its headers are trusted."
 )
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Configuration file.  [default: gateway.toml beside the logins]",
-)
+@_config_option
 @_bot_option
 @log_format_option
 def serve(
@@ -99,6 +100,11 @@ def serve(
     """
     context = click.get_current_context()
     if context.invoked_subcommand is not None:
+        if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in context.params):
+            raise BadInput(
+                f"Options between 'serve' and '{context.invoked_subcommand}' have no effect; write them after "
+                f"'{context.invoked_subcommand}'; see 'webwx serve {context.invoked_subcommand} --help'."
+            )
         return _nothing()
     _require_extra()
     path = _config_path(session.settings, file)
@@ -259,7 +265,12 @@ def _listen(config: GatewayConfig) -> Any:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CommandFailed(_PORT_IN_USE.format(port=config.listen.port)) from None
-        raise CommandFailed(f"Cannot listen on {config.listen.host}: {error.strerror or error}.") from None
+        raise CommandFailed(f"Cannot listen on {config.listen.host}: {_reason_of(error)}.") from None
+
+
+def _reason_of(error: OSError) -> str:
+    """Return why an address is not available, without the address, which Python appends."""
+    return (error.strerror or str(error)).partition(" (while attempting")[0]
 
 
 def _accounts(settings: Settings, storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
@@ -280,7 +291,8 @@ serve_group = cast("click.Group", serve)  # `command` returns an object of the c
 
 
 @command("init", group=serve_group, examples=("webwx serve init",))
-async def init(session: Session) -> None:
+@click.option("--config", "file", type=click.Path(dir_okay=False), metavar="FILE", help=_CONFIG_HELP)
+async def init(session: Session, file: str | None) -> None:
     """
     Write a configuration file with all settings and their defaults.
 
@@ -288,7 +300,7 @@ async def init(session: Session) -> None:
     """
     from webwx.gateway.config import EXAMPLE
 
-    path = _config_path(session.settings, None)
+    path = _config_path(session.settings, file)
     if path.exists():
         raise BadInput(f"{path} exists already; it was not changed.")
     write_private(path, EXAMPLE.encode())
@@ -296,20 +308,25 @@ async def init(session: Session) -> None:
 
 
 @command("check", group=serve_group, examples=("webwx serve check", "webwx serve check --bot bot.py"))
+@_config_option
 @_bot_option
-async def check(session: Session, targets: tuple[str, ...]) -> None:
+async def check(session: Session, file: str | None, targets: tuple[str, ...]) -> None:
     """
-    Check the configuration, the certificate, the database and the bots.
+    Check the configuration, the certificate, the fallback, the database and the bots.
 
     Nothing is started, but the programs of the bots are loaded, which runs them as modules.
     """
     _require_extra()
+    from webwx.gateway.fallback import channels_of
     from webwx.gateway.running import find_running
+    from webwx.gateway.serve import check_certificate
 
     settings = session.settings
-    path = _config_path(settings, None)
+    path = _config_path(settings, file)
     config = _read_config(path)
     config.check()
+    check_certificate(config)
+    channels_of(config.fallback)
     bots = [assigned.bot.name for assigned in _load_bots(session, config, path, targets)]
     async with _records(settings) as records:
         keys = len(await records.find("key"))
@@ -318,7 +335,7 @@ async def check(session: Session, targets: tuple[str, ...]) -> None:
         [
             f"Configuration: {path if path.exists() else 'defaults'}",
             f"Listens on {config.listen.host}, port {config.listen.port}"
-            f"{' with TLS' if config.has_tls else ''}; {keys} keys",
+            f"{' with TLS' if config.has_tls else ''}; {keys} {'key' if keys == 1 else 'keys'}",
             *([f"Bots: {', '.join(bots)}"] if bots else []),
             f"Running at {running.url} (pid {running.pid})" if running else "Not running",
         ],
@@ -343,7 +360,9 @@ async def pair(session: Session) -> None:
     async with _records(session.settings) as records:
         code = await ConsoleSessions(records, time.time).create_code()
     link = f"{running.browser_url}/#code={code}"
-    session.output.result(f"Open this link in a browser: {link}", console=link, url=running.url)
+    session.output.result(
+        f"Open this link in a browser; it is valid once, for ten minutes: {link}", console=link, url=running.url
+    )
 
 
 @asynccontextmanager
@@ -424,8 +443,11 @@ async def create(
 async def list_keys(session: Session) -> None:
     """List the keys, without their secrets."""
     async with _key_ring(session) as (ring, _):
-        for each in await ring.find():
-            session.output.line(_key_line(each), _without_digests(each))
+        keys = await ring.find()
+    for each in keys:
+        session.output.line(_key_line(each), _without_digests(each))
+    if not keys:
+        session.output.remark("There is no key; 'webwx serve key create' makes one.")
 
 
 @command("delete", group=key, examples=("webwx serve key delete 8hT2kQ9x",))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from webwx.errors import InvalidSettings
 
@@ -94,26 +96,26 @@ class TlsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[limits]`."""
 
-    body: int = 1024 * 1024
+    body: Annotated[int, Meta(gt=0)] = 1024 * 1024
     """Maximum number of bytes of a request's body."""
-    upload: int = 1024 * 1024 * 1024
+    upload: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
     """Maximum number of bytes of an upload."""
-    fetched_file: int = 0
+    fetched_file: Annotated[int, Meta(ge=0)] = 0
     """Bytes of a file that a send names by its URL; 0: the gateway fetches no URL."""
-    media: int = 2 * 1024 * 1024 * 1024
+    media: Annotated[int, Meta(ge=0)] = 2 * 1024 * 1024 * 1024
     """Bytes of downloaded media that are kept; the oldest are removed first."""
-    media_days: float = 30.0
+    media_days: Annotated[float, Meta(ge=0)] = 30.0
     """Days that downloaded media are kept at most."""
-    header: int = 16 * 1024
+    header: Annotated[int, Meta(gt=0)] = 16 * 1024
     """Bytes of a request's header."""
-    patience: float = 15.0
+    patience: Annotated[float, Meta(gt=0)] = 15.0
     """
     Seconds that a client has for a request's header, between two pieces of its body, until its next request, and for
     the first message of a WebSocket; it has four times as many to read an answer.
     """
-    connections: int = 1000
+    connections: Annotated[int, Meta(gt=0)] = 1000
     """Number of open connections."""
-    requests_per_minute: int = 1200
+    requests_per_minute: Annotated[int, Meta(ge=0)] = 1200
     """Requests of one key in a minute, unless the key has its own number; 0: no limit."""
 
 
@@ -193,9 +195,13 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Refuse a listener that would carry keys over a network in clear text.
 
         Raises:
-            InvalidSettings: The address is not a loopback address, and there is neither TLS nor a proxy; or TLS lacks
-                one of its files.
+            InvalidSettings: The address is not a loopback address, and there is neither TLS nor a proxy; TLS lacks one
+                of its files; or the proxy is not an address.
         """
+        if self.listen.behind_proxy and not _is_address(self.listen.behind_proxy):
+            raise InvalidSettings(
+                f"{self.listen.behind_proxy!r} is not the address of a proxy; write one like 127.0.0.1 or 172.16.0.2."
+            )
         if bool(self.tls.certificate) != bool(self.tls.key):
             raise InvalidSettings("TLS needs both files, 'certificate' and 'key'.")
         if not (self.is_local or self.has_tls or self.listen.behind_proxy):
@@ -207,6 +213,14 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise InvalidSettings(f"{self.listen.port} is not a port; use a number from 1 to 65535, or 0 for any.")
         if self.incoming_files.root and not Path(self.incoming_files.root).is_absolute():
             raise InvalidSettings("'root' of [incoming_files] has to be an absolute path, such as '/srv/wechat'.")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -20,7 +21,7 @@ import msgspec
 
 from webwx.errors import InvalidSettings, TransportError
 from webwx.gateway.config import is_loopback
-from webwx.gateway.outgoing_addresses import AddressRefused
+from webwx.gateway.outgoing_addresses import AddressRefused, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -178,12 +179,19 @@ def channels_of(table: FallbackTable) -> list[FallbackChannel]:
     Return the channels that are set up.
 
     Raises:
-        InvalidSettings: A setting of the mail is missing.
+        InvalidSettings: There is no such program, the gateway does not call the webhook's address, or a setting of the
+            mail is missing.
     """
     channels: list[FallbackChannel] = []
     if table.command:
+        if shutil.which(table.command[0]) is None:
+            raise InvalidSettings(f"[fallback] has 'command', but there is no program {table.command[0]!r}.")
         channels.append(CommandChannel(table.command))
     if table.webhook:
+        try:
+            read_target(table.webhook, allow_private=table.webhook_allow_private)
+        except AddressRefused as refused:
+            raise InvalidSettings(f"The 'webhook' of [fallback] cannot be called. {refused}") from None
         channels.append(WebhookChannel(table.webhook, allow_private=table.webhook_allow_private))
     if table.smtp_host:
         if not table.mail_to:

@@ -14,16 +14,20 @@ import socket
 import ssl
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import uvicorn
 
 from webwx.errors import InvalidSettings
 from webwx.gateway.connections import LimitedConnection
 from webwx.gateway.freed_memory import return_freed_memory
+from webwx.gateway.problems import GatewayProblem, answer_of
+from webwx.gateway.refusals import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
     from webwx.gateway.app import Gateway
     from webwx.gateway.config import GatewayConfig
@@ -111,10 +115,32 @@ async def _run(server: _GatewayServer, listener: Listener) -> None:
         returning.cancel()
 
 
+def _answering_at_end(gateway: Gateway) -> ASGIApp:
+    """Return the application; it answers requests that are not finished at the end, instead of failing."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_answered = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        try:
+            await gateway.app(scope, receive, send_noted)
+        except asyncio.CancelledError:
+            if not gateway.streams.is_closing:
+                raise
+            if not is_answered:
+                await refuse(scope, send, answer_of(GatewayProblem("unavailable", "The gateway is stopping.")))
+
+    return answer
+
+
 def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
     config = gateway.config
     made = uvicorn.Config(
-        gateway.app,
+        cast("Any", _answering_at_end(gateway)),
         http=cast(
             "type[asyncio.Protocol]",  # anything that makes a protocol
             partial(LimitedConnection, header=config.limits.header, patience=config.limits.patience),
@@ -134,11 +160,24 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
         ssl_certfile=config.tls.certificate or None,
         ssl_keyfile=config.tls.key or None,
     )
+    check_certificate(config)
+    made.load()
+    return made
+
+
+def check_certificate(config: GatewayConfig) -> None:
+    """
+    Check that the files of TLS can be used.
+
+    Raises:
+        InvalidSettings: One of them cannot be read, or they do not belong together.
+    """
+    if not config.has_tls:
+        return
     try:
-        made.load()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls.certificate, config.tls.key)
     except (OSError, ssl.SSLError) as error:
         raise InvalidSettings(f"The certificate or its key cannot be used: {error}.") from None
-    return made
 
 
 class _GatewayServer(uvicorn.Server):
