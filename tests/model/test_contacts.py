@@ -73,7 +73,8 @@ class TestFromTheWire:
         )  # fmt: skip
 
     @pytest.mark.parametrize(
-        "url", ["", "/x?seq=0&username=@a", "/x?username=seq=5", "/x?seq=&username=@a", f"/x?seq={'9' * 19}"]
+        "url",
+        ["", "/x?seq=0&username=@a", "/x?username=seq=5", "/x?mseq=5", "/x?seq=&username=@a", f"/x?seq={'9' * 19}"],
     )
     def test_a_picture_without_a_valid_number_has_number_0(self, url: str) -> None:
         assert contact_from_wire(WireContact(user_name="@a", head_img_url=url), ME).avatar == 0

@@ -170,7 +170,8 @@ def _members(listed: Iterable[WireMember]) -> tuple[Member, ...]:
     )
 
 
-_VERSION = re.compile(r"[?&]seq=(\d{1,18})(?!\d)")
+# It begins with a literal, because such a pattern is found in half the time.
+_VERSION = re.compile(r"seq=(?<=[?&]seq=)(\d{1,18})(?!\d)")
 
 
 def _avatar(url: str) -> int:
