@@ -54,7 +54,7 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Open the console in a new browser; at the end it fails if a page has logged an error."""
+    """Open the console in a new browser; at the end it fails if a page has logged an error, or asked for nonsense."""
     opened: list[Any] = []
     wrongs: list[str] = []
 
@@ -66,8 +66,13 @@ async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[C
         page.on("pageerror", lambda error: wrongs.append(f"error: {error}"))
         page.on("console", lambda entry: wrongs.append(entry.text) if "Content Security Policy" in entry.text else None)
         page.on("request", lambda request: wrongs.append(request.url) if gateway.url not in request.url else None)
+        page.on("response", lambda answer: wrongs.append(answer.url) if is_nonsense(answer) else None)
         await page.goto(await gateway.link())
         return page
+
+    def is_nonsense(answer: Any) -> bool:
+        """Return whether the gateway did not understand what the page wanted to read, which no user can cause."""
+        return bool(answer.status == 400 and answer.request.method == "GET")
 
     yield open_page
     for context in opened:
