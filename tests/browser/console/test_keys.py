@@ -19,12 +19,15 @@ pytestmark = pytest.mark.verify
 async def test_a_key_is_shown_once_works_and_is_deleted(
     open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
 ) -> None:
-    page = await open_console()
+    page = await open_console(viewport={"width": 390, "height": 700})
     await open_screen(page, "Keys")
     await page.get_by_label("Name of a new key").fill("grafana")
     await page.get_by_label("read", exact=True).check()
     await button(page, "Create key").click()
-    key = await page.locator("pre.secret").inner_text()
+    secret = page.locator("pre.secret")
+    is_seen = "each => each.getBoundingClientRect().top >= 0 && each.getBoundingClientRect().bottom <= innerHeight"
+    await page.wait_for_function(is_seen, arg=await secret.element_handle())
+    key = await secret.inner_text()
     await page.get_by_text("/api/v1/notify").wait_for()
     async with httpx.AsyncClient(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}) as client:
         assert (await client.get("/api/v1/accounts")).status_code == 200

@@ -96,7 +96,7 @@ function outcome(made) {
   return [
     h("span", { class: `pill ${made.delivered ? "is-good" : "is-bad"}` }, made.status ?? t("noAnswer")),
     made.error && h("p", { class: "hint" }, made.error),
-    made.next_attempt_at && h("p", { class: "hint" }, t("nextAttempt"), " ", ago(made.next_attempt_at)),
+    Date.parse(made.next_attempt_at) > Date.now() && h("p", { class: "hint" }, t("nextAttempt"), " ", ago(made.next_attempt_at)),
     made.answer && h("details", {}, h("summary", {}, t("answer")), h("pre", {}, made.answer)),
   ];
 }

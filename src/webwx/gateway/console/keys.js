@@ -81,6 +81,7 @@ function open({ body, act }) {
       );
       name.value = "";
       await refresh();
+      created.scrollIntoView({ block: "center" });
     });
   });
   fill(body, list, created, form);
