@@ -149,6 +149,23 @@ async def test_the_last_chunk_of_a_replaced_file_is_refused(path: Path, is_sure:
             await _read_all(path, windows)
 
 
+@pytest.mark.parametrize("is_sure", [True, False])
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_file_that_is_renamed_or_replaced_after_it_was_opened_is_complete(
+    path: Path, is_sure: bool, is_replaced: bool
+) -> None:
+    other = path.with_name("other")
+    async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
+        first = bytes(await windows.read(window(str(path), 0)))
+        if is_replaced:
+            other.write_bytes(CONTENT[::-1])
+            other.replace(path)
+        else:
+            path.rename(other)
+        rest = [bytes(await windows.read(window(str(path), start))) for start in (4, 8)]
+    assert b"".join([first, *rest]) == CONTENT
+
+
 async def test_the_only_chunk_of_changed_content_is_refused(path: Path) -> None:
     async with FileChunks(4, MD5) as windows:
         with pytest.raises(LocalStateError, match="no message was sent"):

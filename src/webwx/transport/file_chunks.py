@@ -3,7 +3,8 @@ Files to upload, chunk by chunk.
 
 Data in the system's page cache is read at once; data that needs the disk is read in a thread. Before the last chunk is
 returned, the file must still be the announced one: by its digest, or, at no cost, by its inode and its times if those
-are sure to show a change.
+are sure to show a change. A file that was renamed or replaced meanwhile has another inode time and the same content; it
+is read once more.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ SETTLED_AFTER_COARSE = 2.5
 
 _FINE = 10_000_000
 """Nanoseconds; a time that is not a multiple of this comes from a file system with a finer tick."""
+
+_PIECE = 1024 * 1024
+"""Bytes of a file that are digested at a time."""
 
 FileStamp = tuple[int, int, int, int, int]
 """Fields of a file's stat that a change of the file changes: device, inode, size, content time and inode time."""
@@ -124,14 +128,14 @@ class FileChunks:
             self._thread = self._thread or ThreadPoolExecutor(1)
             window = await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wanted)
         if self._md5:
-            self._check(wanted, window)
+            await self._check(wanted, window)
         self._last = wanted.start, window
         return window
 
-    def _check(self, wanted: Read, window: Buffer) -> None:
+    async def _check(self, wanted: Read, window: Buffer) -> None:
         is_last = wanted.start + wanted.size >= self._size
         if self._stamp is not None and self._file is not None:
-            is_same = not is_last or stamp_of(self._file) == self._stamp
+            is_same = not is_last or await self._is_same(self._file, self._stamp)
         else:
             if wanted.start == self._digested:
                 self._digest.update(window)
@@ -139,6 +143,16 @@ class FileChunks:
             is_same = not is_last or self._digest.hexdigest() == self._md5
         if not is_same:
             raise LocalStateError("The file was changed during the upload; no message was sent.")
+
+    async def _is_same(self, file: BinaryIO, stamp: FileStamp) -> bool:
+        """Return whether an open file is the announced one."""
+        *now, inode_time = stamp_of(file)
+        if (*now, inode_time) == stamp:
+            return True
+        if tuple(now) != stamp[:-1]:
+            return False
+        self._thread = self._thread or ThreadPoolExecutor(1)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _digest_of, file) == self._md5
 
     def _from_memory(self, wanted: Read) -> memoryview | None:
         """Return a chunk from the page cache; None if it needs the disk, or if the system cannot tell."""
@@ -173,6 +187,14 @@ def _opened(wanted: Read) -> AbstractContextManager[BinaryIO]:
 def _piece(file: BinaryIO, wanted: Read) -> bytes:
     file.seek(wanted.start)
     return file.read(wanted.size)
+
+
+def _digest_of(file: BinaryIO) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _read_alone(wanted: Read) -> bytes:
