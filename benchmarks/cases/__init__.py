@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import accounts, day, files, gateway, growth, imports, login, postgres, receive, sends, stages
+from benchmarks.cases import (
+    accounts,
+    cluster,
+    day,
+    files,
+    gateway,
+    growth,
+    imports,
+    login,
+    postgres,
+    receive,
+    sends,
+    stages,
+)
 
-_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, postgres, growth)
+_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, postgres, cluster, growth)
 
 CASES = {case.name: case for module in _MODULES for case in module.CASES}

@@ -25,7 +25,7 @@ KINDS = {
 def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
     if variant == PEER:
         pytest.importorskip("itchat", reason="the peer is of the group `interop`")
-    if name.startswith("postgres") and not is_installed():
+    if name.startswith(("postgres", "cluster")) and not is_installed():
         pytest.skip("PostgreSQL is not installed")
     case = CASES[name]
     if case.prepare is not None:
