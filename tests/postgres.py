@@ -1,7 +1,8 @@
 """
 A temporary PostgreSQL cluster for the tests of a process, which is started when it is first needed.
 
-Each test has a schema and a role of its own, so the tests of one cluster do not see each other.
+Each test has a schema and a role of its own, so the tests of one cluster do not see each other. A test of a failover
+has a pair of clusters of its own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,21 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.relay import Relay
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -27,9 +37,15 @@ _SETTINGS = {
 
 
 class TemporaryCluster:
-    """A cluster in a temporary folder, with a Unix socket there; it ends with this process."""
+    """
+    A cluster in a temporary folder, with a Unix socket there; it ends with this process.
 
-    def __init__(self, programs: Path) -> None:
+    Args:
+        programs: The folder of PostgreSQL's programs.
+        primary: The cluster of which this one is a standby; None: it is none.
+    """
+
+    def __init__(self, programs: Path, primary: TemporaryCluster | None = None) -> None:
         self._programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="webwx-pg-"))
         self.folder.chmod(0o700)
@@ -37,11 +53,27 @@ class TemporaryCluster:
         if self._user:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
         self._data = self.folder / "data"
-        self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D", self._data)
+        if primary is None:
+            self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D", self._data)
+        else:
+            self._run(
+                "pg_basebackup", "--no-sync", "--checkpoint=fast", "--write-recovery-conf", "-h", primary.folder,
+                "-U", "postgres", "-D", self._data,
+            )  # fmt: skip
         settings = {**_SETTINGS, "unix_socket_directories": str(self.folder)}
         with (self._data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         self.start()
+
+    @property
+    def place(self) -> str:
+        """The parameters of a URL that name this server."""
+        return f"host={self.folder}"
+
+    @property
+    def socket(self) -> Path:
+        """The server's Unix socket."""
+        return self.folder / ".s.PGSQL.5432"
 
     def start(self) -> None:
         """Start the server."""
@@ -50,6 +82,27 @@ class TemporaryCluster:
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; `immediate` is a crash."""
         self._run("pg_ctl", "stop", "--wait", f"--mode={mode}", "-D", self._data)
+
+    def kill(self) -> None:
+        """Kill all processes of the server, as the death of its machine does."""
+        main = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)  # it would start others in place of those that are killed
+        others = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for each in (main, *map(int, others)):
+            os.kill(each, signal.SIGKILL)
+        while self._lives(main):
+            time.sleep(0.01)
+
+    @staticmethod
+    def _lives(number: int) -> bool:
+        try:
+            return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self._run("pg_ctl", "promote", "--wait", "-D", self._data)
 
     def execute(self, statements: str) -> str:
         """Execute statements as the administrator, and return their result."""
@@ -89,17 +142,80 @@ class TemporaryCluster:
         return said
 
 
+class ReplicatedCluster:
+    """
+    A primary and its standby.
+
+    Args:
+        programs: The folder of PostgreSQL's programs.
+        is_synchronous: Whether each commit waits for the standby.
+    """
+
+    def __init__(self, programs: Path, *, is_synchronous: bool) -> None:
+        self.primary = TemporaryCluster(programs)
+        self.primary.execute("CREATE EXTENSION btree_gin")
+        self.standby = TemporaryCluster(programs, self.primary)
+        self._current = self.primary
+        if is_synchronous:
+            self._wait_for("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")
+            self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            self.primary.execute("SELECT pg_reload_conf()")
+            self._wait_for("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")
+
+    @property
+    def place(self) -> str:
+        """The parameters of a URL that name both servers."""
+        return f"host={self.primary.folder},{self.standby.folder}&target_session_attrs=read-write"
+
+    def execute(self, statements: str) -> str:
+        """Execute statements as the administrator of the server that accepts writes, and return their result."""
+        return self._current.execute(statements)
+
+    def wait_until_equal(self) -> None:
+        """Wait until the standby has replayed all that is committed."""
+        position = self.primary.execute("SELECT pg_current_wal_lsn()").strip()
+        while self.standby.execute(f"SELECT pg_last_wal_replay_lsn() >= '{position}'::pg_lsn").strip() != "t":
+            time.sleep(0.01)
+
+    def end_replication(self) -> None:
+        """Make the standby receive nothing more."""
+        self.standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        self.standby.execute("SELECT pg_reload_conf()")
+        while self.primary.execute("SELECT count(*) FROM pg_stat_replication").strip() != "0":
+            time.sleep(0.01)
+
+    def fail_over(self) -> None:
+        """Kill the primary and promote the standby."""
+        self.primary.kill()
+        self.standby.promote()
+        self._current = self.standby
+
+    def remove(self) -> None:
+        """Stop both servers and delete them."""
+        for each in (self.standby, self.primary):
+            each.remove()
+
+    def _wait_for(self, count: str) -> None:
+        while self.primary.execute(count).strip() != "1":
+            time.sleep(0.01)
+
+
 class TemporarySchema:
     """A schema of a cluster, with a role of the same name that owns it."""
 
-    def __init__(self, cluster: TemporaryCluster, name: str) -> None:
+    def __init__(self, cluster: TemporaryCluster | ReplicatedCluster, name: str) -> None:
         self.cluster = cluster
         self.name = name
         cluster.execute(f"CREATE ROLE {name} LOGIN; CREATE SCHEMA {name} AUTHORIZATION {name}")
 
     @property
     def url(self) -> str:
-        return f"postgresql://{self.name}@/postgres?host={self.cluster.folder}&search_path={self.name},public"
+        return f"postgresql://{self.name}@/postgres?{self.cluster.place}&search_path={self.name},public"
+
+    def url_through(self, *relays: Relay) -> str:
+        """Return a URL that leads through relays to the server."""
+        hosts = ",".join(f"127.0.0.1:{relay.port}" for relay in relays)
+        return f"postgresql://{self.name}@{hosts}/postgres?search_path={self.name},public&sslmode=disable"
 
     def execute(self, statements: str) -> str:
         """Execute statements in this schema, and return their result."""
@@ -151,6 +267,19 @@ def end_cluster() -> None:
 
 
 _numbers = itertools.count(1)
+
+
+@contextmanager
+def replicated_schema(*, is_synchronous: bool) -> Iterator[TemporarySchema]:
+    """Return a schema of a primary with a standby; skip the test if PostgreSQL is not installed."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    pair = ReplicatedCluster(programs, is_synchronous=is_synchronous)
+    try:
+        yield TemporarySchema(pair, "replicated")
+    finally:
+        pair.remove()
 
 
 def new_schema() -> TemporarySchema:

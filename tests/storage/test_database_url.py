@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from webwx.errors import InvalidSettings
-from webwx.storage.database_url import check_database_url, describe_database, has_password
+from webwx.storage.database_url import check_database_url, describe_database, has_password, split_servers
 from webwx.storage.open import open_journal, open_records, open_storage
 
 SECRET = "Gx7pQ2"
@@ -44,6 +44,21 @@ def test_a_valid_address_is_described_by_host_and_database(url: str, place: str)
     check_database_url(url)
     assert describe_database(url) == place
     assert has_password(url) == (SECRET in url)
+
+
+@pytest.mark.parametrize(
+    ("url", "servers"),
+    [
+        ("postgresql://me:a%2Cb@one,two:5433/w?x=1", ["postgresql://me:a%2Cb@one/w?x=1", "postgresql://me:a%2Cb@two:5433/w?x=1"]),
+        ("postgresql://[::1]:1,[::2]/w", ["postgresql://[::1]:1/w", "postgresql://[::2]/w"]),
+        ("postgresql://me@/w?host=/a,/b&x=1,2", ["postgresql://me@/w?host=/a&x=1,2", "postgresql://me@/w?host=/b&x=1,2"]),
+        ("postgresql:///w?host=/a,/b&port=1,2", ["postgresql:///w?host=/a,/b&port=1,2"]),
+        ("postgresql://me@one/w?x=1,2", ["postgresql://me@one/w?x=1,2"]),
+        ("postgresql://", ["postgresql://"]),
+    ],
+)  # fmt: skip
+def test_a_url_of_several_servers_is_split_into_one_for_each(url: str, servers: list[str]) -> None:
+    assert split_servers(url) == servers
 
 
 def test_the_address_of_an_unknown_engine_is_not_repeated() -> None:

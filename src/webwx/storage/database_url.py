@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 from webwx.errors import InvalidSettings
@@ -43,6 +44,24 @@ def check_database_url(url: str) -> None:
     )
     if not is_valid:
         raise InvalidSettings(f"The URL of the database is not valid; {_FORM}.")
+
+
+def split_servers(url: str) -> list[str]:
+    """Return one URL for each server of a valid URL that names several, in their order."""
+    before, hosts, after = _split_at_hosts(url)
+    if "," not in hosts or re.search(r"[?&]port=[^&]*,", after + before):  # as many ports as hosts, in the query
+        return [url]
+    return [f"{before}{host}{after}" for host in hosts.split(",")]
+
+
+def _split_at_hosts(url: str) -> tuple[str, str, str]:
+    """Return the text before the list of hosts, the list, and the text after it."""
+    netloc = urlsplit(url).netloc
+    if hosts := netloc.rpartition("@")[2]:
+        before, _, after = url.partition(netloc)
+        return before + netloc.removesuffix(hosts), hosts, after
+    found = re.search(r"(?<=[?&]host=)[^&]*", url)
+    return (url, "", "") if found is None else (url[: found.start()], found[0], url[found.end() :])
 
 
 def has_password(url: str) -> bool:

@@ -6,9 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.relay import Relay
 from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messages, opened
 
 from webwx.errors import AlreadyRunning, StorageError
+from webwx.storage.base import Fence
+from webwx.storage.leases import ClusterMember
 from webwx.storage.open import is_any_at_work
 from webwx.storage.postgres import database
 from webwx.storage.postgres.journal import PostgresJournal
@@ -51,6 +54,27 @@ async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
         await consumer.close()
         reopened = await account.consumer("bot")
         assert ids(await reopened.take()) == ["2", "3", "4"]
+
+
+@verify
+async def test_a_server_that_answers_no_more_is_left_for_the_next_one_of_the_url(schema: TemporarySchema) -> None:
+    socket = schema.cluster.socket
+    with Relay(socket) as one, Relay(socket) as two:
+        member = ClusterMember("a", lambda account: Fence(account=account, epoch=1), timeout=2.0)
+        async with PostgresJournal(schema.url_through(one, two), member=member) as journal:
+            account = await opened(journal, 1)
+            await asyncio.gather(*(account.state(str(number)) for number in range(database.MOST_CONNECTIONS)))
+            consumer = await account.consumer("bot")
+            one.cut()
+            with pytest.raises(StorageError, match="no answer within 2 seconds"):
+                await account.ingest(arrival(*messages(1, 1)))
+            with pytest.raises(StorageError, match="no answer within 2 seconds"):
+                await account.consumer("other")
+            # Without a limit of its own, the driver would wait for the lost server's answer to a cancelled statement.
+            async with asyncio.timeout(60):
+                assert await account.ingest(arrival(*messages(2, 1))) == 1
+                assert ids(await consumer.take()) == ["2"]
+                await account.consumer("other")
 
 
 @verify

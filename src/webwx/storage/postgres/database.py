@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import errno
 import secrets
 import threading
 import time
@@ -25,12 +26,12 @@ import asyncpg
 
 from webwx.errors import StorageError
 from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
-from webwx.storage.database_url import check_database_url, describe_database
+from webwx.storage.database_url import check_database_url, describe_database, split_servers
 from webwx.storage.postgres.schema import migrate
 from webwx.storage.postgres.text import decode_text, encode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from typing import TypeAlias
 
     from webwx.storage.leases import ClusterMember
@@ -47,6 +48,9 @@ TIMEOUT = 30.0
 
 _EXIT_TIMEOUT = 2.0
 """Seconds that the exit of a program waits for a journal that was not closed."""
+
+_CANCELLING = 1.0
+"""Seconds in which the driver can send the cancellation of a statement before its connection is closed."""
 
 _AGAIN = 0.02
 """Seconds until a lock is tried again."""
@@ -69,6 +73,12 @@ SETTINGS = {
 
 _LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, ConnectionError)
 """Errors of a connection that was lost before or during a statement."""
+
+UNANSWERED = (TimeoutError, asyncio.CancelledError)
+"""
+Errors after which a connection must be closed: the driver cancels the statement, and the next one, even a rollback,
+waits for the answer without a limit. The server may not exist any more.
+"""
 
 _EXPLAINED = ("08", "28", "3D", "53", "57", "42501")
 """Codes of errors whose message is for the user; other messages may contain stored values."""
@@ -258,7 +268,7 @@ class PostgresDatabase:
             await asyncio.wait([self._watching])
             await self.locks.close()
             for connection in self._idle:
-                await _disconnect(connection)
+                await disconnect(connection)
             await loop.shutdown_default_executor()
         finally:
             loop.stop()
@@ -296,7 +306,7 @@ class PostgresDatabase:
         fence = await self.fence_of(account)
 
         async def store(connection: Connection) -> T:
-            async with connection.transaction():
+            async with transaction(connection):
                 await hold(connection, fence)
                 return await job(connection)
 
@@ -306,7 +316,7 @@ class PostgresDatabase:
         """Do the work of `writing` for a change that is allowed to processes that do not own the account."""
 
         async def store(connection: Connection) -> T:
-            async with connection.transaction():
+            async with transaction(connection):
                 await hold_any(connection, account)
                 return await job(connection)
 
@@ -322,9 +332,13 @@ class PostgresDatabase:
             connection = await self._idle_connection()
             try:
                 result = await job(connection)
-            except BaseException:
-                if connection.is_closed() or connection.is_in_transaction():
-                    await _disconnect(connection)
+            except BaseException as error:
+                if isinstance(error, UNANSWERED):
+                    self.start(_terminate(connection))
+                    while self._idle:  # they lead to the same server
+                        self.start(disconnect(self._idle.pop()))
+                elif connection.is_closed() or connection.is_in_transaction():
+                    await disconnect(connection)
                 else:
                     self._idle.append(connection)
                 raise
@@ -347,7 +361,7 @@ class PostgresDatabase:
                     await migrate(connection, self._place)
                     self._is_migrated = True
         except BaseException:
-            await _disconnect(connection)
+            self.start(_terminate(connection))
             raise
         return connection
 
@@ -383,8 +397,7 @@ class SessionLocks:
             if key in self._held:  # the database would give the same session its lock again
                 return False
             with self._database.explained("written"):
-                connection = await self._connected()
-                is_free: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
+                is_free = await self._ask(await self._connected(), "SELECT pg_try_advisory_lock($1)", key)
             if is_free:
                 self._held.add(key)
             return is_free
@@ -409,7 +422,7 @@ class SessionLocks:
                 self._held.discard(key)
                 if self._connection is not None and not self._connection.is_closed():
                     with self._database.explained("written"):
-                        await self._connection.fetchval("SELECT pg_advisory_unlock($1)", key)
+                        await self._ask(self._connection, "SELECT pg_advisory_unlock($1)", key)
 
     async def renew(self) -> None:
         """Take the locks again if the connection was lost."""
@@ -421,14 +434,23 @@ class SessionLocks:
         """Release all locks."""
         self._held.clear()
         if self._connection is not None:
-            await _disconnect(self._connection)
+            await disconnect(self._connection)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.connect()
             for key in self._held:  # another process may have one of them now, and its writes exclude this one's
-                await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
+                await self._ask(self._connection, "SELECT pg_try_advisory_lock($1)", key)
         return self._connection
+
+    async def _ask(self, connection: Connection, query: str, key: int) -> bool:
+        """Return the answer to a query about a lock; without an answer, the connection is closed."""
+        try:
+            is_so: bool = await connection.fetchval(query, key)
+        except UNANSWERED:
+            connection.terminate()
+            raise
+        return is_so
 
 
 def new_lock() -> int:
@@ -473,13 +495,25 @@ async def open_connection(url: str, settings: dict[str, str], limit: float) -> C
     Return a new connection that encodes text as this engine does; the schema may be of any version.
 
     Args:
-        url: The URL of the database.
+        url: The URL of the database. If it names several servers, the first one that accepts the session is used.
         settings: Settings of the session.
-        limit: Seconds until a statement, or an attempt to connect, is given up.
+        limit: Seconds until a statement, or the attempts to connect, are given up.
     """
-    connection = await asyncpg.connect(
-        url, timeout=limit, command_timeout=limit, server_settings=settings, statement_cache_size=512
-    )
+    servers = split_servers(url)
+    for server in servers:
+        try:
+            # A server that does not answer must leave time for the next one.
+            connection = await asyncpg.connect(
+                server, timeout=limit / len(servers), command_timeout=limit, server_settings=settings,
+                statement_cache_size=512,
+            )  # fmt: skip
+            break
+        except asyncpg.TargetServerAttributeNotMatched:
+            failure: Exception = ConnectionError(errno.ECONNREFUSED, "no server is as target_session_attrs requires")
+        except (OSError, asyncpg.CannotConnectNowError) as error:
+            failure = error
+    else:
+        raise failure
     # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
     for kind in ("text", "varchar"):
         await connection.set_type_codec(
@@ -488,9 +522,31 @@ async def open_connection(url: str, settings: dict[str, str], limit: float) -> C
     return connection
 
 
-async def _disconnect(connection: Connection) -> None:
-    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+@contextlib.asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """Commit the statements of the block together, or none; after one that was not answered, close the connection."""
+    begun = connection.transaction()
+    await begun.start()
+    try:
+        yield
+    except UNANSWERED:
+        raise
+    except BaseException:
+        await begun.rollback()
+        raise
+    await begun.commit()
+
+
+async def disconnect(connection: Connection) -> None:
+    """Close a connection."""
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         await connection.close(timeout=1.0)
+
+
+async def _terminate(connection: Connection) -> None:
+    """Close a connection whose statement was not answered; `close` would wait for the answer without a limit."""
+    await asyncio.sleep(_CANCELLING)
+    connection.terminate()
 
 
 def _settle(answer: asyncio.Future[T], done: asyncio.Future[T]) -> None:

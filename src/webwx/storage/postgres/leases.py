@@ -13,7 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.storage.leases import OwnedAccount, Renewal, WorkerRow
-from webwx.storage.postgres.database import PostgresDatabase, application_of
+from webwx.storage.postgres.database import PostgresDatabase, application_of, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -175,7 +175,7 @@ class PostgresLeases:
         """Remove a worker, and give up all its accounts."""
 
         async def store(db: Connection) -> None:
-            async with db.transaction():
+            async with transaction(db):
                 await db.execute("UPDATE accounts SET worker = NULL WHERE worker = $1", worker)
                 await db.execute("DELETE FROM workers WHERE worker = $1", worker)
 
@@ -207,7 +207,7 @@ class PostgresLeases:
         """Remove all workers and raise all epochs; return the number of accounts."""
 
         async def store(db: Connection) -> int:
-            async with db.transaction():
+            async with transaction(db):
                 rows = await db.fetch(
                     "UPDATE accounts SET worker = NULL, epoch = epoch + $1 RETURNING account", _RESET_STEP
                 )

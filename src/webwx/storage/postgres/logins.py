@@ -20,7 +20,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
-from webwx.storage.postgres.database import PostgresDatabase, hold, new_lock
+from webwx.storage.postgres.database import PostgresDatabase, hold, new_lock, transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -234,7 +234,7 @@ class PostgresLogin:
 
     async def _change(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         async def store(db: Connection) -> T:
-            async with db.transaction():
+            async with transaction(db):
                 if self._account is not None:
                     await hold(db, await self._database.fence_of(self._account))
                 return await job(db)

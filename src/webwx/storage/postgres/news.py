@@ -16,6 +16,7 @@ import asyncpg
 
 from webwx.errors import StorageError
 from webwx.storage.leases import NEWS_DELAY
+from webwx.storage.postgres.database import disconnect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -61,17 +62,19 @@ class Announcer:
         if self._work is not None:
             await asyncio.wait([self._work])
         if self._connection is not None:
-            with contextlib.suppress(*_UNREACHABLE):
-                await self._connection.close(timeout=1.0)
+            await disconnect(self._connection)
 
     async def _announce(self) -> None:
         while self._heads:
             await asyncio.sleep(_ANNOUNCE_DELAY)
             heads, self._heads = self._heads, {}
-            with contextlib.suppress(*_UNREACHABLE):  # readers look for themselves once a second
+            try:
                 connection = await self._connected()
                 for payload in payloads(heads):
                     await connection.execute("SELECT pg_notify($1, $2)", self._channel, payload)
+            except _UNREACHABLE:  # readers look for themselves once a second
+                if self._connection is not None:
+                    self._connection.terminate()
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -95,18 +98,33 @@ class _NewsListener:
         self._on_news = on_news
         self._connection: Connection | None = None
 
-    async def listen(self) -> None:
-        """Connect, unless a connection is open; without one, the reader queries the database itself."""
-        if self._connection is None or self._connection.is_closed():
-            with contextlib.suppress(*_UNREACHABLE):
-                self._connection = await self._database.connect()
-                await self._connection.add_listener(await self._connection.fetchval(_CHANNEL), self._receive)
+    async def read_heads(self) -> dict[int, int]:
+        """
+        Return the last numbers of all accounts, read by the session that listens, so that its loss is noticed.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        try:
+            with self._database.explained("read"):
+                connection = await self._connected()
+                rows = await connection.fetch("SELECT account, last_number FROM accounts")
+        except StorageError:
+            if self._connection is not None:
+                self._connection.terminate()
+            raise
+        return {row["account"]: row["last_number"] for row in rows}
 
     async def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            with contextlib.suppress(*_UNREACHABLE):
-                await self._connection.close(timeout=1.0)
+            await disconnect(self._connection)
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.connect()
+            await self._connection.add_listener(await self._connection.fetchval(_CHANNEL), self._receive)
+        return self._connection
 
     def _receive(self, connection: object, pid: int, channel: str, payload: object) -> None:
         del connection, pid, channel
@@ -133,8 +151,7 @@ async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
             if loop.time() >= due:
                 due = loop.time() + NEWS_DELAY
                 with contextlib.suppress(StorageError):  # the next look finds what this one has missed
-                    await database.run(listener.listen)
-                    heads = await database.read(_read_heads)
+                    heads = await database.run(listener.read_heads)
             new = {account: number for account, number in heads.items() if number > known.get(account, 0)}
             known |= new
             if new:
@@ -163,8 +180,3 @@ def heads_of(payload: str) -> dict[int, int]:
     """Return the last numbers of accounts in a text of `payloads`."""
     pairs = (part.split(":") for part in payload.split(","))
     return {int(account): int(number) for account, number in pairs}
-
-
-async def _read_heads(db: Connection) -> dict[int, int]:
-    rows = await db.fetch("SELECT account, last_number FROM accounts")
-    return {row["account"]: row["last_number"] for row in rows}

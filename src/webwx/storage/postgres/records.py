@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
-from webwx.storage.postgres.database import PostgresDatabase
+from webwx.storage.postgres.database import PostgresDatabase, transaction
 
 if TYPE_CHECKING:
     import asyncpg
@@ -86,7 +86,7 @@ class PostgresRecordStore:
         """Append an entry to the audit log, and return it."""
 
         async def append(db: Connection) -> int:
-            async with db.transaction():
+            async with transaction(db):
                 # One writer at a time, so that the numbers become visible in their order.
                 await db.execute("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE")
                 number: int = await db.fetchval(
