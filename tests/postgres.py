@@ -212,9 +212,9 @@ class TemporarySchema:
     def url(self) -> str:
         return f"postgresql://{self.name}@/postgres?{self.cluster.place}&search_path={self.name},public"
 
-    def url_through(self, *relays: Relay) -> str:
+    def url_through(self, *relays: Relay, host: str = "127.0.0.1") -> str:
         """Return a URL that leads through relays to the server."""
-        hosts = ",".join(f"127.0.0.1:{relay.port}" for relay in relays)
+        hosts = ",".join(f"{host}:{relay.port}" for relay in relays)
         return f"postgresql://{self.name}@{hosts}/postgres?search_path={self.name},public&sslmode=disable"
 
     def execute(self, statements: str) -> str:

@@ -2,16 +2,19 @@
 A relay between a process and a server, whose connections a test can cut: no byte arrives, and none is refused.
 
 So a process behind it sees what it sees when its network is lost, or when the machine of the server has no power.
+`python -m tests.relay PORT HOST PORT` is a relay from a port of 127.0.0.1 to another host until stdin ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Self
 
@@ -23,10 +26,11 @@ class Relay:
     Args:
         to: The server: a host and a port, or a Unix socket.
         host: The address at which the relay listens.
+        port: The port at which it listens; 0 for a free one, which is stored here.
     """
 
-    def __init__(self, to: tuple[str, int] | Path, host: str = "127.0.0.1") -> None:
-        self.port = 0
+    def __init__(self, to: tuple[str, int] | Path, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.port = port
         self._to = to
         self._host = host
         self._loop = asyncio.new_event_loop()
@@ -52,11 +56,10 @@ class Relay:
         """Pass on what was sent meanwhile, and all that follows."""
         self._call(self._is_whole.set)
 
-    def _call(self, change: object) -> None:
+    def _call(self, change: Callable[[], None]) -> None:
         done = threading.Event()
 
         def work() -> None:
-            assert callable(change)
             change()
             done.set()
 
@@ -70,7 +73,7 @@ class Relay:
     async def _serve(self) -> None:
         self._is_whole.set()
         self._ended = self._loop.create_future()
-        server = await asyncio.start_server(self._accept, self._host, 0)
+        server = await asyncio.start_server(self._accept, self._host, self.port)
         self.port = server.sockets[0].getsockname()[1]
         self._is_listening.set()
         await self._ended
@@ -108,3 +111,9 @@ class Relay:
                 await writer.drain()
         finally:
             writer.close()
+
+
+if __name__ == "__main__":
+    with Relay((sys.argv[2], int(sys.argv[3])), port=int(sys.argv[1])):
+        print("ready", flush=True)
+        sys.stdin.read()

@@ -13,7 +13,7 @@ import pty
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -105,11 +105,12 @@ class Shell:
         *arguments: str,
         stdin: IO[bytes] | int = subprocess.DEVNULL,
         folder: Path | None = None,
+        wrapper: Sequence[str] = (),
         **environment: str,
     ) -> Started:
-        """Start `webwx` as users do, in its own interpreter, which starts and ends completely."""
+        """Start `webwx` as users do, in its own interpreter; with a wrapper, by that program."""
         return Started(
-            [WEBWX, *arguments],
+            [*wrapper, WEBWX, *arguments],
             cwd=folder,
             env=self.environment | environment,
             stdin=stdin,

@@ -7,18 +7,20 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.conftest import PATIENCE, Sandbox, Shell, running_sandbox
 from tests.cli.test_login import read_until
+from tests.cluster.witness import call_witness, not_stored, problems
 from tests.postgres import TemporarySchema, new_schema
 
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tests.cli.conftest import Finished, Started
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 LEASE = 3.0
 """Seconds of a lease in tests with processes."""
+
+PEOPLE = {"one": "xiaoming", "two": "ahua"}
+"""The people of the accounts."""
 
 DIARY = """
 import json, os
@@ -95,6 +100,14 @@ class RunningWorker:
         line: dict[str, Any] = json.loads(self.process.stdout.readline())
         return line
 
+    def logged(self, words: str) -> float:
+        """Return the time at which it logs some words, in seconds since 1970."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if words in line:
+                return datetime.fromisoformat(json.loads(line)["time"]).timestamp()
+        raise AssertionError(f"it ended without {words!r}")
+
     def signal(self, number: int) -> None:
         """Send it a signal."""
         os.kill(self.pid, number)
@@ -113,6 +126,8 @@ class Deployment:
         self.bot = folder / "bot.py"
         self.bot.write_text(DIARY)
         self.diary_path = folder / "diary.jsonl"
+        self.asked: dict[str, tuple[str, str]] = {}
+        """The account that the friend has asked, and the id of the message, by the text."""
         self.shell.environment |= {
             "WEBWX_STORAGE": schema.url, "WEBWX_PASSPHRASE": "three words long", "DIARY": str(self.diary_path)
         }  # fmt: skip
@@ -127,11 +142,14 @@ class Deployment:
             assert process.returncode == 0
 
     @contextmanager
-    def worker(self, lease: float = LEASE, **environment: str) -> Iterator[RunningWorker]:
-        """Start a worker with the bot; at the end of the block it is killed."""
+    def worker(
+        self, lease: float = LEASE, *, wrapper: Sequence[str] = (), **environment: str
+    ) -> Iterator[RunningWorker]:
+        """Start a worker with the bot, by another program if one is given; at the end of the block it is killed."""
         arguments = ["worker", str(self.bot), "--json", "--lease", str(lease), "--heartbeat", str(LEASE / 3)]
+        arguments += ["--log-format", "json"]
         # An interpreter of its own: a fork that opens connections to a database in a thread has crashed (SIGSEGV).
-        with self.shell.start_process(*arguments, PYTHONFAULTHANDLER="1", **environment) as process:
+        with self.shell.start_process(*arguments, wrapper=wrapper, PYTHONFAULTHANDLER="1", **environment) as process:
             try:
                 yield RunningWorker(process)
             finally:
@@ -202,21 +220,59 @@ class Deployment:
         """Return the lines of the bot about a text."""
         return [line for line in self.diary if (line["what"], line["text"]) == (what, text)]
 
-    def answers(self, who: str, chat: str, text: str) -> int:
-        """Return how often a person's phone shows the answer to a text."""
-        return sum(message["text"] == f"re: {text}" for message in self.sandbox.chat(who, chat)["messages"])
+    @contextmanager
+    def two_workers(
+        self, environments: tuple[dict[str, str], dict[str, str]] = ({}, {}), lease: float = LEASE
+    ) -> Iterator[tuple[RunningWorker, RunningWorker]]:
+        """Start two workers, and return the owner of 小明's account first."""
+        with self.worker(lease, **environments[0]) as one, self.worker(lease, **environments[1]) as two:
+            yield self.in_order(one, two)
 
-    def check_entries(self) -> None:
-        """Check that no entry is missing and none is stored twice."""
-        gaps = self.schema.execute(
-            "SELECT count(*) FROM accounts a WHERE last_number <> "
-            "(SELECT count(*) FROM entries e WHERE e.account = a.account)"
-        )
-        twice = self.schema.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM entries WHERE message_id <> '' "
-            "GROUP BY account, message_id HAVING count(*) > 1) t"
-        )
-        assert (gaps.strip(), twice.strip()) == ("0", "0")
+    def in_order(self, one: RunningWorker, two: RunningWorker) -> tuple[RunningWorker, RunningWorker]:
+        """Wait until each of two workers owns an account, and return the owner of 小明's account first."""
+        wait_until(lambda: (self.owned_by(one), self.owned_by(two)) == (1, 1))
+        owner, _ = self.owners[self.account("one")]
+        return (one, two) if owner == one.id else (two, one)
+
+    def ask(self, text: str, account: str = "one") -> None:
+        """Send a text from a friend who has no bot."""
+        self.asked[text] = account, self.sandbox.say("lilei", PEOPLE[account], text)
+
+    def answers(self, text: str) -> int:
+        """Return how often the friend's phone shows the answer to a text."""
+        chat = self.sandbox.chat("lilei", PEOPLE[self.asked[text][0]])
+        return sum(message["text"] == f"re: {text}" for message in chat["messages"])
+
+    def lost(self, texts: Iterable[str]) -> set[str]:
+        """Return the messages that no account has stored, of those that were asked with some texts."""
+        asked = [self.asked[text] for text in texts]
+        return {
+            each for name in PEOPLE for each in
+            not_stored(self.schema, self.account(name), [id_ for account, id_ in asked if account == name])
+        }  # fmt: skip
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of 小明's account."""
+        return self.owners[self.account("one")][1]
+
+    def check(self) -> None:
+        """Check what the witness has noted, that each message is stored, and that each was answered once."""
+        assert problems(self.schema) == []
+        assert self.lost(self.asked) == set()
+        assert {text: self.answers(text) for text in self.asked} == dict.fromkeys(self.asked, 1)
+
+
+def deploy(
+    sandbox: Sandbox, schema: TemporarySchema, folder: Path, record: Callable[[str, str], None], forks: Forks
+) -> Deployment:
+    """Log 小明 and 阿华 in in one database, and call the witness."""
+    shell = Shell(folder / "home", sandbox.url, record, forks)
+    made = Deployment(shell, sandbox, schema, folder, record)
+    made.log_in("me", "one")
+    made.log_in("阿华", "two")
+    call_witness(schema)
+    return made
 
 
 @pytest.fixture
@@ -224,11 +280,7 @@ def deployment(
     sandbox: Sandbox, schema: TemporarySchema, tmp_path: Path, secret_scanner: Any, forks: Forks
 ) -> Deployment:
     """小明 and 阿华, who are logged in in one database."""
-    shell = Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
-    made = Deployment(shell, sandbox, schema, tmp_path, secret_scanner.record)
-    made.log_in("me", "one")
-    made.log_in("阿华", "two")
-    return made
+    return deploy(sandbox, schema, tmp_path, secret_scanner.record, forks)
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = PATIENCE) -> float:

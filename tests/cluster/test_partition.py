@@ -1,0 +1,51 @@
+"""A worker whose machine loses its network: a process in a network namespace whose link is set down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from tests.cluster.conftest import LEASE, wait_until
+from tests.cluster.network import network
+from tests.cluster.witness import epochs
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import Deployment
+
+pytestmark = pytest.mark.verify
+
+SLACK = 1.0
+"""Seconds within which an account is taken over after a lease has expired."""
+
+
+def test_a_worker_without_a_network_stops_by_itself_before_another_one_takes_its_accounts(
+    deployment: Deployment,
+) -> None:
+    schema, port = deployment.schema, urlsplit(deployment.sandbox.url).port
+    assert port is not None
+    with network() as link, link.lead(port), link.lead_to(schema.cluster.socket) as database:
+        behind = schema.url_through(database, host=link.host)
+        with deployment.worker(wrapper=link.wrapper, WEBWX_STORAGE=behind) as victim, deployment.worker() as other:
+            first, _ = deployment.in_order(victim, other)
+            account = "one" if first is victim else "two"
+            with deployment.waiting_handlers():
+                deployment.ask("wait for a cut", account)
+                wait_until(lambda: len(deployment.noted("begin", "wait for a cut")) == 1)
+                link.cut()
+                took = wait_until(lambda: deployment.owned_by(other) == 2)
+                assert took <= LEASE + SLACK
+                taken_at = float(schema.execute("SELECT extract(epoch FROM max(taken_at)) FROM accounts"))
+                assert victim.logged("not renewed in time") < taken_at
+                wait_until(lambda: len(deployment.noted("begin", "wait for a cut")) == 2)
+                after = epochs(schema)
+
+                link.mend()
+                deployment.release_handlers()
+                deployment.in_order(victim, other)
+                assert all(epoch >= after[number] for number, epoch in epochs(schema).items())
+            wait_until(lambda: deployment.answers("wait for a cut") == 1)
+            deployment.ask("afterwards", account)
+            wait_until(lambda: deployment.answers("afterwards") == 1)
+            wait_until(lambda: len(deployment.noted("end", "afterwards")) == 1)
+    deployment.check()

@@ -1,0 +1,65 @@
+"""Workers of two versions on one database: the newer version adds tables and columns, and the older one goes on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cluster.conftest import wait_until
+
+from webwx.storage.postgres.schema import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.conftest import Deployment
+
+pytestmark = pytest.mark.verify
+
+NEXT_VERSION = """
+import sys
+from webwx.storage.postgres import schema
+
+schema.MIGRATIONS += ('''
+    CREATE TABLE labels (account bigint NOT NULL, label text NOT NULL);
+    ALTER TABLE accounts ADD COLUMN region text NOT NULL DEFAULT '';
+    ALTER TABLE entries ADD COLUMN label text;
+    ALTER TABLE outbox ADD COLUMN priority integer NOT NULL DEFAULT 0;
+    ALTER TABLE workers ADD COLUMN version text NOT NULL DEFAULT '';
+    ALTER TABLE saved_logins ADD COLUMN note text;
+''',)
+schema.VERSION += 1
+sys.argv = sys.argv[1:]
+
+from webwx import cli
+
+cli.main()
+"""
+"""A program that is webwx with one more migration, of the kind that the policy permits."""
+
+
+def test_workers_of_the_previous_version_go_on_beside_a_newer_one_and_are_not_started_again(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    program = tmp_path / "next_version.py"
+    program.write_text(NEXT_VERSION)
+    with deployment.worker() as older:
+        wait_until(lambda: deployment.owned_by(older) == 2)
+        with deployment.worker(wrapper=[sys.executable, str(program)]) as newer:
+            deployment.in_order(older, newer)
+            assert deployment.schema.execute("SELECT version FROM webwx_schema").strip() == str(VERSION + 1)
+            for account in ("one", "two"):
+                deployment.ask(f"side by side {account}", account)
+                wait_until(lambda account=account: deployment.answers(f"side by side {account}") == 1)  # type: ignore[misc]
+            newer.process.kill()
+            wait_until(lambda: deployment.owned_by(older) == 2)
+        for account in ("one", "two"):
+            deployment.ask(f"alone {account}", account)
+            wait_until(lambda account=account: deployment.answers(f"alone {account}") == 1)  # type: ignore[misc]
+
+        refused = deployment.shell.run("worker", "--json")
+        assert refused.code != 0
+        assert "was written by a newer webwx" in refused.error["message"]
+        assert "update webwx" in refused.error["message"]
+    deployment.check()
