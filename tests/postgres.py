@@ -167,6 +167,11 @@ class ReplicatedCluster:
         """The parameters of a URL that name both servers."""
         return f"host={self.primary.folder},{self.standby.folder}&target_session_attrs=read-write"
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the server that accepts writes."""
+        return self._current.folder
+
     def execute(self, statements: str) -> str:
         """Execute statements as the administrator of the server that accepts writes, and return their result."""
         return self._current.execute(statements)

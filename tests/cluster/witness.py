@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
 _TRIGGERS = """
-CREATE TABLE seen_epochs (account bigint, earlier bigint, epoch bigint, is_taken boolean);
-CREATE TABLE seen_rows (what text, account bigint, number bigint, session text, worker text);
+CREATE TABLE seen_epochs (account bigint, earlier bigint, epoch bigint, taker text);
+CREATE TABLE seen_rows (what text, account bigint, number bigint, session text, worker text, epoch bigint);
 CREATE FUNCTION see_epoch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO seen_epochs VALUES (NEW.account, OLD.epoch, NEW.epoch,
-        NEW.worker IS NOT NULL AND NEW.worker IS DISTINCT FROM OLD.worker);
+        CASE WHEN NEW.worker IS DISTINCT FROM OLD.worker THEN NEW.worker END);
     RETURN NULL;
 END $$;
 CREATE FUNCTION see_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    INSERT INTO seen_rows SELECT TG_TABLE_NAME, NEW.account, NEW.number, current_setting('application_name'), a.worker
+    INSERT INTO seen_rows
+        SELECT TG_TABLE_NAME, NEW.account, NEW.number, current_setting('application_name'), a.worker, a.epoch
         FROM accounts a WHERE a.account = NEW.account;
     RETURN NULL;
 END $$;
@@ -40,7 +41,10 @@ _CHECKS = {
     "epochs went back": "SELECT FROM seen_epochs WHERE epoch < earlier",
     "takeovers left the epoch as it was": "SELECT FROM seen_epochs WHERE taker IS NOT NULL AND epoch <= earlier",
     "rows were written by a process that did not own the account":
-        "SELECT FROM seen_rows WHERE session <> concat_ws(' ', 'webwx', worker)",
+        "SELECT FROM seen_rows r WHERE session <> concat_ws(' ', 'webwx', worker)"
+        # An account that was handed over belongs to its last owner until the next takeover.
+        " AND NOT (worker IS NULL AND EXISTS (SELECT FROM seen_epochs e WHERE e.account = r.account"
+        " AND e.epoch = r.epoch AND r.session = 'webwx ' || e.taker))",
     "accounts have a gap in their numbers":
         "SELECT FROM accounts a WHERE last_number <> (SELECT count(*) FROM entries e WHERE e.account = a.account)"
         " OR last_number <> (SELECT coalesce(max(number), 0) FROM entries e WHERE e.account = a.account)",

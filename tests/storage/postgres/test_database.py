@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.relay import Relay
 from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messages, opened
 
 from webwx.errors import AlreadyRunning, StorageError
+from webwx.storage.account_folder import LoginName
 from webwx.storage.base import Fence
 from webwx.storage.leases import ClusterMember
 from webwx.storage.open import is_any_at_work
 from webwx.storage.postgres import database
 from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.postgres.storage import PostgresStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from tests.postgres import TemporarySchema
@@ -141,6 +144,48 @@ async def test_a_call_that_is_cancelled_is_stored_all_the_same(schema: Temporary
         account = journal.account(1)
         await account.position(OWN)
         assert ids(await everything(account)) == ["1", "2"]
+
+
+@verify
+async def test_a_cancelled_call_leaves_no_lock_behind(schema: TemporarySchema) -> None:
+    storage = PostgresStorage(schema.url, passphrase="three words long")
+    name = LoginName("one", "filehelper")
+    login, journal = storage.login(name), storage.journal(name)
+    account = await opened(journal, 1)
+
+    async def sync(has_begun: asyncio.Event) -> None:
+        async with login.syncing():
+            has_begun.set()
+            await asyncio.Event().wait()
+
+    async def consume(has_begun: asyncio.Event) -> None:
+        consumer = await account.consumer("bot")
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await consumer.close()
+
+    async def is_free(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> bool:
+        has_begun = asyncio.Event()
+        tasks = [asyncio.ensure_future(work(has_begun)), asyncio.ensure_future(has_begun.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return has_begun.is_set()
+
+    for work in (sync, consume):
+        for steps in range(40):  # some of them are in the middle of taking the lock
+            task = asyncio.ensure_future(work(asyncio.Event()))
+            for _ in range(steps * 20):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(60):
+            while not await is_free(work):
+                pass
+    await storage.close()
 
 
 @verify

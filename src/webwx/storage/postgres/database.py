@@ -160,15 +160,27 @@ class PostgresDatabase:
         """
         return await self.run(lambda: self.writing(account, job))
 
-    async def run(self, job: Callable[[], Awaitable[T]]) -> T:
+    async def run(
+        self, job: Callable[[], Awaitable[T]], undo: Callable[[T], Awaitable[None]] | None = None
+    ) -> T:  # fmt: skip
         """
         Run a coroutine in the thread of the connections, and wait for its result.
+
+        Args:
+            job: Returns the coroutine. It is completed even if the wait is cancelled.
+            undo: Called with a result that the caller does not get, because the wait was cancelled.
 
         Raises:
             StorageError: The journal was closed.
         """
         caller = asyncio.get_running_loop()
         answer: asyncio.Future[T] = caller.create_future()
+
+        def settle(done: asyncio.Future[T]) -> None:
+            if not answer.done():
+                _copy(done, answer)
+            elif undo is not None and done.exception() is None:
+                self._undo(undo, done.result())
 
         async def work() -> None:
             done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -178,10 +190,24 @@ class PostgresDatabase:
                 done.set_exception(error)
                 done.exception()  # the caller may be gone; this marks the exception as retrieved
             with contextlib.suppress(RuntimeError):  # the caller's loop has ended
-                caller.call_soon_threadsafe(_settle, answer, done)
+                caller.call_soon_threadsafe(settle, done)
 
         self.spawn(work)
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # A cancellation may also arrive after the result, before this coroutine continues.
+            if undo is not None and answer.done() and not answer.cancelled() and answer.exception() is None:
+                self._undo(undo, answer.result())
+            raise
+
+    def _undo(self, undo: Callable[[T], Awaitable[None]], result: T) -> None:
+        async def work() -> None:
+            with contextlib.suppress(StorageError):  # the end of the connection undoes it
+                await undo(result)
+
+        with contextlib.suppress(StorageError):  # as above
+            self.spawn(work)
 
     def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """
@@ -549,11 +575,9 @@ async def _terminate(connection: Connection) -> None:
     connection.terminate()
 
 
-def _settle(answer: asyncio.Future[T], done: asyncio.Future[T]) -> None:
+def _copy(done: asyncio.Future[T], answer: asyncio.Future[T]) -> None:
     """Pass the result of a finished job to its caller, in the caller's loop."""
     failure = done.exception()
-    if answer.done():
-        return
     if failure is None:
         answer.set_result(done.result())
     else:

@@ -380,7 +380,8 @@ class PostgresAccount:
         name = clean_text(name)
         self._require_closed(name)
         known = await self._database.run(
-            lambda: open_cursor(self._database, self._uin, name, is_from_beginning=since == "beginning")
+            lambda: open_cursor(self._database, self._uin, name, is_from_beginning=since == "beginning"),
+            undo=lambda unused: self._database.locks.release(unused.lock),
         )
         opened = PostgresConsumer(
             name, self._uin, known, self._database, on_revived=on_revived, on_close=self._consumers.remove

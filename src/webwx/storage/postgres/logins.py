@@ -196,7 +196,12 @@ class PostgresLogin:
         """
         lock = await self._change(self._make)
         locks = self._database.locks
-        if not await self._database.run(lambda: locks.take(lock)):
+
+        async def release(was_free: bool) -> None:
+            if was_free:
+                await locks.release(lock)
+
+        if not await self._database.run(lambda: locks.take(lock), undo=release):
             if locks.holds(lock):
                 raise AlreadyRunning("This process is already syncing this login.", pid=os.getpid())
             raise AlreadyRunning("Another process is syncing this login.")
