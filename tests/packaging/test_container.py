@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.docs.pages import blocks
 from tests.interop.namespaces import LOOPBACK_UP
 from tests.packaging.image import Image, build, debian, steps_of
 
@@ -116,14 +117,15 @@ def compose() -> Any:
 
 def test_in_the_compose_file_only_the_proxy_can_be_reached_and_only_it_is_trusted() -> None:
     services = compose()["services"]
-    content = compose()["configs"]["gateway"]["content"].replace("${DOMAIN}", "wx.example.org")
-    config = msgspec.toml.decode(content, type=GatewayConfig)
+    (script,) = [block for block in blocks(ROOT / "docs/howto/run-the-gateway.md", "sh") if "gateway.toml <<" in block]
+    config = msgspec.toml.decode(script.split("<<'END'\n")[1].split("END\n")[0], type=GatewayConfig)
     config.check()
 
     assert config.listen.behind_proxy == services["caddy"]["networks"]["inner"]["ipv4_address"]
     assert config.browser_url("") == "https://wx.example.org"
     assert "ports" not in services["webwx"]
     assert services["webwx"]["read_only"] is True
+    assert list(compose()["configs"]["gateway"]) == ["file"], "Docker cannot copy a file into a read-only root"
     assert services["webwx"]["cap_drop"] == ["ALL"]
     assert f"webwx:{DEFAULT_PORT}" in services["caddy"]["command"]
 
