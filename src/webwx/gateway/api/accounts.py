@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.fields import given_fields
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
 from webwx.gateway.port import AccountStatus
 from webwx.gateway.problems import GatewayProblem
@@ -30,8 +31,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def apply(self, settings: AccountSettings) -> AccountSettings:
         """Return settings with these changes."""
-        changed = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not msgspec.UNSET}
-        return msgspec.structs.replace(settings, **changed)
+        return msgspec.structs.replace(settings, **given_fields(self))
 
 
 class AccountToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.fields import Name
 from webwx.gateway.api.parameters import InjectedCaller, Limit
 from webwx.gateway.auth import Caller, FailedKeys
 from webwx.gateway.front import client_address
@@ -62,7 +63,7 @@ class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
 class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key to create."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    name: Name
     scopes: list[Scope]
     accounts: list[int] | None = None
     networks: list[str] = []
@@ -73,7 +74,7 @@ class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of a key; a missing field is not changed."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     scopes: list[Scope] | msgspec.UnsetType = msgspec.UNSET
     accounts: list[int] | msgspec.UnsetType | None = msgspec.UNSET
     networks: list[str] | msgspec.UnsetType = msgspec.UNSET

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Router, delete, get, patch, post
@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.auth import Caller
 from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
@@ -25,11 +26,8 @@ from webwx.representations.times import moment
 InjectedRules = NamedDependency[SkipValidation[IncomingFileRules]]
 InjectedIncomingFiles = NamedDependency[SkipValidation[IncomingFiles]]
 
-_RuleName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Folder = Annotated[str, msgspec.Meta(max_length=400)]
 _Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_Chats = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=50)]
-_RuleAccounts = Annotated[list[int], msgspec.Meta(min_length=1, max_length=1000)]
 _Kinds = Annotated[list[MediaKind], msgspec.Meta(min_length=1, max_length=5)]
 
 
@@ -69,7 +67,7 @@ class IncomingFileRuleList(msgspec.Struct, frozen=True, kw_only=True):
 class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule to create."""
 
-    name: _RuleName
+    name: Name
     folder: _Folder = ""
     """Path below the root, such as `phone/scans`; empty: the root itself."""
     pattern: _Pattern = "{name}"
@@ -77,8 +75,8 @@ class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid
     Pattern of the names of files, without the extension: text with `{name}`, `{date}`, `{time}`, `{chat}`, `{sender}`,
     `{account}`, `{kind}` and `{number}`.
     """
-    accounts: _RuleAccounts | None = None
-    chats: _Chats = []
+    accounts: AccountNumbers | None = None
+    chats: Patterns = []
     kinds: _Kinds = msgspec.field(default_factory=lambda: ["file", "image", "video"])
     is_self: bool | None = None
     max_bytes: int = 100 * 1024 * 1024
@@ -90,11 +88,11 @@ class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid
 class IncomingFileRuleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of a rule; a missing field is not changed."""
 
-    name: _RuleName | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     folder: _Folder | msgspec.UnsetType = msgspec.UNSET
     pattern: _Pattern | msgspec.UnsetType = msgspec.UNSET
-    accounts: _RuleAccounts | msgspec.UnsetType | None = msgspec.UNSET
-    chats: _Chats | msgspec.UnsetType = msgspec.UNSET
+    accounts: AccountNumbers | msgspec.UnsetType | None = msgspec.UNSET
+    chats: Patterns | msgspec.UnsetType = msgspec.UNSET
     kinds: _Kinds | msgspec.UnsetType = msgspec.UNSET
     is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
     max_bytes: int | msgspec.UnsetType = msgspec.UNSET
@@ -151,12 +149,6 @@ async def _view_of_rule(rule: IncomingFileRule, files: IncomingFiles) -> Incomin
     )  # fmt: skip
 
 
-def _fields_of(data: IncomingFileRuleToCreate | IncomingFileRuleChange) -> dict[str, Any]:
-    """Return the fields that were given, as a rule stores them."""
-    given = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-
-
 def _require_all_accounts(caller: Caller) -> None:
     """Refuse a key that is bound to accounts, because rules write to the disk that all accounts share."""
     if caller.accounts is not None:
@@ -198,7 +190,7 @@ async def create_incoming_file_rule(
     if not incoming_files.root:
         raise GatewayProblem("conflict", "Set 'root' of [incoming_files] in gateway.toml, and restart the gateway.")
     _check_rule_accounts(port, data.accounts)
-    rule = await rules.create(IncomingFileRule(id="", created_at=0, **_fields_of(data)))
+    rule = await rules.create(IncomingFileRule(id="", created_at=0, **given_fields(data)))
     audited.target = rule.id
     await incoming_files.apply(rule.id)
     return await _view_of_rule(rule, incoming_files)
@@ -218,7 +210,7 @@ async def change_incoming_file_rule(
 ) -> IncomingFileRuleView:
     """Change some fields of a rule. It keeps its position, and waiting files are tried again at once."""
     _require_all_accounts(caller)
-    changes = _fields_of(data)
+    changes = given_fields(data)
     _check_rule_accounts(port, changes.get("accounts"))
     changed = await rules.change(rule_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import Router, delete, get, patch, post
@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.fields import Name, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.auth import Caller
 from webwx.gateway.notification_queue import NotificationQueue
@@ -31,7 +32,6 @@ TEST_TEXT = "🔔 Test: this receiver works."
 """Text of the test button."""
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
 class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class CreatedReceiver(msgspec.Struct, frozen=True, kw_only=True):
 class ReceiverToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A receiver to create."""
 
-    name: _Name
+    name: Name
     kind: _Text
     account: int
     to: str | int = FILEHELPER
@@ -110,7 +110,7 @@ class ReceiverToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class ReceiverChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of a receiver; a missing field is not changed."""
 
-    name: _Name | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     to: str | int | msgspec.UnsetType = msgspec.UNSET
     secret: _Text | msgspec.UnsetType = msgspec.UNSET
     signature_header: _Text | msgspec.UnsetType = msgspec.UNSET
@@ -194,8 +194,9 @@ async def create_receiver(
 ) -> CreatedReceiver:
     """Create a receiver, and return it with its token and addresses; only this answer shows the token."""
     _require_account(port, caller, data.account)
-    fields: dict[str, Any] = {name: value for name, value in msgspec.structs.asdict(data).items() if name != "token"}
-    made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), data.token)
+    fields = given_fields(data)
+    token = fields.pop("token")
+    made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), token)
     audited.target, audited.detail = made.receiver.id, made.receiver.kind
     return _view_of_created(made)
 
@@ -224,8 +225,7 @@ async def change_receiver(
 ) -> ReceiverView:
     """Change some fields of a receiver."""
     await _reached(receivers, caller, receiver_id)
-    given = msgspec.structs.asdict(data)
-    changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    changes = given_fields(data)
     changed = await receivers.change(receiver_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:
         raise GatewayProblem("not-found", "The receiver was deleted.")

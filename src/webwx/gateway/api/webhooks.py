@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Router, delete, get, patch, post
@@ -15,6 +16,7 @@ from webwx.client.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort
@@ -30,9 +32,6 @@ InjectedWebhooks = NamedDependency[SkipValidation[Webhooks]]
 InjectedDeliveries = NamedDependency[SkipValidation[WebhookDelivery]]
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_WebhookName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-_Filter = Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], ...], msgspec.Meta(max_length=50)]
-_Accounts = Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=1000)]
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +89,13 @@ class CreatedWebhook(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A webhook to create."""
 
-    name: _WebhookName
+    name: Name
     url: str
-    accounts: _Accounts | None = None
+    accounts: AccountNumbers | None = None
     """Numbers of accounts; null: all that the key reaches."""
-    types: _Filter = ()
+    types: Patterns = []
     """Patterns of types, such as `message.*`; empty: all."""
-    chats: _Filter = ()
+    chats: Patterns = []
     """Names or ids of chats; empty: all."""
     is_self: bool | None = None
     """True: only what the account itself has written. False: only what others have written. Null: both."""
@@ -115,12 +114,12 @@ class WebhookToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of a webhook; a missing field is not changed."""
 
-    name: _WebhookName | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     url: str | msgspec.UnsetType = msgspec.UNSET
-    accounts: _Accounts | msgspec.UnsetType | None = msgspec.UNSET
+    accounts: AccountNumbers | msgspec.UnsetType | None = msgspec.UNSET
     """Numbers of accounts; null: all that the key reaches."""
-    types: _Filter | msgspec.UnsetType = msgspec.UNSET
-    chats: _Filter | msgspec.UnsetType = msgspec.UNSET
+    types: Patterns | msgspec.UnsetType = msgspec.UNSET
+    chats: Patterns | msgspec.UnsetType = msgspec.UNSET
     is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
     format: WebhookFormat | msgspec.UnsetType = msgspec.UNSET
     ordering: WebhookOrdering | msgspec.UnsetType = msgspec.UNSET
@@ -271,7 +270,7 @@ async def _reached(webhooks: Webhooks, caller: Caller, webhook_id: str) -> Store
     return webhook
 
 
-def _check_accounts(port: GatewayPort, caller: Caller, accounts: tuple[int, ...] | None) -> None:
+def _check_accounts(port: GatewayPort, caller: Caller, accounts: Collection[int] | None) -> None:
     for account in accounts or ():
         if port.find_account(str(account)) is None or not caller.reaches(account):
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
@@ -313,7 +312,7 @@ async def create_webhook(
     _check_accounts(port, caller, data.accounts)
     _check_private(caller, is_private=data.allow_private)
     _check_report(caller, reports=data.report)
-    fields: dict[str, Any] = msgspec.structs.asdict(data)
+    fields = given_fields(data)
     if data.accounts is None:
         fields["accounts"] = caller.accounts
     made = await webhooks.create(StoredWebhook(id="", secret="", created_at=0, **fields))
@@ -343,8 +342,7 @@ async def change_webhook(
 ) -> WebhookView:
     """Change some fields of a webhook. It keeps its position, and events that wait for a retry are sent at once."""
     await _reached(webhooks, caller, webhook_id)
-    given = msgspec.structs.asdict(data)
-    changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    changes = given_fields(data)
     _check_accounts(port, caller, changes.get("accounts"))
     if data.accounts is None:
         changes["accounts"] = caller.accounts
