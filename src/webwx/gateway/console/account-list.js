@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
-import { go } from "./place.js";
+import { go, note } from "./place.js";
 import { t } from "./words.js";
 
 const KEY = "webwx.account";
@@ -66,4 +66,16 @@ export function isWithoutAccount(holder, account) {
       : empty("device", t("noAccounts"), t("noAccountsHint"), open),
   );
   return true;
+}
+
+/**
+ * Return the account that a screen shows: its number, and a field that opens the screen for another account.
+ * Return null if the screen was left meanwhile, or the account has no content; then the screen says why.
+ */
+export async function shownAccount(frame, screen, isOpen) {
+  const accounts = await listAccounts();
+  const account = pickAccount(accounts, frame.parts[0]);
+  if (!isOpen() || isWithoutAccount(frame.body, account)) return null;
+  note(screen, account.number);
+  return { number: account.number, field: accountField(accounts, account, (chosen) => go(screen, chosen)) };
 }

@@ -1,6 +1,6 @@
 // The screen of the outbox: each send with its state, the reason for the state, and the actions on it.
 
-import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
+import { shownAccount } from "./account-list.js";
 import { call, newKey } from "./api.js";
 import { confirm } from "./confirm.js";
 import { button, fill, h, icon } from "./dom.js";
@@ -10,7 +10,7 @@ import { Names } from "./names.js";
 import { t } from "./outbox-words.js";
 import { empty } from "./overlays.js";
 import { pendingSends } from "./pending-sends.js";
-import { addressOf, go, note } from "./place.js";
+import { addressOf } from "./place.js";
 import { ago, answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
 
@@ -63,16 +63,14 @@ function open(frame) {
   });
 
   async function begin() {
-    const accounts = await listAccounts();
-    const account = pickAccount(accounts, frame.parts[0]);
-    if (!isOpen || isWithoutAccount(frame.body, account)) return;
+    const account = await shownAccount(frame, "outbox", () => isOpen);
+    if (account === null) return;
     number = account.number;
     names = new Names(number);
-    note("outbox", number);
     fill(
       frame.body,
       h("p", { class: "hint" }, t("hint")),
-      h("div", { class: "line" }, accountField(accounts, account, (chosen) => go("outbox", chosen)), state, again),
+      h("div", { class: "line" }, account.field, state, again),
       unknown,
       sends.element,
       more,

@@ -1,13 +1,12 @@
 // The screen of recalled messages: their content, and a button that sends it to File Transfer Helper.
 
-import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
+import { shownAccount } from "./account-list.js";
 import { call, newKey } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { content } from "./message-content.js";
 import { face, FILEHELPER, Names } from "./names.js";
 import { empty } from "./overlays.js";
-import { go, note } from "./place.js";
 import { t } from "./recalled-words.js";
 import { ago, answersInOrder, load } from "./states.js";
 
@@ -25,17 +24,11 @@ function open(frame) {
   let isOpen = true;
 
   async function begin() {
-    const accounts = await listAccounts();
-    const account = pickAccount(accounts, frame.parts[0]);
-    if (!isOpen || isWithoutAccount(frame.body, account)) return;
+    const account = await shownAccount(frame, "recalled", () => isOpen);
+    if (account === null) return;
     number = account.number;
     names = new Names(number);
-    note("recalled", number);
-    fill(
-      frame.body,
-      h("div", { class: "line" }, accountField(accounts, account, (chosen) => go("recalled", chosen))),
-      list,
-    );
+    fill(frame.body, h("div", { class: "line" }, account.field), list);
     await load(frame, list, refresh);
   }
 
