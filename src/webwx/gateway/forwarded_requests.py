@@ -5,9 +5,10 @@ The node that receives a request does not know the caller's address, nor the hos
 it sees the node that forwards. That node states them in a header, which it signs with a secret that all nodes share;
 the key of the caller stays in its own header, and is checked by the node that answers.
 
-A signature covers the method, the path, the query and the stated values. It is valid once, and for `LONGEST_AGE`, so
-the clocks of two nodes may differ by less than that. It does not cover the body and the other headers: a program that
-can change them on their way can also read the caller's key, so nodes need TLS or a private network between them.
+A signature covers the method, the path, the query and the stated values. It is valid once, and for `LONGEST_AGE`; nodes
+use the database's clock for it, because those of their machines may differ by more. It does not cover the body and the
+other headers: a program that can change them on their way can also read the caller's key, so nodes need TLS or a
+private network between them.
 """
 
 from __future__ import annotations
