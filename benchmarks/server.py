@@ -60,7 +60,7 @@ class Connection:
         self._answers = answers
         self._held = held
         self._loop = asyncio.get_running_loop()
-        self._heard = b""
+        self._received = b""
         self._left = 0
         """Bytes of an upload that are still to come."""
         self._answer = b""
@@ -99,31 +99,31 @@ class Connection:
                 return
             data, self._left = data[self._left :], 0
             self._send(self._answer)
-        self._heard = self._heard + data if self._heard else data
-        while self._heard and self._take_request():
+        self._received = self._received + data if self._received else data
+        while self._received and self._take_request():
             pass
 
     def _take_request(self) -> bool:
         """Answer the first received request; return False while it is incomplete."""
-        heard = self._heard
-        end = heard.find(b"\r\n\r\n")
+        received = self._received
+        end = received.find(b"\r\n\r\n")
         if end < 0:
             return False
-        begin = heard.index(b" ") + 1
-        path, _, query = heard[begin : heard.index(b" ", begin)].partition(b"?")
+        begin = received.index(b" ") + 1
+        path, _, query = received[begin : received.index(b" ", begin)].partition(b"?")
         make = self._answers.by_name.get(path[path.rfind(b"/") + 1 :])
-        found = _LENGTH.search(heard, 0, end)
+        found = _LENGTH.search(received, 0, end)
         length = int(found[1]) if found else 0
-        have = len(heard) - end - 4
+        have = len(received) - end - 4
         if have < length:
             if length < _PASSED_OVER:
                 return False
             answer = make(b"", b"") if make else self._answers.plain
             assert isinstance(answer, bytes)
-            self._left, self._answer, self._heard = length - have, answer, b""
+            self._left, self._answer, self._received = length - have, answer, b""
             return False
-        self._heard = heard[end + 4 + length :]
-        self._say(make(query, heard[end + 4 : end + 4 + length]) if make else self._answers.plain)
+        self._received = received[end + 4 + length :]
+        self._say(make(query, received[end + 4 : end + 4 + length]) if make else self._answers.plain)
         return True
 
     def _say(self, answer: bytes | Hold | Stream) -> None:

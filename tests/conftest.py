@@ -135,12 +135,12 @@ def pytest_configure() -> None:
     root.addHandler(_SECRET_SCANNER)
     catch = pytest.ExceptionInfo.fill_unfilled
 
-    def hear_and_catch(self: pytest.ExceptionInfo[Any], exc_info: Any) -> None:
+    def record_and_catch(self: pytest.ExceptionInfo[Any], exc_info: Any) -> None:
         _SECRET_SCANNER.record_error(exc_info[1])
         catch(self, exc_info)
 
     # pytest has no hook for what `pytest.raises` catches, and most of our errors end there.
-    pytest.ExceptionInfo.fill_unfilled = hear_and_catch  # type: ignore[method-assign]
+    pytest.ExceptionInfo.fill_unfilled = record_and_catch  # type: ignore[method-assign]
 
 
 def pytest_unconfigure() -> None:

@@ -29,7 +29,7 @@ class Kitchen:
     """A value that is injected."""
 
 
-def make_bot(client: AsyncClient, heard: list[object], **choices: Any) -> Bot:
+def make_bot(client: AsyncClient, received: list[object], **choices: Any) -> Bot:
     """Make a bot with two commands and a handler for every other text."""
     bot = Bot(client=client, **choices)
     bot.provide(Kitchen())
@@ -41,42 +41,42 @@ def make_bot(client: AsyncClient, heard: list[object], **choices: Any) -> Bot:
 
         The time is in minutes.
         """
-        heard.append((minutes, text))
+        received.append((minutes, text))
 
     @bot.on(command="cook")
     def cook(ctx: SyncContext, message: TextMessage, *dishes: str, kitchen: Kitchen) -> None:
         assert isinstance(kitchen, Kitchen)
         assert ctx.command is not None
-        heard.append((ctx.command.prefix, ctx.command.name, dishes))
+        received.append((ctx.command.prefix, ctx.command.name, dishes))
 
     @bot.on(TextMessage)
     async def other(ctx: Context, message: TextMessage) -> None:
-        heard.append(message.text)
+        received.append(message.text)
 
     return bot
 
 
-async def heard_from(world: World, heard: list[object], *texts: str, sender: str = "ahua", to: str = "me") -> None:
+async def send_texts(world: World, received: list[object], *texts: str, sender: str = "ahua", to: str = "me") -> None:
     """Send texts, and wait until the last one was handled."""
     for text in (*texts, "end"):
         world.say(sender, to, text)
-    await until(lambda: heard[-1:] == ["end"])
-    heard.pop()
+    await until(lambda: received[-1:] == ["end"])
+    received.pop()
 
 
 class TestCalls:
     async def test_words_after_the_name_are_arguments(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard), client):
-            await heard_from(
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received), client):
+            await send_texts(
                 world,
-                heard,
+                received,
                 "/remind 5 tea is ready",
                 "／提醒\u30005\u3000喝茶",
                 "/REMIND 6",
                 "/cook fish 'hot pot'",
             )
-        assert heard == [(5, "tea is ready"), (5, "喝茶"), (6, "tea"), ("/", "cook", ("fish", "hot pot"))]
+        assert received == [(5, "tea is ready"), (5, "喝茶"), (6, "tea"), ("/", "cook", ("fish", "hot pot"))]
 
     async def test_other_texts_go_to_other_handlers(self, open_client: OpenClient, world: World) -> None:
         texts = [
@@ -90,50 +90,50 @@ class TestCalls:
             "@阿华 /cook",
             "/help",
         ]
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard), client):
-            await heard_from(world, heard, *texts)
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received), client):
+            await send_texts(world, received, *texts)
             assert said(world, "ahua", "xiaoming") == []
-        assert heard == texts
+        assert received == texts
 
     async def test_account_may_be_mentioned_before_a_command(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard), client):
-            await heard_from(world, heard, "@小明\u2005/cook fish", "@小明 ／remind 5 x  y", "@小明", to="hiking")
-        assert heard == [("/", "cook", ("fish",)), (5, "x  y"), "@小明"]
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received), client):
+            await send_texts(world, received, "@小明\u2005/cook fish", "@小明 ／remind 5 x  y", "@小明", to="hiking")
+        assert received == [("/", "cook", ("fish",)), (5, "x  y"), "@小明"]
 
     async def test_prefixes_are_set_by_the_bot(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
+        received: list[object] = []
         async with (
             open_client() as client,
-            running(make_bot(client, heard, commands=Commands(prefixes=("!", "!!", ""))), client),
+            running(make_bot(client, received, commands=Commands(prefixes=("!", "!!", ""))), client),
         ):
-            await heard_from(world, heard, "!!cook", "！cook", "cook", "/cook")
-        assert heard == [("!!", "cook", ()), ("!", "cook", ()), ("", "cook", ()), "/cook"]
+            await send_texts(world, received, "!!cook", "！cook", "cook", "/cook")
+        assert received == [("!!", "cook", ()), ("!", "cook", ()), ("", "cook", ()), "/cook"]
 
     async def test_other_filters_of_the_handler_apply_as_well(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
+        received: list[object] = []
         async with open_client() as client:
             bot = Bot(client=client)
 
             @bot.on(command="ban", chat="张三")
             async def ban(ctx: Context, message: TextMessage) -> None:
-                heard.append("banned")
+                received.append("banned")
 
             @bot.on()
             async def other(ctx: Context, message: Message) -> None:
-                heard.append(getattr(message, "text", ""))
+                received.append(getattr(message, "text", ""))
 
             async with running(bot, client):
                 world.say("zhangsan", "me", "/ban")
-                await until(lambda: heard == ["banned"])
-                await heard_from(world, heard, "/ban")
-        assert heard == ["banned", "/ban"]
+                await until(lambda: received == ["banned"])
+                await send_texts(world, received, "/ban")
+        assert received == ["banned", "/ban"]
 
     async def test_middleware_wraps_a_command(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
+        received: list[object] = []
         async with open_client() as client:
-            bot = make_bot(client, heard, commands=Commands(allow="阿华"))
+            bot = make_bot(client, received, commands=Commands(allow="阿华"))
 
             @bot.middleware
             async def only_cook(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]]) -> None:
@@ -141,9 +141,9 @@ class TestCalls:
                     await proceed()
 
             async with running(bot, client):
-                await heard_from(world, heard, "/remind", "/cook")
+                await send_texts(world, received, "/remind", "/cook")
                 assert said(world, "ahua", "xiaoming") == []
-        assert heard == [("/", "cook", ())]
+        assert received == [("/", "cook", ())]
 
     async def test_quoting_reply_can_be_a_command(self, open_client: OpenClient, world: World) -> None:
         bot = Bot()
@@ -163,39 +163,39 @@ class TestUsage:
     async def test_wrong_words_are_answered_in_an_allowed_chat_only(
         self, open_client: OpenClient, world: World
     ) -> None:
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard), client):
-            await heard_from(world, heard, "/remind soon")
-            await heard_from(world, heard, "/提醒 soon", sender="me", to="filehelper")
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received), client):
+            await send_texts(world, received, "/remind soon")
+            await send_texts(world, received, "/提醒 soon", sender="me", to="filehelper")
             assert said(world, "ahua", "xiaoming") == []
             assert said(world, "me", "filehelper")[-1] == (
                 "minutes: 'soon' is not a whole number.\n/remind <minutes> [text…]"
             )
-        assert heard == []
+        assert received == []
 
     async def test_in_an_allowed_chatroom_only_a_mention_is_answered(
         self, open_client: OpenClient, world: World
     ) -> None:
-        heard: list[object] = []
+        received: list[object] = []
         async with (
             open_client() as client,
-            running(make_bot(client, heard, commands=Commands(allow=("周末爬山", "阿华"))), client),
+            running(make_bot(client, received, commands=Commands(allow=("周末爬山", "阿华"))), client),
         ):
-            await heard_from(world, heard, "/remind", "/help", to="hiking")
+            await send_texts(world, received, "/remind", "/help", to="hiking")
             assert said(world, "ahua", "hiking") == []
-            assert heard == ["/help"]
-            await heard_from(world, heard, "@小明 /remind", to="hiking")
+            assert received == ["/help"]
+            await send_texts(world, received, "@小明 /remind", to="hiking")
             assert said(world, "ahua", "hiking") == ["minutes is missing.\n/remind <minutes> [text…]"]
-            await heard_from(world, heard, "/cook")
-            await heard_from(world, heard, "/remind x", sender="me", to="filehelper")
+            await send_texts(world, received, "/cook")
+            await send_texts(world, received, "/remind x", sender="me", to="filehelper")
             assert said(world, "me", "filehelper") == ["/remind x", "end"]
 
     async def test_nothing_is_answered_where_no_chat_is_allowed(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard, commands=Commands(allow=())), client):
-            await heard_from(world, heard, "/remind x", "/help", sender="me", to="filehelper")
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received, commands=Commands(allow=())), client):
+            await send_texts(world, received, "/remind x", "/help", sender="me", to="filehelper")
             assert said(world, "me", "filehelper") == ["/remind x", "/help", "end"]
-        assert heard == ["/help"]
+        assert received == ["/help"]
 
 
 class TestHelp:
@@ -203,9 +203,9 @@ class TestHelp:
     async def test_help_lists_the_commands_with_the_first_line_of_their_docstrings(
         self, open_client: OpenClient, world: World, question: str
     ) -> None:
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard), client):
-            await heard_from(world, heard, question, sender="me", to="filehelper")
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received), client):
+            await send_texts(world, received, question, sender="me", to="filehelper")
             assert said(world, "me", "filehelper")[-1].splitlines() == [
                 "/remind <minutes> [text…]: Remind me later.",
                 "/cook [dishes…]",
@@ -216,20 +216,20 @@ class TestHelp:
     async def test_help_with_a_name_shows_aliases_and_the_complete_docstring(
         self, open_client: OpenClient, world: World, question: str
     ) -> None:
-        heard: list[object] = []
-        async with open_client() as client, running(make_bot(client, heard), client):
-            await heard_from(world, heard, question, sender="me", to="filehelper")
+        received: list[object] = []
+        async with open_client() as client, running(make_bot(client, received), client):
+            await send_texts(world, received, question, sender="me", to="filehelper")
             assert said(world, "me", "filehelper")[-1].splitlines() == [
                 "/remind <minutes> [text…]", "(/提醒)", "Remind me later.", "", "The time is in minutes.",
             ]  # fmt: skip
 
     async def test_usage_and_help_are_answered_in_chinese(self, open_client: OpenClient, world: World) -> None:
-        heard: list[object] = []
+        received: list[object] = []
         commands = Commands(language="zh", help=("帮助", "help"))
-        async with open_client() as client, running(make_bot(client, heard, commands=commands), client):
-            await heard_from(world, heard, "/提醒 很快", sender="me", to="filehelper")
+        async with open_client() as client, running(make_bot(client, received, commands=commands), client):
+            await send_texts(world, received, "/提醒 很快", sender="me", to="filehelper")
             assert said(world, "me", "filehelper")[-1] == "minutes：“很快”不是整数。\n/remind <minutes> [text…]"
-            await heard_from(world, heard, "/help", sender="me", to="filehelper")
+            await send_texts(world, received, "/help", sender="me", to="filehelper")
             assert (
                 said(world, "me", "filehelper")[-1].splitlines()[-1] == "/帮助 [command…]: 列出命令，或说明其中一个。"
             )
@@ -237,21 +237,21 @@ class TestHelp:
     async def test_a_help_command_of_the_program_replaces_the_built_in_one(
         self, open_client: OpenClient, world: World
     ) -> None:
-        heard: list[object] = []
+        received: list[object] = []
         async with open_client() as client:
             bot = Bot(client=client, commands=Commands(help=("help", "帮助")))
 
             @bot.on(command="help")
             async def own(ctx: Context, message: TextMessage) -> None:
-                heard.append("own")
+                received.append("own")
 
             @bot.on(TextMessage)
             async def other(ctx: Context, message: TextMessage) -> None:
-                heard.append(message.text)
+                received.append(message.text)
 
             async with running(bot, client):
-                await heard_from(world, heard, "/help", "/帮助", sender="me", to="filehelper")
-                assert heard == ["own"]
+                await send_texts(world, received, "/help", "/帮助", sender="me", to="filehelper")
+                assert received == ["own"]
                 assert said(world, "me", "filehelper")[-1] == (
                     "/help\n/帮助 [command…]: List the commands, or describe one."
                 )

@@ -99,22 +99,22 @@ class TestCombinations:
 
 class TestInBots:
     async def test_filters_select_the_handler(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
         from_friends = Filter(chat=("阿华", "李雷"))
         async with open_client() as client:
             bot = Bot(client=client)
 
             @bot.on(TextMessage, from_friends & ~Filter(is_loud))
             async def quiet(ctx: Context, event: TextMessage) -> None:
-                heard.append(f"quiet: {event.text}")
+                received.append(f"quiet: {event.text}")
 
             @bot.on(Filter(sender="阿华") | Filter(mentions_me=True))
             async def ahua(ctx: Context, event: Message) -> None:
-                heard.append(f"ahua or mentioned: {getattr(event, 'text', type(event).__name__)}")
+                received.append(f"ahua or mentioned: {getattr(event, 'text', type(event).__name__)}")
 
             @bot.on(TextMessage)
             async def rest(ctx: Context, event: TextMessage) -> None:
-                heard.append(f"rest: {event.text}")
+                received.append(f"rest: {event.text}")
 
             async with running(bot, client):
                 for sender, to, text in (
@@ -122,30 +122,30 @@ class TestInBots:
                     ("zhangsan", "hiking", "@小明 you?"),
                 ):  # fmt: skip
                     world.say(sender, to, text)
-                    await until(lambda text=text: any(each.endswith(text) for each in heard))
-        assert heard == [
+                    await until(lambda text=text: any(each.endswith(text) for each in received))
+        assert received == [
             "quiet: hey", "ahua or mentioned: HEY", "rest: OH", "rest: hm", "ahua or mentioned: @小明 you?"
         ]  # fmt: skip
 
     async def test_step_of_a_conversation_is_a_condition(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client)
 
             @bot.on(TextMessage, ~Filter(state=None))
             async def asked(ctx: Context, event: TextMessage) -> None:
-                heard.append(f"asked: {event.text}")
+                received.append(f"asked: {event.text}")
 
             @bot.on(TextMessage)
             async def first(ctx: Context, event: TextMessage) -> None:
-                heard.append(f"first: {event.text}")
+                received.append(f"first: {event.text}")
                 await ctx.state.set_step(Survey.name)
 
             async with running(bot, client):
                 world.say("ahua", "me", "1")
                 world.say("ahua", "me", "2")
-                await until(lambda: len(heard) == 2)
-        assert heard == ["first: 1", "asked: 2"]
+                await until(lambda: len(received) == 2)
+        assert received == ["first: 1", "asked: 2"]
 
     async def test_debug_log_names_the_part_that_did_not_match(
         self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture

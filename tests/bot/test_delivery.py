@@ -72,24 +72,24 @@ async def test_handler_gets_messages_and_replies(open_client: OpenClient, delive
         await ctx.reply("pong")
 
     async with open_client() as client:
-        heard = RecordingHandler(ping=answer)
-        async with delivering(client, heard):
+        received = RecordingHandler(ping=answer)
+        async with delivering(client, received):
             world.say("ahua", "me", "ping")
             await until(lambda: last(world, "ahua", "xiaoming").text == "pong")
-            assert heard.calls == [("ping", 1, False)]
-            assert heard.events[0].number > 0
+            assert received.calls == [("ping", 1, False)]
+            assert received.events[0].number > 0
 
 
 async def test_changes_of_contacts_are_delivered_only_with_include_all(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     async with open_client() as client:
-        heard, everything = RecordingHandler(), RecordingHandler()
-        async with delivering(client, heard), delivering(client, everything, consumer="all", include_all=True):
+        received, everything = RecordingHandler(), RecordingHandler()
+        async with delivering(client, received), delivering(client, everything, consumer="all", include_all=True):
             world.befriend("me", "ahua", remark="华")
             world.say("ahua", "me", "1")
-            await until(lambda: "1" in heard.texts and "1" in everything.texts)
-            assert not any(isinstance(event, ContactChanged) for event in heard.events)
+            await until(lambda: "1" in received.texts and "1" in everything.texts)
+            assert not any(isinstance(event, ContactChanged) for event in received.events)
             assert any(isinstance(event, ContactChanged) for event in everything.events)
 
 
@@ -110,12 +110,12 @@ async def test_each_consumer_gets_every_event_and_has_its_own_cursor(
 
 async def test_a_consumer_can_be_open_once(open_client: OpenClient, delivering: Delivering, world: World) -> None:
     async with open_client() as client:
-        heard = RecordingHandler()
-        async with delivering(client, heard):
+        received = RecordingHandler()
+        async with delivering(client, received):
             world.say("ahua", "me", "1")
-            await until(lambda: heard.texts == ["1"])
+            await until(lambda: received.texts == ["1"])
             with pytest.raises(AlreadyRunning):
-                await deliver(client, heard)
+                await deliver(client, received)
 
 
 async def test_a_client_without_a_journal_cannot_deliver(world: World, counted: Counted) -> None:
@@ -144,16 +144,16 @@ class TestFailures:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         async with open_client() as client:
-            heard, counts = RecordingHandler(bad=failing(error)), DeliveryCounts()
-            async with delivering(client, heard, attempts=1, counts=counts):
+            received, counts = RecordingHandler(bad=failing(error)), DeliveryCounts()
+            async with delivering(client, received, attempts=1, counts=counts):
                 world.say("ahua", "me", "bad")
                 world.say("ahua", "me", "good")
                 world.say("lilei", "me", "other")
-                await until(lambda: {"bad", "good", "other"} == set(heard.texts))
+                await until(lambda: {"bad", "good", "other"} == set(received.texts))
                 assert client.state is LoginState.ONLINE
             assert (counts.failed, counts.dead) == (1, 1)
             (letter,) = await client.list_dead_letters()
-            assert heard.events[0] == letter.event
+            assert received.events[0] == letter.event
             assert letter.attempts == 1
             assert letter.error.startswith(type(error).__name__)
         assert f"event {letter.event.number} is a dead letter" in caplog.text
@@ -162,10 +162,10 @@ class TestFailures:
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         async with open_client() as client:
-            heard = RecordingHandler(bad=failing(ValueError()))
-            async with delivering(client, heard, attempts=1):
+            received = RecordingHandler(bad=failing(ValueError()))
+            async with delivering(client, received, attempts=1):
                 world.say("ahua", "me", "bad")
-                await until(lambda: heard.texts == ["bad"])
+                await until(lambda: received.texts == ["bad"])
             (letter,) = await client.list_dead_letters()
             assert await client.revive(letter.event.number)
             mended = RecordingHandler()
@@ -196,10 +196,10 @@ class TestHangingHandlers:
     ) -> None:
         carrier = PollRecorder(sandbox, world)
         door, gate, late = asyncio.Event(), threading.Event(), list[float]()
-        heard = list[str]()
+        received = list[str]()
 
         def note(event: TextMessage) -> None:
-            heard.append(event.text)
+            received.append(event.text)
             if event.text.startswith("said at "):
                 late.append(world.now - float(event.text.removeprefix("said at ")))
 
@@ -219,18 +219,18 @@ class TestHangingHandlers:
         ):
             world.say("ahua", "me", "hang")
             world.say("ahua", "me", "behind it")
-            await until(lambda: heard == ["hang"])
+            await until(lambda: received == ["hang"])
             begun = world.now
             while world.now < begun + 600:
                 at = f"said at {world.now}"
                 world.say("lilei", "me", at)
-                await until(lambda at=at: at in heard)
+                await until(lambda at=at: at in received)
                 polls = len(carrier.polls)
                 await until(lambda polls=polls: len(carrier.polls) > polls)
-            assert "behind it" not in heard
+            assert "behind it" not in received
             door.set()
             gate.set()
-            await until(lambda: heard[-1] == "behind it")
+            await until(lambda: received[-1] == "behind it")
             assert not task.done()
         gaps = [later - earlier for earlier, later in pairwise(carrier.polls)]
         assert max(gaps) < 30
@@ -247,16 +247,16 @@ class TestHangingHandlers:
 
         carrier = PollRecorder(sandbox, world)
         async with open_client(transport=carrier) as client:
-            heard = RecordingHandler(slow=wait)
-            async with delivering(client, heard):
+            received = RecordingHandler(slow=wait)
+            async with delivering(client, received):
                 world.say("ahua", "me", "slow")
-                await until(lambda: heard.texts == ["slow"])
+                await until(lambda: received.texts == ["slow"])
                 polls = len(carrier.polls)
                 await until(lambda: len(carrier.polls) > polls + 20)
                 door.set()
                 world.say("ahua", "me", "next")
-                await until(lambda: "next" in heard.texts)
-                assert heard.calls == [("slow", 1, False), ("next", 1, False)]
+                await until(lambda: "next" in received.texts)
+                assert received.calls == [("slow", 1, False), ("next", 1, False)]
 
     async def test_later_attempts_are_numbered(
         self, open_client: OpenClient, delivering: Delivering, world: World
@@ -267,11 +267,11 @@ class TestHangingHandlers:
             await door.wait()
 
         async with open_client(store=store) as client:
-            heard = RecordingHandler(slow=wait)
-            task = asyncio.create_task(deliver(client, heard))
+            received = RecordingHandler(slow=wait)
+            task = asyncio.create_task(deliver(client, received))
             world.say("ahua", "me", "done")
             world.say("lilei", "me", "slow")
-            await until(lambda: sorted(heard.texts) == ["done", "slow"])
+            await until(lambda: sorted(received.texts) == ["done", "slow"])
             task.cancel()
             await let_others_run()
             task.cancel()  # As if the process had ended here.
@@ -291,35 +291,35 @@ class TestAbsence:
     ) -> None:
         """The account is synced for another consumer; a thousand events wait for the one that is not open."""
         async with open_client() as client:
-            heard = RecordingHandler()
-            async with delivering(client, heard):
+            received = RecordingHandler()
+            async with delivering(client, received):
                 world.say("ahua", "me", "before")
-                await until(lambda: heard.texts == ["before"])
+                await until(lambda: received.texts == ["before"])
             other = RecordingHandler()
             async with delivering(client, other, consumer="other"):
                 for number in range(1_000):
                     world.say("ahua", "me", str(number))
                 await until(lambda: len(other.texts) > 999)
-            async with delivering(client, heard, in_flight=50) as _:
-                await until(lambda: len(heard.texts) == 1_001)
-            assert ["before", *map(str, range(1_000))] == heard.texts
-            assert {(1, False)} == {call[1:] for call in heard.calls}
+            async with delivering(client, received, in_flight=50) as _:
+                await until(lambda: len(received.texts) == 1_001)
+            assert ["before", *map(str, range(1_000))] == received.texts
+            assert {(1, False)} == {call[1:] for call in received.calls}
 
     async def test_events_that_were_not_fetched_are_delivered(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store = LoginMemory()
-        heard = RecordingHandler()
-        async with open_client(store=store) as client, delivering(client, heard):
+        received = RecordingHandler()
+        async with open_client(store=store) as client, delivering(client, received):
             world.say("ahua", "me", "before")
-            await until(lambda: heard.texts == ["before"])
+            await until(lambda: received.texts == ["before"])
         for number in range(100):
             world.say("ahua", "me", str(number))
             world.wind(1)
-        async with open_client(store=store) as client, delivering(client, heard):
-            await until(lambda: len(heard.texts) == 101)
-        assert ["before", *map(str, range(100))] == heard.texts
-        assert heard.events[-2].backlog
+        async with open_client(store=store) as client, delivering(client, received):
+            await until(lambda: len(received.texts) == 101)
+        assert ["before", *map(str, range(100))] == received.texts
+        assert received.events[-2].backlog
 
 
 class TestTheProcess:
@@ -336,10 +336,10 @@ class TestTheProcess:
 
         before = look()
         async with open_client() as client:
-            heard = RecordingHandler(bad=failing(ValueError()))
-            async with delivering(client, heard, attempts=1):
+            received = RecordingHandler(bad=failing(ValueError()))
+            async with delivering(client, received, attempts=1):
                 world.say("ahua", "me", "bad")
-                await until(lambda: heard.texts == ["bad"])
+                await until(lambda: received.texts == ["bad"])
                 assert before == look()
         assert before == look()
 
@@ -362,13 +362,13 @@ class TestReceivedText:
         self, open_client: OpenClient, delivering: Delivering, world: World, text: str
     ) -> None:
         async with open_client() as client:
-            heard = RecordingHandler()
-            async with delivering(client, heard) as task:
+            received = RecordingHandler()
+            async with delivering(client, received) as task:
                 for sender, chat in (("ahua", "me"), ("lilei", "hiking"), ("me", "filehelper"), ("me", "ahua")):
                     world.say(sender, chat, text)
                 world.say("ahua", "me", "still here")
-                await until(lambda: "still here" in heard.texts)
-                assert heard.texts.count(text) == 4
+                await until(lambda: "still here" in received.texts)
+                assert received.texts.count(text) == 4
                 assert client.state is LoginState.ONLINE
                 assert not task.done()
 
@@ -383,20 +383,20 @@ class TestEnd:
             await door.wait()
 
         async with open_client(store=store) as client:
-            heard = RecordingHandler(slow=wait)
-            task = asyncio.create_task(deliver(client, heard))
+            received = RecordingHandler(slow=wait)
+            task = asyncio.create_task(deliver(client, received))
             world.say("ahua", "me", "slow")
-            await until(lambda: heard.texts == ["slow"])
+            await until(lambda: received.texts == ["slow"])
             task.cancel()
             await let_others_run()
             assert not task.done()
             door.set()
             await asyncio.wait([task])
             assert task.cancelled()
-        async with open_client(store=store) as client, delivering(client, heard):
+        async with open_client(store=store) as client, delivering(client, received):
             world.say("ahua", "me", "next")
-            await until(lambda: len(heard.texts) > 1)
-        assert heard.calls == [("slow", 1, False), ("next", 1, False)]
+            await until(lambda: len(received.texts) > 1)
+        assert received.calls == [("slow", 1, False), ("next", 1, False)]
 
     async def test_the_end_of_the_login_is_raised_and_no_attempt_is_counted_for_it(
         self, open_client: OpenClient, world: World
@@ -408,11 +408,11 @@ class TestEnd:
 
         store, counts = LoginMemory(), DeliveryCounts()
         async with open_client(store=store) as client:
-            heard = RecordingHandler(end=log_out_and_answer)
+            received = RecordingHandler(end=log_out_and_answer)
             world.say("ahua", "me", "end")
             with pytest.raises(LoggedOut):
-                await deliver(client, heard, counts=counts)
-            assert heard.texts == ["end"]
+                await deliver(client, received, counts=counts)
+            assert received.texts == ["end"]
             assert (counts.failed, counts.dead) == (0, 0)
 
 
@@ -446,15 +446,15 @@ class TestPlainFunctions:
     async def test_time_limit_does_not_cancel_plain_handlers(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
-        done, heard, counts = threading.Event(), list[str](), DeliveryCounts()
+        done, received, counts = threading.Event(), list[str](), DeliveryCounts()
 
         def wait(ctx: SyncContext, event: TextMessage) -> None:
             done.wait(1.5)  # The time of a thread cannot be virtual, and limits are checked once a second.
-            heard.append(event.text)
+            received.append(event.text)
 
         async with open_client() as client, delivering(client, wait, time_limit=0.1, counts=counts):
             world.say("ahua", "me", "ping")
-            await until(lambda: heard == ["ping"])
+            await until(lambda: received == ["ping"])
         assert counts.failed == 0
 
 

@@ -171,7 +171,7 @@ class TestMiddleware:
     async def test_handler_is_not_called_if_middleware_does_not_proceed(
         self, open_client: OpenClient, world: World
     ) -> None:
-        heard: list[str] = []
+        received: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client)
 
@@ -182,12 +182,12 @@ class TestMiddleware:
 
             @bot.on(TextMessage)
             async def handler(ctx: Context, message: TextMessage) -> None:
-                heard.append(message.text)
+                received.append(message.text)
 
             async with running(bot, client):
                 world.say("ahua", "me", "spam")
                 world.say("ahua", "me", "eggs")
-                await until(lambda: heard == ["eggs"])
+                await until(lambda: received == ["eggs"])
             assert bot.counts.failed == 0
 
     def test_plain_middleware_is_refused(self) -> None:
@@ -334,13 +334,13 @@ class TestFailures:
 class TestLoops:
     async def test_refused_reply_is_no_failure_of_the_handler(self, open_client: OpenClient, world: World) -> None:
         """The chat is stopped from then on, one event reports that, and other chats are not affected."""
-        loops, heard = list[LoopDetected](), list[str]()
+        loops, received = list[LoopDetected](), list[str]()
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=3)
 
             @bot.on(TextMessage)
             async def echo(ctx: Context, message: TextMessage) -> None:
-                heard.append(message.text)
+                received.append(message.text)
                 await ctx.reply(f"re: {message.text}")
 
             @bot.on(LoopDetected)
@@ -352,13 +352,13 @@ class TestLoops:
                 for number in range(6):
                     world.say("ahua", "me", str(number))
                 world.say("lilei", "me", "still here")
-                await until(lambda: len(loops) == 1 and "still here" in heard)
+                await until(lambda: len(loops) == 1 and "still here" in received)
                 await until(lambda: said(world, "zhangsan", "xiaoming") == ["a loop"])
             assert (bot.counts.failed, bot.counts.dead) == (0, 0)
             assert loops[0].chat == client.contacts.find(nickname="阿华").id
         assert said(world, "ahua", "xiaoming") == ["re: 0", "re: 1", "re: 2"]
         assert said(world, "lilei", "xiaoming") == ["re: still here"]
-        assert [each for each in heard if each.isdigit()] == ["0", "1", "2", "3"]
+        assert [each for each in received if each.isdigit()] == ["0", "1", "2", "3"]
 
     async def test_loop_event_is_delivered_if_the_handler_catches_the_error(
         self, open_client: OpenClient, world: World

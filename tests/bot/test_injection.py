@@ -244,7 +244,7 @@ class TestFactories:
             Router().provider(shop)
 
     async def test_asynchronous_factory_gets_the_context(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client)
 
@@ -255,11 +255,11 @@ class TestFactories:
 
             @bot.on(TextMessage)
             async def handler(ctx: Context, message: TextMessage, *, loud: str) -> None:
-                heard.append(loud)
+                received.append(loud)
 
             async with running(bot, client):
                 world.say("ahua", "me", "hey")
-                await until(lambda: heard == ["HEY"])
+                await until(lambda: received == ["HEY"])
 
     @pytest.mark.parametrize("is_asynchronous", [False, True])
     async def test_the_code_after_yield_runs_after_the_handler_and_gets_its_failure(

@@ -200,13 +200,13 @@ class Echo:
 
     def __init__(self, client: AsyncClient) -> None:
         self.loops: list[LoopDetected] = []
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.client = client
         self.bot = Bot(client=client)
 
         @self.bot.on(TextMessage)
         async def answer(ctx: Context, message: TextMessage) -> None:
-            self.heard.append(message.text)
+            self.received.append(message.text)
             await ctx.reply(message.text)
 
         @self.bot.on(LoopDetected)
@@ -268,6 +268,6 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_continue(
             loop.ahead += 61
             world.say("ahua", "me", "hello again")
             await until(lambda: "hello again" in replies("ahua", "xiaoming"))
-            assert "hello?" not in mine.heard
+            assert "hello?" not in mine.received
 
     SteppedLoop.run(main)

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 
-def noting(heard: list[str], name: str) -> Callable[[Context, Event], Awaitable[None]]:
+def noting(received: list[str], name: str) -> Callable[[Context, Event], Awaitable[None]]:
     """Return a handler that records its name and its events."""
 
     async def handler(ctx: Context, event: Event) -> None:
-        heard.append(f"{name}: {getattr(event, 'text', type(event).__name__)}")
+        received.append(f"{name}: {getattr(event, 'text', type(event).__name__)}")
 
     return handler
 
@@ -57,18 +57,18 @@ def tried_for(router: Router, kind: type[Event]) -> list[str]:
 
 class TestOrder:
     async def test_only_the_first_matching_handler_gets_an_event(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client)
-            bot.on(TextMessage, text="ping")(noting(heard, "ping"))
-            bot.on(TextMessage, regex="^p")(noting(heard, "p"))
-            bot.on(TextMessage)(noting(heard, "any"))
-            bot.on(TextMessage, text="ping")(noting(heard, "never"))
+            bot.on(TextMessage, text="ping")(noting(received, "ping"))
+            bot.on(TextMessage, regex="^p")(noting(received, "p"))
+            bot.on(TextMessage)(noting(received, "any"))
+            bot.on(TextMessage, text="ping")(noting(received, "never"))
             async with running(bot, client):
                 for text in ("ping", "pong", "other"):
                     world.say("ahua", "me", text)
-                await until(lambda: len(heard) == 3)
-        assert heard == ["ping: ping", "p: pong", "any: other"]
+                await until(lambda: len(received) == 3)
+        assert received == ["ping: ping", "p: pong", "any: other"]
 
     def test_included_router_is_tried_after_its_parent_and_before_the_next(self) -> None:
         bot, first, inner, second = Bot(), Router(), Router(), Router()
@@ -134,15 +134,15 @@ class TestKinds:
         assert tried_for(router, ContinuityLost) == []
 
     async def test_changes_of_contacts_reach_their_handler(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client)
-            bot.on(ContactChanged)(noting(heard, "changed"))
-            bot.on(PhoneActivity)(noting(heard, "phone"))
+            bot.on(ContactChanged)(noting(received, "changed"))
+            bot.on(PhoneActivity)(noting(received, "phone"))
             async with running(bot, client):
                 world.befriend("me", "ahua", remark="华")
                 world.read_chat("me", "ahua")
-                await until(lambda: {"changed: ContactChanged", "phone: PhoneActivity"} == set(heard))
+                await until(lambda: {"changed: ContactChanged", "phone: PhoneActivity"} == set(received))
 
 
 class TestFilters:
@@ -151,7 +151,7 @@ class TestFilters:
     async def test_filters_are_called_after_keywords_with_or_without_the_context(
         self, open_client: OpenClient, world: World, is_asynchronous: bool, takes_context: bool
     ) -> None:
-        heard, asked = list[str](), list[str]()
+        received, asked = list[str](), list[str]()
 
         def look(event: TextMessage) -> bool:
             asked.append(event.text)
@@ -170,17 +170,17 @@ class TestFilters:
         filter_: Any = ((look, look_with), (look_later, look_later_with))[is_asynchronous][takes_context]
         async with open_client() as client:
             bot = Bot(client=client)
-            bot.on(TextMessage, filter_, chat="阿华")(noting(heard, "loud"))
-            bot.on(TextMessage)(noting(heard, "quiet"))
+            bot.on(TextMessage, filter_, chat="阿华")(noting(received, "loud"))
+            bot.on(TextMessage)(noting(received, "quiet"))
             async with running(bot, client):
                 for sender, text in (("ahua", "hey!"), ("ahua", "hey"), ("lilei", "oh!")):
                     world.say(sender, "me", text)
-                    await until(lambda text=text: any(each.endswith(text) for each in heard))
-        assert heard == ["loud: hey!", "quiet: hey", "quiet: oh!"]
+                    await until(lambda text=text: any(each.endswith(text) for each in received))
+        assert received == ["loud: hey!", "quiet: hey", "quiet: oh!"]
         assert asked == ["hey!", "hey"]
 
     async def test_first_filter_that_returns_false_ends_the_check(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
 
         def no(event: Event) -> bool:
             return False
@@ -190,26 +190,26 @@ class TestFilters:
 
         async with open_client() as client:
             bot = Bot(client=client)
-            bot.on(TextMessage, lambda event: True, no, never)(noting(heard, "all"))
-            bot.on(TextMessage)(noting(heard, "rest"))
+            bot.on(TextMessage, lambda event: True, no, never)(noting(received, "all"))
+            bot.on(TextMessage)(noting(received, "rest"))
             async with running(bot, client):
                 world.say("ahua", "me", "?")
-                await until(lambda: heard == ["rest: ?"])
+                await until(lambda: received == ["rest: ?"])
 
     async def test_filter_that_raises_counts_as_a_failed_attempt(self, open_client: OpenClient, world: World) -> None:
-        heard: list[str] = []
+        received: list[str] = []
 
         def broken(event: Event) -> bool:
             raise ZeroDivisionError
 
         async with open_client() as client:
             bot = Bot(client=client, attempts=1)
-            bot.on(TextMessage, broken, text="bad")(noting(heard, "bad"))
-            bot.on(TextMessage)(noting(heard, "any"))
+            bot.on(TextMessage, broken, text="bad")(noting(received, "bad"))
+            bot.on(TextMessage)(noting(received, "any"))
             async with running(bot, client):
                 world.say("ahua", "me", "bad")
                 world.say("ahua", "me", "good")
-                await until(lambda: heard == ["any: good"])
+                await until(lambda: received == ["any: good"])
             assert (bot.counts.failed, bot.counts.dead) == (1, 1)
 
 

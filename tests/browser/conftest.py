@@ -108,7 +108,7 @@ class Program:
 
     def __init__(self, url: str) -> None:
         self.client = AsyncClient(server=url)
-        self._heard: asyncio.Queue[Event] = asyncio.Queue()
+        self._received: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks: list[asyncio.Task[Any]] = []
 
     def begin(self) -> asyncio.Task[Any]:
@@ -125,12 +125,12 @@ class Program:
 
     async def _listen(self) -> None:
         async for event in self.client.events():
-            self._heard.put_nowait(event)
+            self._received.put_nowait(event)
 
     async def next(self, kind: type[Any]) -> Any:
         """Wait for the next event of a kind."""
         async with asyncio.timeout(20):
-            while not isinstance(event := await self._heard.get(), kind):
+            while not isinstance(event := await self._received.get(), kind):
                 pass
             return event
 

@@ -77,8 +77,8 @@ async def test_messages_arrive_on_both_sides_and_marking_one_as_read_clears_its_
     await hands.see(hands.row("小明")).not_to_have_accessible_name(re.compile("unread"))
 
     await hands.say("Yes! 在的 🎉")
-    heard = await program.next(TextMessage)
-    assert heard.text == "Yes! 在的 🎉"
+    received = await program.next(TextMessage)
+    assert received.text == "Yes! 在的 🎉"
     await hands.be("小明")
     await hands.rail("chats").click()
     await hands.see(hands.row("阿华")).to_have_accessible_name(re.compile("1 unread"))

@@ -203,9 +203,9 @@ class Stage:
         """Send content from the friend, and listen until it arrives."""
         message_id = self.say(verb, **fields)
         while True:
-            heard = self.shell.run("listen", "--count", "1", "--json").line
-            if heard["message_id"] == message_id:
-                return heard
+            received = self.shell.run("listen", "--count", "1", "--json").line
+            if received["message_id"] == message_id:
+                return received
 
     def send(self) -> str:
         """Send the friend a text, and return its number in the outbox."""
@@ -265,7 +265,7 @@ def said(verb: str = "say", **fields: Any) -> Step:
     return lambda stage: stage.say(verb, **fields)
 
 
-def heard(verb: str = "say", **fields: Any) -> Step:
+def received(verb: str = "say", **fields: Any) -> Step:
     return lambda stage: stage.hear(verb, **fields)
 
 
@@ -303,10 +303,10 @@ COMMANDS: dict[str, Step] = {
     "recall": typed("recall", "{number}", after=Stage.send),
     "outbox": typed("outbox", "--limit", "1", after=Stage.send),
     "outbox retry": typed("outbox", "retry", "{number}", after=failed),
-    "forward": typed("forward", "{number}", "{friend}", after=heard(text=HOSTILE)),
-    "history": typed("history", after=heard(text=HOSTILE)),
+    "forward": typed("forward", "{number}", "{friend}", after=received(text=HOSTILE)),
+    "history": typed("history", after=received(text=HOSTILE)),
     "history of sends": typed("history", "--limit", "1", after=Stage.send),
-    "search": typed("search", "needle", after=heard(text=f"needle {HOSTILE}")),
+    "search": typed("search", "needle", after=received(text=f"needle {HOSTILE}")),
     "recalled": typed("recalled", after=recalled),
     "listen": typed(*LISTEN, after=said(text=HOSTILE)),
     "listen in a chatroom": typed(*LISTEN, after=said(text=HOSTILE, to="room")),
@@ -316,7 +316,7 @@ COMMANDS: dict[str, Step] = {
     "listen to a place": typed(*LISTEN, after=said("location", **PLACE)),
     "listen to a notice": typed(*LISTEN, after=said("notice", **NOTICE)),
     "receive": typed("receive", "--to", "{folder}", after=said("file", **FILE)),
-    "journal export": typed("journal", "export", after=heard(text=HOSTILE)),
+    "journal export": typed("journal", "export", after=received(text=HOSTILE)),
     "phone inbox": typed("phone", "inbox", "me"),
     "phone wire": typed("phone", "wire"),
     "phone say": typed("phone", "say", "me", HOSTILE, "hello"),

@@ -182,9 +182,9 @@ def test_a_server_that_closes_the_connection_is_an_error(answer: bytes, code: in
         def serve() -> None:
             caller, _ = listening.accept()
             with caller:
-                heard = b""
-                while not heard.endswith(b"END"):
-                    heard += caller.recv(65536)
+                received = b""
+                while not received.endswith(b"END"):
+                    received += caller.recv(65536)
                 caller.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()

@@ -76,9 +76,9 @@ def test_options_are_set_in_the_world(shell: Any, options: tuple[str, ...]) -> N
         url = json.loads(process.stdout.readline())["url"]
         shell.run("login", "--server", url)
         sent = shell.run("send", "filehelper", "hello", "--json", "--server", url)
-        heard = shell.run("listen", "--json", "--count", "1", "--server", url)
+        received = shell.run("listen", "--json", "--count", "1", "--server", url)
         process.terminate()
-    assert (heard.line["message_id"], heard.line["is_self"]) == (sent.line["message_id"], True)
+    assert (received.line["message_id"], received.line["is_self"]) == (sent.line["message_id"], True)
 
 
 def test_with_tls_the_first_line_has_the_proxy_and_the_certificate(shell: Any) -> None:

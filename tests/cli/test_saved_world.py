@@ -46,9 +46,9 @@ def test_a_saved_world_continues_with_its_logins(shell: Any, tmp_path: Path) -> 
             == f"{state} continues with its saved world; --world big applies only to a new file.\n"
         )
         process.stdout.readline()
-        heard = shell.run("listen", "--json", "--count", "1", "--server", url)
+        received = shell.run("listen", "--json", "--count", "1", "--server", url)
         process.terminate()
-    assert heard.line["text"] == "Remember me."
+    assert received.line["text"] == "Remember me."
 
 
 def test_a_copy_can_be_saved_at_any_time_and_is_private(shell: Any, sandbox: Any, tmp_path: Path) -> None:
@@ -122,15 +122,15 @@ def test_listen_gets_every_message_once_across_restarts_of_the_sandbox(shell: An
         shell.run("login", "--server", url)
         listener = shell.start("listen", "--json", "--count", "3", "--server", url)
         shell.run("phone", "say", "阿华", "me", "one", "--server", url)
-        heard = [json.loads(listener.stdout.readline())["text"]]
+        received = [json.loads(listener.stdout.readline())["text"]]
         process.terminate()
         process.wait(PATIENCE)
     for words in ("two", "three"):
         with shell.start("sandbox", "--port", url.rpartition(":")[2], *kept) as process:
             process.stdout.readline()
             shell.run("phone", "say", "阿华", "me", words, "--server", url)
-            heard.append(json.loads(listener.stdout.readline())["text"])
+            received.append(json.loads(listener.stdout.readline())["text"])
             process.kill() if words == "two" else process.terminate()
             process.wait(PATIENCE)
     rest, _ = listener.communicate(timeout=PATIENCE)
-    assert (listener.returncode, heard, rest) == (0, ["one", "two", "three"], "")
+    assert (listener.returncode, received, rest) == (0, ["one", "two", "three"], "")

@@ -115,7 +115,7 @@ def test_without_any_option_it_runs(shell: Shell) -> None:
         process.terminate()
 
 
-def test_systemd_hears_when_it_is_ready_and_when_it_stops(shell: Shell, tmp_path: Path) -> None:
+def test_systemd_is_notified_when_the_gateway_is_ready_and_when_it_stops(shell: Shell, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(PATIENCE)

@@ -73,7 +73,7 @@ class Day:
     world: World
     served: RunningSandbox
     client: AsyncClient
-    heard: list[Event] = field(default_factory=list)
+    received: list[Event] = field(default_factory=list)
     sent: dict[str, str] = field(default_factory=dict)
     """By text: `sent`, or the name of the error."""
     ended: LoggedOut | None = None
@@ -92,7 +92,7 @@ class Day:
         try:
             async with self.client.events(include_all=False) as events:
                 async for event in events:
-                    self.heard.append(event)
+                    self.received.append(event)
         except LoggedOut as end:
             self.ended = end
 
@@ -115,9 +115,9 @@ class Day:
 
     @property
     def texts(self) -> list[str]:
-        return [event.text for event in self.heard if isinstance(event, TextMessage) and not event.is_self]
+        return [event.text for event in self.received if isinstance(event, TextMessage) and not event.is_self]
 
-    def has_heard_all(self) -> bool:
+    def has_received_all(self) -> bool:
         return set(self.said) <= set(self.texts) or self.ended is not None
 
     def outbox(self) -> list[str]:
@@ -213,11 +213,11 @@ OUT_OF_ORDER = {"shuffled_batch"}
 
 def check(day: Day, name: str) -> None:
     """Compare the written messages with the received ones, and the sends with the phone."""
-    heard = [text for text in day.texts if not text.endswith(" of 300")]
-    assert len(heard) == len(set(heard)), "a message was delivered twice"
-    expected = day.said if day.ended is None else day.said[: len(heard)]
+    received = [text for text in day.texts if not text.endswith(" of 300")]
+    assert len(received) == len(set(received)), "a message was delivered twice"
+    expected = day.said if day.ended is None else day.said[: len(received)]
     for chat in ("me", "周末爬山"):
-        said, got = ([text for text in texts if text.startswith(chat)] for texts in (expected, heard))
+        said, got = ([text for text in texts if text.startswith(chat)] for texts in (expected, received))
         assert said == (sorted(got, key=said.index) if name in OUT_OF_ORDER else got)
     phone = day.outbox()
     for text, outcome in day.sent.items():
@@ -235,7 +235,7 @@ async def spoil(day: Day, text: str) -> None:
     await day.log_in()
     listening = asyncio.create_task(day.listen())
     day.say()
-    await until(day.has_heard_all)
+    await until(day.has_received_all)
     rule = FaultRule.read(text)
     options = OPTIONS.get(rule.fault, {}) | rule.options
     rules = [
@@ -253,7 +253,7 @@ async def spoil(day: Day, text: str) -> None:
     day.world.faults.reset()
     day.say()
     await day.send()
-    await until(day.has_heard_all)
+    await until(day.has_received_all)
     await asyncio.sleep(60)
     assert all(rule.hits for rule in rules) or day.ended is not None
     assert any(rule.hits for rule in rules)
@@ -450,7 +450,7 @@ def test_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, 
         await day.log_in()
         listening = asyncio.create_task(day.listen())
         day.say()
-        await until(day.has_heard_all)
+        await until(day.has_received_all)
         rules = [day.world.faults.add(rule) for rule in STORMS[storm]]
         asked = [0]
         for minute in range(1, 5):  # After five attempts a client that is always refused starts again, and reports it.
@@ -461,7 +461,7 @@ def test_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, 
         assert asked[-1] > 10
         day.world.faults.reset()
         day.say()
-        await until(day.has_heard_all)
+        await until(day.has_received_all)
         check(day, storm)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -478,7 +478,7 @@ def test_a_message_during_a_storm_is_delivered_within_five_seconds(make_world: M
         assert rule.hits > 3
         day.say()
         await asyncio.sleep(5)
-        assert day.has_heard_all()
+        assert day.has_received_all()
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
 

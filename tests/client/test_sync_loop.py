@@ -292,19 +292,19 @@ class TestEvents:
         world.say("me", world.chat_id(world.person("me"), chat), "from the phone")
         world.say("ahua", "me", "first")
         later(world, (60, lambda: world.say("ahua", "me", "last")))
-        heard: list[TextMessage] = []
+        received: list[TextMessage] = []
         async for event in client.events():
             if isinstance(event, TextMessage):
-                heard.append(event)
+                received.append(event)
                 if not event.is_self:
                     await client.reply(event, event.text)
-                if len(heard) == 5:
+                if len(received) == 5:
                     break
 
-        others = [event for event in heard if not event.is_self]
+        others = [event for event in received if not event.is_self]
         assert texts(others) == ["first", "last"]
         # The echo of the answer may arrive before the next message or after it.
-        assert sorted(texts(heard)) == ["first", "first", "from the phone", "from this client", "last"]
+        assert sorted(texts(received)) == ["first", "first", "from the phone", "from this client", "last"]
         assert [each.text for each in world.inbox("ahua")["xiaoming"].messages].count("first") == 2
 
     async def test_a_silent_change_is_fetched_once(self, log_in: LogIn, world: World, counted: Counted) -> None:

@@ -191,7 +191,7 @@ def test_a_worker_joins_again_after_a_reset_with_higher_epochs() -> None:
     run(test, 2)
 
 
-def test_an_account_that_another_process_took_is_lost_at_the_next_look() -> None:
+def test_an_account_that_another_process_took_is_lost_at_the_next_check() -> None:
     async def test(cluster: Cluster) -> None:
         one = await cluster.worker()
         await one.until(2)

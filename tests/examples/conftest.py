@@ -79,7 +79,7 @@ class Process:
         self._fork.terminate()
         return self._fork.wait()
 
-    def until_said(self, what: str) -> None:
+    def until_received(self, what: str) -> None:
         """Wait until the process has written a text to stderr."""
         until(lambda: what in self._errors.read_text(encoding="utf-8"))
 
@@ -105,7 +105,7 @@ def start(sandbox: Sandbox, tmp_path: Path, forks: Forks) -> Start:
         ):
             try:
                 process = Process(fork, errors)
-                process.until_said(" runs as 小明")
+                process.until_received(" runs as 小明")
                 yield process
             finally:
                 fork.kill()

@@ -34,14 +34,14 @@ def echo(**choices: object) -> Bot:
     return bot
 
 
-async def until_heard(running: Running, text: str, who: str = "ahua", chat: str = "xiaoming") -> None:
+async def until_received(running: Running, text: str, who: str = "ahua", chat: str = "xiaoming") -> None:
     """Wait until the last message of a chat on a phone is this text."""
 
-    def is_heard() -> bool:
+    def is_received() -> bool:
         found = running.world.inbox(who).get(chat)
         return found is not None and bool(found.messages) and found.messages[-1].text == text
 
-    await until(is_heard)
+    await until(is_received)
 
 
 async def until_running(run: BotRun) -> None:
@@ -58,7 +58,7 @@ async def test_a_bot_answers_on_every_account_also_on_one_that_is_added_later(st
         first, second = bots.runs
         await until_running(second)
         running.world.say("ahua", "me", "ping")
-        await until_heard(running, "bot heard ping")
+        await until_received(running, "bot heard ping")
         assert [run.account.name for run in bots.find_runs("bot")] == ["first", "second"]
         assert first.bot.counts.delivered >= 1
         assert first.bot.counts is not second.bot.counts
@@ -95,7 +95,7 @@ async def test_a_bot_continues_after_the_login_has_ended_and_after_a_log_out(sta
         await running.log_in()
         await until_running(run)
         running.world.say("ahua", "me", "still there?")
-        await until_heard(running, "bot heard still there?")
+        await until_received(running, "bot heard still there?")
     assert ends[0] == "phone"
 
 
@@ -152,7 +152,7 @@ async def test_running_handlers_end_before_the_account_closes(start_gateway: Sta
         running.gateway.begin_closing()
         asyncio.get_running_loop().call_later(0.01, may_end.set)
     assert bots.runs == ()
-    await until_heard(running, "done")
+    await until_received(running, "done")
 
 
 async def test_the_bots_of_a_removed_account_end(start_gateway: StartGateway) -> None:
@@ -177,7 +177,7 @@ async def test_a_handler_can_act_with_another_account_of_the_gateway(start_gatew
         await running.log_in("second", who="ahua")
         await until_running(bots.runs[0])
         running.world.say("ahua", "me", "tell them")
-        await until_heard(running, "forwarded", who="ahua", chat="filehelper")
+        await until_received(running, "forwarded", who="ahua", chat="filehelper")
 
 
 # -- what is refused before the start ----------------------------------------------------------------------------------

@@ -812,7 +812,7 @@ async def test_an_invalid_message_closes_the_socket_with_the_code_of_the_owner(t
 
 
 @pytest.mark.parametrize("which", ["owner", "front"])
-async def test_a_stopping_gateway_tells_consumers_to_connect_again(two: TwoGateways, which: str) -> None:
+async def test_consumers_of_a_stopping_gateway_are_asked_to_connect_again(two: TwoGateways, which: str) -> None:
     async with consuming(two) as opened:
         stopping = two.owner if which == "owner" else two.front
         stopping.gateway.begin_closing()

@@ -129,10 +129,10 @@ async def test_a_certificate_that_cannot_be_read_is_refused(start_gateway: Start
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 async def test_sighup_calls_the_callback() -> None:
-    heard = asyncio.Event()
-    on_hangup(heard.set)
+    received = asyncio.Event()
+    on_hangup(received.set)
     os.kill(os.getpid(), signal.SIGHUP)
-    await heard.wait()
+    await received.wait()
     asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
 
 

@@ -126,12 +126,12 @@ async def test_all_calls_go_to_the_hosts_of_the_family_of_the_login(world: World
     ):
         await client.login(show_qr=quiet)
         world.say("ahua", "me", "在吗")
-        heard = await anext(events)
+        received = await anext(events)
         await client.send_text("阿华", "在")
         await client.send_image("阿华", png())
         await client.logout()
 
-    assert isinstance(heard, TextMessage)
+    assert isinstance(received, TextMessage)
     assert [message.text for message in world.inbox("ahua")["xiaoming"].messages][:2] == ["在吗", "在"]
     hosts = {endpoint: host for endpoint, host in network.calls if endpoint != "webwxsync"}
     assert (hosts["jslogin"], hosts["login"]) == ("login.wx.qq.com", "login.wx.qq.com")
@@ -152,14 +152,14 @@ async def test_file_transfer_helper_polls_its_own_host_and_uploads_to_its_family
         await client.login(show_qr=quiet)
         world.say("ahua", "me", "not for this page")
         world.say("me", "filehelper", "从手机")
-        heard = await anext(events)
+        received = await anext(events)
         await client.send_text("filehelper", "从电脑")
         await client.send_image("filehelper", png())
         with pytest.raises(NotOnThisHost):
             await client.list_contacts()
 
-    assert isinstance(heard, TextMessage)
-    assert (heard.text, heard.chat) == ("从手机", "filehelper")
+    assert isinstance(received, TextMessage)
+    assert (received.text, received.chat) == ("从手机", "filehelper")
     hosts = dict(network.calls)
     assert (hosts["synccheck"], hosts["webwxuploadmedia"]) == (main, urlsplit(FAMILIES[main].file).hostname)
 
@@ -248,13 +248,13 @@ class Listener:
     """A server that only listens; with a certificate it reads the bytes inside TLS."""
 
     def __init__(self) -> None:
-        self.heard = bytearray()
+        self.received = bytearray()
         self.port = 0
 
     async def listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(65536):
-                self.heard += piece
+                self.received += piece
         writer.close()
 
     @contextlib.asynccontextmanager
@@ -294,7 +294,7 @@ async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
             await network.send(request)
         await network.close()
 
-    assert listener.heard == b""
+    assert listener.received == b""
     assert "secret" not in str(caught.value)
 
 
@@ -305,7 +305,7 @@ async def test_nothing_is_sent_to_a_server_without_tls(authority: tuple[trustme.
     listener, network = Listener(), Http11Transport(ca_file=authority[1])
 
     async def speak_plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        listener.heard += await reader.read(65536)
+        listener.received += await reader.read(65536)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         await listener.listen(reader, writer)
 
@@ -316,7 +316,7 @@ async def test_nothing_is_sent_to_a_server_without_tls(authority: tuple[trustme.
             await network.send(Request(endpoint="webwxsync", method="POST", url=url, body=SECRET))
         await network.close()
 
-    assert b"secret" not in listener.heard
+    assert b"secret" not in listener.received
 
 
 async def test_without_the_authority_no_host_behind_the_proxy_is_accepted(access: TlsAccess) -> None:

@@ -44,7 +44,7 @@ def quiet(code: object) -> None:
     """Ignore the code: the sandbox confirms by itself."""
 
 
-async def heard(events: AsyncGenerator[Event, None], kind: type[Event]) -> Event:
+async def received(events: AsyncGenerator[Event, None], kind: type[Event]) -> Event:
     """Wait for an event of a kind from others, and skip own messages."""
     async for event in events:
         if isinstance(event, kind) and not getattr(event, "is_self", False):
@@ -55,7 +55,7 @@ async def heard(events: AsyncGenerator[Event, None], kind: type[Event]) -> Event
 async def test_all_kinds_of_work_succeed(client: AsyncClient, world: World) -> None:
     async with aclosing(client.events(include_all=False)) as events:
         world.say("ahua", "me", "在吗")
-        text = await heard(events, TextMessage)
+        text = await received(events, TextMessage)
         assert isinstance(text, TextMessage)
         await client.mark_read(text.chat)
         await client.recall(await client.send_text("阿华", "oops"))
@@ -63,11 +63,11 @@ async def test_all_kinds_of_work_succeed(client: AsyncClient, world: World) -> N
         await client.send_file("阿华", b"a report", name="report.txt")
 
         world.picture("ahua", "me", png())
-        picture = await heard(events, ImageMessage)
+        picture = await received(events, ImageMessage)
         assert isinstance(picture, ImageMessage)
         assert await client.download(picture) == png()
         world.recall("ahua", "me")
-        recalled = await heard(events, MessageRecalled)
+        recalled = await received(events, MessageRecalled)
         assert isinstance(recalled, MessageRecalled)
         assert recalled.original == picture
         await client.forward(recalled, "filehelper")
@@ -82,7 +82,7 @@ async def test_every_message_is_delivered_once_although_syncs_are_repeated(clien
         texts = []
         for number in range(12):
             world.say("ahua", "me", str(number))
-            event = await heard(events, TextMessage)
+            event = await received(events, TextMessage)
             assert isinstance(event, TextMessage)
             texts.append(event.text)
     assert texts == [str(number) for number in range(12)]

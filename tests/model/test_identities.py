@@ -256,7 +256,7 @@ def judged(size: int, seed: int, *, has_avatars: bool) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize(("has_avatars", "least"), [(True, 0.95), (False, 0.70)])
-def test_a_crowd_over_five_logins_is_recognised_without_a_wrong_match(has_avatars: bool, least: float) -> None:
+def test_many_contacts_are_recognised_over_five_logins_without_a_wrong_match(has_avatars: bool, least: float) -> None:
     wrong, recall = judged(500, 1, has_avatars=has_avatars)
     assert wrong == 0
     assert recall >= least

@@ -119,36 +119,36 @@ async def test_the_proxy_waits_for_the_complete_connect_request(dial, served, fi
 async def test_a_tunnel_leads_to_the_name_it_was_opened_for(tunnel, name):
     tls = await tunnel(name)
     await tls.greet(first_words=START_PAGE % name.encode())
-    assert b"webwx sandbox" in await tls.hear(b"</title>")
+    assert b"webwx sandbox" in await tls.receive(b"</title>")
 
 
 async def test_the_first_request_may_come_with_the_end_of_the_handshake(tunnel):
     for _ in range(20):
         tls = await tunnel("wx.qq.com")
         await tls.greet(first_words=(START_PAGE % b"wx.qq.com") * 2)
-        heard = await tls.hear(b"</title>")
-        while heard.count(b"</title>") < 2:
-            heard += await tls.hear(b"</title>")
+        received = await tls.receive(b"</title>")
+        while received.count(b"</title>") < 2:
+            received += await tls.receive(b"</title>")
 
 
 async def test_a_tunnel_can_be_kept_for_many_requests(tunnel):
     tls = await tunnel("wx.qq.com")
     await tls.greet(first_words=START_PAGE % b"wx.qq.com")
-    assert b"200 OK" in await tls.hear(b"</title>")
+    assert b"200 OK" in await tls.receive(b"</title>")
     await tls.say(START_PAGE % b"wx.qq.com:443")
-    assert b"200 OK" in await tls.hear(b"</title>")
+    assert b"200 OK" in await tls.receive(b"</title>")
 
 
 async def test_inside_a_tunnel_other_names_are_not_answered(tunnel):
     tls = await tunnel("wx.qq.com")
     await tls.greet(first_words=START_PAGE % b"example.com")
-    assert b"421 Misdirected Request" in await tls.hear(b"\r\n\r\n")
+    assert b"421 Misdirected Request" in await tls.receive(b"\r\n\r\n")
 
 
 async def test_the_control_api_is_not_reachable_through_the_tunnel(tunnel):
     tls = await tunnel("wx.qq.com")
     await tls.greet(first_words=b"GET /control/accounts HTTP/1.1\r\nHost: wx.qq.com\r\n\r\n")
-    assert b"403 Forbidden" in await tls.hear(b"}")
+    assert b"403 Forbidden" in await tls.receive(b"}")
 
 
 async def test_a_client_that_rejects_the_authority_gets_no_connection(tunnel, served, dial):

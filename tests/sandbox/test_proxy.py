@@ -81,20 +81,20 @@ def test_a_held_poll_ends_when_its_client_disconnects():
     async def run():
         async def hold(reader, writer):
             await reader.readuntil(b"\r\n\r\n")
-            heard.append("asked")
+            received.append("asked")
             await reader.read()
-            heard.append("hung up")
+            received.append("hung up")
             writer.close()
 
-        heard = []
+        received = []
         async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
                 async with connected(proxy.url) as line:
                     assert await line.ask(b"GET / HTTP/1.1\r\n\r\n") == (b"", "kept")
-                    assert heard == ["asked"]
+                    assert received == ["asked"]
                 await asyncio.sleep(1)
-                return tuple(heard)
+                return tuple(received)
 
     assert at_once(run) == ("asked", "hung up")
 

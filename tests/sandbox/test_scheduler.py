@@ -18,9 +18,9 @@ def test_nothing_is_next_when_nothing_is_planned():
 
 
 def test_subscribers_are_called_for_planned_actions_until_they_unsubscribe():
-    scheduler, heard = Scheduler(), []
-    unsubscribe = scheduler.subscribe(lambda: heard.append("planned"))
+    scheduler, received = Scheduler(), []
+    unsubscribe = scheduler.subscribe(lambda: received.append("planned"))
     scheduler.add(1.0, print)
     unsubscribe()
     scheduler.add(2.0, print)
-    assert heard == ["planned"]
+    assert received == ["planned"]

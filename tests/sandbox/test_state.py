@@ -99,8 +99,8 @@ def test_a_login_continues_with_its_names_and_its_waiting_changes(world, me):
     ahua = me.name("ahua")
     world = moved(me)
     world.say("ahua", "me", "after")
-    heard = me.messages()
-    assert [(message.content, message.from_user_name) for message in heard] == [("unheard", ahua), ("after", ahua)]
+    received = me.messages()
+    assert [(message.content, message.from_user_name) for message in received] == [("unheard", ahua), ("after", ahua)]
     assert me.messages() == []
     assert me.send_text(ahua, "still here").base_response.ret == Ret.OK
     assert world.inbox("ahua")["xiaoming"].messages[-1].text == "still here"
@@ -164,7 +164,7 @@ async def test_a_real_client_gets_every_message_once_across_restarts(world, secr
         def wind_to(self, until):
             sandbox.wind_to(until)
 
-    heard = []
+    received = []
     async with AsyncClient(
         server="http://sandbox.test", transport=Loopback(Latest()), clock=lambda: sandbox.world.now
     ) as client:
@@ -173,14 +173,14 @@ async def test_a_real_client_gets_every_message_once_across_restarts(world, secr
             sandbox.world.say("ahua", "me", str(number))
         async for event in client.events():
             if isinstance(event, TextMessage):
-                heard.append(event.text)
+                received.append(event.text)
                 sandbox = SandboxCore(load(save(sandbox.world)))
                 secret_scanner.watch(sandbox.world.issued)
-                if len(heard) < 20:
-                    sandbox.world.say("ahua", "me", str(len(heard) + 8))
-                if heard[-1] == "27":
+                if len(received) < 20:
+                    sandbox.world.say("ahua", "me", str(len(received) + 8))
+                if received[-1] == "27":
                     break
-    assert heard == [str(number) for number in range(28)]
+    assert received == [str(number) for number in range(28)]
 
 
 # -- clock, rng, options --------------------------------------------------------------------------------------------

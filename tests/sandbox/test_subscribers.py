@@ -2,18 +2,18 @@ from webwx.sandbox.subscribers import Subscribers
 
 
 def test_callbacks_run_in_order_until_they_are_removed():
-    subscribers, heard = Subscribers(), []
-    end = subscribers.add(lambda news: heard.append(("first", news)))
-    subscribers.add(lambda news: heard.append(("second", news)))
+    subscribers, received = Subscribers(), []
+    end = subscribers.add(lambda news: received.append(("first", news)))
+    subscribers.add(lambda news: received.append(("second", news)))
     subscribers.notify("a")
     end()
     subscribers.notify("b")
-    assert heard == [("first", "a"), ("second", "a"), ("second", "b")]
+    assert received == [("first", "a"), ("second", "a"), ("second", "b")]
 
 
 def test_a_callback_that_removes_itself_does_not_affect_others():
-    subscribers, heard = Subscribers(), []
+    subscribers, received = Subscribers(), []
     end = subscribers.add(lambda: end())
-    subscribers.add(lambda: heard.append("second"))
+    subscribers.add(lambda: received.append("second"))
     subscribers.notify()
-    assert heard == ["second"]
+    assert received == ["second"]

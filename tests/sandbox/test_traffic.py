@@ -192,7 +192,7 @@ def test_the_control_api_lists_changes(sandbox, page):
     assert (200, {"last": all_of_it["last"], "exchanges": []}) == control(sandbox, f"wire?after={all_of_it['last']}")
 
 
-def test_the_control_api_shows_and_forgets(sandbox, page):
+def test_the_control_api_shows_and_clears_traffic(sandbox, page):
     page.new_code()
     status, shown = control(sandbox, "wire/exchange?number=1")
     assert (status, shown["endpoint"]) == (200, "jslogin")

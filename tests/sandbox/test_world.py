@@ -79,15 +79,15 @@ def test_logging_out_needs_a_login(world):
 
 
 def test_subscribers_get_the_accounts_whose_polls_may_wake(me, world):
-    heard = []
-    unsubscribe = world.subscribe(heard.append)
+    received = []
+    unsubscribe = world.subscribe(received.append)
     world.say("ahua", "me", "在吗")
     world.say("ahua", "lilei", "在吗")
     world.wind(1)
-    assert heard == ["xiaoming", ""]
+    assert received == ["xiaoming", ""]
     unsubscribe()
     world.wind(1)
-    assert heard == ["xiaoming", ""]
+    assert received == ["xiaoming", ""]
 
 
 @pytest.mark.parametrize(

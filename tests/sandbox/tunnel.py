@@ -21,12 +21,12 @@ class Tunnel:
         self._tls.write(words)
         await self._flush()
 
-    async def hear(self, until):
+    async def receive(self, until):
         """Read until a text has arrived."""
-        heard = b""
-        while until not in heard:
-            heard += await self._patiently(lambda: self._tls.read(65536))
-        return heard
+        received = b""
+        while until not in received:
+            received += await self._patiently(lambda: self._tls.read(65536))
+        return received
 
     async def _patiently(self, step):
         while True:

@@ -143,7 +143,7 @@ def invent(story: Story) -> None:
     story.calls.append(story.call("called", 4))
 
 
-def tell_of_a_gap(story: Story) -> None:
+def report_a_gap(story: Story) -> None:
     story.calls.append(story.call("gap", 4))
 
 
@@ -176,7 +176,7 @@ def lie_about_an_answer(story: Story) -> None:
         (repeat_what_is_done_ahead, "1 delivered again after its acknowledgement (a)"),
         (swap, "1 out of order (a)"),
         (invent, "1 never sent (z)"),
-        (tell_of_a_gap, "1 reported as a gap (4)"),
+        (report_a_gap, "1 reported as a gap (4)"),
         (give_up, "1 given up"),
         (forget_that_it_is_done, "1 done, and not stored as such (c)"),
         (answer_twice, "1 answered twice (a)"),

@@ -29,13 +29,13 @@ class Caller:
         self.reader = reader
         self.writer = writer
 
-    async def hear(self) -> bytes:
+    async def receive(self) -> bytes:
         """Read one request."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
         return head + await self.reader.readexactly(int(length or 0))
 
-    async def hear_end(self) -> None:
+    async def receive_end(self) -> None:
         """Read until the other side closes the connection."""
         with contextlib.suppress(OSError):
             while await self.reader.read(65536):
@@ -53,7 +53,7 @@ class Server:
     """Stores the requests that it reads."""
 
     def __init__(self, talk: Talk) -> None:
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         """Requests in the order of their arrival."""
         self.callers = 0
         self.gone = 0
@@ -108,7 +108,7 @@ async def serving(talk: bytes | Talk, tls: ssl.SSLContext | None = None, *, port
 
     async def say_the_same(caller: Caller) -> None:
         while True:
-            server.heard.append(await caller.hear())
+            server.received.append(await caller.receive())
             await caller.say(talk)
 
     server = Server(say_the_same if isinstance(talk, bytes) else talk)

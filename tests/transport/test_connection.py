@@ -35,7 +35,7 @@ class Pair:
     async def ask(self, request: tuple[bytes, ...]) -> ResponseParser:
         return await self.connection.ask(request, 1 << 20)
 
-    async def heard(self, size: int = 1 << 20) -> bytes:
+    async def received(self, size: int = 1 << 20) -> bytes:
         return await asyncio.get_running_loop().sock_recv(self.other, size)
 
 
@@ -50,7 +50,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
 async def test_a_request_is_written_at_once(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask((b"head", b"tail")))
     await asyncio.sleep(0)
-    assert await pair.heard() == b"headtail"
+    assert await pair.received() == b"headtail"
     pair.other.send(answer())
     await asking
     assert pair.connection.is_usable()
@@ -62,7 +62,7 @@ async def test_a_large_body_is_not_copied(pair: Pair) -> None:
     try:
         asking = asyncio.create_task(pair.ask((b"headmultipart", body, b"tail")))
         while size < len(body) + len(b"headmultiparttail"):
-            size += len(await pair.heard(1 << 16))
+            size += len(await pair.received(1 << 16))
         pair.other.send(answer())
         await asking
         _, peak = tracemalloc.get_traced_memory()
@@ -91,7 +91,7 @@ async def test_a_connection_is_closed_once(pair: Pair) -> None:
     pair.connection.close()
     pair.connection.expire()
     assert pair.ended == 1
-    assert await pair.heard() == b""
+    assert await pair.received() == b""
 
 
 def test_this_python_supports_the_faster_connection() -> None:
@@ -107,7 +107,7 @@ async def test_an_answer_wakes_its_task_in_the_same_iteration_of_the_loop(pair: 
         order.append("the task")
 
     asking = asyncio.create_task(ask())
-    assert await pair.heard() == b"head"
+    assert await pair.received() == b"head"
     loop.remove_reader(pair.line)  # The test decides when it is read.
     pair.other.send(answer())
     loop.call_soon(pair.connection.check)
@@ -119,7 +119,7 @@ async def test_an_answer_wakes_its_task_in_the_same_iteration_of_the_loop(pair: 
 
 async def test_a_cancelled_request_ends_once_and_closes_its_connection(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask((b"head",)))
-    assert await pair.heard() == b"head"
+    assert await pair.received() == b"head"
     pair.other.send(answer())
     asking.cancel()  # It arrives with the answer.
     with pytest.raises(asyncio.CancelledError):

@@ -65,7 +65,7 @@ async def test_a_confirmed_acknowledgement_survives_a_kill_of_the_gateway(me: Sh
             assert event.text == "third"
 
 
-async def test_a_lost_connection_is_opened_again_and_a_lost_confirmation_is_said(me: Shell, sandbox: Sandbox) -> None:
+async def test_a_lost_connection_is_reopened_and_a_lost_confirmation_is_reported(me: Shell, sandbox: Sandbox) -> None:
     key = new_key(me, "events,read")
     with serving(me) as (process, first_line):
         port = first_line["url"].rpartition(":")[2]

@@ -35,7 +35,9 @@ async def test_an_account_is_added_found_by_name_and_number_and_removed(running:
         assert (await client.post("/api/v1/accounts", json={"name": "family"})).json()["number"] == 2
 
 
-async def test_an_account_has_a_label_that_outlives_a_restart_and_no_address(start_gateway: StartGateway) -> None:
+async def test_the_label_of_an_account_survives_a_restart_and_finds_no_account(
+    start_gateway: StartGateway,
+) -> None:
     async with start_gateway() as running, running.client("admin") as client:
         await running.port.add_account("family")
         changed = await client.patch("/api/v1/accounts/family", json={"label": "妈妈"})

@@ -104,7 +104,7 @@ async def test_one_that_does_not_follow_ends_and_its_last_event_can_still_be_ack
         assert (await receive(socket))["op"] == "end"
 
 
-async def test_the_end_of_the_login_is_told_and_the_last_event_can_still_be_acknowledged(
+async def test_the_end_of_the_login_is_reported_and_the_last_event_can_still_be_acknowledged(
     online: Running, consuming: OpenConsumer
 ) -> None:
     async with consuming() as socket:

@@ -42,7 +42,7 @@ def test_the_body_is_the_text() -> None:
         ({"X-Cache": "no", "Email": "a@x.example", "Call": "yes"}, "b"),
     ],
 )
-def test_headers_shape_the_message(headers: dict[str, str], text: str) -> None:
+def test_headers_set_the_fields_of_the_message(headers: dict[str, str], text: str) -> None:
     assert text == post("ntfy", TARGET, "b", headers=headers).text
 
 

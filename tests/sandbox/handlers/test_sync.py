@@ -133,11 +133,11 @@ def test_a_test_can_set_the_retcode(me, world):
 
 @pytest.mark.parametrize("options", [Options(replay_every=3)])
 def test_by_an_option_every_third_sync_repeats_the_previous_one(me, world):
-    heard = []
+    received = []
     for number in range(6):
         world.say("ahua", "me", str(number))
-        heard.append([message.content for message in me.messages()])
-    assert heard == [["0"], ["1"], ["1", "2"], ["3"], ["4"], ["4", "5"]]
+        received.append([message.content for message in me.messages()])
+    assert received == [["0"], ["1"], ["1", "2"], ["3"], ["4"], ["4", "5"]]
 
 
 def renewed(page):

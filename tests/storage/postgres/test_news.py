@@ -27,8 +27,8 @@ MEMBER = ClusterMember("a", lambda account: Fence(account=account, epoch=1), 5)
 @verify
 async def test_a_reader_learns_of_the_entries_of_a_worker_by_its_announcement(schema: TemporarySchema) -> None:
     listener = await asyncpg.connect(schema.url)
-    heard: asyncio.Queue[dict[int, int]] = asyncio.Queue()
-    await listener.add_listener(f"webwx {schema.name}", lambda *notice: heard.put_nowait(heads_of(notice[-1])))
+    received: asyncio.Queue[dict[int, int]] = asyncio.Queue()
+    await listener.add_listener(f"webwx {schema.name}", lambda *notice: received.put_nowait(heads_of(notice[-1])))
     async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
         accounts = [await opened(worker, uin) for uin in (1, 2)]
         news = reader.moved()
@@ -40,7 +40,7 @@ async def test_a_reader_learns_of_the_entries_of_a_worker_by_its_announcement(sc
             seen |= await anext(news)
         announced: dict[int, int] = {}
         while announced != {1: 3, 2: 3}:
-            announced |= await heard.get()
+            announced |= await received.get()
         await news.aclose()
     await listener.close()
 

@@ -23,7 +23,7 @@ async def journals(tmp_path: Path) -> AsyncIterator[tuple[SqliteJournal, SqliteJ
         yield one, other
 
 
-async def test_a_consumer_that_is_deleted_while_it_is_opened_begins_anew(
+async def test_a_consumer_that_is_deleted_while_it_is_opened_starts_as_a_new_one(
     journals: tuple[SqliteJournal, SqliteJournal],
 ) -> None:
     one, other = journals

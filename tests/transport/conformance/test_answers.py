@@ -81,7 +81,7 @@ FRAMINGS = {
 @pytest.mark.parametrize("says", FRAMINGS.values(), ids=FRAMINGS)
 async def test_a_body_is_complete_in_every_framing(transport: Transport, says: bytes, at_a_time: int) -> None:
     async def say(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         for start in range(0, len(says), at_a_time):
             await caller.say(says[start : start + at_a_time])
 
@@ -106,7 +106,7 @@ async def test_a_redirect_is_returned_and_not_followed(transport: Transport, loc
     async with serving(says) as server:
         response = await transport.send(server.request())
 
-    assert (response.status, response.body, len(server.heard)) == (301, b"<error>", 1)
+    assert (response.status, response.body, len(server.received)) == (301, b"<error>", 1)
 
 
 @pytest.mark.parametrize("charset", [None, "", "; charset=iso-8859-1", "; charset=gbk", "; charset=nonsense"])
@@ -124,7 +124,7 @@ async def test_the_transport_stores_no_cookies(transport: Transport) -> None:
         await transport.send(server.request())
         await transport.send(server.request())
 
-    assert b"Cookie:" not in b"".join(server.heard)
+    assert b"Cookie:" not in b"".join(server.received)
 
 
 # -- malformed answers -----------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ async def test_a_truncated_answer_is_an_error_and_not_requested_again(
     transport: Transport, method: str, says: bytes
 ) -> None:
     async def hang_up(caller: Caller) -> None:
-        server.heard.append(await caller.hear())
+        server.received.append(await caller.receive())
         await caller.say(says)
 
     async with serving(hang_up) as server:
@@ -176,7 +176,7 @@ async def test_a_truncated_answer_is_an_error_and_not_requested_again(
 
     sentence = "webwxsync: the connection broke before the answer was complete."
     assert (type(caught.value), str(caught.value)) == (TransportError, sentence)
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("says", [OK + b"Content-Length: %d\r\n\r\n", CHUNKED], ids=["length", "chunks"])
@@ -230,7 +230,7 @@ async def test_the_memory_for_each_part_of_an_answer_is_limited(make: Make, what
     begins, goes_on = ENDLESS[what]
 
     async def say_for_ever(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         await caller.say(begins)
         while True:
             await caller.say(goes_on)
@@ -249,7 +249,7 @@ async def test_a_body_in_tiny_chunks_needs_no_more_memory(make: Make, is_downloa
     body, chunk = bytes(64 * 1024), b"2\r\n\0\0\r\n"
 
     async def say_in_chunks(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         await caller.say(CHUNKED)
         for _ in range(64):
             await caller.say(chunk * (len(body) // 128))
@@ -296,7 +296,7 @@ async def test_an_endless_body_ends_at_the_limit_of_the_sink(transport: Transpor
 
 async def test_a_truncated_body_is_an_error(transport: Transport) -> None:
     async def half(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         await caller.say(OK + b"Content-Length: 100\r\n\r\nhalf")
 
     async with serving(half) as server:

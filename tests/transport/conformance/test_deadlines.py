@@ -34,9 +34,9 @@ def then_silent(says: bytes):
     """Read a request, send the beginning of an answer, and then nothing."""
 
     async def talk(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         await caller.say(says)
-        await caller.hear_end()
+        await caller.receive_end()
 
     return talk
 
@@ -78,7 +78,7 @@ async def test_a_download_has_a_time_limit_for_each_piece(make: Make) -> None:
 
 async def test_a_download_that_is_too_slow_ends(make: Make) -> None:
     async def drip(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while True:
             await caller.say(b"x")
@@ -94,7 +94,7 @@ async def test_a_download_that_is_too_slow_ends(make: Make) -> None:
 
 
 async def dripping(caller: Caller) -> None:
-    await caller.hear()
+    await caller.receive()
     await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
     for _ in range(3):
         await asyncio.sleep(0.15)
@@ -129,7 +129,7 @@ async def test_a_connection_that_fails_has_sent_nothing(make: Make, full_house: 
 
 async def test_a_connection_without_a_complete_handshake_has_sent_nothing(make: Make) -> None:
     async def listen(caller: Caller) -> None:
-        server.heard.append(await caller.reader.read())
+        server.received.append(await caller.reader.read())
 
     transport = make(connect=0.1)
     async with serving(listen) as server:
@@ -137,7 +137,7 @@ async def test_a_connection_without_a_complete_handshake_has_sent_nothing(make: 
             await transport.send(server.request("POST", body=b"secret", tls=True))
         await server.until_gone()
 
-    assert b"secret" not in server.heard[0]
+    assert b"secret" not in server.received[0]
 
 
 # -- cancellation ----------------------------------------------------------------------------------------------------
@@ -152,10 +152,10 @@ async def call_off(sending: asyncio.Task[Response]) -> None:
 @silences
 async def test_cancelling_a_request_closes_its_connection(transport: Transport, says: bytes) -> None:
     async def begin(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         await caller.say(says)
         begun.set()
-        await caller.hear_end()
+        await caller.receive_end()
 
     begun = asyncio.Event()
     async with serving(begin) as server:
@@ -177,7 +177,7 @@ async def test_cancelling_a_handshake_closes_the_connection(transport: Transport
     async def listen(caller: Caller) -> None:
         await caller.reader.read(1)
         begun.set()
-        await caller.hear_end()
+        await caller.receive_end()
 
     begun = asyncio.Event()
     async with serving(listen) as server:
@@ -189,9 +189,9 @@ async def test_cancelling_a_handshake_closes_the_connection(transport: Transport
 
 async def test_closing_ends_running_requests(transport: Transport) -> None:
     async def begin(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
         begun.set()
-        await caller.hear_end()
+        await caller.receive_end()
 
     begun = asyncio.Event()
     async with serving(begin) as server:

@@ -53,7 +53,7 @@ async def test_a_server_can_disable_keep_alive(transport: Transport, says: bytes
 
 async def test_a_connection_that_the_server_closed_is_not_used(transport: Transport) -> None:
     async def answer_once(caller: Caller) -> None:
-        server.heard.append(await caller.hear())
+        server.received.append(await caller.receive())
         await caller.say(answer(b"hi"))
 
     async with serving(answer_once) as server:
@@ -62,14 +62,14 @@ async def test_a_connection_that_the_server_closed_is_not_used(transport: Transp
             await server.until_gone(count)
             await asyncio.sleep(0.01)  # The kernel is delivering the end of the connection.
 
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("more", [answer(b"2"), b"HTTP/1.1 100 Continue\r\n\r\n"])
 async def test_bytes_sent_with_an_answer_are_not_read_as_the_next_one(transport: Transport, more: bytes) -> None:
     async def babble(caller: Caller) -> None:
         while True:
-            await caller.hear()
+            await caller.receive()
             await caller.say(answer(b"%d" % server.callers) + more)
 
     async with serving(babble) as server:
@@ -83,7 +83,7 @@ async def test_bytes_sent_after_an_answer_are_not_read_as_the_next_one(transport
 
     async def repeat(caller: Caller) -> None:
         while True:
-            await caller.hear()
+            await caller.receive()
             says = answer(b"%d" % server.callers)
             await caller.say(says)
             await again.wait()

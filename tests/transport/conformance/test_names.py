@@ -48,7 +48,7 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(
         request = Request(endpoint="webwxsync", method="GET", url=f"http://wx.example:{server.port}/")
         assert (await transport.send(request)).body == b"hi"
 
-    assert f"Host: wx.example:{server.port}\r\n".encode() in server.heard[0]
+    assert f"Host: wx.example:{server.port}\r\n".encode() in server.received[0]
 
 
 @on_asyncio
@@ -64,13 +64,13 @@ async def test_an_unreachable_ipv6_address_causes_no_wait(
 
 async def test_an_ipv6_address_can_be_used(transport: Transport) -> None:
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        received.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(answer(b"hi", "Connection: close"))
         writer.close()
 
-    heard: list[bytes] = []
+    received: list[bytes] = []
     async with await asyncio.start_server(say, "::1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         request = Request(endpoint="webwxsync", method="GET", url=f"http://[::1]:{port}/")
         assert (await transport.send(request)).body == b"hi"
-    assert f"\r\nHost: [::1]:{port}\r\n".encode() in heard[0]
+    assert f"\r\nHost: [::1]:{port}\r\n".encode() in received[0]

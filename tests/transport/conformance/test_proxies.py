@@ -40,11 +40,11 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     return tmp_path / "ca.pem"
 
 
-def tunnel(heard: list[bytes], port: Callable[[], int], yes: bytes = YES):
+def tunnel(received: list[bytes], port: Callable[[], int], yes: bytes = YES):
     """Accept every CONNECT, and forward everything to one server, whatever name was requested."""
 
     async def talk(caller: Caller) -> None:
-        heard.append(await caller.hear())
+        received.append(await caller.receive())
         await caller.say(yes)
         reader, writer = await asyncio.open_connection("127.0.0.1", port())
         try:
@@ -79,7 +79,7 @@ async def test_tls_uses_a_tunnel_to_the_name(make: Make, authority: trustme.CA, 
     [connect] = asked
     assert connect.startswith(b"CONNECT wx.qq.com:443 HTTP/1.1\r\nHost: wx.qq.com")
     assert b"secret" not in connect
-    assert server.heard[0].startswith(b"GET /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
+    assert server.received[0].startswith(b"GET /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
 
 
 async def test_the_server_behind_a_tunnel_needs_a_valid_certificate(
@@ -101,7 +101,7 @@ async def test_without_tls_the_proxy_gets_the_full_address(make: Make) -> None:
         response = await transport.send(Request(endpoint="webwxsync", method="POST", url=url, body=b"x"))
 
     assert response.body == b"hi"
-    assert proxy.heard[0].startswith(
+    assert proxy.received[0].startswith(
         b"POST http://unknown.invalid:8790/path?a=b HTTP/1.1\r\nHost: unknown.invalid:8790\r\n"
     )
 
@@ -113,7 +113,7 @@ async def test_credentials_in_the_proxys_address_are_sent(make: Make, url: str) 
         with contextlib.suppress(ConnectFailed):
             await transport.send(Request(endpoint="webwxsync", method="GET", url=url))
 
-    head = proxy.heard[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    head = proxy.received[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
     assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in head
 
 
@@ -129,11 +129,11 @@ async def test_the_error_names_a_proxy_that_refuses_a_host(make: Make, status: s
 
 
 async def hang_up(caller: Caller) -> None:
-    await caller.hear()
+    await caller.receive()
 
 
 async def babble(caller: Caller) -> None:
-    await caller.hear()
+    await caller.receive()
     await caller.say(b"220 smtp.example ESMTP\r\n\r\n")
 
 
@@ -160,7 +160,7 @@ async def test_a_server_that_is_not_a_proxy(make: Make, talk: Callable[[Caller],
 
 async def test_a_proxy_that_does_not_answer(make: Make) -> None:
     async def listen(caller: Caller) -> None:
-        await caller.hear_end()
+        await caller.receive_end()
 
     async with serving(listen) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}", connect=0.1)
@@ -203,7 +203,7 @@ async def test_a_tunnel_of_a_proxy_over_tls_carries_tls(
     assert connect.startswith(b"CONNECT wx.qq.com:443 HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in connect
     assert b"secret" not in connect
-    assert server.heard[0].startswith(b"POST /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
+    assert server.received[0].startswith(b"POST /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
 
 
 async def test_a_proxy_over_tls_needs_a_valid_certificate(
@@ -229,7 +229,7 @@ async def test_the_server_behind_a_proxy_over_tls_needs_a_valid_certificate(
         # Some asyncio of 3.11 and 3.12 gives no reason when TLS inside TLS fails (python/cpython#113214).
         with pytest.raises((TlsError, ConnectFailed), match=r"wx\.qq\.com:443.*; nothing was sent"):
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
-    assert server.heard == []
+    assert server.received == []
 
 
 async def test_the_error_names_a_proxy_over_tls_that_refuses_a_host(

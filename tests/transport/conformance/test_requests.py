@@ -22,8 +22,8 @@ async def test_a_request_is_sent_unchanged(transport: Transport) -> None:
     async with serving(answer()) as server:
         await transport.send(server.request("POST", path, b"body", headers=headers))
 
-    [heard] = server.heard
-    line, *sent = heard.decode().split("\r\n")
+    [received] = server.received
+    line, *sent = received.decode().split("\r\n")
     assert line == f"POST {path} HTTP/1.1"
     assert sent[:5] == [f"Host: 127.0.0.1:{server.port}", *(f"{name}: {value}" for name, value in headers)]
     assert sent[-1] == "body"
@@ -39,7 +39,7 @@ async def test_only_the_headers_that_http_requires_are_added(
     async with serving(answer()) as server:
         await transport.send(server.request(method, "/", body))
 
-    lines = server.heard[0].decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+    lines = server.received[0].decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
     assert lines[0] == f"Host: 127.0.0.1:{server.port}"
     assert sorted(lines[1:]) == ["Accept-Encoding: gzip, deflate", *more]
 
@@ -49,7 +49,7 @@ async def test_a_body_may_be_several_buffers(transport: Transport, size: int) ->
     async with serving(answer()) as server:
         await transport.send(server.request("POST", body=(b"head" * size, b"\x00file" * size, b"tail")))
 
-    assert server.heard[0].partition(b"\r\n\r\n")[2] == b"head" * size + b"\x00file" * size + b"tail"
+    assert server.received[0].partition(b"\r\n\r\n")[2] == b"head" * size + b"\x00file" * size + b"tail"
 
 
 async def test_a_text_is_raw_utf_8_and_its_type_names_it(transport: Transport) -> None:
@@ -57,7 +57,7 @@ async def test_a_text_is_raw_utf_8_and_its_type_names_it(transport: Transport) -
     async with serving(answer()) as server:
         await transport.send(TEXT.encode_request(text, single(f"http://127.0.0.1:{server.port}")))
 
-    head, _, body = server.heard[0].partition(b"\r\n\r\n")
+    head, _, body = server.received[0].partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/json;charset=UTF-8\r\n" in head + b"\r\n"
     assert '"Content":"你好😀"'.encode() in body
     assert b"\\u" not in body
@@ -69,7 +69,7 @@ async def test_a_header_cannot_inject_another(transport: Transport, evil: str) -
         with pytest.raises(InvalidRequest, match=r"webwxsync: .*nothing was sent") as caught:
             await transport.send(server.request(headers=(("Cookie", f"secret={evil}"),)))
 
-    assert server.heard == []
+    assert server.received == []
     assert "secret" not in str(caught.value)
 
 
@@ -79,7 +79,7 @@ async def test_an_address_cannot_inject_a_header(transport: Transport, path: str
         with pytest.raises(InvalidRequest, match="nothing was sent"):
             await transport.send(server.request(path=path))
 
-    assert server.heard == []
+    assert server.received == []
 
 
 async def test_proxy_variables_of_the_environment_are_ignored(
@@ -97,7 +97,7 @@ async def test_an_answer_may_arrive_before_the_body_is_sent(transport: Transport
     async def refuse(caller: Caller) -> None:
         await caller.reader.readuntil(b"\r\n\r\n")
         await caller.say(answer(b"too large", "Connection: close", status="413 Content Too Large"))
-        await caller.hear_end()
+        await caller.receive_end()
 
     async with serving(refuse) as server:
         response = await transport.send(server.request("POST", body=(b"head", bytes(64 << 20))))

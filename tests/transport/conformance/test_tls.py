@@ -58,14 +58,14 @@ async def test_a_body_is_complete_and_the_connection_is_reused(trusting: Transpo
             assert response.body == body
 
     assert server.callers == 1
-    assert server.heard[0].endswith(b"\r\n\r\nhead" + body + b"tail")
+    assert server.received[0].endswith(b"\r\n\r\nhead" + body + b"tail")
 
 
 async def test_concurrent_requests_get_their_own_answers(trusting: Transport, tls: ssl.SSLContext) -> None:
     async def echo(caller: Caller) -> None:
         while True:
-            heard = await caller.hear()
-            await caller.say(answer(heard.partition(b"\r\n\r\n")[2]))
+            received = await caller.receive()
+            await caller.say(answer(received.partition(b"\r\n\r\n")[2]))
 
     bodies = [b"%d" % number * 10_000 for number in range(16)]
     async with serving(echo, tls) as server:
@@ -83,7 +83,7 @@ async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
     trusting: Transport, authority: trustme.CA, how: str, reason: str
 ) -> None:
     async def listen(caller: Caller) -> None:
-        server.heard.append(await caller.reader.read())
+        server.received.append(await caller.reader.read())
 
     issuer = trustme.CA() if how == "self-signed" else authority
     expiry = {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)} if how == "expired" else {}
@@ -97,14 +97,14 @@ async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
     assert sentence.startswith(f"webwxsync: 127.0.0.1:{server.port} has a certificate that is not valid (")
     assert reason in sentence
     assert sentence.endswith("); nothing was sent.")
-    assert b"secret" not in b"".join(server.heard)
+    assert b"secret" not in b"".join(server.received)
 
 
 async def test_nothing_is_sent_to_a_server_without_tls(trusting: Transport) -> None:
     async def speak_plainly(caller: Caller) -> None:
-        server.heard.append(await caller.reader.read(65536))
+        server.received.append(await caller.reader.read(65536))
         await caller.say(answer(status="400 Bad Request"))
-        await caller.hear_end()
+        await caller.receive_end()
 
     async with serving(speak_plainly) as server:
         with pytest.raises(
@@ -112,7 +112,7 @@ async def test_nothing_is_sent_to_a_server_without_tls(trusting: Transport) -> N
         ):
             await trusting.send(server.request("POST", body=b"secret", tls=True))
 
-    assert b"secret" not in server.heard[0]
+    assert b"secret" not in server.received[0]
 
 
 async def test_nothing_is_sent_to_a_server_that_closes_in_the_handshake(trusting: Transport) -> None:
@@ -128,7 +128,7 @@ async def test_a_server_that_closes_after_the_request_leaves_an_unknown_outcome(
     trusting: Transport, tls: ssl.SSLContext
 ) -> None:
     async def hang_up(caller: Caller) -> None:
-        await caller.hear()
+        await caller.receive()
 
     async with serving(hang_up, tls) as server:
         with pytest.raises(TransportError, match="webwxsync: the connection broke before the answer was complete"):
