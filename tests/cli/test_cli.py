@@ -64,6 +64,19 @@ def test_the_list_of_commands_repeats_the_first_line_of_each_help(name: str) -> 
     assert (find(name).help or "").strip().splitlines()[0] == COMMANDS[name][1]
 
 
+@pytest.mark.parametrize("name", [name for name in COMMANDS if isinstance(find(name), click.Group)])
+def test_the_help_of_a_group_shows_the_whole_summary_of_each_command(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = find(name)
+    assert isinstance(group, click.Group)
+    assert run_command([name, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for each in group.commands.values():
+        summary, _, _ = (each.help or "").partition("\n\n")
+        assert f" {each.name} {' '.join(summary.split())} " in shown
+
+
 @every_command
 def test_every_command_has_help_with_an_example_and_the_common_options(
     path: str, capsys: pytest.CaptureFixture[str]

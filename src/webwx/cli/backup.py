@@ -13,7 +13,7 @@ from webwx.cli.session import Session, command
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False))
 async def backup(session: Session, folder: Path) -> None:
     """
-    Copy logins, journals, media, keys, receivers and webhooks into the new folder FOLDER.
+    Copy logins, journals and all data of the gateway into the new folder FOLDER.
 
     The gateway may keep running. The copy holds the logins, so keep it private. To
     restore it, end the gateway, move the folder of the saved logins away, and put the copy in its place.

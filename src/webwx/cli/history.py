@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DATED = "%Y-%m-%d %H:%M"
 """Time format of a history line."""
 
-_full = click.option("--full", "is_full", is_flag=True, help="Do not cut long texts.")
+_full = click.option("--full", "is_full", is_flag=True, help="Print long texts in full.")
 
 LONGEST = 600
 """Characters of a text that are printed without `--full`."""

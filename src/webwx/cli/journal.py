@@ -116,11 +116,11 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
     if media:
         async with session.reading(in_place=True) as client:
             count = await client.purge_kept(before=before or 0)
-        session.output.result(f"What {count:,} messages showed is deleted, for good.", purged=count)
+        session.output.result(f"The archived media of {count:,} messages are deleted permanently.", purged=count)
         return
     async with session.reading(in_place=True) as client:
         count = await client.purge_history(whom(chat) if chat else None, before=before or 0)
-    session.output.result(f"{count:,} deleted, for good.", purged=count)
+    session.output.result(f"{count:,} deleted permanently.", purged=count)
 
 
 @command("export", group=journal, examples=("webwx journal export -o all.jsonl", "webwx journal export | jq -r .text"))

@@ -141,7 +141,7 @@ async def send(
 
 def report_sent(session: Session, receipt: Receipt, to: str) -> None:
     """Print a receipt."""
-    session.output.line(f"Sent to {to}; 'webwx recall' takes it back for two minutes.", receipt)
+    session.output.line(f"Sent to {to}; 'webwx recall' can recall it within two minutes.", receipt)
 
 
 # -- read and recall -------------------------------------------------------------------------------------------------

@@ -65,8 +65,9 @@ def common_options() -> list[click.Parameter]:
 
 
 def with_common_options(command: AnyCommand) -> AnyCommand:
-    """Add the common options to a command or group."""
+    """Add the common options to a command or group, and show the first line of its help uncut in its group's help."""
     command.params.extend(common_options())
+    command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
     return command
 
 
