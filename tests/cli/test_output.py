@@ -41,14 +41,14 @@ def test_a_result_is_a_sentence_or_an_object(capsys: pytest.CaptureFixture[str])
 def test_remarks_are_printed_without_json_only(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).remark("Look.")
     Output(as_json=True).remark("Look.")
-    Output(as_json=True).tell("This one matters.")
+    Output(as_json=True).report("This one matters.")
     assert capsys.readouterr() == ("", "Look.\nThis one matters.\n")
 
 
 def test_several_results_are_several_lines(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(as_json=False)
     output.result(["one", "two\nstill two"])
-    output.tell(["", "three"])
+    output.report(["", "three"])
     assert capsys.readouterr() == ("one\ntwo\\nstill two\n", "\nthree\n")
 
 
@@ -61,7 +61,7 @@ def test_nothing_is_printed_on_a_closed_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    Output(as_json=False).tell("Look.")
+    Output(as_json=False).report("Look.")
     print_failure("No.")
     assert capsys.readouterr().out == ""
 

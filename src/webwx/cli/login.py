@@ -98,21 +98,21 @@ class CodeDisplay:
     def show(self, code: QrCode) -> None:
         """Show a code in place of the previous one."""
         if self._is_shown:
-            self._output.tell("Here is a new code.")
+            self._output.report("Here is a new code.")
         self._is_shown = True
         if self._file is None:
             *picture, address = self._text(code, colors=takes_colors(sys.stderr)).split("\n")
             self._output.draw("\n".join(picture))
-            self._output.tell([address, "Scan this with WeChat on your phone, then confirm there."])
+            self._output.report([address, "Scan this with WeChat on your phone, then confirm there."])
             return
         write_private(self._file, self._draw(code))
-        self._output.tell(
+        self._output.report(
             [f"Scan the code in {self._file} with WeChat on your phone, then confirm there.", code.url],
         )
 
     def report(self, step: LoginStep) -> None:
         """Report what the phone has done, or that a code has expired."""
-        self._output.tell(_STEPS[step])
+        self._output.report(_STEPS[step])
 
     def _draw(self, code: QrCode) -> bytes:
         match self._form:
@@ -159,7 +159,7 @@ async def _rate_limit_state(session: Session) -> RateLimitState | None:
         async with session.logged_in() as client:
             return await client.rate_limit_state()
     except StorageError as error:
-        session.output.tell(f"The state of the rate limit is unknown: {error}")
+        session.output.report(f"The state of the rate limit is unknown: {error}")
         return None
 
 
@@ -188,6 +188,6 @@ async def logout(session: Session) -> None:
         try:
             await client.logout()
         except StorageError as error:
-            session.output.tell(f"Logged out, but the saved login could not be deleted. {error}")
+            session.output.report(f"Logged out, but the saved login could not be deleted. {error}")
     session.output.result("Logged out.", logged_out=True)
     session.output.remark("Messages stay in the journal; 'webwx journal purge --all' deletes them.")

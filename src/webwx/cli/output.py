@@ -78,7 +78,7 @@ class Output:
         """Print a picture made of colours and block characters on stderr, unchanged."""
         _write(sys.stderr, picture)
 
-    def tell(self, text: Text, *, logged: str = "") -> None:
+    def report(self, text: Text, *, logged: str = "") -> None:
         """
         Print on stderr what is not a result.
 
@@ -94,7 +94,7 @@ class Output:
     def remark(self, text: Text) -> None:
         """Print a note for people on stderr, except with `--json`."""
         if not self.as_json:
-            self.tell(text)
+            self.report(text)
 
 
 def printable(text: str) -> str:

@@ -173,7 +173,7 @@ class MediaSaver:
 
     def _report(self, event: Event, why: str) -> None:
         text = f"{describe(event, self._client.contacts)}: {why}"
-        self._session.output.tell(text, logged=f"event {event.number}: {why}")
+        self._session.output.report(text, logged=f"event {event.number}: {why}")
 
 
 def _kind(event: Event) -> str:

@@ -57,7 +57,7 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
             changed = await _until_changed(output, child, before, folders)
         finally:
             await _end(child)
-        output.tell(f"{', '.join(sorted(changed))} changed; restarting.")
+        output.report(f"{', '.join(sorted(changed))} changed; restarting.")
 
 
 async def _until_changed(output: Output, child: Child, before: State, folders: list[Path]) -> set[str]:
@@ -70,14 +70,14 @@ async def _until_changed(output: Output, child: Child, before: State, folders: l
         await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - begun)))
         if child.poll() is not None and not is_end_reported:
             is_end_reported = True
-            output.tell(f"Ended with exit code {child.returncode}; change a file to restart it.")
+            output.report(f"Ended with exit code {child.returncode}; change a file to restart it.")
         # A file may still be being written, so it counts once it is the same in two polls.
         if now == last and now not in (before, reported):
             changed = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
             mistake = _first_mistake(path for path in sorted(changed) if path in now)
             if mistake is None:
                 return {Path(path).name for path in changed}
-            output.tell(f"{mistake}; waiting for a fix.")
+            output.report(f"{mistake}; waiting for a fix.")
             reported = now
         last = now
 

@@ -159,14 +159,14 @@ async def _serve(session: Session, bots: list[Bot], address: Address | None) -> 
     for bot in bots:
         metrics.time_handlers(bot)
     async with serving(metrics, address) as url:
-        session.output.tell(f"Metrics are at {url}.")
+        session.output.report(f"Metrics are at {url}.")
         await _run(session, bots, on_ready=metrics.add_bot)
 
 
 async def _run(
     session: Session, bots: list[Bot], on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None
 ) -> None:
-    def tell(bot: Bot, client: AsyncClient) -> None:
+    def announce(bot: Bot, client: AsyncClient) -> None:
         on_ready(bot, client)
         account, handlers, timers = client.account, len(list(bot.handlers())), len(bot.timers)
         work = _count(handlers, "handler") + (f" and {_count(timers, 'timer')}" if timers else "")
@@ -177,9 +177,9 @@ async def _run(
 
     def report(bot: Bot, change: StateChange) -> None:
         if change.is_notable:
-            session.output.tell(f"{bot.name}: {change}")
+            session.output.report(f"{bot.name}: {change}")
 
-    await start(*bots, on_ready=tell, on_state=report)
+    await start(*bots, on_ready=announce, on_state=report)
 
 
 def _count(number: int, what: str) -> str:
@@ -238,7 +238,7 @@ def load(session: Session, path: Path) -> dict[str, Bot]:
         try:
             module = run_file(path)
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
-            session.output.tell(_traceback(error, path))
+            session.output.report(_traceback(error, path))
             raise CommandFailed(f"{path.name} cannot be run; see the traceback above.") from None
     named = _bots_of(module)
     known = {id(bot) for bot in named.values()}
@@ -280,16 +280,16 @@ def _as_command(text: str | None) -> list[str]:
 
 
 def _logout_command(bot: Bot, words: list[str], session: Session) -> Callable[[LoggedOut], None]:
-    def tell(end: LoggedOut) -> None:
+    def run_words(end: LoggedOut) -> None:
         variables = {"WEBWX_REASON": end.reason, "WEBWX_ACCOUNT": bot.settings().account}
         try:
             done = subprocess.run(  # noqa: S603 - the user's own command
                 words, env=os.environ | variables, stdin=subprocess.DEVNULL, timeout=COMMAND_LIMIT, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            session.output.tell(f"The command of --on-logout failed: {type(error).__name__}.")
+            session.output.report(f"The command of --on-logout failed: {type(error).__name__}.")
         else:
             if done.returncode:
-                session.output.tell(f"The command of --on-logout ended with exit code {done.returncode}.")
+                session.output.report(f"The command of --on-logout ended with exit code {done.returncode}.")
 
-    return tell
+    return run_words

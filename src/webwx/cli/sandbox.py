@@ -159,16 +159,16 @@ async def sandbox(
             opened.enter_context(locked(state))
             found = read_state(state, change, seed)
             if found is not None and source != _DEFAULT:
-                session.output.tell(
+                session.output.report(
                     f"{state} continues with its saved world; --world {source} applies only to a new file."
                 )
             world = found or _new_world(source, change, seed)
-            await opened.enter_async_context(kept(world, state, session.output.tell))
+            await opened.enter_async_context(kept(world, state, session.output.report))
         served = await _serve(world, port, tls=tls)
         opened.push_async_callback(served.close)
         turn_on(world.faults, rules, script)
         if scenario is not None:
-            play_file(scenario, world, session.output.tell)
+            play_file(scenario, world, session.output.report)
         faults = {"seed": world.faults.seed} if rules or script or seed is not None else {}
         session.output.result(
             _welcome(served, auto_confirm=world.options.auto_confirm, seed=faults.get("seed"), state=state),

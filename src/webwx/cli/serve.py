@@ -163,9 +163,9 @@ async def _run(
             try:
                 gateway.config = msgspec.structs.replace(gateway.config, limits=read().limits)
             except InvalidSettings as error:
-                session.output.tell(f"{error} The limits stay as they were.")
+                session.output.report(f"{error} The limits stay as they were.")
 
-        def tell() -> None:
+        def announce() -> None:
             console = f"{browser_url}/#code={code}"
             session.output.result(
                 [
@@ -183,7 +183,7 @@ async def _run(
             )  # fmt: skip
 
         on_hangup(reread)
-        await serve_gateway(gateway, listener, tell)
+        await serve_gateway(gateway, listener, announce)
 
 
 def _require_extra() -> None:

@@ -126,7 +126,7 @@ class Session:
 
     def _report_state(self, change: StateChange) -> None:
         if change.is_notable:
-            self.output.tell(str(change))
+            self.output.report(str(change))
 
     def with_gateway(self, error: AlreadyRunning) -> AlreadyRunning:
         """Return the error with the name of the process, if that is the gateway of this folder."""
@@ -142,7 +142,7 @@ class Session:
 
     def _report_wait(self, seconds: float, reason: WaitReason) -> None:
         if seconds > _UNNOTICED:
-            self.output.tell(f"Waiting {seconds:.0f} s: {_WAIT_REASONS[reason]}.")
+            self.output.report(f"Waiting {seconds:.0f} s: {_WAIT_REASONS[reason]}.")
 
     @asynccontextmanager
     async def logged_in(self) -> AsyncIterator[AsyncClient]:
@@ -262,7 +262,7 @@ class Session:
                 opened = await open_on(stack, self._file_to_read(stack, stack.enter_context(copied(path))))
             except StorageError:
                 raise failure from None
-            self.output.tell(f"{failure} Reading a copy of it.")
+            self.output.report(f"{failure} Reading a copy of it.")
             return opened
 
     def _file_to_read(self, stack: AsyncExitStack, path: Path) -> JournalFile:
@@ -286,7 +286,7 @@ class Session:
         try:
             await client.close()
         except StorageError as error:
-            self.output.tell(str(error))
+            self.output.report(str(error))
 
 
 J = TypeVar("J", bound="Journal")
@@ -449,7 +449,7 @@ def piped_bytes(output: Output) -> Iterator[Stream]:
         yield io.BytesIO()
         return
     if sys.stdin.isatty():
-        output.tell("Type the content to send; press Ctrl-D on an empty line to finish.")
+        output.report("Type the content to send; press Ctrl-D on an empty line to finish.")
     stdin = _Stdin()
     try:
         yield stdin
@@ -467,7 +467,7 @@ async def read_text(output: Output) -> str:
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
-        output.tell("Type your message; press Ctrl-D on an empty line to send it.")
+        output.report("Type your message; press Ctrl-D on an empty line to send it.")
     try:
         text = (await _read_stdin()).decode()
     except UnicodeDecodeError:

@@ -52,7 +52,7 @@ async function act(action, { isOfUser = true, by = null } = {}) {
 }
 
 /** Show that an action was done. */
-function tell(words) {
+function notify(words) {
   fill(done, words);
 }
 
@@ -75,7 +75,7 @@ function follow({ isFirst = false } = {}) {
   fill(heading, screen.title());
   main.dataset.screen = screen.name;
   document.title = `${screen.title()} · webwx ${t("gateway")}`;
-  opened = { screen, ...screen.open({ body, parts, act, tell }) };
+  opened = { screen, ...screen.open({ body, parts, act, notify }) };
   if (!isFirst) heading.focus();
 }
 

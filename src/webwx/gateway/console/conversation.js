@@ -435,7 +435,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   async function markAsRead() {
     await call("POST", `${path}/contacts/${encodeURIComponent(chat)}/read`);
-    frame.tell(t("markedRead"));
+    frame.notify(t("markedRead"));
   }
 
   function refuse(words) {

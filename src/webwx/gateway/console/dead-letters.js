@@ -32,7 +32,7 @@ export function deadLetters(frame) {
         frame.act(
           async () => {
             await call("POST", `${path}/${letter.event.number}/revive`);
-            frame.tell(t("revived"));
+            frame.notify(t("revived"));
             await show(shown);
           },
           { by: revive },

@@ -53,7 +53,7 @@ export function deliveries(frame, path) {
 
   async function sendAgain(which) {
     const { events } = await call("POST", `${path}/replay`, which);
-    frame.tell(t("replayed", { n: events }));
+    frame.notify(t("replayed", { n: events }));
     await refresh();
   }
 

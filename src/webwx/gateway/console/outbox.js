@@ -148,7 +148,7 @@ function open(frame) {
       } else {
         await call("POST", `${pathOf(send)}/retry`);
       }
-      frame.tell(t("retried"));
+      frame.notify(t("retried"));
     } finally {
       await refresh();
     }
@@ -157,7 +157,7 @@ function open(frame) {
   function askForget(send) {
     confirm(frame, { title: t("forgetTitle"), hint: t("forgetHint"), words: t("forget") }, async () => {
       await call("DELETE", pathOf(send));
-      frame.tell(t("forgotten"));
+      frame.notify(t("forgotten"));
       await refresh();
     });
   }

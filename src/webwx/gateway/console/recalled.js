@@ -89,7 +89,7 @@ function open(frame) {
   async function forward(event) {
     await call("POST", `/accounts/${number}/messages/${event.number}/forward`, { to: FILEHELPER }, { "Idempotency-Key": newKey() });
     forwarded.add(event.number);
-    frame.tell(t("forwarded"));
+    frame.notify(t("forwarded"));
     await refresh();
   }
 

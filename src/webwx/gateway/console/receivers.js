@@ -41,7 +41,7 @@ function showAddress({ receiver, ...made }) {
 
 async function sendTest(frame, receiver) {
   const { waiting } = await call("POST", `/receivers/${encodeURIComponent(receiver.id)}/test`);
-  frame.tell(waiting ? t("testWaits", { n: waiting }) : t("tested"));
+  frame.notify(waiting ? t("testWaits", { n: waiting }) : t("tested"));
 }
 
 function recipient(receiver) {

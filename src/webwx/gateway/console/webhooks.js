@@ -130,7 +130,7 @@ function oneWebhook(frame, id) {
 
   async function sendTest() {
     const made = await call("POST", `${path}/test`);
-    if (made.delivered) frame.tell(t("tested", { status: made.status, ms: made.milliseconds }));
+    if (made.delivered) frame.notify(t("tested", { status: made.status, ms: made.milliseconds }));
     await refresh();
     if (!made.delivered) {
       const why = made.error || t("answered", { status: made.status });
