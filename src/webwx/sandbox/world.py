@@ -161,7 +161,7 @@ class World:
             self.wake(person.id)
 
     def listen(self, callback: Callable[[WorldPerson, WorldMessage], object]) -> None:
-        """Call back with all people whose phones receive a message of another person, and again when it is recalled."""
+        """Call back for each person whose phone receives another person's message, and again when it is recalled."""
         self._listeners.add(callback)
 
     def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:

@@ -227,7 +227,7 @@ def _split(tags: str) -> list[str]:
 
 
 def _tags(value: str) -> tuple[str, str]:
-    """Return the signs of the tags that are emoji, and the names of the others."""
+    """Return the emoji that tags stand for, and the names of the other tags."""
     tags = _split(value)
     signs = "".join(f"{EMOJI[tag]} " for tag in tags if tag in EMOJI)
     return signs, ", ".join(tag for tag in tags if tag not in EMOJI)
