@@ -268,7 +268,7 @@ def test_a_receipt_on_stdin_is_recalled_by_another_process(me: Any, sandbox: Any
 def test_without_a_receipt_the_last_message_is_recalled_once(me: Any, sandbox: Any) -> None:
     me.run("send", "阿华", "meant so")
     me.run("send", "阿华", "a slip")
-    assert me.run("recall").stdout == "Recalled; 阿华 sees that something was taken back, not what.\n"
+    assert me.run("recall").stdout == "Recalled; 阿华 sees that a message was recalled, but not its content.\n"
     done = me.run("recall")
     assert (done.code, done.stdout) == (2, "")
     meant, slip = sandbox.chat("阿华", "xiaoming")["messages"][-2:]

@@ -84,7 +84,7 @@ def test_a_retry_of_a_completed_send_is_refused_with_the_reason(me: Shell, sandb
     assert me.run("outbox", "retry", number, "--json").stdout == receipt
     assert texts(sandbox).count("only once") == 1
     me.run("recall", number)
-    assert me.run("outbox", "retry", number).stdout == f"Send {number} was taken back, and is not sent again.\n"
+    assert me.run("outbox", "retry", number).stdout == f"Send {number} was recalled, and is not sent again.\n"
     assert "only once" not in texts(sandbox)
 
 

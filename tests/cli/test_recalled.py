@@ -103,7 +103,7 @@ def test_the_media_alone_can_be_purged(me: Any, sandbox: Any) -> None:
 def test_a_recalled_text_is_listed_and_forwarded(me: Any, sandbox: Any) -> None:
     message_id = sandbox.say("阿华", "me", "a slip")
     recall(sandbox, message_id)
-    sandbox.say("阿华", "me", "not taken back")
+    sandbox.say("阿华", "me", "not recalled")
     kept = me.run("listen", "--count", "3", "--json").lines[2]
 
     assert me.run("recalled").stdout.endswith("  阿华: a slip  [can be forwarded]\n")

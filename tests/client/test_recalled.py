@@ -33,7 +33,7 @@ async def test_recalls_are_listed_newest_first_with_their_messages(
     for text in ("one", "two", "three"):
         world.recall("ahua", "me", world.say("ahua", "me", text).id)
     world.recall("lilei", "周末爬山", world.say("lilei", "周末爬山", "in the room").id)
-    world.say("ahua", "me", "not taken back")
+    world.say("ahua", "me", "not recalled")
     await drain(client)
 
     found = await client.list_recalled()

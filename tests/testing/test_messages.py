@@ -24,4 +24,4 @@ def test_a_recalled_message_is_marked(webwx_world: World) -> None:
     webwx_world.recall("ahua", "me")
     after = PhoneMessage.of(said, webwx_world.person("me"))
     assert (before.is_recalled, after.is_recalled) == (False, True)
-    assert str(after) == "阿华: hello (taken back)"
+    assert str(after) == "阿华: hello (recalled)"

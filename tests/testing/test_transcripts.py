@@ -37,8 +37,7 @@ def test_transcript_has_a_line_for_each_message(bot: Bot, sandbox: Sandbox, frie
     friend.recall()
     sandbox.account.picture(to=friend)
     assert friend.transcript() == (
-        "阿华: hello\n小明: hello\n  hello\n阿华: [file] a.txt\n阿华: [image]\n"
-        "阿华: wrong (taken back)\n小明: [image]\n"
+        "阿华: hello\n小明: hello\n  hello\n阿华: [file] a.txt\n阿华: [image]\n阿华: wrong (recalled)\n小明: [image]\n"
     )
 
 

@@ -184,7 +184,7 @@ async def recall(session: Session, which: str | None) -> None:
         await client.recall(receipt)
         chat = name_of(client.contacts, receipt.chat)
     session.output.result(
-        f"Recalled; {chat} sees that something was taken back, not what.",
+        f"Recalled; {chat} sees that a message was recalled, but not its content.",
         recalled=True, message_id=receipt.message_id, chat=receipt.chat,
     )  # fmt: skip
 

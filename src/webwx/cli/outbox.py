@@ -20,7 +20,7 @@ STATES: dict[State, str] = {
     "sent": "sent",
     "failed": "refused",
     "unknown": "may or may not have been sent",
-    "recalled": "taken back",
+    "recalled": "recalled",
 }
 """Text for each state."""
 

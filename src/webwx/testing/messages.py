@@ -47,7 +47,7 @@ class PhoneMessage:
     def __str__(self) -> str:
         who = "me" if self.is_own else self.sender
         what = self.text if self.kind in {"text", "system"} else f"[{self.kind}] {self.name or self.text}".rstrip()
-        return f"{who}: {what}{' (taken back)' if self.is_recalled else ''}"
+        return f"{who}: {what}{' (recalled)' if self.is_recalled else ''}"
 
 
 def transcript_of(messages: Iterable[PhoneMessage]) -> str:
@@ -59,5 +59,5 @@ def _line(message: PhoneMessage) -> str:
     if message.kind == "system":
         return f"-- {message.text}"
     text = message.text if message.kind == "text" else f"[{message.kind}] {message.name or message.text}".rstrip()
-    body = "\n  ".join(text.splitlines()) + (" (taken back)" if message.is_recalled else "")
+    body = "\n  ".join(text.splitlines()) + (" (recalled)" if message.is_recalled else "")
     return f"{message.sender}: {body}"
