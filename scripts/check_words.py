@@ -1,7 +1,8 @@
 """
 Check the language of the project: no private words, no reference to a missing document, no long commit subject.
 
-Python files are checked in docstrings, comments and strings, JavaScript files in comments, Markdown files outside code.
+Python files are checked in docstrings, comments and strings, JavaScript files in comments, Markdown files outside code;
+of the package, the names in the code as well.
 """
 
 from __future__ import annotations
@@ -31,11 +32,18 @@ MAX_SUBJECT = 72
 
 PRIVATE = re.compile(
     r"\b(somebody|nobody|whoever|governor|wish(es|ed)?|says no|lives on)\b|\b(is|are|was) told\b"
-    r"|\b(put aside|mend(s|ed)?|sent on|handed out|ledger|wins? over|anew|made up for)\b"
+    r"|\b(put aside|mend(s|ed)?|sent on|handed out|ledger|wins? over|anew|made up for|taken back|in hand)\b"
     r"|^\W*(?-i:Give|Let|Tell)s?\b",
     re.IGNORECASE | re.MULTILINE,
 )
 """Words that readers would have to learn from us; the last alternative is for the first words of a docstring."""
+
+PRIVATE_NAMES = re.compile(
+    r"(?:^|_)(told|heard|unkept|doomed|poured|shunned|handed|mend|patiently|excuses?|complaints?|sealed|lanes?|ledger"
+    r"|dice)(?:_|$)",
+    re.IGNORECASE,
+)
+"""Private words in the names of functions, variables and attributes."""
 
 MISSING = re.compile(r"protocol notes|the customer's document|\bissue \d+|\bthat document\b", re.IGNORECASE)
 """References to documents that are not in the repository."""
@@ -48,6 +56,12 @@ def prose_of(text: str) -> list[tuple[int, str]]:
     kinds = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.COMMENT)}
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return [(token.start[0], token.string) for token in tokens if token.type in kinds]
+
+
+def names_of(text: str) -> list[tuple[int, str]]:
+    """Return the names in Python source, with their line numbers."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.NAME]
 
 
 def script_comments(text: str) -> list[tuple[int, str]]:
@@ -78,6 +92,9 @@ def problems_of(name: str, text: str) -> list[str]:
         found += [(number, f"refers to a missing document: {match[0]!r}") for match in MISSING.finditer(prose)]
         found += [(number, f"no file {path!r}") for path in PATH.findall(prose) if not (ROOT / path).exists()]
         found += [(number, f"private word {match[0].strip()!r}") for match in PRIVATE.finditer(prose)]
+    if name.startswith("src/") and name.endswith(".py"):
+        names = dict.fromkeys((number, each) for number, each in names_of(text) if PRIVATE_NAMES.search(each))
+        found += [(number, f"private word in the name {each!r}") for number, each in names]
     return [f"{name}:{number}: {problem}" for number, problem in found]
 
 

@@ -300,7 +300,7 @@ def test_the_log_of_a_bot_is_text_by_default(me: Shell, sandbox: Sandbox, file: 
     assert [line.split(" ")[2] for line in log if " webwx.bot: " in line] == ["ERROR"], log
 
 
-def test_an_event_in_hand_is_finished_at_sigterm(me: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_an_unfinished_event_is_finished_at_sigterm(me: Shell, sandbox: Sandbox, file: Path) -> None:
     key = new_key(me, "read")
     with serving(me, "--bot", str(file)) as (process, first_line):
         assert process.stdout is not None

@@ -26,6 +26,15 @@ def test_names_and_plain_words_are_accepted(source: str) -> None:
     assert problems_of("src/webwx/model/new.py", source + "\n") == []
 
 
+@pytest.mark.parametrize("name", ["is_told", "_heard", "handed_out"])
+def test_a_private_word_is_found_in_a_name_of_the_package(name: str) -> None:
+    source = f"{name} = {name} or 1\n"
+    assert problems_of("src/webwx/model/new.py", source) == [
+        f"src/webwx/model/new.py:1: private word in the name {name!r}"
+    ]
+    assert problems_of("tests/model/test_new.py", source) == []
+
+
 def test_code_in_a_page_is_not_prose() -> None:
     page = "A page.\n\n```python\nsomebody = 1\n```\n\nThe name `nobody` is code.\nNobody is a word.\n"
     assert problems_of("docs/topics/new.md", page) == ["docs/topics/new.md:8: private word 'Nobody'"]

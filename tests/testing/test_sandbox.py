@@ -108,7 +108,7 @@ def test_an_error_names_the_handler_that_failed(sandbox: Sandbox, friend: PhoneU
     sandbox.patience = 0.5
     with sandbox.running(make_bot()):
         friend.say("fail")
-        with pytest.raises(AssertionError, match=r"(?s)RuntimeError at test_sandbox.py.*1 in hand still"):
+        with pytest.raises(AssertionError, match=r"(?s)RuntimeError at test_sandbox.py.*unfinished events \(1\)"):
             friend.hears("anything")
 
 

@@ -95,9 +95,9 @@ class JournalReader:
         while self._is_synced:
             work, news = sync.work, storage.news
             is_over = work is None or work.done()  # read first: the next round finds what is stored meanwhile
-            entries = await self._patiently(lambda: consumer.take(limit))
+            entries = await self._retried(lambda: consumer.take(limit))
             if entries:
-                events = await self._patiently(partial(self._history.events_of, entries))
+                events = await self._retried(partial(self._history.events_of, entries))
                 return list(map(Delivered, entries, events))
             if not self._follows:
                 if self._is_all_fetched:
@@ -192,7 +192,7 @@ class JournalReader:
             raise StorageError(f"The consumer {self.name!r} is not open.")
         return self._consumer
 
-    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+    async def _retried(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read the journal, and retry if it cannot be read; a subscription that does not follow raises at once."""
 
         def is_worth_it(error: StorageError, _: int) -> bool:

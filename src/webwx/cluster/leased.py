@@ -78,7 +78,7 @@ class LeasedOwnership:
         """Join the workers, and begin to claim accounts."""
         self._loop = asyncio.get_running_loop()
         self._address, self._capacity, self._share = address, capacity, capacity
-        await self._enter_patiently()
+        await self._join_with_retries()
         self._look.set()
         self._tasks = [asyncio.create_task(each) for each in (self._renew(), self._balance(), self._watch())]
 
@@ -136,8 +136,8 @@ class LeasedOwnership:
     def _is_expired(self) -> bool:
         return self._loop is None or self._loop.time() >= self._deadline
 
-    async def _enter_patiently(self) -> None:
-        """Join; the first connection may take longer than a call is given."""
+    async def _join_with_retries(self) -> None:
+        """Join; the first connection may take longer than the time limit of a call."""
         for _ in range(_JOIN_RETRIES):
             with contextlib.suppress(StorageError):
                 return await self._enter()

@@ -271,7 +271,7 @@ class Sandbox:
             lines += (f"It was logged: {warning}" for warning in each.warnings)
             if each.error is None and each.unfinished_events:
                 lines.append(
-                    f"{each!r} has {each.unfinished_events} in hand still: a handler that sleeps, and an event that is "
-                    "tried again after a failure, wait for `clock.wind()`."
+                    f"{each!r} has unfinished events ({each.unfinished_events}): a handler that sleeps, and an event "
+                    "that waits for its next attempt, need `clock.wind()`."
                 )
         return "".join(f"\n{line}" for line in lines)
