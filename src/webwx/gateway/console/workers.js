@@ -71,7 +71,7 @@ function open(frame) {
 
   async function drain(worker) {
     await call("POST", `/cluster/workers/${encodeURIComponent(worker.worker)}/drain`);
-    frame.tell(t("drained"));
+    frame.notify(t("drained"));
     await refresh();
   }
 
