@@ -240,7 +240,7 @@ class SqliteOutbox:
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
-        """Store the outcome of an attempt; `sent` is stored in a later transaction, and outlives a kill until then."""
+        """Store the outcome of an attempt; a kill does not lose `sent`, which is stored in a later transaction."""
         account = await self._account()
         written = None if receipt is None else receipt.to_json()
         notes = self._senders.notes
