@@ -79,6 +79,13 @@ class AccountConsumers:
         """Return once an account has come online again after its consumer was opened."""
         await self._renewed[account].wait()
 
+    async def stop_account(self, account: int) -> None:
+        """Stop to read an account, because this process is about to close it."""
+        task = self._tasks.pop(account, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
     async def stop(self) -> None:
         """Stop; the next run continues with the unacknowledged events."""
         tasks = list(self._tasks.values())
@@ -131,11 +138,12 @@ class RunningConsumers:
     def start(self) -> None:
         """Begin to read the accounts that come online, new ones included."""
         self._watching = asyncio.ensure_future(self._watch())
+        self._port.before_close(self._close_account)
 
     async def begin(self, owner: str, consumers: AccountConsumers) -> None:
-        """Begin to read the events of all accounts."""
+        """Begin to read the events of all accounts that this process runs."""
         self._running[owner] = consumers
-        for number in await self._port.list_numbers():
+        for number in await self._port.list_owned():
             consumers.serve(number)
 
     async def end(self, owner: str) -> None:
@@ -152,8 +160,12 @@ class RunningConsumers:
         for owner in list(self._running):
             await self.end(owner)
 
+    async def _close_account(self, account: int) -> None:
+        for consumers in self._running.values():
+            await consumers.stop_account(account)
+
     async def _watch(self) -> NoReturn:
-        async for status in self._port.watch_states():
+        async for status in self._port.watch_states(owned=True):
             if status.state == "online":
                 for consumers in self._running.values():
                     consumers.serve(status.number)

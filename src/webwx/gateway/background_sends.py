@@ -185,5 +185,12 @@ async def store_promise(records: RecordStore, account: int, number: int, time: f
         await records.put(TEXTS, _record_id(account, number), body, version=0, time=time)
 
 
+async def withdraw_promises(records: RecordStore, account: int) -> None:
+    """Delete the promises of an account, because it is removed; the sends stay in the outbox."""
+    for kind in (TEXTS, FILES):
+        for promise in (await find_promises(records, kind)).get(account, []):
+            await records.delete(kind, _record_id(account, promise.number))
+
+
 def _record_id(account: int, number: int) -> str:
     return f"{account}/{number:012d}"

@@ -112,6 +112,10 @@ class BotRun:
         if not self._task.cancelling():  # a second cancellation would not wait for them
             self._task.cancel()
 
+    def stop(self) -> None:
+        """Stop without waiting for running handlers."""
+        self._task.cancel()
+
     async def wait(self) -> None:
         """Return once the bot has ended."""
         await asyncio.wait([self._task])
@@ -205,9 +209,13 @@ class HostedBots:
     async def _end(self, runs: Collection[BotRun]) -> None:
         for run in runs:
             run.cancel()
-        for run in runs:
-            await run.wait()
-            self._runs.remove(run)
+        try:
+            for run in runs:
+                await run.wait()
+        finally:  # a cancellation does not wait for running handlers
+            for run in runs:
+                run.stop()
+                self._runs.remove(run)
 
 
 def check_bots(bots: Iterable[AssignedBot], *, host: str | None, server: str | None) -> None:

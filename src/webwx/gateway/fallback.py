@@ -246,7 +246,7 @@ class Fallback:
 
     async def run(self) -> NoReturn:
         """Report each end of a login, without end."""
-        changes = self._port.watch_states()
+        changes = self._port.watch_states(owned=True)
         try:
             while True:
                 async for status in changes:

@@ -7,11 +7,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from webwx.client.accounts import ClientOptions
 from webwx.client.rate_limit import RateLimit
 from webwx.errors import WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.bots import HostedBots
+from webwx.gateway.client_options import client_options
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.event_pages import EventPages
 from webwx.gateway.kept_files import KeptFiles
@@ -22,7 +22,7 @@ from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
     from pathlib import Path
 
     from webwx.client.accounts import Accounts
@@ -75,6 +75,7 @@ class LocalGateway:
         self._changes: dict[str, int] = {}
         """A number for each saved login, which differs after each change of it."""
         self._by_number: dict[int, LocalAccount] = {}
+        self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._pages = EventPages(self.account)
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
 
@@ -126,7 +127,7 @@ class LocalGateway:
 
     async def _begin(self, account: LocalAccount) -> None:
         """Begin the work of an account with a new client, which has the account's settings."""
-        options = _client_options(account.settings, self._rate_limit)
+        options = client_options(account.settings, self._rate_limit)
         await self._accounts.configure(account.name, host=account.settings.host, **options)
         account.settings_in_use = account.settings
         await account.start()
@@ -150,6 +151,14 @@ class LocalGateway:
     async def list_numbers(self) -> list[int]:
         """Return the numbers of all accounts, in their order."""
         return sorted(self._by_number)
+
+    async def list_owned(self) -> list[int]:
+        """Return the numbers of the accounts that run here: all of them."""
+        return await self.list_numbers()
+
+    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
+        """Call a function with the number of each account that is about to be removed, and wait for it."""
+        self._before_close.append(work)
 
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
         """Add an account; return the existing one with that name."""
@@ -198,6 +207,8 @@ class LocalGateway:
         if account is None:
             return False
         async with self._configuring:
+            for work in self._before_close:
+                await work(number)
             await self._bots.close_account(account)
             await account.close()
         await account.withdraw()
@@ -236,8 +247,9 @@ class LocalGateway:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         return await self._pages.wait(accounts, cursor, wait=wait)
 
-    async def watch_states(self) -> AsyncGenerator[AccountStatus, None]:
+    async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""
+        del owned  # all accounts run here
         queue: asyncio.Queue[LocalAccount] = asyncio.Queue()
         self._watchers.add(queue)
         try:
@@ -245,13 +257,3 @@ class LocalGateway:
                 yield await (await queue.get()).status()
         finally:
             self._watchers.discard(queue)
-
-
-def _client_options(settings: AccountSettings, rate_limit: RateLimit) -> ClientOptions:
-    """Return the arguments of a client that differ from those of the other accounts."""
-    options = ClientOptions()
-    if settings.keep is not None:
-        options["keep"] = None if settings.keep == "off" else settings.keep
-    if settings.rate_limit is not None:
-        options["rate_limit"] = rate_limit if settings.rate_limit == "on" else None
-    return options

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -32,15 +31,15 @@ from webwx.errors import (
 )
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.gateway.logins import LoginWatch
-from webwx.gateway.port import AccountEvent, AccountStatus, MediaContent, Sent, TextContent
+from webwx.gateway.port import AccountEvent, AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.stored_reads import StoredReads
+from webwx.gateway.stored_reads import StoredReads, own_key
 from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from webwx.client.subscription import Subscription
     from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
-    from webwx.gateway.port import Content, DownloadedMedia, LoginMethod, LoginStatus
+    from webwx.gateway.port import Content, DownloadedMedia, LoginMethod
     from webwx.model.contacts import Admission, Contact, Lookup
     from webwx.model.identities import Identity
     from webwx.model.messages import Event
@@ -68,9 +67,6 @@ _RETRY = 5.0
 
 _RECENT = 500
 """Number of the newest events that are kept in memory."""
-
-OWN_KEY = "gateway-"
-"""Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""
 
 _LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
@@ -93,6 +89,7 @@ class LocalAccount(StoredReads):
         arrived: Called after new events were stored.
         changed: Called after each change of the state.
         prepare_login: Called before each login.
+        retry: Seconds until the sync is tried again after a failure.
     """
 
     def __init__(
@@ -107,6 +104,8 @@ class LocalAccount(StoredReads):
         arrived: Callable[[], object],
         changed: Callable[[LocalAccount], object],
         prepare_login: Callable[[LocalAccount], Awaitable[object]],
+        *,
+        retry: float = _RETRY,
     ) -> None:
         self.number = number
         self.name = name
@@ -129,6 +128,8 @@ class LocalAccount(StoredReads):
         self._arrived = arrived
         self._changed = changed
         self._prepare_login = prepare_login
+        self._retry = retry
+        self._is_ended = False
         self._since = clock()
         self._error: str | None = None
         self._state_news = asyncio.Event()
@@ -182,13 +183,15 @@ class LocalAccount(StoredReads):
     async def close(self, *, patience: float = 8.0) -> None:
         """Wait for sends in progress, and stop everything."""
         await self._logins.cancel()
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=patience)
-        tasks = [*self._tasks, *self._sending]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        try:
+            if self._sending:
+                await asyncio.wait(self._sending, timeout=patience)
+        finally:  # a cancellation ends the patience
+            tasks = [*self._tasks, *self._sending]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
 
     def renew(self) -> None:
         """Read the saved login again once the present one has ended, because another process has replaced it."""
@@ -216,6 +219,30 @@ class LocalAccount(StoredReads):
         while self.client.state not in _LOGGED_IN:
             await self._state_news.wait()
 
+    async def wait_for_logout(self) -> None:
+        """Return once the login has ended, or `end` was called."""
+        while self.client.state is not LoginState.LOGGED_OUT and not self._is_ended:
+            await self._state_news.wait()
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._is_ended
+
+    def end(self) -> None:
+        """End the wait for the end of the login, because the account is removed."""
+        self._is_ended = True
+        self._state_news.set()
+
+    def adopt(self, promises: Iterable[Promise]) -> None:
+        """Make the sends that another process has stored."""
+        for promise in promises:
+            self._promised.adopt(promise)
+
+    def note_confirmed_login(self) -> None:
+        """Show that the latest login has succeeded, in another process."""
+        self._logins.status = LoginStatus(state="confirmed")
+
     async def _open(self) -> AsyncClient:
         client = await self._accounts.open(self.name)
         newest = await client.subscribe(CONSUMER).part.find(EntryQuery(limit=1))
@@ -234,7 +261,7 @@ class LocalAccount(StoredReads):
                 pass
             except (AlreadyRunning, StorageError) as error:
                 self._set_error(str(error))
-                await asyncio.sleep(_RETRY)
+                await asyncio.sleep(self._retry)
                 continue
             except WxError as error:  # the saved login cannot be read; a new one replaces it
                 self._set_error(str(error))
@@ -270,6 +297,10 @@ class LocalAccount(StoredReads):
 
     async def status(self) -> AccountStatus:
         """Return the account's state."""
+        return self.present_status()
+
+    def present_status(self) -> AccountStatus:
+        """Return the account's state at this moment."""
         client = self.client
         try:
             account = client.account
@@ -325,7 +356,7 @@ class LocalAccount(StoredReads):
         """Send a message, and wait for its outcome."""
         if key:
             await self._check_reuse(to, content, key)
-        key = key or _own_key()
+        key = key or own_key()
         if isinstance(content, TextContent):
             return await self._send_text(to, content, key, wait)
         return await self._send_file(to, content, key, wait)
@@ -427,7 +458,7 @@ class LocalAccount(StoredReads):
         """Store a text in the outbox, and send it in the background."""
         if key:
             await self._check_reuse(to, TextContent(text=text), key)
-        row = await self.client.queue_text(to, text, key=key or _own_key())
+        row = await self.client.queue_text(to, text, key=key or own_key())
         if row.state == "queued":
             await self._promised.add(Promise(row.number))
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
@@ -438,7 +469,7 @@ class LocalAccount(StoredReads):
             await self._check_reuse(to, content, key)
         kept = await self._kept.keep(content.path)
         try:
-            row = await self.client.queue_file(to, content.name, kind=content.kind, key=key or _own_key())
+            row = await self.client.queue_file(to, content.name, kind=content.kind, key=key or own_key())
         except WxError:
             await self._kept.delete(kept)
             raise
@@ -721,8 +752,3 @@ class LocalConsumer:
 
 def _sent(receipt: Receipt) -> Sent:
     return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
-
-
-def _own_key() -> str:
-    """Return a key for a send for which the caller gave none."""
-    return f"{OWN_KEY}{secrets.token_hex(12)}"

@@ -48,6 +48,11 @@ class LoginWatch:
             self._task = asyncio.get_running_loop().create_task(self._run(asks_phone))
         return self.status
 
+    async def wait(self) -> None:
+        """Return once no login is in progress."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     async def cancel(self) -> bool:
         """Stop a login in progress, and return whether it existed."""
         if not self.is_active or self._task is None:

@@ -23,7 +23,7 @@ from webwx.representations.sends import MediaKind
 from webwx.storage.base import ConsumerPosition, Outgoing, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.dead_letters import DeadLetter
@@ -510,6 +510,18 @@ class GatewayPort(Protocol):
         """Return the numbers of all accounts, in their order."""
         ...
 
+    async def list_owned(self) -> list[int]:
+        """Return the numbers of the accounts that this process runs, in their order."""
+        ...
+
+    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
+        """
+        Call a function with the number of each account that this process is about to close, and wait for it.
+
+        The account may run in another process afterwards, so what works on it must end.
+        """
+        ...
+
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> AccountPort:  # noqa: B008 - a frozen value
         """
         Add an account without logging it in; return the existing account, unchanged, if it has this name.
@@ -591,8 +603,13 @@ class GatewayPort(Protocol):
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         ...
 
-    def watch_states(self) -> AsyncGenerator[AccountStatus, None]:
-        """Yield each change of an account's state from now on."""
+    def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
+        """
+        Yield each change of an account's state from now on.
+
+        Args:
+            owned: Only of the accounts that this process runs.
+        """
         ...
 
     async def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from webwx.errors import InvalidRequest, NotLoggedIn
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from webwx.model.identities import Identity, Link
     from webwx.model.messages import Event
     from webwx.storage.base import ConsumerPosition, Outgoing, State
+
+OWN_KEY = "gateway-"
+"""Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""
 
 
 class StoredReads:
@@ -126,3 +130,8 @@ class StoredReads:
     async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
         """Return the dead letters of a consumer before a number, the newest first."""
         return await self.client.list_dead_letters(consumer=consumer, limit=limit, before=before)
+
+
+def own_key() -> str:
+    """Return a key for a send for which the caller gave none."""
+    return f"{OWN_KEY}{secrets.token_hex(12)}"
