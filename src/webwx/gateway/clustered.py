@@ -1,0 +1,639 @@
+"""
+The port of a gateway whose accounts run on several machines, which share one database.
+
+This process runs the accounts that it owns under its lease, like the accounts of a gateway of its own. Every other
+account is read from the database. Which account has which number is stored in the shared records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from webwx.client.rate_limit import RateLimit
+from webwx.cluster.worker import ClusterWorker
+from webwx.errors import StorageError
+from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
+from webwx.gateway.background_sends import TEXTS, find_promises
+from webwx.gateway.bots import HostedBots
+from webwx.gateway.client_options import client_options
+from webwx.gateway.cluster_directory import ClusterDirectory
+from webwx.gateway.config import LimitsTable
+from webwx.gateway.database_account import DatabaseAccount
+from webwx.gateway.event_pages import EventPages
+from webwx.gateway.forwarding import Elsewhere
+from webwx.gateway.kept_files import KeptFiles
+from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.login_places import LoginPlace
+from webwx.gateway.media_cache import MediaCache
+from webwx.gateway.problems import GatewayProblem
+from webwx.representations.accounts import AccountSettings
+from webwx.storage.account_folder import check_account_name
+from webwx.storage.base import NotOwner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from webwx.client.accounts import Accounts, LoginProgress
+    from webwx.client.client import AsyncClient
+    from webwx.client.state import StateChange
+    from webwx.cluster.ownership import Ownership
+    from webwx.gateway.port import AccountStatus, EventPage
+    from webwx.model.login import Account
+    from webwx.storage.account_folder import LoginName
+    from webwx.storage.base import AccountJournal, Journal, LoginStore, RecordStore, Storage
+    from webwx.storage.leases import Leases, SharedStorage
+
+_log = logging.getLogger("webwx.gateway")
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at what other gateways have stored: accounts, and sends for the accounts of this one."""
+
+_PUBLISH_EVERY = 600.0
+"""Seconds after which the states of the accounts that run here are published again, for the times of their polls."""
+
+_RETRY = 1.0
+"""Seconds until the sync of an account is tried again after a failure."""
+
+_LAST_STEP = 10.0
+"""Seconds that a login has to end after a worker has taken its account."""
+
+
+class NodeAddress(NamedTuple):
+    """A process among those that share the database."""
+
+    worker: str
+    """Its id among the workers."""
+    address: str
+    """Address of its listener, for the other gateways."""
+    capacity: int
+    """Number of accounts that it runs at most; 0: it only answers requests."""
+
+
+class ClusterStorage(NamedTuple):
+    """The shared database, as the different parts of a gateway open it."""
+
+    owned: SharedStorage
+    """Writes to the accounts that this process owns."""
+    shared: Storage
+    """Reads all accounts."""
+    open_for_login: Callable[[], Storage]
+    """Opens the database for one login of an account without an owner."""
+
+
+class ClusterGateway:
+    """
+    The accounts of a database that several machines share.
+
+    Args:
+        storage: The database.
+        node: This process.
+        ownership: The accounts that this process owns.
+        leases: Which process owns which account.
+        make_accounts: Creates accounts of a storage; its second argument is called with each change of a client's
+            state.
+        login_name: Returns the name of the login of an account by its name and the host in its settings.
+        home: Folder for the files of this gateway.
+        records: Stores what all gateways share.
+        limits: Returns the limits of downloaded media, which may change.
+        bots: Bots that run on the accounts; default: none.
+        rate_limit: Rate limit of the accounts whose settings turn it on.
+        on_open: Called with an account and the number of its bots when this process begins to run it.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        storage: ClusterStorage,
+        node: NodeAddress,
+        ownership: Ownership,
+        leases: Leases,
+        make_accounts: Callable[[Storage, Callable[[str, StateChange], object]], Accounts],
+        login_name: Callable[[str, str | None], LoginName],
+        home: Path,
+        records: RecordStore,
+        *,
+        limits: Callable[[], LimitsTable] = LimitsTable,
+        bots: HostedBots | None = None,
+        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
+        on_open: Callable[[Account, int], object] = lambda account, bots: None,  # noqa: ARG005
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.node = node
+        self.directory: ClusterDirectory = ClusterDirectory(
+            storage.owned, AccountNumbers(records, clock), records, leases, login_name, clock
+        )
+        """What all gateways know of all accounts."""
+        self._storage = storage
+        self._ownership = ownership
+        self._make_accounts = make_accounts
+        self._home = home
+        self._records = records
+        self._bots = bots or HostedBots()
+        self._rate_limit = rate_limit
+        self._on_open = on_open
+        self._clock = clock
+        self._media = MediaCache(home / "gateway-media", limits, clock)
+        self._worker = ClusterWorker(ownership, self)
+        self._uins: dict[str, int] = {}
+        """The accounts that run here by their names."""
+        self._accounts = make_accounts(_OwnedLogins(storage.owned, self._uins), self._note_state)
+        self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
+        self._owned: dict[int, LocalAccount] = {}
+        self._stored: dict[int, DatabaseAccount] = {}
+        self._pages = EventPages(self.account)
+        self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
+        """The readers of states; True: of the accounts that run here only."""
+        self._before_close: list[Callable[[int], Awaitable[object]]] = []
+        self._unpublished: dict[int, AccountStatus] = {}
+        self._has_unpublished = asyncio.Event()
+        self._tasks: list[asyncio.Future[NoReturn]] = []
+
+    def __repr__(self) -> str:
+        return f"ClusterGateway({len(self._owned)} accounts run here)"
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Join the other gateways, and begin to run accounts."""
+        await self.directory.load()
+        works = (
+            self._media.run(), self._follow_news(), self._keep_current(), self._keep_publishing(),
+            self._refresh_states(),
+        )  # fmt: skip
+        self._tasks = [asyncio.ensure_future(work) for work in works]
+        await self._worker.start(self.node.address, capacity=self.node.capacity)
+
+    async def close(self) -> None:
+        """Hand all accounts over, and close everything."""
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._accounts.close)
+            closing.push_async_callback(self._readers.close)
+            for account in self._stored.values():
+                closing.push_async_callback(account.close)
+            await self._worker.stop()
+            await self._publish()
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def _follow_news(self) -> NoReturn:
+        """Wake the readers of events that any process has stored."""
+        while True:
+            async for heads in self._storage.owned.moved():
+                self.directory.note_heads(heads)
+                for number, account in self._stored.items():
+                    account.newest = max(account.newest, self.directory.newest(number))
+                self._pages.wake()
+
+    async def _keep_current(self) -> NoReturn:
+        """Read what other gateways have stored."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                await self.directory.refresh()
+                await self._adopt_promises()
+                await self._pass_states_on()
+            except StorageError as error:
+                _log.debug("What other gateways have stored cannot be read now: %s", error)
+
+    async def _adopt_promises(self) -> None:
+        """Make the sends that other gateways have stored for accounts that run here."""
+        if self._owned:
+            for number, promises in (await find_promises(self._records, TEXTS)).items():
+                account = self._owned.get(number)
+                if account is not None:
+                    account.adopt(promises)
+
+    async def _pass_states_on(self) -> None:
+        """Pass the changed states of accounts that run elsewhere to the readers of states."""
+        if not all(self._watchers.values()):
+            for status in await self.directory.changed_statuses():
+                if status.number not in self._owned:
+                    self._pass_on(status, runs_here=False)
+
+    # -- accounts that run here --------------------------------------------------------------------------------------
+
+    async def run(self, account: int) -> None:
+        """
+        Run an account until its login ends, or until this is cancelled.
+
+        Raises:
+            StorageError: The database cannot be reached, or this process does not own the account any more.
+            InvalidLogin: The saved login cannot be read.
+        """
+        name = await self._storage.owned.name_of(account)
+        if name is None:
+            return
+        saved = await self._storage.owned.owned_login(name, account).load()
+        if saved is None or saved.ended is not None:
+            return
+        numbered = await self.directory.number_login(name, account, profile=saved.login.profile_name)
+        if numbered is None:
+            _log.warning("An account is not run, because its name belongs to an account of another host.")
+            return
+        async with AsyncExitStack() as closing:
+            opened = await self._open(numbered, account, closing)
+            await opened.wait_for_logout()
+        if opened.is_ended:
+            await opened.withdraw()
+
+    async def _open(
+        self, numbered: NumberedAccount, uin: int, closing: AsyncExitStack
+    ) -> LocalAccount:  # fmt: skip
+        number, name = numbered.number, numbered.name
+        has_logged_in = await self._end_login(number)
+        self._uins[name] = uin
+        closing.callback(self._uins.pop, name, None)
+        await self._accounts.configure(
+            name, host=numbered.settings.host, **client_options(numbered.settings, self._rate_limit)
+        )
+        closing.push_async_callback(self._close_client, name)
+        account = LocalAccount(
+            number, name, self._accounts, self._records, self._media,
+            KeptFiles(self._home / "gateway-sends" / f"{number}"), self._clock, self._pages.wake, self._note_change,
+            _do_nothing, retry=_RETRY,
+        )  # fmt: skip
+        account.label, account.settings, account.settings_in_use = numbered.label, numbered.settings, numbered.settings
+        if has_logged_in:
+            account.note_confirmed_login()
+        self._owned[number] = account
+        closing.callback(self._forget, account)
+        closing.push_async_callback(account.close)
+        closing.push_async_callback(self._end_work, account)
+        await account.start()
+        self._bots.open_account(account)
+        self._on_open(account.client.account, sum(run.account is account for run in self._bots.runs))
+        self._note_change(account)
+        return account
+
+    async def _end_login(self, number: int) -> bool:
+        """Wait for the end of a login that has begun before the account had an owner; return whether there was one."""
+        stored = self._stored.get(number)
+        if stored is not None:
+            await stored.wait_for_login(_LAST_STEP)
+        return await self.directory.logins.forget(number)
+
+    async def _end_work(self, account: LocalAccount) -> None:
+        """End what works on an account that is about to be closed."""
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._bots.close_account, account)
+            for work in self._before_close:
+                closing.push_async_callback(work, account.number)
+
+    def _forget(self, account: LocalAccount) -> None:
+        if self._owned.get(account.number) is account:
+            del self._owned[account.number]
+
+    async def _close_client(self, name: str) -> None:
+        with contextlib.suppress(StorageError):  # another process owns the account, which has its own login
+            await self._accounts.configure(name)
+
+    def _note_state(self, name: str, change: StateChange) -> None:
+        for account in self._owned.values():
+            if account.name == name:
+                account.note_state(change)
+
+    def _note_change(self, account: LocalAccount) -> None:
+        status = account.present_status()
+        self._pass_on(status, runs_here=True)
+        self._unpublished[account.number] = status
+        self._has_unpublished.set()
+
+    def _pass_on(self, status: AccountStatus, *, runs_here: bool) -> None:
+        for watcher, is_for_owner in self._watchers.items():
+            if runs_here or not is_for_owner:
+                watcher.put_nowait(status)
+
+    async def _keep_publishing(self) -> NoReturn:
+        while True:
+            await self._has_unpublished.wait()
+            self._has_unpublished.clear()
+            try:
+                await self._publish()
+            except StorageError:
+                await asyncio.sleep(_RETRY)
+                self._has_unpublished.set()
+
+    async def _publish(self) -> None:
+        while self._unpublished:
+            number, status = next(iter(self._unpublished.items()))
+            await self.directory.states.put(status)
+            if self._unpublished.get(number) is status:
+                del self._unpublished[number]
+
+    async def _refresh_states(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(_PUBLISH_EVERY)
+            for account in self._owned.values():
+                self._unpublished[account.number] = account.present_status()
+            self._has_unpublished.set()
+
+    # -- accounts ----------------------------------------------------------------------------------------------------
+
+    async def list_accounts(self) -> list[AccountStatus]:
+        """Return all accounts, in the order of their numbers."""
+        statuses = await self.directory.list_statuses(
+            {number for number, account in self._stored.items() if account.is_logging_in}
+        )
+        return [
+            status if (account := self._owned.get(status.number)) is None else await account.status()
+            for status in statuses
+        ]
+
+    async def list_numbers(self) -> list[int]:
+        """Return the numbers of all accounts, in their order."""
+        return sorted(self.directory.by_number)
+
+    async def list_owned(self) -> list[int]:
+        """Return the numbers of the accounts that run here, in their order."""
+        return sorted(self._owned)
+
+    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
+        """Call a function with the number of each account that ends to run here, and wait for it."""
+        self._before_close.append(work)
+
+    async def add_account(
+        self,
+        name: str,
+        settings: AccountSettings = AccountSettings(),  # noqa: B008 - a frozen value
+    ) -> LocalAccount | DatabaseAccount:
+        """Add an account; return the existing one with that name."""
+        check_account_name(name)
+        if settings.host is not None:
+            self._accounts.check_host(settings.host)
+        numbered = await self.directory.add(name, settings)
+        return self.account(numbered.number)
+
+    async def label_account(self, number: int, label: str) -> None:
+        """Store the name that the user wants to see for an account."""
+        numbered = self._numbered(number)
+        await self.directory.change(NumberedAccount(number, numbered.name, label, numbered.settings))
+        account = self._owned.get(number)
+        if account is not None:
+            account.label = label
+            self._note_change(account)
+
+    async def configure_account(self, number: int, settings: AccountSettings) -> None:
+        """Store the settings of an account; they apply when its login has ended, or another process runs it."""
+        numbered = self._numbered(number)
+        if settings.host != numbered.settings.host:
+            if self.directory.uin_of(number) is not None:
+                raise GatewayProblem(
+                    "conflict", "The account has messages of its present host; add another account for another host."
+                )
+            if settings.host is not None:
+                self._accounts.check_host(settings.host)
+        await self.directory.change(NumberedAccount(number, numbered.name, numbered.label, settings))
+        account = self._owned.get(number)
+        if account is not None:
+            account.settings = settings
+            self._note_change(account)
+        stored = self._stored.pop(number, None)
+        if stored is not None:
+            await stored.close()
+            await self._readers.configure(numbered.name, host=settings.host)
+
+    async def remove_account(self, number: int) -> bool:
+        """Remove an account from the gateway; its login and its journal stay, and no process runs it."""
+        numbered = self.directory.by_number.get(number)
+        if numbered is None:
+            return False
+        account = self._owned.get(number)
+        if account is not None:
+            account.end()
+        stored = self._stored.pop(number, None)
+        if stored is not None:
+            await stored.close()
+        await self.directory.remove(numbered)
+        return True
+
+    def find_account(self, which: str) -> int | None:
+        """Return the number of an account by its number or name."""
+        return self.directory.find(which)
+
+    def account(self, number: int) -> LocalAccount | DatabaseAccount:
+        """Return an account by its number."""
+        owned = self._owned.get(number)
+        if owned is not None:
+            return owned
+        stored = self._stored.get(number)
+        if stored is None:
+            numbered = self._numbered(number)
+            stored = self._stored[number] = DatabaseAccount(
+                numbered, _DatabaseAccess(self, numbered), self._records, self._clock
+            )  # fmt: skip
+        stored.newest = max(stored.newest, self.directory.newest(number))
+        return stored
+
+    def _numbered(self, number: int) -> NumberedAccount:
+        try:
+            return self.directory.by_number[number]
+        except KeyError:
+            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.") from None
+
+    # -- owners, for forwarded requests ------------------------------------------------------------------------------
+
+    async def elsewhere(self, number: int, *, is_fresh: bool = False) -> Elsewhere | None:
+        """
+        Return the process that answers requests for an account; None if this one does.
+
+        Args:
+            number: Number of the account.
+            is_fresh: Look the owner up again, because the process that was found before is not the owner.
+        """
+        if number in self._owned:
+            return None
+        owner = await self.directory.owner_of(number, is_fresh=is_fresh)
+        if owner is not None and owner.worker is not None:
+            if owner.worker == self.node.worker or owner.address is None:
+                return None
+            return Elsewhere(address=owner.address, epoch=owner.epoch)
+        place = await self.directory.logins.get(number)
+        if place is None or place.worker == self.node.worker or place.worker not in await self.directory.live_workers():
+            return None
+        return Elsewhere(address=place.address, epoch=0)
+
+    def owns(self, number: int, epoch: int) -> bool:
+        """
+        Return whether this process answers forwarded requests for an account.
+
+        Args:
+            number: Number of the account.
+            epoch: Epoch of the owner to which the request was forwarded; 0: the login is made here.
+        """
+        if not epoch:
+            stored = self._stored.get(number)
+            return stored is not None and stored.login() is not None
+        uin = self.directory.uin_of(number)
+        try:
+            return number in self._owned and uin is not None and self._ownership.fence(uin).epoch == epoch
+        except NotOwner:
+            return False
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    async def newest_cursor(self, accounts: Collection[int]) -> str:
+        """Return the cursor after all stored events of some accounts."""
+        return self._pages.newest_cursor(accounts)
+
+    async def read_events(
+        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
+    ) -> EventPage:
+        """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
+        return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
+
+    async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
+        """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
+        return await self._pages.wait(accounts, cursor, wait=wait)
+
+    async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
+        """Yield each change of an account's state from now on."""
+        queue: asyncio.Queue[AccountStatus] = asyncio.Queue()
+        self._watchers[queue] = owned
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            del self._watchers[queue]
+
+    # -- accounts that run elsewhere ---------------------------------------------------------------------------------
+
+    def reader(self, name: str) -> AsyncClient:
+        """Return a client without a login, which reads the journal of an account."""
+        return self._readers.client(name)
+
+    @contextlib.asynccontextmanager
+    async def resumed(self, numbered: NumberedAccount) -> AsyncIterator[AsyncClient]:
+        """Return a client with the saved login of an account, for as long as the context lasts."""
+        accounts = self._make_accounts(_OpenJournals(self._storage.shared), lambda name, change: None)  # noqa: ARG005
+        try:
+            await accounts.configure(numbered.name, host=numbered.settings.host)
+            yield await accounts.open(numbered.name)
+        finally:
+            await accounts.close()
+
+    async def log_in(self, numbered: NumberedAccount, *, asks_phone: bool) -> AsyncIterator[LoginProgress]:
+        """Log an account in that has no owner, and yield each step; a worker takes the account afterwards."""
+        storage = self._storage.open_for_login()
+        accounts = self._make_accounts(storage, lambda name, change: None)  # noqa: ARG005
+        try:
+            await accounts.configure(numbered.name, host=numbered.settings.host)
+            async for step in accounts.log_in(numbered.name, asks_phone=asks_phone):
+                if step.account is not None:
+                    await self._ownership.want(step.account.uin)
+                    await self.directory.number_login(
+                        self.directory.login_name(numbered), step.account.uin, profile=step.account.host
+                    )
+                yield step
+        finally:
+            with contextlib.suppress(StorageError):  # a worker has taken the account already
+                await accounts.close()
+            await storage.close()
+
+
+class _DatabaseAccess:
+    """What is stored of one account that this process does not run."""
+
+    def __init__(self, gateway: ClusterGateway, numbered: NumberedAccount) -> None:
+        self._gateway = gateway
+        self._numbered = numbered
+
+    def reader(self) -> AsyncClient:
+        return self._gateway.reader(self._numbered.name)
+
+    def resumed(self) -> AbstractAsyncContextManager[AsyncClient]:
+        return self._gateway.resumed(self._numbered)
+
+    async def status(self, *, is_logging_in: bool) -> AccountStatus:
+        return await self._gateway.directory.status(self._numbered.number, is_logging_in=is_logging_in)
+
+    def log_in(self, asks_phone: bool) -> AsyncIterator[LoginProgress]:
+        return self._gateway.log_in(self._numbered, asks_phone=asks_phone)
+
+    async def begin_login(self) -> None:
+        node = self._gateway.node
+        await self._gateway.directory.logins.take(
+            self._numbered.number, LoginPlace(worker=node.worker, address=node.address)
+        )
+
+
+class _StorageView:
+    """A storage some of whose parts are opened in another way."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    @property
+    def place(self) -> str:
+        return self._storage.place
+
+    def login(self, name: LoginName) -> LoginStore:
+        return self._storage.login(name)
+
+    def journal(self, name: LoginName) -> Journal:
+        return self._storage.journal(name)
+
+    async def has_journal(self, name: LoginName) -> bool:
+        return await self._storage.has_journal(name)
+
+    async def delete_journal(self, name: LoginName) -> None:
+        await self._storage.delete_journal(name)
+
+    def records(self) -> RecordStore:
+        return self._storage.records()
+
+    async def list_logins(self) -> dict[LoginName, bytes | None]:
+        return await self._storage.list_logins()
+
+    async def list_changes(self) -> dict[LoginName, int]:
+        return await self._storage.list_changes()
+
+    async def close(self) -> None:
+        """Do nothing: the owner of the storage closes it."""
+
+
+class _OwnedLogins(_StorageView):
+    """A storage whose logins are written under the fences of their accounts."""
+
+    def __init__(self, storage: SharedStorage, uins: Mapping[str, int]) -> None:
+        super().__init__(storage)
+        self._shared = storage
+        self._uins = uins
+
+    def login(self, name: LoginName) -> LoginStore:
+        return self._shared.owned_login(name, self._uins[name.account])
+
+
+class _OpenJournals(_StorageView):
+    """A storage whose journals stay open, because others of this process read the same accounts."""
+
+    def journal(self, name: LoginName) -> Journal:
+        return _OpenJournal(self._storage.journal(name))
+
+
+class _OpenJournal:
+    """A journal that its owner closes."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def account(self, uin: int) -> AccountJournal:
+        return self._journal.account(uin)
+
+    async def accounts(self) -> list[int]:
+        return await self._journal.accounts()
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+async def _do_nothing(account: LocalAccount) -> None:
+    """Do nothing before a login: the settings of an account apply when a process begins to run it."""

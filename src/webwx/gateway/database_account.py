@@ -1,0 +1,298 @@
+"""
+An account that this process does not run: it is read from the database, and its sends are stored for its owner.
+
+Requests for such an account are usually answered by its owner. They come here while the account has no owner: it is not
+logged in, or its owner has died. A login of an account without an owner is made here; then a worker takes the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from webwx.client.state import LoginState
+from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
+from webwx.gateway.background_sends import store_promise
+from webwx.gateway.logins import LoginWatch
+from webwx.gateway.owner_calls import OwnerCalls
+from webwx.gateway.port import AccountEvent, Sent, TextContent
+from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.stored_reads import StoredReads, own_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from webwx.client.accounts import LoginProgress
+    from webwx.client.client import AsyncClient
+    from webwx.client.measurement import AccountMeasurement
+    from webwx.gateway.account_numbers import NumberedAccount
+    from webwx.gateway.port import (
+        AccountStatus,
+        Content,
+        LoginMethod,
+        LoginStatus,
+    )
+    from webwx.model.contacts import Contact
+    from webwx.model.messages import Event
+    from webwx.storage.base import Outgoing, RecordStore
+
+_RECENT = 500
+"""Number of the newest events that are kept in memory for several readers."""
+
+_LOOK_AT_SEND = 0.1
+"""Seconds between two looks at a send that another process makes."""
+
+_RETRY_AFTER = 2.0
+"""Seconds after which a request that needs an owner may succeed."""
+
+
+class AccountPlace(Protocol):
+    """What the other processes have stored of an account that this process does not run."""
+
+    def reader(self) -> AsyncClient:
+        """Return a client without a login, which reads the account's journal."""
+        ...
+
+    def resumed(self) -> AbstractAsyncContextManager[AsyncClient]:
+        """
+        Return a client with the saved login, which makes no request.
+
+        Raises:
+            NotLoggedIn: No login is saved.
+        """
+        ...
+
+    async def status(self, *, is_logging_in: bool) -> AccountStatus:
+        """Return the state that the owner has stored, unless its worker has died."""
+        ...
+
+    def log_in(self, asks_phone: bool) -> AsyncIterator[LoginProgress]:
+        """Log the account in, and yield each step."""
+        ...
+
+    async def begin_login(self) -> None:
+        """
+        Store that the login of this account is made in this process.
+
+        Raises:
+            GatewayProblem: Another process makes it.
+        """
+        ...
+
+
+class DatabaseAccount(StoredReads, OwnerCalls):
+    """
+    An account that this process does not run.
+
+    Args:
+        numbered: The account.
+        place: What is stored of it.
+        records: Stores the promise to make a queued send.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self, numbered: NumberedAccount, place: AccountPlace, records: RecordStore, clock: Callable[[], float]
+    ) -> None:
+        self.number = numbered.number
+        self.name = numbered.name
+        self.newest = 0
+        """Number of the newest stored event that this process knows."""
+        self._place = place
+        self._records = records
+        self._clock = clock
+        self._logins = LoginWatch(place.log_in, lambda: None)
+        self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
+        """The newest events without a gap between them, so that not every reader has to read the journal."""
+        self._reading = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"DatabaseAccount({self.number})"
+
+    @property
+    def client(self) -> AsyncClient:
+        """The client that reads the journal; it has no login."""
+        return self._place.reader()
+
+    @property
+    def is_logging_in(self) -> bool:
+        """Whether a login is made in this process."""
+        return self._logins.is_active
+
+    async def wait_for_login(self, seconds: float) -> None:
+        """Return once no login is in progress, or after some seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._logins.wait()
+
+    async def close(self) -> None:
+        """Stop a login in progress."""
+        await self._logins.cancel()
+
+    async def status(self) -> AccountStatus:
+        """Return the account's state, as its owner has stored it."""
+        return await self._place.status(is_logging_in=self.is_logging_in)
+
+    async def measure(self) -> AccountMeasurement:
+        """Return the account's state in numbers."""
+        return await self.client.measure()
+
+    async def refuse(self) -> NoReturn:
+        """
+        Refuse a call that only the owner of the account can make.
+
+        Raises:
+            NotLoggedIn: No login is saved.
+            LoggedOut: The login has ended.
+            GatewayProblem: The account has no owner now.
+        """
+        await self._require_login()
+        raise GatewayProblem(
+            "unavailable", "No worker runs this account at this moment; repeat the request.", retry_after=_RETRY_AFTER
+        )
+
+    async def _require_login(self) -> None:
+        """
+        Check that the saved login has not ended.
+
+        Raises:
+            NotLoggedIn: No login is saved.
+            LoggedOut: The login has ended.
+        """
+        async with self._place.resumed() as client:
+            if client.state is LoginState.LOGGED_OUT:
+                raise LoggedOut("The login of this account has ended; log in again.", reason="restored_session_expired")
+
+    # -- login -------------------------------------------------------------------------------------------------------
+
+    async def begin_login(self, method: LoginMethod) -> LoginStatus:
+        """Begin a login in this process, or return the one in progress."""
+        if not self.is_logging_in:
+            await self._place.begin_login()
+        return self._logins.begin(asks_phone=method == "push")
+
+    def login(self) -> LoginStatus | None:
+        """Return the latest login of this process."""
+        return self._logins.status
+
+    def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
+        """Yield the present step of the login and each further one."""
+        return self._logins.watch()
+
+    async def cancel_login(self) -> bool:
+        """Stop a login in progress."""
+        return await self._logins.cancel()
+
+    async def check(self) -> AccountStatus:
+        """Return the stored state: without an owner, the platform is not asked."""
+        return await self.status()
+
+    # -- sends -------------------------------------------------------------------------------------------------------
+
+    async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
+        """Store a text for the owner, and wait for the outcome of the send."""
+        if not isinstance(content, TextContent):
+            await self.refuse()
+        await self._require_login()
+        sent = await self.enqueue(to, content.text, key=key)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                while True:
+                    row = await self.required_send(sent.client_id)
+                    if row.state not in {"queued", "sending"}:
+                        return _outcome(row)
+                    await asyncio.sleep(_LOOK_AT_SEND)
+        row = await self.required_send(sent.client_id)
+        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
+        """Store a text in the outbox; the owner sends it."""
+        row = await self.find_send(key=key) if key else None
+        if row is None:
+            async with self._place.resumed() as client:
+                row = await client.queue_text(to, text, key=key or own_key())
+        if (row.kind, row.text) != ("text", text):
+            raise GatewayProblem("key-reused", "Use a new Idempotency-Key for another message.")
+        if row.state == "queued":
+            await store_promise(self._records, self.number, row.number, self._clock())
+        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    # -- contacts ----------------------------------------------------------------------------------------------------
+
+    async def list_contacts(self) -> list[Contact]:
+        """Return all contacts of the saved login."""
+        async with self._place.resumed() as client:
+            return list(client.contacts)
+
+    async def find_contact(self, which: str | int) -> Contact:
+        """Return a contact of the saved login."""
+        async with self._place.resumed() as client:
+            return await client.find_contact(which)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    async def read_events(
+        self, after: int, *, limit: int, since: float = 0, until: float = 0
+    ) -> list[AccountEvent]:  # fmt: skip
+        """Return the events after a number, in the order of arrival; none before the first login."""
+        try:
+            if since or until:
+                return await self.list_events(after, since=since, until=until, limit=limit)
+            async with self._reading:  # readers that wait for the same events read them once
+                if not self._has_recent(after):
+                    found = await self.list_events(after, since=0, until=0, limit=limit)
+                    if found and found[-1].event.number >= self.newest:
+                        self.newest = found[-1].event.number
+                        self._recent = deque(found, maxlen=_RECENT)
+                    return found
+        except NotLoggedIn:
+            return []
+        return [each for each in self._recent if each.event.number > after][:limit]
+
+    def _has_recent(self, after: int) -> bool:
+        return bool(
+            self._recent
+            and self._recent[0].event.number <= after + 1
+            and self._recent[-1].event.number >= self.newest
+        )  # fmt: skip
+
+    async def find_event(self, number: int) -> AccountEvent | None:
+        """Return an event by its number, with the names to show."""
+        event = await self.find_message(number)
+        return None if event is None else (await self._named([event]))[0]
+
+    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
+        """Return stored events in the order of arrival."""
+        return await self._named(await self.client.read_events(after, since=since, until=until, limit=limit))
+
+    async def _named(self, events: list[Event]) -> list[AccountEvent]:
+        """Return events with the names to show."""
+        parts = [{part: getattr(event, part, None) or "" for part in ("chat", "sender")} for event in events]
+        ids = {contact_id for each in parts for contact_id in each.values() if contact_id}
+        people = [*await self.client.find_people(ids)] if ids else []
+        names = {contact.id: contact.display_name for contact in people}
+        return [
+            AccountEvent(
+                account=self.number, event=event, chat_name=names.get(each["chat"], ""),
+                sender_name=names.get(each["sender"], ""),
+            )
+            for event, each in zip(events, parts, strict=True)
+        ]  # fmt: skip
+
+
+def _outcome(row: Outgoing) -> Sent:
+    """
+    Return a send that has an outcome.
+
+    Raises:
+        ApiError: The platform has refused it.
+        SendOutcomeUnknown: It may have been sent.
+    """
+    if row.state == "failed":
+        raise ApiError("The platform refused the send.", ret=row.ret)
+    if row.state == "unknown":
+        raise SendOutcomeUnknown("The message may or may not have been sent; check the chat before you send it again.")
+    return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)

@@ -1,0 +1,139 @@
+"""Gateways in this process that share a database, with a sandbox instead of the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from tests.gateway.conftest import SERVER, HoldingLoopback
+
+from webwx.client.accounts import Accounts
+from webwx.cluster.leased import LeasedOwnership
+from webwx.gateway.app import Gateway
+from webwx.gateway.clustered import ClusterGateway, ClusterStorage, NodeAddress
+from webwx.gateway.config import GatewayConfig
+from webwx.gateway.local_account import LocalAccount
+from webwx.model.messages import TextMessage
+from webwx.storage.account_folder import login_name
+from webwx.storage.leases import LeaseTimes
+from webwx.storage.open import open_leases, open_shared_storage, open_storage
+from webwx.transport.runner import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tests.postgres import TemporarySchema
+
+    from webwx.client.state import StateChange
+    from webwx.gateway.bots import HostedBots
+    from webwx.gateway.port import AccountEvent, AccountStatus
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.world import World
+    from webwx.storage.base import Storage
+
+PASSPHRASE = "three words long"
+
+TIMES = LeaseTimes(lease=60, heartbeat=0.5)
+"""A lease that a busy machine cannot exceed."""
+
+
+class Node:
+    """A running gateway of a cluster."""
+
+    def __init__(self, gateway: Gateway, port: ClusterGateway, ownership: LeasedOwnership, world: World) -> None:
+        self.gateway = gateway
+        self.port = port
+        self.ownership = ownership
+        self.world = world
+
+    async def log_in(self, name: str = "default", who: str = "me") -> int:
+        """Log an account in with its phone at this gateway, and return its number."""
+        account = await self.port.add_account(name)
+        await account.begin_login("qr")
+        async for status in account.watch_login():
+            match status.state:
+                case "code":
+                    self.world.scan(who)
+                case "scanned":
+                    self.world.confirm()
+                case "failed":
+                    raise AssertionError(status.error)
+        return account.number
+
+    async def until_owned(self, number: int) -> LocalAccount:
+        """Wait until this gateway runs an account and polls for its events, and return it."""
+        async with asyncio.timeout(20):
+            while not isinstance(account := self.port.account(number), LocalAccount):  # noqa: ASYNC110 - it depends on other processes
+                await asyncio.sleep(0.02)
+            await account.syncing.wait()
+        return account
+
+    async def until_text(self, text: str, account: int) -> AccountEvent:
+        """Wait until a text has arrived, and return it."""
+        cursor = ""
+        async with asyncio.timeout(20):
+            while True:
+                await self.port.wait_for_events([account], cursor, wait=20)
+                page = await self.port.read_events([account], cursor, limit=500)
+                cursor = page.cursor
+                for account_event in page.events:
+                    if isinstance(account_event.event, TextMessage) and account_event.event.text == text:
+                        return account_event
+
+    async def until_state(self, number: int, state: str) -> AccountStatus:
+        """Wait until an account has a state, and return it."""
+        async with asyncio.timeout(20):
+            while True:
+                status = await self.port.account(number).status()
+                if status.state == state:
+                    return status
+                await asyncio.sleep(0.02)
+
+    async def until_error(self, number: int, error: str) -> AccountStatus:
+        """Wait until the state of an account has an error, and return it."""
+        async with asyncio.timeout(20):
+            while True:
+                status = await self.port.account(number).status()
+                if status.error == error:
+                    return status
+                await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def node(
+    schema: TemporarySchema, sandbox: SandboxCore, folder: Path, *, capacity: int = 10, bots: HostedBots | None = None
+) -> AsyncIterator[Node]:
+    """Start a gateway on the database."""
+    world, carrier = sandbox.world, HoldingLoopback(sandbox)
+
+    def make_accounts(storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
+        return Accounts(
+            storage, server=SERVER, transport=carrier, clock=world.clock.now, timeouts=Timeouts(retry=0),
+            on_state=on_state,
+        )  # fmt: skip
+
+    def open_plain() -> Storage:
+        return open_storage(schema.url, passphrase=PASSPHRASE)
+
+    async with contextlib.AsyncExitStack() as opened:
+        leases = open_leases(schema.url, TIMES)
+        opened.push_async_callback(leases.close)
+        ownership = LeasedOwnership(leases, TIMES)
+        owned = open_shared_storage(schema.url, ownership.member, passphrase=PASSPHRASE)
+        opened.push_async_callback(owned.close)
+        shared = open_plain()
+        opened.push_async_callback(shared.close)
+        records = shared.records()
+        port = ClusterGateway(
+            ClusterStorage(owned, shared, open_plain), NodeAddress(ownership.worker, f"http://{folder.name}", capacity),
+            ownership, leases, make_accounts, lambda account, host: login_name(account, host=host, server=SERVER),
+            folder, records, bots=bots, clock=world.clock.now,
+        )  # fmt: skip
+        gateway = Gateway(GatewayConfig(), records, port, folder / "gateway-files", bots=bots, clock=world.clock.now)
+        await gateway.start()
+        try:
+            yield Node(gateway, port, ownership, world)
+        finally:
+            await gateway.close()

@@ -1,0 +1,53 @@
+"""What all gateways of a database know of its accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.gateway.cluster_nodes import node
+from tests.postgres import TemporarySchema, new_schema
+
+from webwx.storage.leases import LeaseTimes
+from webwx.storage.postgres.leases import PostgresLeases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.sandbox.core import SandboxCore
+
+pytestmark = pytest.mark.verify
+
+
+@pytest.fixture
+def schema() -> TemporarySchema:
+    return new_schema()
+
+
+async def test_labels_and_settings_are_known_everywhere(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with (
+        node(schema, sandbox, tmp_path / "a", capacity=0) as one,
+        node(schema, sandbox, tmp_path / "b", capacity=0) as other,
+    ):
+        number = (await one.port.add_account("work")).number
+        await one.port.label_account(number, "My work")
+        await other.port.directory.refresh()
+        assert [(status.number, status.label) for status in await other.port.list_accounts()] == [(number, "My work")]
+
+
+async def test_the_state_of_an_account_whose_worker_has_died_is_not_online(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        number = await front.log_in()
+        leases = PostgresLeases(schema.url, LeaseTimes())
+        await leases.join("dead", "", 10)
+        while not await leases.claim("dead"):  # noqa: ASYNC110 - the login may hold the account's row for a moment
+            await asyncio.sleep(0.02)
+        await leases.close()
+        await asyncio.to_thread(schema.execute, "UPDATE workers SET expires = now() - interval '1 second'")
+        status = await front.until_error(number, "The worker of this account has died; another one takes the account.")
+        assert status.state == "degraded"

@@ -1,0 +1,104 @@
+"""Gateways that share a database: what each answers for the accounts that it runs, and for those of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.gateway.cluster_nodes import node
+from tests.postgres import TemporarySchema, new_schema
+
+from webwx.gateway.database_account import DatabaseAccount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.sandbox.core import SandboxCore
+
+pytestmark = pytest.mark.verify
+
+
+@pytest.fixture
+def schema() -> TemporarySchema:
+    return new_schema()
+
+
+async def test_an_account_logs_in_at_a_gateway_that_runs_none_and_another_one_runs_it(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+        node(schema, sandbox, tmp_path / "worker") as worker,
+    ):
+        number = await front.log_in("work")
+        account = await worker.until_owned(number)
+        assert account.name == "work"
+        status = await front.until_state(number, "online")
+        assert (status.name, status.nickname) == ("work", "小明")
+        assert isinstance(front.port.account(number), DatabaseAccount)
+        login = account.login()
+        assert login is not None
+        assert login.state == "confirmed"
+
+
+async def test_an_account_is_handed_over_and_its_owner_is_known(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        async with node(schema, sandbox, tmp_path / "a") as first:
+            number = await first.log_in()
+            await first.until_owned(number)
+            await front.until_state(number, "online")
+            assert await first.port.elsewhere(number) is None
+            owner = await front.port.elsewhere(number, is_fresh=True)
+            assert owner is not None
+            assert owner.address == "http://a"
+            assert first.port.owns(number, owner.epoch)
+            assert not first.port.owns(number, owner.epoch + 1)
+            assert not front.port.owns(number, owner.epoch)
+        assert await front.port.elsewhere(number, is_fresh=True) is None
+        await front.until_state(number, "degraded")
+        async with node(schema, sandbox, tmp_path / "b") as second:
+            await second.until_owned(number)
+            next_owner = await front.port.elsewhere(number, is_fresh=True)
+            assert next_owner is not None
+            assert (next_owner.address, next_owner.epoch) == ("http://b", owner.epoch + 1)
+
+
+async def test_a_login_in_progress_is_found_by_the_other_gateways(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with (
+        node(schema, sandbox, tmp_path / "a", capacity=0) as one,
+        node(schema, sandbox, tmp_path / "b", capacity=0) as other,
+    ):
+        account = await one.port.add_account("work")
+        await account.begin_login("qr")
+        await other.port.directory.load()
+        place = await other.port.elsewhere(account.number)
+        assert place is not None
+        assert (place.address, place.epoch) == ("http://a", 0)
+        assert one.port.owns(account.number, 0)
+        assert not other.port.owns(account.number, 0)
+        assert (await account.status()).state == "logging_in"
+        await account.cancel_login()
+
+
+async def test_a_removed_account_is_run_by_no_process_until_its_next_login(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "a") as worker:
+        number = await worker.log_in("work")
+        await worker.until_owned(number)
+        assert await worker.port.remove_account(number)
+        assert worker.port.find_account("work") is None
+        await asyncio.to_thread(_until_unwanted, schema)
+        again = await worker.log_in("work")
+        assert again == number + 1
+        await worker.until_owned(again)
+
+
+def _until_unwanted(schema: TemporarySchema) -> None:
+    while schema.execute("SELECT count(*) FROM accounts WHERE wanted OR worker IS NOT NULL").strip() != "0":
+        pass
