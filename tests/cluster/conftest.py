@@ -8,7 +8,7 @@ import os
 import time
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from tests.cli.conftest import PATIENCE, Sandbox, Shell, running_sandbox
@@ -113,13 +113,19 @@ class RunningWorker:
         os.kill(self.pid, number)
 
 
+class Process(Protocol):
+    """A process that shares the database."""
+
+    id: str
+
+
 class Deployment:
     """A database with the logins of two people, and the workers that a test starts on it."""
 
     def __init__(
         self, shell: Shell, sandbox: Sandbox, schema: TemporarySchema, folder: Path, record: Callable[[str, str], None]
     ) -> None:
-        self._record = record
+        self.record = record
         self.shell = shell
         self.sandbox = sandbox
         self.schema = schema
@@ -156,7 +162,7 @@ class Deployment:
                 with contextlib.suppress(ProcessLookupError):  # a test has killed it
                     process.kill()
                 _, errors = process.communicate(timeout=PATIENCE)
-                self._record("the stderr of a worker", errors)
+                self.record("the stderr of a worker", errors)
 
     def account(self, name: str) -> int:
         """Return the number of the account that is logged in under a name."""
@@ -204,7 +210,7 @@ class Deployment:
         found = [line.split("|") for line in rows.splitlines()]
         return {int(account): (None if worker == "-" else worker, int(epoch)) for account, worker, epoch in found}
 
-    def owned_by(self, worker: RunningWorker) -> int:
+    def owned_by(self, worker: Process) -> int:
         """Return how many accounts a worker owns."""
         return sum(owner == worker.id for owner, _ in self.owners.values())
 

@@ -15,11 +15,11 @@ from click.core import ParameterSource
 from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import configure_logging, log_format_option
+from webwx.cli.node import NodeOptions, accounts_of, gateway_of, node_options, open_node, rate_limit_of, until_drained
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
-from webwx.client.accounts import Accounts
 from webwx.errors import InvalidRequest, InvalidSettings
 from webwx.storage.atomic_write import write_private
 
@@ -27,19 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
-    from webwx.client.rate_limit import RateLimit
-    from webwx.client.state import StateChange
-    from webwx.gateway.bots import AssignedBot
-    from webwx.gateway.config import GatewayConfig
+    from webwx.cluster.leased import LeasedOwnership
+    from webwx.gateway.app import Gateway
+    from webwx.gateway.bots import AssignedBot, HostedBots
+    from webwx.gateway.config import GatewayConfig, LimitsTable
     from webwx.gateway.keys import ApiKey, KeyRing
     from webwx.settings import Settings
-    from webwx.storage.base import RecordStore, Storage
+    from webwx.storage.base import RecordStore
 
 _PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free one with --port 0."
-
-_PATIENCE = 300.0
-"""Seconds that a send may wait for the rate limit before it is answered with 429."""
-
 
 _CONFIG_HELP = "Configuration file.  [default: gateway.toml beside the logins]"
 
@@ -77,26 +73,32 @@ class _ServeGroup(click.Group):
     endless=True,
 )
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free port.  [default: 8791]")
-@click.option("--listen", "address", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--listen", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option(
     "--behind-proxy", metavar="ADDRESS", help="Address of a reverse proxy that ends TLS; its headers are trusted."
 )
 @_config_option
 @_bot_option
+@node_options
 @log_format_option
 def serve(
     session: Session,
     port: int | None,
-    address: str | None,
+    listen: str | None,
     behind_proxy: str | None,
     file: str | None,
     targets: tuple[str, ...],
+    **node: Any,
 ) -> Coroutine[Any, Any, None]:
     """
-    Serve all accounts of this machine to other programs, over HTTP.
+    Serve all accounts of this machine, or of a shared database, to other programs, over HTTP.
 
     Programs call the API at /api/v1 with a key from 'webwx serve key create'. Open the printed link in a browser to log
     accounts in. Only this machine can connect, unless TLS or a proxy is set up. SIGHUP rereads the limits.
+
+    With --storage postgresql://…, any number of processes on several machines serve the accounts of one database: each
+    runs its share of them, and forwards the requests for the others. --capacity, --address, --lease and --heartbeat are
+    for such a database only.
     """
     context = click.get_current_context()
     if context.invoked_subcommand is not None:
@@ -106,12 +108,16 @@ def serve(
                 f"'{context.invoked_subcommand}'; see 'webwx serve {context.invoked_subcommand} --help'."
             )
         return _nothing()
-    _require_extra()
+    require_extra()
     path = _config_path(session.settings, file)
-    bots = _load_bots(session, _read_config(path), path, targets)
+    bots = load_bots(session, _read_config(path), path, targets)
     given = context.ensure_object(Given)
     configure_logging(is_debugging=False, is_verbose=given.verbose, log_format=given.log_format)
-    return _run(session, port, address, behind_proxy, path, bots)
+
+    def read() -> GatewayConfig:
+        return _with_options(_read_config(path), port, listen, behind_proxy)
+
+    return _run(session, read, bots, NodeOptions(**node))
 
 
 async def _nothing() -> None:
@@ -119,44 +125,24 @@ async def _nothing() -> None:
 
 
 async def _run(
-    session: Session,
-    port: int | None,
-    address: str | None,
-    behind_proxy: str | None,
-    path: Path,
-    assigned: list[AssignedBot],
+    session: Session, read: Callable[[], GatewayConfig], assigned: list[AssignedBot], options: NodeOptions
 ) -> None:
-    from webwx.gateway.app import Gateway
     from webwx.gateway.bots import HostedBots
-    from webwx.gateway.local import LocalGateway
     from webwx.gateway.running import claim
     from webwx.gateway.serve import on_hangup
     from webwx.gateway.serve import serve as serve_gateway
 
     settings = session.settings
-
-    def read() -> GatewayConfig:
-        return _with_options(_read_config(path), port, address, behind_proxy)
-
     config = read()
-    listener = _listen(config)
+    listener = open_listener(config)
     browser_url = config.browser_url(listener.url)
     async with AsyncExitStack() as opened:
         opened.callback(listener.socket.close)
         opened.enter_context(claim(settings.home, listener.url, browser_url))
-        storage = await opened.enter_async_context(session.storage())
-        records = storage.records()
         bots = HostedBots(assigned)
-        gateway = Gateway(
-            config,
-            records,
-            LocalGateway(
-                lambda on_state: _accounts(settings, storage, on_state), settings.home, records, bots=bots,
-                limits=lambda: gateway.config.limits, rate_limit=_rate_limit(settings),
-            ),
-            settings.home / "gateway-files",
-            bots=bots,
-        )  # fmt: skip
+        gateway, ownership = await opened.enter_async_context(
+            _open_gateway(session, config, options, listener.url, bots, lambda: gateway.config.limits)
+        )
         code = await gateway.sessions.create_code()
 
         def reread() -> None:
@@ -183,10 +169,38 @@ async def _run(
             )  # fmt: skip
 
         on_hangup(reread)
-        await serve_gateway(gateway, listener, announce)
+        serving = serve_gateway(gateway, listener, announce)
+        await (serving if ownership is None else until_drained(serving, ownership))
 
 
-def _require_extra() -> None:
+@asynccontextmanager
+async def _open_gateway(
+    session: Session, config: GatewayConfig, options: NodeOptions, url: str, bots: HostedBots,
+    limits: Callable[[], LimitsTable],
+) -> AsyncIterator[tuple[Gateway, LeasedOwnership | None]]:  # fmt: skip
+    """Open the gateway of this machine's accounts, or of a database that several machines share."""
+    settings = session.settings
+    if settings.storage:
+        opening = open_node(
+            settings, settings.storage, options, address=options.address_of(url), bots=bots, limits=limits,
+            on_open=lambda account, bots: None,  # noqa: ARG005
+        )  # fmt: skip
+        async with opening as node:
+            yield gateway_of(node, settings, config, bots=bots, answers_clients=True), node.ownership
+        return
+    from webwx.gateway.app import Gateway
+    from webwx.gateway.local import LocalGateway
+
+    async with session.storage() as storage:
+        records = storage.records()
+        port = LocalGateway(
+            lambda on_state: accounts_of(settings, storage, on_state), settings.home, records, bots=bots,
+            limits=limits, rate_limit=rate_limit_of(settings),
+        )  # fmt: skip
+        yield Gateway(config, records, port, settings.home / "gateway-files", bots=bots), None
+
+
+def require_extra() -> None:
     """
     Check that the extra is installed.
 
@@ -201,7 +215,7 @@ def _require_extra() -> None:
         raise CommandFailed("The gateway needs more packages: pip install 'webwx[gateway]'.") from None
 
 
-def _load_bots(session: Session, config: GatewayConfig, path: Path, targets: tuple[str, ...]) -> list[AssignedBot]:
+def load_bots(session: Session, config: GatewayConfig, path: Path, targets: tuple[str, ...]) -> list[AssignedBot]:
     """
     Load the bots of the configuration and of the command line; the programs are run as modules.
 
@@ -234,6 +248,21 @@ def _config_path(settings: Settings, file: str | None) -> Path:
     return Path(file) if file else settings.home / FILE_NAME
 
 
+def read_config(session: Session, file: str | None) -> tuple[Path, GatewayConfig]:
+    """
+    Return the path of the configuration file, and the configuration.
+
+    Args:
+        session: The run of the command.
+        file: The path that the user has given; None: the file in the folder of the logins.
+
+    Raises:
+        InvalidSettings: The file cannot be read, or has a setting that is unknown or invalid.
+    """
+    path = _config_path(session.settings, file)
+    return path, _read_config(path)
+
+
 def _read_config(path: Path) -> GatewayConfig:
     from webwx.gateway.config import read_gateway_config
 
@@ -250,7 +279,7 @@ def _with_options(
     return msgspec.structs.replace(config, listen=listen)
 
 
-def _listen(config: GatewayConfig) -> Any:
+def open_listener(config: GatewayConfig) -> Any:
     """
     Open the port.
 
@@ -271,18 +300,6 @@ def _listen(config: GatewayConfig) -> Any:
 def _reason_of(error: OSError) -> str:
     """Return why an address is not available, without the address, which Python appends."""
     return (error.strerror or str(error)).partition(" (while attempting")[0]
-
-
-def _accounts(settings: Settings, storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
-    """Return the accounts of the command line."""
-    limit = None if settings.effective_rate_limit is None else _rate_limit(settings)
-    return Accounts(storage, **settings.for_client(), keep=settings.keep, rate_limit=limit, on_state=on_state)
-
-
-def _rate_limit(settings: Settings) -> RateLimit:
-    """Return the numbers of the rate limit; no request to the gateway waits for it without an end."""
-    limits = settings.limits
-    return limits if limits.patience is not None else msgspec.structs.replace(limits, patience=_PATIENCE)
 
 
 serve_group = cast("click.Group", serve)  # `command` returns an object of the class that it gets
@@ -316,7 +333,7 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
 
     Nothing is started, but the programs of the bots are loaded, which runs them as modules.
     """
-    _require_extra()
+    require_extra()
     from webwx.gateway.fallback import channels_of
     from webwx.gateway.running import find_running
     from webwx.gateway.serve import check_certificate
@@ -327,7 +344,7 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
     config.check()
     check_certificate(config)
     channels_of(config.fallback)
-    bots = [assigned.bot.name for assigned in _load_bots(session, config, path, targets)]
+    bots = [assigned.bot.name for assigned in load_bots(session, config, path, targets)]
     async with _records(settings) as records:
         keys = len(await records.find("key"))
     running = find_running(settings.home)

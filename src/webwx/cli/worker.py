@@ -1,28 +1,28 @@
 """
 `webwx worker`: run accounts of a database that several machines share.
 
-Each worker runs its share of the accounts; when it ends or dies, the others take its accounts.
+Each worker runs its share of the accounts; when it ends or dies, the others take its accounts. It answers requests that
+the gateways of the database forward to it, and no others.
 """
 
 from __future__ import annotations
 
-import socket
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from webwx.cli.exits import BadInput
 from webwx.cli.logs import configure_logging, log_format_option
+from webwx.cli.node import NodeOptions, gateway_of, node_options, open_node, until_drained
 from webwx.cli.option_values import Given
-from webwx.cli.run import find_bots, split_target
+from webwx.cli.serve import load_bots, open_listener, read_config, require_extra
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from webwx.bot.bot import Bot
+    from webwx.gateway.config import GatewayConfig
     from webwx.model.login import Account
-
-CAPACITY = 5_000
-"""Number of accounts that a worker takes at most, by default."""
 
 
 @command(
@@ -31,28 +31,17 @@ CAPACITY = 5_000
     examples=(
         "webwx worker --storage postgresql://db.example/webwx",
         "webwx worker bot.py --capacity 200",
+        "webwx worker --listen 10.0.0.5:8792 --address worker-1.internal",
     ),
 )
 @click.option(
-    "--capacity", type=click.IntRange(1), default=CAPACITY, show_default=True,
-    help="Number of accounts that this worker takes at most; workers share the accounts in this proportion.",
+    "--listen", default="127.0.0.1:0", show_default=True, metavar="ADDRESS:PORT",
+    help="Where it listens for requests that the gateways of the database forward; 0: any free port.",
 )  # fmt: skip
-@click.option(
-    "--address", metavar="TEXT", help="Name of this worker in 'webwx cluster status'; default: the host name."
-)
-@click.option(
-    "--lease", type=float, default=15.0, show_default=True, metavar="SECONDS",
-    help="Time after which the accounts of a dead worker are taken; the same for all workers.",
-)  # fmt: skip
-@click.option(
-    "--heartbeat", type=float, default=5.0, show_default=True, metavar="SECONDS",
-    help="Time between two renewals of the lease; at most a third of it.",
-)  # fmt: skip
+@node_options
 @log_format_option
 @click.argument("targets", metavar="[FILE[:NAME]]...", type=click.Path(), nargs=-1)
-async def worker(
-    session: Session, targets: tuple[str, ...], capacity: int, address: str | None, lease: float, heartbeat: float
-) -> None:
+async def worker(session: Session, targets: tuple[str, ...], listen: str, **node: Any) -> None:
     """
     Run accounts of a database that several machines share.
 
@@ -60,24 +49,21 @@ async def worker(
     the files on them: a bot runs on the account that it names, or on every account. If a worker dies, the others take
     its accounts after the time of the lease. SIGTERM, Ctrl-C and 'webwx cluster drain' hand the accounts over: running
     handlers have ten seconds to finish, and the worker exits.
-    """
-    from webwx.cluster.leased import LeasedOwnership
-    from webwx.cluster.saved_accounts import SavedAccounts
-    from webwx.cluster.worker import ClusterWorker
-    from webwx.storage.leases import LeaseTimes
-    from webwx.storage.open import open_leases, open_shared_storage
 
-    settings, given = session.settings, click.get_current_context().ensure_object(Given)
-    times = LeaseTimes(lease=lease, heartbeat=heartbeat)
-    leases = open_leases(session.require_database(), times)
-    bots = find_bots(session, [split_target(target) for target in targets]) if targets else []
-    _check(bots)
+    'webwx serve' does the same and answers clients too. A worker answers only requests that such a process forwards.
+    """
+    require_extra()
+    from webwx.gateway.bots import HostedBots
+    from webwx.gateway.serve import serve as serve_gateway
+
+    url, options, settings = session.require_database(), NodeOptions(**node), session.settings
+    options.times.check()
+    path, config = read_config(session, None)
+    config = _listening(config, listen)
+    bots = HostedBots(load_bots(session, config, path, targets))
+    given = click.get_current_context().ensure_object(Given)
     configure_logging(is_debugging=False, is_verbose=given.verbose, log_format=given.log_format)
-    ownership = LeasedOwnership(leases, times)
-    storage = open_shared_storage(
-        session.require_database(), ownership.member, passphrase=settings.passphrase,
-        retention_days=settings.retention_days,
-    )  # fmt: skip
+    listener = open_listener(config)
 
     def report(account: Account, count: int) -> None:
         session.output.result(
@@ -85,38 +71,32 @@ async def worker(
             event="account", nickname=account.nickname, id=account.id, host=account.host, bots=count,
         )  # fmt: skip
 
-    accounts = SavedAccounts(
-        storage, bots, on_ready=report, proxy=settings.proxy, allowed_hosts=settings.allowed_hosts,
-        desktop=settings.desktop, keep=settings.keep, rate_limit=settings.effective_rate_limit, clock=ownership.clock,
-    )  # fmt: skip
-    session.output.result(
-        f"Worker {ownership.worker} takes up to {capacity:,} accounts of {storage.place}.",
-        event="worker", worker=ownership.worker, capacity=capacity, database=storage.place,
-    )  # fmt: skip
-    try:
-        await ClusterWorker(ownership, accounts).run(address or socket.gethostname(), capacity=capacity)
-    finally:
-        await storage.close()
-        await leases.close()
+    async with AsyncExitStack() as opened:
+        opened.callback(listener.socket.close)
+        opening = open_node(
+            settings, url, options, address=options.address_of(listener.url), bots=bots,
+            limits=lambda: config.limits, on_open=report,
+        )  # fmt: skip
+        parts = await opened.enter_async_context(opening)
+        gateway = gateway_of(parts, settings, config, bots=bots, answers_clients=False)
+        session.output.result(
+            f"Worker {parts.ownership.worker} takes up to {options.capacity:,} accounts of "
+            f"{parts.storage.place}.",
+            event="worker", worker=parts.ownership.worker, capacity=options.capacity,
+            database=parts.storage.place,
+        )  # fmt: skip
+        await until_drained(serve_gateway(gateway, listener, lambda: None), parts.ownership)
 
 
-def _check(bots: list[Bot]) -> None:
+def _listening(config: GatewayConfig, listen: str) -> GatewayConfig:
     """
-    Raise an error unless the bots can run on the accounts of a worker.
+    Return a configuration with another listener.
 
     Raises:
-        BadInput: A bot cannot run on them.
+        BadInput: The text is not an address with a port.
     """
-    from webwx.bot.bot import check
-
-    for bot in bots:
-        if bot.own_client_settings:
-            raise BadInput(
-                f"The bot {bot.name!r} sets {bot.own_client_settings[0]}=, which a worker decides for its accounts; "
-                "remove it."
-            )
-    if bots:
-        try:
-            check(*bots)
-        except (TypeError, ValueError) as error:
-            raise BadInput(str(error)) from None
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise BadInput("--listen takes an address and a port, such as 10.0.0.5:8792.")
+    table = msgspec.structs.replace(config.listen, host=host.strip("[]"), port=int(port))
+    return msgspec.structs.replace(config, listen=table)

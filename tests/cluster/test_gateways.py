@@ -1,0 +1,165 @@
+"""Several gateways that serve the accounts of one database: gateways as processes, with a sandbox as the platform."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.conftest import PNG
+from tests.cluster.conftest import LEASE, wait_until
+from tests.cluster.gateways import EventStream, gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.conftest import Deployment
+    from tests.cluster.gateways import RunningGateway
+
+pytestmark = pytest.mark.verify
+
+SLACK = 1.0
+"""Seconds within which an account is taken over after a lease has expired."""
+
+
+def are_online(node: RunningGateway) -> bool:
+    return node.states() == {"one": "online", "two": "online"}
+
+
+def texts(node: RunningGateway, account: int) -> list[str]:
+    events = node.get(f"/events?accounts={account}&limit=500")["events"]
+    return [event["data"].get("text", "") for event in events]
+
+
+@contextmanager
+def two_gateways(deployment: Deployment) -> Iterator[tuple[RunningGateway, RunningGateway]]:
+    """Start two gateways, and return the owner of 小明's account first."""
+    with gateway(deployment, "a") as one, gateway(deployment, "b", key=one.key) as other:
+        wait_until(lambda: (deployment.owned_by(one), deployment.owned_by(other)) == (1, 1))
+        wait_until(lambda: are_online(one) and are_online(other))
+        owner, _ = deployment.owners[deployment.account("one")]
+        yield (one, other) if owner == one.id else (other, one)
+
+
+def test_a_gateway_without_capacity_answers_for_the_accounts_of_another(deployment: Deployment) -> None:
+    with gateway(deployment, "front", "--capacity", "0") as front, gateway(deployment, "node") as node:
+        wait_until(lambda: are_online(front))
+        assert (deployment.owned_by(front), deployment.owned_by(node)) == (0, 2)
+        account = front.number("one")
+        assert account == node.number("one")
+        deployment.sandbox.say("lilei", "me", "hello")
+        wait_until(lambda: "hello" in texts(front, account))
+        sent = front.call("POST", "/notify?account=one", {"text": "through the front"})
+        assert sent.status in {201, 202}, sent
+        wait_until(lambda: deployment.states() == ["sent"])
+
+
+def test_the_accounts_of_a_worker_are_used_through_a_gateway(deployment: Deployment) -> None:
+    with deployment.worker() as worker, gateway(deployment, "front", "--capacity", "0") as front:
+        wait_until(lambda: deployment.owned_by(worker) == 2)
+        wait_until(lambda: are_online(front))
+        sent = front.call("POST", "/accounts/one/messages", {"to": "filehelper", "text": "for the worker"})
+        assert sent.status == 201, sent
+        address = next(line["address"] for line in deployment.workers() if line["worker"] == worker.id)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{address}/api/v1/health", timeout=20)
+        with closing(refused.value):
+            assert refused.value.code == 403
+
+
+def test_requests_at_another_gateway_reach_the_owner(deployment: Deployment) -> None:
+    with two_gateways(deployment) as (owner, other):
+        account = f"/accounts/{other.number('one')}"
+        sent = other.call("POST", f"{account}/messages", {"to": "filehelper", "text": "to recall"})
+        assert sent.status == 201, sent
+        recalled = other.call("POST", f"{account}/sends/{sent.value['id']}/recall")
+        assert recalled.status == 204, recalled
+
+        content = base64.b64encode(PNG).decode()
+        deployment.sandbox.control("picture", **{"from": "lilei", "to": "me", "name": "a.png", "content": content})
+        wait_until(lambda: bool(numbers(other, "type", "message.image")))
+        (number,) = numbers(other, "type", "message.image")
+        media = other.call("GET", f"{account}/messages/{number}/media")
+        assert media.status == 200, media
+        assert media.body
+        assert other.get(account)["state"] == owner.get(account)["state"] == "online"
+
+
+def numbers(node: RunningGateway, field: str, value: str) -> list[int]:
+    events = node.get("/events?accounts=one&limit=500")["events"]
+    return [each["number"] for each in events if ({**each["data"], **each}).get(field) == value]
+
+
+def test_a_send_with_one_key_at_two_gateways_is_made_once(deployment: Deployment) -> None:
+    with two_gateways(deployment) as nodes, ThreadPoolExecutor(2) as pool:
+        answers = list(
+            pool.map(
+                lambda node: node.call(
+                    "POST", "/accounts/one/messages", {"to": "filehelper", "text": "once"}, Idempotency_Key="a key"
+                ),
+                nodes,
+            )
+        )
+        assert {answer.status for answer in answers} == {201}
+        assert len({answer.value["id"] for answer in answers}) == 1
+        assert deployment.states() == ["sent"]
+
+
+def test_a_key_that_was_deleted_at_one_gateway_is_refused_at_the_other_within_a_second(deployment: Deployment) -> None:
+    with two_gateways(deployment) as (one, other):
+        made = one.call("POST", "/keys", {"name": "short", "scopes": ["read"]})
+        key = made.value["key"]
+        assert other.call("GET", "/accounts", key=key).status == 200
+        assert one.call("DELETE", f"/keys/{made.value['about']['id']}").status == 204
+        assert wait_until(lambda: other.call("GET", "/accounts", key=key).status == 401) < 1.5
+
+
+def test_a_login_is_followed_at_another_gateway(deployment: Deployment) -> None:
+    with gateway(deployment, "a") as one, gateway(deployment, "b", key=one.key) as other:
+        number = one.call("POST", "/accounts", {"name": "three"}).value["number"]
+        wait_until(lambda: other.call("GET", f"/accounts/{number}").status == 200)
+        assert one.call("POST", f"/accounts/{number}/login").status == 202
+        wait_until(lambda: other.get(f"/accounts/{number}/login")["has_code"])
+        code = other.call("GET", f"/accounts/{number}/login/qr?format=text")
+        assert code.status == 200
+        deployment.sandbox.control("scan", who="lilei")
+        wait_until(lambda: other.get(f"/accounts/{number}/login")["state"] == "scanned")
+        deployment.sandbox.control("confirm", uuid="")
+        wait_until(lambda: other.get(f"/accounts/{number}")["state"] == "online")
+        assert other.get(f"/accounts/{number}/login")["state"] == "confirmed"
+
+
+def test_the_accounts_of_a_killed_gateway_are_taken_over_and_no_event_is_lost(deployment: Deployment) -> None:
+    with two_gateways(deployment) as (victim, other):
+        account = other.number("one")
+        with EventStream(other, f"accounts={account}") as stream:
+            deployment.sandbox.say("lilei", "me", "before")
+            stream.until("before")
+            victim.signal(signal.SIGKILL)
+            deployment.sandbox.say("lilei", "me", "meanwhile")
+            assert wait_until(lambda: deployment.owned_by(other) == 2) <= LEASE + SLACK
+            stream.until("meanwhile")
+            last = stream.last_id
+        deployment.sandbox.say("lilei", "me", "between two streams")
+        with EventStream(other, f"accounts={account}", last_id=last) as again:
+            again.until("between two streams")
+        seen = [*stream.texts, *again.texts]
+        assert [text for text in seen if text] == ["before", "meanwhile", "between two streams"]
+        wait_until(lambda: are_online(other))
+        sent = other.call("POST", "/accounts/one/messages", {"to": "filehelper", "text": "after the takeover"})
+        assert sent.status == 201, sent
+    deployment.check_entries()
+
+
+def test_a_drained_gateway_hands_its_accounts_over_and_exits(deployment: Deployment) -> None:
+    with two_gateways(deployment) as (leaving, other):
+        deployment.webwx("cluster", "drain", leaving.id)
+        assert leaving.process.wait(timeout=30) == 0
+        wait_until(lambda: deployment.owned_by(other) == 2)
+        wait_until(lambda: are_online(other))
+    deployment.check_entries()
