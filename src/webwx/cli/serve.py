@@ -91,7 +91,7 @@ def serve(
     **node: Any,
 ) -> Coroutine[Any, Any, None]:
     """
-    Serve all accounts of this machine, or of a shared database, to other programs, over HTTP.
+    Serve all accounts of this machine to other programs, over HTTP.
 
     Programs call the API at /api/v1 with a key from 'webwx serve key create'. Open the printed link in a browser to log
     accounts in. Only this machine can connect, unless TLS or a proxy is set up. SIGHUP rereads the limits.
