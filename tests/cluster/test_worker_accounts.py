@@ -37,5 +37,5 @@ def test_an_account_that_was_logged_out_is_taken_again_after_its_next_login(depl
         deployment.log_in("me", "one")
         wait_until(lambda: deployment.owned_by(one) == 2)
         assert one.line()["nickname"] == "小明"
-        deployment.sandbox.say("lilei", "me", "hello again")
-        wait_until(lambda: deployment.answers("lilei", "xiaoming", "hello again") == 1)
+        deployment.ask("hello again")
+        wait_until(lambda: deployment.answers("hello again") == 1)
