@@ -128,6 +128,20 @@ def test_systemd_is_notified_when_the_gateway_is_ready_and_when_it_stops(shell: 
             assert systemd.recv(100) == b"STOPPING=1"
 
 
+def test_sighup_rereads_the_limits_or_says_why_they_stay(shell: Shell) -> None:
+    key = new_key(shell)
+    config = shell.settings.home / "gateway.toml"
+    with serving(shell) as (process, first_line):
+        assert process.stderr is not None
+        config.write_text("[limits]\nrequests_per_minute = -1\n")
+        process.send_signal(signal.SIGHUP)
+        assert "The limits stay as they were." in process.stderr.readline()
+        config.write_text("[limits]\nrequests_per_minute = 1\n")
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline() == "The limits are reread; changes of the other tables need a restart.\n"
+        assert [call(f"{first_line['url']}/api/v1/accounts", key)[0] for _ in range(2)] == [200, 429]
+
+
 def test_a_new_link_is_printed_while_it_runs(shell: Shell) -> None:
     assert shell.run("serve", "pair").code == 1
     with serving(shell) as (_, first_line):

@@ -150,6 +150,8 @@ async def _run(
                 gateway.config = msgspec.structs.replace(gateway.config, limits=read().limits)
             except InvalidSettings as error:
                 session.output.report(f"{error} The limits stay as they were.")
+            else:
+                session.output.report("The limits are reread; changes of the other tables need a restart.")
 
         def announce() -> None:
             console = f"{browser_url}/#code={code}"
