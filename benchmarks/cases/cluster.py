@@ -1,24 +1,42 @@
-"""Several processes that share a PostgreSQL database: events until another process has them."""
+"""Several processes that share a PostgreSQL database: events until another process has them, and idle workers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import database
 from benchmarks.answers import own_id
 from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
 from benchmarks.harness import ROOT
+from benchmarks.processes import cpu_seconds, resident_mb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.database import Database
+
+PASSPHRASE = "three words long"
+
+_LOOK = 0.1
+"""Seconds between two looks at what the workers have begun."""
+
+
+class Cost(NamedTuple):
+    """What processes cost while nothing happens."""
+
+    mb: float
+    cpu: float
+    """CPU seconds."""
 
 
 def events(run: Run) -> Figures:
@@ -75,9 +93,74 @@ def events(run: Run) -> Figures:
         return asyncio.run(main(db))
 
 
+def accounts(run: Run) -> Figures:
+    """Measure one worker with all accounts, two workers that share them, and one without accounts."""
+    with database.running() as db:
+        asyncio.run(_log_in(run, db))
+        costs = {}
+        with run.meter() as meter:
+            for name, place, count in (("one", db, 1), ("two", db, 2), ("idle", db.another(), 1)):
+                with _workers(run, place, count) as pids:
+                    if name != "idle":
+                        _wait_for_accounts(run, place, count)
+                    time.sleep(run.world.hold * 0.2)  # until what follows a start is done
+                    before = sum(map(cpu_seconds, pids))
+                    time.sleep(run.world.hold * 1.2)
+                    costs[name] = Cost(sum(map(resident_mb, pids)), sum(map(cpu_seconds, pids)) - before)
+    one, two, idle = costs["one"], costs["two"], costs["idle"]
+    return meter.figures | {
+        "mb": one.mb,
+        "mb_of_two": two.mb,
+        "mb_ratio": max(0.0, two.mb - idle.mb) / one.mb,
+        "cpu_ratio": max(0.0, two.cpu - idle.cpu) / max(one.cpu, 0.01),
+    }
+
+
+async def _log_in(run: Run, db: Database) -> None:
+    """Log all accounts in, each under a name of its own."""
+    from benchmarks import ours
+    from webwx.storage.account_folder import login_name
+    from webwx.storage.open import open_storage
+
+    storage = open_storage(db.url, passphrase=PASSPHRASE)
+    for number in range(run.case.count):
+        name = login_name(f"account{number}", host=None, server=run.url)
+        async with ours.logged_in(run, store=storage.login(name), journal=storage.journal(name)):
+            pass
+    await storage.close()
+
+
+@contextmanager
+def _workers(run: Run, db: Database, count: int) -> Iterator[list[int]]:
+    """Run workers, and return their process ids."""
+    with ExitStack() as stack:
+        processes = []
+        for number in range(count):
+            environment = os.environ | {
+                "WEBWX_STORAGE": db.url, "WEBWX_PASSPHRASE": PASSPHRASE, "SSL_CERT_FILE": run.ca_file,
+                "WEBWX_HOME": str(run.folder / f"worker-{number}"),
+            }  # fmt: skip
+            command = [sys.executable, "-m", "webwx", "worker"]
+            process = stack.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+            stack.callback(process.terminate)
+            processes.append(process)
+        yield [process.pid for process in processes]
+
+
+def _wait_for_accounts(run: Run, db: Database, workers: int) -> None:
+    """Return once each worker polls its share of the accounts."""
+    shares = f"SELECT count(*) FROM accounts GROUP BY worker HAVING count(*) >= {run.case.count // workers}"
+    while len(db.execute(shares).split()) < workers or run.ask_server("tell")["held"] < run.case.count:
+        time.sleep(_LOOK)
+
+
 CASES = (
     Case(
         name="cluster-events", about="texts of 64 accounts until another process has read them, from before the commit",
         count=64, world=World(texts=1_001, batch=1, rate=100.0), variants={OURS: events},
+    ),
+    Case(
+        name="cluster-accounts", about="accounts with 100 friends in one worker, and in two that share them",
+        count=1_000, world=World(friends=100), variants={OURS: accounts},
     ),
 )  # fmt: skip
