@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.soak import (
     abuse,
+    cluster_failures,
     disks,
     faults,
     gateway_kills,
@@ -40,6 +41,7 @@ GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
     "G-R15": media.run,
     "G-R17": states.run,
     "G-R18": gateway_kills.run,
+    "G-R19": cluster_failures.run,
     "G-S1": traces.run,
     "G-S3": hostile.run_programs,
     "G-S6": hostile.run_addresses,
