@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 
+from webwx.errors import StorageError
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
 from webwx.gateway.api.audit_log import AuditLog, audited_change
@@ -82,6 +84,9 @@ if TYPE_CHECKING:
 
 API = "/api/v1"
 """Prefix of the native API."""
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at what other gateways have stored."""
 
 _GATEWAY = "gateway"
 """Key of the gateway in the state of a request."""
@@ -192,7 +197,18 @@ class Gateway:
         await self.notifications.start()
         await self.deliveries.start()
         await self.incoming_files.start()
-        self._background = [asyncio.ensure_future(work) for work in (self.fallback.run(), self.streams.run())]
+        works = [self.fallback.run(), self.streams.run()]
+        if self.port.is_shared:
+            works.append(self._follow_changes())
+        self._background = [asyncio.ensure_future(work) for work in works]
+
+    async def _follow_changes(self) -> NoReturn:
+        """Work with the webhooks and the rules for files as other gateways have stored them."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            with contextlib.suppress(StorageError):  # the next look follows
+                await self.deliveries.refresh()
+                await self.incoming_files.refresh()
 
     def begin_closing(self) -> None:
         """End all streams and stop the bots, because the server stops."""

@@ -158,6 +158,11 @@ class ClusterGateway:
     def __repr__(self) -> str:
         return f"ClusterGateway({len(self._owned)} accounts run here)"
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other gateways use the database: they may at any time."""
+        return True
+
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:

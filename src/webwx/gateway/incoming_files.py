@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from webwx.client.files import Place
-from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, TransportError, WxError
+from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, RecordChanged, TransportError, WxError
 from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
 from webwx.gateway.problems import GatewayProblem
 from webwx.storage.locks import explain, flush_folder
@@ -105,12 +105,21 @@ class IncomingFileOutcomes:
     async def add(self, rule_id: str, file: IncomingFile) -> None:
         """Store an outcome; it replaces the earlier one of the same file."""
         async with self._writing:
-            record = await self._records.get(_OUTCOMES, rule_id)
-            earlier = [] if record is None else self._decoder.decode(record.body)
-            others = [each for each in earlier if (each.account, each.number) != (file.account, file.number)]
-            body = msgspec.json.encode([file, *others][:REMEMBERED_FILES])
-            version = 0 if record is None else record.version
+            while not await self._try_to_add(rule_id, file):
+                pass
+
+    async def _try_to_add(self, rule_id: str, file: IncomingFile) -> bool:
+        """Store an outcome; return False if another gateway has stored one at the same time."""
+        record = await self._records.get(_OUTCOMES, rule_id)
+        earlier = [] if record is None else self._decoder.decode(record.body)
+        others = [each for each in earlier if (each.account, each.number) != (file.account, file.number)]
+        body = msgspec.json.encode([file, *others][:REMEMBERED_FILES])
+        version = 0 if record is None else record.version
+        try:
             await self._records.put(_OUTCOMES, rule_id, body, version=version, time=file.time)
+        except RecordChanged:
+            return False
+        return True
 
     async def forget(self, rule_id: str) -> None:
         """Delete the outcomes of a rule."""
@@ -309,6 +318,8 @@ class IncomingFiles:
         self.outcomes = IncomingFileOutcomes(records)
         """The outcomes for the latest files."""
         self._running = RunningConsumers(port)
+        self._applied: dict[str, IncomingFileRule] = {}
+        """The rules that are in effect, as they were stored when they began."""
         self._applying = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -325,6 +336,13 @@ class IncomingFiles:
         for rule in await self._rules.find():
             await self._begin(rule)
 
+    async def refresh(self) -> None:
+        """Save files by the rules as other gateways have stored them."""
+        stored = {rule.id: rule for rule in await self._rules.find() if rule.enabled and self.root}
+        for rule_id in stored.keys() | self._applied.keys():
+            if stored.get(rule_id) != self._applied.get(rule_id):
+                await self.apply(rule_id)
+
     async def apply(self, rule_id: str) -> None:
         """
         Save files by a rule as it is stored now; stop if it was disabled or deleted.
@@ -333,6 +351,7 @@ class IncomingFiles:
         """
         async with self._applying:
             await self._running.end(rule_id)
+            self._applied.pop(rule_id, None)
             rule = await self._rules.get(rule_id)
             if rule is None:
                 await self.outcomes.forget(rule_id)
@@ -346,6 +365,7 @@ class IncomingFiles:
     async def _begin(self, rule: IncomingFileRule) -> None:
         if not rule.enabled or not self.root:
             return
+        self._applied[rule.id] = rule
         folder = FileFolder(self._table, rule.folder)
         saver = IncomingFileSaver(rule, folder, self.outcomes, self._clock, self._sleep)
         consumers = AccountConsumers(rule.consumer, self._port, rule.serves, saver.save_all, self._sleep)

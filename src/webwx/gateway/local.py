@@ -82,6 +82,11 @@ class LocalGateway:
     def __repr__(self) -> str:
         return f"LocalGateway({len(self._by_number)} accounts)"
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other gateways use the storage: at most one runs on a folder."""
+        return False
+
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:

@@ -46,6 +46,8 @@ REMEMBERED_SECONDS = 7 * 24 * 3600.0
 
 _HELD, _DONE = "held", "notified"
 """Kinds of records: a held message, and the key of one that was sent."""
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at what other gateways have stored."""
 _RETRY = 30.0
 """Seconds until held messages are tried again."""
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
@@ -59,6 +61,8 @@ class HeldFile(msgspec.Struct, frozen=True, kw_only=True):
     """Name in the folder of held files."""
     name: str
     kind: MediaKind
+    content: bytes = b""
+    """Content of the file, if another machine may send it; otherwise it is in the folder."""
 
     def __repr__(self) -> str:
         return f"HeldFile({self.kind})"
@@ -107,6 +111,8 @@ class NotificationQueue:
         self._clock = clock
         self._bursts: dict[str, Burst[HeldMessage]] = {}
         self._last_number = 0
+        self._added: set[int] = set()
+        """Numbers of the messages that were held here since the stored ones were read."""
         self._wake = asyncio.Event()
         self._flushing = asyncio.Lock()
         self._tasks: list[asyncio.Task[NoReturn]] = []
@@ -131,15 +137,24 @@ class NotificationQueue:
 
     async def start(self) -> None:
         """Read the held messages of an earlier process, and begin to send them."""
-        for record in await self._records.find(_HELD):
-            receiver = record.id.partition("/")[0]
-            message = msgspec.json.decode(record.body, type=HeldMessage)
-            burst = self._burst(receiver)
-            self._bursts[receiver] = Burst(sent=burst.sent, collected=(*burst.collected, message))
-            self._last_number = max(self._last_number, message.number)
+        await self._load()
         await self._forget_old_keys()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
+
+    async def _load(self) -> None:
+        """Read the held messages, which other gateways may have stored or sent."""
+        self._added.clear()
+        stored: dict[str, list[HeldMessage]] = {receiver: [] for receiver in self._bursts}
+        for record in await self._records.find(_HELD):
+            message = msgspec.json.decode(record.body, type=HeldMessage)
+            stored.setdefault(record.id.partition("/")[0], []).append(message)
+            self._last_number = max(self._last_number, message.number)
+        for receiver, messages in stored.items():
+            burst = self._burst(receiver)
+            numbers = {message.number for message in messages}
+            added = [each for each in burst.collected if each.number in self._added - numbers]
+            self._bursts[receiver] = Burst(sent=burst.sent, collected=(*messages, *added))
 
     async def close(self) -> None:
         """Stop; held messages stay stored."""
@@ -150,7 +165,7 @@ class NotificationQueue:
 
     async def _watch(self) -> NoReturn:
         while True:
-            async for _ in self._port.watch_states():
+            async for _ in self._port.watch_states(owned=True):
                 self._wake.set()
 
     async def _run(self) -> NoReturn:
@@ -171,6 +186,8 @@ class NotificationQueue:
             for receiver_id, burst in self._bursts.items()
             if receiver_id in receivers and (at := burst.due_at(receivers[receiver_id].rule)) is not None
         ]
+        if self._port.is_shared:
+            return _LOOK_EVERY
         if not due:
             return None
         wait = min(due) - self._clock()
@@ -237,23 +254,28 @@ class NotificationQueue:
         )
         burst = self._burst(receiver.id)
         self._bursts[receiver.id] = Burst(sent=burst.sent, collected=(*burst.collected, held))
+        self._added.add(held.number)
         self._wake.set()
 
     async def _write(self, file: AttachedFile) -> HeldFile:
         path = secrets.token_hex(16)
         await asyncio.to_thread(write_private, self.folder / path, file.content)
-        return HeldFile(path=path, name=_safe_name(file.name), kind=_kind_of(file))
+        content = file.content if self._port.is_shared else b""
+        return HeldFile(path=path, name=_safe_name(file.name), kind=_kind_of(file), content=content)
 
     # -- what is held ------------------------------------------------------------------------------------------------
 
     async def flush(self) -> None:
-        """Send held messages that are due and whose account is online."""
+        """Send held messages that are due and whose account is online and runs here."""
         async with self._flushing:
+            if self._port.is_shared:
+                await self._load()
+            owned = await self._port.list_owned()
             for receiver_id in list(self._bursts):
                 receiver = await self._receivers.get(receiver_id)
                 if receiver is None:
                     await self._drop(receiver_id)
-                else:
+                elif receiver.account in owned:
                     await self._flush_receiver(receiver)
 
     async def _flush_receiver(self, receiver: StoredReceiver) -> None:
@@ -295,6 +317,8 @@ class NotificationQueue:
 
     async def _send_file(self, account: AccountPort, receiver: StoredReceiver, file: HeldFile, key: str) -> None:
         path = self.folder / file.path
+        if file.content:  # another machine may have stored it
+            await asyncio.to_thread(write_private, path, file.content)
         try:
             await account.send(receiver.to, MediaContent(kind=file.kind, path=path, name=file.name), key=key)
         except NotAPicture:

@@ -1,8 +1,10 @@
-"""Records that only one process changes, so it does not read the version of a record before each change."""
+"""Records that usually one process changes, so it does not read the version of a record before each change."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from webwx.errors import RecordChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 class OwnedRecords:
     """
-    Records of the one gateway that runs.
+    Records of a gateway; if another one has changed a record, the later change replaces it.
 
     Args:
         records: The records.
@@ -41,11 +43,15 @@ class OwnedRecords:
         """
         key = (kind, record_id)
         version = self._versions.pop(key, None)  # if this raises, the stored version is unknown
-        if version is None:
-            found = await self._records.get(kind, record_id)
-            version = 0 if found is None else found.version
-        stored = await self._records.put(kind, record_id, body, version=version, time=self._clock())
-        self._versions[key] = stored.version
+        while key not in self._versions:
+            if version is None:
+                found = await self._records.get(kind, record_id)
+                version = 0 if found is None else found.version
+            try:
+                stored = await self._records.put(kind, record_id, body, version=version, time=self._clock())
+                self._versions[key] = stored.version
+            except RecordChanged:
+                version = None
 
     async def delete(self, kind: str, record_id: str) -> None:
         """Delete a record, if it is there."""

@@ -502,6 +502,11 @@ class AccountPort(Protocol):
 class GatewayPort(Protocol):
     """All accounts of the gateway."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other gateways store records, and run accounts, of the same storage."""
+        ...
+
     async def list_accounts(self) -> list[AccountStatus]:
         """Return all accounts, in the order of their numbers."""
         ...

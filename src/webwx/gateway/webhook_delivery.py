@@ -183,6 +183,14 @@ class WebhookDelivery:
             if webhook.enabled:
                 await self._begin(webhook)
 
+    async def refresh(self) -> None:
+        """Deliver to the webhooks as other gateways have stored them."""
+        stored = {webhook.id: webhook for webhook in await self._webhooks.find() if webhook.enabled}
+        running = {webhook_id: run.webhook for webhook_id, run in self._runs.items()}
+        for webhook_id in stored.keys() | running.keys():
+            if stored.get(webhook_id) != running.get(webhook_id):
+                await self.apply(webhook_id)
+
     async def apply(self, webhook_id: str) -> None:
         """
         Deliver to a webhook as it is stored now; stop if it was disabled or deleted.

@@ -1,0 +1,79 @@
+"""Work in the background of several gateways: it is done once, by the gateway that runs the account."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.gateway.cluster_nodes import node
+from tests.gateway.webhook_receiver import webhook_receiver
+from tests.postgres import TemporarySchema, new_schema
+
+from webwx.gateway.notify.message import OutgoingMessage
+from webwx.gateway.receivers import StoredReceiver
+from webwx.gateway.webhooks import StoredWebhook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.sandbox.core import SandboxCore
+
+pytestmark = pytest.mark.verify
+
+
+@pytest.fixture
+def schema() -> TemporarySchema:
+    return new_schema()
+
+
+async def test_a_webhook_of_one_gateway_is_called_once_by_the_owner_and_after_a_takeover_by_the_next_one(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with webhook_receiver() as receiver, node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        async with node(schema, sandbox, tmp_path / "a") as first:
+            number = await first.log_in()
+            account = await first.until_owned(number)
+            made = await front.gateway.webhooks.create(
+                StoredWebhook(
+                    id="",
+                    secret="",
+                    created_at=0,
+                    name="n",
+                    url=receiver.url,
+                    types=("message.text",),
+                    allow_private=True,
+                )
+            )
+            name = made.webhook.consumer
+            async with asyncio.timeout(20):
+                while not any(each.name == name for each in await account.list_consumers()):  # noqa: ASYNC110 - it is opened by a look
+                    await asyncio.sleep(0.05)
+            sandbox.world.say("ahua", "me", "one")
+            assert await receiver.texts(1) == ["one"]
+        sandbox.world.say("ahua", "me", "between")
+        async with node(schema, sandbox, tmp_path / "b") as second:
+            await second.until_owned(number)
+            sandbox.world.say("ahua", "me", "two")
+            assert await receiver.texts(2) == ["between", "two"]
+        assert receiver.requests.empty()
+
+
+async def test_a_held_notification_of_one_gateway_is_sent_by_the_owner_once(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        number = await front.log_in()
+        receiver = (
+            await front.gateway.receivers.create(
+                StoredReceiver(id="", name="n", kind="json", account=number, digest="", created_at=0)
+            )
+        ).receiver
+        await front.gateway.notifications.put(receiver, OutgoingMessage("held"), "a key")
+        async with node(schema, sandbox, tmp_path / "a") as owner:
+            account = await owner.until_owned(number)
+            async with asyncio.timeout(20):
+                while [each.state for each in await account.list_sends()] != ["sent"]:  # noqa: ASYNC110 - it is sent by a look
+                    await asyncio.sleep(0.05)
+            await front.gateway.notifications.flush()
+            assert len(await account.list_sends()) == 1
