@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.cli.pictures import jpeg
 from webwx.gateway.notification_queue import NotificationQueue
@@ -14,7 +16,11 @@ from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.receivers import StoredReceiver
 
 if TYPE_CHECKING:
+    from tests.carriers import Counted
     from tests.gateway.conftest import Running, StartGateway
+
+SEND_FILE = "webwxsendappmsg"
+"""Name of the call that sends a file."""
 
 
 async def receiver_of(running: Running, **fields: object) -> StoredReceiver:
@@ -135,6 +141,28 @@ async def test_the_key_of_a_held_message_is_known_for_a_week_after_it_was_sent(o
     clock.now += 1
     await restart()
     assert await online.gateway.records.find("notified") == []
+
+
+@on_virtual_clock
+async def test_a_held_file_that_was_refused_is_tried_again_after_half_a_minute(
+    start_gateway: StartGateway, counted: Counted
+) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        queue = queue_of(running, Clock())
+        await queue.start()
+        fault = running.world.faults.add(f"ret:endpoint={SEND_FILE},ret=1204")
+        file = AttachedFile(name="a.log", content=b"log")
+        await queue.put(await receiver_of(running), OutgoingMessage("", (file,)), "")
+        await asyncio.sleep(20)
+        attempts = counted.calls.count(SEND_FILE)
+        running.world.faults.remove(fault.number)
+        await asyncio.sleep(8)
+        assert counted.calls.count(SEND_FILE) == attempts > 0
+        await asyncio.sleep(4)
+        rows = await running.port.account(1).list_sends()
+        assert [(row.kind, row.text, row.state) for row in rows] == [("file", "a.log", "sent")]
+        await queue.close()
 
 
 async def test_the_messages_of_a_deleted_receiver_are_deleted(online: Running) -> None:
