@@ -288,10 +288,10 @@ class PostgresDatabase:
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._tasks:
-                await asyncio.wait(tuple(self._tasks))
             self._watching.cancel()
             await asyncio.wait([self._watching])
+            while self._tasks:  # the end of the watch may have started some
+                await asyncio.wait(tuple(self._tasks))
             await self.locks.close()
             for connection in self._idle:
                 await disconnect(connection)
