@@ -73,6 +73,8 @@ class Worker:
     def __init__(self, folder: Path, schema: TemporarySchema) -> None:
         self.relay = Relay(schema.cluster.socket)
         self.id = ""
+        self.server = ""
+        """The URL of the sandbox."""
         self._folder = folder
         self._schema = schema
         self._process: asyncio.subprocess.Process | None = None
@@ -83,6 +85,7 @@ class Worker:
         environment = {
             **os.environ, "WEBWX_HOME": str(self._folder), "WEBWX_PASSPHRASE": PASSPHRASE,
             "WEBWX_STORAGE": self._schema.url_through(self.relay), "WEBWX_RATE_LIMIT": "off",
+            "WEBWX_SERVER": self.server,
         }  # fmt: skip
         arguments = ["worker", str(self._folder / "bot.py"), "--lease", str(LEASE), "--heartbeat", str(LEASE / 3)]
         with (self._folder / "workers.log").open("ab") as log:
@@ -269,6 +272,7 @@ async def run(run: Run) -> Figures:
         with contextlib.ExitStack() as relays:
             for worker in play.workers:
                 relays.enter_context(worker.relay)
+                worker.server = served.url
                 await worker.start()
             if not await play.until_shared():
                 play.problems.append("the accounts were not shared at the beginning")
