@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
     from tests.keyrings import MemoryKeyring
 
-    from webwx.model.login import QrCode
+    from webwx.model.login import Account, QrCode
     from webwx.protocol.http import Request
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
@@ -256,6 +256,29 @@ class TestResumeAndLogout:
         client = await log_in()
 
         assert repr(client) == "AsyncClient(Login(web, logged in))"
+
+
+async def test_a_resume_during_a_login_is_refused_and_leaves_the_login_alone(
+    log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
+) -> None:
+    store = LoginMemory()
+    earlier = await log_in(store=store)
+    world.log_out("me")
+    with pytest.raises(LoggedOut):
+        await earlier.check()
+    client = new_client(store=store)
+    resumed: list[asyncio.Task[Account]] = []
+
+    def show_qr(code: QrCode) -> None:
+        resumed.append(asyncio.get_running_loop().create_task(client.resume()))
+        phone_of("me")(code)
+
+    await client.login(show_qr=show_qr)
+
+    with pytest.raises(NotLoggedIn, match="A login is in progress"):
+        await resumed[0]
+    assert client.state is LoginState.ONLINE
+    assert await client.check()
 
 
 class TestThePush:

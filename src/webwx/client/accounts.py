@@ -227,7 +227,7 @@ class Accounts:
         Return the account's client with its saved login. No request is made.
 
         Raises:
-            NotLoggedIn: No login is saved.
+            NotLoggedIn: No login is saved, or a login is in progress.
             InvalidLogin: The saved login cannot be read.
             InvalidSettings: The name is not valid for an account.
         """

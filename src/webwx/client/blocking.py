@@ -236,7 +236,7 @@ class Client:
         Continue with the saved login, without a request.
 
         Raises:
-            NotLoggedIn: No login is saved.
+            NotLoggedIn: No login is saved, or a login is in progress.
             InvalidLogin: The saved login cannot be read.
             StorageError: The journal cannot be read.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import sys
@@ -192,6 +193,8 @@ class AccountLogin:
         self._cursor = cursor
         self._desktop = desktop
         self._forget = forget
+        self._is_logging_in = False
+        self._restoring = asyncio.Lock()
 
     async def login(
         self,
@@ -203,6 +206,20 @@ class AccountLogin:
         is_patient: bool = False,
     ) -> Account:
         """Log in: continue with the saved login if it is alive, else show a code and wait for the phone."""
+        self._is_logging_in = True
+        try:
+            return await self._login(show_qr, max_codes, on_push, on_step, is_patient)
+        finally:
+            self._is_logging_in = False
+
+    async def _login(
+        self,
+        show_qr: Callable[[QrCode], object],
+        max_codes: int,
+        on_push: Callable[[], object] | None,
+        on_step: Callable[[LoginStep], object] | None,
+        is_patient: bool,
+    ) -> Account:
         try:
             saved = await self._session.store.load()
         except InvalidLogin:
@@ -236,14 +253,17 @@ class AccountLogin:
         saved = await self._session.store.load()
         if saved is None:
             raise NotLoggedIn("No login is saved here; log in first.")
+        if self._is_logging_in:  # the saved login is the one that is being replaced
+            raise NotLoggedIn("A login is in progress; wait until it ends.")
         return await self._restore(saved)
 
     async def _restore(self, saved: SavedLogin) -> Account:
-        self._session.resume(saved)
-        await self._book.load()
-        self._session.liveness.restored()
-        if saved.ended is not None:
-            self._session.liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
+        async with self._restoring:  # a login must not begin while the saved login is half restored
+            self._session.resume(saved)
+            await self._book.load()
+            self._session.liveness.restored()
+            if saved.ended is not None:
+                self._session.liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
         return self._session.login.account
 
     async def _is_alive(self, saved: SavedLogin, retries: _Retries) -> bool:
