@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 async def test_every_channel_is_tested_once(start_gateway: StartGateway, tmp_path: Path) -> None:
     got = tmp_path / "got.txt"
     program = f"import sys; open({str(got)!r}, 'w').write(sys.stdin.read())"
-    table = FallbackTable(command=(sys.executable, "-c", program), webhook="http://127.0.0.1:1/")
+    table = FallbackTable(
+        command=(sys.executable, "-c", program), webhook="http://127.0.0.1:1024/", webhook_allow_private=True
+    )
     async with start_gateway(GatewayConfig(fallback=table)) as running, running.client("admin") as client:
         assert (await client.get("/api/v1/fallback")).json() == {"channels": ["command", "webhook"]}
         results = {
