@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def test_an_answer_comes_from_another_loop_and_polls_are_not_counted(sandbox: Sandbox) -> None:
     async def ask() -> None:
         carrier = Carrier(asyncio.get_running_loop(), Timeouts())
-        for patience, expected in ((TimeLimit.CALL, 1), (TimeLimit.POLL, 0)):
+        for time_limit, expected in ((TimeLimit.CALL, 1), (TimeLimit.POLL, 0)):
             request = Request(
-                endpoint="accounts", method="GET", url=f"{sandbox.url}/control/accounts", patience=patience
+                endpoint="accounts", method="GET", url=f"{sandbox.url}/control/accounts", time_limit=time_limit
             )
             asking = asyncio.create_task(carrier.send(request))
             await asyncio.sleep(0)
