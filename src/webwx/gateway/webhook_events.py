@@ -33,7 +33,7 @@ class EndpointGone(Exception):
 
 
 def place_of(webhook: StoredWebhook, account_event: AccountEvent) -> EventPlace:
-    """Return the place of an event that is sent to a webhook."""
+    """Return the webhook, the account and the number of an event, which identify its delivery."""
     return EventPlace(webhook.id, account_event.account, account_event.event.number)
 
 

@@ -61,7 +61,7 @@ def read_notice(xml: str) -> SystemNotice | None:
 
 
 def _words(root: Element) -> str:
-    """Return the text of a notice of another type, without its links, which contain tickets and a join link."""
+    """Return the text of a notice of another type, without the links in it, because links contain tickets."""
     for tag in ("plain", "text", "content"):
         shown = (root.findtext(f"*/{tag}") or "").strip()
         if shown:
