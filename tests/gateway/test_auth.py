@@ -153,18 +153,17 @@ async def test_the_description_of_the_api_has_exactly_the_routes_of_these_tests(
 
 async def test_every_route_refuses_a_key_without_its_scope(running: Running) -> None:
     await running.port.add_account("mine")
-    for method, path, handler in handlers_of(running):
-        scope = needed(handler)
-        for other in SCOPES:
-            key = await running.gateway.keys.create("other", [other])
-            if scope is not None and not key.key.allows(scope):
-                async with running.anonymous(headers={"Authorization": f"Bearer {key.text}"}) as client:
+    for other in SCOPES:
+        key = await running.gateway.keys.create("other", [other])
+        headers = {"Authorization": f"Bearer {key.text}"}
+        async with running.anonymous(headers=headers) as client:
+            for method, path, handler in handlers_of(running):
+                scope = needed(handler)
+                if scope is not None and not key.key.allows(scope):
                     answer = await client.request(method, filled(path, "mine"))
-                assert (answer.status_code, code_of(answer)) == (403, "forbidden"), (method, path, other)
-    for path, socket_handler in sockets_of(running):
-        for other in SCOPES:
-            key = await running.gateway.keys.create("other", [other])
-            sent = await upgrade(running, filled(path, "mine"), {"Authorization": f"Bearer {key.text}"})
+                    assert (answer.status_code, code_of(answer)) == (403, "forbidden"), (method, path, other)
+        for path, socket_handler in sockets_of(running):
+            sent = await upgrade(running, filled(path, "mine"), headers)
             assert is_refused(sent) is not key.key.allows(needed(socket_handler)), (path, other)
 
 
