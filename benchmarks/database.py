@@ -24,7 +24,6 @@ class Database:
 
     def __init__(self, schema: TemporarySchema) -> None:
         self._schema = schema
-        self._server = int((schema.cluster.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
 
     @property
     def url(self) -> str:
@@ -35,10 +34,21 @@ class Database:
         """Execute statements in the schema, and return their result."""
         return self._schema.execute(statements)
 
+    def record_commit_times(self) -> None:
+        """Let the server record the time of each commit from now on; it is restarted."""
+        from tests.postgres import cluster as cluster_of_this_process
+
+        cluster = cluster_of_this_process()
+        assert cluster is not None
+        cluster.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+        cluster.stop("fast")
+        cluster.start()
+
     def cpu(self) -> float:
         """Return the CPU seconds of all processes of the server, those that have ended included."""
-        total = cpu_seconds(self._server)
-        for pid in children_of(self._server):
+        server = int((self._schema.cluster.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        total = cpu_seconds(server)
+        for pid in children_of(server):
             with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
                 total += cpu_seconds(pid)
         return total

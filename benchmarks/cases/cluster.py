@@ -1,4 +1,4 @@
-"""Several processes that share a PostgreSQL database: events until another process has them, and idle workers."""
+"""Several processes that share a PostgreSQL database: events for another process or its readers, and idle workers."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ def events(run: Run) -> Figures:
 def accounts(run: Run) -> Figures:
     """Measure one worker with all accounts, two workers that share them, and one without accounts."""
     with database.running() as db:
-        asyncio.run(_log_in(run, db))
+        asyncio.run(_log_in(run, db, run.case.count))
         costs = {}
         with run.meter() as meter:
             for name, place, count in (("one", db, 1), ("two", db, 2), ("idle", db.another(), 1)):
                 with _workers(run, place, count) as pids:
                     if name != "idle":
-                        _wait_for_accounts(run, place, count)
+                        _wait_for_accounts(run, place, run.case.count, workers=count)
                     time.sleep(run.world.hold * 0.2)  # until what follows a start is done
                     before = sum(map(cpu_seconds, pids))
                     time.sleep(run.world.hold * 1.2)
@@ -116,14 +116,66 @@ def accounts(run: Run) -> Figures:
     }
 
 
-async def _log_in(run: Run, db: Database) -> None:
-    """Log all accounts in, each under a name of its own."""
+def streams(run: Run) -> Figures:
+    """Stream texts that a worker stores to readers of a front end; the time of each begins at its commit."""
+    with database.running() as db:
+        db.record_commit_times()
+        asyncio.run(_log_in(run, db, 1))
+        with ExitStack() as stack:
+            stack.enter_context(_workers(run, db, 1))
+            _wait_for_accounts(run, db, 1, workers=1)
+            port, key = stack.enter_context(_front_end(run, db))
+            given = {"port": port, "key": key, "readers": run.case.count, "texts": run.world.texts}
+            readers = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks.gateway_clients", "read", json.dumps(given)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+                )
+            )  # fmt: skip
+            assert readers.stdout is not None
+            readers.stdout.readline()
+            with run.meter() as meter:
+                arrived = json.loads(readers.stdout.readline())["arrived"]
+            since_1970 = time.time() - time.monotonic()
+        committed = db.execute("SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM entries ORDER BY number")
+        times = [float(each) for each in committed.split()]
+        waits = sorted(
+            at + since_1970 - begun for each in arrived for at, begun in zip(each, times, strict=True)
+        )  # fmt: skip
+        return meter.figures | {
+            "p50_ms": statistics.median(waits) * 1000,
+            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
+            "fdatasync_ms": db.fdatasync_ms(),
+        }
+
+
+@contextmanager
+def _front_end(run: Run, db: Database) -> Iterator[tuple[int, str]]:
+    """Run a front end, and return its port and a key."""
+    command, environment = [sys.executable, "-m", "webwx", "serve"], _environment(run, db, "front")
+    with subprocess.Popen(
+        [*command, "--port", "0", "--capacity", "0", "--json"], env=environment, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            made = subprocess.run(
+                [*command, "key", "create", "--name", "bench", "--scopes", "read", "--json"], env=environment,
+                check=True, stdout=subprocess.PIPE,
+            )  # fmt: skip
+            yield int(url.rpartition(":")[2]), json.loads(made.stdout)["key"]
+        finally:
+            process.terminate()
+
+
+async def _log_in(run: Run, db: Database, count: int) -> None:
+    """Log accounts in, each under a name of its own."""
     from benchmarks import ours
     from webwx.storage.account_folder import login_name
     from webwx.storage.open import open_storage
 
     storage = open_storage(db.url, passphrase=PASSPHRASE)
-    for number in range(run.case.count):
+    for number in range(count):
         name = login_name(f"account{number}", host=None, server=run.url)
         async with ours.logged_in(run, store=storage.login(name), journal=storage.journal(name)):
             pass
@@ -136,10 +188,7 @@ def _workers(run: Run, db: Database, count: int) -> Iterator[list[int]]:
     with ExitStack() as stack:
         processes = []
         for number in range(count):
-            environment = os.environ | {
-                "WEBWX_STORAGE": db.url, "WEBWX_PASSPHRASE": PASSPHRASE, "SSL_CERT_FILE": run.ca_file,
-                "WEBWX_HOME": str(run.folder / f"worker-{number}"),
-            }  # fmt: skip
+            environment = _environment(run, db, f"worker-{number}")
             command = [sys.executable, "-m", "webwx", "worker"]
             process = stack.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
             stack.callback(process.terminate)
@@ -147,10 +196,18 @@ def _workers(run: Run, db: Database, count: int) -> Iterator[list[int]]:
         yield [process.pid for process in processes]
 
 
-def _wait_for_accounts(run: Run, db: Database, workers: int) -> None:
+def _environment(run: Run, db: Database, folder: str) -> dict[str, str]:
+    """Return the environment of a process that shares the database."""
+    return os.environ | {
+        "WEBWX_STORAGE": db.url, "WEBWX_PASSPHRASE": PASSPHRASE, "WEBWX_SERVER": run.url, "SSL_CERT_FILE": run.ca_file,
+        "WEBWX_HOME": str(run.folder / folder),
+    }  # fmt: skip
+
+
+def _wait_for_accounts(run: Run, db: Database, count: int, *, workers: int) -> None:
     """Return once each worker polls its share of the accounts."""
-    shares = f"SELECT count(*) FROM accounts GROUP BY worker HAVING count(*) >= {run.case.count // workers}"
-    while len(db.execute(shares).split()) < workers or run.ask_server("tell")["held"] < run.case.count:
+    shares = f"SELECT count(*) FROM accounts GROUP BY worker HAVING count(*) >= {count // workers}"
+    while len(db.execute(shares).split()) < workers or run.ask_server("tell")["held"] < count:
         time.sleep(_LOOK)
 
 
@@ -158,6 +215,10 @@ CASES = (
     Case(
         name="cluster-events", about="texts of 64 accounts until another process has read them, from before the commit",
         count=64, world=World(texts=1_001, batch=1, rate=100.0), variants={OURS: events},
+    ),
+    Case(
+        name="cluster-streams", about="texts of a worker to readers of a front end, from the commit",
+        count=20, world=World(texts=100, rate=5.0), variants={OURS: streams},
     ),
     Case(
         name="cluster-accounts", about="accounts with 100 friends in one worker, and in two that share them",
