@@ -85,7 +85,7 @@ class Worker:
         environment = {
             **os.environ, "WEBWX_HOME": str(self._folder), "WEBWX_PASSPHRASE": PASSPHRASE,
             "WEBWX_STORAGE": self._schema.url_through(self.relay), "WEBWX_RATE_LIMIT": "off",
-            "WEBWX_SERVER": self.server,
+            "WEBWX_SERVER": self.server, "PYTHONFAULTHANDLER": "1",
         }  # fmt: skip
         arguments = ["worker", str(self._folder / "bot.py"), "--lease", str(LEASE), "--heartbeat", str(LEASE / 3)]
         with (self._folder / "workers.log").open("ab") as log:

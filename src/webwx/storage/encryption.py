@@ -55,6 +55,12 @@ class EncryptedLogin(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm
         return f"EncryptedLogin({len(self.content)} bytes)"
 
 
+_DECODER = msgspec.json.Decoder(EncryptedLogin)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+
 class LoginCipher:
     """
     Encrypts and decrypts saved logins; may be used by several threads and for several logins.
@@ -187,6 +193,6 @@ class LoginCipher:
 def read_encrypted(content: bytes) -> EncryptedLogin | None:
     """Decode an encrypted file; return None if the content is not encrypted."""
     try:
-        return msgspec.json.decode(content, type=EncryptedLogin)
+        return _DECODER.decode(content)
     except UNREADABLE:
         return None

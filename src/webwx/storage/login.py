@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from webwx.storage.passphrase import Passphrase
 
 
+_LOGIN, _CONTACTS = msgspec.json.Decoder(SavedLogin), msgspec.json.Decoder(list[Contact])
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+
 class LoginMemory:
     """Keeps a login in memory; for tests, and for sharing one client's login with another client."""
 
@@ -225,9 +231,7 @@ class LoginFile:
     async def load_contacts(self) -> Contacts:
         """Return the contacts that are stored beside the login; no contacts if they cannot be read."""
         try:
-            return Contacts.packed(
-                msgspec.json.decode(self._opened(self._contacts_path.read_bytes()), type=list[Contact])
-            )
+            return Contacts.packed(_CONTACTS.decode(self._opened(self._contacts_path.read_bytes())))
         except (OSError, InvalidLogin, *UNREADABLE):
             return Contacts()
 
@@ -263,7 +267,7 @@ class LoginFile:
         except OSError as error:
             raise InvalidLogin(f"The saved login {self._path} cannot be read: {error.strerror}.") from None
         try:
-            saved = msgspec.json.decode(self._opened(content), type=SavedLogin)
+            saved = _LOGIN.decode(self._opened(content))
         except UNREADABLE:
             raise _Damaged("is damaged") from None
         if saved.version != LOGIN_VERSION:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.model.identities import Evidence, Face, Identified, is_lasting
+from webwx.model.identities import Face, Identified, is_lasting
 from webwx.storage.identity_matching import LinkedContact, compare, judge, with_real_ids
 from webwx.storage.postgres.links import (
     ALWAYS,
+    EVIDENCE,
     NEWEST_LINKS,
     PostgresLink,
     StoredFinding,
@@ -97,9 +98,7 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
         call.account,
     )
     seen = with_real_ids(compared.seen, [(row["id"], row["wxid"]) for row in noted])
-    faces = list(
-        dict.fromkeys(Face(row["number"], msgspec.json.decode(row["evidence"], type=Evidence)) for row in known)
-    )
+    faces = list(dict.fromkeys(Face(row["number"], EVIDENCE.decode(row["evidence"])) for row in known))
     findings, waiting = await asyncio.to_thread(
         judge, seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait
     )

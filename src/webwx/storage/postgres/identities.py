@@ -24,6 +24,7 @@ from webwx.storage.postgres.evidence import identify, login_of
 from webwx.storage.postgres.links import (
     ALWAYS,
     NEWEST_LINKS,
+    ORIGIN,
     PostgresLink,
     StoredFinding,
     links_of_id,
@@ -322,7 +323,7 @@ async def _read_all(db: Connection, account: int, current: int, condition: str, 
         found[row["number"]] = Identity(
             number=row["number"], kind=row["kind"], name=row["name"],
             contact_id=ContactId(row["id"] if is_here else ""),
-            confidence=msgspec.json.decode(row["found"], type=StoredFinding).confidence,
+            confidence=ORIGIN.decode(row["found"]).confidence,
             first_seen=row["first_seen"], last_seen=row["seen"],
         )  # fmt: skip
     return list(found.values())

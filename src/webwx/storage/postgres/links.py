@@ -34,6 +34,12 @@ class StoredFinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     candidates: tuple[int, ...] = ()
 
 
+EVIDENCE, ORIGIN = msgspec.json.Decoder(Evidence), msgspec.json.Decoder(StoredFinding)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+
 class PostgresLink(NamedTuple):
     """A link, as it is stored."""
 
@@ -49,12 +55,12 @@ class PostgresLink(NamedTuple):
     @property
     def known(self) -> Evidence:
         """The last known evidence."""
-        return msgspec.json.decode(self.evidence, type=Evidence)
+        return EVIDENCE.decode(self.evidence)
 
     @property
     def how(self) -> StoredFinding:
         """How the identity of the contact was found."""
-        return msgspec.json.decode(self.found, type=StoredFinding)
+        return ORIGIN.decode(self.found)
 
 
 async def read_links(db: Connection, account: int, condition: str, *values: object) -> list[PostgresLink]:

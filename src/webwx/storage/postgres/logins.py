@@ -39,6 +39,12 @@ _IS_SAVED = r"login IS NOT NULL AND name !~ '\.invalid-\d+$'"
 """Condition for a login that was not set aside."""
 
 
+_LOGIN, _CONTACTS = msgspec.json.Decoder(SavedLogin), msgspec.json.Decoder(list[Contact])
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+
 class PostgresLogins:
     """
     The saved logins of one database.
@@ -219,7 +225,7 @@ class PostgresLogin:
         if content is None:
             return Contacts()
         try:
-            return Contacts.packed(msgspec.json.decode(self._opened(content), type=list[Contact]))
+            return Contacts.packed(_CONTACTS.decode(self._opened(content)))
         except (InvalidLogin, *UNREADABLE):
             return Contacts()
 
@@ -285,7 +291,7 @@ class PostgresLogin:
         if content is None:
             return None
         try:
-            saved = msgspec.json.decode(self._opened(content), type=SavedLogin)
+            saved = _LOGIN.decode(self._opened(content))
         except UNREADABLE:
             raise _DamagedRow("is damaged") from None
         if saved.version != LOGIN_VERSION:

@@ -26,6 +26,7 @@ from webwx.storage.sqlite.links import (
     ALWAYS,
     LOGINS_OF_ACCOUNT,
     NEWEST_LINKS,
+    ORIGIN,
     LinkOrigin,
     LinkRow,
     ResolvedLink,
@@ -375,7 +376,7 @@ def _read_all(
         is_here = login in {ALWAYS, current}
         found[number] = Identity(
             number=number, kind=kind, name=name, contact_id=ContactId(contact_id if is_here else ""),
-            confidence=msgspec.json.decode(how, type=LinkOrigin).confidence, first_seen=first_seen, last_seen=last_seen,
+            confidence=ORIGIN.decode(how).confidence, first_seen=first_seen, last_seen=last_seen,
         )  # fmt: skip
     return list(found.values())
 

@@ -44,6 +44,12 @@ class LinkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     candidates: tuple[int, ...] = ()
 
 
+EVIDENCE, ORIGIN = msgspec.json.Decoder(Evidence), msgspec.json.Decoder(LinkOrigin)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+
 class LinkRow(NamedTuple):
     """A link, as it is stored."""
 
@@ -70,12 +76,12 @@ class ResolvedLink(NamedTuple):
     @property
     def known(self) -> Evidence:
         """The evidence of the face."""
-        return msgspec.json.decode(self.evidence, type=Evidence)
+        return EVIDENCE.decode(self.evidence)
 
     @property
     def how(self) -> LinkOrigin:
         """The origin of the link."""
-        return msgspec.json.decode(self.found, type=LinkOrigin)
+        return ORIGIN.decode(self.found)
 
 
 def as_json(value: object) -> str:
