@@ -35,7 +35,7 @@ class Database:
         return self._schema.execute(statements)
 
     def record_commit_times(self) -> None:
-        """Let the server record the time of each commit from now on; it is restarted."""
+        """Record the time of each commit from now on; this restarts the server."""
         from tests.postgres import cluster as cluster_of_this_process
 
         cluster = cluster_of_this_process()
