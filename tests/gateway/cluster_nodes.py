@@ -65,6 +65,7 @@ class Node:
     async def until_owned(self, number: int) -> LocalAccount:
         """Wait until this gateway runs an account and polls for its events, and return it."""
         async with asyncio.timeout(20):
+            assert await self.port.look_up_account(f"{number}") == number
             while not isinstance(account := self.port.account(number), LocalAccount):  # noqa: ASYNC110 - it depends on other processes
                 await asyncio.sleep(0.02)
             await account.syncing.wait()

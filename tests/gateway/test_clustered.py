@@ -42,6 +42,19 @@ async def test_an_account_logs_in_at_a_gateway_that_runs_none_and_another_one_ru
         assert login.state == "confirmed"
 
 
+async def test_an_account_that_another_gateway_has_just_added_is_found(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with (
+        node(schema, sandbox, tmp_path / "a", capacity=0) as one,
+        node(schema, sandbox, tmp_path / "b", capacity=0) as other,
+    ):
+        account = await one.port.add_account("new")
+        assert await other.port.look_up_account("new") == account.number
+        assert await other.port.look_up_account("newer") is None
+        assert (await other.port.account(account.number).status()).name == "new"
+
+
 async def test_an_account_is_handed_over_and_its_owner_is_known(
     schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
 ) -> None:

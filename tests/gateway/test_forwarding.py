@@ -72,7 +72,7 @@ class Table:
         self.here = ""
         """Address of this node."""
 
-    def find_account(self, which: str) -> int | None:
+    async def look_up_account(self, which: str) -> int | None:
         return 1 if which in {"1", "default"} else None
 
     async def elsewhere(self, number: int, *, is_fresh: bool = False) -> Elsewhere | None:

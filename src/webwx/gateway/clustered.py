@@ -424,6 +424,14 @@ class ClusterGateway:
         """Return the number of an account by its number or name."""
         return self.directory.find(which)
 
+    async def look_up_account(self, which: str) -> int | None:
+        """Return the number of an account by its number or name, even if another gateway has just added it."""
+        number = self.find_account(which)
+        if number is None:
+            await self.directory.refresh()
+            number = self.find_account(which)
+        return number
+
     def account(self, number: int) -> LocalAccount | DatabaseAccount:
         """Return an account by its number."""
         owned = self._owned.get(number)
@@ -614,7 +622,10 @@ class _OwnedLogins(_StorageView):
         self._uins = uins
 
     def login(self, name: LoginName) -> LoginStore:
-        return self._shared.owned_login(name, self._uins[name.account])
+        uin = self._uins.get(name.account)
+        if uin is None:
+            raise NotOwner("This process does not run the account any more.")
+        return self._shared.owned_login(name, uin)
 
 
 class _OpenJournals(_StorageView):

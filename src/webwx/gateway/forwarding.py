@@ -99,8 +99,13 @@ class Elsewhere(msgspec.Struct, frozen=True):
 class Owners(Protocol):
     """The owners of the accounts."""
 
-    def find_account(self, which: str) -> int | None:
-        """Return the number of an account by its number or name; None if it does not exist."""
+    async def look_up_account(self, which: str) -> int | None:
+        """
+        Return the number of an account by its number or name; None if no node has added it.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
         ...
 
     async def elsewhere(self, number: int, *, is_fresh: bool = False) -> Elsewhere | None:
@@ -199,7 +204,7 @@ class RequestForwarding:
         """Return the number of the account that a path names, or that a link opens; None for other paths."""
         found = _ACCOUNT_PATH.match(path)
         if found is not None:
-            return self._owners.find_account(found[1])
+            return await self._owners.look_up_account(found[1])
         for pattern, opens in _LINKS:
             found = pattern.fullmatch(path)
             link = None if found is None else await self._links.find(opens, found[1])
