@@ -29,6 +29,11 @@ _log = logging.getLogger("webwx.client")
 
 T = TypeVar("T")
 
+_DECODER = msgspec.json.Decoder(LimiterState)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
 _NAME = "rate_limit"
 """Name of the limiter state in the journal."""
 
@@ -233,7 +238,7 @@ class RateLimiter:
 
 
 def _decoded(stored: bytes) -> LimiterState:
-    return msgspec.json.decode(stored, type=LimiterState) if stored else LimiterState()
+    return _DECODER.decode(stored) if stored else LimiterState()
 
 
 def _encoded(state: LimiterState) -> bytes:

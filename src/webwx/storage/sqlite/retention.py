@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.contacts import Thinning
     from webwx.storage.sqlite.index import Index
 
+_GAP = msgspec.json.Decoder(ContinuityLost)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
 PIECE = 500
 """Number of entries deleted in one transaction."""
 
@@ -177,7 +182,7 @@ def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], rea
             (account, number, as_list(row[0] for row in rows)),
         ).fetchone()
         if before is not None and before[1] == 0:  # combine consecutive gaps
-            since = min(since, msgspec.json.decode(before[2], type=ContinuityLost).since)
+            since = min(since, _GAP.decode(before[2]).since)
             db.execute("DELETE FROM entries WHERE number = ?", (before[0],))
         gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
         db.execute(
