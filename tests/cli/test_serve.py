@@ -178,6 +178,13 @@ def test_an_address_of_the_network_needs_tls_or_a_proxy(shell: Shell) -> None:
     assert "without TLS" in refused.sentence
 
 
+@pytest.mark.parametrize("option", ["--capacity", "--address", "--lease", "--heartbeat"])
+def test_options_of_a_shared_database_are_refused_without_one(shell: Shell, option: str) -> None:
+    refused = shell.run("serve", "--port", "0", option, "5")
+    assert refused.code == 2
+    assert refused.sentence.startswith(f"webwx: {option} is for a shared database; give --storage ")
+
+
 def test_an_error_names_a_taken_port(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

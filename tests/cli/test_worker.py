@@ -20,6 +20,13 @@ def test_a_worker_needs_a_database(shell: Shell) -> None:
     assert "--storage postgresql://HOST/DATABASE" in refused.sentence
 
 
+@pytest.mark.parametrize("command", [("worker",), ("serve", "--port", "0")])
+def test_a_process_without_a_passphrase_is_refused(shell: Shell, command: tuple[str, ...]) -> None:
+    refused = shell.run(*command, **DATABASE | {"WEBWX_PASSPHRASE": ""})
+    assert refused.code == 2
+    assert "set WEBWX_PASSPHRASE" in refused.sentence
+
+
 def test_a_worker_whose_database_cannot_be_reached_ends_with_a_sentence(shell: Shell) -> None:
     refused = shell.run("worker", **DATABASE)
     assert refused.code != 0

@@ -12,6 +12,11 @@ from urllib.parse import urlsplit
 
 import click
 import msgspec
+from click.core import ParameterSource
+
+from webwx.cli.exits import BadInput
+from webwx.errors import InvalidSettings
+from webwx.storage.passphrase import REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -91,6 +96,18 @@ def node_options(function: F) -> F:
     return function
 
 
+def refuse_node_options(context: click.Context) -> None:
+    """
+    Check that no option of a process that shares a database was given, because there is no such database.
+
+    Raises:
+        BadInput: An option was given.
+    """
+    for name in NodeOptions.__struct_fields__:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise BadInput(f"--{name} is for a shared database; give --storage postgresql://HOST/DATABASE as well.")
+
+
 class Node(NamedTuple):
     """The parts of a process that shares a database with others."""
 
@@ -119,7 +136,7 @@ async def open_node(
         on_open: Called with an account and the number of its bots when this process begins to run it.
 
     Raises:
-        InvalidSettings: The times of the lease do not fit together, or there is no passphrase.
+        InvalidSettings: The times of the lease do not fit together.
     """
     from webwx.cluster.leased import LeasedOwnership
     from webwx.gateway.clustered import ClusterGateway, ClusterStorage, NodeAddress
@@ -162,6 +179,9 @@ def gateway_of(
         config: The configuration.
         bots: The bots of the accounts.
         answers_clients: Whether it answers clients, and not only other gateways.
+
+    Raises:
+        InvalidSettings: There is no passphrase.
     """
     from webwx.gateway.app import Gateway
     from webwx.gateway.cluster_monitor import ClusterMonitor
@@ -169,13 +189,20 @@ def gateway_of(
     return Gateway(
         config, node.storage.records(), node.port, settings.home / "gateway-files", bots=bots,
         clock=node.ownership.clock, owners=node.port, address=node.port.node.address,
-        secret=_shared_secret(settings.passphrase or ""), answers_clients=answers_clients,
+        secret=_shared_secret(settings.passphrase), answers_clients=answers_clients,
         cluster=ClusterMonitor(node.leases, node.port, node.port.directory.uin_of),
     )  # fmt: skip
 
 
-def _shared_secret(passphrase: str) -> bytes:
-    """Return the secret that all processes with one passphrase share; it is as hard to guess as the logins' key."""
+def _shared_secret(passphrase: str | None) -> bytes:
+    """
+    Return the secret that all processes with one passphrase share; it is as hard to guess as the logins' key.
+
+    Raises:
+        InvalidSettings: There is no passphrase.
+    """
+    if not passphrase:
+        raise InvalidSettings(REQUIRED)
     return hashlib.scrypt(passphrase.encode(), salt=b"webwx forwarded requests", n=2**14, r=8, p=1, dklen=32)
 
 

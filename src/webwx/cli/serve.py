@@ -15,7 +15,16 @@ from click.core import ParameterSource
 from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import configure_logging, log_format_option
-from webwx.cli.node import NodeOptions, accounts_of, gateway_of, node_options, open_node, rate_limit_of, until_drained
+from webwx.cli.node import (
+    NodeOptions,
+    accounts_of,
+    gateway_of,
+    node_options,
+    open_node,
+    rate_limit_of,
+    refuse_node_options,
+    until_drained,
+)
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
@@ -109,6 +118,8 @@ def serve(
             )
         return _nothing()
     require_extra()
+    if not session.settings.storage:
+        refuse_node_options(context)
     path = _config_path(session.settings, file)
     bots = load_bots(session, _read_config(path), path, targets)
     given = context.ensure_object(Given)

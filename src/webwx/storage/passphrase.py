@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
+REQUIRED = "Logins in a database are always encrypted; set WEBWX_PASSPHRASE, to the same one on all machines."
+"""The error of a database without a passphrase."""
+
 SERVICE = "webwx"
 """Service name of the entries in the keyring."""
 

@@ -8,6 +8,7 @@ from webwx.errors import InvalidSettings
 from webwx.storage.account_folder import LoginName
 from webwx.storage.base import RETENTION_DAYS
 from webwx.storage.database_url import describe_database
+from webwx.storage.passphrase import REQUIRED
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.logins import PostgresLogins
 from webwx.storage.postgres.records import PostgresRecordStore
@@ -68,9 +69,7 @@ class PostgresStorage:
 
     def _login(self, name: LoginName, account: int | None) -> PostgresLogin:
         if not self._passphrase:
-            raise InvalidSettings(
-                "Logins in a database are always encrypted; set WEBWX_PASSPHRASE, to the same one on all machines."
-            )
+            raise InvalidSettings(REQUIRED)
         return self._logins.login(str(name), passphrase=self._passphrase, account=account)
 
     def journal(self, name: LoginName) -> LoginJournal:
