@@ -182,12 +182,15 @@ class ClusterGateway:
             closing.push_async_callback(self._readers.close)
             for account in self._stored.values():
                 closing.push_async_callback(account.close)
+            closing.push_async_callback(self._end_tasks)
             await self._worker.stop()
             await self._publish()
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _follow_news(self) -> NoReturn:
         """Wake the readers of events that any process has stored."""
