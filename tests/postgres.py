@@ -42,7 +42,7 @@ class TemporaryCluster:
 
     Args:
         programs: The folder of PostgreSQL's programs.
-        primary: The cluster of which this one is a standby; None: it is none.
+        primary: The cluster of which this one is a standby; None: it is no standby.
     """
 
     def __init__(self, programs: Path, primary: TemporaryCluster | None = None) -> None:

@@ -123,7 +123,7 @@ class Play:
     """The accounts, their friend who writes to them, and the workers."""
 
     def __init__(self, run: Run, schema: TemporarySchema, accounts: int) -> None:
-        self.dice = random.Random(run.seed)
+        self.rng = random.Random(run.seed)
         self.problems: list[str] = []
         self.failures: Counter[str] = Counter()
         self.in_doubt = 0
@@ -160,7 +160,7 @@ class Play:
         async def write() -> None:
             while True:
                 self.ask()
-                await asyncio.sleep(self.dice.uniform(0, 2 * pause))
+                await asyncio.sleep(self.rng.uniform(0, 2 * pause))
 
         work = asyncio.create_task(write())
         try:
@@ -170,13 +170,13 @@ class Play:
 
     def ask(self) -> None:
         """Send a text to an account."""
-        person, text = self.dice.choice(self._people), f"question {len(self.asked)}"
+        person, text = self.rng.choice(self._people), f"question {len(self.asked)}"
         self.asked[text] = person.uin, self.world.say(self._friend.id, person.id, text).id
 
     async def fail(self) -> None:
         """Make a worker fail in one way, wait until its accounts are taken over, and let it continue."""
-        kind, victim = self.dice.choice(KINDS), self.dice.choice(self.workers)
-        await asyncio.sleep(self.dice.uniform(0, 1))
+        kind, victim = self.rng.choice(KINDS), self.rng.choice(self.workers)
+        await asyncio.sleep(self.rng.uniform(0, 1))
         self.failures[kind] += 1
         match kind:
             case "kill":

@@ -50,14 +50,14 @@ async def crash(run: Run, kills: int) -> Verdict:
 
 async def _run_and_kill(play: Stage) -> str:
     """Start the bot, kill it at a random moment, and describe that moment."""
-    moment = play.dice.choice(MOMENTS)
+    moment = play.rng.choice(MOMENTS)
     await play.start()
     match moment:
         case "it was ready":
             await play.until_it_listens()
         case "its first message":
             await play.until_more_handled()
-    pause = play.dice.uniform(0, 0.3)
+    pause = play.rng.uniform(0, 0.3)
     await asyncio.sleep(pause)
     code = await play.end(signal.SIGKILL)
     if code != -signal.SIGKILL:

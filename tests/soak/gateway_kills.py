@@ -112,7 +112,7 @@ class Gateway:
 async def run(run: Run) -> Figures:
     """Kill the gateway so often, and compare everything afterwards."""
     kills = run.scaled(20, 200)
-    notes, dice = Notes(), random.Random(run.seed)
+    notes, rng = Notes(), random.Random(run.seed)
     world = default_world(options=Options(auto_confirm=True, echo="on"), rng=random.Random(f"{run.seed}/world"))
     served = await serve(SandboxCore(world))
     try:
@@ -122,7 +122,7 @@ async def run(run: Run) -> Figures:
             await gateway.run("login")
             key = json.loads(await gateway.run("serve", "key", "create", "--name", "k", "--scopes", "admin", "--json"))
             headers = {"Authorization": f"Bearer {key['key']}"}
-            play = _Play(world, gateway, receiver, notes, dice, headers)
+            play = _Play(world, gateway, receiver, notes, rng, headers)
             async with play.reading():
                 for kill in range(kills):
                     await play.live(kill)
@@ -142,7 +142,7 @@ class _Play:
     """One run: everything that happens around the gateway."""
 
     def __init__(
-        self, world: World, gateway: Gateway, receiver: WebhookReceiver, notes: Notes, dice: random.Random,
+        self, world: World, gateway: Gateway, receiver: WebhookReceiver, notes: Notes, rng: random.Random,
         headers: dict[str, str],
     ) -> None:  # fmt: skip
         self.said = 0
@@ -150,7 +150,7 @@ class _Play:
         self._gateway = gateway
         self._receiver = receiver
         self._notes = notes
-        self._dice = dice
+        self._rng = rng
         self._headers = headers
         self._secret = ""
         receiver.answer = self._receive
@@ -164,7 +164,7 @@ class _Play:
                 self._secret = (await client.post("/api/v1/webhooks", json=body)).json()["secret"]
             sends = [asyncio.ensure_future(self._send(client, f"send {kill}-{number}")) for number in range(SENDS)]
             writing = asyncio.ensure_future(self._write())
-            await asyncio.sleep(self._dice.uniform(0, LONGEST_LIFE))
+            await asyncio.sleep(self._rng.uniform(0, LONGEST_LIFE))
             await self._gateway.end(is_kill=True)
             writing.cancel()
             await asyncio.gather(*sends)
@@ -237,10 +237,10 @@ class _Play:
     async def _write(self) -> None:
         while True:
             self._say()
-            await asyncio.sleep(self._dice.uniform(0, 0.02))
+            await asyncio.sleep(self._rng.uniform(0, 0.02))
 
     def _say(self) -> None:
-        sender, chat = self._dice.choice(CHATS)
+        sender, chat = self._rng.choice(CHATS)
         self._world.say(sender, chat, f"friend {self.said}")
         self.said += 1
 
@@ -255,7 +255,7 @@ class _Play:
             return "401 Forged"
         ids = notes.webhook_ids.setdefault(event["data"]["text"], [])
         is_new = not ids
-        if self._dice.random() < FAILURES:
+        if self._rng.random() < FAILURES:
             return "500 No"
         ids.append(event_id)
         if is_new:

@@ -37,7 +37,7 @@ async def run_kills(run: Run) -> Figures:
                 await play.start(speed=SPEED)
                 if kill % LIVES == 0:
                     await play.until_more_handled()
-                await asyncio.sleep(play.dice.uniform(0, 0.15))
+                await asyncio.sleep(play.rng.uniform(0, 0.15))
                 await play.end(signal.SIGKILL)
                 mark(play.folder)
             killed = [await _kill_at(play, COMMIT[at % 2], 1 + at // 2) for at in range(at_calls)]
@@ -74,7 +74,7 @@ async def run_terminations(run: Run) -> Figures:
             for _ in range(times):
                 await play.start()
                 await play.until_it_listens()
-                await asyncio.sleep(play.dice.uniform(0, 0.1))
+                await asyncio.sleep(play.rng.uniform(0, 0.1))
                 begun = time.monotonic()
                 code = await play.end()
                 took.append(time.monotonic() - begun)

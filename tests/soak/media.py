@@ -52,8 +52,8 @@ async def run(run: Run) -> Figures:
 
         async def work() -> None:
             for number in left:
-                size = play.dice.choice(BIG if run.is_release and not number % 50 else SIZES)
-                outcomes.update([await exchange.send(number, play.dice.randbytes(size))])
+                size = play.rng.choice(BIG if run.is_release and not number % 50 else SIZES)
+                outcomes.update([await exchange.send(number, play.rng.randbytes(size))])
 
         async with asyncio.TaskGroup() as group:
             for _ in range(3):

@@ -108,7 +108,7 @@ class Stage:
         self.sandbox = sandbox
         self.proxy = proxy
         self.folder = run.folder
-        self.dice = random.Random(run.seed)
+        self.rng = random.Random(run.seed)
         self.said = 0
         self._me = world.person("me")
         self._forks = forks
@@ -120,7 +120,7 @@ class Stage:
     def say(self, count: int = 1, *, ask: bool = False) -> None:
         """Send texts of friends; with `asking`, every third message is a question."""
         for _ in range(count):
-            sender, chat = self.dice.choice(CHATS)
+            sender, chat = self.rng.choice(CHATS)
             message = self.world.say(sender, chat, f"Message {self.said}{'?' if ask and self.said % 3 == 0 else '.'}")
             self._notebook.note(Said(message_id=message.id, chat=message.chat_of(self._me)))
             self.said += 1
@@ -200,8 +200,8 @@ class Stage:
             while True:
                 while self.said - self.handled() >= BACKLOG:  # noqa: ASYNC110 - it is another process that makes it less
                     await asyncio.sleep(pause)
-                self.say(self.dice.randrange(1, 4), ask=ask)
-                await asyncio.sleep(self.dice.uniform(0, 2 * pause))
+                self.say(self.rng.randrange(1, 4), ask=ask)
+                await asyncio.sleep(self.rng.uniform(0, 2 * pause))
 
         work = asyncio.create_task(write())
         try:

@@ -27,7 +27,7 @@ async def run(run: Run) -> Figures:
                 await play.start("state", speed=SPEED)
                 if kill % LIVES:
                     await play.until_more_handled()
-                await asyncio.sleep(play.dice.uniform(0, 0.15))
+                await asyncio.sleep(play.rng.uniform(0, 0.15))
                 await play.end(signal.SIGKILL)
                 mark(play.folder)
         await play.start("state", speed=SPEED)

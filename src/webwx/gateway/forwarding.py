@@ -114,7 +114,7 @@ class Owners(Protocol):
 
         Args:
             number: Number of the account.
-            is_fresh: Ask the database, because the owner that was found before is none.
+            is_fresh: Ask the database again, because the node that was found before is not the owner.
 
         Raises:
             StorageError: The database cannot be reached.

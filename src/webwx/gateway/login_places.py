@@ -63,7 +63,7 @@ class LoginPlaces:
             ) from None  # fmt: skip
 
     async def get(self, number: int) -> LoginPlace | None:
-        """Return the process that makes the login of an account; None if there is none."""
+        """Return the process that makes the login of an account; None if no process does."""
         record = await self._records.get(_KIND, f"{number}")
         return None if record is None else msgspec.json.decode(record.body, type=LoginPlace)
 

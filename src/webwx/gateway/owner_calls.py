@@ -20,7 +20,7 @@ class OwnerCalls:
 
     async def refuse(self) -> NoReturn:
         """Raise the error that explains why the call cannot be made now."""
-        raise NotImplementedError
+        raise NotImplementedError  # only the account knows the reason
 
     async def rate_limit(self) -> RateLimitState | None:
         """Raise an error: only the owner knows it."""

@@ -30,7 +30,7 @@ class StoredReads:
     @property
     def client(self) -> AsyncClient:
         """The client that reads the journal."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of account has a client of its own
 
     async def list_sends(
         self,

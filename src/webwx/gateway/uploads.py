@@ -197,7 +197,7 @@ class UploadStore:
         return upload.node not in {"", self._node}
 
     async def other_node(self, upload_id: str) -> str | None:
-        """Return the address of the other node that stores the file of an upload; None if there is none."""
+        """Return the address of the node that stores an upload; None for this node, or if there is no such upload."""
         record = await self._records.get(KIND, upload_id)
         if record is None:
             return None
