@@ -141,6 +141,48 @@ async def test_a_restart_continues_the_schedule_of_a_failed_event(
         assert await receiver.texts(1) == ["two"]
 
 
+async def test_a_webhook_that_begins_to_fail_at_another_gateway_keeps_its_schedule_until_a_delivery_here(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    receiver.answer = lambda request: "500 No" if request.text.startswith("fails") else "200 OK"
+    pauses = Pauses(lasts=True)
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        webhook = await added(running, receiver)
+        webhooks, deliveries = running.gateway.webhooks, running.gateway.deliveries
+        running.world.say("ahua", "me", "fails first")
+        assert await receiver.texts(1) == ["fails first"]
+        await pauses.begun.wait()
+        await webhooks.note(webhook.id, failing_since=1000.0)
+        await deliveries.refresh()
+        running.world.say("zhangsan", "me", "fails later")
+        assert await receiver.texts(1) == ["fails later"]
+        running.world.say("lilei", "me", "is accepted")
+        assert await receiver.texts(1) == ["is accepted"]
+        while (stored := await webhooks.get(webhook.id)) is None or stored.failing_since:
+            pass
+        receiver.answer = lambda _: "200 OK"
+        pauses.released.set()
+        assert sorted(await receiver.texts(2)) == ["fails first", "fails later"]
+
+
+async def test_a_webhook_that_is_changed_at_another_gateway_gets_its_waiting_events_at_once(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    receiver.answer = lambda _: "500 No"
+    pauses = Pauses(lasts=True)
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        webhook = await added(running, receiver)
+        running.world.say("ahua", "me", "one")
+        assert await receiver.texts(1) == ["one"]
+        await pauses.begun.wait()
+        receiver.answer = lambda _: "200 OK"
+        await running.gateway.webhooks.change(webhook.id, lambda each: each)
+        await running.gateway.deliveries.refresh()
+        assert await receiver.texts(1) == ["one"]
+
+
 async def test_410_disables_a_webhook_and_its_event_waits(online: Running, receiver: WebhookReceiver) -> None:
     receiver.answer = lambda _: "410 Gone"
     webhook = await added(online, receiver)

@@ -1,4 +1,4 @@
-"""The stored times of next attempts: the pauses grow and end, and the times survive the process."""
+"""The stored times of next attempts: the pauses grow and end, and every gateway reads the times of the others."""
 
 from __future__ import annotations
 
@@ -31,34 +31,37 @@ async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
     await records.close()
 
 
-async def retries_of(records: RecordStore, now: float) -> WebhookRetries:
-    owned = OwnedRecords(records, lambda: now)
-    retries = WebhookRetries(owned, lambda: now, asyncio.sleep, random.Random(1))
-    await retries.load()
-    return retries
+def retries_of(records: RecordStore, now: float) -> WebhookRetries:
+    return WebhookRetries(OwnedRecords(records, lambda: now), lambda: now, asyncio.sleep, random.Random(1))
 
 
-async def test_the_time_of_the_next_attempt_survives_the_process(records: RecordStore) -> None:
-    first = await retries_of(records, 1000.0)
-    assert first.pause(PLACE) == 0
+async def test_the_time_of_the_next_attempt_is_the_same_at_every_gateway(records: RecordStore) -> None:
+    first, second = retries_of(records, 1000.0), retries_of(records, 1030.0)
+    assert [await each.pause(PLACE) for each in (first, second)] == [0, 0]
     assert await first.postpone(WEBHOOK, PLACE, 1, asked=70) == 1070
-    second = await retries_of(records, 1030.0)
-    assert (second.pause(PLACE), second.is_waiting("w"), second.is_waiting("other")) == (40, True, False)
-    assert (await retries_of(records, 2000.0)).pause(PLACE) == 0
+    assert await second.pause(PLACE) == 40
+    assert [await second.is_waiting(webhook) for webhook in ("w", "other")] == [True, False]
+    assert await retries_of(records, 2000.0).pause(PLACE) == 0
+    await second.settle(PLACE)
+    assert await first.pause(PLACE) == 0
+    assert not await first.is_waiting("w")
 
 
 async def test_after_the_last_attempt_no_time_is_stored(records: RecordStore) -> None:
-    retries = await retries_of(records, 1000.0)
+    retries = retries_of(records, 1000.0)
     for failures in range(1, len(PAUSES) + 1):
         assert await retries.postpone(WEBHOOK, PLACE, failures, asked=0) is not None
     assert await retries.postpone(WEBHOOK, PLACE, len(PAUSES) + 1, asked=0) is None
-    assert not (await retries_of(records, 1000.0)).is_waiting("w")
+    assert not await retries.is_waiting("w")
 
 
-async def test_the_times_of_a_deleted_webhook_are_deleted(records: RecordStore) -> None:
-    retries = await retries_of(records, 1000.0)
-    for place in (PLACE, EventPlace("w", 2, 7), EventPlace("other", 1, 7)):
+@pytest.mark.parametrize(("accounts", "deleted"), [(None, [True, True, False]), ({2}, [False, True, False])])
+async def test_the_times_of_a_changed_webhook_are_deleted(
+    records: RecordStore, accounts: set[int] | None, deleted: list[bool]
+) -> None:
+    retries = retries_of(records, 1000.0)
+    places = PLACE, EventPlace("w", 2, 7), EventPlace("other", 2, 7)
+    for place in places:
         await retries.postpone(WEBHOOK, place, 1, asked=70)
-    await retries.forget("w")
-    later = await retries_of(records, 1000.0)
-    assert [later.is_waiting(webhook) for webhook in ("w", "other")] == [False, True]
+    await retries_of(records, 1000.0).forget("w", accounts)
+    assert [await retries.pause(place) == 0 for place in places] == deleted

@@ -34,6 +34,10 @@ class OwnedRecords:
         """Return all records of a kind, in the order of their ids."""
         return await self._records.find(kind)
 
+    async def get(self, kind: str, record_id: str) -> StoredRecord | None:
+        """Return a record; None if no record has this id."""
+        return await self._records.get(kind, record_id)
+
     async def put(self, kind: str, record_id: str, body: bytes) -> None:
         """
         Store a record, new or not.

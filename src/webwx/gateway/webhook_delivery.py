@@ -24,7 +24,7 @@ from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
     from random import Random
     from typing import Any
 
@@ -176,7 +176,6 @@ class WebhookDelivery:
 
     async def start(self) -> None:
         """Begin to deliver."""
-        await self._retries.load()
         self._running.start()
         self._watching = asyncio.ensure_future(self._watch_notices())
         for webhook in await self._webhooks.find():
@@ -186,10 +185,13 @@ class WebhookDelivery:
     async def refresh(self) -> None:
         """Deliver to the webhooks as other gateways have stored them."""
         stored = {webhook.id: webhook for webhook in await self._webhooks.find() if webhook.enabled}
-        running = {webhook_id: run.webhook for webhook_id, run in self._runs.items()}
-        for webhook_id in stored.keys() | running.keys():
-            if stored.get(webhook_id) != running.get(webhook_id):
-                await self.apply(webhook_id)
+        for webhook_id in stored.keys() | self._runs.keys():
+            webhook, run = stored.get(webhook_id), self._runs.get(webhook_id)
+            if webhook is None or run is None or webhook.revision != run.webhook.revision:
+                await self._apply(webhook_id, await self._port.list_owned())
+            elif webhook.failing_since != run.webhook.failing_since:
+                run.webhook = webhook
+                self._health.begin(webhook)
 
     async def apply(self, webhook_id: str) -> None:
         """
@@ -198,11 +200,15 @@ class WebhookDelivery:
         A new webhook gets every event that arrives after this call, of the accounts that are logged in. Events that
         wait for their next attempt are sent at once.
         """
+        await self._apply(webhook_id)
+
+    async def _apply(self, webhook_id: str, accounts: Collection[int] | None = None) -> None:
+        """Deliver to a webhook as it is stored now, and send waiting events of some accounts (None: all) at once."""
         async with self._applying:
             run = self._runs.pop(webhook_id, None)
             if run is not None:
                 await self._stop(run)
-            await self._retries.forget(webhook_id)
+            await self._retries.forget(webhook_id, accounts)
             webhook = await self._webhooks.get(webhook_id)
             if webhook is None:
                 await self.attempts.forget(webhook_id)
@@ -210,9 +216,9 @@ class WebhookDelivery:
                 run = await self._begin(webhook)
                 await run.consumers.until_open()
 
-    def is_retrying(self, webhook_id: str) -> bool:
-        """Return whether an event of a webhook waits for its next attempt."""
-        return self._retries.is_waiting(webhook_id)
+    async def is_retrying(self, webhook_id: str) -> bool:
+        """Return whether an event of a webhook waits for its next attempt, at any gateway."""
+        return await self._retries.is_waiting(webhook_id)
 
     async def test(self, webhook: StoredWebhook) -> WebhookAttempt:
         """Send an event of the type `webhook.test` once, and return the outcome."""

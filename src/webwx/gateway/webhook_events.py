@@ -71,7 +71,8 @@ class WebhookEvents:
         if made.is_delivered:
             consumer.ack(number)
             await self._attempts.append(webhook.id, made)
-            await self._retries.settle(place)
+            if account_event.attempt > 1:  # only after a failed attempt a time is stored
+                await self._retries.settle(place)
             await self._health.note_delivered(webhook.id)
             return True
         if made.status == HTTPStatus.GONE:

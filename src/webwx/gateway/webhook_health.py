@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from webwx.errors import RecordChanged, WxError
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
@@ -89,7 +87,7 @@ class WebhookHealth:
     async def _change(self, webhook_id: str, **fields: float | bool | str) -> None:
         while True:
             try:
-                await self._webhooks.change(webhook_id, lambda each: msgspec.structs.replace(each, **fields))
+                await self._webhooks.note(webhook_id, **fields)
             except RecordChanged:  # by the API, at the same moment
                 continue
             return

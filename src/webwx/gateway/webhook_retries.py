@@ -1,7 +1,8 @@
 """
 The times at which failed events are sent to webhooks again.
 
-The time of each next attempt is a record, so a restart continues the schedule of an event.
+The time of each next attempt is a record, which is read before the attempt. So a restart continues the schedule of an
+event, and so does another gateway after it has taken the account over.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import msgspec
 from webwx.gateway.webhook_request import pause_after
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from random import Random
 
     from webwx.gateway.owned_records import OwnedRecords
     from webwx.gateway.webhooks import StoredWebhook
 
 _KIND = "webhook-retry"
-"""Kind of the records."""
+"""Prefix of a kind of record; the times of the events of each webhook are records of a separate kind."""
 
 
 class EventPlace(NamedTuple):
@@ -36,7 +37,7 @@ class EventPlace(NamedTuple):
     @property
     def name(self) -> str:
         """Id of the record."""
-        return f"{self.webhook}/{self.account}/{self.number}"
+        return f"{self.account}/{self.number}"
 
 
 class _Due(msgspec.Struct, frozen=True):
@@ -44,6 +45,9 @@ class _Due(msgspec.Struct, frozen=True):
 
     at: float
     """Time of the next attempt: seconds since 1970."""
+
+
+_DUE = msgspec.json.Decoder(_Due)
 
 
 class WebhookRetries:
@@ -68,26 +72,18 @@ class WebhookRetries:
         self._records = records
         self._clock = clock
         self._rng = rng
-        self._due: dict[EventPlace, float] = {}
 
     def __repr__(self) -> str:
-        return f"WebhookRetries({len(self._due)} waiting)"
+        return "WebhookRetries()"
 
-    async def load(self) -> None:
-        """Read the times that an earlier process has stored."""
-        for record in await self._records.find(_KIND):
-            webhook, account, number = record.id.split("/")
-            place = EventPlace(webhook, int(account), int(number))
-            self._due[place] = msgspec.json.decode(record.body, type=_Due).at
+    async def is_waiting(self, webhook_id: str) -> bool:
+        """Return whether an event of a webhook waits for its next attempt, at any gateway."""
+        return bool(await self._records.find(_kind_of(webhook_id)))
 
-    def is_waiting(self, webhook_id: str) -> bool:
-        """Return whether an event of a webhook waits for its next attempt."""
-        return any(place.webhook == webhook_id for place in self._due)
-
-    def pause(self, place: EventPlace) -> float:
+    async def pause(self, place: EventPlace) -> float:
         """Return the seconds until the next attempt at an event; 0 if no attempt has failed, or the next one is due."""
-        due = self._due.get(place)
-        return 0.0 if due is None else max(0.0, due - self._clock())
+        record = await self._records.get(_kind_of(place.webhook), place.name)
+        return 0.0 if record is None else max(0.0, _DUE.decode(record.body).at - self._clock())
 
     def pause_after(self, webhook: StoredWebhook, failures: int, asked: float) -> float | None:
         """Return the seconds after a failed attempt until the next one; None after the last one."""
@@ -107,16 +103,21 @@ class WebhookRetries:
         if pause is None:
             await self.settle(place)
             return None
-        due = self._due[place] = self._clock() + pause
-        await self._records.put(_KIND, place.name, msgspec.json.encode(_Due(due)))
+        due = self._clock() + pause
+        await self._records.put(_kind_of(place.webhook), place.name, msgspec.json.encode(_Due(due)))
         return due
 
     async def settle(self, place: EventPlace) -> None:
         """Delete the time of an event, because no attempt follows."""
-        if self._due.pop(place, None) is not None:
-            await self._records.delete(_KIND, place.name)
+        await self._records.delete(_kind_of(place.webhook), place.name)
 
-    async def forget(self, webhook_id: str) -> None:
-        """Delete the times of all events of a webhook, so that they are sent at once."""
-        for place in [place for place in self._due if place.webhook == webhook_id]:
-            await self.settle(place)
+    async def forget(self, webhook_id: str, accounts: Collection[int] | None = None) -> None:
+        """Delete the times of the events of a webhook, so that they are sent at once; None: of all accounts."""
+        kind = _kind_of(webhook_id)
+        for record in await self._records.find(kind):
+            if accounts is None or int(record.id.partition("/")[0]) in accounts:
+                await self._records.delete(kind, record.id)
+
+
+def _kind_of(webhook_id: str) -> str:
+    return f"{_KIND}/{webhook_id}"

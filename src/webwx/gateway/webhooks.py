@@ -78,6 +78,8 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """Time at which an event was given up, if none was delivered since: seconds since 1970; 0 for none."""
     created_at: float
     """Seconds since 1970."""
+    revision: int = 0
+    """Number of changes by callers, at which every gateway stops and begins to deliver to the webhook again."""
     secret: str
     earlier_secret: str = ""
     """The secret before the last rotation."""
@@ -183,7 +185,18 @@ class Webhooks:
             InvalidRequest: A field is invalid.
             AddressRefused: The gateway does not connect to this address.
         """
-        return await self._values.change(webhook_id, change)
+        return await self._values.change(
+            webhook_id, lambda each: msgspec.structs.replace(change(each), revision=each.revision + 1)
+        )
+
+    async def note(self, webhook_id: str, **fields: float | bool | str) -> None:
+        """
+        Store the state of a webhook as the gateway has found it; deliveries continue.
+
+        Raises:
+            RecordChanged: Another caller has changed it meanwhile.
+        """
+        await self._values.change(webhook_id, lambda each: msgspec.structs.replace(each, **fields))
 
     async def rotate(self, webhook_id: str) -> NewWebhook | None:
         """Replace the secret of a webhook; None for an unknown id. For `OVERLAP`, both secrets sign the requests."""

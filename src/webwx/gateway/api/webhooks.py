@@ -213,13 +213,13 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """Number of events that are sent, one after another, once each."""
 
 
-def _view_of_webhook(webhook: StoredWebhook, deliveries: WebhookDelivery) -> WebhookView:
+async def _view_of_webhook(webhook: StoredWebhook, deliveries: WebhookDelivery) -> WebhookView:
     state: Literal["active", "retrying", "failing", "disabled"] = "active"
     if not webhook.enabled:
         state = "disabled"
     elif webhook.failing_since:
         state = "failing"
-    elif deliveries.is_retrying(webhook.id):
+    elif await deliveries.is_retrying(webhook.id):
         state = "retrying"
     return WebhookView(
         id=webhook.id, name=webhook.name, url=webhook.url, accounts=webhook.accounts, types=webhook.types,
@@ -230,8 +230,8 @@ def _view_of_webhook(webhook: StoredWebhook, deliveries: WebhookDelivery) -> Web
     )  # fmt: skip
 
 
-def _view_of_new(made: NewWebhook, deliveries: WebhookDelivery) -> CreatedWebhook:
-    return CreatedWebhook(webhook=_view_of_webhook(made.webhook, deliveries), secret=made.secret)
+async def _view_of_new(made: NewWebhook, deliveries: WebhookDelivery) -> CreatedWebhook:
+    return CreatedWebhook(webhook=await _view_of_webhook(made.webhook, deliveries), secret=made.secret)
 
 
 def _view_of_attempt(made: WebhookAttempt, caller: Caller) -> DeliveryView:
@@ -292,7 +292,7 @@ async def list_webhooks(
 ) -> WebhookList:
     """Return the webhooks whose accounts the key reaches."""
     found = [each for each in await webhooks.find() if _reaches(caller, each)]
-    return WebhookList(webhooks=[_view_of_webhook(each, deliveries) for each in found])
+    return WebhookList(webhooks=[await _view_of_webhook(each, deliveries) for each in found])
 
 
 @post("/webhooks", scope="webhooks", summary="Create a webhook", responses=problems(404, 422, 503))
@@ -318,7 +318,7 @@ async def create_webhook(
     made = await webhooks.create(StoredWebhook(id="", secret="", created_at=0, **fields))
     audited.target = made.webhook.id
     await deliveries.apply(made.webhook.id)
-    return _view_of_new(made, deliveries)
+    return await _view_of_new(made, deliveries)
 
 
 @get("/webhooks/{webhook_id:str}", scope="webhooks", summary="Show a webhook", responses=problems(404, 503))
@@ -326,7 +326,7 @@ async def show_webhook(
     webhook_id: FromPath[str], webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
 ) -> WebhookView:
     """Return one webhook."""
-    return _view_of_webhook(await _reached(webhooks, caller, webhook_id), deliveries)
+    return await _view_of_webhook(await _reached(webhooks, caller, webhook_id), deliveries)
 
 
 @patch(
@@ -359,7 +359,7 @@ async def change_webhook(
     if changed is None:
         raise GatewayProblem("not-found", "The webhook was deleted.")
     await deliveries.apply(webhook_id)
-    return _view_of_webhook(changed, deliveries)
+    return await _view_of_webhook(changed, deliveries)
 
 
 @post(
@@ -377,7 +377,7 @@ async def rotate_webhook(
     if made is None:
         raise GatewayProblem("not-found", "The webhook was deleted.")
     await deliveries.apply(webhook_id)
-    return _view_of_new(made, deliveries)
+    return await _view_of_new(made, deliveries)
 
 
 @post(
