@@ -85,19 +85,18 @@ class Node:
 
     async def until_state(self, number: int, state: str) -> AccountStatus:
         """Wait until an account has a state, and return it."""
-        async with asyncio.timeout(20):
-            while True:
-                status = await self.port.account(number).status()
-                if status.state == state:
-                    return status
-                await asyncio.sleep(0.02)
+        return await self.until_status(number, lambda status: status.state == state)
 
     async def until_error(self, number: int, error: str) -> AccountStatus:
         """Wait until the state of an account has an error, and return it."""
+        return await self.until_status(number, lambda status: status.error == error)
+
+    async def until_status(self, number: int, is_so: Callable[[AccountStatus], bool]) -> AccountStatus:
+        """Wait until a condition holds for the state of an account, and return it."""
         async with asyncio.timeout(20):
             while True:
                 status = await self.port.account(number).status()
-                if status.error == error:
+                if is_so(status):
                     return status
                 await asyncio.sleep(0.02)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema, new_schema
 
+from webwx.representations.accounts import AccountSettings
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
 
@@ -36,6 +37,32 @@ async def test_labels_and_settings_are_known_everywhere(
         await one.port.label_account(number, "My work")
         await other.port.directory.refresh()
         assert [(status.number, status.label) for status in await other.port.list_accounts()] == [(number, "My work")]
+
+
+async def test_settings_that_wait_for_the_next_login_are_shown_everywhere(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    settings = AccountSettings(rate_limit="on")
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+        node(schema, sandbox, tmp_path / "owner") as owner,
+    ):
+        number = await front.log_in()
+        account = await owner.until_owned(number)
+        await front.until_state(number, "online")
+        await front.port.configure_account(number, settings)
+        for each in (front, owner):
+            status = await each.until_status(number, lambda status: status.settings == settings)
+            assert status.pending_settings
+        await front.port.configure_account(number, AccountSettings())
+        assert not (await front.port.account(number).status()).pending_settings
+        await owner.until_status(number, lambda status: not status.pending_settings)
+        await owner.port.configure_account(number, settings)
+        await account.log_out()
+        for each in (front, owner):
+            await each.until_status(
+                number, lambda status: status.state == "logged_out" and not status.pending_settings
+            )  # fmt: skip
 
 
 async def test_the_state_of_an_account_whose_worker_has_died_is_not_online(

@@ -93,12 +93,19 @@ class ClusterDirectory:
         self._uins = {names[name]: uin for name, uin in uins.items() if name in names}
         self._unknown = set(self._heads) - set(self._uins.values())
 
-    async def refresh(self) -> None:
-        """Read the accounts again if they have changed, or if there are events of an unknown account."""
-        if await self._numbers.revision() != self._revision or set(self._heads) - set(
-            self._uins.values()
-        ) - self._unknown:  # fmt: skip
+    async def refresh(self) -> bool:
+        """
+        Read the accounts again if they have changed, or if there are events of an unknown account.
+
+        Returns:
+            Whether they were read.
+        """
+        is_due = await self._numbers.revision() != self._revision or bool(
+            set(self._heads) - set(self._uins.values()) - self._unknown
+        )
+        if is_due:
             await self.load()
+        return is_due
 
     def find(self, which: str) -> int | None:
         """Return the number of an account by its number or name."""
@@ -239,7 +246,7 @@ class ClusterDirectory:
 
 
 def _shown(status: AccountStatus | None) -> tuple[object, ...]:
-    return () if status is None else (status.state, status.error, status.label)
+    return () if status is None else (status.state, status.error, status.label, status.pending_settings)
 
 
 def _status(
@@ -247,7 +254,11 @@ def _status(
     is_logging_in: bool, now: float,
 ) -> AccountStatus:  # fmt: skip
     status = published or AccountStatus(number=numbered.number, name=numbered.name, state="new", since=now)
-    status = msgspec.structs.replace(status, label=numbered.label, settings=numbered.settings)
+    is_run = owner is not None and owner.is_wanted and owner.worker in live
+    status = msgspec.structs.replace(
+        status, label=numbered.label, settings=numbered.settings,
+        pending_settings=is_run and status.state in _RUNNING and status.settings != numbered.settings,
+    )  # fmt: skip
     if is_logging_in:
         return msgspec.structs.replace(status, state="logging_in", error=None)
     if owner is not None and owner.is_wanted:

@@ -14,6 +14,8 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+import msgspec
+
 from webwx.client.rate_limit import RateLimit
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
@@ -206,11 +208,20 @@ class ClusterGateway:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
-                await self.directory.refresh()
+                if await self.directory.refresh():
+                    self._adopt_changes()
                 await self._adopt_promises()
                 await self._pass_states_on()
             except StorageError as error:
                 _log.debug("What other gateways have stored cannot be read now: %s", error)
+
+    def _adopt_changes(self) -> None:
+        """Note the labels and settings that other gateways have stored for accounts that run here."""
+        for number, account in self._owned.items():
+            stored = self.directory.by_number.get(number)
+            if stored is not None and (stored.label, stored.settings) != (account.label, account.settings):
+                account.label, account.settings = stored.label, stored.settings
+                self._note_change(account)
 
     async def _adopt_promises(self) -> None:
         """Make the sends that other gateways have stored for accounts that run here."""
@@ -310,9 +321,14 @@ class ClusterGateway:
                 account.note_state(change)
 
     def _note_change(self, account: LocalAccount) -> None:
-        status = account.present_status()
-        self._pass_on(status, runs_here=True)
-        self._unpublished[account.number] = status
+        self._pass_on(account.present_status(), runs_here=True)
+        self._publish_soon(account)
+
+    def _publish_soon(self, account: LocalAccount) -> None:
+        """Publish the state of an account with the settings of its present client."""
+        self._unpublished[account.number] = msgspec.structs.replace(
+            account.present_status(), settings=account.settings_in_use
+        )
         self._has_unpublished.set()
 
     def _pass_on(self, status: AccountStatus, *, runs_here: bool) -> None:
@@ -341,8 +357,7 @@ class ClusterGateway:
         while True:
             await asyncio.sleep(_PUBLISH_EVERY)
             for account in self._owned.values():
-                self._unpublished[account.number] = account.present_status()
-            self._has_unpublished.set()
+                self._publish_soon(account)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,8 @@
-"""The states of accounts, as their owners publish them for the other gateways."""
+"""
+The states of accounts, as their owners publish them for the other gateways.
+
+The settings in a published state are those of the present client; every gateway compares them with the stored ones.
+"""
 
 from __future__ import annotations
 
