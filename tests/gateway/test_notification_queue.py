@@ -86,6 +86,22 @@ async def test_a_message_that_arrives_while_logged_out_is_held_and_shows_its_age
         assert len(await texts(running)) == 1
 
 
+async def test_messages_that_two_queues_hold_at_the_same_time_are_both_sent(online: Running) -> None:
+    receiver = await receiver_of(online, messages_per_minute=1)
+    clock = Clock()
+    queues = [queue_of(online, clock) for _ in range(2)]
+    for queue in queues:
+        for text in ("sent", "held"):
+            await queue.put(receiver, OutgoingMessage(text), "")
+    clock.now += 60
+    later = queue_of(online, clock)
+    await later.start()
+    await later.flush()
+    await later.close()
+    [*_, text] = await texts(online)
+    assert [line[12:] for line in text.split("\n\n")[1:]] == ["held", "held"]
+
+
 async def test_a_receiver_may_refuse_messages_while_logged_out(running: Running) -> None:
     await running.log_in()
     receiver = await receiver_of(running, holds=False)

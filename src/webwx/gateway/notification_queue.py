@@ -69,9 +69,10 @@ class HeldFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that waits: the body of a record, whose id begins with the receiver's."""
+    """A message that waits: the body of a record."""
 
-    number: int
+    id: str
+    """Time of its arrival and a random text; the id of the record is that of the receiver and this one."""
     at: float
     """Time at which its request arrived: seconds since 1970."""
     text: str
@@ -80,7 +81,7 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the idempotency key; empty without a key."""
 
     def __repr__(self) -> str:
-        return f"HeldMessage({self.number})"
+        return f"HeldMessage({self.id})"
 
 
 class NotificationQueue:
@@ -111,8 +112,8 @@ class NotificationQueue:
         self._clock = clock
         self._bursts: dict[str, Burst[HeldMessage]] = {}
         self._last_number = 0
-        self._added: set[int] = set()
-        """Numbers of the messages that were held here since the stored ones were read."""
+        self._added: set[str] = set()
+        """Ids of the messages that were held here since the stored ones were read."""
         self._wake = asyncio.Event()
         self._flushing = asyncio.Lock()
         self._tasks: list[asyncio.Task[NoReturn]] = []
@@ -149,11 +150,10 @@ class NotificationQueue:
         for record in await self._records.find(_HELD):
             message = msgspec.json.decode(record.body, type=HeldMessage)
             stored.setdefault(record.id.partition("/")[0], []).append(message)
-            self._last_number = max(self._last_number, message.number)
         for receiver, messages in stored.items():
             burst = self._burst(receiver)
-            numbers = {message.number for message in messages}
-            added = [each for each in burst.collected if each.number in self._added - numbers]
+            ids = {message.id for message in messages}
+            added = [each for each in burst.collected if each.id in self._added - ids]
             self._bursts[receiver] = Burst(sent=burst.sent, collected=(*messages, *added))
 
     async def close(self) -> None:
@@ -218,8 +218,10 @@ class NotificationQueue:
         """
         now = self._clock()
         hashed = hashlib.sha256(f"{receiver.id}/{key}".encode()).hexdigest() if key else ""
-        number = int(hashed[:12], 16) if hashed else self._next_number(now)
-        stored = StoredMessage(number, now)
+        number = self._next_number(now)
+        # The number is the time, so the records are in the order of arrival; another gateway may use the same one.
+        held = HeldMessage(id=f"{number:015d}-{secrets.token_hex(4)}", at=now, text=message.text, key=hashed)
+        stored = StoredMessage(int(hashed[:12], 16) if hashed else number, now)
         if hashed and await self._is_known(receiver, hashed):
             return stored
         account = self._port.account(receiver.account)
@@ -227,14 +229,14 @@ class NotificationQueue:
         if not (is_online or receiver.holds):
             raise Refusal(RefusalReason.OFFLINE, retry_after=60)
         burst = self._burst(receiver.id)
-        next_burst, is_now = burst.offer(HeldMessage(number=number, at=now, text=""), now, receiver.rule)
+        next_burst, is_now = burst.offer(held, now, receiver.rule)
         if is_online and is_now and not message.files:
             self._bursts[receiver.id] = next_burst
             await _enqueue(account, receiver, message.text, hashed)
             return stored
         if len(burst.collected) >= MOST_HELD:
             raise Refusal(RefusalReason.RATE_LIMITED, "Too many messages wait for this receiver.", retry_after=60)
-        await self._hold(receiver, message, HeldMessage(number=number, at=now, text=message.text, key=hashed))
+        await self._hold(receiver, message, held)
         return stored
 
     def _next_number(self, now: float) -> int:
@@ -254,7 +256,7 @@ class NotificationQueue:
         )
         burst = self._burst(receiver.id)
         self._bursts[receiver.id] = Burst(sent=burst.sent, collected=(*burst.collected, held))
-        self._added.add(held.number)
+        self._added.add(held.id)
         self._wake.set()
 
     async def _write(self, file: AttachedFile) -> HeldFile:
@@ -364,7 +366,7 @@ async def _enqueue(account: AccountPort, receiver: StoredReceiver, text: str, ke
 
 
 def _record_id(receiver: str, message: HeldMessage) -> str:
-    return f"{receiver}/{int(message.at * 1000):015d}-{message.number}"
+    return f"{receiver}/{message.id}"
 
 
 def _safe_name(name: str) -> str:
