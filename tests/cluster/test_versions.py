@@ -63,3 +63,15 @@ def test_workers_of_the_previous_version_go_on_beside_a_newer_one_and_are_not_st
         assert "was written by a newer webwx" in refused.error["message"]
         assert "update webwx" in refused.error["message"]
     deployment.check()
+
+
+def test_a_worker_that_has_begun_before_a_newer_one_also_runs_its_first_account_afterwards(
+    deployment: Deployment,
+) -> None:
+    deployment.schema.execute("UPDATE accounts SET wanted = false")
+    with deployment.worker() as older:
+        wait_until(lambda: deployment.state_of(older) == "alive")
+        deployment.schema.execute("UPDATE webwx_schema SET version = version + 1")
+        deployment.schema.execute("UPDATE accounts SET wanted = true")
+        deployment.ask("begun before")
+        wait_until(lambda: deployment.answers("begun before") == 1)

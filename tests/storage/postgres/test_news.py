@@ -83,6 +83,20 @@ def test_a_reader_goes_on_after_its_database_was_unreachable() -> None:
     run_with_virtual_clock(work)
 
 
+@verify
+async def test_news_end_without_an_error_after_their_journal_was_closed(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 7)
+        await account.ingest(arrival(*messages(1, 1)))
+        news = journal.moved()
+        assert await anext(news) == {7: 1}
+    following = asyncio.ensure_future(anext(news))
+    await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.wait([following])
+    assert following.cancelled()
+
+
 def test_announcements_of_many_accounts_are_split() -> None:
     heads = {account: account * 10**9 for account in range(1, 3_000)}
     parts = list(payloads(heads))

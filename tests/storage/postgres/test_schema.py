@@ -10,6 +10,7 @@ import pytest
 from webwx.errors import StorageError
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.schema import VERSION
+from webwx.storage.postgres.storage import PostgresStorage
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
@@ -26,6 +27,15 @@ async def test_a_newer_schema_is_refused_in_one_sentence(schema: TemporarySchema
         with pytest.raises(StorageError, match=r"written by a newer webwx \(version \d+, this one reads \d+\)"):
             await journal.accounts()
     schema.execute(f"UPDATE webwx_schema SET version = {VERSION}")
+
+
+async def test_a_storage_that_has_begun_before_a_newer_one_opens_further_connections(schema: TemporarySchema) -> None:
+    storage = PostgresStorage(schema.url, passphrase="three words long")
+    assert await storage.accounts_by_name() == {}
+    schema.execute(f"UPDATE webwx_schema SET version = {VERSION + 1}")
+    assert await storage.list_logins() == {}
+    assert await storage.records().find("key") == []
+    await storage.close()
 
 
 async def test_processes_that_open_an_empty_schema_at_once_make_its_tables_once(schema: TemporarySchema) -> None:

@@ -27,7 +27,7 @@ import asyncpg
 from webwx.errors import StorageError
 from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
 from webwx.storage.database_url import check_database_url, describe_database, split_servers
-from webwx.storage.postgres.schema import migrate
+from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class PostgresDatabase:
         watch: Called in the thread of the connections every few seconds to check the database.
         timeout: Seconds until a statement, or an attempt to connect, is given up; default: those of the member, or
             half a minute.
+        schema: The schema, if others of this process have connections to it as well.
 
     Raises:
         InvalidSettings: The URL is not valid.
@@ -102,7 +103,7 @@ class PostgresDatabase:
 
     def __init__(
         self, url: str, member: ClusterMember | None = None, *, watch: Callable[[], Awaitable[None]] | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None, schema: PreparedSchema | None = None,
     ) -> None:  # fmt: skip
         check_database_url(url)
         self._url = url
@@ -122,9 +123,11 @@ class PostgresDatabase:
         self._is_closed = False
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
-        self._is_migrated = False
+        self._schema = schema or PreparedSchema()
         self._migrating = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.before_close: set[Callable[[], Awaitable[None]]] = set()
+        """Called in the thread of the connections when it ends, to close connections of their own."""
         self._watch = watch
         self.locks: SessionLocks = SessionLocks(self)
         _databases.add(self)
@@ -293,6 +296,8 @@ class PostgresDatabase:
             while self._tasks:  # the end of the watch may have started some
                 await asyncio.wait(tuple(self._tasks))
             await self.locks.close()
+            for close in tuple(self.before_close):
+                await close()
             for connection in self._idle:
                 await disconnect(connection)
             await loop.shutdown_default_executor()
@@ -383,9 +388,7 @@ class PostgresDatabase:
         connection = await open_connection(self._url, self._settings, self._timeout)
         try:
             async with self._migrating:
-                if not self._is_migrated:
-                    await migrate(connection, self._place)
-                    self._is_migrated = True
+                await self._schema.prepare(connection, self._place)
         except BaseException:
             self.start(_terminate(connection))
             raise

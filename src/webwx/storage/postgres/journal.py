@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import EntryQuery
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.database import Connection
+    from webwx.storage.postgres.schema import PreparedSchema
 
 
 class PostgresJournal:
@@ -65,12 +66,14 @@ class PostgresJournal:
         url: The URL of the database, as for `psql`; `search_path` in its query chooses a schema.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
         member: This process as a worker, which writes to its own accounts. None: it writes to those without a worker.
+        schema: The schema, if others of this process have connections to it as well.
     """
 
     def __init__(
-        self, url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
-    ) -> None:
-        self._database = PostgresDatabase(url, member, watch=self._watch)
+        self, url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None,
+        schema: PreparedSchema | None = None,
+    ) -> None:  # fmt: skip
+        self._database = PostgresDatabase(url, member, watch=self._watch, schema=schema)
         self._appender = Appender(self._database)
         self._announcer = None if member is None else Announcer(self._database)
         self._sender = PostgresSender(self._database)

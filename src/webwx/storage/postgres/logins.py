@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.database import Connection
+    from webwx.storage.postgres.schema import PreparedSchema
 
 T = TypeVar("T")
 
@@ -52,10 +53,13 @@ class PostgresLogins:
     Args:
         url: The URL of the database, as for `psql`.
         member: This process as a worker; None: it is not a worker.
+        schema: The schema, if others of this process have connections to it as well.
     """
 
-    def __init__(self, url: str, member: ClusterMember | None = None) -> None:
-        self._database = PostgresDatabase(url, member)
+    def __init__(
+        self, url: str, member: ClusterMember | None = None, schema: PreparedSchema | None = None
+    ) -> None:  # fmt: skip
+        self._database = PostgresDatabase(url, member, schema=schema)
         self._seals: dict[str, LoginCipher] = {}
         """The encryption with each passphrase, shared by all logins: deriving a key takes a tenth of a second."""
 

@@ -144,6 +144,7 @@ async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
 
     listener = _NewsListener(database, lambda heads: loop.call_soon_threadsafe(receive, heads))
     due = loop.time()
+    database.before_close.add(listener.close)
     try:
         while True:
             heads, received = received, {}
@@ -160,7 +161,9 @@ async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
                 async with asyncio.timeout_at(due):
                     await has_news.wait()
     finally:
-        await database.run(listener.close)
+        with contextlib.suppress(StorageError):  # the database was closed, and the listener with it
+            await database.run(listener.close)
+            database.before_close.discard(listener.close)
 
 
 def payloads(heads: Mapping[int, int]) -> Iterator[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from webwx.storage.postgres.database import Connection
+    from webwx.storage.postgres.schema import PreparedSchema
 
 _COLUMNS = "kind, id, version, body, changed_at"
 
@@ -24,10 +25,11 @@ class PostgresRecordStore:
     Args:
         url: The URL of the database, as for `psql`.
         audit_entries: Maximum number of entries in the audit log.
+        schema: The schema, if others of this process have connections to it as well.
     """
 
-    def __init__(self, url: str, *, audit_entries: int = AUDIT_ENTRIES) -> None:
-        self._database = PostgresDatabase(url)
+    def __init__(self, url: str, *, audit_entries: int = AUDIT_ENTRIES, schema: PreparedSchema | None = None) -> None:
+        self._database = PostgresDatabase(url, schema=schema)
         self._audit_entries = audit_entries
 
     def __repr__(self) -> str:

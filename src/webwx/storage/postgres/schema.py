@@ -299,6 +299,27 @@ _LOCK = 0x77786A6C
 """Advisory lock of the migration, so that one process at a time migrates."""
 
 
+class PreparedSchema:
+    """
+    The schema of a database, for all connections of a storage: the first one brings it to this version.
+
+    A newer webwx may migrate it later. The connections that are opened after that are not refused, because a migration
+    only adds tables and columns.
+    """
+
+    def __init__(self) -> None:
+        self._is_prepared = False
+
+    def __repr__(self) -> str:
+        return f"PreparedSchema(is_prepared={self._is_prepared})"
+
+    async def prepare(self, connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
+        """Migrate the schema unless that was done; the arguments and errors are those of `migrate`."""
+        if not self._is_prepared:
+            await migrate(connection, place)
+            self._is_prepared = True
+
+
 async def migrate(connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
     """
     Bring a schema to this version, in one transaction; another process may have done it already.

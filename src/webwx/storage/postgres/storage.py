@@ -12,6 +12,7 @@ from webwx.storage.passphrase import REQUIRED
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.logins import PostgresLogins
 from webwx.storage.postgres.records import PostgresRecordStore
+from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.transfer import release
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class PostgresStorage:
         member: ClusterMember | None = None,
     ) -> None:  # fmt: skip
         self._passphrase = passphrase
-        self._journal = PostgresJournal(url, retention_days=retention_days, member=member)
-        self._logins = PostgresLogins(url, member)
-        self._records = PostgresRecordStore(url)
+        schema = PreparedSchema()
+        self._journal = PostgresJournal(url, retention_days=retention_days, member=member, schema=schema)
+        self._logins = PostgresLogins(url, member, schema)
+        self._records = PostgresRecordStore(url, schema=schema)
         self.place: str = describe_database(url)
 
     def __repr__(self) -> str:
