@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.model.archive import Keep
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -55,3 +59,18 @@ async def test_a_change_is_stored(numbers: AccountNumbers) -> None:
     assert await numbers.find() == [NumberedAccount(1, "work", settings=AccountSettings(host="filehelper"))]
     await numbers.change(changed)
     assert await numbers.find() == [changed]
+
+
+async def test_accounts_that_are_added_at_once_do_not_conflict_with_each_other(tmp_path: Path) -> None:
+    writes: list[float] = []
+
+    def clock() -> float:  # read once for each attempt to write
+        writes.append(1_000.0)
+        return writes[-1]
+
+    records = open_records(tmp_path / "records.sqlite")
+    numbers = AccountNumbers(records, clock)
+    added = await asyncio.gather(*(numbers.add(f"account-{number}") for number in range(50)))
+    assert sorted(account.number for account in added) == list(range(1, 51))
+    assert len(writes) == 3 * 50
+    await records.close()

@@ -6,6 +6,7 @@ A number is never used twice: a new account may have the name of a removed one.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,8 @@ class AccountNumbers:
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
         self._records = records
         self._clock = clock
+        self._raising = asyncio.Lock()
+        """Held while the highest number is read and stored, so that the callers of one process never conflict."""
 
     def __repr__(self) -> str:
         return "AccountNumbers()"
@@ -113,11 +116,17 @@ class AccountNumbers:
                 return
 
     async def _raise(self, step: int) -> int:
-        """Raise the highest number by a step, and return it."""
-        record = await self._records.get(_NUMBERS, _ACCOUNT)
-        number = step if record is None else msgspec.json.decode(record.body, type=_HighestNumber).number + step
-        body, version = msgspec.json.encode(_HighestNumber(number)), 0 if record is None else record.version
-        await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
+        """
+        Raise the highest number by a step, and return it.
+
+        Raises:
+            RecordChanged: Another process has raised it meanwhile.
+        """
+        async with self._raising:
+            record = await self._records.get(_NUMBERS, _ACCOUNT)
+            number = step if record is None else msgspec.json.decode(record.body, type=_HighestNumber).number + step
+            body, version = msgspec.json.encode(_HighestNumber(number)), 0 if record is None else record.version
+            await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
         return number
 
 

@@ -154,14 +154,16 @@ class ClusterDirectory:
             None if the account with this name is of another host or server.
         """
         number = next((number for number, each in self._uins.items() if each == uin), None)
-        if number is None or number not in self.by_number:
+        numbered = None if number is None else self.by_number.get(number)
+        if numbered is None:
             settings = AccountSettings()
             if self._login_name(name.account, None) != name:
                 settings = AccountSettings(host=msgspec.convert(profile, HostProfile))
-            number = (await self._numbers.add(name.account, settings)).number
-            await self._numbers.touch()  # the other gateways learn of the login
-            await self.load()
-        numbered = self.by_number[number]
+            numbered = await self._numbers.add(name.account, settings)
+            await self._numbers.touch()  # all gateways learn of the login: this one also reads the accounts again
+            self.by_number[numbered.number] = numbered
+            if self.login_name(numbered) == name:
+                self._uins[numbered.number] = uin
         return numbered if self.login_name(numbered) == name else None
 
     # -- events ------------------------------------------------------------------------------------------------------
