@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import libfaketime
 import pytest
+from tests.cli.conftest import PATIENCE
 from tests.cluster.conftest import LEASE, wait_until
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Deployment
 
 pytestmark = pytest.mark.verify
+
+HANDLERS = 8.0
+"""Less than the ten seconds that running handlers have at the end."""
 
 SLACK = 1.0
 """Seconds within which an account is taken over after a lease has expired."""
@@ -123,6 +127,20 @@ def test_a_drained_worker_finishes_its_handlers_hands_over_and_exits(deployment:
         assert [line["pid"] for line in deployment.noted("end", "wait for a drain")] == [leaving.pid]
         assert deployment.answers("wait for a drain") == 1
         assert [line["worker"] for line in deployment.workers()] == [other.id]
+    deployment.check()
+
+
+def test_a_worker_that_is_terminated_twice_does_not_wait_for_its_handlers(deployment: Deployment) -> None:
+    with deployment.two_workers(lease=60) as (leaving, other), deployment.waiting_handlers():
+        deployment.ask("wait for two signals")
+        wait_until(lambda: len(deployment.noted("begin", "wait for two signals")) == 1)
+        leaving.signal(signal.SIGTERM)
+        wait_until(lambda: deployment.state_of(leaving) == "draining")
+        leaving.signal(signal.SIGTERM)
+        assert wait_until(lambda: deployment.owned_by(other) == 2) < HANDLERS
+        leaving.process.wait(timeout=PATIENCE)
+        deployment.release_handlers()
+        wait_until(lambda: deployment.answers("wait for two signals") == 1)
     deployment.check()
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 import signal
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+from tests.cli.conftest import PATIENCE
 from tests.client.conftest import PNG
 from tests.cluster.conftest import LEASE, wait_until
 from tests.cluster.gateways import EventStream, gateway
@@ -133,6 +137,30 @@ def test_a_login_is_followed_at_another_gateway(deployment: Deployment) -> None:
         deployment.sandbox.control("confirm", uuid="")
         wait_until(lambda: other.get(f"/accounts/{number}")["state"] == "online")
         assert other.get(f"/accounts/{number}/login")["state"] == "confirmed"
+
+
+def test_a_terminated_gateway_hands_its_accounts_over_while_a_request_is_open(deployment: Deployment) -> None:
+    with two_gateways(deployment) as (leaving, other):
+        address = urlsplit(leaving.url)
+        connection = HTTPConnection(str(address.hostname), address.port, timeout=PATIENCE)
+        body = json.dumps({"to": "filehelper", "text": "begun at one, sent by the other"}).encode()
+        connection.putrequest("POST", f"/api/v1/accounts/{other.number('one')}/messages")
+        for name, value in {
+            "Authorization": f"Bearer {leaving.key}", "Content-Type": "application/json", "Content-Length": len(body)
+        }.items():  # fmt: skip
+            connection.putheader(name, value)
+        connection.endheaders(body[:9])
+        leaving.get("/accounts")  # so it has received the beginning of the request as well
+        leaving.signal(signal.SIGTERM)
+        wait_until(lambda: deployment.owned_by(other) == 2)
+        assert leaving.process.poll() is None
+        connection.send(body[9:])
+        with closing(connection.getresponse()) as answer:
+            assert answer.status == 201
+        connection.close()
+        assert leaving.process.wait(timeout=PATIENCE) == 0
+        assert deployment.states() == ["sent"]
+        assert problems(deployment.schema) == []
 
 
 def test_the_accounts_of_a_killed_gateway_are_taken_over_and_no_event_is_lost(deployment: Deployment) -> None:

@@ -9,7 +9,9 @@ import pytest
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema, new_schema
 
+from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.database_account import DatabaseAccount
+from webwx.gateway.serve import listen, serve_started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +79,37 @@ async def test_an_account_is_handed_over_and_its_owner_is_known(
             next_owner = await front.port.elsewhere(number, is_fresh=True)
             assert next_owner is not None
             assert (next_owner.address, next_owner.epoch) == ("http://b", owner.epoch + 1)
+
+
+async def test_an_account_is_handed_over_while_a_request_for_it_is_open(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "a") as first:
+        number = await first.log_in()
+        await first.until_owned(number)
+        key = (await first.gateway.keys.create("test", ("admin",))).text
+        listener, ready = listen(GatewayConfig(listen=ListenTable(port=0))), asyncio.Event()
+        serving = asyncio.ensure_future(serve_started(first.gateway, listener, ready.set))
+        await ready.wait()
+        async with node(schema, sandbox, tmp_path / "b") as second:
+            reader, writer = await asyncio.open_connection(*listener.socket.getsockname())
+            body = b'{"to": "filehelper", "text": "held"}'
+            head = (
+                f"POST /api/v1/accounts/{number}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + head.encode() + body[:5])
+            await reader.readuntil(b"ok")  # so the gateway has received what follows it as well
+            serving.cancel()
+            account = await second.until_owned(number)
+            assert not serving.done()
+            writer.write(body[5:])
+            answer = await reader.read()
+            writer.close()
+            assert answer.partition(b"\r\n")[0] == b"HTTP/1.1 201 Created"
+            assert [(each.text, each.state) for each in await account.list_sends()] == [("held", "sent")]
+            with pytest.raises(asyncio.CancelledError):
+                await serving
 
 
 async def test_a_login_in_progress_is_found_by_the_other_gateways(

@@ -11,9 +11,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.bot.conftest import until
 from tests.client.virtual_loop import on_virtual_clock
+from tests.gateway.conftest import SERVER
 
+from webwx.bot.bot import Bot
 from webwx.errors import InvalidSettings
+from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
 from webwx.gateway.serve import (
     allow_descriptors,
@@ -24,13 +28,17 @@ from webwx.gateway.serve import (
     serve,
     serve_started,
 )
+from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter, Task
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.gateway.conftest import StartGateway
+    from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.bot.context import Context
+    from webwx.bot.http_handlers import HttpRequest
 
 
 def test_a_free_port_is_opened_and_its_address_shown() -> None:
@@ -113,6 +121,76 @@ async def test_a_request_that_does_not_end_is_refused_after_eight_seconds(
     assert answer.startswith(b"HTTP/1.1 503")
     assert b'"code":"unavailable"' in answer
     assert "Traceback" not in caplog.text
+
+
+def hanging(has_begun: asyncio.Event) -> Bot:
+    """Return a bot whose functions set an event, and never end."""
+    bot = Bot(server=SERVER)
+
+    @bot.on_http("/hang")
+    async def call(ctx: Context, request: HttpRequest) -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    @bot.on(TextMessage, text="hang")
+    async def handle(ctx: Context, message: TextMessage) -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    return bot
+
+
+@contextlib.asynccontextmanager
+async def serving_a_bot(
+    start_gateway: StartGateway, bot: Bot
+) -> AsyncIterator[tuple[Running, tuple[str, int], Task[None]]]:
+    """Serve a gateway with a running bot; yield it with its address and the task that serves."""
+    ready, bots = asyncio.Event(), HostedBots([AssignedBot(bot)])
+    async with start_gateway(bots=bots) as running:
+        await running.log_in()
+        await until(lambda: bots.runs[0].state == "running")
+        listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+        task = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
+        await ready.wait()
+        yield running, listener.socket.getsockname(), task
+
+
+@on_virtual_clock
+async def test_a_change_that_does_not_end_is_answered_with_an_unknown_outcome(start_gateway: StartGateway) -> None:
+    has_begun = asyncio.Event()
+    async with serving_a_bot(start_gateway, hanging(has_begun)) as (running, address, task):
+        reader, writer = await asyncio.open_connection(*address)
+        key = await running.key("bots")
+        writer.write(
+            f"POST /bots/bot/hang HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+            "Content-Length: 2\r\n\r\nhi".encode()
+        )
+        await has_begun.wait()
+        task.cancel()
+        answer = await reader.read()
+        writer.close()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert answer.startswith(b"HTTP/1.1 409")
+    assert b'"code":"send-outcome-unknown"' in answer
+
+
+@on_virtual_clock
+async def test_a_second_cancellation_waits_neither_for_requests_nor_for_handlers(start_gateway: StartGateway) -> None:
+    has_begun = asyncio.Event()
+    async with serving_a_bot(start_gateway, hanging(has_begun)) as (running, address, task):
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(POST)
+        running.world.say("ahua", "me", "hang")
+        await has_begun.wait()
+        begun = asyncio.get_running_loop().time()
+        task.cancel()
+        await until(lambda: running.gateway.streams.is_closing)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        writer.close()
+    assert asyncio.get_running_loop().time() - begun < 1
 
 
 async def test_a_certificate_that_cannot_be_read_is_refused(start_gateway: StartGateway, tmp_path: Path) -> None:

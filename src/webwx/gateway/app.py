@@ -211,11 +211,17 @@ class Gateway:
                 await self.incoming_files.refresh()
 
     def begin_closing(self) -> None:
-        """End all streams and stop the bots, because the server stops."""
+        """End all streams, stop the bots and hand the accounts over, because the server stops."""
         self.streams.end_all()
         if self.forwarding is not None:
             self.forwarding.begin_closing()
         self.bots.begin_closing()
+        self.port.begin_closing()
+
+    def stop_waiting(self) -> None:
+        """End without waiting for running handlers and sends in progress, after `begin_closing`."""
+        self.bots.stop_waiting()
+        self.port.stop_waiting()
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close everything."""

@@ -202,6 +202,11 @@ class HostedBots:
         for run in self._runs:
             run.cancel()
 
+    def stop_waiting(self) -> None:
+        """Stop all bots without waiting for running handlers."""
+        for run in self._runs:
+            run.stop()
+
     async def close(self) -> None:
         """Stop all bots, and return once they have ended."""
         await self._end(self._runs[:])

@@ -156,6 +156,8 @@ class ClusterGateway:
         self._unpublished: dict[int, AccountStatus] = {}
         self._has_unpublished = asyncio.Event()
         self._tasks: list[asyncio.Future[NoReturn]] = []
+        self._leaving: asyncio.Task[None] | None = None
+        """The handover of all accounts at the end."""
 
     def __repr__(self) -> str:
         return f"ClusterGateway({len(self._owned)} accounts run here)"
@@ -177,6 +179,20 @@ class ClusterGateway:
         self._tasks = [asyncio.ensure_future(work) for work in works]
         await self._worker.start(self.node.address, capacity=self.node.capacity)
 
+    def begin_closing(self) -> None:
+        """Begin to hand all accounts over; requests for them are then answered as for accounts that run elsewhere."""
+        self._leave()
+
+    def stop_waiting(self) -> None:
+        """Hand the accounts over without waiting for running handlers and sends in progress."""
+        self._leave().cancel()
+
+    def _leave(self) -> asyncio.Task[None]:
+        """Return the task that hands all accounts over; its cancellation ends the wait for handlers and sends."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._worker.stop())
+        return self._leaving
+
     async def close(self) -> None:
         """Hand all accounts over, and close everything."""
         async with AsyncExitStack() as closing:
@@ -185,7 +201,7 @@ class ClusterGateway:
             for account in self._stored.values():
                 closing.push_async_callback(account.close)
             closing.push_async_callback(self._end_tasks)
-            await self._worker.stop()
+            await self._leave()
             await self._publish()
 
     async def _end_tasks(self) -> None:

@@ -15,7 +15,7 @@ from webwx.gateway.client_options import client_options
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.event_pages import EventPages
 from webwx.gateway.kept_files import KeptFiles
-from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.accounts import AccountSettings
@@ -78,6 +78,7 @@ class LocalGateway:
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._pages = EventPages(self.account)
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
+        self._send_patience = SEND_PATIENCE
 
     def __repr__(self) -> str:
         return f"LocalGateway({len(self._by_number)} accounts)"
@@ -111,12 +112,19 @@ class LocalGateway:
             except WxError as error:
                 _log.warning("a saved login cannot be opened: %s", error)
 
+    def begin_closing(self) -> None:
+        """Do nothing: no other gateway could continue."""
+
+    def stop_waiting(self) -> None:
+        """Close without waiting for sends in progress."""
+        self._send_patience = 0.0
+
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close the accounts."""
         for task in self._tasks:
             task.cancel()
         await self._bots.close()
-        await asyncio.gather(*(account.close() for account in self._by_number.values()))
+        await asyncio.gather(*(account.close(patience=self._send_patience) for account in self._by_number.values()))
         await self._accounts.close()
 
     async def _open(self, numbered: NumberedAccount) -> LocalAccount:

@@ -62,6 +62,9 @@ _log = logging.getLogger("webwx.gateway")
 CONSUMER = "gateway"
 """Name of the consumer that keeps the account synced."""
 
+SEND_PATIENCE = 8.0
+"""Seconds that sends in progress have to end when the account is closed."""
+
 _RETRY = 5.0
 """Seconds until the sync is tried again after a failure, such as a disk error or another process that syncs."""
 
@@ -180,8 +183,13 @@ class LocalAccount(StoredReads):
         works = (self._sync(), self._promised.run(), self._promised_files.run())
         self._tasks = [loop.create_task(work) for work in works]
 
-    async def close(self, *, patience: float = 8.0) -> None:
-        """Wait for sends in progress, and stop everything."""
+    async def close(self, *, patience: float = SEND_PATIENCE) -> None:
+        """
+        Wait for sends in progress, and stop everything.
+
+        Args:
+            patience: Seconds after which a send in progress is given up; its outcome is unknown then.
+        """
         await self._logins.cancel()
         try:
             if self._sending:

@@ -621,6 +621,14 @@ class GatewayPort(Protocol):
         """Open the saved accounts and begin to sync."""
         ...
 
+    def begin_closing(self) -> None:
+        """Begin to hand over to other gateways what they can continue, while requests in progress are finished."""
+        ...
+
+    def stop_waiting(self) -> None:
+        """End without waiting for sends in progress and running handlers, because the user is impatient."""
+        ...
+
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close the accounts."""
         ...

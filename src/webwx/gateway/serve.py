@@ -1,7 +1,8 @@
 """
 The listener: uvicorn with the gateway's limits, started and stopped without losing anything.
 
-At the end it accepts no more connections, ends the streams, finishes the requests in progress and closes the accounts.
+At the end it accepts no more connections, ends the streams and finishes the requests in progress. Accounts that other
+machines can run are handed over meanwhile; then all accounts are closed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import uvicorn
+from litestar.enums import ScopeType
 
-from webwx.errors import InvalidSettings
+from webwx.errors import InvalidSettings, SendOutcomeUnknown
+from webwx.gateway.auth import SAFE_METHODS
 from webwx.gateway.connections import LimitedConnection
 from webwx.gateway.freed_memory import return_freed_memory
 from webwx.gateway.problems import GatewayProblem, answer_of
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
 
 _GRACE = 8
 """Seconds that requests in progress have to finish at the end."""
+
+_RETRY_AFTER = 2.0
+"""Seconds after which another gateway, or the next process, may answer an unfinished request."""
+
+_STOPPING = "The gateway stops, or stops to run the account"
 
 _BACKLOG = 256
 """Connections that may wait to be accepted."""
@@ -90,17 +98,17 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
     server = _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing)
     await gateway.start()
     try:
-        await _run(server, listener)
+        await _run(gateway, server, listener)
     finally:
         await gateway.close()
 
 
 async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
     """Serve a gateway as `serve` does; the caller has started it and closes it."""
-    await _run(_GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing), listener)
+    await _run(gateway, _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing), listener)
 
 
-async def _run(server: _GatewayServer, listener: Listener) -> None:
+async def _run(gateway: Gateway, server: _GatewayServer, listener: Listener) -> None:
     allow_descriptors()
     serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
     returning = asyncio.ensure_future(return_freed_memory())
@@ -109,17 +117,31 @@ async def _run(server: _GatewayServer, listener: Listener) -> None:
     except asyncio.CancelledError:
         notify_systemd("STOPPING=1")
         server.should_exit = True
-        await serving
+        try:
+            await serving
+        except asyncio.CancelledError:  # a second one does not wait for anything
+            gateway.stop_waiting()
+            raise
         raise
     finally:
         returning.cancel()
 
 
 def _answering_at_end(gateway: Gateway) -> ASGIApp:
-    """Return the application; it answers requests that are not finished at the end, instead of failing."""
+    """
+    Return the application; it answers requests that are not finished at the end, instead of failing.
+
+    A request whose account is handed over is answered in this way too, if its work has not ended in time.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        is_answered = False
+        has_read = is_answered = False
+
+        async def receive_noted() -> Any:
+            nonlocal has_read
+            message = await receive()
+            has_read = has_read or (message["type"] == "http.request" and not message.get("more_body"))
+            return message
 
         async def send_noted(message: Message) -> None:
             nonlocal is_answered
@@ -127,14 +149,22 @@ def _answering_at_end(gateway: Gateway) -> ASGIApp:
             await send(message)
 
         try:
-            await gateway.app(scope, receive, send_noted)
+            await gateway.app(scope, receive_noted, send_noted)
         except asyncio.CancelledError:
-            if not gateway.streams.is_closing:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling() and not gateway.streams.is_closing:
                 raise
             if not is_answered:
-                await refuse(scope, send, answer_of(GatewayProblem("unavailable", "The gateway is stopping.")))
+                await refuse(scope, send, answer_of(_unfinished(scope, has_read=has_read)))
 
     return answer
+
+
+def _unfinished(scope: Scope, *, has_read: bool) -> Exception:
+    """Return the problem of a request that was not finished; a change may have been made once its body was read."""
+    if has_read and scope["type"] == ScopeType.HTTP and scope["method"] not in SAFE_METHODS:
+        return SendOutcomeUnknown(f"{_STOPPING}; check what was done before you repeat this.")
+    return GatewayProblem("unavailable", f"{_STOPPING}; repeat the request.", retry_after=_RETRY_AFTER)
 
 
 def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
