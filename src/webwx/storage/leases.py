@@ -9,7 +9,7 @@ has lost an account stores nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 import msgspec
 
@@ -133,6 +133,60 @@ class OwnedAccount(msgspec.Struct, frozen=True, kw_only=True):
         return f"OwnedAccount(epoch {self.epoch})"
 
 
+class SendFiles(Protocol):
+    """
+    The files of an account's queued sends, by the numbers of their sends in the outbox.
+
+    Files are read and written in pieces, so memory does not grow with them. Every method raises `StorageError` if the
+    database does not answer in time.
+    """
+
+    async def put(self, number: int, file: BinaryIO) -> None:
+        """
+        Store the file of a send; another file of this send is replaced.
+
+        Args:
+            number: Number of the send.
+            file: A buffered file, read from its position to its end.
+
+        Raises:
+            NotOwner: This process does not own the account.
+            OSError: The file cannot be read. Nothing is stored then.
+        """
+        ...
+
+    async def copy_to(self, number: int, file: BinaryIO) -> bool:
+        """
+        Write the file of a send to an open buffered file; return False if it is not stored completely.
+
+        Raises:
+            OSError: The open file cannot be written.
+        """
+        ...
+
+    async def check_owner(self) -> None:
+        """
+        Check that this process owns the account, so the next owner will find all that was stored before this call.
+
+        Raises:
+            NotOwner: This process does not own the account.
+        """
+        ...
+
+    async def delete(self, number: int) -> None:
+        """Delete the file of a send that has an outcome, if it is stored; any process may do that."""
+        ...
+
+    async def delete_all_but(self, numbers: Collection[int]) -> None:
+        """
+        Delete the files of all sends but some.
+
+        Raises:
+            NotOwner: This process does not own the account.
+        """
+        ...
+
+
 class SharedStorage(Storage, Protocol):
     """A storage that several machines share."""
 
@@ -146,6 +200,10 @@ class SharedStorage(Storage, Protocol):
 
         Raises: As `login`.
         """
+        ...
+
+    def send_files(self, account: int) -> SendFiles:
+        """Return the files of an account's queued sends."""
         ...
 
     async def accounts_by_name(self) -> dict[LoginName, int]:

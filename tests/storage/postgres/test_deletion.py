@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,7 @@ async def filled(schema: TemporarySchema) -> None:
     """Store something of everything, and end the process that did it."""
     storage = PostgresStorage(schema.url, retention_days=0)
     await fill(storage.journal(NAME))
+    await storage.send_files(UIN).put(1, io.BytesIO(b"the file of a queued send"))
     await storage.close()
 
 
@@ -58,7 +60,7 @@ def counts(schema: TemporarySchema) -> dict[str, int]:
 async def test_no_row_of_a_deleted_account_stays(schema: TemporarySchema, storage: PostgresStorage) -> None:
     await filled(schema)
     before = counts(schema)
-    assert {"entries", "contacts", "outbox", "media_pieces", "conversations", "identities"} <= {
+    assert {"entries", "contacts", "outbox", "media_pieces", "send_pieces", "conversations", "identities"} <= {
         table for table, count in before.items() if count
     }
     await storage.delete_journal(NAME)

@@ -30,6 +30,7 @@ _IN_PIECES = {
     "batches": _OF_ACCOUNT,
     "media": _OF_ACCOUNT,
     "media_pieces": _OF_ACCOUNT,
+    "send_pieces": _OF_ACCOUNT,
     "outbox": _OF_ACCOUNT,
     "timers": _OF_ACCOUNT,
     "contacts": _OF_LOGINS,

@@ -42,6 +42,7 @@ from webwx.storage.postgres.lookup import find_entries
 from webwx.storage.postgres.news import Announcer, moved
 from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
+from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.timers import PostgresTimerStore
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ class PostgresJournal:
             announcer=self._announcer, retention=self._retention, consumers=self._consumers,
             rosters=self._rosters.setdefault(uin, OpenRosters()),
         )  # fmt: skip
+
+    def send_files(self, uin: int) -> PostgresSendFiles:
+        """Return the files of an account's queued sends."""
+        return PostgresSendFiles(uin, self._database)
 
     def of_login(self, name: str) -> LoginJournal:
         """Return the part of the journal that belongs to a saved login, by its name."""

@@ -287,7 +287,18 @@ ALTER TABLE saved_logins ADD COLUMN changes bigint NOT NULL DEFAULT 0; -- number
 ALTER TABLE names ADD COLUMN text text NOT NULL DEFAULT ''; -- the nickname or the remark itself
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE send_pieces (
+    account bigint NOT NULL,
+    number bigint NOT NULL,                     -- of a queued send
+    piece integer NOT NULL,
+    bytes bytea NOT NULL,                       -- shorter than the other pieces in the last one
+    PRIMARY KEY (account, number, piece)
+);
+ALTER TABLE send_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """The statements from each version to the next, beginning with an empty schema."""
 
 VERSION = len(MIGRATIONS)

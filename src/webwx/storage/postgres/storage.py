@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.journal import LoginJournal
     from webwx.storage.postgres.logins import PostgresLogin
+    from webwx.storage.postgres.send_files import PostgresSendFiles
 
 
 class PostgresStorage:
@@ -100,6 +101,10 @@ class PostgresStorage:
     def moved(self) -> AsyncIterator[dict[int, int]]:
         """Yield the number of the last entry of each account, and from then on of those with new ones."""
         return self._journal.moved()
+
+    def send_files(self, account: int) -> PostgresSendFiles:
+        """Return the files of an account's queued sends."""
+        return self._journal.send_files(account)
 
     def records(self) -> PostgresRecordStore:
         """Return the records of the gateway."""
