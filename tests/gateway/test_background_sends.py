@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from webwx.errors import ConnectFailed, RecipientRejected, WxError
+from webwx.errors import ConnectFailed, RecipientRejected, StorageError, WxError
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.storage.open import open_records
 
@@ -108,7 +108,7 @@ async def test_a_promised_file_is_reported_once_its_send_is_settled() -> None:
         await files.add(Promise(number, f"file-{number}"))
     later = BackgroundSends(1, records, outbox.send, lambda: 0.0, kind=FILES, settled=note)
     await later.load()
-    assert later.files == {"file-1", "file-2", "file-3"}
+    assert [promise.file for promise in later.promises] == ["file-1", "file-2", "file-3"]
     assert later.find(2) == Promise(2, "file-2")
     task = asyncio.ensure_future(later.run())
     await outbox.tried.wait()
@@ -122,6 +122,27 @@ async def test_a_promised_file_is_reported_once_its_send_is_settled() -> None:
     texts = BackgroundSends(1, records, outbox.send, lambda: 0.0)
     await texts.load()
     assert len(texts) == 0
+
+
+async def test_a_promise_whose_file_could_not_be_deleted_is_reported_again() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    reports: asyncio.Queue[str] = asyncio.Queue()
+
+    async def report(promise: Promise) -> None:
+        reports.put_nowait(promise.file)
+        if len(outbox.made) == 1:
+            raise StorageError("no database")
+
+    sends = BackgroundSends(1, records, outbox.send, lambda: 0.0, kind=FILES, settled=report)
+    await sends.add(Promise(1, "file-1"))
+    task = asyncio.ensure_future(sends.run())
+    assert await asyncio.wait_for(reports.get(), 20) == "file-1"
+    assert len(sends) == 1
+    sends.wake()
+    await until_empty(sends)
+    task.cancel()
+    await asyncio.wait([task])
+    assert reports.get_nowait() == "file-1"
 
 
 async def test_a_promise_counts_until_its_file_was_reported() -> None:

@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.conftest import PNG
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema, new_schema
 
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.database_account import DatabaseAccount
+from webwx.gateway.port import MediaContent
 from webwx.gateway.serve import listen, serve_started
 
 if TYPE_CHECKING:
@@ -143,6 +145,44 @@ async def test_a_removed_account_is_run_by_no_process_until_its_next_login(
         again = await worker.log_in("work")
         assert again == number + 1
         await worker.until_owned(again)
+
+
+async def test_a_queued_file_waits_for_the_next_owner_until_its_account_is_removed(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(PNG)
+    path.chmod(0o600)
+    sandbox.world.refuse_next("webwxuploadmedia", 1205, times=1_000)
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        async with node(schema, sandbox, tmp_path / "a") as owner:
+            number = await owner.log_in()
+            account = await owner.until_owned(number)
+            content = MediaContent(kind="image", path=path, name="cat.png")
+            assert (await account.enqueue_file("filehelper", content)).state == "queued"
+            assert len(list((tmp_path / "a").glob("gateway-copies/*/*/*"))) == 1
+        assert list((tmp_path / "a").glob("gateway-copies/*")) == []
+        assert await asyncio.to_thread(_rows_of_promised_files, schema) == (1, 1)
+        await front.until_state(number, "degraded")
+        assert await front.port.remove_account(number)
+        assert await asyncio.to_thread(_rows_of_promised_files, schema) == (0, 0)
+
+
+async def test_copies_of_a_killed_process_are_deleted_and_those_of_others_stay(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "a") as living:
+        copies = [tmp_path / "a" / "gateway-copies" / worker / "1" for worker in ("dead", living.port.node.worker)]
+        for folder in copies:
+            folder.mkdir(parents=True)
+        async with node(schema, sandbox, tmp_path / "a"):
+            assert [folder.exists() for folder in copies] == [False, True]
+
+
+def _rows_of_promised_files(schema: TemporarySchema) -> tuple[int, int]:
+    """Return the number of pieces of files, and of promises."""
+    pieces = schema.execute("SELECT count(*) FROM send_pieces")
+    return int(pieces), int(schema.execute("SELECT count(*) FROM records WHERE kind = 'promise.file'"))
 
 
 def _until_unwanted(schema: TemporarySchema) -> None:

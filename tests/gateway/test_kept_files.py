@@ -1,16 +1,71 @@
-"""Files of sends: they are kept after the given file is deleted, until they are deleted themselves."""
+"""Files of sends: they are kept after the given file is deleted, and those of promised sends for the next process."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from tests.postgres import TemporarySchema, new_schema
 
 from webwx.errors import StorageError
-from webwx.gateway.kept_files import KeptFiles
+from webwx.gateway.background_sends import Promise
+from webwx.gateway.kept_files import FolderKeptFiles, SharedKeptFiles
+from webwx.storage.base import NotOwner
+from webwx.storage.postgres.storage import PostgresStorage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from webwx.gateway.kept_files import KeptFiles
+
+UIN = 1
+
+
+class Place(Protocol):
+    """Where the files of an account are kept."""
+
+    def open(self) -> KeptFiles:
+        """Return the kept files as a new process has them, which may run on another machine."""
+        ...
+
+
+class FolderPlace:
+    """A folder of one machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self) -> KeptFiles:
+        return FolderKeptFiles(self._folder / "sends")
+
+
+class DatabasePlace:
+    """A database that machines share; each has a folder of its own for the copies."""
+
+    def __init__(self, folder: Path, storage: PostgresStorage) -> None:
+        self._folder = folder
+        self._storage = storage
+        self._opened = 0
+
+    def open(self) -> KeptFiles:
+        self._opened += 1
+        return SharedKeptFiles(FolderKeptFiles(self._folder / f"{self._opened}"), self._storage.send_files(UIN))
+
+
+@pytest.fixture
+def schema() -> TemporarySchema:
+    return new_schema()
+
+
+@pytest.fixture(params=["folder", pytest.param("database", marks=pytest.mark.verify)])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    if request.param == "folder":
+        yield FolderPlace(tmp_path)
+        return
+    storage = PostgresStorage(request.getfixturevalue("schema").url)
+    yield DatabasePlace(tmp_path, storage)
+    await storage.close()
 
 
 @pytest.fixture
@@ -21,27 +76,94 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_kept_file_survives_the_given_one_and_takes_no_space(given: Path, tmp_path: Path) -> None:
-    files = KeptFiles(tmp_path / "sends" / "1")
+async def promised(files: KeptFiles, given: Path, number: int) -> Promise:
+    """Keep a file, and promise its send."""
+    promise = Promise(number, await files.keep(given))
+    async with files.stored(promise):
+        pass
+    return promise
+
+
+async def read(files: KeptFiles, promise: Promise) -> bytes | None:
+    """Return the file of a promised send; None if it is gone."""
+    await files.fetch(promise)
+    path = files.path(promise.file)
+    return path.read_bytes() if path.exists() else None
+
+
+async def test_a_kept_file_survives_the_given_one_and_takes_no_space(place: Place, given: Path) -> None:
+    files = place.open()
     name = await files.keep(given)
     assert files.path(name).samefile(given)
     given.unlink()
     assert files.path(name).read_bytes() == b"content"
-    assert (tmp_path / "sends").stat().st_mode & 0o077 == 0
-    await files.delete(name)
-    await files.delete(name)
+    assert files.path(name).parent.stat().st_mode & 0o077 == 0
+    await files.discard(name)
+    await files.discard(name)
     assert not files.path(name).exists()
 
 
-async def test_files_of_a_killed_process_are_deleted(given: Path, tmp_path: Path) -> None:
-    files = KeptFiles(tmp_path / "sends")
+async def test_the_file_of_a_promised_send_is_there_for_the_next_process(place: Place, given: Path) -> None:
+    promise = await promised(place.open(), given, 1)
+    given.unlink()
+    files = place.open()
+    for _ in range(2):
+        assert await read(files, promise) == b"content"
+    assert files.path(promise.file).stat().st_mode & 0o077 == 0
+    assert [path.name for path in files.path(promise.file).parent.iterdir()] == [promise.file]
+
+
+async def test_the_file_of_a_settled_send_is_gone_for_every_process(place: Place, given: Path) -> None:
+    files = place.open()
+    promise = await promised(files, given, 1)
+    await files.delete(promise)
+    await files.delete(promise)
+    assert await read(files, promise) is None
+    assert await read(place.open(), promise) is None
+
+
+async def test_files_that_no_promise_has_are_deleted_by_the_next_process(place: Place, given: Path) -> None:
+    before = place.open()
+    await before.delete_all_but([])
+    kept, left = await promised(before, given, 1), await promised(before, given, 2)
+    unpromised = await before.keep(given)
+    files = place.open()
+    await files.delete_all_but([kept])
+    assert await read(files, kept) == b"content"
+    assert await read(files, left) is None
+    assert not files.path(unpromised).exists()
     await files.delete_all_but([])
-    promised, left = await files.keep(given), await files.keep(given)
-    await files.delete_all_but([promised])
-    assert files.path(promised).exists()
-    assert not files.path(left).exists()
+    assert await read(place.open(), kept) is None
 
 
-async def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+async def test_a_missing_file_is_reported(place: Place, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be kept"):
-        await KeptFiles(tmp_path / "sends").keep(tmp_path / "gone")
+        await place.open().keep(tmp_path / "gone")
+
+
+@pytest.mark.verify
+async def test_a_file_is_not_promised_after_a_takeover(schema: TemporarySchema, tmp_path: Path, given: Path) -> None:
+    storage = PostgresStorage(schema.url)
+    files = DatabasePlace(tmp_path, storage).open()
+    await promised(files, given, 1)
+    promise = Promise(2, await files.keep(given))
+    with pytest.raises(NotOwner):
+        async with files.stored(promise):
+            schema.execute("UPDATE accounts SET epoch = epoch + 1")
+    with pytest.raises(NotOwner):
+        await promised(files, given, 3)
+    await storage.close()
+
+
+@pytest.mark.verify
+async def test_a_file_that_is_promised_by_two_owners_is_that_of_the_later_one(
+    schema: TemporarySchema, tmp_path: Path, given: Path
+) -> None:
+    """The record of an earlier owner may name the copy of its machine."""
+    storage = PostgresStorage(schema.url)
+    place = DatabasePlace(tmp_path, storage)
+    earlier = await promised(place.open(), given, 1)
+    given.write_bytes(b"given again")
+    await promised(place.open(), given, 1)
+    assert await read(place.open(), earlier) == b"given again"
+    await storage.close()

@@ -226,6 +226,36 @@ async def test_a_refused_file_is_not_kept_for_a_retry(online: Running, tmp_path:
         await account.retry_send(sent.client_id)
 
 
+async def test_a_queued_file_that_is_gone_fails_with_one_sentence(
+    online: Running, counted: Counted, tmp_path: Path
+) -> None:
+    account = online.port.account(1)
+    counted.lose_answers("webwxuploadmedia", 1_000)
+    sent = await account.enqueue_file("filehelper", picture(tmp_path), key="cat")
+    with pytest.raises(ConnectFailed):
+        await account.retry_send(sent.client_id)
+    counted.lose_answers("webwxuploadmedia", 0)
+    kept_files(online)[0].unlink()
+    with pytest.raises(InvalidRequest) as refused:
+        await account.retry_send(sent.client_id)
+    assert str(refused.value) == "The file of this send is not stored any more; send it again with the same key."
+    failed = await account.find_send(sent.client_id)
+    assert failed is not None
+    assert failed.state == "failed"
+    again = await account.send("filehelper", picture(tmp_path), key="cat")
+    assert (again.state, again.client_id, sent_files(online)) == ("sent", sent.client_id, 1)
+
+
+async def test_requests_with_one_key_at_once_keep_one_file(online: Running, tmp_path: Path) -> None:
+    await log_out(online)
+    account, content = online.port.account(1), picture(tmp_path)
+    sent = await asyncio.gather(*(account.enqueue_file("filehelper", content, key="cat") for _ in range(3)))
+    assert len({each.client_id for each in sent}) == len(kept_files(online)) == 1
+    await online.log_in()
+    assert await until_settled(account, sent[0].client_id) == "sent"
+    assert (sent_files(online), kept_files(online)) == (1, [])
+
+
 async def test_a_removed_account_leaves_nothing_for_the_background(online: Running, tmp_path: Path) -> None:
     await log_out(online)
     account = online.port.account(1)

@@ -97,9 +97,9 @@ class BackgroundSends:
         return self._waiting.get(number)
 
     @property
-    def files(self) -> set[str]:
-        """Names of the files of all promises."""
-        return {promise.file for promise in self._waiting.values()}
+    def promises(self) -> list[Promise]:
+        """The promises, in the order of their sends."""
+        return list(self._waiting.values())
 
     async def load(self) -> None:
         """Read the promises of an earlier process."""
@@ -153,10 +153,10 @@ class BackgroundSends:
             _log.warning("A queued send has failed (%s); the outbox shows it.", type(error).__name__)
         try:
             await self._records.delete(self._kind, _record_id(self._account, promise.number))
+            if self._settled is not None:
+                await self._settled(promise)
         except StorageError:
             return False
-        if self._settled is not None:
-            await self._settled(promise)
         del self._waiting[promise.number]
         return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -20,7 +21,7 @@ from webwx.client.rate_limit import RateLimit
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
-from webwx.gateway.background_sends import TEXTS, find_promises
+from webwx.gateway.background_sends import FILES, TEXTS, find_promises
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.client_options import client_options
 from webwx.gateway.cluster_directory import ClusterDirectory
@@ -28,7 +29,7 @@ from webwx.gateway.config import LimitsTable
 from webwx.gateway.database_account import DatabaseAccount
 from webwx.gateway.event_pages import EventPages
 from webwx.gateway.forwarding import Elsewhere
-from webwx.gateway.kept_files import KeptFiles
+from webwx.gateway.kept_files import FolderKeptFiles, SharedKeptFiles
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.login_places import LoginPlace
 from webwx.gateway.media_cache import MediaCache
@@ -135,7 +136,8 @@ class ClusterGateway:
         self._storage = storage
         self._ownership = ownership
         self._make_accounts = make_accounts
-        self._home = home
+        self._copies = home / "gateway-copies"
+        """Folder with copies of the files of sends, in a folder for each process."""
         self._records = records
         self._bots = bots or HostedBots()
         self._rate_limit = rate_limit
@@ -172,6 +174,7 @@ class ClusterGateway:
     async def start(self) -> None:
         """Join the other gateways, and begin to run accounts."""
         await self.directory.load()
+        await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
         works = (
             self._media.run(), self._follow_news(), self._keep_current(), self._keep_publishing(),
             self._refresh_states(),
@@ -196,6 +199,7 @@ class ClusterGateway:
     async def close(self) -> None:
         """Hand all accounts over, and close everything."""
         async with AsyncExitStack() as closing:
+            closing.callback(shutil.rmtree, self._copies / self.node.worker, ignore_errors=True)
             closing.push_async_callback(self._accounts.close)
             closing.push_async_callback(self._readers.close)
             for account in self._stored.values():
@@ -291,10 +295,12 @@ class ClusterGateway:
             name, host=numbered.settings.host, **client_options(numbered.settings, self._rate_limit)
         )
         closing.push_async_callback(self._close_client, name)
+        copies = FolderKeptFiles(self._copies / self.node.worker / f"{number}")
+        closing.push_async_callback(copies.delete_all_but, ())
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
-            KeptFiles(self._home / "gateway-sends" / f"{number}"), self._clock, self._pages.wake, self._note_change,
-            _do_nothing, retry=_RETRY,
+            SharedKeptFiles(copies, self._storage.owned.send_files(uin)), self._clock, self._pages.wake,
+            self._note_change, _do_nothing, retry=_RETRY,
         )  # fmt: skip
         account.label, account.settings, account.settings_in_use = numbered.label, numbered.settings, numbered.settings
         if has_logged_in:
@@ -451,8 +457,17 @@ class ClusterGateway:
         stored = self._stored.pop(number, None)
         if stored is not None:
             await stored.close()
+        await self._delete_promised_files(number)
         await self.directory.remove(numbered)
         return True
+
+    async def _delete_promised_files(self, number: int) -> None:
+        """Delete the files of an account that is about to be removed; it may have no owner that does this."""
+        uin = self.directory.uin_of(number)
+        if uin is not None:
+            files = self._storage.owned.send_files(uin)
+            for promise in (await find_promises(self._records, FILES)).get(number, []):
+                await files.delete(promise.number)
 
     def find_account(self, which: str) -> int | None:
         """Return the number of an account by its number or name."""
@@ -683,6 +698,14 @@ class _OpenJournal:
 
     async def close(self) -> None:
         """Do nothing."""
+
+
+def _delete_copies_of_dead(folder: Path, live: Collection[str]) -> None:
+    """Delete the copies of processes that were killed."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.name not in live:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 async def _do_nothing(account: LocalAccount) -> None:

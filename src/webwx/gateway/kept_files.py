@@ -1,28 +1,92 @@
 """
 Files of sends, kept until their sends are settled.
 
-A kept file is a hard link to the given file, so it needs no space, and the given file may be deleted meanwhile.
+A kept file is a hard link to the given file, so it needs no space, and the given file may be deleted meanwhile. In a
+database that several machines share, the file of a promised send is stored there as well, because another machine may
+take the account over; the links are then copies for the present owner only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from webwx.errors import StorageError
-from webwx.storage.locks import explain, make_private_folder
+from webwx.storage.locks import explain, make_private, make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from webwx.gateway.background_sends import Promise
+    from webwx.storage.leases import SendFiles
 
-class KeptFiles:
+
+class KeptFiles(Protocol):
+    """The kept files of one account."""
+
+    def path(self, name: str) -> Path:
+        """Return the path of a kept file by its name."""
+        ...
+
+    async def keep(self, path: Path) -> str:
+        """
+        Keep a file in this process, and return the name of the kept one.
+
+        Raises:
+            StorageError: The file is gone, or the folder is not writable.
+        """
+        ...
+
+    async def discard(self, name: str) -> None:
+        """Delete a kept file whose send is not promised, if it is there."""
+        ...
+
+    def stored(self, promise: Promise) -> AbstractAsyncContextManager[None]:
+        """
+        Store the kept file of a send that is promised in the block; after it, the file is there for the next owner.
+
+        Raises:
+            StorageError: The file is not stored, or another process has taken the account over; promise nothing.
+        """
+        ...
+
+    async def fetch(self, promise: Promise) -> None:
+        """
+        Copy the file of a promised send to its path, unless it is there; nothing happens if it is not stored any more.
+
+        Raises:
+            StorageError: The file cannot be read or copied now.
+        """
+        ...
+
+    async def delete(self, promise: Promise) -> None:
+        """
+        Delete the file of a promised send, if it is there.
+
+        Raises:
+            StorageError: The file may not be deleted everywhere.
+        """
+        ...
+
+    async def delete_all_but(self, promises: Collection[Promise]) -> None:
+        """
+        Delete the files that a killed process has left behind.
+
+        Raises:
+            StorageError: Not all files are deleted, or this process does not own the account.
+        """
+        ...
+
+
+class FolderKeptFiles:
     """
-    The kept files of one account.
+    Kept files in a folder that no other process uses; `KeptFiles` states the guarantees.
 
     Args:
         folder: The folder for them; nothing else is in it.
@@ -32,19 +96,14 @@ class KeptFiles:
         self._folder = folder
 
     def __repr__(self) -> str:
-        return "KeptFiles()"
+        return "FolderKeptFiles()"
 
     def path(self, name: str) -> Path:
-        """Return the path of a kept file."""
+        """Return the path of a kept file by its name."""
         return self._folder / name
 
     async def keep(self, path: Path) -> str:
-        """
-        Keep a file, and return the name of the kept one.
-
-        Raises:
-            StorageError: The file is gone, or the folder is not writable.
-        """
+        """Keep a file, and return the name of the kept one."""
         name = secrets.token_hex(16)
         try:
             await asyncio.to_thread(self._keep, path, self.path(name))
@@ -61,16 +120,100 @@ class KeptFiles:
         except OSError:  # a file system without links, such as FAT
             shutil.copyfile(path, kept)
 
-    async def delete(self, name: str) -> None:
-        """Delete a kept file, if it is there."""
+    async def discard(self, name: str) -> None:
+        """Delete a kept file whose send is not promised, if it is there."""
         await asyncio.to_thread(self.path(name).unlink, missing_ok=True)
 
-    async def delete_all_but(self, names: Collection[str]) -> None:
-        """Delete the kept files that a killed process has left behind."""
-        await asyncio.to_thread(self._delete_all_but, frozenset(names))
+    @contextlib.asynccontextmanager
+    async def stored(self, promise: Promise) -> AsyncIterator[None]:
+        """Do nothing: the kept file is there for the next process."""
+        del promise
+        yield
 
-    def _delete_all_but(self, names: frozenset[str]) -> None:
+    async def fetch(self, promise: Promise) -> None:
+        """Do nothing: the kept file is at its path."""
+
+    async def delete(self, promise: Promise) -> None:
+        """Delete the file of a promised send, if it is there."""
+        await self.discard(promise.file)
+
+    async def delete_all_but(self, promises: Collection[Promise]) -> None:
+        """Delete the files that a killed process has left behind."""
+        await asyncio.to_thread(self._delete_all_but, {promise.file for promise in promises})
+
+    def _delete_all_but(self, names: Collection[str]) -> None:
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 if path.name not in names:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
+
+
+class SharedKeptFiles:
+    """
+    Kept files of an account that several machines share; `KeptFiles` states the guarantees.
+
+    A promised file is stored by the number of its send: if a process stores the promise of a send that the next owner
+    has promised meanwhile, both records mean the same file.
+
+    Args:
+        copies: The copies of this process.
+        files: The files in the database.
+    """
+
+    def __init__(self, copies: FolderKeptFiles, files: SendFiles) -> None:
+        self._copies = copies
+        self._files = files
+
+    def __repr__(self) -> str:
+        return "SharedKeptFiles()"
+
+    def path(self, name: str) -> Path:
+        """Return the path of a copy by its name."""
+        return self._copies.path(name)
+
+    async def keep(self, path: Path) -> str:
+        """Keep a file in this process, and return the name of the copy."""
+        return await self._copies.keep(path)
+
+    async def discard(self, name: str) -> None:
+        """Delete a copy whose send is not promised, if it is there."""
+        await self._copies.discard(name)
+
+    @contextlib.asynccontextmanager
+    async def stored(self, promise: Promise) -> AsyncIterator[None]:
+        """Store a file in the database, and check after the block that this process still owns the account."""
+        try:
+            with await asyncio.to_thread(self.path(promise.file).open, "rb") as file:
+                await self._files.put(promise.number, file)
+        except OSError as error:
+            raise StorageError(f"The file cannot be stored until it is sent: {explain(error)}") from None
+        yield
+        await self._files.check_owner()
+
+    async def fetch(self, promise: Promise) -> None:
+        """Copy the file of a promised send from the database, unless this process has a copy."""
+        path = self.path(promise.file)
+        if await asyncio.to_thread(path.exists):
+            return
+        part = path.with_name(f"{path.name}.part")
+        try:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            await asyncio.to_thread(make_private, part)
+            with await asyncio.to_thread(part.open, "wb") as file:
+                is_complete = await self._files.copy_to(promise.number, file)
+            if is_complete:
+                await asyncio.to_thread(part.replace, path)
+        except OSError as error:
+            raise StorageError(f"The file of a queued send cannot be copied: {explain(error)}") from None
+        finally:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+
+    async def delete(self, promise: Promise) -> None:
+        """Delete the file of a promised send here and in the database."""
+        await self._copies.delete(promise)
+        await self._files.delete(promise.number)
+
+    async def delete_all_but(self, promises: Collection[Promise]) -> None:
+        """Delete the files that a killed process has left behind, here and in the database."""
+        await self._copies.delete_all_but(promises)
+        await self._files.delete_all_but([promise.number for promise in promises])

@@ -14,7 +14,7 @@ from webwx.gateway.bots import HostedBots
 from webwx.gateway.client_options import client_options
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.event_pages import EventPages
-from webwx.gateway.kept_files import KeptFiles
+from webwx.gateway.kept_files import FolderKeptFiles
 from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
@@ -130,7 +130,7 @@ class LocalGateway:
     async def _open(self, numbered: NumberedAccount) -> LocalAccount:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
-            KeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._pages.wake,
+            FolderKeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._pages.wake,
             self._notify_watchers, self._apply_settings,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings

@@ -22,6 +22,7 @@ from webwx.errors import (
     ConnectFailed,
     InvalidRequest,
     LoggedOut,
+    NoSuchFile,
     NotLoggedIn,
     StorageError,
     TlsError,
@@ -142,15 +143,16 @@ class LocalAccount(StoredReads):
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
         self._promised = BackgroundSends(number, records, self._keep_promise, clock)
         self._promised_files = BackgroundSends(
-            number, records, self._keep_promise, clock, kind=FILES,
-            settled=lambda promise: kept.delete(promise.file),
-        )  # fmt: skip
+            number, records, self._keep_promise, clock, kind=FILES, settled=kept.delete
+        )
         self._tasks: list[asyncio.Task[Any]] = []
         self._sending: set[asyncio.Task[Any]] = set()
         self._sending_files: WeakValueDictionary[str, asyncio.Task[Receipt]] = WeakValueDictionary()
         """Sends of files in progress by their keys."""
         self._keeping_promises: WeakValueDictionary[int, asyncio.Task[None]] = WeakValueDictionary()
         """Attempts at promised sends by their numbers."""
+        self._promising: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """Locks of the sends whose files are being stored now, by their numbers."""
 
     def __repr__(self) -> str:
         return f"LocalAccount({self.number})"
@@ -176,7 +178,7 @@ class LocalAccount(StoredReads):
         """Open the saved login and begin to sync."""
         await self._promised.load()
         await self._promised_files.load()
-        await self._kept.delete_all_but(self._promised_files.files)
+        await self._kept.delete_all_but(self._promised_files.promises)
         with contextlib.suppress(WxError):
             await self._open()
         loop = asyncio.get_running_loop()
@@ -387,12 +389,12 @@ class LocalAccount(StoredReads):
         try:
             if await self._is_decided(task, wait):
                 receipt = task.result()
-                await self._kept.delete(kept)
+                await self._kept.discard(kept)
                 return _sent(receipt)
             row = await self.client.queue_file(to, content.name, kind=content.kind, key=key)
         except WxError:
             task.cancel()
-            await self._kept.delete(kept)
+            await self._kept.discard(kept)
             raise
         return await self._promise_file(row, kept)
 
@@ -403,10 +405,13 @@ class LocalAccount(StoredReads):
 
     async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
         """Promise to send a file in the background, unless it was sent or promised already."""
-        if row.state in {"queued", "sending"} and self._promised_files.find(row.number) is None:
-            await self._promised_files.add(Promise(row.number, kept))
-        else:
-            await self._kept.delete(kept)
+        async with self._promising.setdefault(row.number, asyncio.Lock()):
+            if row.state in {"queued", "sending"} and self._promised_files.find(row.number) is None:
+                promise = Promise(row.number, kept)
+                async with self._kept.stored(promise):
+                    await self._promised_files.add(promise)
+            else:
+                await self._kept.discard(kept)
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
     def _upload(
@@ -479,7 +484,7 @@ class LocalAccount(StoredReads):
         try:
             row = await self.client.queue_file(to, content.name, kind=content.kind, key=key or own_key())
         except WxError:
-            await self._kept.delete(kept)
+            await self._kept.discard(kept)
             raise
         return await self._promise_file(row, kept)
 
@@ -501,6 +506,8 @@ class LocalAccount(StoredReads):
 
         Raises:
             ConnectFailed: The file could not be uploaded, and the send is still queued.
+            NoSuchFile: The file is gone, and the send has failed.
+            StorageError: The file cannot be read now, and the send is still queued.
         """
         self._require_begun()
         row = await self.client.find_send(number=promise.number)
@@ -509,8 +516,11 @@ class LocalAccount(StoredReads):
             row = await self.client.find_send(number=promise.number)
         if row is None or row.state != "queued":  # it was deleted, or has an outcome
             return
+        await self._kept.fetch(promise)
         try:
             await self._track(self._upload(row.chat, row.kind, promise.file, row.text, row.key))
+        except NoSuchFile:
+            raise NoSuchFile("The file of this send is not stored any more; send it again with the same key.") from None
         except TransportError as error:
             row = await self.client.find_send(number=promise.number)
             if row is not None and row.state == "queued":

@@ -182,7 +182,7 @@ class SendFiles(Protocol):
         Delete the files of all sends but some.
 
         Raises:
-            NotOwner: This process does not own the account.
+            NotOwner: There are files to delete, and this process does not own the account.
         """
         ...
 
