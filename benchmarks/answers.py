@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PAGE = 1_000
 """Contacts in one answer."""
 
+FIRST_UIN = 1_000_000_001
+"""The account of the first login."""
+
 MAX_READY = 300_000
 """Number of texts up to which all answers are encoded before the run; larger worlds only fill a journal, untimed."""
 
@@ -39,6 +42,7 @@ _WORDS = tuple(
     "你好 明天 下午 开会 图片 已经 收到 谢谢 请 看 报告 文件 backup finished 项目 的 新版本 在这里".split()  # noqa: SIM905 - reads better
 )
 _UIN = re.compile(rb'"Uin":\s*"?(\d+)')
+_POLLING_UIN = re.compile(rb"&uin=(\d+)")
 _POSITION = re.compile(rb'"Key":\s*1,\s*"Val":\s*(\d+)')
 _CHECKED = re.compile(rb"synckey=1_(\d+)")
 _SEQ = re.compile(rb"seq=(\d+)")
@@ -110,6 +114,8 @@ class ResponseParser:
         self._logins = self._sent = 0
         self._released_at: float | None = None
         """When what waits could first be fetched."""
+        self.pollers: set[int] = set()
+        """The accounts that have polled."""
         names = random.Random(2)
         self._friends = [f"@{names.randbytes(32).hex()}" for _ in range(world.friends)]
         self._chatrooms = {f"@@{names.randbytes(32).hex()}": number for number in range(world.chatrooms)}
@@ -119,8 +125,8 @@ class ResponseParser:
             for name, number in self._chatrooms.items()
         }
         waiting = world.texts + world.pictures + world.files
-        self._batches = waiting if world.rate else -(-waiting // world.batch)
-        """Positions: of batches, or of texts that come one by one."""
+        self._batches = -(-waiting // (world.shares if world.rate else world.batch))
+        """Positions: of batches, or of an account's texts that come one by one."""
         is_many = world.rate or waiting > MAX_READY
         self._ready = {} if is_many else {number: self.batch(number) for number in range(self._batches)}
         self._nothing = http(b'window.synccheck={retcode:"0",selector:"0"}')
@@ -134,7 +140,8 @@ class ResponseParser:
         self._file = Stream(head(world.file_size, kind="application/octet-stream"), world.file_size)
         self.by_name: dict[bytes, Callable[[bytes, bytes], bytes | Hold | Stream]] = {
             b"jslogin": self._code, b"login": self._poll, b"webwxnewloginpage": self._ticket, b"webwxinit": self._init,
-            b"webwxgetcontact": self._page, b"webwxbatchgetcontact": self._details, b"synccheck": self._check,
+            b"webwxgetcontact": self._page, b"webwxbatchgetcontact": self._details,
+            b"synccheck": lambda query, _b: self.poll(query),
             b"webwxsync": self._fetch, b"webwxsendmsg": self._send, b"webwxsendappmsg": self._send,
             b"webwxsendmsgimg": self._send, b"webwxuploadmedia": lambda _q, _b: self._uploaded,
             b"webwxcheckupload": lambda _q, _b: self._announced, b"webwxgetmsgimg": lambda _q, _b: self._picture,
@@ -157,7 +164,7 @@ class ResponseParser:
 
     def _ticket(self, query: bytes, body: bytes) -> bytes:
         del body
-        uin = 1_000_000_000 + _number(_UUID, query)
+        uin = FIRST_UIN - 1 + _number(_UUID, query)
         keys = _Keys(uin)
         values = {"wxuin": uin, "wxsid": keys.sid, "webwx_data_ticket": "data", "webwx_auth_ticket": "auth"}
         cookies = [f"Set-Cookie: {name}={value}; Path=/; Secure" for name, value in values.items()]
@@ -233,41 +240,53 @@ class ResponseParser:
         values = {1: self._first + position, 2: 700000002, 3: 700000003, 1000: 1700000000}
         return {"Count": len(values), "List": [{"Key": key, "Val": val} for key, val in values.items()]}
 
-    def _check(self, query: bytes, body: bytes) -> bytes | Hold:
-        del body
+    def poll(self, query: bytes) -> bytes | Hold:
+        """Return the answer to a poll for news."""
         position, world = max(0, _number(_CHECKED, query) - self._first), self._world
-        if position < self._there():
+        uin = _number(_POLLING_UIN, query)
+        self.pollers.add(uin)
+        share = self._share_of(uin)
+        if position < self._there(share):
             return self._something
-        if position < self._batches and self._released_at is not None:
-            due = self._released_at + (position + 1) / world.rate
+        number = self._number_of(position, share)
+        if world.rate and number < world.texts and self._released_at is not None:
+            due = self._released_at + (number + 1) / world.rate
             return Hold(self._something, max(0.0, due - time.monotonic()))
         return Hold(self._nothing, world.hold)
 
-    def release(self) -> bytes:
-        """Release the waiting batches; return the response for the held polls, empty if the polls continue."""
+    def release(self) -> bool:
+        """Release the waiting batches; return whether that changes the answers to the held polls."""
         if self._released_at is not None or not self._batches:
-            return b""
+            return False
         self._released_at = time.monotonic()
-        return self._something
+        return True
 
-    def _there(self) -> int:
-        """Return the number of batches that can be fetched now."""
+    def _share_of(self, uin: int) -> int:
+        return (uin - FIRST_UIN) % self._world.shares
+
+    def _number_of(self, position: int, share: int) -> int:
+        """Return the number of a text that comes at a rate, among the texts of all shares."""
+        return position * self._world.shares + share
+
+    def _there(self, share: int) -> int:
+        """Return the number of batches, or of texts that come, that an account can fetch now."""
         if self._released_at is None:
             return 0
-        rate = self._world.rate
-        if not rate:
+        world = self._world
+        if not world.rate:
             return self._batches
-        return min(self._batches, int((time.monotonic() - self._released_at) * rate))
+        come = min(world.texts, int((time.monotonic() - self._released_at) * world.rate))
+        return max(0, -(-(come - share) // world.shares))
 
     def _fetch(self, query: bytes, body: bytes) -> bytes:
         del query
-        position = max(0, _number(_POSITION, body) - self._first)
-        there = self._there()
+        position, share = max(0, _number(_POSITION, body) - self._first), self._share_of(_number(_UIN, body))
+        there = self._there(share)
         if position >= there:
             return self._batch_of([], position)
         if self._world.rate:  # all that has come since is one batch, as on the platform
             there = min(there, position + MAX_COME)
-            return self._batch_of([self._text(each) for each in range(position, there)], there)
+            return self._batch_of([self._text(self._number_of(each, share)) for each in range(position, there)], there)
         return self._ready.get(position) or self.batch(position)
 
     def batch(self, number: int) -> bytes:
@@ -318,7 +337,7 @@ class ResponseParser:
             10**18 + self._first * 10**4 + number if self._world.is_ascending else dice.randrange(10**18, 9 * 10**18)
         )
         return {
-            "MsgId": str(message_id), "FromUserName": dice.choice(self._friends), "ToUserName": own_id(1_000_000_001),
+            "MsgId": str(message_id), "FromUserName": dice.choice(self._friends), "ToUserName": own_id(FIRST_UIN),
             "MsgType": kind, "Content": content, "Status": 3, "ImgStatus": 1, "CreateTime": int(time.time()),
             "VoiceLength": 0, "PlayLength": 0, "FileName": "", "FileSize": "", "MediaId": "", "Url": "",
             "AppMsgType": 0, "StatusNotifyCode": 0, "StatusNotifyUserName": "",

@@ -63,12 +63,14 @@ class World:
     """Seconds a poll is held when nothing waits."""
     rate: float = 0.0
     """Texts that come in a second, one by one; 0: all wait already."""
+    shares: int = 1
+    """Equal shares of the texts that come; each account gets one of them."""
     is_ascending: bool = False
     """Message ids grow; else they come in random order."""
 
     def scaled(self, scale: float) -> World:
         """Return a smaller world."""
-        sizes = ("friends", "chatrooms", "members", "texts", "pictures", "file_size")
+        sizes = ("friends", "chatrooms", "members", "texts", "pictures", "file_size", "shares")
         changes: dict[str, Any] = {name: scaled(getattr(self, name), scale) for name in sizes}
         return dataclasses.replace(self, hold=max(0.2, self.hold * min(1.0, scale)), **changes)
 
@@ -142,7 +144,12 @@ class Run:
         return dataclasses.replace(self, case=dataclasses.replace(self.case, world=world), **where)
 
     def ask_server(self, word: str) -> dict[str, Any]:
-        """Send a command to the server, outside the protocol: `release` what waits, or `tell` its state."""
+        """
+        Send a command to the server, outside the protocol, and return its state.
+
+        Args:
+            word: `release` what waits, `forget` which accounts have polled, or `tell` the state alone.
+        """
         with socket.create_connection(("127.0.0.1", self.control)) as line:
             line.sendall(f"{word}\n".encode())
             with line.makefile() as answer:

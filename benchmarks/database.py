@@ -53,6 +53,10 @@ class Database:
                 total += cpu_seconds(pid)
         return total
 
+    def size(self, *tables: str) -> int:
+        """Return the bytes of tables on the disk, with their indexes."""
+        return sum(int(self.execute(f"SELECT pg_total_relation_size('{table}')")) for table in tables)
+
     def fdatasync_ms(self) -> float:
         """Return the milliseconds that the disk of the server takes to write 4 KiB durably."""
         return fdatasync_p50(self._schema.cluster.folder)

@@ -23,6 +23,13 @@ def use_core(number: int) -> None:
                 os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
+def use_all_cores() -> None:
+    """Allow this process, and those that it starts, to use all cores again."""
+    if hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
 def allow_connections() -> None:
     """Raise the limit of open files of this process to the maximum."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

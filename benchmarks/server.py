@@ -67,6 +67,8 @@ class Connection:
         """What the upload is answered."""
         self._unsent: list[bytes] = []
         self._stream: Iterator[bytes] = iter(())
+        self._poll = b""
+        """The query of the poll that is held."""
         self._loop.add_reader(line, self._read)
 
     def _read(self) -> None:
@@ -123,7 +125,10 @@ class Connection:
             self._left, self._answer, self._received = length - have, answer, b""
             return False
         self._received = received[end + 4 + length :]
-        self._say(make(query, received[end + 4 : end + 4 + length]) if make else self._answers.plain)
+        answer = make(query, received[end + 4 : end + 4 + length]) if make else self._answers.plain
+        if isinstance(answer, Hold):
+            self._poll = query
+        self._say(answer)
         return True
 
     def _say(self, answer: bytes | Hold | Stream) -> None:
@@ -131,15 +136,19 @@ class Connection:
             case bytes():
                 self._send(answer)
             case Hold():
-                self._held[self] = self._loop.call_later(answer.seconds, self.end_hold, answer.answer)
+                self._held[self] = self._loop.call_later(answer.seconds, self._end_hold, answer.answer)
             case Stream(head, size):
                 self._stream = content_of(size)
                 self._send(head)
 
-    def end_hold(self, answer: bytes) -> None:
-        """Answer the poll that is held."""
-        self._held.pop(self).cancel()
+    def _end_hold(self, answer: bytes) -> None:
+        del self._held[self]
         self._send(answer)
+
+    def poll_again(self) -> None:
+        """Answer the poll that is held, or hold it on, as if it came now."""
+        self._held.pop(self).cancel()
+        self._say(self._answers.poll(self._poll))
 
     def _send(self, answer: bytes) -> None:
         self._unsent.append(answer)
@@ -222,10 +231,12 @@ async def serve(world: World, folder: Path) -> None:
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         word = await reader.readline()
-        answer = answers.release() if word == b"release\n" else b""
-        for each in list(held) if answer else ():
-            each.end_hold(answer)
-        writer.write(json.dumps({"cpu": time.process_time(), "held": len(held)}).encode() + b"\n")
+        for each in list(held) if word == b"release\n" and answers.release() else ():
+            each.poll_again()
+        if word == b"forget\n":
+            answers.pollers.clear()
+        state = {"cpu": time.process_time(), "held": len(held), "pollers": len(answers.pollers)}
+        writer.write(json.dumps(state).encode() + b"\n")
         writer.close()
 
     side = await asyncio.start_server(control, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""Several processes that share a PostgreSQL database: events for another process or its readers, and idle workers."""
+"""Several processes that share a PostgreSQL database: events for another process, idle workers, and busy accounts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmarks.answers import own_id
 from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
 from benchmarks.harness import ROOT
+from benchmarks.machine import use_all_cores
 from benchmarks.processes import cpu_seconds, resident_mb
 
 if TYPE_CHECKING:
@@ -149,6 +150,40 @@ def streams(run: Run) -> Figures:
         }
 
 
+def capacity(run: Run) -> Figures:
+    """Run accounts on one worker while texts come to them, and measure the worker, the database and the disk."""
+    use_all_cores()
+    world = run.world
+    with database.running() as db:
+        asyncio.run(_log_in(run, db, run.case.count))
+        with _workers(run, db, 1) as (worker,):
+            _wait_for_accounts(run, db, run.case.count, workers=1)
+            time.sleep(world.hold * 0.2)  # until what follows a start is done
+            worker_cpu, server_cpu, size = cpu_seconds(worker), db.cpu(), db.size("entries", "batches")
+            with run.meter() as meter:
+                due = time.monotonic() + world.texts / world.rate
+                time.sleep(due - time.monotonic())
+                while _stored(db) < world.texts:
+                    time.sleep(_LOOK)
+                late = time.monotonic() - due
+            worker_cpu, server_cpu = cpu_seconds(worker) - worker_cpu, db.cpu() - server_cpu
+            size, mb = db.size("entries", "batches") - size, resident_mb(worker)
+    seconds = meter.figures["seconds"]
+    return meter.figures | {
+        "per_second": world.texts / seconds,
+        "worker_cores": worker_cpu / seconds,
+        "postgres_cores": server_cpu / seconds,
+        "mb": mb,
+        "bytes_each": size / world.texts,
+        "late_ms": late * 1000,
+    }
+
+
+def _stored(db: Database) -> int:
+    """Return the number of stored texts that the workers have handled."""
+    return int(db.execute("SELECT coalesce(sum(acked), 0) FROM consumers"))
+
+
 @contextmanager
 def _front_end(run: Run, db: Database) -> Iterator[tuple[int, str]]:
     """Run a front end, and return its port and a key."""
@@ -185,6 +220,7 @@ async def _log_in(run: Run, db: Database, count: int) -> None:
 @contextmanager
 def _workers(run: Run, db: Database, count: int) -> Iterator[list[int]]:
     """Run workers, and return their process ids."""
+    run.ask_server("forget")
     with ExitStack() as stack:
         processes = []
         for number in range(count):
@@ -205,10 +241,18 @@ def _environment(run: Run, db: Database, folder: str) -> dict[str, str]:
 
 
 def _wait_for_accounts(run: Run, db: Database, count: int, *, workers: int) -> None:
-    """Return once each worker polls its share of the accounts."""
+    """Return once each worker owns its share of the accounts, and all of them have polled."""
     shares = f"SELECT count(*) FROM accounts GROUP BY worker HAVING count(*) >= {count // workers}"
-    while len(db.execute(shares).split()) < workers or run.ask_server("tell")["held"] < count:
+    while len(db.execute(shares).split()) < workers or run.ask_server("tell")["pollers"] < count:
         time.sleep(_LOOK)
+
+
+def _capacity(name: str, accounts: int, rate: float, seconds: float) -> Case:
+    return Case(
+        name=name, about=f"{accounts:,} accounts with 100 friends in one worker, {rate:g} texts a second in all",
+        count=accounts, variants={OURS: capacity},
+        world=World(friends=100, texts=round(rate * seconds), rate=rate, shares=accounts),
+    )  # fmt: skip
 
 
 CASES = (
@@ -224,4 +268,7 @@ CASES = (
         name="cluster-accounts", about="accounts with 100 friends in one worker, and in two that share them",
         count=1_000, world=World(friends=100), variants={OURS: accounts},
     ),
+    _capacity("cluster-capacity-1k-23", 1_000, 23, 90),
+    _capacity("cluster-capacity-1k-116", 1_000, 116, 60),
+    _capacity("cluster-capacity-5k-580", 5_000, 580, 60),
 )  # fmt: skip
