@@ -46,6 +46,18 @@ async def test_a_stored_record_is_found_by_kind_and_id(records: RecordStore) -> 
     assert [each.id for each in await records.find("key")] == ["a", "b"]
 
 
+async def test_records_are_found_by_the_beginning_of_their_ids(records: RecordStore) -> None:
+    for record_id in ("1/b", "1/a", "11/a", "1", "1_a", "2/1/a", "é/1", "é"):
+        await records.put("key", record_id, b"", version=0, time=1.0)
+    await records.put("webhook", "1/a", b"", version=0, time=1.0)
+
+    assert [each.id for each in await records.find("key", prefix="1/")] == ["1/a", "1/b"]
+    assert [each.id for each in await records.find("key", prefix="é/")] == ["é/1"]
+    assert [each.id for each in await records.find("key", prefix="1_")] == ["1_a"]
+    assert await records.find("key", prefix="1/%") == []
+    assert len(await records.find("key")) == 8
+
+
 async def test_a_change_needs_the_stored_version(records: RecordStore) -> None:
     await records.put("key", "a", b"1", version=0, time=1.0)
     assert (await records.put("key", "a", b"2", version=1, time=2.0)).version == 2

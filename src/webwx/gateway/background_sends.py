@@ -29,7 +29,7 @@ from webwx.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.base import RecordStore, StoredRecord
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -103,7 +103,7 @@ class BackgroundSends:
 
     async def load(self) -> None:
         """Read the promises of an earlier process."""
-        for promise in (await find_promises(self._records, self._kind)).get(self._account, []):
+        for promise in await _promises_of(self._records, self._kind, self._account):
             self.adopt(promise)
 
     def adopt(self, promise: Promise) -> None:
@@ -165,9 +165,17 @@ async def find_promises(records: RecordStore, kind: str) -> dict[int, list[Promi
     """Return the promises of a kind by the number of their account, each account's in the order of its sends."""
     found: dict[int, list[Promise]] = {}
     for record in await records.find(kind):
-        promises = found.setdefault(int(record.id.partition("/")[0]), [])
-        promises.append(msgspec.json.decode(record.body, type=Promise))
+        found.setdefault(int(record.id.partition("/")[0]), []).append(_promise(record))
     return found
+
+
+async def _promises_of(records: RecordStore, kind: str, account: int) -> list[Promise]:
+    """Return the promises of a kind of one account, in the order of its sends."""
+    return [_promise(record) for record in await records.find(kind, prefix=f"{account}/")]
+
+
+def _promise(record: StoredRecord) -> Promise:
+    return msgspec.json.decode(record.body, type=Promise)
 
 
 async def store_promise(records: RecordStore, account: int, number: int, time: float) -> None:
@@ -188,7 +196,7 @@ async def store_promise(records: RecordStore, account: int, number: int, time: f
 async def withdraw_promises(records: RecordStore, account: int) -> None:
     """Delete the promises of an account, because it is removed; the sends stay in the outbox."""
     for kind in (TEXTS, FILES):
-        for promise in (await find_promises(records, kind)).get(account, []):
+        for promise in await _promises_of(records, kind, account):
             await records.delete(kind, _record_id(account, promise.number))
 
 

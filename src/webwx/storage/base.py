@@ -1082,8 +1082,8 @@ class RecordStore(Protocol):
     others stored before its call began.
     """
 
-    async def find(self, kind: str) -> list[StoredRecord]:
-        """Return all records of a kind, in the order of their ids."""
+    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
+        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
         ...
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name

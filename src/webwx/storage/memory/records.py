@@ -27,10 +27,14 @@ class MemoryRecordStore:
     def __repr__(self) -> str:
         return f"MemoryRecordStore({len(self._records)})"
 
-    async def find(self, kind: str) -> list[StoredRecord]:
-        """Return all records of a kind, in the order of their ids."""
+    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
+        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
         self._require_open()
-        return [record for (of_kind, _), record in sorted(self._records.items()) if of_kind == kind]
+        return [
+            record
+            for (of_kind, record_id), record in sorted(self._records.items())
+            if of_kind == kind and record_id.startswith(prefix)
+        ]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
         """Return a record; None if no record has this id."""

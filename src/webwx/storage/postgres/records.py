@@ -35,10 +35,13 @@ class PostgresRecordStore:
     def __repr__(self) -> str:
         return f"PostgresRecordStore({self._database!r})"
 
-    async def find(self, kind: str) -> list[StoredRecord]:
-        """Return all records of a kind, in the order of their ids."""
-        query = f'SELECT {_COLUMNS} FROM records WHERE kind = $1 ORDER BY id COLLATE "C"'  # noqa: S608 - columns only
-        return [_record(row) for row in await self._database.read(lambda db: db.fetch(query, kind))]
+    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
+        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
+        query = (
+            f"SELECT {_COLUMNS} FROM records WHERE kind = $1 AND starts_with(id, $2)"  # noqa: S608 - columns only
+            ' ORDER BY id COLLATE "C"'
+        )
+        return [_record(row) for row in await self._database.read(lambda db: db.fetch(query, kind, prefix))]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
         """Return a record; None if no record has this id."""

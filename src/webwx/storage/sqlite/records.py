@@ -69,10 +69,13 @@ class SqliteRecordStore:
     def __repr__(self) -> str:
         return f"SqliteRecordStore({str(self._path)!r})"
 
-    async def find(self, kind: str) -> list[StoredRecord]:
-        """Return all records of a kind, in the order of their ids."""
-        query = "SELECT kind, id, version, body, changed_at FROM records WHERE kind = ? ORDER BY id"
-        rows = await self._reader.do(lambda db: db.execute(query, (kind,)).fetchall())
+    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
+        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
+        query = (
+            "SELECT kind, id, version, body, changed_at FROM records"
+            " WHERE kind = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY id"
+        )
+        rows = await self._reader.do(lambda db: db.execute(query, (kind, prefix)).fetchall())
         return [_record(*row) for row in rows]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
