@@ -29,7 +29,7 @@ async def read(*, url: str, accounts: int, texts: int) -> None:
     arrived: defaultdict[int, list[float]] = defaultdict(list)
     cursors: dict[int, int] = {}
     async with PostgresJournal(url) as journal:
-        async for heads in journal.moved():
+        async for heads, _ in journal.moved():
             if len(cursors) < accounts:
                 cursors |= heads
                 if len(cursors) == accounts:

@@ -217,7 +217,7 @@ class ClusterGateway:
     async def _follow_news(self) -> NoReturn:
         """Wake the readers of events that any process has stored."""
         while True:
-            async for heads in self._storage.owned.moved():
+            async for heads, _ in self._storage.owned.moved():
                 self.directory.note_heads(heads)
                 for number, account in self._stored.items():
                     account.newest = max(account.newest, self.directory.newest(number))

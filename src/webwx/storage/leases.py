@@ -187,6 +187,18 @@ class SendFiles(Protocol):
         ...
 
 
+class StorageNews(NamedTuple):
+    """What processes have stored since the news before."""
+
+    entries: dict[int, int]
+    """Number of the last entry of each account with new entries."""
+    sends: set[int]
+    """Accounts whose sends have changed, as `SharedStorage.announce_sends` has announced."""
+
+    def __repr__(self) -> str:
+        return f"StorageNews({len(self.entries)}, {len(self.sends)})"
+
+
 class SharedStorage(Storage, Protocol):
     """A storage that several machines share."""
 
@@ -210,12 +222,26 @@ class SharedStorage(Storage, Protocol):
         """Return the account that has last logged in under each name."""
         ...
 
-    def moved(self) -> AsyncIterator[dict[int, int]]:
+    def moved(self) -> AsyncIterator[StorageNews]:
         """
-        Yield the number of the last entry of each account that has entries, and from then on of those with new ones.
+        Yield the number of the last entry of each account that has entries, and from then on what has changed.
 
-        Entries of workers are announced after some 20 milliseconds, those of other processes within a second. While the
-        database cannot be reached, nothing is yielded.
+        Entries of workers are announced within some 20 milliseconds, those of other processes are found within a
+        second. While the database cannot be reached, nothing is yielded.
+        """
+        ...
+
+    async def announce_sends(self, account: int) -> None:
+        """
+        Announce to the readers of `moved`, in all processes, that sends of an account have changed.
+
+        A process announces a send that it has stored for the owner of the account, and the owner announces the outcome.
+        A reader of the announcement finds everything that was stored before this call. The announcement is made after
+        the return, within some 20 milliseconds, and may be combined with others. It may be lost, and is not repeated,
+        so a reader that needs the change also looks for it from time to time.
+
+        Raises:
+            StorageError: The storage was closed.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""News of appended entries: announced by workers, and found by readers that missed an announcement."""
+"""News of entries and sends: announced, and found by readers that missed the announcement of an entry."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.postgres import new_schema
 from tests.storage.arrivals import arrival, messages, opened
 
 from webwx.storage.base import Fence
-from webwx.storage.leases import NEWS_DELAY, ClusterMember
+from webwx.storage.leases import NEWS_DELAY, ClusterMember, StorageNews
 from webwx.storage.postgres.journal import PostgresJournal
-from webwx.storage.postgres.news import heads_of, payloads
+from webwx.storage.postgres.news import entries_of, payloads, sends_of, written
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
@@ -28,16 +28,16 @@ MEMBER = ClusterMember("a", lambda account: Fence(account=account, epoch=1), 5)
 async def test_a_reader_learns_of_the_entries_of_a_worker_by_its_announcement(schema: TemporarySchema) -> None:
     listener = await asyncpg.connect(schema.url)
     received: asyncio.Queue[dict[int, int]] = asyncio.Queue()
-    await listener.add_listener(f"webwx {schema.name}", lambda *notice: received.put_nowait(heads_of(notice[-1])))
+    await listener.add_listener(f"webwx {schema.name}", lambda *notice: received.put_nowait(entries_of(notice[-1])))
     async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
         accounts = [await opened(worker, uin) for uin in (1, 2)]
         news = reader.moved()
         first = asyncio.ensure_future(anext(news))
         seen = dict[int, int]()
         await asyncio.gather(*(account.ingest(arrival(*messages(1, 3))) for account in accounts))
-        seen |= await first
+        seen |= (await first).entries
         while seen != {1: 3, 2: 3}:
-            seen |= await anext(news)
+            seen |= (await anext(news)).entries
         announced: dict[int, int] = {}
         while announced != {1: 3, 2: 3}:
             announced |= await received.get()
@@ -57,7 +57,7 @@ def test_a_reader_finds_entries_that_were_not_announced_within_a_second() -> Non
             await asyncio.sleep(NEWS_DELAY / 2)
             began = loop.time()
             await account.ingest(arrival(*messages(1, 1)))
-            assert await following == {7: 1}
+            assert await following == ({7: 1}, set())
             assert loop.time() - began <= NEWS_DELAY
             await news.aclose()
 
@@ -77,7 +77,7 @@ def test_a_reader_goes_on_after_its_database_was_unreachable() -> None:
             await asyncio.sleep(3 * NEWS_DELAY)
             await asyncio.to_thread(schema.allow_sessions)
             await account.ingest(arrival(*messages(1, 1)))
-            assert await following == {7: 1}
+            assert await following == ({7: 1}, set())
             await news.aclose()
 
     run_with_virtual_clock(work)
@@ -89,7 +89,7 @@ async def test_news_end_without_an_error_after_their_journal_was_closed(schema: 
         account = await opened(journal, 7)
         await account.ingest(arrival(*messages(1, 1)))
         news = journal.moved()
-        assert await anext(news) == {7: 1}
+        assert await anext(news) == ({7: 1}, set())
     following = asyncio.ensure_future(anext(news))
     await asyncio.sleep(0)
     following.cancel()
@@ -97,10 +97,39 @@ async def test_news_end_without_an_error_after_their_journal_was_closed(schema: 
     assert following.cancelled()
 
 
+@verify
+async def test_changed_sends_are_announced_to_all_readers_by_any_process(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as other:
+        await (await opened(worker, 1)).ingest(arrival(*messages(1, 1)))
+        readers = [journal.moved() for journal in (worker, other)]
+        for reader in readers:
+            assert await anext(reader) == ({1: 1}, set())
+        for journal, account in ((other, 1), (worker, 2)):
+            following = [asyncio.ensure_future(anext(reader)) for reader in readers]
+            await journal.announce_sends(account)
+            assert await asyncio.gather(*following) == [({}, {account})] * 2
+        for reader in readers:
+            await reader.aclose()
+
+
+@verify
+async def test_the_sends_of_many_accounts_are_announced(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as reader:
+        await (await opened(journal, 1)).ingest(arrival(*messages(1, 1)))
+        news = reader.moved()
+        await anext(news)
+        accounts, seen = {10**15 + number for number in range(1_000)}, set[int]()
+        await asyncio.gather(*map(journal.announce_sends, accounts))
+        while seen != accounts:
+            seen |= (await anext(news)).sends
+        await news.aclose()
+
+
 def test_announcements_of_many_accounts_are_split() -> None:
-    heads = {account: account * 10**9 for account in range(1, 3_000)}
-    parts = list(payloads(heads))
-    assert len(parts) > 1
-    assert max(map(len, parts)) < 8_000
-    assert {account: number for part in parts for account, number in heads_of(part).items()} == heads
-    assert list(payloads({})) == []
+    news = StorageNews({account: account * 10**9 for account in range(1, 3_000)}, set(range(1, 3_000)))
+    entries, sends = (list(payloads(parts)) for parts in written(news))
+    assert min(len(entries), len(sends)) > 1
+    assert max(map(len, [*entries, *sends])) < 8_000
+    assert {account: number for part in entries for account, number in entries_of(part).items()} == news.entries
+    assert set().union(*map(sends_of, sends)) == news.sends
+    assert list(payloads([])) == []

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from webwx.model.identities import Identified
     from webwx.storage.base import EntryQuery
-    from webwx.storage.leases import ClusterMember
+    from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.database import Connection
     from webwx.storage.postgres.schema import PreparedSchema
 
@@ -76,7 +76,8 @@ class PostgresJournal:
     ) -> None:  # fmt: skip
         self._database = PostgresDatabase(url, member, watch=self._watch, schema=schema)
         self._appender = Appender(self._database)
-        self._announcer = None if member is None else Announcer(self._database)
+        self._announcer = Announcer(self._database)
+        self._is_worker = member is not None
         self._sender = PostgresSender(self._database)
         self._copies = LocalCopies()
         self._retention = PostgresRetention(
@@ -108,8 +109,8 @@ class PostgresJournal:
         """
         return PostgresAccount(
             uin, self._database, self._appender, self._sender, self._copies, login_name=clean_text(login),
-            announcer=self._announcer, retention=self._retention, consumers=self._consumers,
-            rosters=self._rosters.setdefault(uin, OpenRosters()),
+            announcer=self._announcer if self._is_worker else None, retention=self._retention,
+            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
         )  # fmt: skip
 
     def send_files(self, uin: int) -> PostgresSendFiles:
@@ -148,9 +149,13 @@ class PostgresJournal:
         )
         return [row["account"] for row in rows]
 
-    def moved(self) -> AsyncIterator[dict[int, int]]:
-        """Yield the number of the last entry of each account, and from then on of those with new ones."""
+    def moved(self) -> AsyncIterator[StorageNews]:
+        """Yield the number of the last entry of each account, and from then on what has changed."""
         return moved(self._database)
+
+    async def announce_sends(self, account: int) -> None:
+        """Announce to the readers of `moved` that sends of an account have changed."""
+        await self._database.run(lambda: self._announcer.note_sends(account))
 
     async def accounts_of(self, login: str) -> list[int]:
         """Return the numbers of the accounts that logged in under a name, the latest login first."""
@@ -199,8 +204,6 @@ class PostgresJournal:
             for consumer in tuple(self._consumers):
                 with contextlib.suppress(StorageError):  # entries without a stored acknowledgement are delivered again
                     await consumer.close()
-            if self._announcer is not None:
-                await self._database.run(self._announcer.close)
         finally:
             await self._database.close()
             self._copies.close()
@@ -361,7 +364,7 @@ class PostgresAccount:
     def _announced(self, stored: AppendedBatch) -> AppendedBatch:
         """Announce the entries of a batch to the readers in other processes, and return the batch."""
         if self._announcer is not None and stored.items:
-            self._announcer.note(self._uin, stored.last_number + stored.items)
+            self._announcer.note_entries(self._uin, stored.last_number + stored.items)
         return stored
 
     async def _row_of(self, own_id: ContactId) -> int:

@@ -1,9 +1,10 @@
 """
-News of appended entries for the readers in other processes.
+News of appended entries and of changed sends for the readers in other processes.
 
 A `NOTIFY` in the transaction of an append takes a lock on the queue of all notifications until the commit, so appends
-would wait for each other. Instead, a session of its own announces every few milliseconds what has been appended. It
-does not wait for the disk: an announcement may be lost, and readers look at the numbers of all accounts once a second.
+would wait for each other. Instead, a session of its own announces what has been stored, at most every few milliseconds.
+It does not wait for the disk: an announcement may be lost, and readers look at the numbers of all accounts once a
+second.
 """
 
 from __future__ import annotations
@@ -15,28 +16,29 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from webwx.errors import StorageError
-from webwx.storage.leases import NEWS_DELAY
+from webwx.storage.leases import NEWS_DELAY, StorageNews
 from webwx.storage.postgres.database import disconnect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 _ANNOUNCE_DELAY = 0.02
-"""Seconds that an append waits for others to be announced together."""
+"""Seconds between two announcements; what is stored meanwhile is announced together."""
 
 _LONGEST_PAYLOAD = 7_900
 """Bytes of an announcement; PostgreSQL takes fewer than 8,000."""
 
-_CHANNEL = "SELECT 'webwx ' || left(current_schema(), 40)"
+_CHANNELS = "SELECT 'webwx ' || left(current_schema(), 40), 'webwx-sends ' || left(current_schema(), 40)"
+"""Returns the channel of the last numbers of accounts, and that of accounts whose sends have changed."""
 
 _UNREACHABLE = (StorageError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class Announcer:
     """
-    Announces the last numbers of accounts to all listeners; used in the thread of the connections.
+    Announces what this process has stored to all listeners; used in the thread of the connections.
 
     Args:
         database: The database.
@@ -44,20 +46,29 @@ class Announcer:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
-        self._heads: dict[int, int] = {}
+        self._news = StorageNews({}, set())
         self._work: asyncio.Task[None] | None = None
         self._is_closed = False
         self._connection: Connection | None = None
-        self._channel = ""
+        self._channels = ("", "")
+        database.before_close.add(self.close)
 
-    def note(self, account: int, number: int) -> None:
+    def note_entries(self, account: int, number: int) -> None:
         """Announce soon that an account has entries up to a number."""
-        self._heads[account] = max(number, self._heads.get(account, 0))
+        self._news.entries[account] = max(number, self._news.entries.get(account, 0))
+        self._begin()
+
+    async def note_sends(self, account: int) -> None:
+        """Announce soon that sends of an account have changed."""
+        self._news.sends.add(account)
+        self._begin()
+
+    def _begin(self) -> None:
         if (self._work is None or self._work.done()) and not self._is_closed:
             self._work = asyncio.get_running_loop().create_task(self._announce())
 
     async def close(self) -> None:
-        """Announce the remaining entries, and close the session; entries that are stored later are not announced."""
+        """Announce what remains, and close the session; what is stored later is not announced."""
         self._is_closed = True
         if self._work is not None:
             await asyncio.wait([self._work])
@@ -65,21 +76,22 @@ class Announcer:
             await disconnect(self._connection)
 
     async def _announce(self) -> None:
-        while self._heads:
-            await asyncio.sleep(_ANNOUNCE_DELAY)
-            heads, self._heads = self._heads, {}
+        while any(self._news):
+            news, self._news = self._news, StorageNews({}, set())
             try:
                 connection = await self._connected()
-                for payload in payloads(heads):
-                    await connection.execute("SELECT pg_notify($1, $2)", self._channel, payload)
-            except _UNREACHABLE:  # readers look for themselves once a second
+                for channel, parts in zip(self._channels, written(news), strict=True):
+                    for payload in payloads(parts):
+                        await connection.execute("SELECT pg_notify($1, $2)", channel, payload)
+            except _UNREACHABLE:  # readers look for themselves
                 if self._connection is not None:
                     self._connection.terminate()
+            await asyncio.sleep(_ANNOUNCE_DELAY)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.connect()
-            self._channel = await self._connection.fetchval(_CHANNEL)
+            self._channels = tuple(await self._connection.fetchrow(_CHANNELS))
             await self._connection.execute("SET synchronous_commit = off")
         return self._connection
 
@@ -90,10 +102,10 @@ class _NewsListener:
 
     Args:
         database: The database.
-        on_news: Called with the last numbers of accounts.
+        on_news: Called with each announcement.
     """
 
-    def __init__(self, database: PostgresDatabase, on_news: Callable[[dict[int, int]], object]) -> None:
+    def __init__(self, database: PostgresDatabase, on_news: Callable[[StorageNews], object]) -> None:
         self._database = database
         self._on_news = on_news
         self._connection: Connection | None = None
@@ -123,31 +135,38 @@ class _NewsListener:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.connect()
-            await self._connection.add_listener(await self._connection.fetchval(_CHANNEL), self._receive)
+            entries, sends = await self._connection.fetchrow(_CHANNELS)
+            await self._connection.add_listener(entries, self._receive_entries)
+            await self._connection.add_listener(sends, self._receive_sends)
         return self._connection
 
-    def _receive(self, connection: object, pid: int, channel: str, payload: object) -> None:
+    def _receive_entries(self, connection: object, pid: int, channel: str, payload: object) -> None:
         del connection, pid, channel
-        self._on_news(heads_of(str(payload)))
+        self._on_news(StorageNews(entries_of(str(payload)), set()))
+
+    def _receive_sends(self, connection: object, pid: int, channel: str, payload: object) -> None:
+        del connection, pid, channel
+        self._on_news(StorageNews({}, sends_of(str(payload))))
 
 
-async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
-    """Yield the last numbers of the accounts, and then those of accounts with news; see `SharedStorage.moved`."""
+async def moved(database: PostgresDatabase) -> AsyncIterator[StorageNews]:
+    """Yield the last numbers of the accounts, and then what has changed; see `SharedStorage.moved`."""
     loop = asyncio.get_running_loop()
     known: dict[int, int] = {}
-    received: dict[int, int] = {}
+    received = StorageNews({}, set())
     has_news = asyncio.Event()
 
-    def receive(heads: dict[int, int]) -> None:
-        received.update(heads)
+    def receive(news: StorageNews) -> None:
+        received.entries.update(news.entries)
+        received.sends.update(news.sends)
         has_news.set()
 
-    listener = _NewsListener(database, lambda heads: loop.call_soon_threadsafe(receive, heads))
+    listener = _NewsListener(database, lambda news: loop.call_soon_threadsafe(receive, news))
     due = loop.time()
     database.before_close.add(listener.close)
     try:
         while True:
-            heads, received = received, {}
+            (heads, sends), received = received, StorageNews({}, set())
             has_news.clear()
             if loop.time() >= due:
                 due = loop.time() + NEWS_DELAY
@@ -155,8 +174,8 @@ async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
                     heads = await database.run(listener.read_heads)
             new = {account: number for account, number in heads.items() if number > known.get(account, 0)}
             known |= new
-            if new:
-                yield new
+            if new or sends:
+                yield StorageNews(new, sends)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
                     await has_news.wait()
@@ -166,11 +185,15 @@ async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
             database.before_close.discard(listener.close)
 
 
-def payloads(heads: Mapping[int, int]) -> Iterator[str]:
-    """Return the last numbers of accounts as texts, each short enough for an announcement."""
+def written(news: StorageNews) -> tuple[list[str], list[str]]:
+    """Return the parts of the announcements of entries, and of those of sends."""
+    return [f"{account}:{number}" for account, number in news.entries.items()], [str(each) for each in news.sends]
+
+
+def payloads(parts: Iterable[str]) -> Iterator[str]:
+    """Join parts, and yield texts that are short enough for an announcement."""
     payload = ""
-    for account, number in heads.items():
-        part = f"{account}:{number}"
+    for part in parts:
         if payload and len(payload) + len(part) >= _LONGEST_PAYLOAD:
             yield payload
             payload = ""
@@ -179,7 +202,12 @@ def payloads(heads: Mapping[int, int]) -> Iterator[str]:
         yield payload
 
 
-def heads_of(payload: str) -> dict[int, int]:
-    """Return the last numbers of accounts in a text of `payloads`."""
+def entries_of(payload: str) -> dict[int, int]:
+    """Return the last numbers of accounts in an announcement of entries."""
     pairs = (part.split(":") for part in payload.split(","))
     return {int(account): int(number) for account, number in pairs}
+
+
+def sends_of(payload: str) -> set[int]:
+    """Return the accounts in an announcement of sends."""
+    return set(map(int, payload.split(",")))

@@ -18,7 +18,7 @@ from webwx.storage.transfer import release
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.storage.leases import ClusterMember
+    from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.journal import LoginJournal
     from webwx.storage.postgres.logins import PostgresLogin
     from webwx.storage.postgres.send_files import PostgresSendFiles
@@ -98,13 +98,17 @@ class PostgresStorage:
         """Return the account that has last logged in under each name."""
         return {_parsed(name): account for name, account in (await self._journal.accounts_by_name()).items()}
 
-    def moved(self) -> AsyncIterator[dict[int, int]]:
-        """Yield the number of the last entry of each account, and from then on of those with new ones."""
+    def moved(self) -> AsyncIterator[StorageNews]:
+        """Yield the number of the last entry of each account, and from then on what has changed."""
         return self._journal.moved()
 
     def send_files(self, account: int) -> PostgresSendFiles:
         """Return the files of an account's queued sends."""
         return self._journal.send_files(account)
+
+    async def announce_sends(self, account: int) -> None:
+        """Announce to the readers of `moved` that sends of an account have changed."""
+        await self._journal.announce_sends(account)
 
     def records(self) -> PostgresRecordStore:
         """Return the records of the gateway."""
