@@ -96,6 +96,15 @@ def test_requests_at_another_gateway_reach_the_owner(deployment: Deployment) -> 
         assert other.get(account)["state"] == owner.get(account)["state"] == "online"
 
 
+def test_a_notification_at_another_gateway_is_sent_by_the_owner(deployment: Deployment) -> None:
+    with two_gateways(deployment) as (owner, other):
+        sent = other.call("POST", "/notify?account=one", {"text": "for the owner"})
+        assert sent.status == 201, sent
+        assert [each["state"] for each in owner.get("/accounts/one/sends")["sends"]] == ["sent"]
+        chat = deployment.sandbox.chat("me", "filehelper")
+        assert [message["text"] for message in chat["messages"]].count("for the owner") == 1
+
+
 def numbers(node: RunningGateway, field: str, value: str) -> list[int]:
     events = node.get("/events?accounts=one&limit=500")["events"]
     return [each["number"] for each in events if ({**each["data"], **each}).get(field) == value]

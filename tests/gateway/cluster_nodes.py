@@ -103,8 +103,9 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def node(
-    schema: TemporarySchema, sandbox: SandboxCore, folder: Path, *, capacity: int = 10, bots: HostedBots | None = None
-) -> AsyncIterator[Node]:
+    schema: TemporarySchema, sandbox: SandboxCore, folder: Path, *, capacity: int = 10, bots: HostedBots | None = None,
+    look_for_sends: float = 1.0,
+) -> AsyncIterator[Node]:  # fmt: skip
     """Start a gateway on the database."""
     world, carrier = sandbox.world, HoldingLoopback(sandbox)
 
@@ -129,7 +130,7 @@ async def node(
         port = ClusterGateway(
             ClusterStorage(owned, shared, open_plain), NodeAddress(ownership.worker, f"http://{folder.name}", capacity),
             ownership, leases, make_accounts, lambda account, host: login_name(account, host=host, server=SERVER),
-            folder, records, bots=bots, clock=world.clock.now,
+            folder, records, bots=bots, look_for_sends=look_for_sends, clock=world.clock.now,
         )  # fmt: skip
         gateway = Gateway(GatewayConfig(), records, port, folder / "gateway-files", bots=bots, clock=world.clock.now)
         await gateway.start()

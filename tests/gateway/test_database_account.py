@@ -10,15 +10,32 @@ from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema, new_schema
 
 from webwx.errors import NotLoggedIn
+from webwx.gateway.background_sends import store_promise
 from webwx.gateway.port import TextContent
 from webwx.gateway.problems import GatewayProblem
+from webwx.model.contacts import FILEHELPER
+from webwx.model.messages import Receipt
+from webwx.storage.open import open_records
+from webwx.storage.postgres.journal import PostgresJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.gateway.cluster_nodes import Node
+
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
+
+NEVER = 3600.0
+"""Seconds between two looks of a gateway that learns of sends by announcements only."""
+
+
+async def until_heard(node: Node, number: int) -> None:
+    """Wait until a gateway listens to announcements: it has heard of an event of an account."""
+    async with asyncio.timeout(20):
+        while not node.port.directory.newest(number):  # noqa: ASYNC110 - it depends on other processes
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -45,6 +62,66 @@ async def test_a_send_at_another_gateway_is_made_by_the_owner_once(
         assert len(await worker.port.account(number).list_sends()) == 1
         with pytest.raises(GatewayProblem, match="Idempotency-Key"):
             await one.port.account(number).send("filehelper", TextContent(text="other"), key="k")
+
+
+async def test_a_send_and_its_outcome_are_announced(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0, look_for_sends=NEVER) as front,
+        node(schema, sandbox, tmp_path / "worker", look_for_sends=NEVER) as worker,
+    ):
+        number = await worker.log_in()
+        await worker.until_owned(number)
+        await front.until_state(number, "online")
+        sandbox.world.say("ahua", "me", "hello")
+        for each in (front, worker):
+            await until_heard(each, number)
+        account = front.port.account(number)
+        async with asyncio.timeout(20):
+            for text in ("one", "two"):
+                sent = await account.send("filehelper", TextContent(text=text), wait=NEVER)
+                assert sent.state == "sent"
+
+
+async def test_a_send_whose_announcement_was_lost_is_made(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "worker") as worker:
+        number = await worker.log_in()
+        account = await worker.until_owned(number)
+        now = sandbox.world.clock.now()
+        async with PostgresJournal(schema.url) as journal:
+            row = await journal.account(account.client.account.uin).outbox.add(
+                client_id="1", chat=FILEHELPER, kind="text", text="hi", key="k", time=now
+            )
+        records = open_records(schema.url)
+        await store_promise(records, number, row.number, now)
+        await records.close()
+        async with asyncio.timeout(20):
+            while (await account.required_send("1")).state != "sent":  # noqa: ASYNC110 - it is a query
+                await asyncio.sleep(0.02)
+
+
+async def test_the_outcome_of_a_send_is_found_without_an_announcement(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        number = await front.log_in()
+        account = front.port.account(number)
+        sending = asyncio.ensure_future(account.send("filehelper", TextContent(text="hi"), key="k", wait=NEVER))
+        async with asyncio.timeout(20):
+            while (row := await account.find_send(key="k")) is None:  # noqa: ASYNC110 - it is a query
+                await asyncio.sleep(0.02)
+        uin = front.port.directory.uin_of(number)
+        assert uin is not None
+        async with PostgresJournal(schema.url) as journal:
+            outbox = journal.account(uin).outbox
+            assert await outbox.sending(row.number, row.created_at, FILEHELPER)
+            receipt = Receipt(message_id="1", client_id=row.client_id, chat=FILEHELPER, time=0)
+            await outbox.settle(row.number, "sent", time=row.created_at, receipt=receipt)
+        async with asyncio.timeout(20):
+            assert (await sending).state == "sent"
 
 
 async def test_calls_that_need_the_owner_are_refused_elsewhere(

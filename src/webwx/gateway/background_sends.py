@@ -85,6 +85,8 @@ class BackgroundSends:
         self._waiting: dict[int, Promise] = {}
         """The promises by the number of their send, in the order of the numbers."""
         self._wake = asyncio.Event()
+        self._has_unread = False
+        """Whether another process has stored promises that were not read."""
 
     def __repr__(self) -> str:
         return f"BackgroundSends({len(self._waiting)} waiting)"
@@ -102,7 +104,7 @@ class BackgroundSends:
         return list(self._waiting.values())
 
     async def load(self) -> None:
-        """Read the promises of an earlier process."""
+        """Read the promises that other processes have stored, such as an earlier one."""
         for promise in await _promises_of(self._records, self._kind, self._account):
             self.adopt(promise)
 
@@ -112,6 +114,11 @@ class BackgroundSends:
             self._waiting[promise.number] = promise
             self._waiting = dict(sorted(self._waiting.items()))
             self.wake()
+
+    def load_soon(self) -> None:
+        """Read the promises of the account again, because another process has stored some."""
+        self._has_unread = True
+        self.wake()
 
     async def add(self, promise: Promise) -> None:
         """Promise a send; return once the promise is stored."""
@@ -138,6 +145,10 @@ class BackgroundSends:
         """Make the promised sends, without end."""
         while True:
             self._wake.clear()
+            if self._has_unread:
+                self._has_unread = False
+                with contextlib.suppress(StorageError):  # all promises are read again from time to time
+                    await self.load()
             if not self._waiting or not await self._make_first():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _RETRY if self._waiting else None)

@@ -117,6 +117,10 @@ class ClusterDirectory:
         """Return the platform's number of an account; None before its first login."""
         return self._uins.get(number)
 
+    def numbers_of(self, uins: Collection[int]) -> list[int]:
+        """Return the numbers of the accounts that have these numbers at the platform."""
+        return [number for number, uin in self._uins.items() if uin in uins] if uins else []
+
     def login_name(self, numbered: NumberedAccount) -> LoginName:
         """Return the name of the login of an account."""
         return self._login_name(numbered.name, numbered.settings.host)

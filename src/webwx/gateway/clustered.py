@@ -56,7 +56,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _LOOK_EVERY = 0.5
-"""Seconds between two looks at what other gateways have stored: accounts, and sends for the accounts of this one."""
+"""Seconds between two looks at the accounts and states that other gateways have stored."""
+
+_LOOK_FOR_SENDS = 1.0
+"""Seconds between two looks at sends that other gateways have changed, in case an announcement was lost."""
 
 _PUBLISH_EVERY = 600.0
 """Seconds after which the states of the accounts that run here are published again, for the times of their polls."""
@@ -108,6 +111,8 @@ class ClusterGateway:
         bots: Bots that run on the accounts; default: none.
         rate_limit: Rate limit of the accounts whose settings turn it on.
         on_open: Called with an account and the number of its bots when this process begins to run it.
+        look_for_sends: Seconds between two looks at sends that other gateways have changed, in case an announcement was
+            lost.
         clock: Returns seconds since 1970.
     """
 
@@ -126,6 +131,7 @@ class ClusterGateway:
         bots: HostedBots | None = None,
         rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
         on_open: Callable[[Account, int], object] = lambda account, bots: None,  # noqa: ARG005
+        look_for_sends: float = _LOOK_FOR_SENDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.node = node
@@ -142,6 +148,7 @@ class ClusterGateway:
         self._bots = bots or HostedBots()
         self._rate_limit = rate_limit
         self._on_open = on_open
+        self._look_for_sends = look_for_sends
         self._clock = clock
         self._media = MediaCache(home / "gateway-media", limits, clock)
         self._worker = ClusterWorker(ownership, self)
@@ -176,8 +183,8 @@ class ClusterGateway:
         await self.directory.load()
         await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
         works = (
-            self._media.run(), self._follow_news(), self._keep_current(), self._keep_publishing(),
-            self._refresh_states(),
+            self._media.run(), self._follow_news(), self._keep_current(), self._keep_adopting_promises(),
+            self._keep_publishing(), self._refresh_states(),
         )  # fmt: skip
         self._tasks = [asyncio.ensure_future(work) for work in works]
         await self._worker.start(self.node.address, capacity=self.node.capacity)
@@ -215,13 +222,31 @@ class ClusterGateway:
             await asyncio.wait(self._tasks)
 
     async def _follow_news(self) -> NoReturn:
-        """Wake the readers of events that any process has stored."""
+        """Wake the readers of events that any process has stored, and what depends on changed sends."""
         while True:
-            async for heads, _ in self._storage.owned.moved():
-                self.directory.note_heads(heads)
-                for number, account in self._stored.items():
-                    account.newest = max(account.newest, self.directory.newest(number))
-                self._pages.wake()
+            async for news in self._storage.owned.moved():
+                if news.entries:
+                    self._note_heads(news.entries)
+                for number in self.directory.numbers_of(news.sends):
+                    self._note_changed_sends(number)
+
+    def _note_heads(self, heads: Mapping[int, int]) -> None:
+        self.directory.note_heads(heads)
+        for number, account in self._stored.items():
+            account.newest = max(account.newest, self.directory.newest(number))
+        self._pages.wake()
+
+    def _note_changed_sends(self, number: int) -> None:
+        if number in self._owned:
+            self._owned[number].load_promises_soon()
+        if number in self._stored:
+            self._stored[number].note_changed_sends()
+
+    async def announce_sends(self, number: int) -> None:
+        """Announce to all gateways that sends of an account have changed."""
+        uin = self.directory.uin_of(number)
+        if uin is not None:
+            await self._storage.owned.announce_sends(uin)
 
     async def _keep_current(self) -> NoReturn:
         """Read what other gateways have stored."""
@@ -230,7 +255,6 @@ class ClusterGateway:
             try:
                 if await self.directory.refresh():
                     self._adopt_changes()
-                await self._adopt_promises()
                 await self._pass_states_on()
             except StorageError as error:
                 _log.debug("What other gateways have stored cannot be read now: %s", error)
@@ -243,8 +267,16 @@ class ClusterGateway:
                 account.label, account.settings = stored.label, stored.settings
                 self._note_change(account)
 
+    async def _keep_adopting_promises(self) -> NoReturn:
+        """Find the sends that other gateways have stored for accounts that run here without an announcement."""
+        while True:
+            await asyncio.sleep(self._look_for_sends)
+            try:
+                await self._adopt_promises()
+            except StorageError as error:
+                _log.debug("The sends that other gateways have stored cannot be read now: %s", error)
+
     async def _adopt_promises(self) -> None:
-        """Make the sends that other gateways have stored for accounts that run here."""
         if self._owned:
             for number, promises in (await find_promises(self._records, TEXTS)).items():
                 account = self._owned.get(number)
@@ -300,7 +332,8 @@ class ClusterGateway:
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
             SharedKeptFiles(copies, self._storage.owned.send_files(uin)), self._clock, self._pages.wake,
-            self._note_change, _do_nothing, retry=_RETRY,
+            self._note_change, _do_nothing, settled=lambda promise: self.announce_sends(number),  # noqa: ARG005
+            retry=_RETRY,
         )  # fmt: skip
         account.label, account.settings, account.settings_in_use = numbered.label, numbered.settings, numbered.settings
         if has_logged_in:
@@ -490,8 +523,8 @@ class ClusterGateway:
         if stored is None:
             numbered = self._numbered(number)
             stored = self._stored[number] = DatabaseAccount(
-                numbered, _DatabaseAccess(self, numbered), self._records, self._clock
-            )  # fmt: skip
+                numbered, _DatabaseAccess(self, numbered), self._records, self._clock, look_every=self._look_for_sends
+            )
         stored.newest = max(stored.newest, self.directory.newest(number))
         return stored
 
@@ -625,6 +658,9 @@ class _DatabaseAccess:
         await self._gateway.directory.logins.take(
             self._numbered.number, LoginPlace(worker=node.worker, address=node.address)
         )
+
+    async def announce_sends(self) -> None:
+        await self._gateway.announce_sends(self._numbered.number)
 
 
 class _StorageView:

@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 _RECENT = 500
 """Number of the newest events that are kept in memory for several readers."""
 
-_LOOK_AT_SEND = 0.1
-"""Seconds between two looks at a send that another process makes."""
-
 _RETRY_AFTER = 2.0
 """Seconds after which a request that needs an owner may succeed."""
 
@@ -82,6 +79,10 @@ class AccountPlace(Protocol):
         """
         ...
 
+    async def announce_sends(self) -> None:
+        """Announce to the owner that a send was stored for it."""
+        ...
+
 
 class DatabaseAccount(StoredReads, OwnerCalls):
     """
@@ -92,11 +93,14 @@ class DatabaseAccount(StoredReads, OwnerCalls):
         place: What is stored of it.
         records: Stores the promise to make a queued send.
         clock: Returns seconds since 1970.
+        look_every: Seconds between two looks at a send that its owner makes, in case the announcement of its outcome
+            was lost.
     """
 
     def __init__(
-        self, numbered: NumberedAccount, place: AccountPlace, records: RecordStore, clock: Callable[[], float]
-    ) -> None:
+        self, numbered: NumberedAccount, place: AccountPlace, records: RecordStore, clock: Callable[[], float], *,
+        look_every: float,
+    ) -> None:  # fmt: skip
         self.number = numbered.number
         self.name = numbered.name
         self.newest = 0
@@ -104,6 +108,9 @@ class DatabaseAccount(StoredReads, OwnerCalls):
         self._place = place
         self._records = records
         self._clock = clock
+        self._look_every = look_every
+        self._sends_changed = asyncio.Event()
+        """Set, and replaced, when sends have changed."""
         self._logins = LoginWatch(place.log_in, lambda: None)
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
         """The newest events without a gap between them, so that not every reader has to read the journal."""
@@ -201,12 +208,20 @@ class DatabaseAccount(StoredReads, OwnerCalls):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 while True:
+                    changed = self._sends_changed
                     row = await self.required_send(sent.client_id)
                     if row.state not in {"queued", "sending"}:
                         return _outcome(row)
-                    await asyncio.sleep(_LOOK_AT_SEND)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._look_every):
+                            await changed.wait()
         row = await self.required_send(sent.client_id)
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    def note_changed_sends(self) -> None:
+        """Look at the sends whose outcome is waited for, because their owner has announced changes."""
+        self._sends_changed.set()
+        self._sends_changed = asyncio.Event()
 
     async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
         """Store a text in the outbox; the owner sends it."""
@@ -218,6 +233,7 @@ class DatabaseAccount(StoredReads, OwnerCalls):
             raise GatewayProblem("key-reused", "Use a new Idempotency-Key for another message.")
         if row.state == "queued":
             await store_promise(self._records, self.number, row.number, self._clock())
+            await self._place.announce_sends()
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
     # -- contacts ----------------------------------------------------------------------------------------------------

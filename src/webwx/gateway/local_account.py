@@ -93,6 +93,7 @@ class LocalAccount(StoredReads):
         arrived: Called after new events were stored.
         changed: Called after each change of the state.
         prepare_login: Called before each login.
+        settled: Called after a text that was sent in the background has an outcome.
         retry: Seconds until the sync is tried again after a failure.
     """
 
@@ -109,6 +110,7 @@ class LocalAccount(StoredReads):
         changed: Callable[[LocalAccount], object],
         prepare_login: Callable[[LocalAccount], Awaitable[object]],
         *,
+        settled: Callable[[Promise], Awaitable[object]] | None = None,
         retry: float = _RETRY,
     ) -> None:
         self.number = number
@@ -141,7 +143,7 @@ class LocalAccount(StoredReads):
         self._is_renewed = asyncio.Event()
         """Set when a login has succeeded."""
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
-        self._promised = BackgroundSends(number, records, self._keep_promise, clock)
+        self._promised = BackgroundSends(number, records, self._keep_promise, clock, settled=settled)
         self._promised_files = BackgroundSends(
             number, records, self._keep_promise, clock, kind=FILES, settled=kept.delete
         )
@@ -248,6 +250,10 @@ class LocalAccount(StoredReads):
         """Make the sends that another process has stored."""
         for promise in promises:
             self._promised.adopt(promise)
+
+    def load_promises_soon(self) -> None:
+        """Read the sends that another process has just stored, and make them."""
+        self._promised.load_soon()
 
     def note_confirmed_login(self) -> None:
         """Show that the latest login has succeeded, in another process."""
