@@ -73,9 +73,15 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
             ValueError: The text is not a receipt.
         """
         try:
-            return msgspec.json.decode(text, type=cls)
+            return _RECEIPT.decode(text)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise ValueError(f"This is not a receipt: {error}.") from None
+
+
+_RECEIPT = msgspec.json.Decoder(Receipt)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):

@@ -50,6 +50,11 @@ _OF_BATCH = (
 )
 """Number and range of a batch's entries, which have consecutive numbers."""
 
+_GAP = msgspec.json.Decoder(ContinuityLost)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
 
 class PostgresRetention:
     """
@@ -263,7 +268,7 @@ async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], 
             account, number, numbers,
         )  # fmt: skip
         if before is not None and before["batch"] == 0:  # combine consecutive gaps
-            since = min(since, msgspec.json.decode(before["raw"], type=ContinuityLost).since)
+            since = min(since, _GAP.decode(before["raw"]).since)
             await db.execute("DELETE FROM entries WHERE account = $1 AND number = $2", account, before["number"])
         gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
         await db.execute(

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 _WRITTEN = 1_024
 """Number of contacts whose links are written at a time."""
 
+_FACES = msgspec.json.Decoder(list[tuple[int, Evidence, int]])
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
 
 class _IdentifyCall(NamedTuple):
     """One call of `identify`: the login, and whether its list of contacts is complete."""
@@ -186,10 +191,7 @@ def _known(db: sqlite3.Connection, account: int) -> dict[Face, int]:
         f" {NEWEST_LINKS} CROSS JOIN faces f USING (face) WHERE i.account = ? AND i.login <> {ALWAYS}",
         (account,),
     ).fetchone()
-    return {
-        Face(number, evidence): face
-        for number, evidence, face in msgspec.json.decode(listed, type=list[tuple[int, Evidence, int]])
-    }
+    return {Face(number, evidence): face for number, evidence, face in _FACES.decode(listed)}
 
 
 def _real_ids(db: sqlite3.Connection, call: _IdentifyCall) -> list[tuple[ContactId, str]]:
