@@ -140,8 +140,8 @@ class WebhookQueues:
         """Send an event until it is accepted or given up."""
         place = place_of(self._webhook, account_event)
         while True:
-            has_failed = account_event.attempt > 1
-            if has_failed and (pause := await self._retries.pause(place)):
+            may_have_failed = account_event.attempt > 1
+            if may_have_failed and (pause := await self._retries.pause(place)):
                 await self._pause(queue, pause)
             async with self._slots:
                 if await self._events.deliver(self._webhook, account_event, self._consumer):
