@@ -59,21 +59,26 @@ async def test_a_webhook_of_one_gateway_is_called_once_by_the_owner_and_after_a_
         assert receiver.requests.empty()
 
 
-async def test_a_held_notification_of_one_gateway_is_sent_by_the_owner_once(
+async def test_a_notification_that_another_gateway_holds_is_sent_once_by_the_owner_that_runs_already(
     schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
-    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+        node(schema, sandbox, tmp_path / "a") as owner,
+    ):
         number = await front.log_in()
-        receiver = (
-            await front.gateway.receivers.create(
-                StoredReceiver(id="", name="n", kind="json", account=number, digest="", created_at=0)
-            )
-        ).receiver
-        await front.gateway.notifications.put(receiver, OutgoingMessage("held"), "a key")
-        async with node(schema, sandbox, tmp_path / "a") as owner:
-            account = await owner.until_owned(number)
-            async with asyncio.timeout(20):
-                while [each.state for each in await account.list_sends()] != ["sent"]:  # noqa: ASYNC110 - it is sent by a look
-                    await asyncio.sleep(0.05)
-            await front.gateway.notifications.flush()
-            assert len(await account.list_sends()) == 1
+        account = await owner.until_owned(number)
+        await front.until_state(number, "online")
+        template = StoredReceiver(
+            id="", name="n", kind="json", account=number, digest="", created_at=0, messages_per_minute=1
+        )  # fmt: skip
+        receiver = (await front.gateway.receivers.create(template)).receiver
+        for text in ("sent at once", "held"):
+            await front.gateway.notifications.put(receiver, OutgoingMessage(text), text)
+        assert front.gateway.notifications.waiting(receiver.id) == 1
+        async with asyncio.timeout(20):
+            while [each.state for each in await account.list_sends()] != ["sent", "sent"]:  # noqa: ASYNC110 - it is sent by a look
+                await asyncio.sleep(0.05)
+        await front.gateway.notifications.flush()
+        assert front.gateway.notifications.waiting(receiver.id) == 0
+        assert len(await account.list_sends()) == 2
