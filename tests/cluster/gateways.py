@@ -16,6 +16,7 @@ from tests.cluster.conftest import LEASE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.cli.conftest import Started
     from tests.cluster.conftest import Deployment
@@ -40,9 +41,10 @@ class Answer:
 class RunningGateway:
     """A running `webwx serve` that shares a database with others."""
 
-    def __init__(self, process: Started, key: str, worker: str) -> None:
+    def __init__(self, process: Started, key: str, worker: str, folder: Path) -> None:
         self.process = process
         self.pid = process.pid
+        self.folder = folder
         assert process.stdout is not None
         self.url: str = json.loads(process.stdout.readline())["url"]
         self.key = key
@@ -96,7 +98,7 @@ def gateway(deployment: Deployment, name: str, *options: str, key: str = "") -> 
     with deployment.shell.start_process(*arguments, PYTHONFAULTHANDLER="1", WEBWX_HOME=str(folder)) as process:
         try:
             key = key or new_key(deployment)
-            opened = RunningGateway(process, key, "")
+            opened = RunningGateway(process, key, "", folder)
             wait_until(lambda: bool({line["worker"] for line in deployment.workers()} - before))
             (opened.id,) = {line["worker"] for line in deployment.workers()} - before
             yield opened
@@ -105,6 +107,21 @@ def gateway(deployment: Deployment, name: str, *options: str, key: str = "") -> 
                 process.kill()
             _, errors = process.communicate(timeout=PATIENCE)
             deployment.record("the stderr of a gateway", errors)
+
+
+@contextmanager
+def two_gateways(deployment: Deployment, *options: str) -> Iterator[tuple[RunningGateway, RunningGateway]]:
+    """Start two gateways, and return the owner of 小明's account first."""
+    with gateway(deployment, "a", *options) as one, gateway(deployment, "b", *options, key=one.key) as other:
+        wait_until(lambda: (deployment.owned_by(one), deployment.owned_by(other)) == (1, 1))
+        wait_until(lambda: are_online(one) and are_online(other))
+        owner, _ = deployment.owners[deployment.account("one")]
+        yield (one, other) if owner == one.id else (other, one)
+
+
+def are_online(node: RunningGateway) -> bool:
+    """Return whether a gateway shows both accounts as online."""
+    return node.states() == {"one": "online", "two": "online"}
 
 
 class EventStream:

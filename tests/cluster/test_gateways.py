@@ -9,7 +9,7 @@ import signal
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,12 +18,10 @@ import pytest
 from tests.cli.conftest import PATIENCE
 from tests.client.conftest import PNG
 from tests.cluster.conftest import LEASE, wait_until
-from tests.cluster.gateways import EventStream, gateway
+from tests.cluster.gateways import EventStream, are_online, gateway, two_gateways
 from tests.cluster.witness import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cluster.conftest import Deployment
     from tests.cluster.gateways import RunningGateway
 
@@ -33,23 +31,9 @@ SLACK = 1.0
 """Seconds within which an account is taken over after a lease has expired."""
 
 
-def are_online(node: RunningGateway) -> bool:
-    return node.states() == {"one": "online", "two": "online"}
-
-
 def texts(node: RunningGateway, account: int) -> list[str]:
     events = node.get(f"/events?accounts={account}&limit=500")["events"]
     return [event["data"].get("text", "") for event in events]
-
-
-@contextmanager
-def two_gateways(deployment: Deployment) -> Iterator[tuple[RunningGateway, RunningGateway]]:
-    """Start two gateways, and return the owner of 小明's account first."""
-    with gateway(deployment, "a") as one, gateway(deployment, "b", key=one.key) as other:
-        wait_until(lambda: (deployment.owned_by(one), deployment.owned_by(other)) == (1, 1))
-        wait_until(lambda: are_online(one) and are_online(other))
-        owner, _ = deployment.owners[deployment.account("one")]
-        yield (one, other) if owner == one.id else (other, one)
 
 
 def test_a_gateway_without_capacity_answers_for_the_accounts_of_another(deployment: Deployment) -> None:
