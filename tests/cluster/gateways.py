@@ -89,18 +89,22 @@ def new_key(deployment: Deployment, scopes: str = "admin") -> str:
     return str(made.line["key"])
 
 
+def ids_at(deployment: Deployment, address: str) -> list[str]:
+    """Return the id of the worker with an address; none before it has joined."""
+    return [line["worker"] for line in deployment.workers() if line["address"] == address]
+
+
 @contextmanager
 def gateway(deployment: Deployment, name: str, *options: str, key: str = "") -> Iterator[RunningGateway]:
     """Start a gateway with a folder of its own, as on another machine; at the end of the block it is killed."""
     folder = deployment.bot.parent / name
-    before = {line["worker"] for line in deployment.workers()}
     arguments = ["serve", "--port", "0", "--json", "--lease", str(LEASE), "--heartbeat", str(LEASE / 3), *options]
     with deployment.shell.start_process(*arguments, PYTHONFAULTHANDLER="1", WEBWX_HOME=str(folder)) as process:
         try:
             key = key or new_key(deployment)
             opened = RunningGateway(process, key, "", folder)
-            wait_until(lambda: bool({line["worker"] for line in deployment.workers()} - before))
-            (opened.id,) = {line["worker"] for line in deployment.workers()} - before
+            wait_until(lambda: bool(ids_at(deployment, opened.url)))
+            (opened.id,) = ids_at(deployment, opened.url)
             yield opened
         finally:
             with contextlib.suppress(ProcessLookupError):  # a test has killed it
