@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, unquote
@@ -77,14 +76,9 @@ _encode_json = msgspec.json.Encoder().encode
 _UNSOUND = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-_making_decoder = threading.Lock()
-"""Held while a decoder is made: msgspec examines a type then, and crashes if two threads do so at once."""
-
-
 @cache
 def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    with _making_decoder:
-        return msgspec.json.Decoder(kind, strict=False)
+    return msgspec.json.Decoder(kind, strict=False)
 
 
 def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
