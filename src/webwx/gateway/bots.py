@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from webwx.bot.bot import check, serve
 from webwx.bot.failures import describe
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.errors import InvalidSettings, LoggedOut, NotLoggedIn, WxError
 from webwx.protocol.hosts import choose
+from webwx.representations.bots import BotView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from webwx.bot.bot import Bot
     from webwx.client.client import AsyncClient
+    from webwx.representations.bots import RunState
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -30,12 +32,6 @@ RESERVED_NAMES = frozenset({"gateway"})
 
 _RETRY = 5.0
 """Seconds until a run begins again after an error, for example because another process runs the bot."""
-
-RunState = Literal["waiting", "running", "failed", "ended"]
-"""
-`waiting`: the account is not logged in. `failed`: the bot is started again after an error. `ended`: it is not started
-again, because its login has ended and it has `relogin=False`, or because of an internal error.
-"""
 
 
 class AssignedBot(NamedTuple):
@@ -221,6 +217,16 @@ class HostedBots:
             for run in runs:
                 run.stop()
                 self._runs.remove(run)
+
+
+def view_of_run(run: BotRun) -> BotView:
+    """Return a bot as the API shows it."""
+    counts = run.bot.counts
+    return BotView(
+        name=run.bot.name, account=run.account.number, state=run.state, error=run.error, handled=counts.delivered,
+        failed_attempts=counts.failed, dead_letters=counts.dead, in_flight=counts.in_flight,
+        paths=run.bot.http_routes.paths,
+    )  # fmt: skip
 
 
 def check_bots(bots: Iterable[AssignedBot], *, host: str | None, server: str | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-import msgspec
 from litestar import HttpMethod, Request, Response, Router, get, route
 from litestar.datastructures import State
 from litestar.params import FromPath
@@ -14,52 +13,15 @@ from webwx.bot.http_handlers import HttpRequest
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller
 from webwx.gateway.auth import Caller
-from webwx.gateway.bots import BotRun, HostedBots, RunState
+from webwx.gateway.bots import BotRun, HostedBots, view_of_run
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.bots import BotList
 
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that are not passed to a handler."""
 
 _HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; sandbox"}
 """Headers of a handler's answer; a page that it returns has no access to the console."""
-
-
-class BotView(msgspec.Struct, frozen=True, kw_only=True):
-    """A bot on one account."""
-
-    name: str
-    account: int
-    """Number of the account."""
-    state: RunState
-    """
-    `waiting`: the account is not logged in. `failed`: the bot is started again. `ended`: the bot is not started again.
-    """
-    error: str | None
-    """Why the bot has failed or ended."""
-    handled: int
-    """Number of events that were handled since the start."""
-    failed_attempts: int
-    dead_letters: int
-    in_flight: int
-    """Number of events in memory: those that are being handled, and those that wait."""
-    paths: list[str]
-    """Paths of its HTTP handlers below `/bots/<name>`."""
-
-
-class BotList(msgspec.Struct, frozen=True, kw_only=True):
-    """The bots of the accounts that the key reaches."""
-
-    bots: list[BotView]
-
-
-def view_of_run(run: BotRun) -> BotView:
-    """Return a bot as the API shows it."""
-    counts = run.bot.counts
-    return BotView(
-        name=run.bot.name, account=run.account.number, state=run.state, error=run.error, handled=counts.delivered,
-        failed_attempts=counts.failed, dead_letters=counts.dead, in_flight=counts.in_flight,
-        paths=run.bot.http_routes.paths,
-    )  # fmt: skip
 
 
 @get("/bots", scope="read", summary="List bots", responses=problems())
