@@ -52,11 +52,15 @@ class RunningGateway:
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = "", **headers: str) -> Answer:
         """Send a request below `/api/v1`; a body is JSON or bytes."""
+        return self.send(method, f"/api/v1{path}", body, key=key, **headers)
+
+    def send(self, method: str, path: str, body: Any = None, *, key: str = "", **headers: str) -> Answer:
+        """Send a request; a body is JSON or bytes."""
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         sent = {"Authorization": f"Bearer {key or self.key}", "Content-Type": kind}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", content, sent, method=method)
+        request = urllib.request.Request(f"{self.url}{path}", content, sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return Answer(answer.status, answer.read())

@@ -22,6 +22,8 @@ from tests.cluster.gateways import EventStream, are_online, gateway, two_gateway
 from tests.cluster.witness import problems
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cluster.conftest import Deployment
     from tests.cluster.gateways import RunningGateway
 
@@ -131,6 +133,41 @@ def test_a_login_is_followed_at_another_gateway(deployment: Deployment) -> None:
         deployment.sandbox.control("confirm", uuid="")
         wait_until(lambda: other.get(f"/accounts/{number}")["state"] == "online")
         assert other.get(f"/accounts/{number}/login")["state"] == "confirmed"
+
+
+GREETER = """
+from webwx import Bot
+
+bot = Bot(name="greeter")
+
+
+@bot.on_http("/greet")
+async def greet(ctx, request):
+    await ctx.send_text("filehelper", request.text)
+    return {"pid": __import__("os").getpid()}
+"""
+
+
+def test_the_bots_of_all_gateways_are_listed_and_called_at_each(deployment: Deployment, tmp_path: Path) -> None:
+    program = tmp_path / "greeter.py"
+    program.write_text(GREETER)
+    with two_gateways(deployment, "--bot", str(program)) as (owner, other):
+        numbers = {name: owner.number(name) for name in ("one", "two")}
+
+        def running(node: RunningGateway) -> list[tuple[str, int]]:
+            return [(each["name"], each["account"]) for each in node.get("/bots")["bots"] if each["state"] == "running"]
+
+        for node in (owner, other):
+            wait_until(lambda node=node: running(node) == [("greeter", number) for number in sorted(numbers.values())])  # type: ignore[misc]
+            for name, at in (("one", owner), ("two", other)):
+                called = node.send("POST", f"/bots/greeter/greet?account={name}", "hello")
+                assert (called.status, called.value) == (200, {"pid": at.pid})
+            several = node.send("POST", "/bots/greeter/greet", "hello")
+            assert (several.status, "?account=" in several.value["detail"]) == (404, True)
+        made = owner.call("POST", "/keys", {"name": "one", "scopes": ["bots"], "accounts": [numbers["one"]]})
+        only = other.send("POST", "/bots/greeter/greet", "hello", key=made.value["key"])
+        assert (only.status, only.value) == (200, {"pid": owner.pid})
+        assert deployment.states() == ["sent"] * 5
 
 
 def test_a_terminated_gateway_hands_its_accounts_over_while_a_request_is_open(deployment: Deployment) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from litestar.connection import ASGIConnection
 from litestar.routes import HTTPRoute, WebSocketRoute
 
-from webwx.gateway.auth import FREE_FAILURES, REMEMBERED, FailedKeys, RequestRate
+from webwx.gateway.auth import CONSOLE, FREE_FAILURES, REMEMBERED, FailedKeys, RequestRate
 from webwx.gateway.config import GatewayConfig, LimitsTable
 from webwx.gateway.keys import SCOPES
 from webwx.gateway.problems import GatewayProblem
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
     from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.gateway.auth import Caller
 
 
 def handlers_of(running: Running) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
@@ -74,6 +77,27 @@ def is_refused(sent: list[dict[str, Any]]) -> bool:
 def filled(path: str, account: str) -> str:
     """Return a path with an account number and a value for every other parameter."""
     return re.sub(r"\{\w+:\w+\}", "1", path.replace("{account:str}", account))
+
+
+async def test_a_caller_is_recognized_by_a_key_or_a_session_and_by_nothing_else(running: Running) -> None:
+    access = running.gateway.access
+    key = await running.key("bots", accounts=(1,))
+    session = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
+
+    async def recognized(**headers: str) -> Caller | None:
+        lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return await access.recognize(ASGIConnection({"type": "http", "headers": lines, "client": ("::1", 1)}))  # type: ignore[arg-type]
+
+    caller = await recognized(authorization=f"Bearer {key}")
+    assert caller is not None
+    assert (caller.scopes, caller.accounts) == (("bots",), (1,))
+    console = await recognized(cookie=f"{COOKIE}={session}")
+    assert console is not None
+    assert console.id == CONSOLE
+    assert await recognized() is None
+    for wrong in ("Bearer wrong", f"Basic {key}"):
+        assert await recognized(authorization=wrong) is None
+    assert await recognized(cookie=f"{COOKIE}=wrong") is None
 
 
 def code_of(answer: httpx.Response) -> str:

@@ -25,6 +25,8 @@ from webwx import AsyncClient
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
 from webwx.gateway.auth import FREE_FAILURES
+from webwx.gateway.bot_exchange import BotExchange
+from webwx.gateway.bots import HostedBots
 from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.forwarded_requests import Signatures, SignedRequests
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from websockets.asyncio.client import ClientConnection
 
+    from webwx.gateway.auth import Connection
     from webwx.gateway.serve import Listener
     from webwx.sandbox.world import World
 
@@ -84,6 +87,13 @@ class Table:
     def owns(self, number: int, epoch: int) -> bool:
         assert number == 1
         return epoch == self.owned
+
+    async def other_nodes(self) -> list[str]:
+        return [self.known] if self.known else []
+
+
+async def nobody(_: Connection) -> None:
+    """Recognize no caller."""
 
 
 class Owner:
@@ -154,7 +164,8 @@ class Node:
         records = open_records("memory:")
         exchange = UploadExchange(UploadStore(records, Path("uploads"), lambda: 0.0), signatures, self._client)
         links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
-        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, links)
+        bots = BotExchange(HostedBots(), table, nobody, signatures, self._client)
+        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, bots, links)
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 
     @contextlib.asynccontextmanager

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.client.conftest import PNG
-from tests.gateway.test_forwarding import SECRET, Owner, Table, served
+from tests.gateway.test_forwarding import SECRET, Owner, Table, nobody, served
 
+from webwx.gateway.bot_exchange import BotExchange
+from webwx.gateway.bots import HostedBots
 from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.forwarded_requests import Signatures, SignedRequests
 from webwx.gateway.forwarding import RequestForwarding
@@ -53,7 +55,8 @@ class UploadNode:
             self.uploads = UploadStore(self._records, self._folder, lambda: 0.0, self.url)
             self.exchange = UploadExchange(self.uploads, signatures, client)
             links = CapabilityLinks(self._records, KeyRing(self._records, lambda: 0.0), lambda: 0.0)
-            forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange, links)
+            bots = BotExchange(HostedBots(), Table(), nobody, signatures, client)
+            forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange, bots, links)
             self._signed = SignedRequests(forwarding, forwarding, signatures)
             try:
                 yield

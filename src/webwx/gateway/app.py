@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from webwx.gateway.auth import Connection
+    from webwx.gateway.bot_exchange import BotExchange
     from webwx.gateway.cluster_monitor import ClusterMonitor
     from webwx.gateway.forwarding import Owners, RequestForwarding
     from webwx.gateway.outgoing import OutgoingClient
@@ -151,16 +152,22 @@ class Gateway:
         self.uploads = UploadStore(records, folder / "uploads", clock, address)
         self.forwarding: RequestForwarding | None = None
         """Forwards requests to the owners of their accounts; None without a cluster."""
+        self.bot_exchange: BotExchange | None = None
+        """Lists the bots of all nodes; None without a cluster."""
         fetch_upload, signatures = None, None
         if owners is not None:
-            from webwx.gateway.forwarding import RequestForwarding  # a gateway without a cluster starts sooner
+            from webwx.gateway.bot_exchange import BotExchange  # a gateway without a cluster starts sooner
+            from webwx.gateway.forwarding import RequestForwarding
             from webwx.gateway.owner_client import OwnerClient
             from webwx.gateway.upload_exchange import UploadExchange
 
             signatures, client = Signatures(secret, clock), OwnerClient()
             exchange = UploadExchange(self.uploads, signatures, client)
             fetch_upload = exchange.fetch
-            self.forwarding = RequestForwarding(self.routes, owners, signatures, client, exchange, self.links)
+            self.bot_exchange = BotExchange(self.bots, owners, self.access.recognize, signatures, client)
+            self.forwarding = RequestForwarding(
+                self.routes, owners, signatures, client, exchange, self.bot_exchange, self.links
+            )
         self.files = FileSources(self.uploads, self._connect, config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
@@ -302,6 +309,7 @@ def route_table(max_body: int) -> Litestar:
         dependencies={
             "audited": Provide(audited_change, sync_to_thread=False),
             "bots": _provide(lambda gateway: gateway.bots),
+            "bot_exchange": _provide(lambda gateway: gateway.bot_exchange),
             "cluster": _provide(lambda gateway: gateway.cluster),
             "caller": Provide(_caller, sync_to_thread=False),
             "failed_keys": _provide(lambda gateway: gateway.failed_keys),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
 
-    from webwx.gateway.keys import KeyRing
+    from webwx.gateway.keys import ApiKey, KeyRing
     from webwx.gateway.port import GatewayPort
     from webwx.gateway.sessions import ConsoleSessions
 
@@ -216,8 +216,7 @@ class Access:
                 self._failed.forget(address)
                 own = key.requests_per_minute
                 self._rate.take(key.id, self._requests_per_minute() if own is None else own)
-                proof = digest_of(text.strip())
-                return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address, proof=proof)
+                return _caller_with(key, text.strip(), address)
             self._failed.add(address)
             raise GatewayProblem("unauthorized", "This is not a valid key; 'webwx serve key create' makes one.")
         token = connection.cookies.get(COOKIE)
@@ -232,7 +231,21 @@ class Access:
         is_change = connection.scope.get("method", "GET") not in SAFE_METHODS  # an upgrade has no method
         if is_change and HEADER not in connection.headers:
             raise GatewayProblem("forbidden", f"A change with the console's cookie needs the header '{HEADER}'.")
-        return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address, proof=session_id(token))
+        return _console(token, address)
+
+    async def recognize(self, connection: Connection) -> Caller | None:
+        """
+        Return the caller of a request without counting it; None if there is no valid key or session.
+
+        The request is checked again by the handler or the node that answers it.
+        """
+        address = client_address(connection.scope)
+        scheme, _, text = connection.headers.get("authorization", "").partition(" ")
+        if scheme:
+            key = await self._keys.verify(text.strip(), address) if scheme.lower() == "bearer" else None
+            return None if key is None else _caller_with(key, text.strip(), address)
+        token = connection.cookies.get(COOKIE)
+        return _console(token, address) if token and await self._sessions.is_valid(token) else None
 
     async def is_current(self, caller: Caller) -> bool:
         """Return whether a caller still has the key or session, and the rights, with which it was identified."""
@@ -262,6 +275,14 @@ class Access:
                 f"the unknown parameter {name!r}" if name.isascii() and name.isidentifier() else "an unknown parameter"
             )
             raise GatewayProblem("bad-request", f"The query has {what}.")
+
+
+def _caller_with(key: ApiKey, text: str, address: str) -> Caller:
+    return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address, proof=digest_of(text))
+
+
+def _console(token: str, address: str) -> Caller:
+    return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address, proof=session_id(token))
 
 
 _NOT_IN_QUERY = frozenset({"body", "cookies", "data", "headers", "query", "request", "scope", "socket", "state"})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import RecordStore
-    from webwx.storage.leases import Leases, OwnedAccount, SharedStorage
+    from webwx.storage.leases import Leases, OwnedAccount, SharedStorage, WorkerRow
 
 _FRESH = 1.0
 """Seconds for which what was read of owners, workers and states is used again."""
@@ -75,7 +75,7 @@ class ClusterDirectory:
         self._unknown: set[int] = set()
         """Platform's numbers of accounts with events that belong to none of the accounts."""
         self._owners: dict[int, tuple[float, OwnedAccount | None]] = {}
-        self._live: tuple[float, frozenset[str]] = (0.0, frozenset())
+        self._live: tuple[float, dict[str, WorkerRow]] = (0.0, {})
         self._statuses: dict[int, AccountStatus] = {}
         self._statuses_at = 0.0
 
@@ -201,12 +201,12 @@ class ClusterDirectory:
             self._owners[number] = (now, owner)
         return owner
 
-    async def live_workers(self) -> frozenset[str]:
-        """Return the ids of the workers whose leases have not expired."""
+    async def live_workers(self) -> Mapping[str, WorkerRow]:
+        """Return the workers whose leases have not expired, by their ids."""
         read_at, live = self._live
         now = asyncio.get_running_loop().time()
         if now - read_at >= _FRESH or not live:
-            live = frozenset(each.worker for each in await self._leases.workers() if each.expires_in > 0)
+            live = {each.worker: each for each in await self._leases.workers() if each.expires_in > 0}
             self._live = (now, live)
         return live
 
@@ -256,7 +256,7 @@ def _shown(status: AccountStatus | None) -> tuple[object, ...]:
 
 
 def _status(
-    numbered: NumberedAccount, published: AccountStatus | None, owner: OwnedAccount | None, live: frozenset[str], *,
+    numbered: NumberedAccount, published: AccountStatus | None, owner: OwnedAccount | None, live: Collection[str], *,
     is_logging_in: bool, now: float,
 ) -> AccountStatus:  # fmt: skip
     status = published or AccountStatus(number=numbered.number, name=numbered.name, state="new", since=now)

@@ -573,6 +573,11 @@ class ClusterGateway:
         except NotOwner:
             return False
 
+    async def other_nodes(self) -> list[str]:
+        """Return the addresses of the other processes that run accounts."""
+        live = (await self.directory.live_workers()).values()
+        return [each.address for each in live if each.accounts and each.worker != self.node.worker]
+
     # -- events ------------------------------------------------------------------------------------------------------
 
     async def newest_cursor(self, accounts: Collection[int]) -> str:

@@ -3,7 +3,8 @@ An ASGI application that forwards requests for an account to the node that owns 
 
 Every node of a cluster answers clients. A request whose path names an account, or a link of one, is forwarded to the
 account's owner, body and answer piece by piece, so nothing is collected in memory: a slow client slows the owner down,
-and if the client leaves, the forwarded request ends. A request for an upload is forwarded to the node that stores it.
+and if the client leaves, the forwarded request ends. A request for an upload is forwarded to the node that stores it, a
+call of a bot to the owner of the bot's account.
 
 The owner decides by the header whether it still owns the account, before it reads the body, and answers 421 otherwise.
 The first node then looks the owner up again, once. A node never forwards a request of another node. If a change was
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
+    from webwx.gateway.bot_exchange import BotExchange
     from webwx.gateway.capability_links import CapabilityLinks, LinkedThing
     from webwx.gateway.forwarded_requests import ForwardedRequest, Signatures
     from webwx.gateway.owner_client import OwnerClient, OwnerSocket
@@ -125,6 +127,15 @@ class Owners(Protocol):
         """Return whether this node owns an account with an epoch."""
         ...
 
+    async def other_nodes(self) -> list[str]:
+        """
+        Return the addresses of the other nodes that run accounts.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        ...
+
 
 class _Find(Protocol):
     async def __call__(self, *, is_fresh: bool) -> Elsewhere | None: ...
@@ -140,6 +151,7 @@ class RequestForwarding:
         signatures: Signs forwarded requests.
         client: Sends requests to other nodes.
         uploads: The uploads of other nodes.
+        bots: The bots of other nodes.
         links: The links, which open something of an account.
     """
 
@@ -150,12 +162,14 @@ class RequestForwarding:
         signatures: Signatures,
         client: OwnerClient,
         uploads: UploadExchange,
+        bots: BotExchange,
         links: CapabilityLinks,
     ) -> None:
         self._app = app
         self._owners = owners
         self._links = links
         self._uploads = uploads
+        self._bots = bots
         self._signatures = signatures
         self._client = client
         self._endable: set[asyncio.Task[bool]] = set()
@@ -178,7 +192,7 @@ class RequestForwarding:
     async def _answer_node(self, forwarded: ForwardedRequest, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of another node, here or not at all."""
         if forwarded.account is None:
-            if await self._uploads.send_content(scope, send):
+            if await self._uploads.send_content(scope, send) or await self._bots.send_runs(scope, send):
                 return
         elif not self._owners.owns(forwarded.account, forwarded.epoch):
             await refuse(scope, send, answer_of(GatewayProblem("not-owner")))
@@ -189,7 +203,7 @@ class RequestForwarding:
         """Answer a request of a client, here or by another node."""
         path = exchange.scope["path"]
         try:
-            number, is_forwarded = await self._account_of(path), False
+            number, is_forwarded = await self._account_of(exchange.scope), False
             if number is not None:
                 is_forwarded = await self._forward(exchange, number, partial(self._owners.elsewhere, number))
             elif path.startswith(_UPLOADS):
@@ -200,8 +214,18 @@ class RequestForwarding:
             if not is_forwarded:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
 
-    async def _account_of(self, path: str) -> int | None:
-        """Return the number of the account that a path names, or that a link opens; None for other paths."""
+    async def _account_of(self, scope: HTTPScope) -> int | None:
+        """
+        Return the number of the account that a request is for: named by its path, opened by its link, or of its bot.
+
+        Returns:
+            None for other requests.
+
+        Raises:
+            GatewayProblem: The request calls a bot that runs on several accounts.
+            StorageError: The account cannot be looked up.
+        """
+        path = scope["path"]
         found = _ACCOUNT_PATH.match(path)
         if found is not None:
             return await self._owners.look_up_account(found[1])
@@ -210,7 +234,7 @@ class RequestForwarding:
             link = None if found is None else await self._links.find(opens, found[1])
             if link is not None:
                 return link.account
-        return None
+        return await self._bots.account_of(scope)
 
     async def _node_of_upload(self, path: str, *, is_fresh: bool = False) -> Elsewhere | None:  # noqa: ARG002 - it never moves
         address = await self._uploads.node_of(path)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import TypeAlias
 
 from litestar import HttpMethod, Request, Response, Router, get, route
 from litestar.datastructures import State
-from litestar.params import FromPath
+from litestar.di import NamedDependency
+from litestar.params import FromPath, SkipValidation
 
 from webwx.bot.http_handlers import HttpRequest
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller
 from webwx.gateway.auth import Caller
+from webwx.gateway.bot_exchange import BotExchange
 from webwx.gateway.bots import BotRun, HostedBots, view_of_run
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.bots import BotList
+
+InjectedExchange: TypeAlias = NamedDependency[SkipValidation[BotExchange | None]]
+"""The bots of all machines; None if this gateway has all accounts."""
 
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that are not passed to a handler."""
@@ -25,9 +31,15 @@ _HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src
 
 
 @get("/bots", scope="read", summary="List bots", responses=problems())
-async def list_bots(bots: InjectedBots, caller: InjectedCaller) -> BotList:
-    """Return the bots that run inside the gateway, once for each account that the key reaches."""
-    return BotList(bots=[view_of_run(run) for run in bots.runs if caller.reaches(run.account.number)])
+async def list_bots(bots: InjectedBots, bot_exchange: InjectedExchange, caller: InjectedCaller) -> BotList:
+    """
+    Return the bots that run inside the gateway, once for each account that the key reaches.
+
+    If several machines share the accounts, the bots of all machines are listed.
+    """
+    found = [view_of_run(run) for run in bots.runs] if bot_exchange is None else await bot_exchange.find()
+    reached = {(view.account, view.name): view for view in found if caller.reaches(view.account)}
+    return BotList(bots=[view for _, view in sorted(reached.items())])
 
 
 @route(
