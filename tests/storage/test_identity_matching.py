@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Evidence, Face
 from webwx.storage.identity_matching import (
@@ -10,6 +12,7 @@ from webwx.storage.identity_matching import (
     compare,
     contact_of,
     digest_of_all,
+    digest_of_sum,
     judge,
     with_real_ids,
 )
@@ -18,6 +21,7 @@ ME = ContactId("@me")
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", avatar=123_456_789)
 BEN = Contact(id=ContactId("@ben"), nickname="Ben")
 EVE = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
+ROOM = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
 
 
 def test_contacts_are_new_changed_or_unchanged() -> None:
@@ -35,12 +39,26 @@ def test_the_digest_of_all_contacts_does_not_depend_on_their_order() -> None:
     assert digest_of_all([ANN, BEN]) == digest_of_all([BEN, ANN]) != digest_of_all([ANN])
 
 
-def test_a_pass_over_people_omits_chatrooms_and_has_the_digest_of_all() -> None:
-    room = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
-    for contacts, has_chatrooms in (([ANN, BEN], False), ([ANN, room, BEN], True)):
+def test_a_comparison_has_the_sum_of_the_digests_of_all_contacts() -> None:
+    nameless = Contact(id=ContactId("@nameless"))
+    contacts = [ANN, BEN, EVE, ROOM, nameless]
+
+    assert digest_of_sum(compare(contacts, ME, {}).sum) == digest_of_all(contacts)
+
+
+def test_a_chatroom_has_changed_if_a_member_has_got_an_identity() -> None:
+    room = msgspec.structs.replace(ROOM, members=(Member(id=ANN.id, nickname="Ann"),))
+    linked = {room.id: LinkedContact(1, compare([room], ME, {}).seen[room.id].digest)}
+    assert not compare([room], ME, linked).changed
+
+    assert set(compare([room], ME, linked | {ANN.id: LinkedContact(2, 0)}).changed) == {room.id}
+
+
+def test_a_pass_over_people_omits_chatrooms() -> None:
+    for contacts, has_chatrooms in (([ANN, BEN], False), ([ANN, ROOM, BEN], True)):
         people = PeoplePass(contacts)
         assert list(people) == [ANN, BEN]
-        assert (people.has_chatrooms, people.digest) == (has_chatrooms, digest_of_all(contacts))
+        assert people.has_chatrooms is has_chatrooms
 
 
 def test_a_real_id_makes_an_identity_certain() -> None:

@@ -34,7 +34,7 @@ class SeenContact(NamedTuple):
     evidence: Evidence
     name: str
     digest: int
-    """Digest of the evidence and the name."""
+    """Digest of the contact, for a chatroom also of the identities of its members."""
 
 
 class LinkedContact(NamedTuple):
@@ -54,6 +54,8 @@ class Comparison(NamedTuple):
     """Contacts that are not linked yet."""
     taken: Collection[int]
     """Identities that have a contact in this login already."""
+    sum: int
+    """Sum of the digests of all compared contacts."""
 
 
 class Judgement(NamedTuple):
@@ -67,7 +69,7 @@ class Judgement(NamedTuple):
 
 class PeoplePass:
     """
-    One pass over contacts: it yields all except the chatrooms, and computes a digest of all.
+    One pass over contacts that yields all except the chatrooms.
 
     Args:
         contacts: The contacts; an iteration may take long.
@@ -77,28 +79,22 @@ class PeoplePass:
         self.has_chatrooms: bool = False
         """Whether there are chatrooms among the contacts."""
         self._contacts = contacts
-        self._sum = 0
 
     def __iter__(self) -> Iterator[Contact]:
         for contact in self._contacts:
-            self._sum += _digest_of(contact)
             if contact.kind == "chatroom":
                 self.has_chatrooms = True
             else:
                 yield contact
 
-    @property
-    def digest(self) -> bytes:
-        """Digest of all contacts, in any order."""
-        return _digest_of_sum(self._sum)
-
 
 def digest_of_all(contacts: Iterable[Contact]) -> bytes:
     """Return a digest of contacts that does not depend on their order."""
-    return _digest_of_sum(sum(map(_digest_of, contacts)))
+    return digest_of_sum(sum(map(_digest_of, contacts)))
 
 
-def _digest_of_sum(digests: int) -> bytes:
+def digest_of_sum(digests: int) -> bytes:
+    """Return the digest of all contacts as `digest_of_all` does, from the sum of their digests."""
     return (digests % 2**64).to_bytes(8, "big")
 
 
@@ -120,17 +116,20 @@ def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str,
     numbers = {ContactId(each): known.number for each, known in linked.items()}
     seen: dict[ContactId, SeenContact] = {}
     changed: dict[ContactId, SeenContact] = {}
+    total = 0
     for contact in contacts:
-        known = linked.get(contact.id)
+        known, digest = linked.get(contact.id), _digest_of(contact)
+        total += digest
         if not is_recognizable(contact) or (known is None and contact.kind == "stranger"):
             continue
-        evidence, name = evidence_of(contact, own_id, numbers), contact.display_name
-        digest = _digest_of((evidence, name))
-        if known is None:
-            seen[contact.id] = SeenContact(evidence, name, digest)
-        elif known.digest != digest:
-            changed[contact.id] = SeenContact(evidence, name, digest)
-    return Comparison(changed, seen, set(numbers.values()))
+        evidence = None
+        if contact.kind == "chatroom":
+            evidence = evidence_of(contact, own_id, numbers)
+            digest = _digest_of((digest, evidence.members))
+        if known is None or known.digest != digest:
+            same = seen if known is None else changed
+            same[contact.id] = SeenContact(evidence or evidence_of(contact), contact.display_name, digest)
+    return Comparison(changed, seen, set(numbers.values()), total)
 
 
 def with_real_ids(

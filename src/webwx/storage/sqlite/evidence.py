@@ -9,7 +9,7 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.identities import Evidence, Face, Identified, is_lasting
 from webwx.protocol.codec import clean_text
-from webwx.storage.identity_matching import LinkedContact, PeoplePass, compare, judge, with_real_ids
+from webwx.storage.identity_matching import LinkedContact, PeoplePass, compare, digest_of_sum, judge, with_real_ids
 from webwx.storage.sqlite.bulk import as_list, insert, select
 from webwx.storage.sqlite.links import (
     ALWAYS,
@@ -66,19 +66,23 @@ def identify(
     if not is_complete and next(iter(contacts), None) is None:
         return []  # because reading the links takes time for each contact of the login
     people = PeoplePass(contacts)
-    identified = _identify_some(db, call, people)
+    identified, digests = _identify_some(db, call, people)
     if people.has_chatrooms:  # after the people, because a chatroom is recognised by its members
-        identified += _identify_some(db, call, (each for each in contacts if each.kind == "chatroom"))
+        more, digests_of_chatrooms = _identify_some(db, call, (each for each in contacts if each.kind == "chatroom"))
+        identified, digests = identified + more, digests + digests_of_chatrooms
     if is_complete:
-        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (people.digest, login))
+        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest_of_sum(digests), login))
     return identified
 
 
-def _identify_some(db: sqlite3.Connection, call: _IdentifyCall, contacts: Iterable[Contact]) -> list[Identified]:
+def _identify_some(
+    db: sqlite3.Connection, call: _IdentifyCall, contacts: Iterable[Contact]
+) -> tuple[list[Identified], int]:
+    """Match some contacts with identities; return the results, and the sum of the contacts' digests."""
     compared = compare(contacts, call.own_id, _linked(db, call))
     if compared.changed:
         _refresh(db, call, compared.changed)
-    return _link(db, call, compared) if compared.seen else []
+    return (_link(db, call, compared) if compared.seen else []), compared.sum
 
 
 def login_of(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
@@ -139,7 +143,7 @@ def _write_links(
     # Most contacts have the same finding.
     origins = {
         each: LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
-        for each in {finding for *_, finding in linked}
+        for each in {each[-1] for each in linked}
     }
     rows = finding_rows(db, set(origins.values()))
     finding_row = {finding: rows[origin] for finding, origin in origins.items()}
