@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from array import array
-from functools import reduce
 from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 
 import msgspec
@@ -272,13 +271,14 @@ class Listing:
 
 def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
     """Decode all parts of a contact, oldest first; None if none of them can be decoded."""
-    contacts = []
+    known: Contact | None = None
     for raw in raws:
         try:
-            contacts.append(contact_from_wire(read_json(raw, WireContact), own_id))
+            read = contact_from_wire(read_json(raw, WireContact), own_id)
         except ProtocolError:
             continue
-    return reduce(merged, contacts) if contacts else None
+        known = read if known is None else merged(known, read)
+    return known
 
 
 def merged(known: Contact, newer: Contact) -> Contact:
