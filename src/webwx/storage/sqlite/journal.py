@@ -329,21 +329,28 @@ class SqliteAccount:
             before = db.execute(
                 "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
             ).fetchone()
-            db.execute(
-                "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (account, own_id) DO UPDATE SET is_thinned = 0",
-                (account, own_id, position, time, time),
-            )
-            login, stored_position = db.execute(
+            known = db.execute(
                 "SELECT login, position FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
             ).fetchone()
-            identified = self._store_contacts(db, account, login, own_id, contacts, complete=complete, time=time)
+            if known is None:
+                begun = db.execute(
+                    "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (?, ?, ?, ?, ?)",
+                    (account, own_id, position, time, time),
+                )
+                login, stored_position = int(begun.lastrowid or 0), position
+            else:
+                login, stored_position = known
+                db.execute("UPDATE logins SET is_thinned = 0 WHERE login = ?", (login,))
+            few, identified = self._store_contacts(db, account, login, own_id, contacts, complete=complete, time=time)
             stored = StoredBatch([], is_after_others=False)
             if before is not None and before[0] != own_id:
                 arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=stored_position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
-            opened = OpenedLogin(stored_position, read_roster(db, self._lookups, login, is_chatroom), identified)
-            return account, login, opened, stored
+            if known is None and few is not None:
+                roster = StoredRoster(self._lookups, login, few, is_chatroom)
+            else:
+                roster = read_roster(db, self._lookups, login, is_chatroom)
+            return account, login, OpenedLogin(stored_position, roster, identified), stored
 
         result = await self._writer.do(store, then=lambda result: self._stream.publish(result[-1]))
         self._row, login, opened, _ = result
@@ -353,8 +360,12 @@ class SqliteAccount:
     def _store_contacts(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, contacts: Iterable[Contact], *,
         complete: bool, time: float,
-    ) -> list[Identified] | None:  # fmt: skip
-        """Store the contacts of a new login, and match them with identities unless they are too many."""
+    ) -> tuple[Collection[ContactId] | None, list[Identified] | None]:  # fmt: skip
+        """
+        Store the contacts of a new login, and match them with identities.
+
+        Return their ids, and the result of the match; None for both if the contacts are too many, and not matched.
+        """
         listed = iter(contacts)
         few = list(islice(listed, MATCHED_WITH_LOGIN))
         keep_contacts(db, login, few)
@@ -362,11 +373,11 @@ class SqliteAccount:
         if another is not None:
             del few  # thousands of decoded contacts need much memory
             keep_contacts(db, login, chain((another,), listed))
-            return None
+            return None, None
         identified = identify(db, account, own_id, few, is_complete=complete, time=time)
         if complete:
             self._thinning.look_soon()
-        return identified
+        return dict.fromkeys(each.id for each in few), identified
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

@@ -18,7 +18,7 @@ from webwx.storage.sqlite.bulk import as_list, insert, select
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from webwx.model.contacts import ContactId
 
@@ -116,13 +116,18 @@ def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[R
 def finding_rows(db: sqlite3.Connection, origins: Collection[LinkOrigin]) -> dict[LinkOrigin, int]:
     """Return the row of each origin, and store the new ones."""
     wanted = {each: as_json(each) for each in origins}
-    insert(db, "findings (found)", [(each,) for each in wanted.values()], verb="INSERT OR IGNORE")
-    found = select(
-        db, ("found", "finding"), "FROM findings WHERE found IN (SELECT value FROM json_each(?))",
-        (as_list(wanted.values()),),
-    )  # fmt: skip
-    rows = dict(found)
+    rows = _stored_findings(db, wanted.values())
+    missing = [(each,) for each in wanted.values() if each not in rows]
+    if missing:
+        insert(db, "findings (found)", missing)
+        rows = _stored_findings(db, wanted.values())
     return {origin: rows[each] for origin, each in wanted.items()}
+
+
+def _stored_findings(db: sqlite3.Connection, wanted: Iterable[str]) -> dict[str, int]:
+    query = "FROM findings WHERE found IN (SELECT value FROM json_each(?))"
+    rows: dict[str, int] = dict(select(db, ("found", "finding"), query, (as_list(wanted),)))
+    return rows
 
 
 def changed_face(db: sqlite3.Connection, link: ResolvedLink, evidence: str, since: int) -> int:
