@@ -38,6 +38,7 @@ class Relay:
         self._is_listening = threading.Event()
         self._is_whole = asyncio.Event()
         self._pipes: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -55,6 +56,15 @@ class Relay:
     def mend(self) -> None:
         """Pass on what was sent meanwhile, and all that follows."""
         self._call(self._is_whole.set)
+
+    def say(self, message: bytes) -> None:
+        """Send bytes to all clients, as if the server had sent them."""
+
+        def send() -> None:
+            for client in self._clients:
+                client.write(message)
+
+        self._call(send)
 
     def _call(self, change: Callable[[], None]) -> None:
         done = threading.Event()
@@ -87,6 +97,7 @@ class Relay:
         task = asyncio.current_task()
         assert task is not None
         self._pipes.add(task)
+        self._clients.add(writer)
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await self._is_whole.wait()
             to = self._to
@@ -97,6 +108,7 @@ class Relay:
             finally:
                 other_writer.close()
         writer.close()
+        self._clients.discard(writer)
         self._pipes.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -80,6 +80,29 @@ async def test_a_server_that_answers_no_more_is_left_for_the_next_one_of_the_url
                 await account.consumer("other")
 
 
+FIELDS = b"SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+LAST_MESSAGE = b"E" + (4 + len(FIELDS)).to_bytes(4) + FIELDS
+
+
+async def test_a_session_whose_end_the_server_has_announced_is_replaced(schema: TemporarySchema) -> None:
+    with Relay(schema.cluster.socket) as relay:
+        async with PostgresJournal(schema.url_through(relay)) as journal:
+            account = await opened(journal, 1)
+            consumer = await account.consumer("bot")
+
+            relay.say(LAST_MESSAGE)
+            assert await account.state("a") == b""
+            with pytest.raises(StorageError, match="cannot be written: the connection was lost"):
+                await account.consumer("other")  # its lock is in a session of its own
+            await account.consumer("other")
+
+            relay.say(LAST_MESSAGE)
+            with pytest.raises(StorageError, match="cannot be written: the connection was lost"):
+                await account.ingest(arrival(*messages(1, 1)))
+            assert await account.ingest(arrival(*messages(1, 1))) == 1
+            assert ids(await consumer.take()) == ["1"]
+
+
 @verify
 async def test_a_send_of_a_process_whose_connection_was_lost_is_not_settled_by_others(
     schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch

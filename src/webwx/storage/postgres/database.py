@@ -71,8 +71,16 @@ SETTINGS = {
     "tcp_keepalives_count": "3",
 }
 
-_LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, ConnectionError)
-"""Errors of a connection that was lost before or during a statement."""
+_LOST = (
+    asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError,
+)  # fmt: skip
+"""
+Errors of a connection that was lost before or during a statement.
+
+`InternalClientError` is that of a session that the server has ended, whose last message has arrived, but not its end.
+"""
+
+_OF_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 UNANSWERED = (TimeoutError, asyncio.CancelledError)
 """
@@ -264,7 +272,7 @@ class PostgresDatabase:
         """Check the database every few seconds; a failure is left to the next job."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            with contextlib.suppress(StorageError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with contextlib.suppress(StorageError, *_OF_DRIVER, OSError):
                 await self.locks.renew()
                 if self._watch is not None:
                     await self._watch()
@@ -368,6 +376,8 @@ class PostgresDatabase:
                     self.start(_terminate(connection))
                     while self._idle:  # they lead to the same server
                         self.start(disconnect(self._idle.pop()))
+                elif isinstance(error, asyncpg.InternalClientError):
+                    connection.terminate()
                 elif connection.is_closed() or connection.is_in_transaction():
                     await disconnect(connection)
                 else:
@@ -399,7 +409,7 @@ class PostgresDatabase:
         """Convert an error of the driver into a `StorageError`."""
         try:
             yield
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (*_OF_DRIVER, OSError, TimeoutError) as error:
             raise self._failure(verb, error) from None
 
     def _failure(self, verb: str, error: BaseException) -> StorageError:
@@ -476,7 +486,7 @@ class SessionLocks:
         """Return the answer to a query about a lock; without an answer, the connection is closed."""
         try:
             is_so: bool = await connection.fetchval(query, key)
-        except UNANSWERED:
+        except (*UNANSWERED, asyncpg.InternalClientError):
             connection.terminate()
             raise
         return is_so
@@ -568,7 +578,7 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
 
 async def disconnect(connection: Connection) -> None:
     """Close a connection."""
-    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with contextlib.suppress(*_OF_DRIVER, OSError):
         await connection.close(timeout=1.0)
 
 
