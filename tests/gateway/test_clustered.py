@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,13 @@ from tests.client.conftest import PNG
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema, new_schema
 
+from webwx.bot.bot import Bot
+from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.database_account import DatabaseAccount
 from webwx.gateway.port import MediaContent
 from webwx.gateway.serve import listen, serve_started
+from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +85,29 @@ async def test_an_account_is_handed_over_and_its_owner_is_known(
             next_owner = await front.port.elsewhere(number, is_fresh=True)
             assert next_owner is not None
             assert (next_owner.address, next_owner.epoch) == ("http://b", owner.epoch + 1)
+
+
+async def test_an_account_that_was_lost_to_another_process_is_closed_without_an_error(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bots = HostedBots([AssignedBot(bot := Bot(name="echo"))])
+    bot.on(TextMessage)(lambda ctx, message: None)
+    async with node(schema, sandbox, tmp_path / "a", bots=bots) as lost:
+        number = await lost.log_in()
+        await lost.until_owned(number)
+        async with asyncio.timeout(20):
+            while [run.state for run in bots.runs] != ["running"]:  # noqa: ASYNC110 - no event announces it
+                await asyncio.sleep(0.02)
+
+            schema.execute(
+                "INSERT INTO workers (worker, address, capacity, expires) VALUES ('b', '', 9, now() + interval '1 h');"
+                " UPDATE accounts SET worker = 'b', epoch = epoch + 1"
+            )
+            while not isinstance(lost.port.account(number), DatabaseAccount):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.02)
+
+        assert bots.runs == ()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_an_account_is_handed_over_while_a_request_for_it_is_open(

@@ -117,7 +117,7 @@ class BotRun:
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        while True:
+        while not self._task.cancelling():  # an error of the end may have replaced the cancellation
             self.state = "waiting"
             try:
                 await serve(
@@ -130,6 +130,8 @@ class BotRun:
             except NotLoggedIn:  # the account was logged out here
                 continue
             except WxError as error:
+                if self._task.cancelling():
+                    return
                 if self.error != str(error):
                     _log.error("The bot %s on account %d: %s", self.bot.name, self.account.number, error)
                 self.state, self.error = "failed", str(error)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -265,23 +265,29 @@ class LocalAccount(StoredReads):
         self.newest = max(self.newest, newest[0].number if newest else 0)
         return client
 
-    async def _sync(self) -> NoReturn:
-        """Keep the account synced, again after each new login."""
+    async def _sync(self) -> None:
+        """Keep the account synced, again after each new login, until this is cancelled."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
         while True:
             self._is_renewed.clear()
+            failure: WxError | None = None
             try:
                 client = await self._open()
                 async with client.subscribe(CONSUMER) as subscription:
                     await self._take_all(subscription)
             except (LoggedOut, NotLoggedIn):
                 pass
-            except (AlreadyRunning, StorageError) as error:
-                self._set_error(str(error))
+            except WxError as error:
+                failure = error
+            if task.cancelling():  # an error of the end has replaced the cancellation
+                return
+            if failure is not None:
+                self._set_error(str(failure))
+            if isinstance(failure, (AlreadyRunning, StorageError)):
                 await asyncio.sleep(self._retry)
                 continue
-            except WxError as error:  # the saved login cannot be read; a new one replaces it
-                self._set_error(str(error))
-            await self._is_renewed.wait()
+            await self._is_renewed.wait()  # also if the saved login cannot be read: a new one replaces it
             if self.client.state is LoginState.LOGGED_OUT:  # otherwise the new login was made by this client
                 with contextlib.suppress(WxError):
                     await self.client.resume()
