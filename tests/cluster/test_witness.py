@@ -31,6 +31,8 @@ INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, ep
 VALUES (1, 1, '1', 'k', '', 'text', '', 'sending', 2, 0, 0, 0);
 """
 
+CLAIMED, UNDONE, LOST = (f"UPDATE outbox SET state = '{state}';" for state in ("sending", "queued", "unknown"))
+
 BY_A, BY_B = (f"SET application_name = 'webwx {worker}';" for worker in "ab")
 
 RELEASED = "UPDATE accounts SET worker = NULL;"
@@ -56,7 +58,10 @@ def entry(number: int, message_id: str = "") -> str:
             BY_A + entry(1) + "DELETE FROM entries; UPDATE accounts SET last_number = 0",
             ["1 stored entries are gone"],
         ),
-        (BY_A + SEND + "UPDATE outbox SET state = 'sending'", ["1 sends were claimed more than once"]),
+        (BY_A + SEND + UNDONE + CLAIMED, []),
+        (BY_A + SEND + CLAIMED, ["1 sends were claimed although they may have been sent"]),
+        (BY_A + SEND + LOST + CLAIMED, ["1 sends were claimed although they may have been sent"]),
+        (BY_A + SEND + BY_B + LOST + UNDONE, ["1 claims were undone by another process"]),
     ],
 )
 async def test_the_witness_notices_a_broken_rule(

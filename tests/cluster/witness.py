@@ -1,5 +1,5 @@
 """
-The witness: triggers in the database that note each takeover, each entry and each claim of a send with the session that
+The witness: triggers in the database that note each takeover, each entry and each state of a send with the session that
 made it; and the checks of what they have noted.
 
 The sessions of a worker are named after it, so a row by a process that does not own the account is found even if the
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _TRIGGERS = """
 CREATE TABLE seen_epochs (account bigint, earlier bigint, epoch bigint, taker text);
 CREATE TABLE seen_rows (what text, account bigint, number bigint, session text, worker text, epoch bigint);
+CREATE TABLE seen_states (
+    place bigserial, account bigint, number bigint, session text, earlier text, state text);
 CREATE FUNCTION see_epoch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO seen_epochs VALUES (NEW.account, OLD.epoch, NEW.epoch,
@@ -31,10 +33,17 @@ BEGIN
         FROM accounts a WHERE a.account = NEW.account;
     RETURN NULL;
 END $$;
+CREATE FUNCTION see_state() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO seen_states (account, number, session, earlier, state)
+        VALUES (NEW.account, NEW.number, current_setting('application_name'), OLD.state, NEW.state);
+    RETURN NULL;
+END $$;
 CREATE TRIGGER see_epoch AFTER UPDATE OF epoch, worker ON accounts FOR EACH ROW EXECUTE FUNCTION see_epoch();
 CREATE TRIGGER see_entry AFTER INSERT ON entries FOR EACH ROW EXECUTE FUNCTION see_row();
 CREATE TRIGGER see_send AFTER INSERT OR UPDATE OF state ON outbox
     FOR EACH ROW WHEN (NEW.state = 'sending') EXECUTE FUNCTION see_row();
+CREATE TRIGGER see_state AFTER INSERT OR UPDATE OF state ON outbox FOR EACH ROW EXECUTE FUNCTION see_state();
 """
 
 _CHECKS = {
@@ -54,8 +63,13 @@ _CHECKS = {
         "SELECT FROM seen_rows s WHERE what = 'entries' AND NOT EXISTS"
         " (SELECT FROM entries e WHERE e.account = s.account AND e.number = s.number)",
     "keys have several sends": "SELECT FROM outbox WHERE key <> '' GROUP BY account, key HAVING count(*) > 1",
-    "sends were claimed more than once":
-        "SELECT FROM seen_rows WHERE what = 'outbox' GROUP BY account, number HAVING count(*) > 1",
+    "sends were claimed although they may have been sent":
+        "SELECT FROM seen_states WHERE state = 'sending' AND earlier NOT IN ('queued', 'failed')",
+    # Only the process that has claimed a send can know that nothing was sent, also after a takeover.
+    "claims were undone by another process":
+        "SELECT FROM seen_states s WHERE state IN ('queued', 'failed') AND earlier IN ('sending', 'unknown')"
+        " AND session IS DISTINCT FROM (SELECT c.session FROM seen_states c WHERE c.account = s.account"
+        " AND c.number = s.number AND c.state = 'sending' AND c.place < s.place ORDER BY c.place DESC LIMIT 1)",
 }  # fmt: skip
 
 
