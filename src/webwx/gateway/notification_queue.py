@@ -4,6 +4,9 @@ The queue between notifications and the outbox: messages are stored at once, or 
 A text for an account that is online goes into the outbox before its sender gets an answer. Three kinds of messages are
 stored as records and held: the rest of a burst, files, and messages that arrive while the account is logged out. Held
 messages are sent in their order; several are combined into one digest with the times of their arrival.
+
+The messages of a burst are counted in memory. If several gateways share the records, what this one knows may be too
+low, so a message that it could send is counted in the records as well.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from webwx.gateway.notify.receiver import StoredMessage
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.port import MediaContent
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.sent_times import SentTimes
 from webwx.model.contacts import FILEHELPER
 from webwx.representations.sends import MediaKind
 from webwx.storage.atomic_write import write_private
@@ -110,6 +114,7 @@ class NotificationQueue:
         self.folder = folder
         """Folder for the files of held messages."""
         self._clock = clock
+        self._sent_times = SentTimes(records, clock)
         self._bursts: dict[str, Burst[HeldMessage]] = {}
         self._last_number = 0
         self._added: set[str] = set()
@@ -197,6 +202,7 @@ class NotificationQueue:
         for record in await self._records.find(_DONE):
             if self._clock() - record.changed_at > REMEMBERED_SECONDS:
                 await self._records.delete(_DONE, record.id)
+        await self._sent_times.forget_old()
 
     def _burst(self, receiver: str) -> Burst[HeldMessage]:
         return self._bursts.get(receiver, Burst())
@@ -228,16 +234,27 @@ class NotificationQueue:
         is_online = await is_account_online(account)
         if not (is_online or receiver.holds):
             raise Refusal(RefusalReason.OFFLINE, retry_after=60)
-        burst = self._burst(receiver.id)
-        next_burst, is_now = burst.offer(held, now, receiver.rule)
-        if is_online and is_now and not message.files:
-            self._bursts[receiver.id] = next_burst
+        if is_online and not message.files and await self._may_send(receiver, held):
             await _enqueue(account, receiver, message.text, hashed)
             return stored
-        if len(burst.collected) >= MOST_HELD:
+        if self.waiting(receiver.id) >= MOST_HELD:
             raise Refusal(RefusalReason.RATE_LIMITED, "Too many messages wait for this receiver.", retry_after=60)
         await self._hold(receiver, message, held)
         return stored
+
+    async def _may_send(self, receiver: StoredReceiver, message: HeldMessage) -> bool:
+        """Return whether a message is sent by itself now; if so, it is counted."""
+        burst, is_now = self._burst(receiver.id).offer(message, message.at, receiver.rule)
+        if not is_now:
+            return False
+        self._bursts[receiver.id] = burst
+        if self._port.is_shared:
+            sent, is_now = await self._sent_times.take(receiver.id, receiver.rule, message.at)
+            self._note_sent(receiver.id, sent)
+        return is_now
+
+    def _note_sent(self, receiver: str, sent: tuple[float, ...]) -> None:
+        self._bursts[receiver] = Burst(sent=sent, collected=self._burst(receiver).collected)
 
     def _next_number(self, now: float) -> int:
         self._last_number = max(self._last_number + 1, int(now * 1000))
@@ -282,8 +299,10 @@ class NotificationQueue:
 
     async def _flush_receiver(self, receiver: StoredReceiver) -> None:
         now = self._clock()
-        burst = self._burst(receiver.id)
-        next_burst, folded = burst.flush(now, receiver.rule)
+        next_burst, folded = self._burst(receiver.id).flush(now, receiver.rule)
+        if folded and self._port.is_shared:
+            self._note_sent(receiver.id, await self._sent_times.get(receiver.id))
+            next_burst, folded = self._burst(receiver.id).flush(now, receiver.rule)
         if not folded:
             return
         try:
@@ -304,8 +323,11 @@ class NotificationQueue:
         files = [*(await asyncio.gather(*map(self._write, whole))), *(file for each in folded for file in each.files)]
         await self._send_files(account, receiver, files, batch)
         await self._finish(receiver, folded)
+        sent = next_burst.sent
+        if self._port.is_shared:
+            sent = await self._sent_times.count_digest(receiver.id, receiver.rule, now)
         collected = self._burst(receiver.id).collected[len(folded) :]
-        self._bursts[receiver.id] = Burst(sent=next_burst.sent, collected=collected)
+        self._bursts[receiver.id] = Burst(sent=sent, collected=collected)
 
     async def _send_files(
         self, account: AccountPort, receiver: StoredReceiver, files: Sequence[HeldFile], batch: str
@@ -339,7 +361,9 @@ class NotificationQueue:
                 (self.folder / file.path).unlink(missing_ok=True)
 
     async def _drop(self, receiver_id: str) -> None:
-        """Delete the held messages of a receiver that was deleted."""
+        """Delete the held messages of a receiver that was deleted, and its times."""
+        if self._port.is_shared:
+            await self._sent_times.forget(receiver_id)
         for each in self._bursts.pop(receiver_id).collected:
             await self._records.delete(_HELD, _record_id(receiver_id, each))
             for file in each.files:
