@@ -1,4 +1,4 @@
-"""The stored attempts at webhooks: newest first, by page, limited in number, and available after a restart."""
+"""The stored attempts at webhooks: newest first, by page, limited in number, and the same at every gateway."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def log_of(records: RecordStore) -> AttemptLog:
     return AttemptLog(OwnedRecords(records, lambda: 1000.0))
 
 
-def attempt(event: str, status: int | None = 200) -> WebhookAttempt:
+def attempt(event: str, status: int | None = 200, *, at: float = 1000.5) -> WebhookAttempt:
     return WebhookAttempt(
-        event=event, type="message.text", account=1, attempt=1, time=1000.5, milliseconds=3, status=status
+        event=event, type="message.text", account=1, attempt=1, time=at, milliseconds=3, status=status
     )
 
 
@@ -42,32 +42,32 @@ async def events(log: AttemptLog, webhook: str, *, before: int | None = None, li
 
 async def test_attempts_are_listed_by_page_before_they_are_stored(records: RecordStore) -> None:
     log = log_of(records)
-    numbers = [(await log.append("w", attempt(f"1-{number}"))).number for number in range(120)]
-    await log.append("other", attempt("2-1"))
-    assert numbers == list(range(1, 121))
+    numbers = [log.append("w", attempt(f"1-{number}")).number for number in range(120)]
+    log.append("other", attempt("2-1"))
+    assert numbers == sorted(set(numbers))
     assert await events(log, "w", limit=2) == ["1-119", "1-118"]
-    assert await events(log, "w", before=3) == ["1-1", "1-0"]
+    assert await events(log, "w", before=numbers[2]) == ["1-1", "1-0"]
     assert await events(log, "other") == ["2-1"]
     await log.close()
 
 
-async def test_a_restart_continues_the_list(records: RecordStore) -> None:
-    for run in range(3):
-        log = log_of(records)
-        for number in range(70):
-            made = await log.append("w", attempt(f"{run}-{number}", None))
+async def test_every_gateway_lists_the_attempts_of_all_in_their_order(records: RecordStore) -> None:
+    logs = [log_of(records) for _ in range(3)]
+    for number in range(210):
+        made = logs[number % 3].append("w", attempt(f"{number}", None, at=1000.0 + number))
+    for log in logs:
         await log.close()
-        assert made.number == 70 * (run + 1)
-    found = await log_of(records).read("w", limit=1000)
-    assert [each.number for each in found] == list(range(210, 0, -1))
-    assert found[0] == made
+    for log in (*logs, log_of(records)):
+        assert await events(log, "w") == [f"{number}" for number in reversed(range(210))]
+    (latest,) = await log_of(records).read("w", limit=1)
+    assert latest == made
 
 
-async def test_only_the_latest_attempts_are_stored(records: RecordStore) -> None:
+async def test_only_the_latest_attempts_of_all_gateways_are_stored(records: RecordStore) -> None:
     for run in range(2):
         log = log_of(records)
         for number in range(1_020):
-            await log.append("w", attempt(f"{run}-{number}"))
+            log.append("w", attempt(f"{run}-{number}", at=1000.0 + run))
         await log.close()
     assert len(await records.find("webhook-attempts/w")) <= 20
     found = await events(log_of(records), "w", limit=2_000)
@@ -75,25 +75,11 @@ async def test_only_the_latest_attempts_are_stored(records: RecordStore) -> None
     assert found == [f"1-{number}" for number in reversed(range(1_020))][: len(found)]
 
 
-async def test_attempts_that_a_crash_has_left_are_deleted(records: RecordStore) -> None:
-    log = log_of(records)
-    for _ in range(1_001):
-        await log.append("w", attempt("1-1"))
-    await log.close()
-    kind = "webhook-attempts/w"
-    oldest = min(record.id for record in await records.find(kind))
-    await records.put(kind, "0" * len(oldest), b"[]", version=0, time=0)
-    again = log_of(records)
-    await again.append("w", attempt("1-2"))
-    await again.close()
-    assert min(record.id for record in await records.find(kind)) == oldest
-
-
 @on_virtual_clock
 async def test_an_attempt_is_stored_within_a_second(tmp_path: Path) -> None:
     records, loop = open_records(tmp_path / "gateway.db"), asyncio.get_running_loop()
     log, begun = log_of(records), loop.time()
-    await log.append("w", attempt("1-1"))
+    log.append("w", attempt("1-1"))
     while not await records.find("webhook-attempts/w"):  # noqa: ASYNC110 - storing sets no event
         await asyncio.sleep(0.1)
     assert loop.time() - begun < 1
@@ -103,10 +89,10 @@ async def test_an_attempt_is_stored_within_a_second(tmp_path: Path) -> None:
 
 async def test_the_attempts_at_a_deleted_webhook_are_deleted(records: RecordStore) -> None:
     log = log_of(records)
-    await log.append("w", attempt("1-1"))
+    log.append("w", attempt("1-1"))
     await log.close()
     again = log_of(records)
-    await again.append("w", attempt("1-2"))
+    again.append("w", attempt("1-2"))
     await again.forget("w")
     await again.close()
     assert await events(again, "w") == []

@@ -122,7 +122,7 @@ async def test_a_replayed_event_is_sent_once_for_any_answer(
     async with account.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
     made = await deliveries.events.repeat(deliveries.webhook, msgspec.structs.replace(account_event, attempt=1))
-    assert (made.origin, made.status, made.number) == ("replay", 500, 1)
+    assert (made.origin, made.status) == ("replay", 500)
     assert await deliveries.statuses() == [500]
 
 

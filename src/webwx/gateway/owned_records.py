@@ -57,6 +57,10 @@ class OwnedRecords:
             except RecordChanged:
                 version = None
 
+    def forget(self, kind: str, record_id: str) -> None:
+        """Forget the version of a record that is not changed here any more."""
+        self._versions.pop((kind, record_id), None)
+
     async def delete(self, kind: str, record_id: str) -> None:
         """Delete a record, if it is there."""
         self._versions.pop((kind, record_id), None)

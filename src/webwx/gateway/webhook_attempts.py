@@ -2,7 +2,8 @@
 The latest attempts at each webhook with their outcomes, stored as records.
 
 A record is a page of attempts, and the attempts of a fraction of a second are stored together, because a busy webhook
-makes many. A crash loses only these attempts, and no delivery: the journal stores which events were delivered.
+makes many. A crash loses only these attempts, and no delivery: the journal stores which events were delivered. Several
+gateways may make attempts at one webhook: each of them fills pages of its own, and reads the pages of all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +30,9 @@ MOST_ATTEMPTS = 1_000
 _PAGE = 50
 """Number of attempts in a record."""
 
+_MOST_PAGES = MOST_ATTEMPTS // _PAGE + 1
+"""Maximum number of pages of a webhook in memory."""
+
 _STORE_EVERY = 0.25
 """Seconds for which attempts are collected before they are stored."""
 
@@ -45,7 +50,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """One request to a webhook, and its outcome."""
 
     number: int = 0
-    """Number of the entry in the list of the webhook, from 1; 0 before it is in the list."""
+    """Number of the entry in the list of the webhook, which grows with the time; 0 before it is in the list."""
     event: str
     """Id of the event."""
     type: str
@@ -87,40 +92,20 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 _PAGES = msgspec.json.Decoder(list[WebhookAttempt])
 
 
-class _Attempts:
-    """The pages of one webhook that are in memory: the latest one, and those that are not stored yet."""
+class _Page:
+    """Attempts at one webhook that are one record, which only this process changes."""
 
-    def __init__(self, stored: dict[int, list[WebhookAttempt]]) -> None:
-        latest = max(stored, default=0)
-        self.pages = {latest: stored.get(latest, [])}
-        self.unstored: set[int] = set()
-        self.superfluous = {page for page in stored if page <= latest - MOST_ATTEMPTS // _PAGE}
-        """Pages that are stored and no longer needed."""
-        attempts = self.pages[latest]
-        self.next = attempts[-1].number + 1 if attempts else 1
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """Id of the record."""
+        self.attempts: list[WebhookAttempt] = []
+        self.stored = 0
+        """Number of its attempts that are stored."""
 
-    def append(self, attempt: WebhookAttempt) -> WebhookAttempt:
-        attempt = msgspec.structs.replace(attempt, number=self.next)
-        page, self.next = (self.next - 1) // _PAGE, self.next + 1
-        if page not in self.pages:
-            old = page - MOST_ATTEMPTS // _PAGE
-            self.unstored.discard(old)
-            if old >= 0:
-                self.superfluous.add(old)
-            self.pages[page] = []
-            self._forget_stored(page)
-        self.pages[page].append(attempt)
-        self.unstored.add(page)
-        return attempt
-
-    def note_stored(self, page: int, count: int) -> None:
-        """Note that a page was stored with a number of attempts."""
-        if len(self.pages.get(page, ())) == count:
-            self.unstored.discard(page)
-            self._forget_stored(max(self.pages))
-
-    def _forget_stored(self, latest: int) -> None:
-        self.pages = {page: each for page, each in self.pages.items() if page == latest or page in self.unstored}
+    @property
+    def is_stored(self) -> bool:
+        """Whether all of its attempts are stored."""
+        return self.stored == len(self.attempts)
 
 
 class AttemptLog:
@@ -133,19 +118,28 @@ class AttemptLog:
 
     def __init__(self, records: OwnedRecords) -> None:
         self._records = records
-        self._by_webhook: dict[str, _Attempts] = {}
-        self._loading = asyncio.Lock()
+        self._process = secrets.token_hex(4)
+        """A part of the names of the pages that this process fills."""
+        self._pages: dict[str, list[_Page]] = {}
+        """For each webhook the page that this process fills, after those that are full and not stored."""
+        self._last = 0
+        """The highest number of an attempt."""
         self._writing = asyncio.Lock()
         self._storing: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"AttemptLog({len(self._by_webhook)} webhooks)"
+        return f"AttemptLog({len(self._pages)} webhooks)"
 
-    async def append(self, webhook_id: str, attempt: WebhookAttempt) -> WebhookAttempt:
+    def append(self, webhook_id: str, attempt: WebhookAttempt) -> WebhookAttempt:
         """Append an attempt, and return it with its number; it is stored within a second."""
-        attempts = self._by_webhook.get(webhook_id) or await self._load(webhook_id)
-        attempt = attempts.append(attempt)
+        self._last = max(self._last + 1, int(attempt.time * 1e6))
+        attempt = msgspec.structs.replace(attempt, number=self._last)
+        pages = self._pages.setdefault(webhook_id, [])
+        if not pages or len(pages[-1].attempts) == _PAGE:
+            pages.append(_Page(f"{attempt.number:016d}-{self._process}"))
+            del pages[:-_MOST_PAGES]  # while nothing can be stored
+        pages[-1].attempts.append(attempt)
         if self._storing is None or self._storing.done():
             self._storing = asyncio.ensure_future(self._store_later())
         return attempt
@@ -159,18 +153,18 @@ class AttemptLog:
             before: Only attempts with a lower number.
             limit: Maximum number of attempts.
         """
-        pages = await self._read_pages(webhook_id)
-        if webhook_id in self._by_webhook:
-            pages |= self._by_webhook[webhook_id].pages
-        found = [each for page in sorted(pages, reverse=True) for each in reversed(pages[page])]
-        return [each for each in found if before is None or each.number < before][:limit]
+        pages = {record.id: _PAGES.decode(record.body) for record in await self._records.find(_kind_of(webhook_id))}
+        pages |= {page.name: page.attempts for page in self._pages.get(webhook_id, ())}
+        found = sorted((each for page in pages.values() for each in page), key=lambda each: each.number, reverse=True)
+        return [each for each in found[:MOST_ATTEMPTS] if before is None or each.number < before][:limit]
 
     async def forget(self, webhook_id: str) -> None:
         """Delete the attempts at a webhook."""
         async with self._writing:
-            self._by_webhook.pop(webhook_id, None)
-            for page in await self._read_pages(webhook_id):
-                await self._records.delete(_kind_of(webhook_id), _name_of(page))
+            self._pages.pop(webhook_id, None)
+            kind = _kind_of(webhook_id)
+            for record in await self._records.find(kind):
+                await self._records.delete(kind, record.id)
 
     async def close(self) -> None:
         """Store the attempts that are not stored yet."""
@@ -178,43 +172,39 @@ class AttemptLog:
         if self._storing is not None:
             await self._storing
 
-    async def _load(self, webhook_id: str) -> _Attempts:
-        async with self._loading:
-            found = self._by_webhook.get(webhook_id)
-            if found is None:
-                found = self._by_webhook[webhook_id] = _Attempts(await self._read_pages(webhook_id))
-            return found
-
-    async def _read_pages(self, webhook_id: str) -> dict[int, list[WebhookAttempt]]:
-        return {int(record.id): _PAGES.decode(record.body) for record in await self._records.find(_kind_of(webhook_id))}
-
     async def _store_later(self) -> None:
         """Store all attempts, including those that are appended meanwhile."""
-        while any(attempts.unstored or attempts.superfluous for attempts in self._by_webhook.values()):
+        while not all(page.is_stored for pages in self._pages.values() for page in pages):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), _STORE_EVERY)
             try:
                 async with self._writing:
-                    await asyncio.gather(*(self._store(*each) for each in self._by_webhook.items()))
+                    await asyncio.gather(*(self._store(*each) for each in self._pages.items()))
             except (RecordChanged, StorageError) as error:
                 _log.warning("Attempts at webhooks were not stored: %s", error)
                 if self._closing.is_set():
                     return
 
-    async def _store(self, webhook_id: str, attempts: _Attempts) -> None:
+    async def _store(self, webhook_id: str, pages: list[_Page]) -> None:
         kind = _kind_of(webhook_id)
-        pages = {page: list(attempts.pages[page]) for page in attempts.unstored}
-        for page, stored in pages.items():
-            await self._records.put(kind, _name_of(page), msgspec.json.encode(stored))
-            attempts.note_stored(page, len(stored))
-        for page in list(attempts.superfluous):
-            await self._records.delete(kind, _name_of(page))
-            attempts.superfluous.discard(page)
+        for page in [each for each in pages if not each.is_stored]:
+            is_new, attempts = not page.stored, list(page.attempts)
+            await self._records.put(kind, page.name, msgspec.json.encode(attempts))
+            page.stored = len(attempts)
+            if is_new:
+                await self._delete_old(kind)
+        for page in [each for each in pages[:-1] if each.is_stored]:
+            pages.remove(page)
+            self._records.forget(kind, page.name)
+
+    async def _delete_old(self, kind: str) -> None:
+        """Delete the oldest pages of a webhook, which any gateway has stored."""
+        count = 0
+        for record in reversed(await self._records.find(kind)):
+            count += len(_PAGES.decode(record.body))
+            if count > MOST_ATTEMPTS:
+                await self._records.delete(kind, record.id)
 
 
 def _kind_of(webhook_id: str) -> str:
     return f"{_KIND}/{webhook_id}"
-
-
-def _name_of(page: int) -> str:
-    return f"{page:010d}"

@@ -70,17 +70,17 @@ class WebhookEvents:
         )
         if made.is_delivered:
             consumer.ack(number)
-            await self._attempts.append(webhook.id, made)
+            self._attempts.append(webhook.id, made)
             if account_event.attempt > 1:  # only after a failed attempt a time is stored
                 await self._retries.settle(place)
             await self._health.note_delivered(webhook.id)
             return True
         if made.status == HTTPStatus.GONE:
-            await self._attempts.append(webhook.id, made)
+            self._attempts.append(webhook.id, made)
             raise EndpointGone(account_event)
         failures = await consumer.failed(number, made.outcome)
         due = await self._retries.postpone(webhook, place, failures, made.asked)
-        await self._attempts.append(webhook.id, msgspec.structs.replace(made, next_attempt_at=due))
+        self._attempts.append(webhook.id, msgspec.structs.replace(made, next_attempt_at=due))
         if due is None:
             await consumer.give_up(number, made.outcome)
             await self._health.note_given_up(webhook, account_event, made.outcome)
@@ -93,14 +93,14 @@ class WebhookEvents:
         Raises:
             EndpointGone: The server has answered 410.
         """
-        made = await self._attempts.append(webhook.id, await self._sender.send(webhook, account_event, origin="replay"))
+        made = self._attempts.append(webhook.id, await self._sender.send(webhook, account_event, origin="replay"))
         if made.status == HTTPStatus.GONE:
             raise EndpointGone(account_event)
         return made
 
     async def test(self, webhook: StoredWebhook, notice: WebhookNotice) -> WebhookAttempt:
         """Send a test event, once."""
-        return await self._attempts.append(webhook.id, await self._sender.send_notice(webhook, notice, origin="test"))
+        return self._attempts.append(webhook.id, await self._sender.send_notice(webhook, notice, origin="test"))
 
     async def report(self, webhook: StoredWebhook, notice: WebhookNotice) -> None:
         """Send an event about another webhook until it is accepted or given up."""
@@ -108,7 +108,7 @@ class WebhookEvents:
         while True:
             made = await self._sender.send_notice(webhook, notice, origin="notice", attempt=attempt)
             pause = None if made.is_delivered else self._retries.pause_after(webhook, attempt, made.asked)
-            await self._attempts.append(webhook.id, made)
+            self._attempts.append(webhook.id, made)
             if pause is None:
                 return
             await self._retries.sleep(pause)

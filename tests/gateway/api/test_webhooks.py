@@ -73,9 +73,9 @@ async def test_deliveries_are_paged_and_survive_the_gateway(start_gateway: Start
         async with start_gateway() as running, running.client("webhooks") as client:
             first = (await client.get(f"{path}/deliveries", params={"limit": 2})).json()
             second = (await client.get(f"{path}/deliveries", params={"limit": 2, "before": first["next"]})).json()
-    assert [each["number"] for each in first["deliveries"]] == [3, 2]
-    assert [each["number"] for each in second["deliveries"]] == [1]
-    assert (first["next"], second["next"]) == (2, None)
+    numbers = [each["number"] for each in (*first["deliveries"], *second["deliveries"])]
+    assert (len(numbers), numbers) == (3, sorted(numbers, reverse=True))
+    assert (first["next"], second["next"]) == (numbers[1], None)
 
 
 async def test_the_next_attempt_is_shown(start_gateway: StartGateway) -> None:
@@ -99,7 +99,7 @@ async def test_only_an_admin_reads_the_answer_of_a_server(online: Running) -> No
         made = WebhookAttempt(
             event="1-1", type="message.text", account=1, attempt=1, time=1.5, milliseconds=3, status=500, answer="<h1>"
         )
-        await online.gateway.deliveries.attempts.append(webhook, made)
+        online.gateway.deliveries.attempts.append(webhook, made)
         path = f"{WEBHOOKS}/{webhook}/deliveries"
         shown = [(await client.get(path)).json()["deliveries"][0]["answer"] for client in (admin, other)]
     assert shown == ["<h1>", None]
