@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import random
@@ -693,6 +694,24 @@ class TestEnd:
             await end(running)
             assert loop.time() - begun < 0.2
             assert subscription.acked == []
+
+        run_with_virtual_clock(work)
+
+    def test_no_task_is_left_by_a_handler_that_returns_when_it_is_cancelled(self) -> None:
+        async def work() -> None:
+            inside = asyncio.Event()
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                inside.set()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+
+            running = asyncio.create_task(ChatQueues(RecordedSubscription(delivered(1)), handle).run())
+            await inside.wait()
+            running.cancel()
+            await asyncio.sleep(0.1)
+            await end(running)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
 
         run_with_virtual_clock(work)
 

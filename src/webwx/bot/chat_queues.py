@@ -301,7 +301,7 @@ class ChatQueues:
 
     def _next_queue(self) -> _ChatQueue | None:
         """Take the next ready queue; return None if no queue may start now."""
-        if self._isolated is not None:
+        if self._is_ended or self._isolated is not None:
             return None
         if self._waiting_for_isolation:
             self._isolated = self._waiting_for_isolation.popleft()
@@ -340,7 +340,7 @@ class ChatQueues:
                         break
                     await asyncio.sleep(0)
                     began_at = at = now()
-            if len(self._idle) >= _IDLE_WORKERS:
+            if self._is_ended or len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(waiter)
