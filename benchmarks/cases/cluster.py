@@ -154,6 +154,7 @@ def capacity(run: Run) -> Figures:
     """Run accounts on one worker while texts come to them, and measure the worker, the database and the disk."""
     use_all_cores()
     world = run.world
+    lasts = world.texts / world.rate
     with database.running() as db:
         asyncio.run(_log_in(run, db, run.case.count))
         with _workers(run, db, 1) as (worker,):
@@ -161,21 +162,17 @@ def capacity(run: Run) -> Figures:
             time.sleep(world.hold * 0.2)  # until what follows a start is done
             worker_cpu, server_cpu, size = cpu_seconds(worker), db.cpu(), db.size("entries", "batches")
             with run.meter() as meter:
-                due = time.monotonic() + world.texts / world.rate
-                time.sleep(due - time.monotonic())
+                time.sleep(lasts)
                 while _stored(db) < world.texts:
                     time.sleep(_LOOK)
-                late = time.monotonic() - due
             worker_cpu, server_cpu = cpu_seconds(worker) - worker_cpu, db.cpu() - server_cpu
             size, mb = db.size("entries", "batches") - size, resident_mb(worker)
-    seconds = meter.figures["seconds"]
     return meter.figures | {
-        "per_second": world.texts / seconds,
-        "worker_cores": worker_cpu / seconds,
-        "postgres_cores": server_cpu / seconds,
+        "worker_cores": worker_cpu / lasts,
+        "postgres_cores": server_cpu / lasts,
         "mb": mb,
         "bytes_each": size / world.texts,
-        "late_ms": late * 1000,
+        "late_seconds": meter.figures["seconds"] - lasts,
     }
 
 
