@@ -133,3 +133,19 @@ def test_announcements_of_many_accounts_are_split() -> None:
     assert {account: number for part in entries for account, number in entries_of(part).items()} == news.entries
     assert set().union(*map(sends_of, sends)) == news.sends
     assert list(payloads([])) == []
+
+
+@verify
+async def test_a_reader_that_ends_while_its_session_is_opened_leaves_no_session(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        await journal.accounts()
+        news = journal.moved()
+        reading = asyncio.ensure_future(anext(news))
+        await asyncio.sleep(0)  # it has asked for a session
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    sessions = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{schema.name}'"
+    async with asyncio.timeout(20):
+        while (await asyncio.to_thread(schema.execute, sessions)).strip() != "0":
+            pass

@@ -109,6 +109,8 @@ class _NewsListener:
         self._database = database
         self._on_news = on_news
         self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+        """Held during a read, which may open the session: it continues after its reader has ended."""
 
     async def read_heads(self) -> dict[int, int]:
         """
@@ -117,20 +119,22 @@ class _NewsListener:
         Raises:
             StorageError: The database cannot be read.
         """
-        try:
-            with self._database.explained("read"):
-                connection = await self._connected()
-                rows = await connection.fetch("SELECT account, last_number FROM accounts")
-        except StorageError:
-            if self._connection is not None:
-                self._connection.terminate()
-            raise
+        async with self._turn:
+            try:
+                with self._database.explained("read"):
+                    connection = await self._connected()
+                    rows = await connection.fetch("SELECT account, last_number FROM accounts")
+            except StorageError:
+                if self._connection is not None:
+                    self._connection.terminate()
+                raise
         return {row["account"]: row["last_number"] for row in rows}
 
     async def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            await disconnect(self._connection)
+        """Close the connection, after a read in progress."""
+        async with self._turn:
+            if self._connection is not None:
+                await disconnect(self._connection)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
