@@ -182,6 +182,7 @@ MEASURES: tuple[Measure, ...] = (
     _own("postgres-send", "p50 until the outcome is stored, ms", "p50_ms", 4),
     _own("cluster-events", "p99 until another process has a text, ms", "p99_ms", 60),
     _own("cluster-streams", "p99 from the commit to a reader of a front end, ms", "p99_ms", 60),
+    _own("cluster-sends", "p99 until a text of a front end is sent by its owner, ms", "p99_ms", 60),
     _own("cluster-accounts", "memory of two workers but an idle one / one worker", "mb_ratio", 1.3, carries_over=True),
     _own("cluster-accounts", "CPU of two workers but an idle one / one worker", "cpu_ratio", 1.3),
     _own("postgres-idle", "CPU of PostgreSQL, % of a core", "postgres_percent", 1),

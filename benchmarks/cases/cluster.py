@@ -32,6 +32,10 @@ _LOOK = 0.1
 """Seconds between two looks at what the workers have begun."""
 
 
+_WARM = 20
+"""Sends before the clock runs."""
+
+
 class Cost(NamedTuple):
     """What processes cost while nothing happens."""
 
@@ -125,7 +129,7 @@ def streams(run: Run) -> Figures:
         with ExitStack() as stack:
             stack.enter_context(_workers(run, db, 1))
             _wait_for_accounts(run, db, 1, workers=1)
-            port, key = stack.enter_context(_front_end(run, db))
+            port, key = stack.enter_context(_front_end(run, db, "read"))
             given = {"port": port, "key": key, "readers": run.case.count, "texts": run.world.texts}
             readers = stack.enter_context(
                 subprocess.Popen(
@@ -146,6 +150,41 @@ def streams(run: Run) -> Figures:
         return meter.figures | {
             "p50_ms": statistics.median(waits) * 1000,
             "p99_ms": waits[len(waits) * 99 // 100] * 1000,
+            "fdatasync_ms": db.fdatasync_ms(),
+        }
+
+
+def sends(run: Run) -> Figures:
+    """Send texts through a front end, one after another; the time of each is that from its row to its outcome."""
+    with database.running() as db:
+        asyncio.run(_log_in(run, db, 1))
+        with ExitStack() as stack:
+            stack.enter_context(_workers(run, db, 1))
+            _wait_for_accounts(run, db, 1, workers=1)
+            port, key = stack.enter_context(_front_end(run, db, "send:filehelper"))
+            given = {"port": port, "key": key, "count": run.case.count, "in_flight": 1, "warm": _WARM}
+            sender = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks.gateway_clients", "send", json.dumps(given)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+                )
+            )  # fmt: skip
+            assert sender.stdin is not None
+            assert sender.stdout is not None
+            sender.stdout.readline()
+            server = db.cpu()
+            with run.meter() as meter:
+                sender.stdin.write(b"\n")
+                sender.stdin.flush()
+                answers = json.loads(sender.stdout.readline())["waits"]
+            server = db.cpu() - server
+        made = db.execute(f"SELECT changed_at - created_at FROM outbox ORDER BY number OFFSET {_WARM}")
+        waits = sorted(map(float, made.split()))
+        return meter.figures | {
+            "p50_ms": statistics.median(waits) * 1000,
+            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
+            "answer_p50_ms": statistics.median(answers) * 1000,
+            "postgres_ms": server / len(waits) * 1000,
             "fdatasync_ms": db.fdatasync_ms(),
         }
 
@@ -182,8 +221,8 @@ def _stored(db: Database) -> int:
 
 
 @contextmanager
-def _front_end(run: Run, db: Database) -> Iterator[tuple[int, str]]:
-    """Run a front end, and return its port and a key."""
+def _front_end(run: Run, db: Database, scope: str) -> Iterator[tuple[int, str]]:
+    """Run a front end, and return its port and a key with a scope."""
     command, environment = [sys.executable, "-m", "webwx", "serve"], _environment(run, db, "front")
     with subprocess.Popen(
         [*command, "--port", "0", "--capacity", "0", "--json"], env=environment, stdout=subprocess.PIPE
@@ -192,7 +231,7 @@ def _front_end(run: Run, db: Database) -> Iterator[tuple[int, str]]:
             assert process.stdout is not None
             url = json.loads(process.stdout.readline())["url"]
             made = subprocess.run(
-                [*command, "key", "create", "--name", "bench", "--scopes", "read", "--json"], env=environment,
+                [*command, "key", "create", "--name", "bench", "--scopes", scope, "--json"], env=environment,
                 check=True, stdout=subprocess.PIPE,
             )  # fmt: skip
             yield int(url.rpartition(":")[2]), json.loads(made.stdout)["key"]
@@ -260,6 +299,10 @@ CASES = (
     Case(
         name="cluster-streams", about="texts of a worker to readers of a front end, from the commit",
         count=20, world=World(texts=100, rate=5.0), variants={OURS: streams},
+    ),
+    Case(
+        name="cluster-sends", about="texts that a front end accepts and a worker sends, one after another",
+        count=300, variants={OURS: sends},
     ),
     Case(
         name="cluster-accounts", about="accounts with 100 friends in one worker, and in two that share them",
