@@ -20,6 +20,7 @@ from webwx.cli.exits import BadInput
 from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand
+from webwx.cli.owner_sends import check_for_files, send_text
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import (
     Session,
@@ -124,6 +125,7 @@ async def send(
         before = await client.find_send(key=key) if key else None
         if attached:
             [(send_it, path)] = attached
+            await check_for_files(session.settings, client)
             name = checked_text(name or "", "NAME")
             given_bytes = piped_bytes(session.output) if path == "-" else nullcontext(path)
             with given_bytes as source, shown_progress(name or Path(path).name) as progress:
@@ -132,7 +134,7 @@ async def send(
             text = checked_text(text, "TEXT") if words else await read_text(session.output)
             if not text.strip():  # no phone sends such a message
                 raise BadInput("The text is empty; pass a text to send.")
-            receipt = await client.send_text(whom(to), text, key=key)
+            receipt = await send_text(session.settings, client, whom(to), text, key=key)
         if before is not None and receipt == before.receipt:
             session.output.line("Already sent with this key; not sent again.", receipt)
         else:

@@ -9,6 +9,7 @@ import click
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import name_of, report_sent
 from webwx.cli.options import FreeTextCommand
+from webwx.cli.owner_sends import check_for_files, send_text
 from webwx.cli.session import Session, checked_text, command, read_text
 from webwx.gateway.notify.message import compose
 from webwx.gateway.notify.notification import Notification, Severity
@@ -64,7 +65,9 @@ async def push(
         raise BadInput("The text is empty; pass a text to send.")
     key = clean_text(key)
     async with session.logged_in() as client:
-        receipt = await client.send_text(FILEHELPER, message.text, key=key)
+        if message.files:
+            await check_for_files(session.settings, client)
+        receipt = await send_text(session.settings, client, FILEHELPER, message.text, key=key)
         for number, file in enumerate(message.files):
             file_key = f"{key}-file-{number}" if key else ""
             await client.send_file(FILEHELPER, io.BytesIO(file.content), name=file.name, key=file_key)

@@ -159,14 +159,14 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
 
 
 def open_shared_storage(
-    url: str, member: ClusterMember, *, passphrase: str | None = None, retention_days: float = RETENTION_DAYS
+    url: str, member: ClusterMember | None, *, passphrase: str | None = None, retention_days: float = RETENTION_DAYS
 ) -> SharedStorage:
     """
-    Return the storage of a worker, in a database that several machines share.
+    Return the storage in a database that several machines share.
 
     Args:
         url: `postgresql://` and a host and a database, as for `psql`; needs `webwx[postgres]`.
-        member: The worker, which writes to its own accounts only.
+        member: This process as a worker, which writes to its own accounts only. None: it is not a worker.
         passphrase: Encrypts the saved logins; needs `webwx[crypto]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
 
