@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.bot.conftest import until
 from tests.client.conftest import PNG
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema, new_schema
@@ -16,12 +17,14 @@ from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.database_account import DatabaseAccount
 from webwx.gateway.port import MediaContent
+from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.serve import listen, serve_started
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from webwx.bot.context import Context
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
@@ -103,10 +106,10 @@ async def test_an_account_that_was_lost_to_another_process_is_closed_without_an_
                 "INSERT INTO workers (worker, address, capacity, expires) VALUES ('b', '', 9, now() + interval '1 h');"
                 " UPDATE accounts SET worker = 'b', epoch = epoch + 1"
             )
-            while not isinstance(lost.port.account(number), DatabaseAccount):  # noqa: ASYNC110 - as above
+            while bots.runs:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
-        assert bots.runs == ()
+        assert isinstance(lost.port.account(number), DatabaseAccount)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
@@ -139,6 +142,37 @@ async def test_an_account_is_handed_over_while_a_request_for_it_is_open(
             assert [(each.text, each.state) for each in await account.list_sends()] == [("held", "sent")]
             with pytest.raises(asyncio.CancelledError):
                 await serving
+
+
+async def test_a_send_for_an_account_whose_handlers_end_is_made_by_the_next_owner(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    bot, has_begun, may_end = Bot(), asyncio.Event(), asyncio.Event()
+
+    @bot.on(TextMessage, text="work")
+    async def work(ctx: Context, message: TextMessage) -> None:
+        has_begun.set()
+        await may_end.wait()
+
+    bots = HostedBots([AssignedBot(bot)])
+    async with node(schema, sandbox, tmp_path / "a", bots=bots) as first:
+        number = await first.log_in()
+        left = await first.until_owned(number)
+        await until(lambda: [run.state for run in bots.runs] == ["running"])
+        async with node(schema, sandbox, tmp_path / "b") as second:
+            sandbox.world.say("ahua", "me", "work")
+            await has_begun.wait()
+            first.gateway.begin_closing()
+            await until(lambda: isinstance(first.port.account(number), DatabaseAccount))
+            sent = await first.port.account(number).enqueue("filehelper", "meanwhile")
+            assert sent.state == "queued"
+            may_end.set()
+            account = await second.until_owned(number)
+            async with asyncio.timeout(20):
+                while [(each.text, each.state) for each in await account.list_sends()] != [("meanwhile", "sent")]:  # noqa: ASYNC110 - by a task
+                    await asyncio.sleep(0.02)
+            with pytest.raises(GatewayProblem, match="handed over"):
+                await left.enqueue("filehelper", "too late")
 
 
 async def test_a_login_in_progress_is_found_by_the_other_gateways(

@@ -157,6 +157,8 @@ class ClusterGateway:
         self._accounts = make_accounts(_OwnedLogins(storage.owned, self._uins), self._note_state)
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._owned: dict[int, LocalAccount] = {}
+        self._ending: set[int] = set()
+        """Numbers of the accounts whose work here ends; requests for them are answered as if they ran elsewhere."""
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
@@ -338,10 +340,12 @@ class ClusterGateway:
         account.label, account.settings, account.settings_in_use = numbered.label, numbered.settings, numbered.settings
         if has_logged_in:
             account.note_confirmed_login()
-        self._owned[number] = account
-        closing.callback(self._forget, account)
+        closing.callback(self._ending.discard, number)
+        closing.callback(account.hand_over)
         closing.push_async_callback(account.close)
         closing.push_async_callback(self._end_work, account)
+        self._owned[number] = account
+        closing.callback(self._begin_ending, account)
         await account.start()
         self._bots.open_account(account)
         self._on_open(account.client.account, sum(run.account is account for run in self._bots.runs))
@@ -362,7 +366,9 @@ class ClusterGateway:
             for work in self._before_close:
                 closing.push_async_callback(work, account.number)
 
-    def _forget(self, account: LocalAccount) -> None:
+    def _begin_ending(self, account: LocalAccount) -> None:
+        """Answer new requests for an account from the database, because its work here ends."""
+        self._ending.add(account.number)
         if self._owned.get(account.number) is account:
             del self._owned[account.number]
 
@@ -569,7 +575,8 @@ class ClusterGateway:
             return stored is not None and stored.login() is not None
         uin = self.directory.uin_of(number)
         try:
-            return number in self._owned and uin is not None and self._ownership.fence(uin).epoch == epoch
+            is_here = number in self._owned or number in self._ending
+            return is_here and uin is not None and self._ownership.fence(uin).epoch == epoch
         except NotOwner:
             return False
 

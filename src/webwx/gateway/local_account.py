@@ -66,6 +66,9 @@ CONSUMER = "gateway"
 SEND_PATIENCE = 8.0
 """Seconds that sends in progress have to end when the account is closed."""
 
+_RETRY_AFTER = 2.0
+"""Seconds after which another process may answer a request for an account that was handed over."""
+
 _RETRY = 5.0
 """Seconds until the sync is tried again after a failure, such as a disk error or another process that syncs."""
 
@@ -136,6 +139,7 @@ class LocalAccount(StoredReads):
         self._prepare_login = prepare_login
         self._retry = retry
         self._is_ended = False
+        self._has_left = False
         self._since = clock()
         self._error: str | None = None
         self._state_news = asyncio.Event()
@@ -161,7 +165,17 @@ class LocalAccount(StoredReads):
 
     @property
     def client(self) -> AsyncClient:
-        """The account's client, logged in or not."""
+        """
+        The account's client, logged in or not.
+
+        Raises:
+            GatewayProblem: The account was handed over.
+        """
+        if self._has_left:
+            raise GatewayProblem(
+                "unavailable", "The account is handed over to another gateway; repeat the request.",
+                retry_after=_RETRY_AFTER,
+            )  # fmt: skip
         return self._accounts.client(self.name)
 
     @property
@@ -204,6 +218,10 @@ class LocalAccount(StoredReads):
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
+
+    def hand_over(self) -> None:
+        """Refuse all calls from now on, because another process may run the account."""
+        self._has_left = True
 
     def renew(self) -> None:
         """Read the saved login again once the present one has ended, because another process has replaced it."""
