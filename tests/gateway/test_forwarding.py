@@ -208,6 +208,14 @@ async def test_every_method_reaches_the_owner_once_with_its_target_and_body() ->
                 owner.scopes.clear()
 
 
+async def test_an_event_of_a_webhook_is_revived_by_the_owner_of_its_account() -> None:
+    owner = Owner()
+    async with cluster(owner) as (client, _, _):
+        for path in ("dead-letters/1-7/revive", "dead-letters/2-7/revive", "dead-letters"):
+            await client.post(f"/api/v1/webhooks/w/{path}")
+    assert [scope["path"] for scope in owner.scopes] == ["/api/v1/webhooks/w/dead-letters/1-7/revive"]
+
+
 async def test_the_owner_sees_the_caller_and_not_the_node_between_them() -> None:
     owner = Owner()
     async with cluster(owner) as (client, _, _):

@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.gateway")
 
-_ACCOUNT_PATH = re.compile(r"/api/v1/accounts/([^/]+)(?:/|$)")
+_ACCOUNT_PATHS = (
+    re.compile(r"/api/v1/accounts/([^/]+)(?:/|$)"),
+    re.compile(r"/api/v1/webhooks/[^/]+/dead-letters/(\d+)-\d+/revive"),
+)
+"""Paths of requests for one account, with its name or number."""
 
 _LINKS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
     (re.compile(r"/m/([^/]+)/[^/]+"), "media"),
@@ -226,9 +230,10 @@ class RequestForwarding:
             StorageError: The account cannot be looked up.
         """
         path = scope["path"]
-        found = _ACCOUNT_PATH.match(path)
-        if found is not None:
-            return await self._owners.look_up_account(found[1])
+        for account_path in _ACCOUNT_PATHS:
+            found = account_path.match(path)
+            if found is not None:
+                return await self._owners.look_up_account(found[1])
         for pattern, opens in _LINKS:
             found = pattern.fullmatch(path)
             link = None if found is None else await self._links.find(opens, found[1])
