@@ -80,7 +80,8 @@ Errors of a connection that was lost before or during a statement.
 `InternalClientError` is that of a session that the server has ended, whose last message has arrived, but not its end.
 """
 
-_OF_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+OF_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Errors of the driver."""
 
 UNANSWERED = (TimeoutError, asyncio.CancelledError)
 """
@@ -272,7 +273,7 @@ class PostgresDatabase:
         """Check the database every few seconds; a failure is left to the next job."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            with contextlib.suppress(StorageError, *_OF_DRIVER, OSError):
+            with contextlib.suppress(StorageError, *OF_DRIVER, OSError):
                 await self.locks.renew()
                 if self._watch is not None:
                     await self._watch()
@@ -409,7 +410,7 @@ class PostgresDatabase:
         """Convert an error of the driver into a `StorageError`."""
         try:
             yield
-        except (*_OF_DRIVER, OSError, TimeoutError) as error:
+        except (*OF_DRIVER, OSError, TimeoutError) as error:
             raise self._failure(verb, error) from None
 
     def _failure(self, verb: str, error: BaseException) -> StorageError:
@@ -578,7 +579,7 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
 
 async def disconnect(connection: Connection) -> None:
     """Close a connection."""
-    with contextlib.suppress(*_OF_DRIVER, OSError):
+    with contextlib.suppress(*OF_DRIVER, OSError):
         await connection.close(timeout=1.0)
 
 

@@ -13,11 +13,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import asyncpg
-
 from webwx.errors import StorageError
 from webwx.storage.leases import NEWS_DELAY, StorageNews
-from webwx.storage.postgres.database import disconnect
+from webwx.storage.postgres.database import OF_DRIVER, disconnect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -33,7 +31,7 @@ _LONGEST_PAYLOAD = 7_900
 _CHANNELS = "SELECT 'webwx ' || left(current_schema(), 40), 'webwx-sends ' || left(current_schema(), 40)"
 """Returns the channel of the last numbers of accounts, and that of accounts whose sends have changed."""
 
-_UNREACHABLE = (StorageError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_UNREACHABLE = (StorageError, *OF_DRIVER, OSError, TimeoutError)
 
 
 class Announcer:
