@@ -73,9 +73,9 @@ class SqliteRecordStore:
         """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
         query = (
             "SELECT kind, id, version, body, changed_at FROM records"
-            " WHERE kind = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY id"
+            " WHERE kind = ? AND substr(id, 1, length(?)) = ? ORDER BY id"
         )
-        rows = await self._reader.do(lambda db: db.execute(query, (kind, prefix)).fetchall())
+        rows = await self._reader.do(lambda db: db.execute(query, (kind, prefix, prefix)).fetchall())
         return [_record(*row) for row in rows]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
