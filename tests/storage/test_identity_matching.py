@@ -13,6 +13,7 @@ from webwx.storage.identity_matching import (
     contact_of,
     digest_of_all,
     digest_of_sum,
+    encode_contacts,
     judge,
     with_real_ids,
 )
@@ -44,6 +45,12 @@ def test_a_comparison_has_the_sum_of_the_digests_of_all_contacts() -> None:
     contacts = [ANN, BEN, EVE, ROOM, nameless]
 
     assert digest_of_sum(compare(contacts, ME, {}).sum) == digest_of_all(contacts)
+
+
+def test_contacts_that_are_encoded_already_have_the_same_digests() -> None:
+    contacts = [ANN, BEN, ROOM]
+
+    assert compare(contacts, ME, {}, encode_contacts(contacts)) == compare(contacts, ME, {})
 
 
 def test_a_chatroom_has_changed_if_a_member_has_got_an_identity() -> None:

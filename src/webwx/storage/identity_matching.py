@@ -7,6 +7,7 @@ An engine passes the stored state of contacts, and receives the changes to store
 from __future__ import annotations
 
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from webwx.model.identities import Identity
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 _BLANK = blake2b(digest_size=8)
 
@@ -88,9 +89,14 @@ class PeoplePass:
                 yield contact
 
 
+def encode_contacts(contacts: Iterable[Contact]) -> dict[ContactId, bytes]:
+    """Return the JSON of contacts by id; digests are computed from it."""
+    return {each.id: _encode(each) for each in contacts}
+
+
 def digest_of_all(contacts: Iterable[Contact]) -> bytes:
     """Return a digest of contacts that does not depend on their order."""
-    return digest_of_sum(sum(map(_digest_of, contacts)))
+    return digest_of_sum(sum(_digest_of(_encode(each)) for each in contacts))
 
 
 def digest_of_sum(digests: int) -> bytes:
@@ -98,13 +104,16 @@ def digest_of_sum(digests: int) -> bytes:
     return (digests % 2**64).to_bytes(8, "big")
 
 
-def _digest_of(value: object) -> int:
+def _digest_of(encoded: bytes) -> int:
     digest = _BLANK.copy()  # takes less time than a new one
-    digest.update(_encode(value))
+    digest.update(encoded)
     return int.from_bytes(digest.digest(), "big") >> 1  # 63 bits fit any database's integers
 
 
-def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, LinkedContact]) -> Comparison:
+def compare(
+    contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, LinkedContact],
+    encoded: Mapping[ContactId, bytes] = MappingProxyType({}),
+) -> Comparison:  # fmt: skip
     """
     Compare contacts with their stored state; skip contacts without a name, and strangers that are not linked.
 
@@ -112,20 +121,21 @@ def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str,
         contacts: The contacts as they arrived.
         own_id: The account's id in this login.
         linked: The contacts that are linked in this login, by id.
+        encoded: Result of `encode_contacts` for contacts that are encoded already.
     """
     numbers = {ContactId(each): known.number for each, known in linked.items()}
     seen: dict[ContactId, SeenContact] = {}
     changed: dict[ContactId, SeenContact] = {}
     total = 0
     for contact in contacts:
-        known, digest = linked.get(contact.id), _digest_of(contact)
+        known, digest = linked.get(contact.id), _digest_of(encoded.get(contact.id) or _encode(contact))
         total += digest
         if not is_recognizable(contact) or (known is None and contact.kind == "stranger"):
             continue
         evidence = None
         if contact.kind == "chatroom":
             evidence = evidence_of(contact, own_id, numbers)
-            digest = _digest_of((digest, evidence.members))
+            digest = _digest_of(_encode((digest, evidence.members)))
         if known is None or known.digest != digest:
             same = seen if known is None else changed
             same[contact.id] = SeenContact(evidence or evidence_of(contact), contact.display_name, digest)

@@ -107,6 +107,13 @@ def test_any_text_and_number_is_read_unchanged(db: sqlite3.Connection) -> None:
     assert sorted(rows) == sorted(select(db, ("number", "text"), "FROM t", ()))
 
 
+def test_a_text_in_utf8_is_stored_as_text(db: sqlite3.Connection) -> None:
+    text = '你"好\\\x01😀'
+    insert(db, "t (number, text)", [(text.encode(),)], shared=(1,), utf8=0)
+
+    assert db.execute("SELECT text, typeof(text) FROM t").fetchall() == [(text, "text")]
+
+
 def test_numbers_keep_their_order(db: sqlite3.Connection) -> None:
     insert(db, "t", ROWS)
 

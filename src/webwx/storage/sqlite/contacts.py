@@ -23,12 +23,13 @@ from webwx.errors import StorageError
 from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.roster import STAY_READ, STAY_READ_CHATROOMS, Places
 from webwx.protocol.codec import clean_text
+from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.index import key_of
 from webwx.storage.sqlite.schema import connect, explain, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -46,7 +47,6 @@ _PAUSE = 0.05
 THINNED = 2_000
 """Number of contacts that are deleted in one transaction."""
 
-_encode = msgspec.json.Encoder().encode
 _read = msgspec.json.Decoder(Contact).decode
 _read_all = msgspec.json.Decoder(list[Contact]).decode
 
@@ -193,13 +193,19 @@ def keep_contacts(
         )
     left = iter(contacts)
     while some := list(islice(left, _KEPT)):
-        kept = [(each.id, _encode(each).decode()) for each in some]
-        insert(
-            db, "contacts (login, id, contact)", kept, shared=(login,),
-            then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
-        )  # fmt: skip
-        names = {(name, each.id) for each in some for name in (each.nickname, each.remark) if name}
-        insert(db, "names (login, name, id)", sorted(names), shared=(login,), verb="INSERT OR IGNORE")
+        write_contacts(db, login, some, encode_contacts(some))
+
+
+def write_contacts(
+    db: sqlite3.Connection, login: int, contacts: Iterable[Contact], encoded: Mapping[ContactId, bytes]
+) -> None:
+    """Store contacts of a login, of which `encoded` is the JSON by id; unchanged contacts are not written again."""
+    insert(
+        db, "contacts (login, id, contact)", list(encoded.items()), shared=(login,), utf8=1,
+        then="ON CONFLICT (login, id) DO UPDATE SET contact = excluded.contact WHERE contact <> excluded.contact",
+    )  # fmt: skip
+    names = {(name, each.id) for each in contacts for name in (each.nickname, each.remark) if name}
+    insert(db, "names (login, name, id)", sorted(names), shared=(login,), verb="INSERT OR IGNORE")
 
 
 class Thinning:

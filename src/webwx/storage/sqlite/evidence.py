@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -56,9 +57,13 @@ class _IdentifyCall(NamedTuple):
 
 def identify(
     db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, is_complete: bool,
-    time: float,
+    time: float, encoded: Mapping[ContactId, bytes] = MappingProxyType({}),
 ) -> list[Identified]:  # fmt: skip
-    """Match contacts with identities; a list of all contacts of the login is stored with its digest."""
+    """
+    Match contacts with identities; a list of all contacts of the login is stored with its digest.
+
+    `encoded` is the JSON of contacts that are encoded already, by id.
+    """
     login, listed = login_of(db, account, own_id)
     # Before the first complete list of a login, a contact that is still missing may fit better.
     may_wait = not is_complete and listed is None
@@ -66,9 +71,10 @@ def identify(
     if not is_complete and next(iter(contacts), None) is None:
         return []  # because reading the links takes time for each contact of the login
     people = PeoplePass(contacts)
-    identified, digests = _identify_some(db, call, people)
+    identified, digests = _identify_some(db, call, people, encoded)
     if people.has_chatrooms:  # after the people, because a chatroom is recognised by its members
-        more, digests_of_chatrooms = _identify_some(db, call, (each for each in contacts if each.kind == "chatroom"))
+        chatrooms = (each for each in contacts if each.kind == "chatroom")
+        more, digests_of_chatrooms = _identify_some(db, call, chatrooms, encoded)
         identified, digests = identified + more, digests + digests_of_chatrooms
     if is_complete:
         db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest_of_sum(digests), login))
@@ -76,10 +82,10 @@ def identify(
 
 
 def _identify_some(
-    db: sqlite3.Connection, call: _IdentifyCall, contacts: Iterable[Contact]
+    db: sqlite3.Connection, call: _IdentifyCall, contacts: Iterable[Contact], encoded: Mapping[ContactId, bytes]
 ) -> tuple[list[Identified], int]:
     """Match some contacts with identities; return the results, and the sum of the contacts' digests."""
-    compared = compare(contacts, call.own_id, _linked(db, call))
+    compared = compare(contacts, call.own_id, _linked(db, call), encoded)
     if compared.changed:
         _refresh(db, call, compared.changed)
     return (_link(db, call, compared) if compared.seen else []), compared.sum

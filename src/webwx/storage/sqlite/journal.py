@@ -37,12 +37,20 @@ from webwx.storage.base import (
 )
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
+from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
 from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
-from webwx.storage.sqlite.contacts import RowLookups, StoredRoster, Thinning, keep_contacts, read_roster
+from webwx.storage.sqlite.contacts import (
+    RowLookups,
+    StoredRoster,
+    Thinning,
+    keep_contacts,
+    read_roster,
+    write_contacts,
+)
 from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import last_number, write_entries
@@ -368,16 +376,17 @@ class SqliteAccount:
         """
         listed = iter(contacts)
         few = list(islice(listed, MATCHED_WITH_LOGIN))
-        keep_contacts(db, login, few)
+        encoded = encode_contacts(few)
+        write_contacts(db, login, few, encoded)
         another = next(listed, None)
         if another is not None:
-            del few  # thousands of decoded contacts need much memory
+            del few, encoded  # thousands of decoded contacts need much memory
             keep_contacts(db, login, chain((another,), listed))
             return None, None
-        identified = identify(db, account, own_id, few, is_complete=complete, time=time)
+        identified = identify(db, account, own_id, few, is_complete=complete, time=time, encoded=encoded)
         if complete:
             self._thinning.look_soon()
-        return dict.fromkeys(each.id for each in few), identified
+        return encoded.keys(), identified
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
