@@ -55,6 +55,11 @@ WORKERS = 3
 PATIENCE = 120.0
 """Seconds in which the workers have to share the accounts again, or to answer everything that is left."""
 
+_GIVEN_UP = """
+SELECT e.message_id FROM failures f JOIN consumers c USING (consumer)
+JOIN entries e ON e.account = c.account AND e.number = f.number WHERE f.state = 'dead'
+"""
+
 KINDS: tuple[Literal["kill", "stop", "cut"], ...] = ("kill", "stop", "cut")
 
 BOT = """
@@ -131,6 +136,8 @@ class Play:
         self.failures: Counter[str] = Counter()
         self.in_doubt = 0
         """Number of answers whose outcome is not known."""
+        self.given_up = 0
+        """Number of messages that are dead letters: their sends are in doubt, or their workers failed three times."""
         self.takeovers: list[float] = []
         """Seconds until the last account of a worker was taken over, of each failure."""
         self.asked: dict[str, tuple[int, str]] = {}
@@ -231,16 +238,19 @@ class Play:
         )
         if lost:
             self.problems.append(f"{lost} messages are not stored")
-        self._compare_answers(dict(row.split("|") for row in (await self._query(rows)).splitlines()))
+        given_up = set((await self._query(_GIVEN_UP)).split())
+        self._compare_answers(dict(row.split("|") for row in (await self._query(rows)).splitlines()), given_up)
 
-    def _compare_answers(self, states: dict[str, str]) -> None:
+    def _compare_answers(self, states: dict[str, str], given_up: set[str]) -> None:
+        """Compare the sends with what the friend has received; a message that was given up needs no answer."""
         answers = Counter(
             f"{message.sender.uin} {message.text}"
             for chat in self.world.inbox(self._friend.id).values()
             for message in chat.messages
             if message.text.startswith("re: ")
         )
-        wanted = {f"{uin} re: {text}" for text, (uin, _) in self.asked.items()}
+        wanted = {f"{uin} re: {text}" for text, (uin, id_) in self.asked.items() if id_ not in given_up}
+        self.given_up = len(self.asked) - len(wanted)
         self.in_doubt = sum(state != "sent" for state in states.values())
         for count, what in (
             (sum(times > 1 for times in answers.values()), "answers were sent twice"),
@@ -295,7 +305,7 @@ async def run(run: Run) -> Figures:
     return Figures(
         f"{accounts} accounts on {WORKERS} workers; {kinds}; takeovers took "
         f"{statistics.median(play.takeovers):.1f} s (median) and at most {max(play.takeovers):.1f} s; "
-        f"{len(play.asked):,} messages, {play.in_doubt} answers in doubt and not repeated; "
+        f"{len(play.asked):,} messages, {play.in_doubt} answers in doubt and not repeated, {play.given_up} given up; "
         f"{len(play.problems)} problems",
         tuple(play.problems),
     )
