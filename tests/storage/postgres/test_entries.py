@@ -13,6 +13,7 @@ from webwx.storage.base import EntryQuery, Fence, NotOwner
 from webwx.storage.bodies import pack
 from webwx.storage.cursors import read_accounts
 from webwx.storage.leases import ClusterMember
+from webwx.storage.postgres.database import SETTINGS
 from webwx.storage.postgres.entries import APPEND_ALL, APPEND_ONE, LONG, vector_of
 from webwx.storage.postgres.journal import PostgresJournal
 
@@ -236,3 +237,19 @@ def test_a_vector_has_positions_unless_there_are_too_many() -> None:
 def test_only_an_append_for_several_accounts_skips_locked_ones() -> None:
     assert "SKIP LOCKED" in APPEND_ALL
     assert "SKIP LOCKED" not in APPEND_ONE
+
+
+@verify
+@pytest.mark.parametrize("statement", [APPEND_ALL, APPEND_ONE])
+async def test_an_append_never_reads_the_whole_table_of_entries(schema: TemporarySchema, statement: str) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        await journal.accounts()  # creates the tables, whose statistics are those of empty ones
+    connection = await asyncpg.connect(schema.url, server_settings=SETTINGS)
+    try:
+        await connection.execute(f"PREPARE append AS {statement}")
+        plan = await connection.fetch(f"EXPLAIN EXECUTE append ({', '.join(['NULL'] * 19)})")
+    finally:
+        await connection.close()
+    scans = [line for (line,) in plan if " on entries " in line]
+    assert scans
+    assert not [line for line in scans if "Seq Scan" in line]

@@ -6,6 +6,9 @@ assigns the numbers. It sees only what was committed when it began, so two check
 another process has appended meanwhile is left out, and its batch is appended again. An account whose batch has items
 that are stored already is left out too, and its batch is appended again without these items.
 
+`OFFSET 0` makes PostgreSQL look each message up by the index. Without it, a plan that was made while the table was small
+reads the whole table for each statement, until the table is analyzed.
+
 The statement does not wait for a row that another transaction has locked, because all other accounts would wait as
 well; the batches of such an account are appended by a separate statement.
 """
@@ -79,7 +82,7 @@ WITH waiting AS MATERIALIZED (
     WHERE CASE WHEN i.message_id = '' THEN l.last_body = w.digest ELSE EXISTS (
         SELECT FROM entries e WHERE e.account = i.account AND e.message_id <> ''
         AND hashtextextended(e.message_id, 0) = hashtextextended(i.message_id, 0)
-        AND e.message_id = i.message_id AND e.digest = i.digest) END
+        AND e.message_id = i.message_id AND e.digest = i.digest OFFSET 0) END
     GROUP BY i.account
 ), appended AS MATERIALIZED (
     SELECT w.*, k.last_number FROM locked k JOIN waiting w USING (account) JOIN accounts seen USING (account)
@@ -90,7 +93,7 @@ WITH waiting AS MATERIALIZED (
         i.message_id <> '' AND (i.has_namesake OR EXISTS (
             SELECT FROM entries e WHERE e.account = i.account AND e.message_id <> ''
             AND hashtextextended(e.message_id, 0) = hashtextextended(i.message_id, 0)
-            AND e.message_id = i.message_id)) AS is_conflict
+            AND e.message_id = i.message_id OFFSET 0)) AS is_conflict
     FROM items i JOIN appended a ON a.account = i.account
 ), counted AS MATERIALIZED (
     SELECT account, count(*) AS items, count(*) FILTER (WHERE is_conflict) AS conflicts FROM numbered GROUP BY account
