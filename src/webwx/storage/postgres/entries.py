@@ -6,8 +6,8 @@ assigns the numbers. It sees only what was committed when it began, so two check
 another process has appended meanwhile is left out, and its batch is appended again. An account whose batch has items
 that are stored already is left out too, and its batch is appended again without these items.
 
-`OFFSET 0` makes PostgreSQL look each message up by the index. Without it, a plan that was made while the table was small
-reads the whole table for each statement, until the table is analyzed.
+`OFFSET 0` makes PostgreSQL look each message up by the index. Without it, a plan that was made while the table was
+small reads the whole table for each statement, until the table is analyzed.
 
 The statement does not wait for a row that another transaction has locked, because all other accounts would wait as
 well; the batches of such an account are appended by a separate statement.
