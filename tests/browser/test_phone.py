@@ -312,6 +312,17 @@ async def test_a_repeated_enter_in_the_phone_view_logs_no_one_out(hands: Any, pr
     await hands.see(hands.page.get_by_text("小明 is logged in nowhere.")).to_be_visible()
 
 
+async def test_a_chat_opens_although_its_row_is_redrawn_while_the_button_is_pressed(hands: Any, world: Any) -> None:
+    world.say("张三", "me", "before")
+    row = hands.row("张三")
+    await row.hover()
+    await hands.page.mouse.down()
+    world.say("张三", "me", "meanwhile")
+    await hands.see(row).to_contain_text("meanwhile")
+    await hands.page.mouse.up()
+    await hands.see(hands.page.get_by_role("heading", name="张三")).to_be_visible()
+
+
 async def test_emoji_are_in_colour_and_digits_are_not(hands: Any, world: Any) -> None:
     world.say("阿华", "me", "😀☕")
     world.say("张三", "me", "#10 © ☎")
