@@ -20,6 +20,7 @@ import secrets
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -27,6 +28,7 @@ import asyncpg
 from webwx.errors import StorageError
 from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
 from webwx.storage.database_url import check_database_url, describe_database, split_servers
+from webwx.storage.postgres.loop_calls import LoopCalls
 from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
 
@@ -127,6 +129,10 @@ class PostgresDatabase:
         """Epoch of each account that this process has used without a fence."""
         self._thread = threading.Thread(target=self._live, name="webwx postgres", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._jobs: LoopCalls | None = None
+        """Passes jobs to the thread of the connections."""
+        self._answers: dict[asyncio.AbstractEventLoop, LoopCalls] = {}
+        """Passes results to the loops of the callers."""
         self._starting = threading.Lock()
         self._unfinished = 0
         self._is_closed = False
@@ -134,7 +140,7 @@ class PostgresDatabase:
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._schema = schema or PreparedSchema()
         self._migrating = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self.before_close: set[Callable[[], Awaitable[None]]] = set()
         """Called in the thread of the connections when it ends, to close connections of their own."""
         self._watch = watch
@@ -176,35 +182,33 @@ class PostgresDatabase:
         self, job: Callable[[], Awaitable[T]], undo: Callable[[T], Awaitable[None]] | None = None
     ) -> T:  # fmt: skip
         """
-        Run a coroutine in the thread of the connections, and wait for its result.
+        Run a job in the thread of the connections, and wait for its result.
 
         Args:
-            job: Returns the coroutine. It is completed even if the wait is cancelled.
+            job: Called in that thread; returns a coroutine, or a future of its loop. The job is completed even if the
+                wait is cancelled.
             undo: Called with a result that the caller does not get, because the wait was cancelled.
 
         Raises:
             StorageError: The journal was closed.
         """
         caller = asyncio.get_running_loop()
+        answers = self._answers_to(caller)
         answer: asyncio.Future[T] = caller.create_future()
 
         def settle(done: asyncio.Future[T]) -> None:
             if not answer.done():
                 _copy(done, answer)
-            elif undo is not None and done.exception() is None:
+            elif undo is not None and not done.cancelled() and done.exception() is None:
                 self._undo(undo, done.result())
 
-        async def work() -> None:
-            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            try:
-                done.set_result(await job())
-            except BaseException as error:  # noqa: BLE001 - raised in the caller
-                done.set_exception(error)
+        def pass_on(done: asyncio.Future[T]) -> None:
+            if not done.cancelled():
                 done.exception()  # the caller may be gone; this marks the exception as retrieved
             with contextlib.suppress(RuntimeError):  # the caller's loop has ended
-                caller.call_soon_threadsafe(settle, done)
+                answers.add(partial(settle, done))
 
-        self.spawn(work)
+        self.spawn(job, pass_on)
         try:
             return await answer
         except asyncio.CancelledError:
@@ -212,6 +216,14 @@ class PostgresDatabase:
             if undo is not None and answer.done() and not answer.cancelled() and answer.exception() is None:
                 self._undo(undo, answer.result())
             raise
+
+    def _answers_to(self, caller: asyncio.AbstractEventLoop) -> LoopCalls:
+        """Return what passes results to a loop, and forget loops that have ended."""
+        if caller not in self._answers:
+            for loop in tuple(self._answers):
+                if loop.is_closed():
+                    self._answers.pop(loop, None)
+        return self._answers.setdefault(caller, LoopCalls(caller))
 
     def _undo(self, undo: Callable[[T], Awaitable[None]], result: T) -> None:
         async def work() -> None:
@@ -221,9 +233,15 @@ class PostgresDatabase:
         with contextlib.suppress(StorageError):  # as above
             self.spawn(work)
 
-    def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(
+        self, job: Callable[[], Awaitable[T]], then: Callable[[asyncio.Future[T]], object] = lambda _: None
+    ) -> None:
         """
-        Start a coroutine in the thread of the connections.
+        Start a job in the thread of the connections.
+
+        Args:
+            job: Called in that thread; returns a coroutine, or a future of its loop.
+            then: Called in that thread with the finished job.
 
         Raises:
             StorageError: The journal was closed.
@@ -231,12 +249,13 @@ class PostgresDatabase:
         with self._starting:
             if self._is_closed:
                 raise StorageError("This journal was closed.")
-            if self._loop is None:
+            if self._loop is None or self._jobs is None:
                 self._loop = asyncio.new_event_loop()
+                self._jobs = LoopCalls(self._loop)
                 self._thread.start()
                 atexit.register(self._close_at_exit)
             self._unfinished += 1
-        self._loop.call_soon_threadsafe(self._begin, job)
+        self._jobs.add(partial(self._begin, job, then))
 
     async def close(self) -> None:
         """Complete the jobs that were begun, and close the connections."""
@@ -251,10 +270,10 @@ class PostgresDatabase:
         """Accept no further jobs, and return whether the thread has to be joined."""
         with self._starting:
             was_closed, self._is_closed = self._is_closed, True
-            if self._loop is None or not self._thread.is_alive():  # never started, or this process is a fork
+            if self._jobs is None or not self._thread.is_alive():  # never started, or this process is a fork
                 return False
             if not was_closed:
-                self._loop.call_soon_threadsafe(self._begin_closing)
+                self._jobs.add(self._begin_closing)
         atexit.unregister(self._close_at_exit)
         return True
 
@@ -278,21 +297,27 @@ class PostgresDatabase:
                 if self._watch is not None:
                     await self._watch()
 
-    def _begin(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.start(self._counted(job))
+    def _begin(self, job: Callable[[], Awaitable[T]], then: Callable[[asyncio.Future[T]], object]) -> None:
+        def finish(done: asyncio.Future[T]) -> None:
+            self._tasks.discard(done)
+            then(done)
+            with self._starting:
+                self._unfinished -= 1
+
+        work: asyncio.Future[T]
+        try:
+            work = asyncio.ensure_future(job())
+        except BaseException as error:  # noqa: BLE001 - passed on as the outcome of the job
+            work = asyncio.get_running_loop().create_future()
+            work.set_exception(error)
+        self._tasks.add(work)
+        work.add_done_callback(finish)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start a coroutine in the background; `close` waits for its end."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _counted(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await job()
-        finally:
-            with self._starting:
-                self._unfinished -= 1
 
     def _begin_closing(self) -> None:
         self._closing = asyncio.get_running_loop().create_task(self._close())
@@ -330,16 +355,28 @@ class PostgresDatabase:
         Raises:
             NotOwner: This process may not write to the account.
         """
+        fence = self.known_fence(account)
+        if fence is not None:
+            return fence
+        found = await self.reading(
+            lambda db: db.fetchrow("SELECT epoch, worker FROM accounts WHERE account = $1", account)
+        )
+        if found is not None and found["worker"] is not None:
+            raise NotOwner(f"The worker {found['worker']} owns this account.")
+        self._epochs[account] = _FIRST_EPOCH if found is None else found["epoch"]
+        return Fence(account=account, epoch=self._epochs[account])
+
+    def known_fence(self, account: int) -> Fence | None:
+        """
+        Return the fence of an account as `fence_of` does; None if it has to be read from the database.
+
+        Raises:
+            NotOwner: This process may not write to the account.
+        """
         if self._fence is not None:
             return self._fence(account)
-        if account not in self._epochs:
-            found = await self.reading(
-                lambda db: db.fetchrow("SELECT epoch, worker FROM accounts WHERE account = $1", account)
-            )
-            if found is not None and found["worker"] is not None:
-                raise NotOwner(f"The worker {found['worker']} owns this account.")
-            self._epochs[account] = _FIRST_EPOCH if found is None else found["epoch"]
-        return Fence(account=account, epoch=self._epochs[account])
+        epoch = self._epochs.get(account)
+        return None if epoch is None else Fence(account=account, epoch=epoch)
 
     async def writing(self, account: int, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Do the work of `write`, called in the thread of the connections."""
@@ -591,11 +628,12 @@ async def _terminate(connection: Connection) -> None:
 
 def _copy(done: asyncio.Future[T], answer: asyncio.Future[T]) -> None:
     """Pass the result of a finished job to its caller, in the caller's loop."""
-    failure = done.exception()
-    if failure is None:
-        answer.set_result(done.result())
-    else:
+    if done.cancelled():
+        answer.cancel()
+    elif (failure := done.exception()) is not None:
         answer.set_exception(failure)
+    else:
+        answer.set_result(done.result())
 
 
 def explain(error: BaseException, timeout: float = TIMEOUT) -> str:

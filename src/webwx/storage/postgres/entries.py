@@ -31,7 +31,7 @@ from webwx.storage.bodies import blank, locate, pack, unpack
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import asyncpg
 
@@ -149,6 +149,8 @@ class Append:
         self.position = arrival.position
         self.digest = digest_of_body(arrival)
         self.done: asyncio.Future[AppendedBatch] = asyncio.get_running_loop().create_future()
+        self.newest = 0
+        """Number of the newest entry of the batch; 0 if it has no new one, or is not appended yet."""
         self._own_id = own_id
         self._body = arrival.body
         self._total = len(arrival.items)
@@ -195,6 +197,7 @@ class Append:
 
     def settle(self, last_number: int, conflicts: int) -> None:
         """Return the result to the caller."""
+        self.newest = last_number + len(self.rows) if self.rows else 0
         if conflicts:
             _log.warning("%d messages arrived with the id of another message; both are stored.", conflicts)
         if not self.done.done():
@@ -213,7 +216,7 @@ def vector_of(tokens: Sequence[str]) -> tuple[str | None, int]:
     is_long = len(tokens) > _MOST_TOKENS or max(map(len, tokens)) > LONGEST_TOKEN
     if is_long or (len(tokens) > _MOST_REPEATS and max(Counter(tokens).values()) > _MOST_REPEATS):
         return " ".join(f"'{token}'" for token in sorted({each[:LONGEST_TOKEN] for each in tokens})), LONG
-    return " ".join(f"'{token}':{place}" for place, token in enumerate(tokens, 1)), 0
+    return " ".join([f"'{token}':{place}" for place, token in enumerate(tokens, 1)]), 0
 
 
 class Appender:
@@ -222,28 +225,32 @@ class Appender:
 
     Args:
         database: The database.
+        announce: Called with an account and the number of its newest entry after each append.
     """
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(self, database: PostgresDatabase, announce: Callable[[int, int], object]) -> None:
         self._database = database
+        self._announce = announce
         self._waiting: dict[int, deque[Append]] = {}
         """Batches by account, in the order of their calls."""
         self._alone: set[int] = set()
         """Accounts that are being appended by a statement of their own."""
         self._is_working = False
 
-    async def append(self, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> AppendedBatch:
+    def append(
+        self, fence: Fence, login: int, own_id: ContactId, arrival: Arrival
+    ) -> asyncio.Future[AppendedBatch]:  # fmt: skip
         """
-        Append a batch, together with those of other accounts.
+        Append a batch soon, together with those of other accounts.
 
-        Raises:
-            NotOwner: Another process owns the account.
-            StorageError: The batch was not stored, or may not have been.
+        Returns:
+            The future result. It raises `NotOwner` if another process owns the account, and another `StorageError` if
+            the batch was not stored, or may not have been.
         """
         job = Append(fence, login, own_id, arrival)
         self._waiting.setdefault(fence.account, deque()).append(job)
         self._work_soon()
-        return await job.done
+        return job.done
 
     def _work_soon(self) -> None:
         if not self._is_working:
@@ -287,6 +294,8 @@ class Appender:
                 self._waiting[account].popleft()
                 if not self._waiting[account]:
                     del self._waiting[account]
+                if job.newest:
+                    self._announce(account, job.newest)
         return busy if statement is APPEND_ALL else [*busy, *again]
 
 

@@ -46,7 +46,7 @@ from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.timers import PostgresTimerStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -75,9 +75,9 @@ class PostgresJournal:
         schema: PreparedSchema | None = None,
     ) -> None:  # fmt: skip
         self._database = PostgresDatabase(url, member, watch=self._watch, schema=schema)
-        self._appender = Appender(self._database)
         self._announcer = Announcer(self._database)
-        self._is_worker = member is not None
+        self._announce = _do_not_announce if member is None else self._announcer.note_entries
+        self._appender = Appender(self._database, self._announce)
         self._sender = PostgresSender(self._database)
         self._copies = LocalCopies()
         self._retention = PostgresRetention(
@@ -109,8 +109,8 @@ class PostgresJournal:
         """
         return PostgresAccount(
             uin, self._database, self._appender, self._sender, self._copies, login_name=clean_text(login),
-            announcer=self._announcer if self._is_worker else None, retention=self._retention,
-            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
+            announce=self._announce, retention=self._retention, consumers=self._consumers,
+            rosters=self._rosters.setdefault(uin, OpenRosters()),
         )  # fmt: skip
 
     def send_files(self, uin: int) -> PostgresSendFiles:
@@ -246,14 +246,14 @@ class PostgresAccount:
 
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
-        login_name: str, announcer: Announcer | None, retention: PostgresRetention, consumers: list[PostgresConsumer],
-        rosters: OpenRosters,
+        login_name: str, announce: Callable[[int, int], object], retention: PostgresRetention,
+        consumers: list[PostgresConsumer], rosters: OpenRosters,
     ) -> None:  # fmt: skip
         self._uin = uin
         self._database = database
         self._appender = appender
         self._login_name = login_name
-        self._announcer = announcer
+        self._announce = announce
         self._retention = retention
         self._consumers = consumers
         self._rosters = rosters
@@ -342,29 +342,36 @@ class PostgresAccount:
             raise StorageError("There is no current login; call open_login or position first.")
         login = None if arrival.own_id else self._login
 
-        async def work() -> AppendedBatch:
-            fence = await self._database.fence_of(self._uin)
-            row, own_id = login or (await self._row_of(arrival.own_id), arrival.own_id)
-            if not arrival.contacts and not arrival.deleted:
-                return self._announced(await self._appender.append(fence, row, own_id, arrival))
-
-            async def store(db: Connection) -> AppendedBatch:
-                await keep_contacts(db, row, arrival.contacts, arrival.deleted)
-                return await append_now(db, fence, row, own_id, arrival)
-
-            stored = await self._database.writing(self._uin, store)
-            self._rosters.change(own_id, arrival.contacts, arrival.deleted)
-            return self._announced(stored)
+        def work() -> Awaitable[AppendedBatch]:
+            fence = self._database.known_fence(self._uin)
+            if fence is None or login is None or arrival.contacts or arrival.deleted:
+                return self._store(arrival, login)
+            return self._appender.append(fence, *login, arrival)
 
         stored = await self._database.run(work)
         if stored.items:
             self._retention.note(arrival.time, sum(each.is_quarantined for each in arrival.items))
         return stored.items
 
+    async def _store(self, arrival: Arrival, login: tuple[int, ContactId] | None) -> AppendedBatch:
+        """Store a batch, with the contacts that have changed in it."""
+        fence = await self._database.fence_of(self._uin)
+        row, own_id = login or (await self._row_of(arrival.own_id), arrival.own_id)
+        if not arrival.contacts and not arrival.deleted:
+            return await self._appender.append(fence, row, own_id, arrival)
+
+        async def store(db: Connection) -> AppendedBatch:
+            await keep_contacts(db, row, arrival.contacts, arrival.deleted)
+            return await append_now(db, fence, row, own_id, arrival)
+
+        stored = await self._database.writing(self._uin, store)
+        self._rosters.change(own_id, arrival.contacts, arrival.deleted)
+        return self._announced(stored)
+
     def _announced(self, stored: AppendedBatch) -> AppendedBatch:
         """Announce the entries of a batch to the readers in other processes, and return the batch."""
-        if self._announcer is not None and stored.items:
-            self._announcer.note_entries(self._uin, stored.last_number + stored.items)
+        if stored.items:
+            self._announce(self._uin, stored.last_number + stored.items)
         return stored
 
     async def _row_of(self, own_id: ContactId) -> int:
@@ -546,3 +553,7 @@ class PostgresAccount:
 async def _state(db: Connection, account: int, name: str) -> bytes:
     found: bytes | None = await db.fetchval("SELECT state FROM states WHERE account = $1 AND name = $2", account, name)
     return found or b""
+
+
+def _do_not_announce(account: int, number: int) -> None:
+    """Announce nothing: only workers announce their entries."""
