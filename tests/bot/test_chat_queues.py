@@ -715,6 +715,29 @@ class TestEnd:
 
         run_with_virtual_clock(work)
 
+    @pytest.mark.parametrize("iterations", range(6))
+    def test_no_task_is_left_if_cancellations_arrive_beside_the_check_for_slow_handlers(self, iterations: int) -> None:
+        async def work() -> None:
+            async def handle(entry: Delivered, attempt: int) -> None:
+                pass
+
+            async def iterate(times: int) -> None:
+                for _ in range(times):
+                    await asyncio.sleep(0)
+
+            running = asyncio.create_task(ChatQueues(RecordedSubscription(delivered(1)), handle).run())
+            await iterate(3)
+            await asyncio.sleep(1)  # the check runs in this iteration of the loop
+            running.cancel()
+            await iterate(iterations)
+            while not running.done():
+                running.cancel()
+                await iterate(1)
+            await asyncio.sleep(1)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        run_with_virtual_clock(work)
+
     def test_a_handler_that_ignores_cancellation_does_not_delay_the_end(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()

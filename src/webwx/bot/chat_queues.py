@@ -213,8 +213,10 @@ class ChatQueues:
             self._run_task.uncancel()
             raise self._task_error from None
         finally:
-            await self._scheduler.close()
-            await self._end()
+            try:
+                await self._scheduler.close()
+            finally:  # a further cancellation may interrupt the wait above
+                await self._end()
 
     # -- taking entries ------------------------------------------------------------------------------------------------
 
