@@ -726,8 +726,7 @@ class TestEnd:
                     await asyncio.sleep(0)
 
             running = asyncio.create_task(ChatQueues(RecordedSubscription(delivered(1)), handle).run())
-            await iterate(3)
-            await asyncio.sleep(1)  # the check runs in this iteration of the loop
+            await asyncio.sleep(1)  # the check begins in this iteration of the loop
             running.cancel()
             await iterate(iterations)
             while not running.done():
