@@ -34,6 +34,7 @@ from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.login_places import LoginPlace
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.storage_views import OpenJournals, OwnedLogins
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 from webwx.storage.base import NotOwner
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from webwx.gateway.port import AccountStatus, EventPage
     from webwx.model.login import Account
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import AccountJournal, Journal, LoginStore, RecordStore, Storage
+    from webwx.storage.base import RecordStore, Storage
     from webwx.storage.leases import Leases, SharedStorage
 
 _log = logging.getLogger("webwx.gateway")
@@ -154,7 +155,7 @@ class ClusterGateway:
         self._worker = ClusterWorker(ownership, self)
         self._uins: dict[str, int] = {}
         """The accounts that run here by their names."""
-        self._accounts = make_accounts(_OwnedLogins(storage.owned, self._uins), self._note_state)
+        self._accounts = make_accounts(OwnedLogins(storage.owned, self._uins), self._note_state)
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._owned: dict[int, LocalAccount] = {}
         self._ending: set[int] = set()
@@ -620,7 +621,7 @@ class ClusterGateway:
     @contextlib.asynccontextmanager
     async def resumed(self, numbered: NumberedAccount) -> AsyncIterator[AsyncClient]:
         """Return a client with the saved login of an account, for as long as the context lasts."""
-        accounts = self._make_accounts(_OpenJournals(self._storage.shared), lambda name, change: None)  # noqa: ARG005
+        accounts = self._make_accounts(OpenJournals(self._storage.shared), lambda name, change: None)  # noqa: ARG005
         try:
             await accounts.configure(numbered.name, host=numbered.settings.host)
             yield await accounts.open(numbered.name)
@@ -673,79 +674,6 @@ class _DatabaseAccess:
 
     async def announce_sends(self) -> None:
         await self._gateway.announce_sends(self._numbered.number)
-
-
-class _StorageView:
-    """A storage some of whose parts are opened in another way."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    @property
-    def place(self) -> str:
-        return self._storage.place
-
-    def login(self, name: LoginName) -> LoginStore:
-        return self._storage.login(name)
-
-    def journal(self, name: LoginName) -> Journal:
-        return self._storage.journal(name)
-
-    async def has_journal(self, name: LoginName) -> bool:
-        return await self._storage.has_journal(name)
-
-    async def delete_journal(self, name: LoginName) -> None:
-        await self._storage.delete_journal(name)
-
-    def records(self) -> RecordStore:
-        return self._storage.records()
-
-    async def list_logins(self) -> dict[LoginName, bytes | None]:
-        return await self._storage.list_logins()
-
-    async def list_changes(self) -> dict[LoginName, int]:
-        return await self._storage.list_changes()
-
-    async def close(self) -> None:
-        """Do nothing: the owner of the storage closes it."""
-
-
-class _OwnedLogins(_StorageView):
-    """A storage whose logins are written under the fences of their accounts."""
-
-    def __init__(self, storage: SharedStorage, uins: Mapping[str, int]) -> None:
-        super().__init__(storage)
-        self._shared = storage
-        self._uins = uins
-
-    def login(self, name: LoginName) -> LoginStore:
-        uin = self._uins.get(name.account)
-        if uin is None:
-            raise NotOwner("This process does not run the account any more.")
-        return self._shared.owned_login(name, uin)
-
-
-class _OpenJournals(_StorageView):
-    """A storage whose journals stay open, because others of this process read the same accounts."""
-
-    def journal(self, name: LoginName) -> Journal:
-        return _OpenJournal(self._storage.journal(name))
-
-
-class _OpenJournal:
-    """A journal that its owner closes."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def account(self, uin: int) -> AccountJournal:
-        return self._journal.account(uin)
-
-    async def accounts(self) -> list[int]:
-        return await self._journal.accounts()
-
-    async def close(self) -> None:
-        """Do nothing."""
 
 
 def _delete_copies_of_dead(folder: Path, live: Collection[str]) -> None:
