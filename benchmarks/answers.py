@@ -96,10 +96,10 @@ class _Keys:
     """A login's keys, as long and as odd as the platform's: a client looks for them in whatever it keeps."""
 
     def __init__(self, uin: int) -> None:
-        dice = random.Random(uin)
-        self.skey = f"@crypt_{dice.randbytes(4).hex()}_{dice.randbytes(16).hex()}"
-        self.sid = base64.b64encode(dice.randbytes(12)).decode()
-        self.pass_ticket = quote(base64.b64encode(dice.randbytes(48)).decode(), safe="")
+        rng = random.Random(uin)
+        self.skey = f"@crypt_{rng.randbytes(4).hex()}_{rng.randbytes(16).hex()}"
+        self.sid = base64.b64encode(rng.randbytes(12)).decode()
+        self.pass_ticket = quote(base64.b64encode(rng.randbytes(48)).decode(), safe="")
 
 
 class ResponseParser:
@@ -110,7 +110,7 @@ class ResponseParser:
         self._origin = origin
         self._first = int(time.time()) * 10_000
         """Where positions begin. It grows from server to server, so that a journal of earlier ones goes on well."""
-        self._dice = random.Random(self._first)
+        self._rng = random.Random(self._first)
         self._logins = self._sent = 0
         self._released_at: float | None = None
         """When what waits could first be fetched."""
@@ -313,7 +313,7 @@ class ResponseParser:
         })  # fmt: skip
 
     def _text(self, number: int) -> dict[str, object]:
-        return self._message(number, 1, "".join(self._dice.choices(_WORDS, k=self._dice.randint(3, 12))))
+        return self._message(number, 1, "".join(self._rng.choices(_WORDS, k=self._rng.randint(3, 12))))
 
     def _file_message(self, number: int) -> dict[str, object]:
         size, digest = self._world.file_size, hashlib.md5(usedforsecurity=False)
@@ -331,13 +331,13 @@ class ResponseParser:
         }  # fmt: skip
 
     def _message(self, number: int, kind: int, content: str) -> dict[str, object]:
-        dice = self._dice
+        rng = self._rng
         # 10^18 and more: nineteen digits, as the platform's have.
         message_id = (
-            10**18 + self._first * 10**4 + number if self._world.is_ascending else dice.randrange(10**18, 9 * 10**18)
+            10**18 + self._first * 10**4 + number if self._world.is_ascending else rng.randrange(10**18, 9 * 10**18)
         )
         return {
-            "MsgId": str(message_id), "FromUserName": dice.choice(self._friends), "ToUserName": own_id(FIRST_UIN),
+            "MsgId": str(message_id), "FromUserName": rng.choice(self._friends), "ToUserName": own_id(FIRST_UIN),
             "MsgType": kind, "Content": content, "Status": 3, "ImgStatus": 1, "CreateTime": int(time.time()),
             "VoiceLength": 0, "PlayLength": 0, "FileName": "", "FileSize": "", "MediaId": "", "Url": "",
             "AppMsgType": 0, "StatusNotifyCode": 0, "StatusNotifyUserName": "",

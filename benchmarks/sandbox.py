@@ -181,13 +181,13 @@ async def idle(pid: int, seconds: float) -> float:
 
 async def talk(port: int, accounts: list[Account], arrivals: dict[str, float], count: int, rate: float) -> list[float]:
     """Send messages between friends; return the milliseconds from each send to the end of the receiver's poll."""
-    dice, line, departures = random.Random(1), Line(port), {}
+    rng, line, departures = random.Random(1), Line(port), {}
     begun = time.perf_counter()
     for number in range(count):
         await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
         text = f"{TEXT} {number}"
         departures[text] = time.perf_counter()
-        await dice.choice(accounts).send(line, text)
+        await rng.choice(accounts).send(line, text)
     for _ in range(100):
         if departures.keys() <= arrivals.keys():
             break

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from tests.bot.conftest import until
 from tests.gateway.conftest import SERVER
-from tests.gateway.test_forwarding import SECRET, Owner, Table, nobody, served
+from tests.gateway.test_forwarding import SECRET, Owner, Table, served, without_caller
 
 from webwx.bot.bot import Bot
 from webwx.gateway.auth import Caller
@@ -67,7 +67,13 @@ async def served_node(bots: HostedBots, folder: Path) -> AsyncIterator[tuple[str
     exchange = UploadExchange(UploadStore(records, folder, lambda: 0.0), signatures, client)
     links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
     forwarding = RequestForwarding(
-        app, Table(), signatures, client, exchange, BotExchange(bots, Nodes(), nobody, signatures, client), links
+        app,
+        Table(),
+        signatures,
+        client,
+        exchange,
+        BotExchange(bots, Nodes(), without_caller, signatures, client),
+        links,
     )
     async with served(SignedRequests(forwarding, forwarding, signatures)) as url:
         yield url, app

@@ -92,7 +92,7 @@ class Table:
         return [self.known] if self.known else []
 
 
-async def nobody(_: Connection) -> None:
+async def without_caller(_: Connection) -> None:
     """Recognize no caller."""
 
 
@@ -164,7 +164,7 @@ class Node:
         records = open_records("memory:")
         exchange = UploadExchange(UploadStore(records, Path("uploads"), lambda: 0.0), signatures, self._client)
         links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
-        bots = BotExchange(HostedBots(), table, nobody, signatures, self._client)
+        bots = BotExchange(HostedBots(), table, without_caller, signatures, self._client)
         self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, bots, links)
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 

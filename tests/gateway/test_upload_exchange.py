@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.client.conftest import PNG
-from tests.gateway.test_forwarding import SECRET, Owner, Table, nobody, served
+from tests.gateway.test_forwarding import SECRET, Owner, Table, served, without_caller
 
 from webwx.gateway.bot_exchange import BotExchange
 from webwx.gateway.bots import HostedBots
@@ -55,7 +55,7 @@ class UploadNode:
             self.uploads = UploadStore(self._records, self._folder, lambda: 0.0, self.url)
             self.exchange = UploadExchange(self.uploads, signatures, client)
             links = CapabilityLinks(self._records, KeyRing(self._records, lambda: 0.0), lambda: 0.0)
-            bots = BotExchange(HostedBots(), Table(), nobody, signatures, client)
+            bots = BotExchange(HostedBots(), Table(), without_caller, signatures, client)
             forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange, bots, links)
             self._signed = SignedRequests(forwarding, forwarding, signatures)
             try:

@@ -20,7 +20,7 @@ from webwx.cli.exits import BadInput
 from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand
-from webwx.cli.owner_sends import check_for_files, send_text
+from webwx.cli.owner_sends import refuse_files, send_text
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import (
     Session,
@@ -125,7 +125,7 @@ async def send(
         before = await client.find_send(key=key) if key else None
         if attached:
             [(send_it, path)] = attached
-            await check_for_files(session.settings, client)
+            await refuse_files(session.settings, client)
             name = checked_text(name or "", "NAME")
             given_bytes = piped_bytes(session.output) if path == "-" else nullcontext(path)
             with given_bytes as source, shown_progress(name or Path(path).name) as progress:

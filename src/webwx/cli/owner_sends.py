@@ -53,9 +53,9 @@ async def send_text(settings: Settings, client: AsyncClient, to: To, text: str, 
     return await _outcome(client, row)
 
 
-async def check_for_files(settings: Settings, client: AsyncClient) -> None:
+async def refuse_files(settings: Settings, client: AsyncClient) -> None:
     """
-    Check that a command can send files of the account.
+    Refuse to send files if a worker runs the account, because only the worker can store them for later.
 
     Raises:
         CommandFailed: A worker runs the account.

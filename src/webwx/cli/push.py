@@ -9,7 +9,7 @@ import click
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import name_of, report_sent
 from webwx.cli.options import FreeTextCommand
-from webwx.cli.owner_sends import check_for_files, send_text
+from webwx.cli.owner_sends import refuse_files, send_text
 from webwx.cli.session import Session, checked_text, command, read_text
 from webwx.gateway.notify.message import compose
 from webwx.gateway.notify.notification import Notification, Severity
@@ -66,7 +66,7 @@ async def push(
     key = clean_text(key)
     async with session.logged_in() as client:
         if message.files:
-            await check_for_files(session.settings, client)
+            await refuse_files(session.settings, client)
         receipt = await send_text(session.settings, client, FILEHELPER, message.text, key=key)
         for number, file in enumerate(message.files):
             file_key = f"{key}-file-{number}" if key else ""

@@ -626,7 +626,7 @@ class GatewayPort(Protocol):
         ...
 
     def stop_waiting(self) -> None:
-        """End without waiting for sends in progress and running handlers, because the user is impatient."""
+        """End without waiting for sends in progress and running handlers, after a second signal."""
         ...
 
     async def close(self) -> None:

@@ -137,8 +137,8 @@ def compare(
             evidence = evidence_of(contact, own_id, numbers)
             digest = _digest_of(_encode((digest, evidence.members)))
         if known is None or known.digest != digest:
-            same = seen if known is None else changed
-            same[contact.id] = SeenContact(evidence or evidence_of(contact), contact.display_name, digest)
+            group = seen if known is None else changed
+            group[contact.id] = SeenContact(evidence or evidence_of(contact), contact.display_name, digest)
     return Comparison(changed, seen, set(numbers.values()), total)
 
 

@@ -42,7 +42,11 @@ class LoopCalls:
         self._waiting.append(call)
         if not self._is_woken:
             self._is_woken = True
-            self._loop.call_soon_threadsafe(self._begin)
+            try:
+                self._loop.call_soon_threadsafe(self._begin)
+            except RuntimeError:
+                self._is_woken = False  # so that the next call is refused as well
+                raise
 
     def _begin(self) -> None:
         self._is_woken = False  # before the calls are taken, so that a call that is added now wakes the loop again
