@@ -158,8 +158,6 @@ class ClusterGateway:
         self._accounts = make_accounts(OwnedLogins(storage.owned, self._uins), self._note_state)
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._owned: dict[int, LocalAccount] = {}
-        self._ending: set[int] = set()
-        """Numbers of the accounts whose work here ends; requests for them are answered as if they ran elsewhere."""
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
@@ -341,12 +339,11 @@ class ClusterGateway:
         account.label, account.settings, account.settings_in_use = numbered.label, numbered.settings, numbered.settings
         if has_logged_in:
             account.note_confirmed_login()
-        closing.callback(self._ending.discard, number)
         closing.callback(account.hand_over)
         closing.push_async_callback(account.close)
         closing.push_async_callback(self._end_work, account)
         self._owned[number] = account
-        closing.callback(self._begin_ending, account)
+        closing.callback(self._forget, account)
         await account.start()
         self._bots.open_account(account)
         self._on_open(account.client.account, sum(run.account is account for run in self._bots.runs))
@@ -367,9 +364,8 @@ class ClusterGateway:
             for work in self._before_close:
                 closing.push_async_callback(work, account.number)
 
-    def _begin_ending(self, account: LocalAccount) -> None:
+    def _forget(self, account: LocalAccount) -> None:
         """Answer new requests for an account from the database, because its work here ends."""
-        self._ending.add(account.number)
         if self._owned.get(account.number) is account:
             del self._owned[account.number]
 
@@ -567,6 +563,8 @@ class ClusterGateway:
         """
         Return whether this process answers forwarded requests for an account.
 
+        While its work begins or ends here, they are answered as for an account that runs elsewhere.
+
         Args:
             number: Number of the account.
             epoch: Epoch of the owner to which the request was forwarded; 0: the login is made here.
@@ -576,8 +574,7 @@ class ClusterGateway:
             return stored is not None and stored.login() is not None
         uin = self.directory.uin_of(number)
         try:
-            is_here = number in self._owned or number in self._ending
-            return is_here and uin is not None and self._ownership.fence(uin).epoch == epoch
+            return uin is not None and self._ownership.fence(uin).epoch == epoch
         except NotOwner:
             return False
 
