@@ -154,7 +154,8 @@ class Append:
         self._own_id = own_id
         self._body = arrival.body
         self._total = len(arrival.items)
-        self._items = [each for each, _ in new_items(arrival.items, {}, is_repeated=False)[0]]
+        self._items = new_items(arrival.items, {}, is_repeated=False)[0]
+        """The items that are to be appended, each with its digest."""
         self.rows: list[tuple[object, ...]] = []
         self.body: bytes | None = None
         self._prepare()
@@ -164,20 +165,20 @@ class Append:
         if not items:
             self.rows, self.body = [], None
             return
-        places = locate(self._body, [each.raw for each in items])
+        places = locate(self._body, [each.raw for each, _ in items])
         body = self._body
         if len(items) < self._total:  # a purge could not delete bytes to which no entry points
             body = blank(body, [place for place in places if place is not None])
         self.body = pack(body)
         seen = set[str]()
         self.rows = []
-        for each, place in zip(items, places, strict=True):
+        for (each, digest), place in zip(items, places, strict=True):
             words, flags = self._words_of(each)
             flags |= BACKLOG * each.is_backlog | QUARANTINED * each.is_quarantined | NOTICE * each.is_notice
             start, length, raw = (0, 0, bytes(each.raw)) if place is None else (place.start, place.length, None)
             self.rows.append(
                 (
-                    self.fence.account, _PLACE_OF[each.item.kind], flags, start, length, each.digest,
+                    self.fence.account, _PLACE_OF[each.item.kind], flags, start, length, digest,
                     each.time or int(self.time), each.message_id, each.chat, raw, words, each.message_id in seen,
                 )
             )  # fmt: skip
