@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tests.soak.checker import JOURNAL
 from tests.soak.stage import Figures, Stage, stage
 
 from webwx.model.events import event_from_item, event_to_json
+from webwx.storage.bodies import unpack
 from webwx.storage.lookup import export_entries
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -64,7 +64,7 @@ async def _left_behind(play: Stage) -> AsyncIterator[tuple[str, str]]:
             yield path.name, path.read_bytes().decode("latin-1")
     with closing(sqlite3.connect(play.folder / JOURNAL)) as db:
         for (body,) in db.execute("SELECT body FROM batches"):
-            yield "a body in the journal", zlib.decompress(body).decode("latin-1")
+            yield "a body in the journal", unpack(body).decode("latin-1")
     journal = SqliteJournal(play.folder / JOURNAL)
     for uin in await journal.accounts():
         async for entry in export_entries(journal.account(uin)):

@@ -8,10 +8,14 @@ import zlib
 from importlib import import_module
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from webwx.storage.bodies import ItemRange, blank, locate, pack, unpack
+from webwx.storage.body_dictionary import DICTIONARY
+
+PACKED = pack(DICTIONARY)
 
 
 def test_items_are_found_in_any_order() -> None:
@@ -50,10 +54,21 @@ def test_a_body_packed_by_another_program_can_be_read() -> None:
     assert unpack(zlib.compress(b"body", 9)) == b"body"
 
 
-def test_isal_packs_where_it_is_installed() -> None:
-    packer = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
-    body = b'{"Content":"hello"}' * 100
-    assert pack(body) == packer.compress(body, 1)
+@pytest.mark.parametrize("damaged", [b"", PACKED[:8], PACKED[:-1], PACKED[:-1] + bytes([PACKED[-1] ^ 1])])
+def test_a_damaged_body_is_an_error(damaged: bytes) -> None:
+    assert unpack(PACKED) == DICTIONARY
+    with pytest.raises(zlib.error):
+        unpack(damaged)
+
+
+@pytest.mark.parametrize(("messages", "level"), [(1, 0), (30, 1)])
+def test_isal_packs_where_it_is_installed(messages: int, level: int) -> None:
+    body = DICTIONARY * messages
+    if find_spec("isal"):
+        packer = import_module("isal.isal_zlib").compressobj(level, zdict=DICTIONARY)
+    else:
+        packer = zlib.compressobj(1, zdict=DICTIONARY)
+    assert pack(body) == packer.compress(body) + packer.flush()
 
 
 def test_without_isal_bodies_are_packed_as_well() -> None:

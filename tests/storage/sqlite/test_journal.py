@@ -30,6 +30,7 @@ from tests.storage.arrivals import (
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery, TimerQuery
+from webwx.storage.bodies import unpack
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite import threads
@@ -111,12 +112,10 @@ class TestIngest:
         assert ids(await everything(account)) == ["1"]
 
     async def test_the_body_is_stored_unchanged(self, account: SqliteAccount, path: Path) -> None:
-        import zlib
-
         batch = arrival(*messages(1, 3))
         await account.ingest(batch)
         with contextlib.closing(sqlite3.connect(path)) as db:
-            assert [zlib.decompress(body) for (body,) in db.execute("SELECT body FROM batches")] == [batch.body]
+            assert [unpack(body) for (body,) in db.execute("SELECT body FROM batches")] == [batch.body]
 
     async def test_the_number_of_statements_does_not_grow_with_the_batch(
         self, statements: list[str], journal: SqliteJournal

@@ -6,7 +6,6 @@ import contextlib
 import sqlite3
 import subprocess
 import time
-import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +25,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import EntryQuery, SendQuery
+from webwx.storage.bodies import unpack
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import Thinning
@@ -48,7 +48,7 @@ def content(path: Path) -> bytes:
     # Read by another process: to open and close a file here would release the locks of SQLite in this process.
     files = [subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()]
     with contextlib.closing(sqlite3.connect(path)) as db:
-        bodies = [zlib.decompress(body) for (body,) in db.execute("SELECT body FROM batches")]
+        bodies = [unpack(body) for (body,) in db.execute("SELECT body FROM batches")]
     return b"".join(files + bodies)
 
 

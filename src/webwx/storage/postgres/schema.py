@@ -2,7 +2,9 @@
 The journal's tables in PostgreSQL, and their migrations.
 
 A migration only adds tables, columns and indexes, so that a process of the previous version can continue beside a newer
-one. Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
+one. Version 5, older than the first release, is the exception: earlier versions cannot read its bodies.
+
+Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
 digest (`webwx_key`), because an index takes a third of a page at most.
 """
 
@@ -43,7 +45,7 @@ CREATE TABLE batches (
     account bigint NOT NULL,
     batch bigint NOT NULL,                      -- number of its first entry
     time float8 NOT NULL,
-    body bytea NOT NULL,                        -- zlib
+    body bytea NOT NULL,                        -- zlib; since version 5 with a dictionary
     PRIMARY KEY (account, batch)
 );
 ALTER TABLE batches ALTER COLUMN body SET STORAGE EXTERNAL;
@@ -298,7 +300,11 @@ CREATE TABLE send_pieces (
 ALTER TABLE send_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = """
+COMMENT ON COLUMN batches.body IS 'compressed with a dictionary, which earlier versions do not have';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """The statements from each version to the next, beginning with an empty schema."""
 
 VERSION = len(MIGRATIONS)

@@ -70,7 +70,7 @@ CREATE TABLE batches (
     batch INTEGER PRIMARY KEY,                  -- the number of its first entry
     account INTEGER NOT NULL,
     time REAL NOT NULL,
-    body BLOB NOT NULL                          -- zlib
+    body BLOB NOT NULL                          -- zlib; since version 9 with a dictionary
 );
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -340,8 +340,13 @@ DROP INDEX faces_nickname;
 DROP INDEX faces_remark;
 """
 
+_VERSION_9 = """
+-- nothing: a new body is compressed with a dictionary, which earlier versions do not have
+"""
+
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6, _VERSION_7, _VERSION_8,
+    _VERSION_9,
 )  # fmt: skip
 """The migration from each version to the next, beginning with an empty file: SQL, or a function."""
 
