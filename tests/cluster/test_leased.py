@@ -61,9 +61,9 @@ class Worker:
             match change:
                 case Gained(account=account, epoch=epoch):
                     self.owned[account] = epoch
-                case Leaving(account=account):
+                case Leaving(account=account, epoch=epoch):
                     self.owned.pop(account)
-                    await self.ownership.release(account)
+                    await self.ownership.release(account, epoch)
                 case Lost(account=account):
                     self.owned.pop(account)
 

@@ -46,14 +46,15 @@ async def test_accounts_gained_last_are_handed_over_first_and_asked_for_once() -
     owned.hand_over(1)
     owned.hand_over(1)
     owned.hand_over(2)
-    assert (await rest_of(owned))[3:] == [Leaving(account=3), Leaving(account=2)]
+    assert (await rest_of(owned))[3:] == [Leaving(account=3, epoch=1), Leaving(account=2, epoch=1)]
 
 
 async def test_a_released_account_is_no_change() -> None:
     owned = OwnedAccounts()
     owned.gain(1, 5)
-    assert owned.remove(1)
-    assert not owned.remove(1)
+    assert not owned.remove(1, 4)
+    assert owned.remove(1, 5)
+    assert not owned.remove(1, 5)
     await owned.wait_until_empty()
     assert await rest_of(owned) == [Gained(account=1, epoch=5)]
 

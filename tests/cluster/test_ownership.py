@@ -62,7 +62,7 @@ async def test_a_process_gains_all_accounts_that_no_other_owns(ownership: Owners
     assert await ownership.owner_of(9) is None
 
     for account in ACCOUNTS:
-        await ownership.release(account)
+        await ownership.release(account, found[account])
     await ownership.leave()
 
 
@@ -75,7 +75,7 @@ async def test_a_process_that_leaves_waits_until_its_accounts_are_released(owner
         async for change in ownership.changes():
             assert isinstance(change, Leaving)
             released.append(change.account)
-            await ownership.release(change.account)
+            await ownership.release(change.account, change.epoch)
 
     handing_over = asyncio.ensure_future(hand_over())
     await ownership.leave()
@@ -85,7 +85,17 @@ async def test_a_process_that_leaves_waits_until_its_accounts_are_released(owner
 
 async def test_an_account_can_be_released_twice(ownership: Ownership) -> None:
     await ownership.join("here", capacity=10)
-    await gained(ownership)
+    found = await gained(ownership)
     for account in ACCOUNTS * 2:
-        await ownership.release(account)
+        await ownership.release(account, found[account])
+    await ownership.leave()
+
+
+async def test_an_account_is_not_released_with_another_epoch(ownership: Ownership) -> None:
+    await ownership.join("here", capacity=10)
+    found = await gained(ownership)
+    await ownership.release(1, found[1] + 1)
+    assert ownership.fence(1) == Fence(account=1, epoch=found[1])
+    for account in ACCOUNTS:
+        await ownership.release(account, found[account])
     await ownership.leave()

@@ -38,9 +38,9 @@ class Released(SoleOwnership):
     def changes(self) -> AsyncIterator[Change]:
         return self.owned.changes()
 
-    async def release(self, account: int, *, is_wanted: bool = True) -> None:
-        self.owned.remove(account)
-        self.released[account] = is_wanted
+    async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
+        if self.owned.remove(account, epoch):
+            self.released[account] = is_wanted
 
     async def leave(self) -> None:
         self.owned.hand_over(len(self.owned))
@@ -146,6 +146,19 @@ async def test_an_account_that_is_gained_again_begins_after_its_earlier_work_has
     await work.until("begin 1")
     ownership.owned.gain(1, 3)
     await work.until("begin 1", "cancel 1", "cancel 1", "begin 1")
+    ownership.owned.lose_all()
+    await stop(running)
+
+
+async def test_an_account_that_is_gained_again_during_its_hand_over_is_kept() -> None:
+    ownership, work = Released(1), Recorded(cancellations=3)
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
+    await work.until("begin 1")
+    ownership.owned.hand_over(1)
+    await work.until("begin 1", "cancel 1")
+    ownership.owned.gain(1, 3)
+    await work.until("begin 1", "cancel 1", "cancel 1", "cancel 1", "begin 1")
+    assert (ownership.released, ownership.owned.epoch_of(1)) == ({}, 3)
     ownership.owned.lose_all()
     await stop(running)
 

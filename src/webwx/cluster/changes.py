@@ -22,9 +22,10 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     """The account is to be handed over: finish its work, close it, and call `release`."""
 
     account: int
+    epoch: int
 
     def __repr__(self) -> str:
-        return "Leaving(***)"
+        return f"Leaving(epoch {self.epoch})"
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,16 +93,11 @@ class LeasedOwnership:
             raise NotOwner("This process does not own the account.")
         return Fence(account=account, epoch=epoch)
 
-    async def release(self, account: int, *, is_wanted: bool = True) -> None:
+    async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         """Release an account after its work has ended."""
         async with self._turn:
-            epoch = self._owned.epoch_of(account)
-            if epoch is None:
-                return
-            self._owned.remove(account)
-            await self._leases.release(
-                self.worker, [Fence(account=account, epoch=epoch)], is_wanted=is_wanted
-            )  # fmt: skip
+            if self._owned.remove(account, epoch):
+                await self._leases.release(self.worker, [Fence(account=account, epoch=epoch)], is_wanted=is_wanted)
 
     async def want(self, account: int) -> None:
         """Allow every process to take an account again, because its login is valid."""

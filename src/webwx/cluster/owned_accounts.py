@@ -45,7 +45,8 @@ class OwnedAccounts:
 
     def lose(self, account: int) -> None:
         """Remove an account that another process may own."""
-        if self.remove(account):
+        epoch = self._epochs.get(account)
+        if epoch is not None and self.remove(account, epoch):
             self._changes.put_nowait(Lost(account=account))
 
     def lose_all(self) -> None:
@@ -63,20 +64,22 @@ class OwnedAccounts:
 
     def hand_over(self, count: int) -> None:
         """Ask the reader to release accounts, those gained last, until this number of them is leaving."""
-        for account in reversed(tuple(self._epochs)):
+        for account, epoch in reversed(tuple(self._epochs.items())):
             if len(self._leaving) >= count:
                 return
             if account not in self._leaving:
                 self._leaving.add(account)
-                self._changes.put_nowait(Leaving(account=account))
+                self._changes.put_nowait(Leaving(account=account, epoch=epoch))
 
-    def remove(self, account: int) -> bool:
-        """Remove an account without a change for the reader, and return whether it was owned."""
+    def remove(self, account: int, epoch: int) -> bool:
+        """Remove an account without a change for the reader, and return whether it was owned with this epoch."""
+        if self._epochs.get(account) != epoch:
+            return False
+        del self._epochs[account]
         self._leaving.discard(account)
-        was_owned = self._epochs.pop(account, None) is not None
         if not self._epochs:
             self._is_empty.set()
-        return was_owned
+        return True
 
     async def wait_until_empty(self) -> None:
         """Return once no account is owned."""

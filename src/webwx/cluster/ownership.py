@@ -54,12 +54,13 @@ class Ownership(Protocol):
         """
         ...
 
-    async def release(self, account: int, *, is_wanted: bool = True) -> None:
+    async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         """
-        Release an account after its work has ended; nothing happens if it is not owned.
+        Release an account after its work has ended; nothing happens if it is not owned with this epoch.
 
         Args:
             account: The account.
+            epoch: Its epoch when it was gained: it may have been lost and gained again since.
             is_wanted: Whether another process may take it at once; False: only after its next login.
 
         Raises:
@@ -123,10 +124,10 @@ class SoleOwnership:
         """Return the fence of an account."""
         return Fence(account=account, epoch=1)
 
-    async def release(self, account: int, *, is_wanted: bool = True) -> None:
+    async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         """Release an account."""
         del is_wanted
-        self._owned.remove(account)
+        self._owned.remove(account, epoch)
 
     async def want(self, account: int) -> None:
         """Do nothing: every account is owned."""

@@ -108,10 +108,10 @@ class ClusterWorker:
     async def _read(self) -> None:
         async for change in self._ownership.changes():
             match change:
-                case Gained(account=account):
-                    self._start(account)
-                case Leaving(account=account):
-                    self._background(self._hand_over(account, self._tasks.get(account)))
+                case Gained(account=account, epoch=epoch):
+                    self._start(account, epoch)
+                case Leaving(account=account, epoch=epoch):
+                    self._background(self._hand_over(account, epoch, self._tasks.get(account)))
                 case Lost(account=account):
                     self._background(self._stop(self._tasks.get(account)))
         while ending := {*self._tasks.values(), *self._endings}:
@@ -122,12 +122,12 @@ class ClusterWorker:
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 
-    async def _hand_over(self, account: int, task: asyncio.Task[None] | None) -> None:
+    async def _hand_over(self, account: int, epoch: int, task: asyncio.Task[None] | None) -> None:
         """Wait for the end of an account's running handlers, and release it."""
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        await self._release(account)
+        await self._release(account, epoch)
 
     async def _stop(self, task: asyncio.Task[None] | None) -> None:
         """End the work of an account without waiting for running handlers."""
@@ -135,9 +135,9 @@ class ClusterWorker:
             task.cancel()
             await asyncio.wait([task], timeout=_NEXT_CANCELLATION)
 
-    def _start(self, account: int) -> None:
+    def _start(self, account: int, epoch: int) -> None:
         before = self._tasks.get(account)
-        task = asyncio.create_task(self._work(account, before))
+        task = asyncio.create_task(self._work(account, epoch, before))
         self._tasks[account] = task
         task.add_done_callback(lambda _: self._forget(account, task))
 
@@ -145,7 +145,7 @@ class ClusterWorker:
         if self._tasks.get(account) is task:
             del self._tasks[account]
 
-    async def _work(self, account: int, before: asyncio.Task[None] | None) -> None:
+    async def _work(self, account: int, epoch: int, before: asyncio.Task[None] | None) -> None:
         """Run an account until its login ends; after an error, start it again."""
         if before is not None and not before.done():
             await asyncio.wait([before])
@@ -162,12 +162,12 @@ class ClusterWorker:
                 await self._sleep(_RETRY)
             else:
                 _log.warning("The login of an account has ended; log in again.")
-                await self._release(account, is_wanted=False)
+                await self._release(account, epoch, is_wanted=False)
                 return
 
-    async def _release(self, account: int, *, is_wanted: bool = True) -> None:
+    async def _release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         """Release an account whose work has ended."""
         try:
-            await self._ownership.release(account, is_wanted=is_wanted)
+            await self._ownership.release(account, epoch, is_wanted=is_wanted)
         except StorageError as error:
             _log.warning("An account was not released, and is started again: %s", error)
