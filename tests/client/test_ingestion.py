@@ -18,7 +18,7 @@ from webwx.model.events import ContactChanged, ContinuityLost
 from webwx.model.messages import Event, MessageRecalled
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
 from webwx.storage.login import LoginMemory
-from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal
+    from webwx.storage.base import Arrival, Journal
     from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
@@ -113,6 +113,28 @@ class TestWhatIsStored:
 
         assert texts(got) == ["0", "1", "2"]
         assert all(event.backlog for event in got)
+
+    async def test_is_delivered_although_the_answer_of_the_journal_was_lost(
+        self, log_in: LogIn, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = await log_in()
+        store = SqliteAccount.ingest
+        async with client.subscribe("bot") as subscription:
+            await subscription.take()
+            waiting = asyncio.ensure_future(subscription.take())
+            lost = asyncio.Event()
+
+            async def store_and_fail(account: SqliteAccount, arrival: Arrival) -> int:
+                count = await store(account, arrival)
+                if count and not lost.is_set():
+                    lost.set()
+                    raise StorageError("The journal did not answer.")
+                return count
+
+            monkeypatch.setattr(SqliteAccount, "ingest", store_and_fail)
+            world.say("ahua", "me", "hello")
+            await lost.wait()
+            assert texts([given.event for given in await asyncio.wait_for(waiting, 10)]) == ["hello"]
 
     async def test_a_burst_is_in_the_history_once_it_is_delivered(self, log_in: LogIn, world: World) -> None:
         client = await log_in()

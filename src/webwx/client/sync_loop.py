@@ -287,6 +287,7 @@ class SyncLoop:
                 with contextlib.suppress(StorageError):  # the batch may have been stored despite the error
                     await self._cursor.follow()
                     self._drop_stored()
+                    self._storage.notify()
 
     async def _keep_distance(self) -> None:
         """Wait until the next round may begin."""
