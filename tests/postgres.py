@@ -232,6 +232,12 @@ class TemporarySchema:
         self.cluster.execute(f"ALTER ROLE {self.name} NOLOGIN")  # a transaction of its own, so that it holds at once
         self.cluster.execute(ended)
 
+    def wait_for_sessions(self) -> None:
+        """Return once no session of the schema's role is left; one of a killed process executes what it was sent."""
+        left = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{self.name}'"
+        while int(self.cluster.execute(left)):
+            time.sleep(0.01)
+
     def allow_sessions(self) -> None:
         """Allow new sessions."""
         self.cluster.execute(f"ALTER ROLE {self.name} LOGIN")

@@ -43,6 +43,10 @@ class StorageEngine(Protocol):
         """Leave the present stored state at this place, as a killed process does."""
         ...
 
+    async def settle(self) -> None:
+        """Return once nothing more is stored of what killed processes have begun; no journal of the place is open."""
+        ...
+
 
 class SqliteEngine:
     """A file in its own folder."""
@@ -68,6 +72,9 @@ class SqliteEngine:
         await journal.close()
         moment.replace(self.path)
 
+    async def settle(self) -> None:
+        pass
+
 
 class MemoryEngine:
     """A journal in memory, of which only consumers can be closed and opened again."""
@@ -89,6 +96,9 @@ class MemoryEngine:
 
     async def kill(self, journal: Journal) -> None:
         raise AssertionError("What is in memory does not outlive its process.")
+
+    async def settle(self) -> None:
+        pass
 
 
 class PostgresEngine:
@@ -113,6 +123,9 @@ class PostgresEngine:
         await asyncio.to_thread(self.schema.end_sessions)
         await journal.close()
         await asyncio.to_thread(self.schema.allow_sessions)
+
+    async def settle(self) -> None:
+        await asyncio.to_thread(self.schema.wait_for_sessions)
 
 
 SURVIVING = ("sqlite", pytest.param("postgres", marks=pytest.mark.verify))

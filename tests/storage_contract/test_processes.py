@@ -257,6 +257,7 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
         async with asyncio.timeout(30):
             while len(lines) <= line and (words := await said(other)):
                 lines.append(words)
+    await surviving.settle()
     assert other.stdout is not None
     lines += (await other.stdout.read()).decode().splitlines()
     tried = {int(each.split()[1]) for each in lines if each.startswith("trying")}
