@@ -93,7 +93,7 @@ def _packer() -> Callable[[bytes], bytes]:
         return _pack_with_zlib
 
     def pack_with_isal(body: bytes) -> bytes:
-        # Level 0 takes half the time; with the dictionary, a few messages become as small as at level 1 without it.
+        # Level 0 takes less than half the time; a few messages become as small as at level 1 without the dictionary.
         packer = compressobj(0 if len(body) < _FEW_MESSAGES else 1, zdict=DICTIONARY)
         return packer.compress(body) + packer.flush()
 
