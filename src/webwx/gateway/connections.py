@@ -67,7 +67,9 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Begin to wait for the first header, unless there are too many connections."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # `pause_writing` as soon as the client does not take a byte
+        # `pause_writing` as soon as the client does not take a byte. Transports of TLS pause at their limit, the others
+        # above it: a limit of 0 would pause the former for ever.
+        transport.set_write_buffer_limits(high=0 if transport.get_extra_info("ssl_object") is None else 1)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
             self._close_with(_TOO_MANY)
         else:

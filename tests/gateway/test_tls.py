@@ -1,0 +1,87 @@
+"""The gateway with its own certificate, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx
+import pytest
+import trustme
+from tests.client.virtual_loop import on_virtual_clock
+
+from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
+from webwx.gateway.serve import listen, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.gateway.conftest import Running, StartGateway
+
+
+class Served(NamedTuple):
+    """A gateway that listens with TLS."""
+
+    running: Running
+    url: str
+    address: tuple[str, int]
+    trust: ssl.SSLContext
+    """Trusts the certificate of the gateway."""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@contextlib.asynccontextmanager
+async def served_with_tls(
+    start_gateway: StartGateway, authority: trustme.CA, folder: Path, patience: float = 15.0
+) -> AsyncIterator[Served]:
+    """Serve a gateway with a certificate."""
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(key)
+    tls = TlsTable(certificate=str(chain), key=str(key))
+    config = GatewayConfig(listen=ListenTable(port=0), tls=tls, limits=LimitsTable(patience=patience))
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    ready = asyncio.Event()
+    async with start_gateway(config) as running:
+        listener = listen(config)
+        address = listener.socket.getsockname()
+        server = asyncio.ensure_future(serve(running.gateway, listener, ready.set))
+        await ready.wait()
+        yield Served(running, listener.url, address, trust)
+        server.cancel()
+        await asyncio.wait([server])
+
+
+async def test_requests_over_tls_are_answered(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    async with served_with_tls(start_gateway, authority, tmp_path) as served:
+        headers = {"Authorization": f"Bearer {await served.running.key('admin')}"}
+        async with httpx.AsyncClient(base_url=served.url, headers=headers, verify=served.trust) as client:
+            assert (await client.get("/healthz")).text == "ok"
+            assert len((await client.get("/openapi.json")).content) > 100_000
+            assert (await client.get("/api/v1/accounts")).status_code == 200
+            assert (await client.post("/api/v1/keys", content=b"{" * 100_000)).status_code == 400
+
+
+@on_virtual_clock
+async def test_a_client_that_does_not_read_its_answers_over_tls_is_disconnected(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    async with served_with_tls(start_gateway, authority, tmp_path, patience=1) as served:
+        reader, writer = await asyncio.open_connection(*served.address, ssl=served.trust, limit=4096)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while not reader.at_eof():
+                writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100)
+                await asyncio.sleep(0.1)
+                await writer.drain()
+        writer.transport.abort()
