@@ -12,6 +12,7 @@ import uvicorn
 from tests.client.virtual_loop import on_virtual_clock
 from uvicorn.server import ServerState
 
+from webwx.gateway.auth import FREE_FAILURES
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.connections import LimitedConnection
 from webwx.gateway.serve import listen, serve
@@ -26,10 +27,12 @@ GET = b"GET /docs/errors HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @contextlib.asynccontextmanager
-async def address_of(start_gateway: StartGateway, limits: LimitsTable) -> AsyncIterator[tuple[str, int]]:
+async def address_of(
+    start_gateway: StartGateway, limits: LimitsTable, *, behind_proxy: str = ""
+) -> AsyncIterator[tuple[str, int]]:
     """Serve a gateway with limits; yield its address."""
     ready = asyncio.Event()
-    config = GatewayConfig(listen=ListenTable(port=0), limits=limits)
+    config = GatewayConfig(listen=ListenTable(port=0, behind_proxy=behind_proxy), limits=limits)
     async with start_gateway(config) as running:
         listener = listen(config)
         address = listener.socket.getsockname()
@@ -167,6 +170,21 @@ async def test_trailers_have_the_same_limit_as_headers(start_gateway: StartGatew
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n0\r\n"
     async with address_of(start_gateway, LimitsTable(header=2000)) as address:
         await drip(address, chunked, piece)
+
+
+@on_virtual_clock
+async def test_trailers_are_no_headers(start_gateway: StartGateway) -> None:
+    """Behind a proxy, which passes trailers on, a client could otherwise forge its address."""
+    wrong = (
+        b"POST /api/v1/keys HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer wxk_a_b\r\n"
+        b"X-Forwarded-For: 192.0.2.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+        b"X-Forwarded-For: 198.51.100.%d\r\n\r\n"
+    )
+    async with address_of(start_gateway, LimitsTable(), behind_proxy="127.0.0.1") as address:
+        answers = [await answer_to(address, wrong % number) for number in range(FREE_FAILURES + 1)]
+
+    assert answers[0].startswith(b"HTTP/1.1 401")
+    assert answers[-1].startswith(b"HTTP/1.1 429")
 
 
 @on_virtual_clock

@@ -37,7 +37,13 @@ def test_the_gateways_own_names_are_accepted(front: Front, host: str) -> None:
     front.check(scope_of(host=host))
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8791", "127.0.0.1.evil.example", "", "[::2]:8791"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "evil.example:8791", "127.0.0.1.evil.example", "", "[::2]:8791", "[::1]evil",
+        "[::1].evil.example:8791", "[::1]:evil", "evil@127.0.0.1", "127.0.0.1:\xb2",
+    ],
+)  # fmt: skip
 def test_other_names_are_refused(front: Front, host: str) -> None:
     with pytest.raises(GatewayProblem) as refused:
         front.check(scope_of(host=host))

@@ -18,6 +18,7 @@ from webwx.protocol.hosts import (
     choose,
     families,
     follow,
+    host_name,
     is_this_machine,
     single,
 )
@@ -227,3 +228,27 @@ def test_the_repr_of_desktop_values_shows_none_of_them() -> None:
 )
 def test_this_machine_is_localhost_and_every_loopback_address(host: str, expected: bool) -> None:
     assert expected is is_this_machine(host)
+
+
+@pytest.mark.parametrize(
+    ("authority", "name"),
+    [
+        ("localhost", "localhost"), ("LOCALHOST:8790", "localhost"), ("wx.example.org:443", "wx.example.org"),
+        ("127.0.0.1:1", "127.0.0.1"), ("[::1]", "::1"), ("[::1]:8791", "::1"),
+        ("xn--wx-0ka.example", "xn--wx-0ka.example"),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_host_header_is_without_its_port(authority: str, name: str) -> None:
+    assert name == host_name(authority)
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        "", "[::1]evil", "[::1].evil.example", "[::1]:evil", "[::1", "::1", "[::1%25lo]", "evil@127.0.0.1",
+        "127.0.0.1:80:80", "127.0.0.1:\u00b2", "127.0.0.1:", "127.0.0.1/", "127.0.0.1#", "127.0.0.1\\evil", "a b",
+        "127.0.0.1\n", "[evil]",
+    ],
+)  # fmt: skip
+def test_a_host_header_of_another_form_names_no_host(authority: str) -> None:
+    assert host_name(authority) == ""

@@ -265,7 +265,13 @@ async def status(served, words):
 
 
 @pytest.mark.parametrize("path", ["/jslogin?appid=wx782c26e4c19acffb", "/cgi-bin/mmwebwx-bin/webwxsync", "/"])
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8790", "wx.qq.com", "127.0.0.1.evil.example", "a b"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "evil.example:8790", "wx.qq.com", "127.0.0.1.evil.example", "a b",
+        "[::1]evil", "[::1].evil.example:8790", "evil.example@127.0.0.1",
+    ],
+)  # fmt: skip
 async def test_a_foreign_host_name_is_refused(served, path, host):
     words = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}"
     assert await status(served, words.encode()) == 403
@@ -274,6 +280,15 @@ async def test_a_foreign_host_name_is_refused(served, path, host):
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2:1", "localhost", "LOCALHOST:8790", "[::1]:8790"])
 async def test_every_loopback_name_is_answered(served, host):
     assert await status(served, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()) == 200
+
+
+@pytest.mark.parametrize(("place", "expected"), [("header", 403), ("trailer", 409)])
+async def test_what_follows_a_chunked_body_is_no_header(served, place, expected):
+    post = b"POST /control/scan HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+    origin = b"Origin: https://evil.example\r\n"
+    header, trailer = (origin, b"") if place == "header" else (b"", origin)
+    words = post + header + b"\r\n2\r\n{}\r\n0\r\n" + trailer + b"\r\n"
+    assert await status(served, words) == expected
 
 
 @pytest.mark.parametrize("host", [b"", b"Host:\r\n"])

@@ -57,6 +57,8 @@ class LimitedConnection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._header = header
         self._patience = patience
+        self._is_in_head = False
+        """Whether the header of a request is not complete."""
         self._unparsed = 0
         """Bytes that were received since the end of a header or of a piece of a body."""
         self._slowest_end = 0.0
@@ -96,11 +98,18 @@ class LimitedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to wait for a header."""
+        self._is_in_head = True
         super().on_message_begin()
         self._wait(self._patience)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Store a header. A trailer is dropped: a proxy checks and replaces headers, and passes trailers on."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Begin to wait for a body."""
+        self._is_in_head = False
         self._unparsed = 0
         self._slowest_end = self.loop.time() + self._patience
         self._wait(self._patience)

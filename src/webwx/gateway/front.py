@@ -16,6 +16,7 @@ from litestar.enums import ScopeType
 from webwx.gateway.config import is_loopback
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
+from webwx.protocol.hosts import host_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ class Front:
         """
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
-        if not self._is_served(_name_of(host), scope):
+        if not self._is_served(host_name(host), scope):
             raise GatewayProblem("wrong-host", "Use the address that 'webwx serve' prints, or add the name to 'hosts'.")
         for name, value in scope["headers"]:
             if name == b"origin" and not self._is_own(value.decode("latin-1").lower(), host):
@@ -91,14 +92,6 @@ class Front:
 
     def _is_own(self, origin: str, host: str) -> bool:
         return origin in self._origins or origin in {f"http://{host}", f"https://{host}"}
-
-
-def _name_of(host: str) -> str:
-    """Return the name or address of a `Host` header, without the port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    name, separator, port = host.rpartition(":")
-    return name if separator and port.isdigit() else host
 
 
 def client_address(scope: HTTPScope | WebSocketScope) -> str:

@@ -21,6 +21,12 @@ QR_ORIGIN = "https://login.weixin.qq.com"
 """Host of QR images and of the text inside them, for every family."""
 
 
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE
+)
+"""A `Host` header: an address of IPv6 in brackets, or any other name or address, and perhaps a port."""
+
+
 class Host(enum.StrEnum):
     """Role of a host in its family; each is the name of a field of `Hosts`."""
 
@@ -216,6 +222,17 @@ def mistake_in(address: str) -> str:
     if parts.path.strip("/") or parts.query or parts.fragment:
         return "has a path or a query, and only host and port are allowed"
     return ""
+
+
+def host_name(authority: str) -> str:
+    """
+    Return the name or address of a `Host` header or of the authority of a URL, in lower case and without the port.
+
+    It is empty if the text has any other form, such as `[::1]evil` or `user@127.0.0.1`, so no two readers can disagree
+    about the host.
+    """
+    matched = _AUTHORITY.fullmatch(authority)
+    return (matched["address"] or matched["name"]).lower() if matched else ""
 
 
 def is_this_machine(host: str) -> bool:

@@ -31,7 +31,7 @@ import msgspec
 
 from webwx.protocol.codec import read_pairs, write_json
 from webwx.protocol.codes import MAX_FILE
-from webwx.protocol.hosts import is_this_machine
+from webwx.protocol.hosts import host_name, is_this_machine
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.action_table import ACTIONS
 from webwx.sandbox.errors import Impossible, Refused, code_of, explain
@@ -246,7 +246,7 @@ def is_loopback(url: str) -> bool:
     A web page elsewhere can make a browser call a loopback port, with the page's own host name or from its own origin.
     """
     try:
-        return is_this_machine(urlsplit(url).hostname or "")
+        return is_this_machine(host_name(urlsplit(url).netloc))
     except ValueError:
         return False
 

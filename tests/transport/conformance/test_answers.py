@@ -195,6 +195,14 @@ async def test_a_decompression_bomb_is_refused(transport: Transport) -> None:
             await transport.send(server.request(time_limit=TimeLimit.POLL))
 
 
+async def test_what_follows_a_chunked_body_is_no_header(transport: Transport) -> None:
+    async with serving(CHUNKED + b"2\r\nhi\r\n0\r\nSet-Cookie: wxuin=1\r\nX-Y: z\r\n\r\n") as server:
+        response = await transport.send(server.request())
+
+    assert response.body == b"hi"
+    assert (response.header("Set-Cookie"), response.header("X-Y")) == ("", "")
+
+
 ENDLESS = {
     "trailers": (CHUNKED + b"2\r\nhi\r\n0\r\n", b"".join(b"X-%d: y\r\n" % number for number in range(1_000))),
     "one trailer": (CHUNKED + b"2\r\nhi\r\n0\r\nX: ", b"y" * 16_384),
