@@ -8,6 +8,7 @@ import pytest
 from tests.postgres import new_schema
 
 from webwx.errors import RecordChanged, StorageError
+from webwx.storage.base import RecordChange
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -81,6 +82,28 @@ async def test_a_deleted_record_is_not_found_and_can_be_stored_again(records: Re
     assert not await records.delete("key", "a")
     assert await records.get("key", "a") is None
     assert (await records.put("key", "a", b"2", version=0, time=2.0)).version == 1
+
+
+def changes(*made: tuple[str, int, bytes | None]) -> list[RecordChange]:
+    return [RecordChange(kind="key", id=record_id, version=version, body=body) for record_id, version, body in made]
+
+
+async def test_several_records_are_changed_together(records: RecordStore) -> None:
+    await records.put("key", "old", b"1", version=0, time=1.0)
+    await records.put("key", "gone", b"1", version=0, time=1.0)
+    await records.change(changes(("old", 1, b"2"), ("gone", 1, None), ("new", 0, b"3")), time=2.0)
+    found = [(each.id, each.version, each.body, each.changed_at) for each in await records.find("key")]
+    assert found == [("new", 1, b"3", 2.0), ("old", 2, b"2", 2.0)]
+
+
+@pytest.mark.parametrize("stale", [("old", 0, b"4"), ("old", 2, b"4"), ("old", 2, None), ("absent", 1, None)])
+async def test_no_record_is_changed_if_one_has_another_version(
+    records: RecordStore, stale: tuple[str, int, bytes | None]
+) -> None:
+    await records.put("key", "old", b"1", version=0, time=1.0)
+    with pytest.raises(RecordChanged):
+        await records.change(changes(("a", 0, b"3"), stale, ("z", 0, b"3")), time=2.0)
+    assert [(each.id, each.version, each.body) for each in await records.find("key")] == [("old", 1, b"1")]
 
 
 async def test_the_audit_log_is_read_from_the_newest_entry(records: RecordStore) -> None:

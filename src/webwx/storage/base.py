@@ -1052,6 +1052,22 @@ class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
         return f"StoredRecord({self.kind}, version {self.version})"
 
 
+class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of one record."""
+
+    kind: str
+    """Kind of the record."""
+    id: str
+    """Id of the record."""
+    version: int
+    """Version that the caller has read; 0: there is no such record yet."""
+    body: bytes | None
+    """The new value; None deletes the record."""
+
+    def __repr__(self) -> str:
+        return f"RecordChange({self.kind}, version {self.version})"
+
+
 AUDIT_ENTRIES = 100_000
 """Maximum number of entries in the audit log; older ones are deleted."""
 
@@ -1118,6 +1134,20 @@ class RecordStore(Protocol):
 
         Raises:
             RecordChanged: The stored record has another version.
+        """
+        ...
+
+    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
+        """
+        Store and delete several records in one transaction: all changes are made, or none.
+
+        Args:
+            changes: The changes, at most one of each record.
+            time: The current time, in seconds since 1970.
+
+        Raises:
+            RecordChanged: One of the stored records has another version.
+            StorageError: No change was stored, or it is not known whether they were.
         """
         ...
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from webwx.storage.base import RecordChange
 
 
 class MemoryRecordStore:
@@ -54,6 +60,16 @@ class MemoryRecordStore:
         if version is not None:
             self._require(kind, id, version)
         return self._records.pop((kind, id), None) is not None
+
+    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
+        """Store and delete several records: all changes are made, or none."""
+        for each in changes:
+            self._require(each.kind, each.id, each.version)
+        for each in changes:
+            if each.body is None:
+                self._records.pop((each.kind, each.id), None)
+            else:
+                await self.put(each.kind, each.id, each.body, version=each.version, time=time)
 
     async def append_audit(
         self, actor: str, action: str, *, target: str = "", detail: str = "", time: float

@@ -6,10 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from webwx.errors import RecordChanged, StorageError
-from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
+from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, RecordChange, StoredRecord
 from webwx.storage.postgres.database import PostgresDatabase, transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from webwx.storage.postgres.database import Connection
@@ -51,22 +53,9 @@ class PostgresRecordStore:
 
     async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
         """Store a record, and return it with its new version."""
+        change = RecordChange(kind=kind, id=id, version=version, body=body)
 
-        async def store(db: Connection) -> bool:
-            if version:
-                changed = await db.fetchval(
-                    "UPDATE records SET version = version + 1, body = $3, changed_at = $4"
-                    " WHERE kind = $1 AND id = $2 AND version = $5 RETURNING true",
-                    kind, id, body, time, version,
-                )  # fmt: skip
-            else:
-                changed = await db.fetchval(
-                    "INSERT INTO records VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING RETURNING true",
-                    kind, id, body, time,
-                )  # fmt: skip
-            return changed is not None
-
-        if not await self._database.run(lambda: self._database.changing(store)):
+        if not await self._database.run(lambda: self._database.changing(lambda db: _made(db, change, time))):
             raise _changed(kind)
         return StoredRecord(kind=kind, id=id, version=version + 1, body=body, changed_at=time)
 
@@ -84,6 +73,18 @@ class PostgresRecordStore:
         if gone is None and version is not None:
             raise _changed(kind)
         return gone is not None
+
+    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
+        """Store and delete several records in one transaction: all changes are made, or none."""
+        ordered = sorted(changes, key=lambda each: (each.kind, each.id))  # so that two callers never wait in a circle
+
+        async def store(db: Connection) -> None:
+            async with transaction(db):
+                for each in ordered:
+                    if not await _made(db, each, time):
+                        raise _changed(each.kind)
+
+        await self._database.run(lambda: self._database.changing(store))
 
     async def append_audit(
         self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
@@ -123,6 +124,22 @@ class PostgresRecordStore:
     async def close(self) -> None:
         """Close the records; later calls raise `StorageError`."""
         await self._database.close()
+
+
+async def _made(db: Connection, change: RecordChange, time: float) -> bool:
+    """Make a change; return False if the stored record has another version."""
+    kind, record_id, version = change.kind, change.id, change.version
+    if change.body is None:
+        query = "DELETE FROM records WHERE kind = $1 AND id = $2 AND version = $3 RETURNING true"
+        return await db.fetchval(query, kind, record_id, version) is not None
+    if version:
+        query = (
+            "UPDATE records SET version = version + 1, body = $4, changed_at = $5"
+            " WHERE kind = $1 AND id = $2 AND version = $3 RETURNING true"
+        )
+        return await db.fetchval(query, kind, record_id, version, change.body, time) is not None
+    query = "INSERT INTO records VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING RETURNING true"
+    return await db.fetchval(query, kind, record_id, change.body, time) is not None
 
 
 def _record(row: asyncpg.Record) -> StoredRecord:

@@ -20,6 +20,9 @@ from webwx.storage.sqlite.threads import Reader, Writer
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
+
+    from webwx.storage.base import RecordChange
 
 APPLICATION = 0x77786777
 """SQLite's application id of a file with records: `wxgw`."""
@@ -103,6 +106,21 @@ class SqliteRecordStore:
             return db.execute("DELETE FROM records WHERE (kind, id) = (?, ?)", (kind, id)).rowcount > 0
 
         return await self._writer.do(remove)
+
+    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
+        """Store and delete several records in one transaction: all changes are made, or none."""
+
+        def store(db: sqlite3.Connection) -> None:
+            for each in changes:
+                _require(db, each.kind, each.id, each.version)
+            for each in changes:
+                if each.body is None:
+                    db.execute("DELETE FROM records WHERE (kind, id) = (?, ?)", (each.kind, each.id))
+                else:
+                    row = (each.kind, each.id, each.version + 1, each.body, time)
+                    db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", row)
+
+        await self._writer.do(store)
 
     async def append_audit(
         self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
