@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
+    from webwx.storage.base import Outgoing
 
 SERVER = "http://sandbox.test"
 
@@ -127,6 +128,15 @@ class Running:
                 for account_event in page.events:
                     if isinstance(account_event.event, TextMessage) and account_event.event.text == text:
                         return account_event
+
+    async def settled(self, account: int = 1) -> list[Outgoing]:
+        """Wait until each send of an account has an outcome, and return them, the latest first."""
+        async with asyncio.timeout(100):
+            rows = await self.port.account(account).list_sends()
+            while any(row.state in {"queued", "sending"} for row in rows):
+                await asyncio.sleep(0)  # no event marks the end of the last send
+                rows = await self.port.account(account).list_sends()
+        return rows
 
     async def until_online(self, name: str) -> None:
         """Wait until an account reads its events."""

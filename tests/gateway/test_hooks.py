@@ -98,7 +98,7 @@ async def test_an_uploaded_file_is_sent_by_a_later_message(online: Running) -> N
         other = await sender.post(send, json={"msgtype": "file", "file": {"media_id": "unknown"}})
         assert other.json()["errcode"] == 40058
     await online.gateway.notifications.flush()
-    [row] = await online.port.account(1).list_sends()
+    [row] = await online.settled()
     assert (row.kind, row.state) == ("file", "sent")
     assert not list(Path(online.gateway.notifications.folder).glob("[!u]*"))
 

@@ -5,6 +5,10 @@ A text for an account that is online goes into the outbox before its sender gets
 stored as records and held: the rest of a burst, files, and messages that arrive while the account is logged out. Held
 messages are sent in their order; several are combined into one digest with the times of their arrival.
 
+A digest is stored with its text before the first attempt to send it, so a message that arrives between two attempts is
+in the next digest. Nothing that is held is deleted before each of its sends has a row in the outbox. An idempotency key
+is stored in the transaction that holds its message.
+
 The messages of a burst are counted in memory. If several gateways share the records, what this one knows may be too
 low, so a message that it could send is counted in the records as well.
 """
@@ -20,26 +24,28 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import InvalidRequest, NotAPicture, RecordChanged, WxError
+from webwx.errors import RecordChanged, UnknownContact, WxError
 from webwx.gateway.notify.digest import Burst, Collected, digest
-from webwx.gateway.notify.message import OutgoingMessage, with_age
+from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
+from webwx.gateway.notify.notification import AttachedFile
 from webwx.gateway.notify.receiver import StoredMessage
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
-from webwx.gateway.port import MediaContent
+from webwx.gateway.port import Content, MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sent_times import SentTimes
 from webwx.model.contacts import FILEHELPER
+from webwx.protocol.codes import MAX_IMAGE
 from webwx.representations.sends import MediaKind
 from webwx.storage.atomic_write import write_private
+from webwx.storage.base import RecordChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from webwx.gateway.notify.notification import AttachedFile
     from webwx.gateway.port import AccountPort, GatewayPort
     from webwx.gateway.receivers import Receivers, StoredReceiver
-    from webwx.storage.base import RecordStore
+    from webwx.storage.base import RecordStore, StoredRecord
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -48,12 +54,14 @@ MOST_HELD = 500
 REMEMBERED_SECONDS = 7 * 24 * 3600.0
 """Seconds for which the idempotency key of a held message is remembered after the message was sent."""
 
-_HELD, _DONE = "held", "notified"
-"""Kinds of records: a held message, and the key of one that was sent."""
+_HELD, _DIGEST, _KEY = "held", "held.digest", "notified"
+"""Kinds of records: a held message, the digest of a receiver that is being sent, and an idempotency key."""
 _LOOK_EVERY = 1.0
 """Seconds between two looks at what other gateways have stored."""
 _RETRY = 30.0
 """Seconds until held messages are tried again."""
+_FORGET_EVERY = 3600.0
+"""Seconds between two looks for old idempotency keys."""
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 """First bytes of the picture formats that a phone shows."""
 
@@ -88,6 +96,30 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
         return f"HeldMessage({self.id})"
 
 
+class OpenDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """A digest that is being sent: the body of a record, which is the same in each attempt."""
+
+    key: str
+    """Beginning of the keys of its sends."""
+    to: str | int
+    """Recipient."""
+    text: str
+    whole: str = ""
+    """The whole text, which is sent as a file, if `text` is shortened."""
+    messages: tuple[str, ...]
+    """Ids of its messages."""
+
+    def __repr__(self) -> str:
+        return f"OpenDigest({len(self.messages)} messages)"
+
+
+class UsedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An idempotency key of a request: the body of a record."""
+
+    is_stored: bool = True
+    """Whether the message is held or in the outbox; otherwise an attempt to store it in the outbox has begun."""
+
+
 class NotificationQueue:
     """
     Accepts the messages of all receivers, and stores each in the outbox of its account.
@@ -117,6 +149,8 @@ class NotificationQueue:
         self._sent_times = SentTimes(records, clock)
         self._bursts: dict[str, Burst[HeldMessage]] = {}
         self._last_number = 0
+        self._forget_at = 0.0
+        """Time at which old keys are deleted next."""
         self._added: set[str] = set()
         """Ids of the messages that were held here since the stored ones were read."""
         self._wake = asyncio.Event()
@@ -144,7 +178,7 @@ class NotificationQueue:
     async def start(self) -> None:
         """Read the held messages of an earlier process, and begin to send them."""
         await self._load()
-        await self._forget_old_keys()
+        await self._forget_old()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
 
@@ -178,7 +212,7 @@ class NotificationQueue:
             self._wake.clear()
             try:
                 await self.flush()
-            except WxError as error:  # such as a full disk; the messages stay held
+            except (WxError, GatewayProblem) as error:  # such as a full disk; the messages stay held
                 _log.warning("Held notifications cannot be sent now (%s).", type(error).__name__)
             pause = await self._pause()
             with contextlib.suppress(TimeoutError):
@@ -198,10 +232,16 @@ class NotificationQueue:
         wait = min(due) - self._clock()
         return wait if wait > 0 else _RETRY
 
-    async def _forget_old_keys(self) -> None:
-        for record in await self._records.find(_DONE):
-            if self._clock() - record.changed_at > REMEMBERED_SECONDS:
-                await self._records.delete(_DONE, record.id)
+    async def _forget_old(self) -> None:
+        """Delete the keys of messages that were sent long ago, and times that no longer matter."""
+        now = self._clock()
+        if now < self._forget_at:
+            return
+        self._forget_at = now + _FORGET_EVERY
+        held = {each.key for messages in self._held().values() for each in messages}
+        for record in await self._records.find(_KEY):
+            if now - record.changed_at > REMEMBERED_SECONDS and record.id not in held:
+                await self._records.delete(_KEY, record.id)
         await self._sent_times.forget_old()
 
     def _burst(self, receiver: str) -> Burst[HeldMessage]:
@@ -226,21 +266,53 @@ class NotificationQueue:
         hashed = hashlib.sha256(f"{receiver.id}/{key}".encode()).hexdigest() if key else ""
         number = self._next_number(now)
         # The number is the time, so the records are in the order of arrival; another gateway may use the same one.
+        message = _without_empty_files(message)
         held = HeldMessage(id=f"{number:015d}-{secrets.token_hex(4)}", at=now, text=message.text, key=hashed)
-        stored = StoredMessage(int(hashed[:12], 16) if hashed else number, now)
-        if hashed and await self._is_known(receiver, hashed):
-            return stored
+        is_stored = False
+        while not is_stored:
+            record = await self._records.get(_KEY, hashed) if hashed else None
+            is_stored = await self._store(receiver, message, held, record)
+        return StoredMessage(int(hashed[:12], 16) if hashed else number, now)
+
+    async def _store(
+        self, receiver: StoredReceiver, message: OutgoingMessage, held: HeldMessage, record: StoredRecord | None
+    ) -> bool:
+        """Store a message, unless its key is known; return False if its key was stored by another request meanwhile."""
+        if record is not None and msgspec.json.decode(record.body, type=UsedKey).is_stored:
+            return True
         account = self._port.account(receiver.account)
+        if record is not None:
+            await self._store_at_once(account, receiver, held, record.version)
+            return True
         is_online = await is_account_online(account)
         if not (is_online or receiver.holds):
             raise Refusal(RefusalReason.OFFLINE, retry_after=60)
-        if is_online and not message.files and await self._may_send(receiver, held):
-            await _enqueue(account, receiver, message.text, hashed)
-            return stored
-        if self.waiting(receiver.id) >= MOST_HELD:
-            raise Refusal(RefusalReason.RATE_LIMITED, "Too many messages wait for this receiver.", retry_after=60)
-        await self._hold(receiver, message, held)
-        return stored
+        try:
+            if is_online and not message.files and await self._may_send(receiver, held):
+                version = 0
+                if held.key:
+                    version = (await self._put_key(held.key, UsedKey(is_stored=False), 0)).version
+                await self._store_at_once(account, receiver, held, version)
+                return True
+            if self.waiting(receiver.id) >= MOST_HELD:
+                raise Refusal(RefusalReason.RATE_LIMITED, "Too many messages wait for this receiver.", retry_after=60)
+            await self._hold(receiver, message, held)
+        except RecordChanged:
+            return False
+        return True
+
+    async def _store_at_once(
+        self, account: AccountPort, receiver: StoredReceiver, message: HeldMessage, version: int
+    ) -> None:
+        """Store a text in the outbox, and then that its key is done."""
+        key = f"receiver-{message.key[:32]}" if message.key else ""
+        await _store_send(account, receiver.to, TextContent(text=message.text), key)
+        if message.key:
+            with contextlib.suppress(RecordChanged):  # another request with the same key has done it
+                await self._put_key(message.key, UsedKey(), version)
+
+    async def _put_key(self, key: str, value: UsedKey, version: int) -> StoredRecord:
+        return await self._records.put(_KEY, key, msgspec.json.encode(value), version=version, time=self._clock())
 
     async def _may_send(self, receiver: StoredReceiver, message: HeldMessage) -> bool:
         """Return whether a message is sent by itself now; if so, it is counted."""
@@ -260,21 +332,32 @@ class NotificationQueue:
         self._last_number = max(self._last_number + 1, int(now * 1000))
         return self._last_number
 
-    async def _is_known(self, receiver: StoredReceiver, hashed: str) -> bool:
-        if any(each.key == hashed for each in self._burst(receiver.id).collected):
-            return True
-        return await self._records.get(_DONE, hashed) is not None
-
     async def _hold(self, receiver: StoredReceiver, message: OutgoingMessage, held: HeldMessage) -> None:
+        """
+        Store a message and its key, to be sent later.
+
+        Raises:
+            RecordChanged: Another request has stored the key.
+        """
         files = [await self._write(file) for file in message.files]
         held = msgspec.structs.replace(held, files=tuple(files))
-        await self._records.put(
-            _HELD, _record_id(receiver.id, held), msgspec.json.encode(held), version=0, time=self._clock()
-        )
+        changes = [_change(_HELD, _record_id(receiver.id, held), 0, held)]
+        if held.key:
+            changes.append(_change(_KEY, held.key, 0, UsedKey()))
+        try:
+            await self._records.change(changes, time=self._clock())
+        except RecordChanged:
+            self._delete_files(files)
+            raise
         burst = self._burst(receiver.id)
-        self._bursts[receiver.id] = Burst(sent=burst.sent, collected=(*burst.collected, held))
+        if held.id not in {each.id for each in burst.collected}:
+            self._bursts[receiver.id] = Burst(sent=burst.sent, collected=(*burst.collected, held))
         self._added.add(held.id)
         self._wake.set()
+
+    def _delete_files(self, files: Sequence[HeldFile]) -> None:
+        for file in files:
+            (self.folder / file.path).unlink(missing_ok=True)
 
     async def _write(self, file: AttachedFile) -> HeldFile:
         path = secrets.token_hex(16)
@@ -289,13 +372,17 @@ class NotificationQueue:
         async with self._flushing:
             if self._port.is_shared:
                 await self._load()
+            await self._forget_old()
             owned = await self._port.list_owned()
             for receiver_id in list(self._bursts):
-                receiver = await self._receivers.get(receiver_id)
-                if receiver is None:
-                    await self._drop(receiver_id)
-                elif receiver.account in owned:
-                    await self._flush_receiver(receiver)
+                try:
+                    receiver = await self._receivers.get(receiver_id)
+                    if receiver is None:
+                        await self._drop(receiver_id)
+                    elif receiver.account in owned:
+                        await self._flush_receiver(receiver)
+                except (WxError, GatewayProblem, OSError) as error:  # the messages stay held, and are tried again
+                    _log.warning("Held notifications cannot be sent now (%s).", type(error).__name__)
 
     async def _flush_receiver(self, receiver: StoredReceiver) -> None:
         now = self._clock()
@@ -311,54 +398,56 @@ class NotificationQueue:
             return
         if not await is_account_online(account):
             return
-        zone = receiver.tzinfo
-        message = digest(
-            [Collected(OutgoingMessage(each.text or "[file]"), each.at) for each in folded], receiver.rule, zone
-        )
-        text = with_age(message, folded[0].at, now, zone).text if any(each.text for each in folded) else ""
-        batch = hashlib.sha256(_record_id(receiver.id, folded[0]).encode()).hexdigest()
-        if text:
-            await _enqueue(account, receiver, text, batch)
-        whole = [file for file in message.files if file.name == "message.txt"]
-        files = [*(await asyncio.gather(*map(self._write, whole))), *(file for each in folded for file in each.files)]
-        await self._send_files(account, receiver, files, batch)
-        await self._finish(receiver, folded)
+        record = await self._records.get(_DIGEST, receiver.id)
+        if record is None:
+            body = msgspec.json.encode(_open_digest(receiver, folded, now))
+            record = await self._records.put(_DIGEST, receiver.id, body, version=0, time=now)
+        opened = msgspec.json.decode(record.body, type=OpenDigest)
+        messages = [each for each in folded if each.id in opened.messages]
+        await self._store_sends(account, opened, messages)
+        await self._finish(receiver, messages, record)
         sent = next_burst.sent
         if self._port.is_shared:
             sent = await self._sent_times.count_digest(receiver.id, receiver.rule, now)
-        collected = self._burst(receiver.id).collected[len(folded) :]
+        collected = tuple(each for each in self._burst(receiver.id).collected if each.id not in opened.messages)
         self._bursts[receiver.id] = Burst(sent=sent, collected=collected)
 
-    async def _send_files(
-        self, account: AccountPort, receiver: StoredReceiver, files: Sequence[HeldFile], batch: str
-    ) -> None:
-        for number, file in enumerate(files):
-            key = f"receiver-{batch[:32]}-{number}"
-            try:
-                await self._send_file(account, receiver, file, key)
-            except InvalidRequest as error:  # such as an empty file; the text has arrived
-                _log.warning("A file of a notification cannot be sent (%s).", type(error).__name__)
+    async def _store_sends(self, account: AccountPort, opened: OpenDigest, messages: Sequence[HeldMessage]) -> None:
+        """Store the text and the files of a digest in the outbox; a send that is there already is not repeated."""
+        if opened.text:
+            await _store_send(account, opened.to, TextContent(text=opened.text), opened.key)
+        if opened.whole:
+            whole = await self._write(AttachedFile(name=WHOLE_TEXT, content=opened.whole.encode()))
+            await self._store_file(account, opened.to, whole, f"{opened.key}-whole")
+            self._delete_files([whole])
+        for file in (file for each in messages for file in each.files):
+            await self._store_file(account, opened.to, file, f"receiver-{file.path}")
 
-    async def _send_file(self, account: AccountPort, receiver: StoredReceiver, file: HeldFile, key: str) -> None:
+    async def _store_file(self, account: AccountPort, to: str | int, file: HeldFile, key: str) -> None:
         path = self.folder / file.path
         if file.content:  # another machine may have stored it
             await asyncio.to_thread(write_private, path, file.content)
-        try:
-            await account.send(receiver.to, MediaContent(kind=file.kind, path=path, name=file.name), key=key)
-        except NotAPicture:
-            await account.send(receiver.to, MediaContent(kind="file", path=path, name=file.name), key=key)
-        except GatewayProblem as problem:
-            if problem.code != "key-reused":
-                raise
+        await _store_send(account, to, MediaContent(kind=file.kind, path=path, name=file.name), key)
 
-    async def _finish(self, receiver: StoredReceiver, folded: Sequence[HeldMessage]) -> None:
-        for each in folded:
-            if each.key:
-                with contextlib.suppress(RecordChanged):  # it is there already
-                    await self._records.put(_DONE, each.key, b"{}", version=0, time=self._clock())
-            await self._records.delete(_HELD, _record_id(receiver.id, each))
-            for file in each.files:
-                (self.folder / file.path).unlink(missing_ok=True)
+    async def _finish(self, receiver: StoredReceiver, messages: Sequence[HeldMessage], opened: StoredRecord) -> None:
+        """Delete the messages of a digest whose sends are in the outbox, and remember their keys from now on."""
+        keys = [await self._records.get(_KEY, each.key) for each in messages if each.key]
+        await self._records.change(
+            [
+                RecordChange(kind=_DIGEST, id=opened.id, version=opened.version, body=None),
+                *(
+                    RecordChange(kind=_HELD, id=_record_id(receiver.id, each), version=1, body=None)
+                    for each in messages
+                ),
+                *(
+                    RecordChange(kind=_KEY, id=key.id, version=key.version, body=key.body)
+                    for key in keys if key is not None
+                ),
+            ],
+            time=self._clock(),
+        )  # fmt: skip
+        for each in messages:
+            self._delete_files(each.files)
 
     async def _drop(self, receiver_id: str) -> None:
         """Delete the held messages of a receiver that was deleted, and its times."""
@@ -366,8 +455,8 @@ class NotificationQueue:
             await self._sent_times.forget(receiver_id)
         for each in self._bursts.pop(receiver_id).collected:
             await self._records.delete(_HELD, _record_id(receiver_id, each))
-            for file in each.files:
-                (self.folder / file.path).unlink(missing_ok=True)
+            self._delete_files(each.files)
+        await self._records.delete(_DIGEST, receiver_id)
 
 
 async def is_account_online(account: AccountPort) -> bool:
@@ -375,18 +464,61 @@ async def is_account_online(account: AccountPort) -> bool:
     return (await account.status()).state == "online"
 
 
-async def _enqueue(account: AccountPort, receiver: StoredReceiver, text: str, key: str) -> None:
-    """Store a text in the outbox; a key that is there already means that an earlier attempt has stored it."""
+async def _store_send(account: AccountPort, to: str | int, content: Content, key: str) -> None:
+    """
+    Store a send in the outbox, unless an earlier attempt has stored it.
+
+    The key is of this send alone. If the recipient is unknown, the send goes to File Transfer Helper.
+    """
+    stored = await account.find_send(key=key) if key else None
+    if stored is not None and stored.state != "queued":
+        return
+    to = FILEHELPER if stored is not None and stored.chat == FILEHELPER else to
     try:
-        await account.enqueue(receiver.to, text, key=f"receiver-{key[:32]}" if key else "")
+        await _enqueue(account, to, content, key)
+    except UnknownContact as error:
+        if to == FILEHELPER:
+            raise
+        _log.warning("The recipient of a receiver is unknown (%s).", type(error).__name__)
+        await _enqueue(account, FILEHELPER, content, f"{key}-helper" if stored is not None else key)
+
+
+async def _enqueue(account: AccountPort, to: str | int, content: Content, key: str) -> None:
+    try:
+        if isinstance(content, TextContent):
+            await account.enqueue(to, content.text, key=key)
+        else:
+            await account.enqueue_file(to, content, key=key)
     except GatewayProblem as problem:
-        if problem.code != "key-reused":
+        if problem.code != "key-reused":  # another request with the same key has just stored the send
             raise
-    except InvalidRequest as error:
-        if receiver.to == FILEHELPER:
-            raise
-        _log.warning("The recipient of receiver %s is unknown (%s).", receiver.id, type(error).__name__)
-        await account.enqueue(FILEHELPER, text, key=f"receiver-{key[:32]}" if key else "")
+
+
+def _open_digest(receiver: StoredReceiver, messages: Sequence[HeldMessage], now: float) -> OpenDigest:
+    """Return the digest of held messages."""
+    text, whole = "", ""
+    if any(each.text for each in messages):
+        collected = [Collected(OutgoingMessage(each.text or "[file]"), each.at) for each in messages]
+        message = with_age(digest(collected, receiver.rule, receiver.tzinfo), messages[0].at, now, receiver.tzinfo)
+        text = message.text
+        whole = "".join(file.content.decode() for file in message.files if file.name == WHOLE_TEXT)
+    return OpenDigest(
+        key=f"receiver-{secrets.token_hex(16)}", to=receiver.to, text=text, whole=whole,
+        messages=tuple(each.id for each in messages),
+    )  # fmt: skip
+
+
+def _without_empty_files(message: OutgoingMessage) -> OutgoingMessage:
+    """Return a message without files that cannot be sent, because they are empty; its text names them."""
+    empty = [f"[{_safe_name(file.name)} is empty]" for file in message.files if not file.content]
+    if not empty:
+        return message
+    lines = [line for line in (message.text, *empty) if line]
+    return OutgoingMessage("\n".join(lines), tuple(file for file in message.files if file.content))
+
+
+def _change(kind: str, record_id: str, version: int, body: msgspec.Struct) -> RecordChange:
+    return RecordChange(kind=kind, id=record_id, version=version, body=msgspec.json.encode(body))
 
 
 def _record_id(receiver: str, message: HeldMessage) -> str:
@@ -402,4 +534,5 @@ def _safe_name(name: str) -> str:
 
 def _kind_of(file: AttachedFile) -> MediaKind:
     """Return how to send a file: clients often send a picture without its media type."""
-    return "image" if file.content.startswith(_PICTURES) else "file"
+    is_picture = file.content.startswith(_PICTURES) and len(file.content) <= MAX_IMAGE
+    return "image" if is_picture else "file"

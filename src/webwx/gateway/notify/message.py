@@ -17,6 +17,8 @@ LONGEST_TEXT = 16_000
 """Maximum number of characters of a text that is sent whole."""
 SHORTENED_TEXT = 15_800
 """Number of characters of a longer text that are sent."""
+WHOLE_TEXT = "message.txt"
+"""Name of the file that has the whole of a longer text."""
 LATE_SECONDS = 120
 """Seconds in the queue after which a message shows its age."""
 
@@ -45,7 +47,7 @@ def shorten(message: OutgoingMessage) -> OutgoingMessage:
     """Cut a text that is too long, and add the whole text as a file."""
     if len(message.text) <= LONGEST_TEXT:
         return message
-    whole = AttachedFile(name="message.txt", content=message.text.encode(), media_type="text/plain")
+    whole = AttachedFile(name=WHOLE_TEXT, content=message.text.encode(), media_type="text/plain")
     return OutgoingMessage(f"{message.text[:SHORTENED_TEXT]}…", (whole, *message.files))
 
 
