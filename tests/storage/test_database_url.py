@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from webwx.errors import InvalidSettings
-from webwx.storage.database_url import check_database_url, describe_database, has_password, split_servers
+from webwx.storage.database_url import (
+    check_database_url,
+    describe_database,
+    has_password,
+    split_search_path,
+    split_servers,
+)
 from webwx.storage.open import open_journal, open_records, open_storage
 
 SECRET = "Gx7pQ2"
@@ -67,3 +73,15 @@ def test_the_address_of_an_unknown_engine_is_not_repeated() -> None:
         with pytest.raises(InvalidSettings, match="mysql://") as refused:
             opened(url)
         assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "without", "path"),
+    [
+        ("postgresql://me@db/wx", "postgresql://me@db/wx", None),
+        ("postgresql://me@db/wx?search_path=a%2Cb", "postgresql://me@db/wx", "a,b"),
+        ("postgresql://@/wx?host=/x&search_path=a&sslmode=disable", "postgresql://@/wx?host=/x&sslmode=disable", "a"),
+    ],
+)
+def test_the_search_path_is_separated_from_a_url(url: str, without: str, path: str | None) -> None:
+    assert split_search_path(url) == (without, path)

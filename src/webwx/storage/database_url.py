@@ -54,6 +54,17 @@ def split_servers(url: str) -> list[str]:
     return [f"{before}{host}{after}" for host in hosts.split(",")]
 
 
+def split_search_path(url: str) -> tuple[str, str | None]:
+    """Return a valid URL without its parameter `search_path`, and the value of that; None if it has none."""
+    before, separator, query = url.partition("?")
+    parameters = query.split("&") if separator else []
+    paths = [each for each in parameters if each.partition("=")[0] == "search_path"]
+    if not paths:
+        return url, None
+    rest = "&".join(each for each in parameters if each not in paths)
+    return (f"{before}?{rest}" if rest else before), parse_qs(paths[-1], keep_blank_values=True)["search_path"][0]
+
+
 def _split_at_hosts(url: str) -> tuple[str, str, str]:
     """Return the text before the list of hosts, the list, and the text after it."""
     netloc = urlsplit(url).netloc

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncpg
 import msgspec
 
+from webwx.errors import StorageError
 from webwx.storage.database_url import check_database_url
+from webwx.storage.postgres.database import SETTINGS, open_connection
 from webwx.storage.postgres.schema import MIN_SERVER, VERSION
 
 _TIMEOUT = 10.0
 """Seconds until the database counts as unreachable."""
+
+_SHARED_SESSIONS = "a pooler before it shares its sessions; set it to session mode"
 
 
 class DatabaseCheckup(msgspec.Struct, frozen=True, kw_only=True):
     """What was found."""
 
     problem: str = ""
-    """Why there is no connection: a code of PostgreSQL, or the type of the error; never its text."""
+    """Why there is no connection: a code of PostgreSQL, the type of the error, or a pooler; never an error's text."""
     server: str = ""
     """Version of PostgreSQL."""
     is_supported: bool = False
@@ -42,7 +46,9 @@ async def check_up(url: str) -> DatabaseCheckup:
     """
     check_database_url(url)
     try:
-        connection = await asyncpg.connect(url, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+        connection = await open_connection(url, SETTINGS, _TIMEOUT)
+    except StorageError:
+        return DatabaseCheckup(problem=_SHARED_SESSIONS)
     except asyncpg.PostgresError as error:
         return DatabaseCheckup(problem=f"{type(error).__name__}, {error.sqlstate}")
     except (asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:

@@ -21,14 +21,16 @@ import threading
 import time
 import weakref
 from functools import partial
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
 from webwx.errors import StorageError
 from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
-from webwx.storage.database_url import check_database_url, describe_database, split_servers
+from webwx.storage.database_url import check_database_url, describe_database, split_search_path, split_servers
 from webwx.storage.postgres.loop_calls import LoopCalls
+from webwx.storage.postgres.pooler import SHARED_SESSIONS, is_pooled, share_sessions
 from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
 
@@ -61,6 +63,7 @@ _FIRST_EPOCH = 1
 """Epoch of an account that was never taken over."""
 
 SETTINGS = {
+    "application_name": "webwx",
     "default_transaction_isolation": "read committed",
     # The statements are prepared once for arrays of any length; planning each execution takes half of its time.
     "plan_cache_mode": "force_generic_plan",
@@ -123,6 +126,8 @@ class PostgresDatabase:
             **SETTINGS,
             "application_name": application_of(None if member is None else member.worker),
         }
+        self._shares_sessions = False
+        """Whether a pooler was found to share sessions of the server between connections."""
         self._place = describe_database(url)
         self._fence = None if member is None else member.fence
         self._epochs: dict[int, int] = {}
@@ -293,9 +298,19 @@ class PostgresDatabase:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             with contextlib.suppress(StorageError, *OF_DRIVER, OSError):
+                await self._check_sessions()
                 await self.locks.renew()
                 if self._watch is not None:
                     await self._watch()
+
+    async def _check_sessions(self) -> None:
+        """Check again that a pooler shares no session: its mode may change, and a busy one is not always detected."""
+
+        async def check(one: Connection) -> bool:
+            return await is_pooled(one) and await self._borrow(lambda other: share_sessions(one, other))
+
+        if self._idle:
+            self._shares_sessions = await self._borrow(check)
 
     def _begin(self, job: Callable[[], Awaitable[T]], then: Callable[[asyncio.Future[T]], object]) -> None:
         def finish(done: asyncio.Future[T]) -> None:
@@ -405,6 +420,12 @@ class PostgresDatabase:
             return await self._with_connection(job)
 
     async def _with_connection(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        if self._shares_sessions:
+            raise StorageError(f"The journal in {self._place} cannot be used: {SHARED_SESSIONS}")
+        return await self._borrow(job)
+
+    async def _borrow(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a job with a connection that no other job uses."""
         async with self._free:
             connection = await self._idle_connection()
             try:
@@ -575,28 +596,60 @@ async def open_connection(url: str, settings: dict[str, str], limit: float) -> C
         url: The URL of the database. If it names several servers, the first one that accepts the session is used.
         settings: Settings of the session.
         limit: Seconds until a statement, or the attempts to connect, are given up.
+
+    Raises:
+        StorageError: A pooler shares sessions of the server between connections.
     """
+    url, search_path = split_search_path(url)
+    name = settings["application_name"]
+    connection = await _connect(url, name, limit)
+    try:
+        if await is_pooled(connection):
+            await _refuse_shared_sessions(connection, await _connect(url, name, limit), url)
+        # A pooler refuses most settings of a new connection, so they are set afterwards.
+        chosen = settings if search_path is None else settings | {"search_path": search_path}
+        await connection.execute(f"SELECT {', '.join(starmap(_setting, chosen.items()))}")
+        # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
+        for kind in ("text", "varchar"):
+            await connection.set_type_codec(
+                kind, schema="pg_catalog", encoder=encode_text, decoder=decode_text, format="binary"
+            )
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+def _setting(name: str, value: str) -> str:
+    """Return an expression that changes a setting of the session."""
+    quoted = value.replace("'", "''")
+    return f"set_config('{name}', '{quoted}', false)"
+
+
+async def _connect(url: str, application: str, limit: float) -> Connection:
+    """Return a new connection without further settings; the arguments are those of `open_connection`."""
     servers = split_servers(url)
     for server in servers:
         try:
             # A server that does not answer must leave time for the next one.
-            connection = await asyncpg.connect(
-                server, timeout=limit / len(servers), command_timeout=limit, server_settings=settings,
-                statement_cache_size=512,
+            return await asyncpg.connect(
+                server, timeout=limit / len(servers), command_timeout=limit,
+                server_settings={"application_name": application}, statement_cache_size=512,
             )  # fmt: skip
-            break
         except asyncpg.TargetServerAttributeNotMatched:
             failure: Exception = ConnectionError(errno.ECONNREFUSED, "no server is as target_session_attrs requires")
         except (OSError, asyncpg.CannotConnectNowError) as error:
             failure = error
-    else:
-        raise failure
-    # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
-    for kind in ("text", "varchar"):
-        await connection.set_type_codec(
-            kind, schema="pg_catalog", encoder=encode_text, decoder=decode_text, format="binary"
-        )
-    return connection
+    raise failure
+
+
+async def _refuse_shared_sessions(connection: Connection, other: Connection, url: str) -> None:
+    """Raise an error if a pooler shares sessions between the connections; close the other one."""
+    try:
+        if await share_sessions(connection, other):
+            raise StorageError(f"The journal in {describe_database(url)} cannot be used: {SHARED_SESSIONS}")
+    finally:
+        await disconnect(other)
 
 
 @contextlib.asynccontextmanager
