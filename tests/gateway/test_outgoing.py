@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.errors import ConnectFailed, Timeout, TransportError
-from webwx.gateway.outgoing import MAX_ANSWER, OutgoingClient
+from webwx.gateway.outgoing import MAX_ANSWER, OutgoingClient, checked_socket
 from webwx.gateway.outgoing_addresses import AddressRefused
 
 if TYPE_CHECKING:
@@ -74,6 +75,46 @@ async def test_a_name_with_a_private_address_is_refused_before_a_connection(serv
         with pytest.raises(AddressRefused, match="private network"):
             await client.post(f"http://rebinding.example:{server.port}/", b"", {})
     assert not server.requests
+
+
+@pytest.mark.parametrize(
+    "host", ["①②⑦.0.0.1", "127。0。0。1", "127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "127.1"]
+)
+async def test_no_spelling_of_this_machine_is_connected_to(server: HookServer, host: str) -> None:
+    async with OutgoingClient() as client:
+        url = f"http://{host}:{server.port}/"
+        with pytest.raises(AddressRefused):
+            await client.post(url, b"", {})
+        with pytest.raises(AddressRefused):
+            await anext(client.fetch(url))
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fec0::1", "fe80::1", "::ffff:127.0.0.1"])
+def test_no_socket_is_made_for_an_address_of_this_machine_or_network(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with pytest.raises(OSError, match=r"private network|cannot belong"):
+        checked_socket((family, socket.SOCK_STREAM, 0, "", (address, 80)), allow_private=False)
+
+
+def test_a_socket_is_made_for_a_public_address_and_on_request_for_a_private_one() -> None:
+    for address, allow_private in (("1.1.1.1", False), ("127.0.0.1", True)):
+        made = checked_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 80)), allow_private=allow_private)
+        with made:
+            assert (made.family, made.type) == (socket.AF_INET, socket.SOCK_STREAM)
+
+
+async def test_an_internationalised_name_is_resolved_in_its_ascii_form(server: HookServer) -> None:
+    asked = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    async with OutgoingClient(resolve) as client:
+        answer = await client.post(f"http://bücher.example:{server.port}/", b"", {}, allow_private=True)
+    assert (answer.status, asked) == (200, ["xn--bcher-kva.example"])
+    assert f"Host: xn--bcher-kva.example:{server.port}".encode() in server.requests[0]
 
 
 async def test_a_name_that_changes_its_address_is_resolved_and_checked_for_each_connection(server: HookServer) -> None:

@@ -1,7 +1,7 @@
 """
 HTTP requests that the gateway sends to addresses of users.
 
-A name is resolved once for each connection; every address is checked, and the connection goes to a checked one.
+A name is resolved once for each connection; every address is checked, and again when the socket to it is made.
 Redirects are not followed, no proxy of the environment is used, and an answer is read up to a limit.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 from contextlib import AsyncExitStack
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,12 @@ from webwx.errors import ConnectFailed, Timeout, TlsError, TransportError
 from webwx.gateway.outgoing_addresses import AddressRefused, check_addresses, read_address, read_target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from ipaddress import IPv4Address, IPv6Address
     from types import TracebackType
     from typing import Self
 
+    from aiohttp import AddrInfoType
     from aiohttp.abc import ResolveResult
 
     Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -71,6 +74,22 @@ async def resolve(host: str, port: int) -> list[str]:
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def checked_socket(info: AddrInfoType, *, allow_private: bool) -> socket.socket:
+    """
+    Return a new socket for a connection to an address, whose host was an address or a name.
+
+    Args:
+        info: Family, type, protocol, name and address, as from `getaddrinfo`.
+        allow_private: Whether to allow addresses of this machine and of private networks.
+
+    Raises:
+        OSError: The gateway does not connect to this address.
+    """
+    family, kind, protocol, _, address = info
+    _check([str(address[0])], allow_private=allow_private)
+    return socket.socket(family, kind, protocol)
 
 
 class OutgoingClient:
@@ -154,7 +173,7 @@ class OutgoingClient:
         if session is None:
             connector = aiohttp.TCPConnector(
                 resolver=_CheckedResolver(self._resolve, allow_private=allow_private), use_dns_cache=False,
-                limit=_MOST_CONNECTIONS,
+                socket_factory=partial(checked_socket, allow_private=allow_private), limit=_MOST_CONNECTIONS,
             )  # fmt: skip
             session = self._sessions[allow_private] = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
@@ -179,12 +198,29 @@ def _explained(seconds: float) -> Iterator[None]:
         if isinstance(error.os_error, _RefusedByCheck):
             raise AddressRefused(str(error.os_error)) from None
         raise ConnectFailed(f"The server cannot be reached ({error.os_error.strerror or 'no connection'}).") from None
+    except aiohttp.InvalidURL:  # such as 127.1, which some systems read as an address
+        raise AddressRefused("The host of the URL is not valid.") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise TransportError(f"The server gave no complete answer ({type(error).__name__}).") from None
 
 
 class _RefusedByCheck(OSError):
     """A refusal as an `OSError`, the only kind of error that the connector forwards."""
+
+
+def _check(addresses: Sequence[str], *, allow_private: bool) -> list[IPv4Address | IPv6Address]:
+    """
+    Return the addresses of a host if all of them may be connected to.
+
+    Raises:
+        _RefusedByCheck: One of them may not, or there is none.
+    """
+    read = [address for each in addresses if (address := read_address(each)) is not None]
+    try:
+        check_addresses(read, allow_private=allow_private)
+    except AddressRefused as refusal:
+        raise _RefusedByCheck(str(refusal)) from None
+    return read
 
 
 class _CheckedResolver(AbstractResolver):
@@ -201,11 +237,7 @@ class _CheckedResolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - the connector passes it
     ) -> list[ResolveResult]:
         """Return the checked addresses of a host."""
-        addresses = [address for each in await self._resolve(host, port) if (address := read_address(each)) is not None]
-        try:
-            check_addresses(addresses, allow_private=self._allow_private)
-        except AddressRefused as refusal:
-            raise _RefusedByCheck(str(refusal)) from None
+        addresses = _check(await self._resolve(host, port), allow_private=self._allow_private)
         return [
             {
                 "hostname": host, "host": str(address), "port": port, "proto": 0,
