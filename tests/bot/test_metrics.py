@@ -72,6 +72,7 @@ async def test_events_attempts_and_timers_of_a_bot_are_counted(open_client: Open
     assert value(samples, "webwx_bot_events_in_flight", **labels) == 0
     assert value(samples, "webwx_bot_events_deferred", **labels) == 0
     assert value(samples, "webwx_bot_slow_calls_total", **labels) == 0
+    assert value(samples, "webwx_bot_unknown_sends_total", **labels) == 0
     assert value(samples, "webwx_bot_timers", **labels) == 1
     assert value(samples, "webwx_bot_timer_calls_total", **labels, result="done") == 2
     assert value(samples, "webwx_bot_timer_calls_total", **labels, result="failed") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from webwx.cli.consumers import RECEIVE
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ def test_sends_are_listed_with_their_state(me: Shell) -> None:
     line = me.run("outbox", "--state", "unknown", "--json").line
     assert (line["event"], line["text"], line["state"], line["receipt"]) == ("outgoing", "perhaps", "unknown", None)
     assert [each["text"] for each in me.run("outbox", "--json", "--limit", "1").lines] == ["perhaps"]
+
+
+def test_unknown_send_of_a_bot_is_listed_with_its_event(me: Shell) -> None:
+    assert me.run("receive").code == 0
+    add(me, "unknown", "perhaps", key=f"{RECEIVE}/7/answer/1")
+    add(me, "unknown", "by hand", key="other/7/answer/1")
+    add(me, "sent", "surely", key=f"{RECEIVE}/8/answer/1")
+    shown = me.run("outbox").stdout.splitlines()
+    assert [line.partition("]")[2] for line in shown] == ["", "", "  for event 7"]
 
 
 def test_a_key_sends_once_in_several_processes(me: Shell, sandbox: Sandbox) -> None:

@@ -208,7 +208,7 @@ class TestRecall:
             await client.recall(Receipt(message_id=theirs.id, client_id="1", chat=chat, time=world.now))
         assert not last(world, "me", "ahua").is_recalled
 
-    @pytest.mark.parametrize("message_id", ["1", "", "9007199254740992"])
+    @pytest.mark.parametrize("message_id", ["1", "9007199254740992"])
     async def test_of_an_unknown_message_is_refused(self, log_in: LogIn, world: World, message_id: str) -> None:
         client = await log_in()
 
@@ -264,6 +264,37 @@ class TestTheOutbox:
         await client.recall(send)
 
         assert last(world, "ahua", "xiaoming").is_recalled
+
+    async def test_a_second_recall_succeeds_without_a_request(
+        self, log_in: LogIn, journal: SqliteJournal, world: World, counted: Counted
+    ) -> None:
+        client = await log_in(journal=journal)
+        receipt = await client.send_text("阿华", "a slip")
+        await client.recall(receipt)
+        [send] = await client.list_sends()
+        world.wind(300)
+        for again in (receipt, send):
+            await client.recall(again)
+
+        assert counted.calls.count("webwxrevokemsg") == 1
+
+    async def test_recall_of_a_receipt_without_a_message_id_reads_the_outbox_first(
+        self, log_in: LogIn, journal: SqliteJournal, world: World, counted: Counted
+    ) -> None:
+        client = await log_in(journal=journal)
+        sent = await client.send_text("阿华", "a slip")
+        unknown = msgspec.structs.replace(sent, message_id="")
+        assert (unknown.is_unknown, sent.is_unknown) == (True, False)
+        await client.recall(unknown)
+        assert last(world, "ahua", "xiaoming").is_recalled
+
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendOutcomeUnknown):
+            await client.send_text("阿华", "another slip")
+        [send] = await client.list_sends("unknown")
+        with pytest.raises(InvalidRequest, match="It is unknown whether this message was sent"):
+            await client.recall(msgspec.structs.replace(unknown, client_id=send.client_id))
+        assert counted.calls.count("webwxrevokemsg") == 1
 
     async def test_a_queued_send_cannot_be_recalled(
         self, log_in: LogIn, journal: SqliteJournal, counted: Counted

@@ -34,6 +34,7 @@ from webwx.bot.signatures import check_injectable, check_signature, name_of
 from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
+from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
 from webwx.errors import InvalidRequest, LoggedOut, WxError
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from webwx.bot.conversations import StateKey
     from webwx.bot.dispatch import Middleware
     from webwx.bot.http_handlers import HttpRequest, HttpResponse
+    from webwx.bot.unknown_sends import OnUnknown
     from webwx.client.client import AsyncClient
     from webwx.client.rate_limit import RateLimit
     from webwx.client.state import StateChange
@@ -98,6 +100,9 @@ class Bot(Router, TimerRegistry):
         state_key: The scope of a state: each `chat`, each `person` in each chat, or each text that a function of the
             event returns.
         commands: Prefixes of commands, and the chats in which the bot answers with usage and help.
+        on_unknown: What a send of a handler does if its outcome is unknown, because the answer was lost: `continue`
+            counts it as made and returns a receipt with `is_unknown`; `raise` raises `SendOutcomeUnknown` in every
+            attempt.
         debug: Log one line per event with its handler and why others did not match, and the messages of exceptions.
             These lines contain names and may contain text of a chat; without `debug`, logs contain neither.
 
@@ -128,6 +133,7 @@ class Bot(Router, TimerRegistry):
         replies_per_minute: int = MAX_REPLIES,
         state_key: StateKey = "chat",
         commands: Commands = DEFAULT_COMMANDS,
+        on_unknown: OnUnknown = "continue",
         debug: bool = False,
     ) -> None:
         Router.__init__(self)
@@ -149,6 +155,7 @@ class Bot(Router, TimerRegistry):
             raise ValueError(f"replies_per_minute= cannot be {replies_per_minute}; give 0 for no limit.")
         if state_key not in ("chat", "person") and not callable(state_key):
             raise ValueError(f"state_key= cannot be {state_key!r}; give 'chat', 'person', or a function of an event.")
+        check_on_unknown(on_unknown)
         self.name: str = name
         """Name of the bot's consumer in the journal."""
         self.counts: DeliveryCounts = DeliveryCounts()
@@ -182,6 +189,7 @@ class Bot(Router, TimerRegistry):
         self._threads = threads
         self._replies_per_minute = replies_per_minute
         self._state_key = state_key
+        self._on_unknown = on_unknown
         self._listeners = Listeners()
         self._dispatch: Dispatch | None = None
         """Calls the handlers; None while the bot is not running."""
@@ -361,7 +369,9 @@ class Bot(Router, TimerRegistry):
         self._dispatch = dispatch = Dispatch(
             self.name, client, conversations, self, self._listeners, commands=self.commands, accounts=accounts,
             threads=self._threads, attempts=self._attempts, time_limit=self._time_limit,
-            replies_per_minute=self._replies_per_minute, debug=self.debug,
+            replies_per_minute=self._replies_per_minute,
+            unknown_sends=UnknownSends(self.name, self.counts) if self._on_unknown == "continue" else None,
+            debug=self.debug,
         )  # fmt: skip
         try:
             await login.log_in(self._show_qr, self._on_push)

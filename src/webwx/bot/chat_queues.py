@@ -89,6 +89,8 @@ class DeliveryCounts(msgspec.Struct, kw_only=True):
     """Entries that became dead letters."""
     slow: int = 0
     """Calls of the handler that took longer than 30 s."""
+    unknown_sends: int = 0
+    """Sends whose outcome is unknown, and which count as made."""
     in_flight: int = 0
     """Entries in memory now: being handled, waiting in a queue, or waiting for another attempt."""
     deferred: int = 0

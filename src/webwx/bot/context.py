@@ -3,8 +3,8 @@ The context of a handler: the client's methods for one event, where each send ha
 
 The key consists of the consumer, the event's number, the handler's name in a bot, and the number of sends that this
 call of the handler has made before. So if a handler is called again, after a failure or in another process, its k-th
-send is the same send as before: it returns the first receipt, continues if nothing was sent yet, or raises
-`SendOutcomeUnknown`; it never sends twice.
+send is the same send as before: it returns the first receipt, or continues if nothing was sent yet; it never sends
+twice. A send whose outcome is unknown counts as made, so its receipt has no message id.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -24,6 +25,7 @@ from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.one_shot_timers import OneShotTimers
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.state import ConversationState
+from webwx.bot.unknown_sends import UnknownSends
 from webwx.client.client import AsyncClient
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
@@ -51,6 +53,12 @@ Ask = Callable[[Event, Callable[[], Awaitable[object]], float | None], Awaitable
 """Sends a handler's question by the given function, waits some seconds for the answer, and returns it."""
 
 
+class _Send(Protocol):
+    """A send of the client, which lacks only its key."""
+
+    def __call__(self, *, key: str) -> Awaitable[Receipt]: ...
+
+
 class Context(
     msgspec.Struct, Generic[M], eq=False
 ):  # a struct, because there is one per event and a struct is made in a fourth of the time
@@ -61,7 +69,9 @@ class Context(
     """
 
     client: AsyncClient
-    """The account's client; sends made with it directly have no idempotency key."""
+    """
+    The account's client; sends made with it directly have no idempotency key, and raise `SendOutcomeUnknown`.
+    """
     event: Event
     """The event; an empty `Event` in a timer."""
     key: str
@@ -88,6 +98,8 @@ class Context(
     """The accounts of this process; None outside a bot."""
     _others: dict[str, Context] | None = None
     """Contexts that the method `account` has returned, by the account's name."""
+    _unknown_sends: UnknownSends | None = None
+    """Counts sends with an unknown outcome as made; None: they raise `SendOutcomeUnknown`."""
     _ordinal: int = 0
     """Number of sends and new timers so far."""
 
@@ -146,8 +158,9 @@ class Context(
             client, uin = self._accounts.client_of(name), self.client.account.uin
             # The number of this account tells its event from one of the other account with the same number.
             self._others[name] = Context(
-                client, Event(), f"{uin}/{self.key}", attempt=self.attempt, is_last_attempt=self.is_last_attempt
-            )
+                client, Event(), f"{uin}/{self.key}", attempt=self.attempt, is_last_attempt=self.is_last_attempt,
+                _unknown_sends=self._unknown_sends,
+            )  # fmt: skip
         return self._others[name]
 
     async def reply(self, text: str) -> Receipt:
@@ -234,7 +247,7 @@ class Context(
         Raises: As `AsyncClient.send_text`.
 
         """
-        return await self.client.send_text(to, text, key=await self._next_key(to))
+        return await self._send(to, partial(self.client.send_text, to, text))
 
     async def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
@@ -243,7 +256,7 @@ class Context(
         Raises: As `AsyncClient.send_image`.
 
         """
-        return await self.client.send_image(to, image, name=name, progress=progress, key=await self._next_key(to))
+        return await self._send(to, partial(self.client.send_image, to, image, name=name, progress=progress))
 
     async def send_video(self, to: To, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
@@ -252,7 +265,7 @@ class Context(
         Raises: As `AsyncClient.send_video`.
 
         """
-        return await self.client.send_video(to, video, name=name, progress=progress, key=await self._next_key(to))
+        return await self._send(to, partial(self.client.send_video, to, video, name=name, progress=progress))
 
     async def send_sticker(
         self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None
@@ -263,7 +276,7 @@ class Context(
         Raises: As `AsyncClient.send_sticker`.
 
         """
-        return await self.client.send_sticker(to, sticker, name=name, progress=progress, key=await self._next_key(to))
+        return await self._send(to, partial(self.client.send_sticker, to, sticker, name=name, progress=progress))
 
     async def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
@@ -272,7 +285,7 @@ class Context(
         Raises: As `AsyncClient.send_file`.
 
         """
-        return await self.client.send_file(to, file, name=name, progress=progress, key=await self._next_key(to))
+        return await self._send(to, partial(self.client.send_file, to, file, name=name, progress=progress))
 
     async def forward(self, message: Event, to: To) -> Receipt:
         """
@@ -281,7 +294,7 @@ class Context(
         Raises: As `AsyncClient.forward`.
 
         """
-        return await self.client.forward(message, to, key=await self._next_key(to))
+        return await self._send(to, partial(self.client.forward, message, to))
 
     async def recall(self, receipt: Receipt) -> None:
         """
@@ -452,6 +465,13 @@ class Context(
         if self._timers is None:
             raise ValueError("Only the handlers of a Bot can use one-shot timers.")
         return self._timers
+
+    async def _send(self, to: To, send: _Send) -> Receipt:
+        """Make a send under the next key."""
+        key = await self._next_key(to)
+        if self._unknown_sends is None:
+            return await send(key=key)
+        return await self._unknown_sends.receipt_of(self.client, key, self.event, partial(send, key=key))
 
     async def _next_key(self, to: To) -> str:
         """

@@ -13,12 +13,14 @@ from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts, is_
 from webwx.bot.context import Context
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
+from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
 from webwx.client.state import LoginState
 from webwx.model.events import is_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.unknown_sends import OnUnknown
     from webwx.client.client import AsyncClient
     from webwx.client.delivered import Delivered
     from webwx.model.messages import Event
@@ -38,6 +40,7 @@ async def deliver(
     in_flight: int = MAX_IN_FLIGHT,
     threads: int = THREADS,
     counts: DeliveryCounts | None = None,
+    on_unknown: OnUnknown = "continue",
 ) -> None:
     """
     Call a handler for each event, without end: for events of one chat in their order, for several chats concurrently.
@@ -63,11 +66,16 @@ async def deliver(
         in_flight: Maximum number of events in memory.
         threads: Maximum number of plain functions that run at the same time.
         counts: Counters to use.
+        on_unknown: What a send of the context does if its outcome is unknown; as for `Bot`.
 
     Raises:
         LoggedOut: The login ended.
         AlreadyRunning: Another process is syncing this login, or another part of this one uses the consumer's name.
+        ValueError: `on_unknown` is none of its values.
     """
+    check_on_unknown(on_unknown)
+    counts = counts or DeliveryCounts()
+    unknown_sends = UnknownSends(consumer, counts) if on_unknown == "continue" else None
     loop = asyncio.get_running_loop()
     pool = None if is_asynchronous(handler) else Threads(threads)
     call = cast("AsyncHandler", handler)  # a plain function is called by the pool
@@ -80,7 +88,7 @@ async def deliver(
                 return False
             context = Context(
                 client, event, key=f"{consumer}/{event.number}", attempt=attempt,
-                is_last_attempt=is_last_attempt(delivered.entry, attempt, attempts),
+                is_last_attempt=is_last_attempt(delivered.entry, attempt, attempts), _unknown_sends=unknown_sends,
             )  # fmt: skip
             if pool is None:
                 await call(context, event)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from webwx.bot.router import Handler, Router
     from webwx.bot.running_accounts import RunningAccounts
     from webwx.bot.timers import Timer
+    from webwx.bot.unknown_sends import UnknownSends
     from webwx.client.client import AsyncClient
     from webwx.client.delivered import Delivered
     from webwx.errors import LoggedOut
@@ -85,6 +86,7 @@ class Dispatch:
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled.
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
+        unknown_sends: Counts sends with an unknown outcome as made; None: they raise `SendOutcomeUnknown`.
         debug: Log each event, and the messages of exceptions.
     """
 
@@ -102,6 +104,7 @@ class Dispatch:
         attempts: int,
         time_limit: float | None,
         replies_per_minute: int,
+        unknown_sends: UnknownSends | None = None,
         debug: bool = False,
     ) -> None:
         self._name = name
@@ -130,6 +133,7 @@ class Dispatch:
         """Loops that were detected during a call of a handler and are not reported yet."""
         self._loop_guard = LoopGuard(replies_per_minute, on_loop=self._loops.append)
         self._loop = asyncio.get_running_loop()
+        self._unknown_sends = unknown_sends
         self._is_debug = debug
         self._limits: dict[int, asyncio.Timeout] = {}
         """Time limits of the handlers that run, by the numbers of their events."""
@@ -160,6 +164,7 @@ class Dispatch:
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
             _accounts=self._accounts, _timers=self.one_shot_timers, _conversation=conversation, _ask=self._ask,
+            _unknown_sends=self._unknown_sends,
         )  # fmt: skip
         token = bind(self._name, event)
         try:
@@ -340,7 +345,7 @@ class Dispatch:
         context = Context(
             self._client, event, key=f"{self._name}/timeout/{row.key}/{row.deadline:.3f}", attempt=attempt,
             is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
-            _conversation=conversation,
+            _conversation=conversation, _unknown_sends=self._unknown_sends,
         )  # fmt: skip
         try:
             if (await conversation.row()).deadline != row.deadline:
@@ -364,8 +369,14 @@ class Dispatch:
 
     async def call_timer(self, timer: Timer, key: str) -> None:
         """Call a timer's handler."""
-        context = Context(self._client, Event(), key, _timers=self.one_shot_timers, _accounts=self._accounts)
+        context = self._context_without_event(key)
         await self._call_at_due_time(timer.handler, context)
+
+    def _context_without_event(self, key: str) -> Context:
+        return Context(
+            self._client, Event(), key, _timers=self.one_shot_timers, _accounts=self._accounts,
+            _unknown_sends=self._unknown_sends,
+        )  # fmt: skip
 
     async def call_one_shot(self, handler: OneShotHandler, timer: StoredTimer, chat: ContactId) -> None:
         """Call the handler of a one-shot timer, with its chat; an empty id for a timer without a chat."""
@@ -373,7 +384,7 @@ class Dispatch:
         context = Context(
             self._client, Event(), key=f"{self._name}/timer/{timer.number}", attempt=attempt,
             is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
-            _timer_chat=chat,
+            _timer_chat=chat, _unknown_sends=self._unknown_sends,
         )  # fmt: skip
         await self._call_at_due_time(handler, context, timer.data)
 
@@ -401,7 +412,7 @@ class Dispatch:
             raise LookupError(f"The bot {self._name!r} has no handler for {request.method} {request.path}.")
         handler, plan = found
         key = f"{self._name}/http/{handler.name}/{request.key}"
-        context = Context(self._client, Event(), key, _timers=self.one_shot_timers, _accounts=self._accounts)
+        context = self._context_without_event(key)
         result: object = None
         try:
             async with asyncio.timeout(self._time_limit), CallScope(context) as scope:
@@ -431,7 +442,8 @@ class Dispatch:
         event = msgspec.structs.replace(loop, number=number)
         conversation = self._conversations.begin(event)
         context = Context(
-            self._client, event, key=f"{self._name}/{number}/loop", _accounts=self._accounts, _conversation=conversation
+            self._client, event, key=f"{self._name}/{number}/loop", _accounts=self._accounts,
+            _conversation=conversation, _unknown_sends=self._unknown_sends,
         )  # fmt: skip
 
         async def call() -> None:

@@ -148,6 +148,9 @@ class Metrics:
         events = self._counter("webwx_bot_events", "Events that are done with.", labels=(*labels, "result"))
         failures = self._counter("webwx_bot_failed_attempts", "Attempts at events that have failed.", labels=labels)
         slow = self._counter("webwx_bot_slow_calls", "Calls of handlers that took longer than 30 s.", labels=labels)
+        unknown = self._counter(
+            "webwx_bot_unknown_sends", "Sends with an unknown outcome, which count as made.", labels=labels
+        )
         in_flight = self._gauge("webwx_bot_events_in_flight", "Events in memory, handled or waiting.", labels=labels)
         deferred = self._gauge("webwx_bot_events_deferred", "Events that wait for a slow chat.", labels=labels)
         timers = self._gauge("webwx_bot_timers", "Timers that are due again and again.", labels=labels)
@@ -158,12 +161,13 @@ class Metrics:
             events.add_metric((*values, "dead"), counts.dead)
             failures.add_metric(values, counts.failed)
             slow.add_metric(values, counts.slow)
+            unknown.add_metric(values, counts.unknown_sends)
             in_flight.add_metric(values, counts.in_flight)
             deferred.add_metric(values, counts.deferred)
             timers.add_metric(values, len(bot.timers))
             calls.add_metric((*values, "done"), bot.timer_counts.done)
             calls.add_metric((*values, "failed"), bot.timer_counts.failed)
-        yield from (events, failures, slow, in_flight, deferred, timers, calls)
+        yield from (events, failures, slow, unknown, in_flight, deferred, timers, calls)
 
     def _collect_accounts(self) -> Iterator[Metric]:
         state = self._gauge("webwx_account_state", "1 for the state of the login.", labels=("account", "state"))

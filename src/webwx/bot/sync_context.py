@@ -53,7 +53,7 @@ class SyncContext(Generic[M]):
 
     @property
     def client(self) -> AsyncClient:
-        """The account's client; sends made with it directly have no idempotency key."""
+        """The account's client; sends made with it directly have no idempotency key, and raise `SendOutcomeUnknown`."""
         return self._context.client
 
     @property

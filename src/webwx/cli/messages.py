@@ -207,8 +207,6 @@ async def _receipt_of(client: AsyncClient, which: str) -> Receipt:
         found = await client.find_send(number=int(number))
     if found is None:
         raise BadInput(f"The outbox has no send {which!r}; 'webwx outbox' lists its sends.")
-    if found.state == "recalled":
-        raise BadInput(f"Send {found.number} is already recalled.")
     if found.receipt is None:
         raise BadInput(f"Send {found.number} may not have been sent, so it cannot be recalled.")
     return found.receipt

@@ -47,7 +47,8 @@ def outbox(ctx: click.Context, state: State | None, limit: int) -> None:
 
     A send is stored before it leaves. 'queued' means not sent yet, or refused as too frequent; 'failed' means refused.
     'unknown' means that the outcome is not known: check the chat, and send again if the message is not there. The state
-    becomes 'sent' when the message comes back through 'webwx listen'.
+    becomes 'sent' when the message comes back through 'webwx listen'. For an unknown send of a bot the number of the
+    event follows, as 'webwx history' shows it: the bot treats the send as made, so an answer may be missing.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(_list_sends, state=state, limit=limit)
@@ -58,10 +59,16 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
     async with session.reading() as client:
         sends = await client.list_sends(*([state] if state else []), limit=limit)
         people = await client.find_people({send.chat for send in sends})
+        has_unknown = any(send.state == "unknown" and send.key for send in sends)
+        consumers = [each.name for each in await client.list_consumers()] if has_unknown else []
         for send in sends:
             when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
             line = f"{send.number:>6}  {when}  {send.state:8}  to {name_of(people, send.chat)}: {_content(send)}"
-            session.output.line(f"{line}  [{send.key}]" if send.key else line, send)
+            if send.key:
+                line += f"  [{send.key}]"
+            if send.state == "unknown" and (event := _event_of(send.key, consumers)):
+                line += f"  for event {event}"
+            session.output.line(line, send)
     if not sends:
         session.output.remark("No send found.")
 
@@ -101,6 +108,15 @@ async def forget(session: Session, number: int) -> None:
 def describe_send(send: Outgoing) -> str:
     """Describe a send in a few words, with its state unless it is 'sent'."""
     return _content(send) if send.state == "sent" else f"{_content(send)} [{STATES[send.state]}]"
+
+
+def _event_of(key: str, consumers: list[str]) -> str:
+    """Return the number of the event for which a bot made a send, from its key; empty for any other key."""
+    for name in consumers:
+        number = key.removeprefix(f"{name}/").partition("/")[0]
+        if key.startswith(f"{name}/") and number.isdecimal():
+            return number
+    return ""
 
 
 def _content(send: Outgoing) -> str:

@@ -721,14 +721,16 @@ class AsyncClient:
         Recall a message that this account sent.
 
         The other person sees a notice of the recall without the content. The platform allows this for two minutes;
-        check `receipt.can_recall(now)` first to avoid an exception.
+        check `receipt.can_recall(now)` first to avoid an exception. With a journal, a second recall of a message
+        succeeds without a request.
 
         Args:
             sent: The receipt that `send_…`, `reply` or `forward` returned, in any process; or the send as in the result
                 of `list_sends` or `find_send`.
 
         Raises:
-            InvalidRequest: The message was not sent, or its outcome is unknown.
+            InvalidRequest: The message was not sent, or its outcome is still unknown; the outbox is read for a receipt
+                with `is_unknown`.
             RecallExpired: The two minutes are over. The message stays.
             StaleContact: The message is of an earlier login, and its chat has no certain match. The message stays.
             RecallRefused: The message is not of this account, or the platform does not know it. The message stays.

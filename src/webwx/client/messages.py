@@ -90,7 +90,11 @@ class Messages:
     async def recall(self, sent: Receipt | Outgoing) -> None:
         """Recall a message that this account sent."""
         await self._session.require_login()
-        receipt = sent if isinstance(sent, Receipt) else sent.receipt
+        stored = await self._sender.stored(sent.client_id)
+        if stored is not None and stored.state == "recalled":
+            return
+        receipt = sent if isinstance(sent, Receipt) and not sent.is_unknown else None
+        receipt = receipt or (stored.receipt if stored is not None else None)
         if receipt is None:
             raise InvalidRequest("It is unknown whether this message was sent, so it cannot be recalled.")
         if self._session.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:

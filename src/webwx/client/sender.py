@@ -216,15 +216,24 @@ class Sender:
             await outbox.settle(row.number, "queued", time=self._session.now())
         return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._session.now))
 
+    async def stored(self, client_id: str) -> Outgoing | None:
+        """Return the send with a client id; None without one, and if the journal cannot be read, which is logged."""
+        if not self._storage.has_journal:
+            return None
+        try:
+            return await find_send(self._storage.part().outbox, client_id=client_id)
+        except StorageError as error:
+            _log.warning("The outbox could not be read for a recall: %s", error)
+            return None
+
     async def note_recall(self, client_id: str) -> None:
         """Store that a message was recalled; a failure to store it is logged."""
-        if not self._storage.has_journal:
+        row = await self.stored(client_id)
+        if row is None:
             return
         outbox = self._storage.part().outbox
         try:
-            row = await find_send(outbox, client_id=client_id)
-            if row is not None:
-                await outbox.settle(row.number, "recalled", time=self._session.now(), receipt=row.receipt)
+            await outbox.settle(row.number, "recalled", time=self._session.now(), receipt=row.receipt)
         except StorageError as error:
             _log.warning("A recall could not be stored in the outbox: %s", error)
 

@@ -46,15 +46,27 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     message_id: str
-    """Platform's id of the message."""
+    """Platform's id of the message; empty if it is unknown whether the message was sent."""
     client_id: str
     """Client id of the send: 17 digits."""
     chat: ContactId
     """Chat to which it was sent."""
     time: float
-    """Time at which the server accepted it: seconds since 1970 (server clock if known)."""
+    """
+    Time at which the server accepted it, or of the send's begin if the outcome is unknown: seconds since 1970 (server
+    clock if known).
+    """
     way: Literal["sent", "by_content", "by_upload"] = "sent"
     """How a forward was sent: by the keys in its content, or by download and upload."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """
+        Whether it is unknown if the message was sent, because the answer of the platform was lost.
+
+        Only a handler of a bot gets such a receipt; it has the client id and the chat of the send, for `find_send`.
+        """
+        return not self.message_id
 
     def can_recall(self, now: float) -> bool:
         """Return whether the two minutes for a recall are not over at a time in seconds since 1970."""

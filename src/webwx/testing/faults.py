@@ -52,6 +52,19 @@ class Faults:
         rule = FaultRule(fault=fault, endpoint=endpoint, times=times, probability=probability, options=dict(options))
         return self._stage.do(lambda world: world.faults.add(rule))
 
+    def lose_answer(self, endpoint: str = "webwxsendmsg", *, times: int = 1) -> ActiveRule:
+        """
+        Carry out the next calls of an endpoint, and lose their answers, so that the outcome is unknown to the bot.
+
+        Args:
+            endpoint: The call; default: the one that sends a text.
+            times: Number of calls.
+
+        Raises:
+            Impossible: There is no such call.
+        """
+        return self.on("reset_after", endpoint=endpoint, times=times)
+
     def script(self, *faults: str) -> None:
         """
         Apply faults in order, each once, as in `faults.script("nothing", "reset_after")`.
