@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.test_history import kept
+from tests.storage.damage import damage
 
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -41,6 +42,23 @@ def test_an_export_is_complete(me: Shell, sandbox: Sandbox, tmp_path: Path) -> N
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again = me.run("journal", "export", "-o", str(file))
     assert (again.code, len(file.read_text().splitlines())) == (2, len(texts))
+
+
+def test_a_damaged_batch_costs_its_own_messages_only(me: Shell, sandbox: Sandbox) -> None:
+    first, second, third = (kept(me, sandbox, text)[0] for text in ("one", "two", "three"))
+    sound = me.run("journal", "check")
+    assert (sound.code, sound.stdout.partition(" ")[2]) == (0, "batches can be read\n")
+    damage(me.settings.journal_path, second)
+
+    for command in (("history", "--json"), ("journal", "export")):
+        shown = {line.get("number"): line["event"] for line in me.run(*command).lines}
+        assert (shown[first], shown[second], shown[third]) == ("text_message", "quarantined_message", "text_message")
+    assert [line["text"] for line in me.run("search", "three", "--json").lines] == ["three"]
+
+    found = me.run("journal", "check", "--json")
+    assert (found.code, found.lines[0]["unreadable"], found.lines[0]["damaged"][0]["number"]) == (1, 1, second)
+    assert f"1 events from {second} on" in me.run("journal", "check").stdout
+    assert "DAMAGED: 1 events cannot be read" in me.run("doctor").stdout
 
 
 def test_a_backup_is_a_journal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -165,7 +183,8 @@ def test_a_purge_needs_a_condition(me: Shell, options: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [["stats"], ["export"], ["backup", "copy"], ["purge", "--all", "--yes"], ["dead"], ["revive", "1"]]
+    "verb",
+    [["stats"], ["check"], ["export"], ["backup", "copy"], ["purge", "--all", "--yes"], ["dead"], ["revive", "1"]],
 )
 def test_without_a_journal_no_journal_is_created(shell: Shell, verb: list[str]) -> None:
     done = shell.run("journal", *verb)

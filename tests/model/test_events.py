@@ -159,7 +159,7 @@ class TestItems:
     @pytest.mark.parametrize(
         ("kind", "raw"),
         [("message", b'{"MsgType":"x"}'), ("message", b"7"), ("contact", b"{}"), ("deleted", b"null"),
-         ("message", b'{"MsgId":{"a":1},"Content":"\xff"}')],
+         ("message", b'{"MsgId":{"a":1},"Content":"\xff"}'), ("gap", b"{"), ("gap", b"{}")],
     )  # fmt: skip
     def test_an_unreadable_item_is_quarantined(self, kind: str, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
@@ -167,6 +167,11 @@ class TestItems:
         assert isinstance(event, QuarantinedMessage)
         assert event.raw == raw.decode("utf-8", "replace")
         assert event.reason
+
+    def test_an_item_with_damaged_stored_bytes_is_quarantined(self) -> None:
+        event = event_from_item(Item(kind="damaged"), "@me")
+
+        assert event == QuarantinedMessage(raw="", reason="The stored bytes are damaged.")
 
     def test_raw_control_characters_in_a_text_are_read(self) -> None:
         raw = b'{"MsgId":"1","MsgType":1,"FromUserName":"@peer","Content":"a\x00\x01\nb"}'

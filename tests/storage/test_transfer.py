@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.postgres import new_schema
-from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, message, messages
+from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, message, messages, opened
+from tests.storage.damage import damage
 from tests.storage.filled import contents, fill
 from tests.storage.phone import NOW
 
@@ -77,6 +78,23 @@ async def test_an_account_is_the_same_after_a_copy_into_a_database_and_back(
     assert (await account.find(EntryQuery(limit=1)))[0].number == last + 1
     send = await account.outbox.add(client_id="x", chat=FRIEND, kind="text", text="", key="", time=1.0)
     assert send.number == 6  # the number of a removed send is not used again
+    await journal.close()
+
+
+@pytest.mark.verify
+async def test_a_journal_with_a_damaged_batch_can_be_copied_into_a_database_and_back(
+    schema: TemporarySchema, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.journal", tmp_path / "second.journal"
+    async with SqliteJournal(first, retention_days=0) as journal:
+        account = await opened(journal)
+        for number in (1, 2, 3):
+            await account.ingest(arrival(message(number)))
+    damage(first, 2)
+    await copy_journal(open_transfer(first, NAME), open_transfer(schema.url, NAME))
+    await copy_journal(open_transfer(schema.url, NAME), open_transfer(second, NAME))
+    journal = open_journal_file(second, retention_days=0)
+    assert [each.item.kind for each in await everything(journal.account(UIN))] == ["message", "damaged", "message"]
     await journal.close()
 
 

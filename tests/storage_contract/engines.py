@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from tests.postgres import new_schema
+from tests.storage.damage import damage, with_flipped_bit
 
 from webwx.storage.memory.journal import MemoryJournal
 from webwx.storage.postgres.journal import PostgresJournal
@@ -43,6 +44,10 @@ class StorageEngine(Protocol):
         """Leave the present stored state at this place, as a killed process does."""
         ...
 
+    def damage(self, batch: int) -> None:
+        """Flip one bit of the stored body of a batch, as a failing disk does."""
+        ...
+
     async def settle(self) -> None:
         """Return once nothing more is stored of what killed processes have begun; no journal of the place is open."""
         ...
@@ -72,6 +77,9 @@ class SqliteEngine:
         await journal.close()
         moment.replace(self.path)
 
+    def damage(self, batch: int) -> None:
+        damage(self.path, batch)
+
     async def settle(self) -> None:
         pass
 
@@ -96,6 +104,9 @@ class MemoryEngine:
 
     async def kill(self, journal: Journal) -> None:
         raise AssertionError("What is in memory does not outlive its process.")
+
+    def damage(self, batch: int) -> None:
+        raise AssertionError("No body is stored.")
 
     async def settle(self) -> None:
         pass
@@ -123,6 +134,11 @@ class PostgresEngine:
         await asyncio.to_thread(self.schema.end_sessions)
         await journal.close()
         await asyncio.to_thread(self.schema.allow_sessions)
+
+    def damage(self, batch: int) -> None:
+        body = bytes.fromhex(self.schema.execute(f"SELECT encode(body, 'hex') FROM batches WHERE batch = {batch}"))
+        flipped = with_flipped_bit(body).hex()
+        self.schema.execute(f"UPDATE batches SET body = decode('{flipped}', 'hex') WHERE batch = {batch}")
 
     async def settle(self) -> None:
         await asyncio.to_thread(self.schema.wait_for_sessions)

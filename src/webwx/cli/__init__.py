@@ -69,7 +69,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "cluster": ("cluster", "Show and control the workers of a shared database."),
     },
     "This machine": {
-        "journal": ("journal", "Count, export, copy, back up and delete stored messages."),
+        "journal": ("journal", "Count, check, export, copy, back up and delete stored messages."),
         "config": ("config", "Show the settings and where each one comes from."),
         "completion": ("completion", "Print a shell script that completes webwx commands."),
         "doctor": ("doctor", "Print the facts for a bug report, without private data."),

@@ -145,6 +145,7 @@ async def database(url: str) -> dict[str, Any]:
         "btree_gin": "available" if found.has_btree_gin else "MISSING: an administrator has to create this extension",
         "logins": found.logins,
         "accounts": found.accounts,
+        "stored": _soundness(found.unreadable) if found.is_checked or found.unreadable else "too many to check here",
     }
 
 
@@ -174,12 +175,20 @@ def journals(settings: Settings, numbers: dict[str, str]) -> list[str]:
         except StorageError:  # its text names the path
             described.append(f"{number}: it cannot be read, {_file_facts(path)}")
             continue
-        state = "sound" if found.is_sound else "DAMAGED: 'webwx journal export' may still save what is in it"
+        state = "DAMAGED: 'webwx journal export' may still save what is in it"
+        if found.is_sound:
+            state = _soundness(found.unreadable)
         described.append(
             f"{number}: {found.entries} events, {found.sends} sends, {found.consumers} readers, "
             f"version {found.version}, {state}, {_file_facts(path)}"
         )
     return described
+
+
+def _soundness(unreadable: int) -> str:
+    if not unreadable:
+        return "sound"
+    return f"DAMAGED: {unreadable} events cannot be read, the others can; 'webwx journal check' lists them"
 
 
 def _file_facts(path: Path) -> str:

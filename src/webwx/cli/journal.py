@@ -24,6 +24,7 @@ from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
 from webwx.storage.database_url import describe_database
+from webwx.storage.open import check_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ _ALL_SENDS = 2**62
     "journal",
     epilog=example_text(
         "webwx journal stats",
+        "webwx journal check",
         "webwx journal export -o all.jsonl",
         "webwx journal purge --before 30d",
         "webwx journal dead",
@@ -43,7 +45,7 @@ _ALL_SENDS = 2**62
 )
 def journal() -> None:
     """
-    Count, export, copy, back up and delete stored messages.
+    Count, check, export, copy, back up and delete stored messages.
 
     The journal is a file beside the saved login, readable only by you, or part of a PostgreSQL database ('storage' in
     the configuration). It remains after a logout. Messages are deleted after 90 days; 'retention_days' changes that.
@@ -78,6 +80,38 @@ async def stats(session: Session) -> None:
         ],
         path=None if place else str(settings.journal_path), database=place, size=size, **total, sends=dict(sends),
     )  # fmt: skip
+
+
+@command("check", group=journal, examples=("webwx journal check", "webwx journal check --json"))
+async def check(session: Session) -> None:
+    """
+    Check that everything in the journal can be read.
+
+    Lists the events whose stored bytes are damaged, for example by a failing disk. Such an event is delivered as
+    unreadable; all others are not affected. The exit code is 1 if there is damage.
+    """
+    await _require_journal(session)
+    settings = session.settings
+    is_sound = bool(settings.storage) or check_up(settings.journal_path).is_sound
+    async with session.journal_to_read() as opened:
+        checks = [await opened.account(uin).check_bodies() for uin in await opened.accounts()]
+    damaged = [batch for check in checks for batch in check.damaged]
+    count = sum(batch.entries for batch in damaged)
+    lines = [
+        f"{batch.entries:,} events from {batch.number} on, stored {clock_time(batch.time, DATED)}, cannot be read"
+        for batch in damaged
+    ]
+    if not is_sound:
+        lines.append("SQLite finds damage in the file")
+    if not lines:
+        lines.append(f"{sum(check.batches for check in checks):,} batches can be read")
+    session.output.result(
+        lines, batches=sum(check.batches for check in checks), unreadable=count, damaged=damaged, file_is_sound=is_sound
+    )
+    if not is_sound:
+        raise CommandFailed("The file is damaged; save what is in it with 'webwx journal export'.")
+    if damaged:
+        raise CommandFailed(f"{count:,} events cannot be read; a backup may still have them.")
 
 
 @command(

@@ -150,7 +150,8 @@ AnyEvent = (
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle leads through it: see decision 21
     """One item of a batch, not decoded yet."""
 
-    kind: Literal["message", "contact", "deleted", "gap"]
+    kind: Literal["message", "contact", "deleted", "gap", "damaged"]
+    """The kind `damaged` stands for an item of any other kind whose stored bytes cannot be read."""
     raw: msgspec.Raw = msgspec.Raw(b"null")
     """The item as delivered; for the kind `gap`, our own record of a `ContinuityLost` or an `IdentityAmbiguous`."""
     text: WireText | None = None
@@ -296,11 +297,13 @@ def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None)
                 return ContactDeleted(id=ContactId(read_item(raw, DeletedContact).user_name))
             case "gap":
                 return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
-    except ProtocolError as error:
+            case "damaged":
+                return QuarantinedMessage(raw="", reason="The stored bytes are damaged.")
+    except (ProtocolError, msgspec.MsgspecError) as error:
         return _quarantined(item, error)
 
 
-def _quarantined(item: Item, error: ProtocolError) -> QuarantinedMessage:
+def _quarantined(item: Item, error: ProtocolError | msgspec.MsgspecError) -> QuarantinedMessage:
     return QuarantinedMessage(raw=bytes(item.raw).decode("utf-8", "replace"), reason=str(error))
 
 

@@ -402,6 +402,25 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Size of the archived media, in bytes."""
 
 
+class DamagedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch whose stored body cannot be read."""
+
+    number: int
+    """Number of its first event."""
+    entries: int
+    """Number of its events that cannot be read."""
+    time: float
+    """Time of its arrival, in seconds since 1970 (server's clock)."""
+
+
+class BodyCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of reading all stored bodies of an account."""
+
+    batches: int
+    """Number of batches that were read."""
+    damaged: tuple[DamagedBatch, ...] = ()
+
+
 class Consumer(Protocol):
     """
     A named reader of an account's entries: it receives each entry in order, at least once.
@@ -899,6 +918,10 @@ class AccountJournal(Protocol):
 
     async def stats(self) -> Stats:
         """Return the counts of this account's rows."""
+        ...
+
+    async def check_bodies(self) -> BodyCheck:
+        """Read all stored bodies, and return those that are damaged."""
         ...
 
 

@@ -7,9 +7,10 @@ stored beside the body.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,8 @@ from webwx.storage.body_dictionary import DICTIONARY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from webwx.storage.base import DamagedBatch
+
 _FEW_MESSAGES = 12 * 1024
 """Bytes below which a body has few messages."""
 
@@ -25,11 +28,23 @@ _BEGINNING = 32
 """Number of bytes of an item that are searched first."""
 
 
+_log = logging.getLogger("webwx.storage")
+
+
 class ItemRange(msgspec.Struct, frozen=True, gc=False):
     """Range of bytes of an item in a body."""
 
     start: int
     length: int
+
+
+class CheckedBodies(NamedTuple):
+    """A part of a check of all bodies."""
+
+    last: int
+    """Number of the last batch that was read."""
+    batches: int
+    damaged: list[DamagedBatch]
 
 
 def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[ItemRange | None]:
@@ -70,18 +85,37 @@ def pack(body: bytes) -> bytes:
     return _packer()(body)
 
 
-def unpack(packed: bytes) -> bytes:
-    """
-    Decompress a body, with or without the dictionary.
-
-    Raises:
-        zlib.error: The bytes are damaged.
-    """
+def unpack(packed: bytes | None) -> bytes | None:
+    """Decompress a body, with or without the dictionary; return None if it is damaged or missing."""
+    if packed is None:
+        return None
     unpacker = zlib.decompressobj(zdict=DICTIONARY)
-    body = unpacker.decompress(packed)
-    if not unpacker.eof:
-        raise zlib.error("the end of the body is missing")
+    try:
+        body = unpacker.decompress(packed)
+    except zlib.error:
+        return None
+    return body if unpacker.eof else None
+
+
+def unpack_batch(batch: int, packed: bytes | None) -> bytes | None:
+    """Decompress the body of a batch, as `unpack`, and log damage."""
+    body = unpack(packed)
+    if body is None:
+        _log.error(
+            "The stored body of the batch that begins with event %d is damaged, so its messages cannot be read; "
+            "'webwx journal check' lists all such messages.", batch,
+        )  # fmt: skip
     return body
+
+
+def blank_packed(packed: bytes | None, kept: Iterable[ItemRange]) -> bytes:
+    """
+    Blank all bytes of a packed body outside of some ranges, and pack it again.
+
+    The result for a damaged body is empty: what is to be deleted must not remain in bytes that cannot be read.
+    """
+    body = unpack(packed)
+    return b"" if body is None else pack(blank(body, kept))
 
 
 @cache

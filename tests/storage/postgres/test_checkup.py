@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.saved import LOGIN
-from tests.storage.arrivals import OWN, UIN
+from tests.storage.arrivals import OWN, UIN, arrival, messages
 
 from webwx.storage.account_folder import LoginName
 from webwx.storage.base import SavedLogin
@@ -36,6 +36,18 @@ async def test_a_checkup_describes_the_database_and_changes_nothing(schema: Temp
 
     schema.execute("UPDATE webwx_schema SET version = 99")
     assert (await check_up(schema.url)).is_newer
+
+
+async def test_a_checkup_counts_messages_whose_stored_bytes_are_damaged(schema: TemporarySchema) -> None:
+    storage = PostgresStorage(schema.url, passphrase="three words long")
+    account = storage.journal(WORK).account(UIN)
+    await account.open_login(OWN, b"1", 1_000.0, [])
+    await account.ingest(arrival(*messages(1, 3)))
+    await storage.close()
+    assert (await check_up(schema.url)).unreadable == 0
+    schema.execute("UPDATE batches SET body = substr(body, 1, 10)")
+    found = await check_up(schema.url)
+    assert (found.unreadable, found.is_checked) == (3, True)
 
 
 async def test_a_checkup_names_the_reason_of_a_failure_without_the_url(schema: TemporarySchema) -> None:

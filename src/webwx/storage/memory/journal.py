@@ -26,6 +26,7 @@ from webwx.storage.base import (
     QUARANTINE,
     RETENTION_DAYS,
     Arrival,
+    BodyCheck,
     ConsumerPosition,
     DeadLetterRow,
     Entry,
@@ -364,6 +365,11 @@ class MemoryAccount:
             size=sum(each.size for each in stored),
             kept=sum(bool(each.digest) for each in media), kept_size=sum(each.size for each in media),
         )  # fmt: skip
+
+    async def check_bodies(self) -> BodyCheck:
+        """Return the number of batches; nothing that is in memory only is checked."""
+        with self._lock:
+            return BodyCheck(batches=len(self._data().entries.batches))
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 import asyncpg
 import msgspec
 
 from webwx.errors import StorageError
 from webwx.storage.database_url import check_database_url
+from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.database import SETTINGS, open_connection
 from webwx.storage.postgres.schema import MIN_SERVER, VERSION
 
 _TIMEOUT = 10.0
 """Seconds until the database counts as unreachable."""
+
+_LONGEST_CHECK = 30.0
+"""Seconds after which no more entries are read."""
 
 _SHARED_SESSIONS = "a pooler before it shares its sessions; set it to session mode"
 
@@ -35,6 +41,10 @@ class DatabaseCheckup(msgspec.Struct, frozen=True, kw_only=True):
     """Number of saved logins."""
     accounts: int = 0
     """Number of accounts with stored messages."""
+    unreadable: int = 0
+    """Number of entries whose stored bytes are damaged."""
+    is_checked: bool = True
+    """Whether all stored bytes were read; a large database takes too long."""
 
 
 async def check_up(url: str) -> DatabaseCheckup:
@@ -67,6 +77,7 @@ async def _read_state(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup
     if await db.fetchval("SELECT to_regclass('webwx_schema') IS NOT NULL"):
         schema = await db.fetchval("SELECT version FROM webwx_schema")
     has_tables = 0 < schema <= VERSION
+    unreadable, is_checked = await _check_entries(db) if has_tables else (0, True)
     return DatabaseCheckup(
         server=f"{server.major}.{server.minor}",
         is_supported=server.major >= MIN_SERVER,
@@ -79,4 +90,20 @@ async def _read_state(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup
         ),
         logins=await db.fetchval("SELECT count(*) FROM saved_logins WHERE login IS NOT NULL") if has_tables else 0,
         accounts=await db.fetchval("SELECT count(*) FROM accounts") if has_tables else 0,
+        unreadable=unreadable,
+        is_checked=is_checked,
     )
+
+
+async def _check_entries(db: asyncpg.Connection[asyncpg.Record]) -> tuple[int, bool]:
+    """Return the number of entries that cannot be read, and whether there was time to read all."""
+    until = time.monotonic() + _LONGEST_CHECK
+    unreadable = 0
+    for row in await db.fetch("SELECT account FROM accounts ORDER BY account"):
+        after = 0
+        while piece := await check_bodies(db, row["account"], after):
+            after = piece.last
+            unreadable += sum(each.entries for each in piece.damaged)
+            if time.monotonic() > until:
+                return unreadable, False
+    return unreadable, True

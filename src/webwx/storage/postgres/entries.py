@@ -27,7 +27,7 @@ from webwx.model.events import Item
 from webwx.model.messages import Event
 from webwx.storage.base import Entry, NotOwner
 from webwx.storage.batches import digest_of_body, new_items
-from webwx.storage.bodies import blank, locate, pack, unpack
+from webwx.storage.bodies import blank, locate, pack, unpack_batch
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ _ITEM_COLUMNS = 12
 
 _log = logging.getLogger("webwx.storage")
 
-_PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
+_PLACE_OF: dict[str, int] = {kind: place for place, kind in enumerate(KINDS)}
 
 _APPEND = """
 WITH waiting AS MATERIALIZED (
@@ -359,16 +359,21 @@ def reading_of(source: str, columns: str = "") -> str:
 def entries_of(rows: Iterable[asyncpg.Record]) -> list[Entry]:
     """Decode the rows of a query from `reading_of`."""
     entries: list[Entry] = []
-    bodies: dict[int, bytes] = {}
+    packed: dict[int, bytes] = {}
+    bodies: dict[int, bytes | None] = {}
     for row in rows:
-        if row["body"] is not None:
-            bodies[row["batch"]] = unpack(row["body"])
-        raw = row["raw"]
+        batch, raw = row["batch"], row["raw"]
+        if row["body"] is not None:  # in the first row of a batch, which may not need it
+            packed[batch] = row["body"]
         if raw is None:
-            raw = bodies[row["batch"]][row["start"] : row["start"] + row["length"]]
+            if batch not in bodies:
+                bodies[batch] = unpack_batch(batch, packed.pop(batch, None))
+            body = bodies[batch]
+            raw = None if body is None else body[row["start"] : row["start"] + row["length"]]
+        item = Item(kind="damaged") if raw is None else Item(kind=KINDS[row["kind"]], raw=msgspec.Raw(raw))
         entries.append(
             Entry(
-                number=row["number"], item=Item(kind=KINDS[row["kind"]], raw=msgspec.Raw(raw)),
+                number=row["number"], item=item,
                 own_id=ContactId(row["own_id"]), message_id=row["message_id"], chat=ContactId(row["chat"]),
                 time=row["time"], is_backlog=bool(row["flags"] & BACKLOG),
             )

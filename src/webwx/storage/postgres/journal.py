@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ from webwx.storage.base import (
     MATCHED_WITH_LOGIN,
     RETENTION_DAYS,
     Arrival,
+    BodyCheck,
     ConsumerPosition,
     DeadLetterRow,
     Entry,
@@ -28,6 +30,7 @@ from webwx.storage.base import (
 from webwx.storage.batches import gap_between
 from webwx.storage.identity_matching import digest_of_all
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
+from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.consumer_list import forget_consumer, read_consumers
 from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.base import EntryQuery
+    from webwx.storage.base import DamagedBatch, EntryQuery
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.database import Connection
     from webwx.storage.postgres.schema import PreparedSchema
@@ -467,6 +470,16 @@ class PostgresAccount:
             return Stats(**dict(row.items()))
 
         return await self._database.read(read)
+
+    async def check_bodies(self) -> BodyCheck:
+        """Read all stored bodies, and return those that are damaged."""
+        count, after = 0, 0
+        damaged: list[DamagedBatch] = []
+        while piece := await self._database.read(partial(check_bodies, account=self._uin, after=after)):
+            after = piece.last
+            count += piece.batches
+            damaged += piece.damaged
+        return BodyCheck(batches=count, damaged=tuple(damaged))
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.events import ContinuityLost
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE, NotOwner
-from webwx.storage.bodies import ItemRange, blank, pack, unpack
+from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
 from webwx.storage.postgres.links import forget_logins
@@ -285,8 +285,8 @@ async def _wipe(db: Connection, account: int, batch: int) -> None:
         await db.execute("DELETE FROM batches WHERE account = $1 AND batch = $2", account, batch)
         return
     packed = await db.fetchval("SELECT body FROM batches WHERE account = $1 AND batch = $2", account, batch)
-    body = blank(unpack(packed), (ItemRange(row["start"], row["length"]) for row in left))
-    await db.execute("UPDATE batches SET body = $3 WHERE account = $1 AND batch = $2", account, batch, pack(body))
+    body = blank_packed(packed, (ItemRange(row["start"], row["length"]) for row in left))
+    await db.execute("UPDATE batches SET body = $3 WHERE account = $1 AND batch = $2", account, batch, body)
 
 
 async def _delete_the_rest(db: Connection, account: int, before: float) -> None:

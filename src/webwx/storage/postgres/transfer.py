@@ -230,7 +230,8 @@ class PostgresAccountRows:
             raw = rest[-1]
             words, flags = None, 0
             if KINDS[kind] == "message":  # type: ignore[index]  # a number
-                item = raw if isinstance(raw, bytes) else bodies[batch][start : start + length]  # type: ignore[index, operator]  # numbers
+                body = bodies.get(batch) or b""
+                item = raw if isinstance(raw, bytes) else body[start : start + length]  # type: ignore[index, operator]  # numbers
                 words, flags = vector_of(cut(words_of(msgspec.Raw(item), self._own_ids[given[1]])))  # type: ignore[index]  # a number
             flags |= BACKLOG * bool(is_backlog) | QUARANTINED * bool(is_quarantined) | NOTICE * bool(is_notice)
             complete.append((number, login, batch, kind, start, length, *rest, flags, words))

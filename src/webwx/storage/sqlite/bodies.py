@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.storage.bodies import unpack
+from webwx.storage.base import DamagedBatch
+from webwx.storage.bodies import CheckedBodies, unpack, unpack_batch
 from webwx.storage.sqlite.bulk import as_list
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ _KEPT = 4
 
 _SMALL = 32 * 1024
 """Bytes below which a body is read together with others."""
+
+_CHECKED = 100
+"""Number of bodies that are checked in one step."""
 
 
 class Bodies:
@@ -42,17 +46,39 @@ class Bodies:
         self._packed = {
             batch: bytes.fromhex(body) for batch, body in msgspec.json.decode(packed, type=list[tuple[int, str]])
         }
-        self._kept: dict[int, bytes] = {}
+        self._kept: dict[int, bytes | None] = {}
 
-    def cut_out(self, batch: int, place: ItemRange) -> bytes:
-        """Return the bytes of a range of a batch's body."""
-        body = self._kept.get(batch)
-        if body is None:
+    def cut_out(self, batch: int, place: ItemRange) -> bytes | None:
+        """Return the bytes of a range of a batch's body; None if the body is damaged or missing."""
+        if batch not in self._kept:
             packed = self._packed.pop(batch, None)
             if packed is None:
-                (packed,) = self._db.execute("SELECT body FROM batches WHERE batch = ?", (batch,)).fetchone()
-            body = unpack(packed)
+                found: tuple[bytes] | None = self._db.execute(
+                    "SELECT body FROM batches WHERE batch = ?", (batch,)
+                ).fetchone()
+                packed = None if found is None else found[0]
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[batch] = body
-        return body[place.start : place.start + place.length]
+            self._kept[batch] = unpack_batch(batch, packed)
+        body = self._kept[batch]
+        return None if body is None else body[place.start : place.start + place.length]
+
+
+def check_bodies(db: sqlite3.Connection, *, account: int, after: int) -> CheckedBodies | None:
+    """Read the next bodies of an account after a batch; None: there are no more."""
+    rows = db.execute(
+        "SELECT batch, time, body FROM batches WHERE account = ? AND batch > ? ORDER BY batch LIMIT ?",
+        (account, after, _CHECKED),
+    ).fetchall()
+    if not rows:
+        return None
+    damaged: list[DamagedBatch] = []
+    for batch, time, body in rows:
+        if unpack(body) is None:
+            (entries,) = db.execute(
+                "SELECT count(*) FROM entries WHERE batch = ? AND raw IS NULL AND number >= ?"
+                " AND number < coalesce((SELECT min(batch) FROM batches WHERE batch > ?), 9223372036854775807)",
+                (batch, batch, batch),
+            ).fetchone()
+            damaged.append(DamagedBatch(number=batch, entries=entries, time=time))
+    return CheckedBodies(rows[-1][0], len(rows), damaged)

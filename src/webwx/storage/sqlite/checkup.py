@@ -15,6 +15,7 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.storage.locks import make_private
+from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.schema import APPLICATION, VERSION, log_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     sends: int
     consumers: int
+    unreadable: int
+    """Number of entries whose stored bytes are damaged."""
     is_sound: bool
     """Whether SQLite finds no damage."""
 
@@ -101,8 +104,19 @@ def _check_up(db: sqlite3.Connection) -> Checkup:
         entries=_count(db, "SELECT count(*) FROM entries"),
         sends=_count(db, "SELECT count(*) FROM outbox"),
         consumers=_count(db, "SELECT count(*) FROM consumers"),
+        unreadable=_unreadable(db),
         is_sound=all(db.execute(f"PRAGMA quick_check({table})").fetchall() == [("ok",)] for table in _TABLES),
     )
+
+
+def _unreadable(db: sqlite3.Connection) -> int:
+    count = 0
+    for (account,) in db.execute("SELECT account FROM accounts").fetchall():
+        after = 0
+        while piece := check_bodies(db, account=account, after=after):
+            after = piece.last
+            count += sum(each.entries for each in piece.damaged)
+    return count
 
 
 def _count(db: sqlite3.Connection, question: str) -> int:

@@ -33,7 +33,7 @@ _COLUMNS = (
 LAST = 2**63 - 1
 """A number above that of every entry."""
 
-_PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
+_PLACE_OF: dict[str, int] = {kind: place for place, kind in enumerate(KINDS)}
 
 _WRITTEN = (
     "account, login, batch, kind, is_backlog, is_quarantined, is_notice,"
@@ -81,7 +81,7 @@ class EntryRow(NamedTuple):
 
     number: int
     account: int
-    kind: Kind
+    kind: Kind | Literal["damaged"]
     message_id: str
     digest: int
     chat: str
@@ -108,9 +108,10 @@ def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Entr
     bodies = Bodies(db, {row[8] for row in rows if row[11]})
     for row in sorted(rows):
         number, account, kind, message_id, digest, chat, time, is_backlog, batch, start, length, is_in_body, own = row
+        raw = bodies.cut_out(batch, ItemRange(start, length)) if is_in_body else apart[number]
         yield EntryRow(
-            number, account, KINDS[kind], message_id, digest, chat, time, bool(is_backlog), ContactId(own),
-            bodies.cut_out(batch, ItemRange(start, length)) if is_in_body else apart[number],
+            number, account, "damaged" if raw is None else KINDS[kind], message_id, digest, chat, time,
+            bool(is_backlog), ContactId(own), raw or b"null",
         )  # fmt: skip
 
 

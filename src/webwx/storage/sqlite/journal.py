@@ -29,6 +29,7 @@ from webwx.storage.base import (
     MATCHED_WITH_LOGIN,
     RETENTION_DAYS,
     Arrival,
+    BodyCheck,
     ConsumerPosition,
     DeadLetterRow,
     Entry,
@@ -40,6 +41,7 @@ from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
+from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
 from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.base import EntryQuery
+    from webwx.storage.base import DamagedBatch, EntryQuery
 
 _log = logging.getLogger("webwx.storage")
 
@@ -619,6 +621,17 @@ class SqliteAccount:
             )  # fmt: skip
 
         return await self._reader.do(read)
+
+    async def check_bodies(self) -> BodyCheck:
+        """Read all stored bodies, and return those that are damaged."""
+        account = await self._account()
+        count, after = 0, 0
+        damaged: list[DamagedBatch] = []
+        while piece := await self._reader.do(partial(check_bodies, account=account, after=after)):
+            after = piece.last
+            count += piece.batches
+            damaged += piece.damaged
+        return BodyCheck(batches=count, damaged=tuple(damaged))
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 

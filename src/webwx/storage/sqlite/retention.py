@@ -18,7 +18,7 @@ import msgspec
 
 from webwx.model.events import ContinuityLost
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
-from webwx.storage.bodies import ItemRange, blank, pack, unpack
+from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.sqlite.archive import delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 from webwx.storage.sqlite.conversations import delete_conversations
@@ -213,8 +213,8 @@ def _wipe(db: sqlite3.Connection, batch: int) -> None:
         db.execute("DELETE FROM batches WHERE batch = ?", (batch,))
         return
     (packed,) = db.execute("SELECT body FROM batches WHERE batch = ?", (batch,)).fetchone()
-    body = blank(unpack(packed), (ItemRange(start, length) for _, start, length in left))
-    db.execute("UPDATE batches SET body = ? WHERE batch = ?", (pack(body), batch))
+    body = blank_packed(packed, (ItemRange(start, length) for _, start, length in left))
+    db.execute("UPDATE batches SET body = ? WHERE batch = ?", (body, batch))
 
 
 def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:

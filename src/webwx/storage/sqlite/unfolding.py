@@ -7,8 +7,8 @@ Version 5 writes the rows at once; when an older file is opened, its folded batc
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import zlib
 from typing import TYPE_CHECKING
 
 from webwx.errors import ProtocolError
@@ -46,13 +46,13 @@ def unfold(db: sqlite3.Connection) -> None:
 
 def _read(packed: bytes, own_id: ContactId, began: int, count: int) -> tuple[bytes, list[Arrived]]:
     """Return a stored body and its texts; unreadable items if the body is damaged."""
-    try:
-        body = unpack(packed)
-        texts = [
-            identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
-            for raw in read_json(body, SyncReply).delivered()
-        ]
-        return body, texts[:count]
-    except (zlib.error, ProtocolError) as error:
-        _log.error("A batch of %d messages is damaged in the file: %s.", count, type(error).__name__)
-        return b"", [Arrived(item=_UNREADABLE, raw=_UNREADABLE.raw, is_quarantined=True)] * count
+    body = unpack(packed)
+    if body is not None:
+        with contextlib.suppress(ProtocolError):  # the body is damaged as well
+            texts = [
+                identify(Item(kind="message", text=read_json(raw, WireText)), own_id, began, raw)
+                for raw in read_json(body, SyncReply).delivered()
+            ]
+            return body, texts[:count]
+    _log.error("A batch of %d messages is damaged in the file.", count)
+    return b"", [Arrived(item=_UNREADABLE, raw=_UNREADABLE.raw, is_quarantined=True)] * count
