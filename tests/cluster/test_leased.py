@@ -1,26 +1,29 @@
-"""Ownership by a lease: the watchdog, takeovers, shares and draining, in virtual time with a real database."""
+"""Ownership by a lease: renewals, takeovers, shares and draining, in virtual time with a real database."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from tests.client.virtual_loop import run_with_virtual_clock
+from tests.cli.conftest import PATIENCE
+from tests.client.virtual_loop import VirtualClockLoop, run_with_virtual_clock
 from tests.cluster.conftest import add_accounts
 from tests.postgres import TemporarySchema, new_schema
 
 from webwx.client.rate_limit import RateLimit
 from webwx.client.rate_limiter import LimiterMemory, RateLimiter
 from webwx.cluster.changes import Change, Gained, Leaving, Lost
+from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.leased import LeasedOwnership
+from webwx.cluster.renewals import LeaseRenewals
 from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 pytestmark = pytest.mark.verify
 
@@ -36,7 +39,7 @@ class Cluster:
 
     async def worker(self, capacity: int = 100, *, skew: float = 0) -> Worker:
         """Return a new worker that has joined; its machine's clock is ahead by some seconds."""
-        worker = Worker(LeasedOwnership(self.leases, TIMES, lambda: time.time() + skew))
+        worker = Worker(LeasedOwnership(self.leases, TIMES, lambda: time.time() + skew, TaskOfThisLoop))
         await worker.ownership.join("", capacity=capacity)
         return worker
 
@@ -44,6 +47,29 @@ class Cluster:
         """Make the lease of a worker expire."""
         expired = f"UPDATE workers SET expires = now() WHERE worker = '{worker.ownership.worker}'"
         await asyncio.to_thread(self.schema.execute, expired)
+
+    async def take_all(self) -> None:
+        """Take all accounts, and let no worker take them."""
+        taken = "UPDATE accounts SET worker = NULL, epoch = epoch + 1, wanted = false"
+        await asyncio.to_thread(self.schema.execute, taken)
+
+
+def this_loop() -> VirtualClockLoop:
+    """Return the loop of the test."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualClockLoop)
+    return loop
+
+
+class TaskOfThisLoop:
+    """A coroutine in the loop of the test, whose clock is virtual; elsewhere it runs in a thread."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._task = asyncio.ensure_future(work())
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
 
 class Worker:
@@ -112,7 +138,7 @@ def test_an_expired_worker_is_taken_over_and_learns_of_it() -> None:
     run(test, 4)
 
 
-def test_a_worker_stops_before_its_lease_expires_when_the_database_does_not_answer() -> None:
+def test_a_worker_gives_its_accounts_up_once_its_lease_has_expired_without_an_answer_of_the_database() -> None:
     async def test(cluster: Cluster) -> None:
         loop = asyncio.get_running_loop()
         one = await cluster.worker()
@@ -121,9 +147,12 @@ def test_a_worker_stops_before_its_lease_expires_when_the_database_does_not_answ
         await asyncio.to_thread(cluster.schema.end_sessions)
         began = loop.time()
         await one.until(0)
-        assert loop.time() - began <= TIMES.usable
+        # The last renewal was sent before the sessions ended, and the first attempt after the lease has to fail.
+        assert TIMES.lease - TIMES.heartbeat <= loop.time() - began <= TIMES.lease + TIMES.timeout + TIMES.retry
         with pytest.raises(NotOwner):
             one.ownership.fence(1)
+        with pytest.raises(NotOwner):
+            await one.ownership.sending_fence(1)
 
         await asyncio.to_thread(cluster.schema.allow_sessions)
         await one.until(3)
@@ -131,6 +160,113 @@ def test_a_worker_stops_before_its_lease_expires_when_the_database_does_not_answ
         await one.leave()
 
     run(test, 3)
+
+
+def test_a_worker_that_was_stopped_for_longer_than_its_lease_goes_on_with_its_accounts() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(3)
+        await cluster.expire(one)
+        this_loop().jump(1.5 * TIMES.lease)
+        assert one.ownership.fence(1).account == 1, "the database decides whether a write is refused"
+        assert (await one.ownership.sending_fence(1)).account == 1
+        await asyncio.sleep(3 * TIMES.lease)
+        assert [type(each) for each in one.seen] == [Gained] * 3
+        await one.leave()
+
+    run(test, 3)
+
+
+def test_a_worker_that_was_stopped_while_another_took_its_accounts_loses_them() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(2)
+        await cluster.take_all()
+        this_loop().jump(1.5 * TIMES.lease)
+        await one.until(0)
+        with pytest.raises(NotOwner):
+            await one.ownership.sending_fence(1)
+        await one.leave()
+
+    run(test, 2)
+
+
+def test_no_send_begins_while_the_lease_is_late() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(1)
+        await asyncio.to_thread(cluster.schema.end_sessions)
+        await asyncio.sleep(TIMES.usable + TIMES.retry)
+        sending = asyncio.ensure_future(one.ownership.sending_fence(1))
+        await asyncio.sleep(TIMES.retry * 2)
+        assert not sending.done()
+        await asyncio.to_thread(cluster.schema.allow_sessions)
+        assert await sending == one.ownership.fence(1)
+        assert [type(each) for each in one.seen] == [Gained]
+        await one.leave()
+
+    run(test, 1)
+
+
+def test_the_lease_of_a_loop_that_is_silent_for_two_leases_is_not_renewed_until_it_answers() -> None:
+    async def test(cluster: Cluster) -> None:
+        silent, renewals = SilentLoop(), []
+        leases = LeaseRenewals(
+            "w", "", 1, cluster.leases, TIMES, DatabaseClock(), cast("asyncio.AbstractEventLoop", silent),
+            renewals.append, lambda reason: None,
+        )  # fmt: skip
+        await leases.join()
+        renewing = TaskOfThisLoop(leases.run)
+        await asyncio.sleep(1.5 * TIMES.lease)
+        assert not leases.is_late
+        await asyncio.sleep(2 * TIMES.lease)
+        assert leases.is_late
+        silent.answer()
+        await asyncio.sleep(TIMES.heartbeat)
+        assert not leases.is_late
+        await renewing.stop()
+
+    run(test, 1)
+
+
+class SilentLoop:
+    """A loop that answers only when it is asked to."""
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[], object]] = []
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def call_soon_threadsafe(self, call: Callable[[], object]) -> None:
+        self._calls.append(call)
+
+    def answer(self) -> None:
+        while self._calls:
+            self._calls.pop()()
+
+
+async def test_a_lease_is_renewed_while_the_loop_of_the_accounts_is_blocked() -> None:
+    schema, times = new_schema(), LeaseTimes(lease=3, heartbeat=0.1)
+    leases = PostgresLeases(schema.url, times)
+    await leases.workers()
+    add_accounts(schema, 1)
+    one = Worker(LeasedOwnership(leases, times))
+    await one.ownership.join("", capacity=1)
+    await one.until(1)
+    first = await asyncio.to_thread(expiry, schema)
+    deadline = time.monotonic() + PATIENCE
+    while expiry(schema) < first + times.lease:  # this blocks the loop
+        assert time.monotonic() < deadline
+    await asyncio.sleep(2 * times.heartbeat)
+    assert [type(each) for each in one.seen] == [Gained]
+    await one.leave()
+    await leases.close()
+
+
+def expiry(schema: TemporarySchema) -> float:
+    """Return the end of the only lease, in seconds since 1970."""
+    return float(schema.execute("SELECT extract(epoch FROM expires) FROM workers"))
 
 
 def test_a_short_failure_of_the_database_changes_nothing() -> None:
@@ -228,7 +364,7 @@ def test_the_clock_of_a_worker_is_adjusted_with_each_renewal() -> None:
 
     async def test(cluster: Cluster) -> None:
         nonlocal skew
-        worker = Worker(LeasedOwnership(cluster.leases, TIMES, lambda: time.time() + skew))
+        worker = Worker(LeasedOwnership(cluster.leases, TIMES, lambda: time.time() + skew, TaskOfThisLoop))
         await worker.ownership.join("", capacity=1)
         skew = 7200.0
         await asyncio.sleep(2 * TIMES.heartbeat)

@@ -19,7 +19,7 @@ SLACK = 1.0
 """Seconds within which an account is taken over after a lease has expired."""
 
 
-def test_a_worker_without_a_network_stops_by_itself_before_another_one_takes_its_accounts(
+def test_a_worker_without_a_network_begins_no_send_before_another_one_takes_its_accounts(
     deployment: Deployment,
 ) -> None:
     schema, port = deployment.schema, urlsplit(deployment.sandbox.url).port

@@ -1,10 +1,12 @@
 """
 Ownership by a lease in a database that several machines share.
 
-Three tasks run side by side. One renews the lease. One claims accounts, compares what this process owns with the
-database, and hands over accounts beyond its share. The watchdog gives up all accounts some seconds before the lease
-expires; it waits for nothing but its clock, so a database that does not answer cannot delay it. The lease counts from
-the moment before the renewal was sent, by the monotonic clock of this machine; no clocks of two machines are compared.
+A thread of its own renews the lease (`renewals`). A task in the loop of the accounts claims accounts, compares what
+this process owns with the database, and hands over accounts beyond its share.
+
+The database refuses each write to an account that another process has taken, so a lease that is late, or has expired,
+stops nothing by itself: this process begins no send until the lease is renewed, and goes on with the accounts whose
+epochs are unchanged. It gives its accounts up when the lease has expired and the database does not answer.
 """
 
 from __future__ import annotations
@@ -14,16 +16,18 @@ import contextlib
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from webwx.cluster.background_thread import BackgroundThread, BackgroundWork
 from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.owned_accounts import OwnedAccounts
+from webwx.cluster.renewals import LeaseRenewals
 from webwx.errors import StorageError
 from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import ClusterMember, LeaseTimes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from webwx.cluster.changes import Change
     from webwx.storage.leases import Leases, OwnedAccount, Renewal
@@ -42,9 +46,13 @@ class LeasedOwnership:
         leases: The leases of the database; their owner closes them.
         times: Times of the lease, the same ones as those of `leases`.
         machine_clock: Returns seconds since 1970 by the machine's clock.
+        begin_renewing: Begins the coroutine that renews the lease, beside the loop of the accounts.
     """
 
-    def __init__(self, leases: Leases, times: LeaseTimes, machine_clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, leases: Leases, times: LeaseTimes, machine_clock: Callable[[], float] = time.time,
+        begin_renewing: Callable[[Callable[[], Coroutine[Any, Any, None]]], BackgroundWork] = BackgroundThread,
+    ) -> None:  # fmt: skip
         self.worker: str = secrets.token_hex(4)
         """Id of this process in the database."""
         self.is_draining: asyncio.Event = asyncio.Event()
@@ -53,18 +61,15 @@ class LeasedOwnership:
         """The database's clock, adjusted with each renewal of the lease."""
         self._leases = leases
         self._times = times
+        self._begin_renewing = begin_renewing
         self._owned = OwnedAccounts()
-        self._address = ""
-        self._capacity = 0
         self._share = 0
-        self._deadline = 0.0
-        """Time of the loop's clock at which all work ends unless the lease is renewed."""
-        self._renewed = asyncio.Event()
         self._look = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held while the database is asked about accounts, so that the answers are in one order."""
-        self._tasks: list[asyncio.Task[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._renewals: LeaseRenewals | None = None
+        self._renewing: BackgroundWork | None = None
+        self._balancing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"LeasedOwnership({self.worker!r}, {self._owned!r})"
@@ -72,15 +77,19 @@ class LeasedOwnership:
     @property
     def member(self) -> ClusterMember:
         """This process, as an opener of the shared storage."""
-        return ClusterMember(worker=self.worker, fence=self.fence, timeout=self._times.timeout)
+        return ClusterMember(self.worker, self.fence, self._times.timeout, self.sending_fence)
 
     async def join(self, address: str, *, capacity: int) -> None:
         """Join the workers, and begin to claim accounts."""
-        self._loop = asyncio.get_running_loop()
-        self._address, self._capacity, self._share = address, capacity, capacity
-        await self._join_with_retries()
+        self._share = capacity
+        self._renewals = LeaseRenewals(
+            self.worker, address, capacity, self._leases, self._times, self.clock, asyncio.get_running_loop(),
+            self._apply, self._lose_all,
+        )  # fmt: skip
+        await self._join_with_retries(self._renewals)
         self._look.set()
-        self._tasks = [asyncio.create_task(each) for each in (self._renew(), self._balance(), self._watch())]
+        self._renewing = self._begin_renewing(self._renewals.run)
+        self._balancing = asyncio.create_task(self._balance())
 
     def changes(self) -> AsyncIterator[Change]:
         """Yield each change of what is owned, until `leave` has ended."""
@@ -89,9 +98,24 @@ class LeasedOwnership:
     def fence(self, account: int) -> Fence:
         """Return the fence of an account."""
         epoch = self._owned.epoch_of(account)
-        if epoch is None or self._is_expired:
+        if epoch is None:
             raise NotOwner("This process does not own the account.")
         return Fence(account=account, epoch=epoch)
+
+    async def sending_fence(self, account: int) -> Fence:
+        """
+        Return the fence of an account for a send that begins; while the lease is late, wait until it is renewed.
+
+        Called in any thread.
+
+        Raises:
+            NotOwner: This process does not own the account.
+        """
+        while True:
+            fence = self.fence(account)
+            if not self._is_late:
+                return fence
+            await asyncio.sleep(self._times.retry)
 
     async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         """Release an account after its work has ended."""
@@ -113,83 +137,49 @@ class LeasedOwnership:
 
     async def leave(self) -> None:
         """Hand all accounts over, and end the lease."""
-        renewing, balancing, watching = self._tasks
+        if self._renewing is None or self._balancing is None:
+            return
         async with self._turn:
-            balancing.cancel()
+            self._balancing.cancel()
         with contextlib.suppress(StorageError):  # the lease expires by itself
             await self._leases.drain(self.worker)
         self._owned.hand_over(len(self._owned))
         await self._owned.wait_until_empty()
-        for task in (renewing, watching):
-            task.cancel()
-        await asyncio.wait(self._tasks)
+        await self._renewing.stop()
+        await asyncio.wait([self._balancing])
         with contextlib.suppress(StorageError):
             await self._leases.leave(self.worker)
         self._owned.end()
 
     @property
-    def _is_expired(self) -> bool:
-        return self._loop is None or self._loop.time() >= self._deadline
+    def _is_late(self) -> bool:
+        return self._renewals is None or self._renewals.is_late
 
-    async def _join_with_retries(self) -> None:
+    async def _join_with_retries(self, renewals: LeaseRenewals) -> None:
         """Join; the first connection may take longer than the time limit of a call."""
         for _ in range(_JOIN_RETRIES):
             with contextlib.suppress(StorageError):
-                return await self._enter()
+                return await renewals.join()
             await asyncio.sleep(self._times.retry)
-        return await self._enter()
+        return await renewals.join()
 
-    async def _enter(self) -> None:
-        began = asyncio.get_running_loop().time()
-        asked_at = self.clock.machine_time()
-        self.clock.adjust(await self._leases.join(self.worker, self._address, self._capacity), asked_at=asked_at)
-        self._extend(began)
-
-    def _extend(self, began: float) -> None:
-        self._deadline = began + self._times.usable
-        self._renewed.set()
-
-    async def _renew(self) -> None:
-        """Renew the lease until this is cancelled."""
-        loop = asyncio.get_running_loop()
-        is_failing = False
-        wait = self._times.heartbeat
-        while True:
-            await asyncio.sleep(wait)
-            began, asked_at = loop.time(), self.clock.machine_time()
-            self._check_lease()
-            try:
-                renewal = await self._leases.renew(self.worker)
-                if renewal is None:
-                    await self._join_again()
-                else:
-                    self.clock.adjust(renewal.time, asked_at=asked_at)
-                    self._apply(renewal, began)
-            except StorageError as error:
-                if not is_failing:
-                    _log.warning("The lease of this worker was not renewed, and is tried again: %s", error)
-                is_failing, wait = True, self._times.retry
-            else:
-                is_failing, wait = False, max(0.0, began + self._times.heartbeat - loop.time())
-
-    async def _join_again(self) -> None:
-        """Join again after all workers were removed."""
-        self._owned.lose_all()
-        await self._enter()
-
-    def _apply(self, renewal: Renewal, began: float) -> None:
-        self._extend(began)
+    def _apply(self, renewal: Renewal) -> None:
         self._share = renewal.share
         if renewal.is_draining:
             self.is_draining.set()
         self._look.set()
+
+    def _lose_all(self, reason: str) -> None:
+        if len(self._owned):
+            _log.warning("The %d accounts of this worker stop: %s.", len(self._owned), reason)
+            self._owned.lose_all()
 
     async def _balance(self) -> None:
         """Claim accounts and hand accounts over, until this is cancelled."""
         while True:
             is_due = await self._wait_for_look()
             async with self._turn:
-                if self._is_expired:
+                if self._is_late:
                     continue
                 # An unreachable database also ends the renewals, which log it.
                 with contextlib.suppress(StorageError):
@@ -198,7 +188,6 @@ class LeasedOwnership:
                         self._owned.hand_over(len(self._owned) - self._share)
                     for account, epoch in (await self._leases.claim(self.worker)).items():
                         self._owned.gain(account, epoch)
-            self._check_lease()
 
     async def _wait_for_look(self) -> bool:
         """Wait until accounts are to be claimed, and return whether the owned ones are to be compared too."""
@@ -208,19 +197,3 @@ class LeasedOwnership:
         is_due = self._look.is_set()
         self._look.clear()
         return is_due
-
-    async def _watch(self) -> None:
-        """Stop all accounts before the lease expires, until this is cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            self._renewed.clear()
-            await asyncio.sleep(max(0.0, self._deadline - loop.time()))
-            if self._is_expired:
-                self._check_lease()
-                await self._renewed.wait()
-
-    def _check_lease(self) -> None:
-        """Stop all accounts if the lease may have expired."""
-        if self._is_expired and len(self._owned):
-            _log.warning("The lease of this worker was not renewed in time; %d accounts stop.", len(self._owned))
-            self._owned.lose_all()

@@ -49,8 +49,10 @@ class Ownership(Protocol):
         """
         Return the fence of an account; called in any thread.
 
+        Another process may have taken the account a moment ago; then the storage refuses what is written with it.
+
         Raises:
-            NotOwner: This process does not own the account, or its lease may have expired.
+            NotOwner: This process does not own the account.
         """
         ...
 

@@ -17,7 +17,7 @@ from webwx.errors import InvalidSettings
 from webwx.storage.base import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Fence, LoginStore
@@ -33,7 +33,7 @@ class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usable(self) -> float:
-        """Time after the last renewal at which a worker stops all work, before its lease expires."""
+        """Time after the last renewal from which the lease is late: a worker begins no send until it is renewed."""
         return self.lease * 2 / 3
 
     @property
@@ -78,9 +78,14 @@ class ClusterMember(NamedTuple):
     worker: str
     """Id of the worker. A takeover ends the database sessions of this worker, and so its locks."""
     fence: Callable[[int], Fence]
-    """Returns the fence of an account; raises `NotOwner` if the worker may not write to the account."""
+    """Returns the fence of an account; raises `NotOwner` if the worker does not own the account."""
     timeout: float
     """Seconds until a call to the database is given up."""
+    sending_fence: Callable[[int], Awaitable[Fence]] | None = None
+    """
+    Returns the fence of an account for a send that begins, once the lease of the worker is not late; raises `NotOwner`
+    as `fence` does. None: `fence` is for sends as well.
+    """
 
     def __repr__(self) -> str:
         return f"ClusterMember({self.worker!r})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from tests.relay import Relay
 from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messages, opened
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.postgres import TemporarySchema
+
+    from webwx.storage.postgres.journal import PostgresAccount
 
 verify = pytest.mark.verify
 
@@ -78,6 +81,26 @@ async def test_a_server_that_answers_no_more_is_left_for_the_next_one_of_the_url
                 assert await account.ingest(arrival(*messages(2, 1))) == 1
                 assert ids(await consumer.take()) == ["2"]
                 await account.consumer("other")
+
+
+@verify
+async def test_a_statement_that_is_not_answered_in_time_closes_its_own_connection_only(schema: TemporarySchema) -> None:
+    member = ClusterMember("a", lambda account: Fence(account=account, epoch=1), timeout=2.0)
+    sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'webwx a'"
+
+    async def open_all(account: PostgresAccount) -> set[str]:
+        await asyncio.gather(*(account.state(str(number)) for number in range(database.MOST_CONNECTIONS)))
+        return set((await asyncio.to_thread(schema.execute, sessions)).split())
+
+    async with PostgresJournal(schema.url, member=member) as journal:
+        account = await opened(journal, 1)
+        before = await open_all(account)
+        locking = await asyncpg.connect(schema.url)
+        await locking.execute("BEGIN; SELECT FROM accounts FOR UPDATE")
+        with pytest.raises(StorageError, match="no answer within 2 seconds"):
+            await account.change_state("pace", lambda before: before + b"1")
+        await locking.close()
+        assert len(before - await open_all(account)) <= 1
 
 
 FIELDS = b"SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"

@@ -56,6 +56,9 @@ _EXIT_TIMEOUT = 2.0
 _CANCELLING = 1.0
 """Seconds in which the driver can send the cancellation of a statement before its connection is closed."""
 
+_CHECKING = 0.2
+"""Part of the time of a statement in which a doubtful connection has to answer."""
+
 _AGAIN = 0.02
 """Seconds until a lock is tried again."""
 
@@ -130,6 +133,7 @@ class PostgresDatabase:
         """Whether a pooler was found to share sessions of the server between connections."""
         self._place = describe_database(url)
         self._fence = None if member is None else member.fence
+        self._sending_fence = None if member is None else member.sending_fence
         self._epochs: dict[int, int] = {}
         """Epoch of each account that this process has used without a fence."""
         self._thread = threading.Thread(target=self._live, name="webwx postgres", daemon=True)
@@ -142,6 +146,8 @@ class PostgresDatabase:
         self._unfinished = 0
         self._is_closed = False
         self._idle: list[Connection] = []
+        self._doubtful: set[Connection] = set()
+        """Idle connections whose server may be gone, because a statement of another connection was not answered."""
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._schema = schema or PreparedSchema()
         self._migrating = asyncio.Lock()
@@ -381,6 +387,10 @@ class PostgresDatabase:
         self._epochs[account] = _FIRST_EPOCH if found is None else found["epoch"]
         return Fence(account=account, epoch=self._epochs[account])
 
+    async def sending_fence_of(self, account: int) -> Fence:
+        """Return the fence of an account as `fence_of` does, for a send that begins: a late lease is waited for."""
+        return await (self.fence_of(account) if self._sending_fence is None else self._sending_fence(account))
+
     def known_fence(self, account: int) -> Fence | None:
         """
         Return the fence of an account as `fence_of` does; None if it has to be read from the database.
@@ -433,8 +443,7 @@ class PostgresDatabase:
             except BaseException as error:
                 if isinstance(error, UNANSWERED):
                     self.start(_terminate(connection))
-                    while self._idle:  # they lead to the same server
-                        self.start(disconnect(self._idle.pop()))
+                    self._doubtful.update(self._idle)  # they lead to the same server
                 elif isinstance(error, asyncpg.InternalClientError):
                     connection.terminate()
                 elif connection.is_closed() or connection.is_in_transaction():
@@ -448,9 +457,26 @@ class PostgresDatabase:
     async def _idle_connection(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed():
+            if await self._is_usable(connection):
                 return connection
         return await self.connect()
+
+    async def _is_usable(self, connection: Connection) -> bool:
+        """Return whether a connection is open; a doubtful one has to answer."""
+        is_doubtful = connection in self._doubtful
+        self._doubtful.discard(connection)
+        if connection.is_closed() or not is_doubtful:
+            return not connection.is_closed()
+        try:
+            async with asyncio.timeout(self._timeout * _CHECKING):
+                await connection.fetchval("SELECT true")
+        except (*OF_DRIVER, OSError, TimeoutError):
+            self.start(_terminate(connection))
+            return False
+        except BaseException:
+            self.start(_terminate(connection))
+            raise
+        return True
 
     async def connect(self) -> Connection:
         """Return a new connection to a migrated database."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webwx.storage.leases import OwnedAccount, Renewal, WorkerRow
 from webwx.storage.postgres.database import PostgresDatabase, application_of, transaction
+from webwx.storage.postgres.schema import PreparedSchema
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -88,7 +89,10 @@ class PostgresLeases:
     """
 
     def __init__(self, url: str, times: LeaseTimes) -> None:
-        self._database = PostgresDatabase(url, timeout=times.timeout)
+        schema = PreparedSchema()
+        self._database = PostgresDatabase(url, timeout=times.timeout, schema=schema)
+        self._for_renewals = PostgresDatabase(url, timeout=times.timeout, schema=schema)
+        """Has one connection, so that no other statement delays the renewal of a lease."""
         self._times = times
 
     def __repr__(self) -> str:
@@ -112,7 +116,7 @@ class PostgresLeases:
             )  # fmt: skip
             return time
 
-        return await self._change(store)
+        return await self._change(store, self._for_renewals)
 
     async def renew(self, worker: str) -> Renewal | None:
         """Renew the lease of a worker; None if it was removed."""
@@ -128,7 +132,7 @@ class PostgresLeases:
             share = await db.fetchval(_SHARE, worker) or 0
             return Renewal(is_draining=row["draining"], share=share, time=row["time"])
 
-        return await self._change(store)
+        return await self._change(store, self._for_renewals)
 
     async def held(self, worker: str) -> dict[int, int]:
         """Return the accounts of a worker and their epochs."""
@@ -218,22 +222,24 @@ class PostgresLeases:
 
     async def close(self) -> None:
         """Close the connections; later calls raise `StorageError`."""
-        await self._database.close()
+        try:
+            await self._for_renewals.close()
+        finally:
+            await self._database.close()
 
     async def _read(self, job: Callable[[Connection], Awaitable[T]]) -> T:
-        return await self._database.run(lambda: self._limited("read", self._database.reading, job))
+        database = self._database
+        return await database.run(lambda: self._limited(database, "read", lambda: database.reading(job)))
 
-    async def _change(self, job: Callable[[Connection], Awaitable[T]]) -> T:
-        return await self._database.run(lambda: self._limited("written", self._database.changing, job))
+    async def _change(self, job: Callable[[Connection], Awaitable[T]], database: PostgresDatabase | None = None) -> T:
+        chosen = database or self._database
+        return await chosen.run(lambda: self._limited(chosen, "written", lambda: chosen.changing(job)))
 
-    async def _limited(
-        self, verb: str, way: Callable[[Callable[[Connection], Awaitable[T]]], Awaitable[T]],
-        job: Callable[[Connection], Awaitable[T]],
-    ) -> T:  # fmt: skip
+    async def _limited(self, database: PostgresDatabase, verb: str, job: Callable[[], Awaitable[T]]) -> T:
         """Run a job within one timeout, an attempt to connect included."""
-        with self._database.explained(verb):
+        with database.explained(verb):
             async with asyncio.timeout(self._times.timeout):
-                return await way(job)
+                return await job()
 
 
 async def _epochs(db: Connection, query: str, worker: str) -> dict[int, int]:

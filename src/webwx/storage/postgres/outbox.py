@@ -122,7 +122,7 @@ class PostgresOutbox:
                     known = await self._of_key(db, given[1])
                 if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
                     return known[0]
-            epoch = await self._epoch_for(state)
+            epoch = 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
             number: int = await db.fetchval(_NEXT, self._account)
             await db.execute(
                 "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
@@ -134,7 +134,8 @@ class PostgresOutbox:
         async def work() -> Outgoing:
             if state == "sending":
                 await self._sender.hold()
-            epoch = await self._epoch_for(state)
+            # 0 for a send that the owner of the account begins later.
+            epoch = 0 if state == "queued" else (await self._database.sending_fence_of(self._account)).epoch
             number = await self._database.changing(
                 lambda db: db.fetchval(_ADD, self._account, *given, state, epoch, sender, time)
             )
@@ -143,10 +144,6 @@ class PostgresOutbox:
             return await (self._database.sharing if state == "queued" else self._database.writing)(self._account, store)
 
         return await self._database.run(work)
-
-    async def _epoch_for(self, state: Literal["queued", "sending"]) -> int:
-        """Return the epoch of a new send; 0 for one that the owner of the account begins later."""
-        return 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
 
     async def _of_key(self, db: Connection, key: str) -> list[Outgoing]:
         query = "SELECT * FROM outbox WHERE account = $1 AND key <> '' AND webwx_key(key) = webwx_key($2)"
@@ -157,7 +154,7 @@ class PostgresOutbox:
 
         async def work() -> bool:
             await self._sender.hold()
-            epoch = (await self._database.fence_of(self._account)).epoch
+            epoch = (await self._database.sending_fence_of(self._account)).epoch
             row = await self._database.changing(
                 lambda db: db.fetchrow(_BEGIN, self._account, number, time, chat, epoch, self._sender.key)
             )
