@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.conftest import PATIENCE
@@ -15,9 +15,7 @@ from tests.postgres import TemporarySchema, new_schema
 from webwx.client.rate_limit import RateLimit
 from webwx.client.rate_limiter import LimiterMemory, RateLimiter
 from webwx.cluster.changes import Change, Gained, Leaving, Lost
-from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.leased import LeasedOwnership
-from webwx.cluster.renewals import LeaseRenewals
 from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
@@ -206,44 +204,6 @@ def test_no_send_begins_while_the_lease_is_late() -> None:
         await one.leave()
 
     run(test, 1)
-
-
-def test_the_lease_of_a_loop_that_is_silent_for_two_leases_is_not_renewed_until_it_answers() -> None:
-    async def test(cluster: Cluster) -> None:
-        silent, renewals = SilentLoop(), []
-        leases = LeaseRenewals(
-            "w", "", 1, cluster.leases, TIMES, DatabaseClock(), cast("asyncio.AbstractEventLoop", silent),
-            renewals.append, lambda reason: None,
-        )  # fmt: skip
-        await leases.join()
-        renewing = TaskOfThisLoop(leases.run)
-        await asyncio.sleep(1.5 * TIMES.lease)
-        assert not leases.is_late
-        await asyncio.sleep(2 * TIMES.lease)
-        assert leases.is_late
-        silent.answer()
-        await asyncio.sleep(TIMES.heartbeat)
-        assert not leases.is_late
-        await renewing.stop()
-
-    run(test, 1)
-
-
-class SilentLoop:
-    """A loop that answers only when it is asked to."""
-
-    def __init__(self) -> None:
-        self._calls: list[Callable[[], object]] = []
-
-    def time(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def call_soon_threadsafe(self, call: Callable[[], object]) -> None:
-        self._calls.append(call)
-
-    def answer(self) -> None:
-        while self._calls:
-            self._calls.pop()()
 
 
 async def test_a_lease_is_renewed_while_the_loop_of_the_accounts_is_blocked() -> None:
