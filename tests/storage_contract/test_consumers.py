@@ -52,6 +52,24 @@ class TestGiving:
 
         assert taken == list(range(1, 50))
 
+    async def test_entries_behind_many_acknowledged_ones_are_delivered_at_once(self, engine: StorageEngine) -> None:
+        journal = engine.open()
+        account = await opened(journal)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 1_301)))
+        taken = [number for _ in range(13) for number in numbers(await consumer.take(100))]
+        for number in taken[1:1_100]:
+            consumer.ack(number)
+        await consumer.flush()
+        await engine.end(journal, consumer)
+
+        journal, _, consumer = await reopened(engine)
+        again: list[int] = []
+        while more := await consumer.take(100):
+            again += numbers(more)
+        assert again == [1, *range(1_101, 1_302)]
+        await journal.close()
+
     async def test_taking_does_not_wait(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         for first in (1, 2):  # From storage, then from memory as they arrive.

@@ -314,40 +314,43 @@ class SqliteConsumer:
     async def _fill(self, limit: int) -> None:
         """Get the next entries from memory or from the file, and store `started` before they are delivered."""
         async with self._filling:
-            if self._buffer:
-                return
-            if not self._revivals.waiting and self._news.follow(self.read_to) and await self._take_news(limit):
-                return
-            head, after = self._stream.head, self.read_to
-            revived, self._revivals.waiting = self._revivals.waiting, []
-            most = max(limit, PIECE)
+            is_more = True
+            while not self._buffer and is_more:  # a whole piece of the file may be acknowledged
+                if not self._revivals.waiting and self._news.follow(self.read_to) and await self._take_news(limit):
+                    return
+                is_more = await self._fill_from_file(max(limit, PIECE))
 
-            def read(db: sqlite3.Connection) -> tuple[list[Entry], list[Entry]]:
-                following = select_numbers(
-                    db,
-                    "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?",
-                    (after, self._account, most),
-                )
-                return read_entries(db, revived), read_entries(db, following)
+    async def _fill_from_file(self, limit: int) -> bool:
+        """Read revived entries and the next ones; return whether there may be more."""
+        head, after = self._stream.head, self.read_to
+        revived, self._revivals.waiting = self._revivals.waiting, []
 
-            try:
-                again, following = await self._reader.do(read)
-                last = following[-1].number if following else 0
-                if last > self._stored_started or ((again or following) and not self._is_stored_open):
-                    await self._writer.do(lambda _: self.start(last))  # `write` stores it in the same transaction
-            except BaseException:
-                self._revivals.waiting = [*revived, *self._revivals.waiting]
-                raise
-            self._buffer.extend(self._attempts.annotate(again, is_revived=True))
-            self._buffer.extend(
-                self._attempts.annotate(
-                    entry
-                    for entry in following
-                    if entry.number > self.read_to and entry.number not in self._position.ahead
-                )
+        def read(db: sqlite3.Connection) -> tuple[list[Entry], list[int], list[Entry]]:
+            numbers = select_numbers(
+                db,
+                "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?",
+                (after, self._account, limit),
             )
-            is_all = len(following) < most
-            self.read_to = max(self.read_to, (head or 0) if is_all else 0, following[-1].number if following else 0)
+            unread = [number for number in numbers if number not in self._position.ahead]
+            return read_entries(db, revived), numbers, read_entries(db, unread)
+
+        try:
+            again, numbers, following = await self._reader.do(read)
+            last = numbers[-1] if numbers else 0
+            if last > self._stored_started or ((again or following) and not self._is_stored_open):
+                await self._writer.do(lambda _: self.start(last))  # `write` stores it in the same transaction
+        except BaseException:
+            self._revivals.waiting = [*revived, *self._revivals.waiting]
+            raise
+        self._buffer.extend(self._attempts.annotate(again, is_revived=True))
+        self._buffer.extend(
+            self._attempts.annotate(
+                entry for entry in following if entry.number > self.read_to and entry.number not in self._position.ahead
+            )
+        )
+        is_all = len(numbers) < limit
+        self.read_to = max(self.read_to, (head or 0) if is_all else 0, last)
+        return not is_all
 
     async def _take_news(self, limit: int) -> bool:
         """Get the next entries from memory; return False if the file must be read instead."""
