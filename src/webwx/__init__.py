@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoginRefused as LoginRefused
     from webwx.errors import LoginTimeout as LoginTimeout
     from webwx.errors import MediaUnavailable as MediaUnavailable
+    from webwx.errors import MessagesMissing as MessagesMissing
     from webwx.errors import NoAnswer as NoAnswer
     from webwx.errors import NoJournal as NoJournal
     from webwx.errors import NoSuchFile as NoSuchFile
@@ -206,9 +207,9 @@ _HOMES = {
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "GatewayFailed",
         "GatewayRefused", "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError",
-        "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoAnswer", "NoJournal", "NoSuchFile",
-        "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost", "NotThroughGateway", "ProtocolError",
-        "ProxyFailed",
+        "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "MessagesMissing", "NoAnswer", "NoJournal",
+        "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost", "NotThroughGateway",
+        "ProtocolError", "ProxyFailed",
         "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused", "RecipientRejected",
         "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
         "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError",

@@ -35,6 +35,7 @@ Every exception that webwx raises.
     │   └── SendOutcomeUnknown   the request may or may not have been carried out; check before you repeat it
     ├── ProtocolError            an answer arrived that is not what the protocol says
     │   ├── AnswerTooLarge       an answer above the size limit (.endpoint)
+    │   ├── MessagesMissing      an answer announces more messages than it holds; it is fetched again
     │   ├── UnexpectedLoginPage  a web page instead of the login's ticket
     │   └── MediaUnavailable     the server sent no media: not ready, recalled or expired
     └── ApiError                 the platform refused the call (.endpoint .ret .message)
@@ -241,6 +242,10 @@ class AnswerTooLarge(ProtocolError):
         super().__init__(message)
         self.endpoint = endpoint
         """Name of the call, as docs/wire.md lists it."""
+
+
+class MessagesMissing(ProtocolError):
+    """An answer announces more messages than it holds; the client fetches it again."""
 
 
 class UnexpectedLoginPage(ProtocolError):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from webwx.client.poll_interval import LONGEST, MANY_CHANGES, PollInterval
+from webwx.protocol.sync import KeyValue, SyncKey
 
 
 @pytest.fixture
 def interval() -> PollInterval:
     return PollInterval()
+
+
+def position(number: int) -> SyncKey:
+    return SyncKey(count=1, list=(KeyValue(key=2, val=number),))
 
 
 def change_contacts(interval: PollInterval, *, batches: int, each: int = 1) -> None:
@@ -52,6 +57,37 @@ def test_a_message_or_a_held_poll_resets_the_interval(interval: PollInterval) ->
         reset()
         assert not interval.seconds
         assert not interval.is_long_idle
+
+
+def test_a_batch_of_known_messages_needs_no_interval_at_each_new_position(interval: PollInterval) -> None:
+    for number in range(100):
+        interval.count_idle_poll()
+        assert interval.count_batch(messages=0, others=0, repeated_to=position(number))
+        assert interval.seconds == 0
+    waits = []
+    for number in range(6):
+        assert not interval.count_batch(messages=0, others=0, repeated_to=position(number))
+        waits.append(interval.seconds)
+    assert waits == [0, 1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("end", ["end_catch_up", "reset"])
+def test_positions_count_again_after_a_new_message_or_a_held_poll(interval: PollInterval, end: str) -> None:
+    assert interval.count_batch(messages=0, others=0, repeated_to=position(1))
+    assert not interval.count_batch(messages=0, others=0, repeated_to=position(1))
+    getattr(interval, end)()
+    assert interval.count_batch(messages=0, others=0, repeated_to=position(1))
+
+
+def test_the_log_says_once_in_a_catch_up_that_known_messages_are_skipped(
+    interval: PollInterval, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        for _ in range(3):
+            interval.skip_known()
+            interval.reset()
+        interval.end_catch_up()
+    assert len(caplog.messages) == 2
 
 
 def test_few_changes_of_contacts_count_half_up_to_four_seconds(interval: PollInterval) -> None:

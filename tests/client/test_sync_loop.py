@@ -13,6 +13,7 @@ from tests.client.conftest import PNG, SERVER, last, later, take, texts
 from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
+from webwx.client.missing_messages import MIN_FETCHES, MIN_SECONDS
 from webwx.client.state import LoginState, StateChange
 from webwx.client.sync_loop import REFUSED_FOR
 from webwx.errors import (
@@ -29,7 +30,7 @@ from webwx.model.messages import (
     PhoneActivity,
     TextMessage,
 )
-from webwx.protocol.codes import POLL_HOLD
+from webwx.protocol.codes import POLL_HOLD, SyncKeyKind
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, KeyValue
 from webwx.sandbox.core import SandboxCore
@@ -152,6 +153,47 @@ class EndlessContactChanges(Counted):
 def _moved(key: SyncKey, by: int) -> SyncKey:
     """Count with a counter that the server does not know, and ignores."""
     return msgspec.structs.replace(key, count=len(key.list) + 1, list=(*key.list, KeyValue(key=9_000, val=by)))
+
+
+class MovingKey(AlwaysSomething):
+    """Always reports something to fetch, and returns nothing, under a new key."""
+
+    _fetches = 0
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != WEBWXSYNC.name:
+            return response
+        self._fetches += 1
+        reply = WEBWXSYNC.decode_reply(response)
+        return WEBWXSYNC.encode_reply(
+            msgspec.structs.replace(
+                reply,
+                sync_key=_moved(reply.sync_key, self._fetches),
+                sync_check_key=_moved(reply.sync_check_key, self._fetches),
+            )
+        )
+
+
+class TwoPositions(AlwaysSomething):
+    """Always returns the same message, and in turn one of two keys."""
+
+    _fetches = 0
+    _known: msgspec.Raw | None = None
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if request.endpoint != WEBWXSYNC.name:
+            return response
+        self._fetches += 1
+        reply = WEBWXSYNC.decode_reply(response)
+        if reply.add_msg_list:
+            self._known = reply.add_msg_list[0].copy()
+        elif self._known is not None:
+            reply = msgspec.structs.replace(reply, add_msg_count=1, add_msg_list=[self._known])
+        step = -1 if self._fetches % 2 else 1
+        key = msgspec.structs.replace(reply.sync_key, list=reply.sync_key.list[::step])
+        return WEBWXSYNC.encode_reply(msgspec.structs.replace(reply, sync_key=key, sync_check_key=key))
 
 
 class Cut(Counted):
@@ -975,7 +1017,7 @@ class TestARefusalThatPasses:
 class TestNonsense:
     """A server that answers at once without changes is called less and less often."""
 
-    @pytest.fixture(params=["nothing waits", "something waits", "a contact changes"])
+    @pytest.fixture(params=["nothing waits", "something waits", "a contact changes", "a key moves", "two positions"])
     def carrier(self, request: pytest.FixtureRequest, sandbox: SandboxCore) -> Counted:
         loopback = Loopback(sandbox)
         match request.param:
@@ -983,6 +1025,10 @@ class TestNonsense:
                 return Garbled(loopback, NOTHING_NEW)
             case "something waits":
                 return AlwaysSomething(loopback)
+            case "a key moves":
+                return MovingKey(loopback)
+            case "two positions":
+                return TwoPositions(loopback)
             case _:
                 return EndlessContactChanges(loopback)
 
@@ -1055,3 +1101,330 @@ class Hanging(Counted):
             await asyncio.sleep(self._patience)
             raise Timeout("synccheck: no answer in time.")
         return await super().send(request)
+
+
+KNOWN = 400
+"""Messages that a client has received before a server goes back."""
+
+SOON = 5.0
+"""Maximum of seconds until a new message is delivered although known ones come first."""
+
+
+class Keys(Edited):
+    """Changes the answers of webwxsync, and records the key of each fetch."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner, lambda reply: self.change(reply))
+        self.change: Callable[[SyncReply], SyncReply] = lambda reply: reply
+        self.asked: list[SyncKey] = []
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == WEBWXSYNC.name:
+            self.asked.append(WEBWXSYNC.decode_request(request).sync_key)
+        return await super().send(request)
+
+
+def counters(key: SyncKey) -> dict[int, int]:
+    return {pair.key: pair.val for pair in key.list}
+
+
+def changed(key: SyncKey, number: int, value: int | None) -> SyncKey:
+    """Return a key with another value of a counter, or without it."""
+    kept = tuple(pair for pair in key.list if pair.key != number)
+    if value is not None:
+        kept = (*kept, KeyValue(key=number, val=value))
+    return msgspec.structs.replace(key, count=len(kept), list=kept)
+
+
+def with_keys(reply: SyncReply, change: Callable[[SyncKey], SyncKey]) -> SyncReply:
+    return msgspec.structs.replace(reply, sync_key=change(reply.sync_key), sync_check_key=change(reply.sync_check_key))
+
+
+EXTRA = 9_000
+"""A counter that the sandbox does not know, and ignores."""
+
+
+class TestAServerThatGoesBack:
+    """It sends known messages again; they are skipped at full speed, and new ones are not late."""
+
+    @pytest.fixture
+    def carrier(self, sandbox: SandboxCore) -> Keys:
+        return Keys(Loopback(sandbox))
+
+    @pytest.fixture
+    def client(self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner, carrier: Keys) -> AsyncClient:
+        client = virtual_runner.run(log_in(transport=carrier))
+        for number in range(KNOWN):
+            world.say("ahua", "me", str(number))
+        assert len(virtual_runner.run(take(client, KNOWN))) == KNOWN
+        carrier.asked.clear()
+        return client
+
+    async def read(self, client: AsyncClient, *says: Callable[[], object]) -> tuple[list[str], float]:
+        """Return the next text after each action, and the seconds until the last one."""
+        begun, got = asyncio.get_running_loop().time(), list[Event]()
+        async with client.events(include_all=False) as events:
+            for say in says:
+                say()
+                got.append(await anext(events))
+            await events.ack()
+        return texts(got), asyncio.get_running_loop().time() - begun
+
+    @pytest.mark.parametrize("fault", ["shrunk_key:keep=1,times=2", "rewound_key:times=2"])
+    def test_to_its_start_delays_no_new_message(
+        self,
+        client: AsyncClient,
+        world: World,
+        virtual_runner: asyncio.Runner,
+        carrier: Keys,
+        caplog: pytest.LogCaptureFixture,
+        fault: str,
+    ) -> None:
+        world.faults.add(fault)
+        says = [lambda text=text: world.say("ahua", "me", text) for text in "abc"]
+        got, seconds = virtual_runner.run(self.read(client, *says))
+
+        assert got == list("abc")
+        assert seconds <= SOON
+        assert len(carrier.asked) > KNOWN / 50  # It has sent everything again.
+        assert len([line for line in caplog.messages if "are skipped" in line]) == 1
+
+    def test_to_its_start_does_not_end_a_stream_that_does_not_follow(
+        self, client: AsyncClient, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        async def read() -> list[str]:
+            async with client.events(include_all=False, follow=False) as events:
+                return texts([event async for event in events])
+
+        world.faults.add("shrunk_key:keep=1,times=2")
+        world.say("ahua", "me", "a")
+        assert virtual_runner.run(read()) == ["a"]
+        world.say("ahua", "me", "b")
+        got = virtual_runner.run(read())
+        world.say("ahua", "me", "c")
+
+        assert [*got, *virtual_runner.run(read())] == ["b", "c"]
+
+    @pytest.mark.parametrize("number", [SyncKeyKind.MESSAGES, SyncKeyKind.CONTACTS])
+    @pytest.mark.parametrize("value", [None, 1], ids=["missing", "lower"])
+    def test_once_in_one_counter_is_ignored(
+        self,
+        client: AsyncClient,
+        world: World,
+        virtual_runner: asyncio.Runner,
+        carrier: Keys,
+        number: int,
+        value: int | None,
+    ) -> None:
+        def shorten(reply: SyncReply) -> SyncReply:
+            carrier.change = lambda reply: reply
+            return with_keys(reply, lambda key: changed(key, number, value))
+
+        carrier.change = shorten
+        says = [lambda text=text: world.say("ahua", "me", text) for text in "abc"]
+        got, _ = virtual_runner.run(self.read(client, *says))
+
+        assert got == list("abc")
+        asked = [counters(key) for key in carrier.asked]
+        assert [each[number] for each in asked] == sorted(each[number] for each in asked)
+        assert len(asked) <= 6  # It has sent nothing twice but one batch.
+
+    def test_again_in_one_counter_is_followed(
+        self, client: AsyncClient, world: World, virtual_runner: asyncio.Runner, carrier: Keys
+    ) -> None:
+        carrier.change = lambda reply: with_keys(reply, lambda key: changed(key, SyncKeyKind.TIME, None))
+        says = [lambda text=text: world.say("ahua", "me", text) for text in "abcd"]
+        got, _ = virtual_runner.run(self.read(client, *says))
+
+        assert got == list("abcd")
+        has_time = [SyncKeyKind.TIME in counters(key) for key in carrier.asked]
+        assert (has_time[:2], any(has_time[2:])) == ([True, True], False)
+
+    def test_in_one_key_affects_only_this_key(
+        self, client: AsyncClient, world: World, virtual_runner: asyncio.Runner, carrier: Keys
+    ) -> None:
+        """The two keys of one answer were seen with different values of one counter."""
+
+        def shift(key: SyncKey, by: int) -> SyncKey:
+            return changed(key, EXTRA, 1_000 + by)
+
+        def differ(reply: SyncReply) -> SyncReply:
+            return msgspec.structs.replace(
+                reply, sync_key=shift(reply.sync_key, 0), sync_check_key=shift(reply.sync_check_key, 500)
+            )
+
+        carrier.change = differ
+        says = [lambda text=text: world.say("ahua", "me", text) for text in "abc"]
+        got, _ = virtual_runner.run(self.read(client, *says))
+
+        assert got == list("abc")
+        assert {counters(key)[EXTRA] for key in carrier.asked[1:]} == {1_000}
+
+    def test_in_a_new_login_is_followed_at_once(
+        self, client: AsyncClient, world: World, virtual_runner: asyncio.Runner, carrier: Keys, phone_of: Phone
+    ) -> None:
+        carrier.change = lambda reply: with_keys(reply, lambda key: changed(key, EXTRA, 1_000))
+        virtual_runner.run(self.read(client, lambda: world.say("ahua", "me", "a")))
+        carrier.change = lambda reply: reply
+        virtual_runner.run(client.logout())
+        virtual_runner.run(client.login(show_qr=phone_of("me")))
+        carrier.asked.clear()
+        virtual_runner.run(take(client, 1, include_all=True))
+
+        assert EXTRA not in counters(carrier.asked[0])
+
+
+MISSING = ["null", "text", "object", "absent", "short"]
+"""Forms of a list that does not hold the announced messages."""
+
+
+class TestAnnouncedMessages:
+    """Messages that an answer announces and does not hold are waited for, and reported if they do not come."""
+
+    async def events(self, client: AsyncClient, count: int, *, follow: bool = True) -> tuple[list[Event], float]:
+        begun, got = asyncio.get_running_loop().time(), list[Event]()
+        async with client.events(include_all=False, follow=follow) as events:
+            async for event in events:
+                got.append(event)
+                if len(got) == count:
+                    break
+            await events.ack()
+        return got, asyncio.get_running_loop().time() - begun
+
+    @pytest.mark.parametrize("form", MISSING)
+    def test_are_delivered_once_an_answer_holds_them(
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner, form: str
+    ) -> None:
+        client = virtual_runner.run(log_in())
+        virtual_runner.run(take(client, 1, include_all=True))
+        for text in "abc":
+            world.say("ahua", "me", text)
+        world.faults.add(f"missing_messages:list={form},times=2")
+        got, _ = virtual_runner.run(self.events(client, 3))
+
+        assert texts(got) == list("abc")
+        assert client.state is LoginState.ONLINE
+
+    @pytest.mark.parametrize("follow", [True, False])
+    @pytest.mark.parametrize("form", MISSING)
+    def test_that_never_come_are_reported_once(
+        self,
+        log_in: LogIn,
+        sandbox: SandboxCore,
+        world: World,
+        virtual_runner: asyncio.Runner,
+        form: str,
+        *,
+        follow: bool,
+    ) -> None:
+        carrier = Keys(Loopback(sandbox))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
+        for text in "abc":
+            world.say("ahua", "me", text)
+        carrier.asked.clear()
+        world.faults.add(f"missing_messages:list={form}")
+        read = ["a", "b"] if form == "short" else []
+        got, seconds = virtual_runner.run(self.events(client, 1 + len(read), follow=follow))
+        fetches = [key for key in carrier.asked if key == carrier.asked[0]]
+        world.faults.reset()
+        world.say("ahua", "me", "d")
+        later, _ = virtual_runner.run(self.events(client, 1, follow=follow))
+
+        assert isinstance(got[0], ContinuityLost)
+        assert got[0].reason == "messages_missing"
+        assert (texts(got[1:]), texts(later)) == (read, ["d"])
+        assert len(fetches) >= MIN_FETCHES
+        assert seconds >= MIN_SECONDS
+        assert len(got) + len(later) == 2 + len(read)
+
+    def test_are_reported_once_although_the_position_does_not_move(
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        client = virtual_runner.run(log_in())
+        virtual_runner.run(take(client, 1, include_all=True))
+        for text in "ab":
+            world.say("ahua", "me", text)
+        world.faults.add("missing_messages:list=short")
+        rule = world.faults.add("null_key")
+
+        async def read() -> list[Event]:
+            got: list[Event] = []
+            async with client.events(include_all=False) as events:
+                got.extend([await anext(events), await anext(events)])
+                waiting = asyncio.ensure_future(anext(events))
+                await asyncio.sleep(10 * MINUTE)
+                world.faults.reset()
+                got.append(await waiting)
+                await events.ack()
+            return got
+
+        gap, first, second = virtual_runner.run(read())
+        assert rule.hits > MIN_FETCHES
+        assert isinstance(gap, ContinuityLost)
+        assert texts([first, second]) == ["a", "b"]
+
+    def test_degrade_the_state_until_they_are_given_up(
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        client = virtual_runner.run(log_in())
+        virtual_runner.run(take(client, 1, include_all=True))
+        world.say("ahua", "me", "a")
+        world.faults.add("missing_messages")
+        states: list[LoginState] = []
+
+        async def read() -> None:
+            reading = asyncio.create_task(self.events(client, 1))
+            await asyncio.sleep(MIN_SECONDS / 2)
+            states.append(client.state)
+            await reading
+            states.append(client.state)
+
+        virtual_runner.run(read())
+        assert states == [LoginState.DEGRADED, LoginState.ONLINE]
+
+    @pytest.mark.parametrize("announced", [0, 1, 4])
+    def test_fewer_than_the_answer_holds_are_no_failure(
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, announced: int
+    ) -> None:
+        """A recorded answer announced one message, and held four."""
+        carrier = Keys(Loopback(sandbox))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
+        carrier.change = lambda reply: msgspec.structs.replace(reply, add_msg_count=announced)
+        for text in "abcd":
+            world.say("ahua", "me", text)
+        got, seconds = virtual_runner.run(self.events(client, 4))
+
+        assert texts(got) == list("abcd")
+        assert seconds < 1
+
+    def test_in_the_other_list_are_not_missing(
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        def move(reply: SyncReply) -> SyncReply:
+            return msgspec.structs.replace(reply, add_msg_list=reply.add_msg_list[:1], msg_list=reply.add_msg_list[1:])
+
+        carrier = Keys(Loopback(sandbox))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
+        carrier.change = move
+        for text in "abc":
+            world.say("ahua", "me", text)
+        got, seconds = virtual_runner.run(self.events(client, 3))
+
+        assert texts(got) == list("abc")
+        assert seconds < 1
+
+    def test_a_new_key_of_an_incomplete_answer_is_used(
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        world.options = Options(strict_skey=True)
+        client = virtual_runner.run(log_in())
+        virtual_runner.run(take(client, 1, include_all=True))
+        world.say("ahua", "me", "a")
+        world.faults.add("missing_messages:times=1")
+        world.faults.add("rotated_skey:times=1")
+        got, _ = virtual_runner.run(self.events(client, 1))
+
+        assert texts(got) == ["a"]

@@ -265,6 +265,35 @@ class TestFetch:
         assert saved == batch.items
         assert [alone(raw) for raw in later.delivered()] == events(batch.items)
 
+    def test_our_own_record_of_a_gap_comes_before_what_was_delivered(self) -> None:
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=True), reply(WEBWXSYNC, add_msg_list=[message(1)]))
+        gap = Item(kind="gap", raw=msgspec.Raw(b'{"event":"continuity_lost"}'))
+        reported = msgspec.structs.replace(batch, items=(gap, *batch.items))
+
+        assert list(map(bytes, reported.delivered())) == [bytes(gap.raw), *map(bytes, batch.delivered())]
+
+    @pytest.mark.parametrize(
+        ("announced", "lists", "missing"),
+        [
+            (3, b'"AddMsgList":null', 3),
+            (3, b'"AddMsgList":""', 3),
+            (3, b'"AddMsgList":{}', 3),
+            (3, b'"ContinueFlag":0', 3),
+            (3, b'"AddMsgList":[{"MsgId":"1"}]', 2),
+            (3, b'"AddMsgList":[{"MsgId":"1"}],"MsgList":[{"MsgId":"2"}]', 1),
+            (3, b'"AddMsgList":[],"MsgList":null', 3),
+            (1, b'"AddMsgList":[{"MsgId":"1"},{"MsgId":"2"}]', 0),
+            (0, b'"AddMsgList":null', 0),
+        ],
+    )
+    def test_announced_messages_that_are_not_there_are_counted(
+        self, announced: int, lists: bytes, missing: int
+    ) -> None:
+        body = b'{"BaseResponse":{"Ret":0},"AddMsgCount":%d,%b}' % (announced, lists)
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body))
+
+        assert batch.missing == missing
+
     def test_an_answer_with_an_error_status_is_not_a_batch(self) -> None:
         with pytest.raises(ProtocolError):
             drive(fetch(LOGIN, NOW), Response(status=302, body=body_of([message(1)])))

@@ -103,6 +103,17 @@ class TestSyncKeys:
         newer = SyncKey(count=1, list=(KeyValue(key=1, val=2),))
         assert newer.or_older(KEY) == newer
 
+    def test_counters_that_are_lower_or_missing_are_lost(self) -> None:
+        assert KEY.lost_counters(KEY) == frozenset()
+        assert SyncKey().lost_counters(KEY) == {1, 1000}
+        lower = SyncKey(count=2, list=(KeyValue(key=1, val=7), KeyValue(key=1000, val=1_560_000_001)))
+        assert lower.lost_counters(KEY) == {1}
+
+    def test_a_key_can_keep_counters_of_an_older_one(self) -> None:
+        lower = SyncKey(count=2, list=(KeyValue(key=2, val=1), KeyValue(key=1, val=7)))
+        assert str(lower.with_counters(KEY, frozenset({1, 1000}))) == "2_1|1_700000001|1000_1560000000"
+        assert lower.with_counters(KEY, frozenset()) is lower
+
     @pytest.mark.parametrize("given", ["null", '""', "{}", '{"Count":0,"List":[]}', '{"Count":0,"List":null}', "[]"])
     def test_an_invalid_key_is_decoded_as_empty(self, given: str) -> None:
         body = f'{{"BaseResponse":{{"Ret":-1}},"SyncKey":{given}}}'.encode()

@@ -398,6 +398,7 @@ _REASONS = {
     "new_login": "there was another login in between",
     "key_refused": "the server no longer knew the position of this login",
     "answer_too_large": "the answer of the server was too large",
+    "messages_missing": "the answer of the server held fewer messages than it announced",
     "purged": "messages were deleted before they were read",
 }
 """Text for each reason of a gap."""

@@ -86,9 +86,9 @@ class Ingestion:
         self._limiter = limiter
         self._interval = interval
 
-    async def store(self, batch: Batch, began: float) -> int:
+    async def store(self, batch: Batch, began: float) -> bool:
         """
-        Store a batch together with its next position, and continue there; return the number of new items.
+        Store a batch together with its next position, and continue there; return whether more may wait.
 
         Args:
             batch: The batch.
@@ -126,10 +126,16 @@ class Ingestion:
         await self._sender.settle_doubts(summary.own_chats)
         # Items other than messages have no id, so a repetition cannot be recognized.
         beside = sum(not each.message_id for each in summary.arrived)
-        self._interval.count_batch(messages=count - beside, others=beside if has_moved else 0)
+        is_repeated = has_moved and count <= beside < len(summary.arrived)
+        if is_repeated:
+            self._interval.skip_known()
+        may_wait = self._interval.count_batch(
+            messages=count - beside, others=beside if has_moved else 0,
+            repeated_to=batch.fetch_key if is_repeated else None,
+        )  # fmt: skip
         for _ in range(summary.changed_contacts):
             self._interval.count_contact_change()
-        return count if has_moved else count - beside
+        return may_wait
 
     def _summary_of(self, batch: Batch, own_id: ContactId, began: int) -> _BatchSummary:
         """Return the summary of a batch, and apply its changes of contacts."""

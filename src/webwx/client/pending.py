@@ -43,9 +43,9 @@ class PendingEvents:
         self._interval = interval
         self._recent = RecentMessages()
 
-    async def store(self, batch: Batch, began: float) -> int:  # noqa: ARG002 - nothing is marked as backlog here
+    async def store(self, batch: Batch, began: float) -> bool:  # noqa: ARG002 - nothing is marked as backlog here
         """
-        Append a batch to the pending items and save both keys with it, in one save; return the number of new items.
+        Append a batch to the pending items and save both keys with it, in one save; return whether more may wait.
 
         Raises:
             LocalStateError: The login could not be saved, and nothing has changed.
@@ -63,9 +63,12 @@ class PendingEvents:
             session.change(**{name: getattr(login, name) for name in changes})
             raise
         session.pending.extend(batch.items)
-        news = len(batch.items) if has_moved else 0
-        self._interval.count_batch(messages=0, others=news)  # `take` counts new messages
-        return news
+        has_messages = any(item.kind == "message" for item in batch.items)
+        return self._interval.count_batch(
+            messages=0,  # `take` counts new messages
+            others=len(batch.items) if has_moved else 0,
+            repeated_to=batch.fetch_key if has_moved and has_messages else None,
+        )
 
     def take(self, own_id: str) -> Event | None:
         """Remove the oldest pending item and return its event; None if the event was delivered before."""
@@ -73,6 +76,7 @@ class PendingEvents:
         match event:
             case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                 if not self._recent.is_new(event):
+                    self._interval.skip_known()
                     return None
                 self._interval.reset()
                 self._recent.messages.append(event)

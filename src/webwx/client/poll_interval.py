@@ -7,6 +7,14 @@ has nothing new would be polled at full speed.
 
 from __future__ import annotations
 
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webwx.protocol.sync import SyncKey
+
+_log = logging.getLogger("webwx.client")
+
 LONG_IDLE = 4
 """Number of idle rounds in a row after which a fetch follows even a poll that reports nothing."""
 
@@ -33,6 +41,9 @@ class PollInterval:
     Counts idle rounds in a row, each with a weight: 1 for a round that brings nothing at all.
 
     Each real change of a contact in the last batch lowers the weight of the last round.
+
+    A server that has gone back sends known messages again before the new ones. Such a batch is no idle round, at each
+    position once: two positions that lead to each other are no progress.
     """
 
     def __init__(self) -> None:
@@ -40,6 +51,10 @@ class PollInterval:
         """Weight of the idle rounds before the last one, and weight of the last one."""
         self._changes = 0
         """Number of real changes of contacts in the last batch."""
+        self._positions: set[int] = set()
+        """Hashes of the positions after batches of known messages, since the last new message."""
+        self._is_skipping = False
+        """Whether the log says that known messages are skipped."""
 
     @property
     def seconds(self) -> float:
@@ -53,19 +68,44 @@ class PollInterval:
         return self._before + self._last >= LONG_IDLE
 
     def reset(self) -> None:
-        """Start counting again: a message came, or the server held a poll."""
+        """Start counting again: a new message came."""
         self._before = self._last = 0.0
+        self._positions.clear()
+
+    def end_catch_up(self) -> None:
+        """Start counting again: reading begins, or the server held a poll, so that nothing waits."""
+        self.reset()
+        self._is_skipping = False
 
     def count_idle_poll(self) -> None:
         """Count a poll that was answered at once and reported nothing."""
         self._count(1.0)
 
-    def count_batch(self, *, messages: int, others: int) -> None:
-        """Count a fetch by the number of new messages and of other new items in its batch."""
+    def count_batch(self, *, messages: int, others: int, repeated_to: SyncKey | None = None) -> bool:
+        """
+        Count a fetch, and return whether more may wait: its batch had something new, or was a step of a repetition.
+
+        Args:
+            messages: Number of new messages.
+            others: Number of other new items.
+            repeated_to: The position after a batch that has messages which may be known; None if it has none, or if the
+                position did not move.
+        """
         if messages > 0:
             self.reset()
-        else:
-            self._count(_OTHER_NEWS if others else 1.0)
+            return True
+        if repeated_to is not None and hash(repeated_to) not in self._positions:
+            self._positions.add(hash(repeated_to))
+            self._before = self._last = 0.0
+            return True
+        self._count(_OTHER_NEWS if others else 1.0)
+        return others > 0
+
+    def skip_known(self) -> None:
+        """Note that known messages are skipped; the log says it once in each catch-up."""
+        if not self._is_skipping:
+            self._is_skipping = True
+            _log.warning("The server sends messages again that were received before; they are skipped.")
 
     def count_contact_change(self) -> None:
         """

@@ -155,18 +155,21 @@ async def _fetched_events(
             session.resume_pending(saved)
         own_id, items, take = session.login.user_id, session.pending, pending.take
         sync.begin()
+        is_last = False
         try:
             while True:
                 while items:
                     event = take(own_id)
                     if event is not None and (include_all or not is_quiet(event)):
                         yield event
+                if is_last:
+                    return
                 if follow:
                     await sync.pull(lambda: bool(items))
                     if len(items) >= AHEAD_FROM:
                         await sync.poll_ahead()
-                elif not await sync.fetch_waiting():
-                    return
+                else:
+                    is_last = not await sync.fetch_waiting()
         finally:
             await session.save_changes()
             await sync.drop_poll()

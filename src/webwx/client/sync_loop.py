@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from webwx.client.counter_check import CounterCheck
+from webwx.client.missing_messages import MissingMessages
 from webwx.client.poll_interval import HELD_FROM
 from webwx.client.retry import Backoff
 from webwx.client.state import STALE_AFTER
@@ -22,6 +24,7 @@ from webwx.errors import (
     AnswerTooLarge,
     ApiError,
     LoggedOut,
+    MessagesMissing,
     NotOnThisHost,
     ProtocolError,
     StorageError,
@@ -63,9 +66,9 @@ class BatchStore(Protocol):
     needs_body: bool
     """Whether the bytes of a response are stored as well."""
 
-    async def store(self, batch: Batch, began: float) -> int:
+    async def store(self, batch: Batch, began: float) -> bool:
         """
-        Store a batch together with its next position; return the number of new items.
+        Store a batch together with its next position; return whether more may wait.
 
         Args:
             batch: The batch.
@@ -115,6 +118,13 @@ class SyncState:
         """Begin of the time in which all fetches were refused or too large (event loop's clock)."""
         self.is_too_large = False
         """Whether the last of these responses was too large."""
+        self.missing = MissingMessages()
+        """Fetches whose answers hold fewer messages than they announce."""
+        self.forget_keys()
+
+    def forget_keys(self) -> None:
+        """Accept the next sync keys as a whole."""
+        self.fetch_counters, self.check_counters = CounterCheck(), CounterCheck()
 
 
 class SyncLoop:
@@ -158,13 +168,14 @@ class SyncLoop:
         """Drop the unstored batch of the present login."""
         self._state.unstored = None
         self._state.has_more = False
+        self._state.forget_keys()
 
     # -- one reader, without a journal -------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Begin to sync for one reader, which holds the account's sync lock."""
         self._begin_round()
-        self._interval.reset()
+        self._interval.end_catch_up()
         self._drop_stored()
 
     def _begin_round(self) -> None:
@@ -214,7 +225,7 @@ class SyncLoop:
                     )  # fmt: skip
                     await self._batches.store(leftover, 0.0)
                     await session.save(pending=())
-                self._interval.reset()
+                self._interval.end_catch_up()
                 state.lock = held.pop_all()
         state.readers += 1
 
@@ -301,12 +312,12 @@ class SyncLoop:
     async def _is_fetch_due(self) -> bool:
         """Return whether to fetch; poll if the state does not decide it."""
         state = self._state
-        if state.unstored is not None or self._state.has_more:
+        if state.unstored is not None or state.has_more or state.missing.is_waiting:
             return True
         is_something = await self._next_poll()
         is_held = state.held >= HELD_FROM
         if is_held:
-            self._interval.reset()
+            self._interval.end_catch_up()
         # While fetches fail, only a fetch shows whether they succeed again.
         if is_something or not self._session.liveness.can_fetch:
             return True
@@ -330,8 +341,13 @@ class SyncLoop:
         self._note_answer()
         return is_something
 
-    async def _fetch_batch(self) -> int:
-        """Store the held batch, or fetch one and store it; return the number of new items."""
+    async def _fetch_batch(self) -> bool:
+        """
+        Store the held batch, or fetch one and store it; return whether more may wait.
+
+        Raises:
+            MessagesMissing: The answer holds fewer messages than it announces; the position has not moved.
+        """
         state = self._state
         async with state.fetching:
             if state.unstored is None:
@@ -341,15 +357,54 @@ class SyncLoop:
                     )
                     batch = await self._session.run(flow)
                 self._note_answer()
+                state.refused_since = None
+                batch = await self._completed(batch)
                 self._session.liveness.fetched()
-                state.fetched_at, state.refused_since = self._session.now(), None
-                self._hold(batch)
+                state.fetched_at = self._session.now()
+                self._hold(self._with_sound_keys(batch))
             return await self._store_held()
+
+    async def _completed(self, batch: Batch) -> Batch:
+        """
+        Return a batch that can be stored: with a gap, if messages are missing that were waited for.
+
+        Raises:
+            MessagesMissing: Messages are missing, and the position is to be fetched again.
+        """
+        session, state = self._session, self._state
+        try:
+            is_given_up = state.missing.is_given_up(session.login.fetch_key, batch, asyncio.get_running_loop().time())
+        except MessagesMissing:
+            if batch.skey:  # the next fetch needs it
+                session.change(credentials=msgspec.structs.replace(session.login.credentials, skey=batch.skey))
+                await session.save()
+            raise
+        if not is_given_up:
+            return batch
+        gap = ContinuityLost(since=state.fetched_at, until=session.now(), reason="messages_missing")
+        return msgspec.structs.replace(batch, items=(_item(gap), *batch.items))
+
+    def _with_sound_keys(self, batch: Batch) -> Batch:
+        """Return a batch with keys in which a counter that goes back is ignored once."""
+        state, login = self._state, self._session.login
+        return msgspec.structs.replace(
+            batch,
+            fetch_key=state.fetch_counters.accept(batch.fetch_key, login.fetch_key),
+            check_key=state.check_counters.accept(batch.check_key, login.check_key),
+        )
 
     async def fetch_waiting(self) -> bool:
         """Fetch waiting items without a poll; return False if no more are expected."""
         await self._keep_distance()
-        return (bool(await self._fetch_batch()) or self._state.has_more) and not self._interval.is_long_idle
+        backoff = self.backoff()
+        while True:
+            try:
+                may_wait = await self._fetch_batch()
+            except MessagesMissing:
+                await backoff.pause()
+            else:
+                may_wait = may_wait or self._state.has_more or self._state.fetch_counters.is_ignoring
+                return may_wait and not self._interval.is_long_idle
 
     def _hold(self, batch: Batch) -> None:
         """Hold a batch until it is stored."""
@@ -363,9 +418,9 @@ class SyncLoop:
         if self._state.unstored_from != self._keys():
             self._state.unstored = None
 
-    async def _store_held(self) -> int:
+    async def _store_held(self) -> bool:
         """
-        Store the held batch; return the number of new items.
+        Store the held batch; return whether more may wait.
 
         Raises:
             StorageError: The batch is not stored, and stays held.
@@ -374,10 +429,10 @@ class SyncLoop:
         batch = state.unstored
         assert batch is not None  # noqa: S101 - for the type checker: the caller has checked it
         self._state.has_more = batch.has_more
-        news = await self._batches.store(batch, state.began_there or 0.0)
+        may_wait = await self._batches.store(batch, state.began_there or 0.0)
         self._session.liveness.stored()
         state.unstored = None
-        return news
+        return may_wait
 
     def _note_answer(self) -> None:
         state = self._state
@@ -409,7 +464,7 @@ class SyncLoop:
         since = self._state.refused_since
         return since is not None and asyncio.get_running_loop().time() - since > REFUSED_FOR
 
-    async def _start_over(self) -> int:
+    async def _start_over(self) -> bool:
         """Request a new sync key after fetches were unreadable for too long, and store an event for the gap."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         gap = ContinuityLost(
@@ -417,11 +472,11 @@ class SyncLoop:
             reason="answer_too_large" if self._state.is_too_large else "key_refused",
         )  # fmt: skip
         self._state.refused_since = None
+        self._state.forget_keys()
         key = reply.sync_key.or_older(self._session.login.fetch_key)
         self._hold(
             Batch(
-                items=(Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap))),),
-                fetch_key=key, check_key=key, skey=reply.skey, has_more=False,
+                items=(_item(gap),), fetch_key=key, check_key=key, skey=reply.skey, has_more=False,
             )
         )  # fmt: skip
         return await self._store_held()
@@ -433,3 +488,8 @@ class SyncLoop:
     def storage_failed(self, error: StorageError) -> None:
         """Report a failure of the journal in the client's state."""
         self._session.liveness.cannot_store(error)
+
+
+def _item(gap: ContinuityLost) -> Item:
+    """Return our own record of a gap, to be stored as an item of a batch."""
+    return Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))

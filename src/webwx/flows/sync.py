@@ -35,6 +35,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The new skey; empty if it has not changed."""
     has_more: bool
     """Whether to fetch again at once."""
+    missing: int = 0
+    """Number of messages that the answer announces and does not hold."""
     body: bytes = b""
     """The raw answer, if requested, without the login's keys, which must not be stored with messages."""
 
@@ -45,7 +47,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         """Return each item as it was delivered, in order; most are views of the body."""
         if not self.body:  # of a text that was saved there is no more than its event needs
             return [item.raw if item.text is None else msgspec.Raw(write_json(item.text)) for item in self.items]
-        return read_json(self.body, SyncReply).delivered()
+        gaps = [item.raw for item in self.items if item.kind == "gap"]  # our own records come before what was delivered
+        return [*gaps, *read_json(self.body, SyncReply).delivered()]
 
 
 def check(login: Login, now: float) -> Flow[bool]:
@@ -107,6 +110,7 @@ def fetch(login: Login, now: float, *, with_body: bool = False) -> Flow[Batch]:
         check_key=reply.sync_check_key.or_older(reply.sync_key).or_older(login.check_key),
         skey=skey,
         has_more=reply.continue_flag != 0,
+        missing=max(0, reply.add_msg_count - len(reply.add_msg_list) - len(reply.msg_list or ())),
         body=response.body if with_body else b"",
     )
 

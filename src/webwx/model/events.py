@@ -67,10 +67,11 @@ class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
     since: float
     """Start of the gap: seconds since 1970."""
     until: float
-    reason: Literal["new_login", "key_refused", "answer_too_large", "purged"]
+    reason: Literal["new_login", "key_refused", "answer_too_large", "messages_missing", "purged"]
     """
     `new_login`: another login replaced this one. `key_refused`: the server refused the sync position.
-    `answer_too_large`: the answer exceeded the size limit. `purged`: events were deleted before they were read.
+    `answer_too_large`: the answer exceeded the size limit. `messages_missing`: the answer held fewer messages than it
+    announced. `purged`: events were deleted before they were read.
     """
 
 

@@ -40,6 +40,19 @@ class SyncKey(Wire, frozen=True, kw_only=True):
         """Return this key, or the older one if this is empty: an empty key never replaces a valid one."""
         return self if self.list else older
 
+    def lost_counters(self, older: SyncKey) -> frozenset[int]:
+        """Return the numbers of the counters of an older key that are lower in this key, or missing."""
+        values = {pair.key: pair.val for pair in self.list}
+        return frozenset(pair.key for pair in older.list if pair.key not in values or values[pair.key] < pair.val)
+
+    def with_counters(self, older: SyncKey, numbers: frozenset[int]) -> SyncKey:
+        """Return this key with some counters of an older one; those that are missing here come last."""
+        if not numbers:
+            return self
+        kept = {pair.key: pair for pair in older.list if pair.key in numbers}
+        pairs = (*(kept.pop(pair.key, pair) for pair in self.list), *kept.values())
+        return SyncKey(count=len(pairs), list=pairs)
+
 
 def read_sync_key(text: str) -> SyncKey:
     """Decode `1_700000001|2_700000002`; invalid pairs are skipped."""

@@ -16,7 +16,7 @@ import sys
 import zlib
 from email.utils import formatdate
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -27,7 +27,7 @@ from webwx.protocol.http import Response
 from webwx.protocol.login import TICKET
 from webwx.protocol.media import GETMEDIA
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
-from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, read_sync_key
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, SyncKey, read_sync_key
 from webwx.sandbox.connection_faults import MEDIA_CALLS, At, Count
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import cookie_domains
@@ -356,6 +356,14 @@ class ShrunkKey(FetchFault, frozen=True, kw_only=True, tag="shrunk_key"):
             answer[name] = {"Count": len(kept), "List": kept}
 
 
+class RewoundKey(FetchFault, frozen=True, kw_only=True, tag="rewound_key"):
+    """The fetch returns keys with their counters at the start, so the next fetch returns everything again."""
+
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
+        start = call.session.stream.fetch(SyncKey(), 0).key
+        answer["SyncKey"] = answer["SyncCheckKey"] = json.loads(write_json(start))
+
+
 class ReorderedKey(FetchFault, frozen=True, kw_only=True, tag="reordered_key"):
     """The fetch returns keys with their counters in another order."""
 
@@ -391,6 +399,22 @@ class ContinueForever(FetchFault, frozen=True, kw_only=True, tag="continue_forev
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["ContinueFlag"] = 1
+
+
+class IncompleteList(FetchFault, frozen=True, kw_only=True, tag="missing_messages"):
+    """The fetch announces its messages, and its list of messages is `list`: null, text, object, absent or short."""
+
+    list: Literal["null", "text", "object", "absent", "short"] = "null"
+
+    def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
+        messages = answer.pop("AddMsgList")
+        empty: Document = {"null": None, "text": "", "object": {}}
+        if not messages:
+            answer["AddMsgList"] = messages
+        elif self.list == "short":
+            answer["AddMsgList"] = messages[:-1]
+        elif self.list in empty:
+            answer["AddMsgList"] = empty[self.list]
 
 
 class DoubledBatch(FetchFault, frozen=True, kw_only=True, tag="doubled_batch"):

@@ -52,9 +52,10 @@ CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
     ),
     "Poll and sync": (
         answers.StickySelector, answers.UnknownSelector, answers.RepeatedKey, answers.NullKey, answers.EmptyKey,
-        answers.ShrunkKey, answers.ReorderedKey, answers.NoCheckKey, answers.ContinueRun, answers.ContinueForever,
-        answers.DoubledBatch, answers.ShuffledBatch, answers.MessageId, answers.SameId, answers.Flood,
-        answers.UnknownChatroom, answers.UnknownMember, answers.RecallWithoutId, answers.RotatedKey,
+        answers.ShrunkKey, answers.RewoundKey, answers.ReorderedKey, answers.NoCheckKey, answers.ContinueRun,
+        answers.ContinueForever, answers.IncompleteList, answers.DoubledBatch, answers.ShuffledBatch,
+        answers.MessageId, answers.SameId, answers.Flood, answers.UnknownChatroom, answers.UnknownMember,
+        answers.RecallWithoutId, answers.RotatedKey,
     ),
     "Contacts": (
         answers.ContactLoop, answers.NoSeq, answers.NullList, answers.LostContacts, answers.ManyContacts,
