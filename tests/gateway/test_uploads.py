@@ -9,13 +9,17 @@ import pytest
 from tests.client.conftest import MP4, PNG
 
 from webwx.errors import StorageError
+from webwx.gateway.config import LimitsTable
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import LIFETIME, UploadStore, plain_name
+from webwx.storage.memory.records import MemoryRecordStore
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
+
+    from webwx.storage.base import RecordStore
 
 NOW = [1_000.0]
 
@@ -122,6 +126,143 @@ async def test_two_requests_do_not_continue_one_upload_at_once(uploads: UploadSt
         await uploads.append(upload, pieces(b"abcd"), offset=0, keeps_part=True)
     may_end.set()
     assert (await first).is_complete
+
+
+# -- quotas and the disk ---------------------------------------------------------------------------------------------
+
+
+def limited(tmp_path: Path, records: RecordStore | None = None, **limits: int) -> UploadStore:
+    table = LimitsTable(**{"uploads_free": 0, **limits})
+    return UploadStore(records or open_records("memory:"), tmp_path / "uploads", lambda: NOW[0], limits=lambda: table)
+
+
+async def refused(upload: Awaitable[object]) -> bool:
+    """Return whether there is no room for an upload."""
+    with pytest.raises(GatewayProblem) as problem:
+        await upload
+    return problem.value.code == "no-room"
+
+
+@pytest.mark.parametrize(("owner", "limits"), [("a", {"uploads_per_key": 10}), ("b", {"uploads": 10})])
+async def test_all_uploads_of_a_key_and_of_all_keys_have_a_limit(
+    tmp_path: Path, owner: str, limits: dict[str, int]
+) -> None:
+    uploads = limited(tmp_path, **limits)
+    first = await uploads.add(pieces(b"123456"), name="x", owner="a", limit=100)
+    assert await refused(uploads.add(pieces(b"12", b"345"), name="x", owner=owner, limit=100))
+    assert await refused(uploads.begin(name="x", owner=owner, length=5))
+    assert len(files_in(tmp_path)) == 1
+    begun = await uploads.begin(name="x", owner=owner, length=4)
+    assert await refused(uploads.add(pieces(b"1"), name="x", owner=owner, limit=100))
+    await uploads.delete(first.id)
+    await uploads.add(pieces(b"123456"), name="x", owner=owner, limit=100)
+    assert (await uploads.append(begun, pieces(b"1234"), offset=0, keeps_part=True)).is_complete
+
+
+async def test_another_key_is_not_affected_by_the_limit_of_one(tmp_path: Path) -> None:
+    uploads = limited(tmp_path, uploads_per_key=10)
+    await uploads.add(pieces(b"123456"), name="x", owner="a", limit=100)
+    await uploads.add(pieces(b"123456"), name="x", owner="b", limit=100)
+    assert await refused(uploads.add(pieces(b"123456"), name="x", owner="a", limit=100))
+
+
+async def test_uploads_that_arrive_at_the_same_time_share_the_limit(tmp_path: Path) -> None:
+    uploads = limited(tmp_path, uploads_per_key=10)
+    has_arrived, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"123456"
+        has_arrived.set()
+        await may_end.wait()
+
+    first = asyncio.ensure_future(uploads.add(slow(), name="x", owner="a", limit=100))
+    await has_arrived.wait()
+    assert await refused(uploads.add(pieces(b"12345"), name="x", owner="a", limit=100))
+    may_end.set()
+    assert (await first).size == 6
+    assert len(files_in(tmp_path)) == 1
+
+
+async def test_uploads_of_an_earlier_process_count(tmp_path: Path) -> None:
+    records = open_records("memory:")
+    await limited(tmp_path, records).add(pieces(b"123456"), name="x", owner="a", limit=100)
+    assert await refused(
+        limited(tmp_path, records, uploads_per_key=10).add(pieces(b"12345"), name="x", owner="a", limit=100)
+    )
+
+
+async def test_room_on_the_disk_stays_free(tmp_path: Path) -> None:
+    uploads = limited(tmp_path, uploads_free=2**62)
+    assert await refused(uploads.add(pieces(b"1"), name="x", owner="a", limit=100))
+    assert await refused(uploads.begin(name="x", owner="a", length=1))
+    assert files_in(tmp_path) == []
+
+
+class FullDisk(MemoryRecordStore):
+    """Records that can be deleted only while no file takes the space."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
+        if any(self._folder.iterdir()):
+            raise StorageError("The disk is full.")
+        return await super().delete(kind, id, version=version)
+
+
+async def test_an_upload_can_be_deleted_and_expires_on_a_full_disk(tmp_path: Path) -> None:
+    uploads = limited(tmp_path, FullDisk(tmp_path / "uploads"))
+    upload = await uploads.add(pieces(b"1"), name="x", owner="a", limit=100)
+    await uploads.delete(upload.id)
+    assert (await uploads.find(upload.id, "a"), files_in(tmp_path)) == (None, [])
+    for _ in range(3):
+        await uploads.add(pieces(b"1"), name="x", owner="a", limit=100)
+    NOW[0] += LIFETIME
+    await uploads.delete_expired()
+    assert files_in(tmp_path) == []
+
+
+async def test_an_upload_without_its_file_does_not_exist(tmp_path: Path) -> None:
+    uploads = limited(tmp_path)
+    upload = await uploads.add(pieces(b"1"), name="x", owner="a", limit=100)
+    uploads.path(upload.id).unlink()
+    assert await uploads.find(upload.id, "a") is None
+
+
+async def test_the_file_of_an_upload_that_a_kill_has_ended_is_deleted(tmp_path: Path) -> None:
+    uploads = limited(tmp_path)
+    kept = await uploads.add(pieces(b"1"), name="x", owner="a", limit=100)
+    left = uploads.path("0" * 32)
+    left.write_bytes(b"left")
+    has_arrived, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"1"
+        has_arrived.set()
+        await may_end.wait()
+
+    running = asyncio.ensure_future(uploads.add(slow(), name="x", owner="a", limit=100))
+    await has_arrived.wait()
+    await uploads.delete_left(min_age=0.0)
+    may_end.set()
+    assert set(files_in(tmp_path)) == {uploads.path(kept.id), uploads.path((await running).id)}
+
+
+async def test_a_file_of_another_process_that_is_young_stays(tmp_path: Path) -> None:
+    uploads = limited(tmp_path)
+    await uploads.add(pieces(b"1"), name="x", owner="a", limit=100)
+    uploads.path("0" * 32).write_bytes(b"arrives")
+    await uploads.delete_left(min_age=600.0)
+    assert len(files_in(tmp_path)) == 2
+
+
+async def test_the_uploads_of_deleted_keys_are_deleted(tmp_path: Path) -> None:
+    uploads = limited(tmp_path)
+    for owner in ("a", "b", "console"):
+        await uploads.add(pieces(b"1"), name="x", owner=owner, limit=100)
+    await uploads.delete_of_others({"a", "console"})
+    assert len(files_in(tmp_path)) == 2
 
 
 async def test_an_upload_is_deleted_after_a_day(uploads: UploadStore, tmp_path: Path) -> None:

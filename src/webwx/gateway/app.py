@@ -41,11 +41,12 @@ from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
-from webwx.gateway.auth import Access, Caller, FailedKeys
+from webwx.gateway.auth import CONSOLE, Access, Caller, FailedKeys
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
+from webwx.gateway.disk_room import delete_left
 from webwx.gateway.fallback import Fallback, channels_of
 from webwx.gateway.file_sources import FileSources
 from webwx.gateway.forwarded_requests import Signatures, SignedRequests
@@ -88,6 +89,12 @@ API = "/api/v1"
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks at what other gateways have stored."""
+
+_LOOK_FOR_FILES_EVERY = 600.0
+"""Seconds between two looks at uploads that have expired."""
+
+_YOUNG = 3600.0
+"""Seconds after the last change of a file during which another process may still be writing it."""
 
 _GATEWAY = "gateway"
 """Key of the gateway in the state of a request."""
@@ -149,7 +156,7 @@ class Gateway:
         self._outgoing = outgoing
         self.routes = route_table(config.limits.body)
         """The table of routes."""
-        self.uploads = UploadStore(records, folder / "uploads", clock, address)
+        self.uploads = UploadStore(records, folder / "uploads", clock, address, lambda: self.config.limits)
         self.forwarding: RequestForwarding | None = None
         """Forwards requests to the owners of their accounts; None without a cluster."""
         self.bot_exchange: BotExchange | None = None
@@ -170,7 +177,9 @@ class Gateway:
             )
         self.files = FileSources(self.uploads, self._connect, config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
-        self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
+        self.notifications = NotificationQueue(
+            port, records, self.receivers, folder, clock, lambda: self.config.limits.uploads_free
+        )  # fmt: skip
         self.webhooks = Webhooks(records, clock)
         self.notices = WebhookNotices()
         self.deliveries = WebhookDelivery(
@@ -183,8 +192,11 @@ class Gateway:
         )  # fmt: skip
         self.fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
-        reception = Reception(self.receivers, self.notifications, records, folder, clock)
-        self.times = RequestTimes(Hooks(self.answer, reception))
+        self._folder = folder
+        self._reception = Reception(
+            self.receivers, self.notifications, records, folder, clock, lambda: self.config.limits.uploads_free
+        )  # fmt: skip
+        self.times = RequestTimes(Hooks(self.answer, self._reception))
         self.app: ASGIApp = Front(self.times, config, is_vendor_request)
         """The application to serve."""
         if signatures is not None:
@@ -200,14 +212,31 @@ class Gateway:
 
     async def start(self) -> None:
         """Open the accounts and begin to sync."""
+        await self._delete_left_files()
         await self.port.start()
         await self.notifications.start()
         await self.deliveries.start()
         await self.incoming_files.start()
-        works = [self.fallback.run(), self.streams.run()]
+        works = [self.fallback.run(), self.streams.run(), self._delete_old_uploads()]
         if self.port.is_shared:
             works.append(self._follow_changes())
         self._background = [asyncio.ensure_future(work) for work in works]
+
+    async def _delete_left_files(self) -> None:
+        """Delete the files of uploads and notifications that a killed process has left."""
+        min_age = _YOUNG if self.port.is_shared else 0.0
+        await self.uploads.delete_left(min_age=min_age)
+        in_use = await self.notifications.file_names() | await self._reception.file_names()
+        await asyncio.to_thread(delete_left, self._folder, in_use, min_age=min_age)
+
+    async def _delete_old_uploads(self) -> NoReturn:
+        """Delete uploads that have expired, or whose key another process has deleted."""
+        while True:
+            with contextlib.suppress(StorageError, OSError):  # the next look follows
+                await self.uploads.delete_expired()
+                await self.uploads.delete_of_others({CONSOLE, *(key.id for key in await self.keys.find())})
+                await self.uploads.delete_left(min_age=_YOUNG)
+            await asyncio.sleep(_LOOK_FOR_FILES_EVERY)
 
     async def _follow_changes(self) -> NoReturn:
         """Work with the webhooks and the rules for files as other gateways have stored them."""

@@ -37,6 +37,9 @@ EXAMPLE = """\
 [limits]
 # body = 1048576            # bytes of a request's body; uploads have a limit of their own
 # upload = 1073741824       # bytes of an upload
+# uploads_per_key = 4294967296  # bytes of all uploads of a key, which are kept for a day
+# uploads = 17179869184     # bytes of all uploads
+# uploads_free = 268435456  # bytes that uploads and the files of notifications leave free on the disk
 # fetched_file = 0          # bytes of a file that a send names by its URL; 0: the gateway fetches no URL
 # media = 2147483648        # bytes of downloaded media that are kept; the oldest are removed first
 # media_days = 30           # days that they are kept at most
@@ -100,6 +103,12 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Maximum number of bytes of a request's body."""
     upload: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
     """Maximum number of bytes of an upload."""
+    uploads_per_key: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024 * 1024
+    """Maximum number of bytes of all uploads of one key, which are kept for a day."""
+    uploads: Annotated[int, Meta(ge=0)] = 16 * 1024 * 1024 * 1024
+    """Maximum number of bytes of all uploads on this machine."""
+    uploads_free: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024
+    """Bytes that uploads and the files of notifications leave free on the disk."""
     fetched_file: Annotated[int, Meta(ge=0)] = 0
     """Bytes of a file that a send names by its URL; 0: the gateway fetches no URL."""
     media: Annotated[int, Meta(ge=0)] = 2 * 1024 * 1024 * 1024

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from webwx.errors import RecordChanged, UnknownContact, WxError
+from webwx.gateway.disk_room import require_room
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
 from webwx.gateway.notify.notification import AttachedFile
@@ -130,6 +131,7 @@ class NotificationQueue:
         receivers: The receivers.
         folder: Folder for the files of held messages.
         clock: Returns seconds since 1970.
+        keep_free: Returns the number of bytes that files leave free on the disk.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class NotificationQueue:
         receivers: Receivers,
         folder: Path,
         clock: Callable[[], float],
+        keep_free: Callable[[], int] = lambda: 0,
     ) -> None:
         self._port = port
         self._records = records
@@ -146,6 +149,7 @@ class NotificationQueue:
         self.folder = folder
         """Folder for the files of held messages."""
         self._clock = clock
+        self._keep_free = keep_free
         self._sent_times = SentTimes(records, clock)
         self._bursts: dict[str, Burst[HeldMessage]] = {}
         self._last_number = 0
@@ -166,6 +170,11 @@ class NotificationQueue:
     def waiting(self, receiver: str) -> int:
         """Return how many messages of a receiver are held."""
         return len(self._burst(receiver).collected)
+
+    async def file_names(self) -> set[str]:
+        """Return the names of the files of held messages."""
+        messages = [msgspec.json.decode(record.body, type=HeldMessage) for record in await self._records.find(_HELD)]
+        return {file.path for message in messages for file in message.files}
 
     async def waiting_for_account(self, account: int) -> int:
         """Return how many messages are held for an account."""
@@ -361,9 +370,13 @@ class NotificationQueue:
 
     async def _write(self, file: AttachedFile) -> HeldFile:
         path = secrets.token_hex(16)
-        await asyncio.to_thread(write_private, self.folder / path, file.content)
+        await asyncio.to_thread(self._write_file, path, file.content)
         content = file.content if self._port.is_shared else b""
         return HeldFile(path=path, name=_safe_name(file.name), kind=_kind_of(file), content=content)
+
+    def _write_file(self, name: str, content: bytes) -> None:
+        require_room(self.folder, len(content), self._keep_free())
+        write_private(self.folder / name, content)
 
     # -- what is held ------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,9 @@ A host is checked in the form that the HTTP library makes of it: the library rep
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from webwx.errors import InvalidRequest
 
@@ -47,7 +46,8 @@ class AddressRefused(InvalidRequest):
     """The gateway does not connect to an address."""
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Target:
     """A URL that the gateway may request, if the addresses of its host pass `check_addresses`."""
 
     url: URL

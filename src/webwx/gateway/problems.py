@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
     "no-owner": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "No node that can be reached owns the account now; nothing was done."
     ),
+    "no-room": Kind(HTTPStatus.INSUFFICIENT_STORAGE, "The gateway has no room for this file; nothing was stored."),
     "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The gateway cannot do this now."),
 }
 """The kinds of errors by their codes, in addition to the errors of the library."""

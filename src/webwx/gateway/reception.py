@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from webwx.errors import InvalidRequest, WxError
+from webwx.errors import InvalidRequest, StorageError, WxError
 from webwx.gateway.auth import FailedKeys, RequestRate
+from webwx.gateway.disk_room import require_room
 from webwx.gateway.notify.message import compose
 from webwx.gateway.notify.notification import AttachedFile, Notification
 from webwx.gateway.notify.receiver import FileUpload, ReceiverOptions
@@ -108,6 +109,7 @@ class Reception:
         records: Stores which files were uploaded.
         folder: Folder for uploaded files.
         clock: Returns seconds since 1970.
+        keep_free: Returns the number of bytes that files leave free on the disk.
     """
 
     def __init__(
@@ -117,12 +119,14 @@ class Reception:
         records: RecordStore,
         folder: Path,
         clock: Callable[[], float],
+        keep_free: Callable[[], int] = lambda: 0,
     ) -> None:
         self._receivers = receivers
         self._queue = queue
         self._records = records
         self._folder = folder
         self._clock = clock
+        self._keep_free = keep_free
         self._failed = FailedKeys(clock)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._rate = RequestRate(clock)
@@ -236,7 +240,11 @@ class Reception:
             until=self._clock() + upload.seconds,
         )  # fmt: skip
         await self._delete_expired()
-        await asyncio.to_thread(write_private, self._folder / record.path, file.content)
+        try:
+            await asyncio.to_thread(self._write, record.path, file.content)
+        except (StorageError, OSError) as error:
+            _log.warning("A file of a notification cannot be stored (%s).", type(error).__name__)
+            raise Refusal(RefusalReason.OFFLINE, "The file cannot be stored now.", retry_after=60) from None
         await self._records.put(_UPLOAD, file_id, msgspec.json.encode(record), version=0, time=self._clock())
         return file_id
 
@@ -245,8 +253,20 @@ class Reception:
         stored = None if record is None else msgspec.json.decode(record.body, type=_UploadedFile)
         if stored is None or stored.receiver != receiver or stored.until < self._clock():
             raise Refusal(RefusalReason.INVALID_FIELD, "There is no uploaded file with this id.")
-        content = await asyncio.to_thread((self._folder / stored.path).read_bytes)
+        try:
+            content = await asyncio.to_thread((self._folder / stored.path).read_bytes)
+        except OSError:  # another node has taken it
+            raise Refusal(RefusalReason.INVALID_FIELD, "The uploaded file is not here; upload it again.") from None
         return AttachedFile(name=stored.name, content=content, media_type=stored.media_type)
+
+    def _write(self, name: str, content: bytes) -> None:
+        require_room(self._folder, len(content), self._keep_free())
+        write_private(self._folder / name, content)
+
+    async def file_names(self) -> set[str]:
+        """Return the names of the files that a later message may send."""
+        records = await self._records.find(_UPLOAD)
+        return {msgspec.json.decode(record.body, type=_UploadedFile).path for record in records}
 
     async def _delete_expired(self) -> None:
         for record in await self._records.find(_UPLOAD):

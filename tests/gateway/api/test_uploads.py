@@ -113,3 +113,27 @@ async def test_a_length_above_the_limit_or_with_a_body_is_refused(start_gateway:
         assert (large.status_code, large.json()["code"]) == (413, "too-large")
         both = await client.post("/api/v1/uploads", content=b"a", headers={"Upload-Length": "1000"})
         assert (both.status_code, both.json()["code"]) == (400, "bad-request")
+
+
+async def test_the_uploads_of_a_key_have_a_limit_and_end_with_the_key(start_gateway: StartGateway) -> None:
+    config = GatewayConfig(limits=LimitsTable(uploads_per_key=1000, uploads_free=0))
+    async with start_gateway(config) as running, running.client("admin") as admin:
+        made = (await admin.post("/api/v1/keys", json={"name": "n", "scopes": ["send"]})).json()
+        async with running.anonymous(headers={"Authorization": f"Bearer {made['key']}"}) as client:
+            assert (await client.post("/api/v1/uploads", content=b"a" * 600)).status_code == 201
+            refused = await client.post("/api/v1/uploads", content=b"a" * 401)
+            assert (refused.status_code, refused.json()["code"]) == (507, "no-room")
+        folder = running.folder / "gateway-files" / "uploads"
+        assert len(list(folder.iterdir())) == 1
+        assert (await admin.delete(f"/api/v1/keys/{made['about']['id']}")).status_code == 204
+        assert list(folder.iterdir()) == []
+
+
+async def test_what_a_killed_gateway_has_left_is_deleted_when_it_starts_again(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running, running.client("send") as client:
+        assert (await client.post("/api/v1/uploads", content=b"a")).status_code == 201
+        files = running.folder / "gateway-files"
+        for path in (files / "uploads" / ("0" * 32), files / ("0" * 32), files / ".0.a", files / "upload-0"):
+            path.write_bytes(b"left")
+    async with start_gateway():
+        assert [len(list((files / "uploads").iterdir())), len([*files.iterdir()])] == [1, 1]

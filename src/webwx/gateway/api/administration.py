@@ -15,7 +15,8 @@ from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import Name
 from webwx.gateway.api.parameters import InjectedCaller, Limit
-from webwx.gateway.auth import Caller, FailedKeys
+from webwx.gateway.api.uploads import InjectedUploads
+from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
 from webwx.gateway.problems import GatewayProblem
@@ -190,11 +191,14 @@ async def rotate_key(
 
 
 @delete("/keys/{key_id:str}", scope="admin", summary="Delete a key", responses=problems(404, 503))
-async def delete_key(key_id: FromPath[str], caller: InjectedCaller, keys: InjectedKeys) -> None:
-    """Delete a key; it is refused from now on."""
+async def delete_key(
+    key_id: FromPath[str], caller: InjectedCaller, keys: InjectedKeys, uploads: InjectedUploads
+) -> None:
+    """Delete a key with its uploads; it is refused from now on."""
     _require_unbound(caller)
     if not await keys.delete(key_id):
         raise GatewayProblem("not-found", "There is no key with this id.")
+    await uploads.delete_of_others({CONSOLE, *(key.id for key in await keys.find())})
 
 
 @get("/audit", scope="admin", summary="Read the audit log", responses=problems(503))

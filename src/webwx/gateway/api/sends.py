@@ -76,7 +76,7 @@ def answer_send(sent: Sent) -> Response[SendView]:
     "/accounts/{account:str}/messages",
     scope="send:filehelper",
     summary="Send a message",
-    responses={**problems(404, 409, 413, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
+    responses={**problems(404, 409, 413, 422, 424, 502, 503, 504, 507), **SENT_OR_QUEUED},
 )
 async def send_message(
     number: AccountNumber,

@@ -64,7 +64,7 @@ def view_of_upload(upload: StoredUpload, offset: int) -> UploadView:
 
 @post(
     "/uploads", scope="send:filehelper", operation_class=UploadOperation, request_max_body_size=None,
-    summary="Upload a file", responses=problems(413, 503),
+    summary="Upload a file", responses=problems(413, 503, 507),
 )  # fmt: skip
 async def upload_file(
     request: Request[Caller, None, State],
@@ -115,7 +115,7 @@ def _created(upload: StoredUpload, offset: int) -> Response[UploadView]:
 
 @patch(
     "/uploads/{upload_id:str}", scope="send:filehelper", operation_class=AppendOperation, request_max_body_size=None,
-    summary="Continue an upload", responses=problems(404, 409, 413, 503),
+    summary="Continue an upload", responses=problems(404, 409, 413, 503, 507),
 )  # fmt: skip
 async def continue_upload(
     request: Request[Caller, None, State],
