@@ -110,6 +110,11 @@ class TemporaryCluster:
             "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "postgres", "-c", statements
         )
 
+    def dump(self, schema: str) -> str:
+        """Return the state of a schema as statements, as `pg_dump` writes them."""
+        dumped = self._run("pg_dump", "--inserts", "-h", self.folder, "-U", "postgres", f"--schema={schema}")
+        return "\n".join(line for line in dumped.splitlines() if not line.startswith("\\"))
+
     def require_password(self, role: str, password: str) -> None:
         """Require a password of a role."""
         rules = self._data / "pg_hba.conf"
@@ -172,6 +177,10 @@ class ReplicatedCluster:
         """The folder of the server that accepts writes."""
         return self._current.folder
 
+    def dump(self, schema: str) -> str:
+        """Return the state of a schema as statements, as `pg_dump` writes them."""
+        return self._current.dump(schema)
+
     def execute(self, statements: str) -> str:
         """Execute statements as the administrator of the server that accepts writes, and return their result."""
         return self._current.execute(statements)
@@ -225,6 +234,15 @@ class TemporarySchema:
     def execute(self, statements: str) -> str:
         """Execute statements in this schema, and return their result."""
         return self.cluster.execute(f"SET search_path = {self.name}, public; {statements}")
+
+    def dump(self) -> str:
+        """Return the state of the schema as statements, as `pg_dump` writes them."""
+        return self.cluster.dump(self.name)
+
+    def restore(self, dump: str) -> None:
+        """Replace the schema by an earlier state."""
+        self.cluster.execute(f"DROP SCHEMA {self.name} CASCADE")
+        self.cluster.execute(dump)
 
     def end_sessions(self) -> None:
         """End all sessions of the schema's role, and allow no new ones."""

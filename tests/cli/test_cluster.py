@@ -75,8 +75,56 @@ def test_a_reset_removes_the_workers_once_it_is_confirmed(stored: Shell, schema:
     assert schema.execute("SELECT min(epoch) FROM accounts").strip() == "1000001"
 
 
+HELD = """
+INSERT INTO login_names (name, account, opened_at) VALUES ('work/wx.qq.com', 1, 1);
+INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender, created_at, changed_at)
+    VALUES (1, 7, 'c', 'my-key', '@friend', 'text', 'secret', 'queued', 0, 0, 0, 0);
+INSERT INTO consumers (account, name, acked, started, lock) VALUES (1, 'bot', 0, 0, 1);
+INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (1, '@me', '', 0, 0);
+INSERT INTO entries (account, number, login, batch, kind, flags, start, length, digest, time, message_id, chat)
+    SELECT 1, n, 1, 0, 0, 0, 0, 0, 0, 1, '', '' FROM generate_series(1, 3) n;
+UPDATE accounts SET last_number = 3 WHERE account = 1;
+"""
+
+
+@pytest.mark.verify
+def test_a_reset_after_a_restore_lists_unknown_sends_and_counts_what_is_held(
+    stored: Shell, schema: TemporarySchema
+) -> None:
+    schema.execute(HELD)
+    done = stored.run("cluster", "reset", "--restored", "--yes")
+    send, counts, _ = done.stdout.splitlines()
+    assert send.split() == [
+        "work/wx.qq.com", "7", "1970-01-01", send.split()[3], "text,", "may", "or", "may", "not", "have", "been",
+        "sent", "[my-key]",
+    ]  # fmt: skip
+    assert counts == (
+        "4 accounts have no worker now; 1 sends are 'unknown'; 3 events and 0 timers are held."
+    )  # fmt: skip
+    assert "secret" not in done.stdout
+    assert stored.run("cluster", "held").stdout.splitlines()[1].split() == ["work/wx.qq.com", "bot", "3", "0"]
+    assert stored.run("cluster", "held", "--json").line == {
+        "event": "held", "account": "work/wx.qq.com", "consumer": "bot", "events": 3, "timers": 0
+    }  # fmt: skip
+
+    assert "--yes" in stored.run("cluster", "drop").sentence
+    assert stored.run("cluster", "drop", "other", "--yes", "--json").line == {"events": 0, "timers": 0}
+    assert stored.run("cluster", "release", "work", "--json").line == {"events": 3, "timers": 0}
+    assert stored.run("cluster", "drop", "--yes").stdout == "0 events and 0 timers are dropped.\n"
+    assert stored.run("cluster", "held").stdout == "Nothing is held.\n"
+    assert schema.execute("SELECT count(*) FROM failures WHERE state = 'revived'").strip() == "3"
+
+
 def test_the_commands_need_a_database(shell: Shell) -> None:
-    for command in (("status",), ("drain", "x"), ("reset", "--yes")):
+    for command in (
+        ("status",),
+        ("drain", "x"),
+        ("reset", "--yes"),
+        ("reset", "--restored", "--yes"),
+        ("held",),
+        ("release",),
+        ("drop", "--yes"),
+    ):
         refused = shell.run("cluster", *command)
         assert refused.code == 2
         assert "--storage postgresql://HOST/DATABASE" in refused.sentence

@@ -18,6 +18,7 @@ from webwx.storage.base import EntryQuery
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.leases import PostgresLeases
+from webwx.storage.postgres.restored import PostgresRestored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,11 +137,15 @@ async def test_the_commands_restore_a_moment_between_two_messages(server: Server
 
     server.run(re.sub(r"(?<=recovery_target_time = ').*(?=')", moment, restore))
     try:
-        leases = PostgresLeases(server.url, LeaseTimes())
-        assert await leases.reset() == 1
-        await leases.close()
+        async with PostgresRestored(server.url) as restored:
+            assert (await restored.reset()).accounts == 1
         async with PostgresJournal(server.url) as journal:
             found = await journal.account(UIN).find(EntryQuery())
             assert [each.number for each in found] == list(range(8, 0, -1))
+            account = journal.account(UIN)
+            await account.position(OWN)
+            await account.ingest(arrival(*messages(9, 1)))
+            (newest,) = await account.find(EntryQuery(limit=1))
+            assert newest.number > 12, "a number that was assigned after the moment is assigned again"
     finally:
         server.run("pg_ctl stop --mode=immediate --pgdata=/srv/restored")

@@ -9,13 +9,17 @@ import click
 
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
+from webwx.cli.messages import clock_time
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any, TypeAlias
 
     from webwx.storage.leases import Leases, WorkerRow
+
+    Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 
 @with_common_options
@@ -104,17 +108,114 @@ async def drain(session: Session, worker: str) -> None:
     session.output.result(f"Worker {found[0]} hands its accounts over.", worker=found[0])
 
 
-@command("reset", group=cluster, examples=("webwx cluster reset --yes",))
+@command("reset", group=cluster, examples=("webwx cluster reset --yes", "webwx cluster reset --restored --yes"))
 @click.option("--yes", is_flag=True, help="Required, because running workers stop their accounts.")
-async def reset(session: Session, yes: bool) -> None:
+@click.option("--restored", is_flag=True, help="The database was restored to an earlier moment.")
+async def reset(session: Session, yes: bool, restored: bool) -> None:
     """
     Remove all workers and refuse their later writes.
 
     Needed after a failover to an asynchronous standby, which may lack the last takeovers: stop all workers, reset, and
     start them again. Also frees the accounts of dead workers, to use them without workers.
+
+    With --restored, for a database that was restored to an earlier moment, numbers also skip those that were assigned
+    since, unfinished sends become 'unknown' and are listed, and events before the reset are held: no handler and no
+    webhook gets them until 'webwx cluster release', because they may have been answered already.
     """
     if not yes:
         raise BadInput("Running workers stop all their accounts for a moment; pass --yes to reset them.")
+    if restored:
+        await _reset_restored(session)
+        return
     async with _leases(session) as leases:
         count = await leases.reset()
     session.output.result(f"{count:,} accounts have no worker now.", accounts=count)
+
+
+async def _reset_restored(session: Session) -> None:
+    from webwx.storage.open import open_restored
+
+    async with open_restored(session.require_database()) as storage:
+        done = await storage.reset()
+        held = await storage.held()
+    for send in done.sends:
+        when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
+        line = f"{send.account or '?'}  {send.number:>6}  {when}  {send.kind}, may or may not have been sent"
+        session.output.line(f"{line}  [{send.key}]" if send.key else line, send)
+    events, timers = sum(each.events for each in held), sum(each.timers for each in held)
+    session.output.result(
+        [
+            f"{done.accounts:,} accounts have no worker now; {len(done.sends):,} sends are 'unknown'; "
+            f"{_counted(events, timers)} are held.",
+            "Start the workers again, and decide about what is held: see 'webwx cluster held'.",
+        ],
+        accounts=done.accounts, sends=len(done.sends), events=events, timers=timers,
+    )  # fmt: skip
+
+
+@command("held", group=cluster, examples=("webwx cluster held",))
+async def held(session: Session) -> None:
+    """
+    Count the events and timers that are held since a restore.
+
+    Shows them for each account and consumer, such as a bot or a webhook.
+    """
+    from webwx.storage.open import open_restored
+
+    async with open_restored(session.require_database()) as storage:
+        found = await storage.held()
+    if session.output.as_json:
+        for each in found:
+            session.output.document(each)
+        return
+    rows = [("ACCOUNT", "CONSUMER", "EVENTS", "TIMERS")]
+    rows += [(each.account or "?", each.consumer, f"{each.events:,}", f"{each.timers:,}") for each in found]
+    session.output.line(columns(rows) if found else ["Nothing is held."], None)
+
+
+def _with_filters(work: Work) -> Work:
+    """Add the filters of held events to a command."""
+    chosen = click.option("--consumer", metavar="NAME", default="", help="Only those of one consumer, such as a bot.")
+    return click.argument("name", metavar="[ACCOUNT]", default="")(chosen(work))
+
+
+@command("release", group=cluster, examples=("webwx cluster release", "webwx cluster release work --consumer bot"))
+@_with_filters
+async def release(session: Session, name: str, consumer: str) -> None:
+    """
+    Deliver the events that are held since a restore.
+
+    Handlers and webhooks of ACCOUNT, or of all accounts, get them like revived dead letters, and timers that are held
+    are called. Running processes notice within a minute. Without --consumer, holding ends for the accounts: events that
+    arrive later are delivered, however old they are.
+    """
+    from webwx.storage.open import open_restored
+
+    async with open_restored(session.require_database()) as storage:
+        done = await storage.release(name, consumer)
+    session.output.result(
+        f"{_counted(done.events, done.timers)} are delivered.", events=done.events, timers=done.timers
+    )
+
+
+@command("drop", group=cluster, examples=("webwx cluster drop --yes", "webwx cluster drop work --yes"))
+@_with_filters
+@click.option("--yes", is_flag=True, help="Required, because nothing handles these events any more.")
+async def drop(session: Session, name: str, consumer: str, yes: bool) -> None:
+    """
+    Forget the events that are held since a restore.
+
+    No handler and no webhook of ACCOUNT, or of all accounts, gets them; their messages stay in the history, and timers
+    that are held are cancelled. Events before the reset that arrive later are still held.
+    """
+    from webwx.storage.open import open_restored
+
+    if not yes:
+        raise BadInput("Held events that are dropped are never handled; pass --yes to drop them.")
+    async with open_restored(session.require_database()) as storage:
+        done = await storage.drop(name, consumer)
+    session.output.result(f"{_counted(done.events, done.timers)} are dropped.", events=done.events, timers=done.timers)
+
+
+def _counted(events: int, timers: int) -> str:
+    return f"{events:,} events and {timers:,} timers"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from webwx.storage.base import ConversationRow, Entry
 
+_SET_ASIDE = ("dead", "held")
+"""States of a failure whose entry is acknowledged, and delivered again only on request."""
+
 
 class ConsumerState(NamedTuple):
     """The stored state of a consumer when it was opened."""
@@ -66,9 +69,9 @@ def state_of(
     return ConsumerState(
         acked=acked,
         started=started,
-        # A process may have crashed between the storing of a dead letter and its acknowledgement.
-        ahead=frozenset(ahead) | {number for number, _, state in failures if state == "dead"},
-        attempts={number: attempts for number, attempts, state in failures if state != "dead"},
+        # A process may have crashed between the storing of such a row and the acknowledgement of its entry.
+        ahead=frozenset(ahead) | {number for number, _, state in failures if state in _SET_ASIDE},
+        attempts={number: attempts for number, attempts, state in failures if state not in _SET_ASIDE},
         crashes=dict(crashes),
         has_crashed=is_open,
         revived=frozenset(number for number, _, state in failures if state == "revived"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal, JournalFile, RecordStore, Storage
     from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedStorage
     from webwx.storage.postgres.checkup import DatabaseCheckup
+    from webwx.storage.restored import RestoredStorage
     from webwx.storage.sqlite.checkup import Checkup
     from webwx.storage.transfer import JournalTransfer
 
@@ -195,6 +196,22 @@ def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:
     from webwx.storage.postgres.leases import PostgresLeases
 
     return PostgresLeases(url, times)
+
+
+def open_restored(url: str) -> RestoredStorage:
+    """
+    Return a shared database that was restored to an earlier moment, to continue after that.
+
+    Args:
+        url: `postgresql://` and a host and a database, as for `psql`; needs `webwx[postgres]`.
+
+    Raises:
+        InvalidSettings: No engine supports such a URL.
+    """
+    _require_shared(url)
+    from webwx.storage.postgres.restored import PostgresRestored
+
+    return PostgresRestored(url)
 
 
 def open_transfer(place: Path | str, login: LoginName) -> JournalTransfer:

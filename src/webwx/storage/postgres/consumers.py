@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import ConversationRow
+from webwx.storage.base import ARCHIVE_CONSUMER, ConversationRow
 from webwx.storage.deliveries import (
     Acknowledgements,
     ConsumerState,
@@ -34,6 +34,7 @@ from webwx.storage.deliveries import (
 )
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
+from webwx.storage.postgres.held import hold_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -54,14 +55,19 @@ _TAKE = f"""
 WITH following AS MATERIALIZED (
     SELECT * FROM entries WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3
 ), fence AS (
-    SELECT FROM accounts WHERE account = $1 AND epoch = $4 FOR SHARE
+    SELECT restored_at FROM accounts WHERE account = $1 AND epoch = $4 FOR SHARE
 ), begun AS (
     UPDATE consumers SET started = greatest(started, (SELECT max(number) FROM following)), is_open = true,
         isolated_to = $7
     WHERE consumer = $5 AND opening = $6 AND EXISTS (SELECT FROM following) AND EXISTS (SELECT FROM fence)
     RETURNING true
 )
-{reading_of("SELECT * FROM following", ", EXISTS (SELECT FROM begun) AS is_begun")}
+{
+    reading_of(
+        "SELECT * FROM following",
+        ", EXISTS (SELECT FROM begun) AS is_begun, e.time > 0 AND e.time < (SELECT restored_at FROM fence) AS is_older",
+    )
+}
 """  # noqa: S608 - no value is put together
 
 
@@ -211,19 +217,21 @@ class PostgresConsumer:
             taken = await self._take_revived(limit) if self._revivals.waiting else []
             is_more = True
             while is_more and (wanted := limit - len(taken)) > 0:
-                following = await self._database.run(lambda wanted=wanted: self._read(wanted))  # type: ignore[misc]
+                following, older = await self._database.run(lambda wanted=wanted: self._read(wanted))  # type: ignore[misc]
                 is_more = len(following) == wanted
+                new = [entry for entry in following if entry.number not in self._position.ahead]
+                if older:
+                    await self._hold(new, older)
+                    new = [entry for entry in new if entry.number not in older]
                 self.read_to = following[-1].number if following else self.read_to
-                taken += self._attempts.annotate(
-                    entry for entry in following if entry.number not in self._position.ahead
-                )
+                taken += self._attempts.annotate(new)
             if taken:
                 with self._guard:
                     self._position.deliver(taken)
             return taken
 
-    async def _read(self, limit: int) -> list[Entry]:
-        """Read the next entries, and store that they may have been delivered."""
+    async def _read(self, limit: int) -> tuple[list[Entry], frozenset[int]]:
+        """Read the next entries, and store that they may have been delivered; also return which are to be held."""
         epoch = (await self._database.fence_of(self.account)).epoch
         known = self._known
         rows = await self._database.changing(
@@ -240,7 +248,19 @@ class PostgresConsumer:
         )
         if rows and not rows[0]["is_begun"]:
             raise self._overtaken()
-        return entries_of(rows)
+        older = (row["number"] for row in rows if row["is_older"]) if self.name != ARCHIVE_CONSUMER else ()
+        return entries_of(rows), frozenset(older)
+
+    async def _hold(self, entries: list[Entry], older: frozenset[int]) -> None:
+        """Hold entries that are older than a restore, which may have been answered, and acknowledge them."""
+        held = [entry.number for entry in entries if entry.number in older]
+        at = time.time()
+        await self._database.write(self.account, lambda db: hold_entries(db, self.row, held, at))
+        with self._guard:
+            self._position.deliver(entries)
+            for number in held:
+                self._attempts.failed.pop(number, None)  # so that the acknowledgement does not delete the row
+        self.commit(held, ())
 
     def _overtaken(self) -> StorageError:
         return StorageError(f"The consumer {self.name!r} was opened by another process meanwhile.")

@@ -614,7 +614,9 @@ async def hold_any(connection: Connection, account: int) -> None:
         await connection.fetchval(query, account)
 
 
-async def open_connection(url: str, settings: dict[str, str], limit: float) -> Connection:
+async def open_connection(
+    url: str, settings: dict[str, str], limit: float, *, statements_end: bool = True
+) -> Connection:  # fmt: skip
     """
     Return a new connection that encodes text as this engine does; the schema may be of any version.
 
@@ -622,16 +624,17 @@ async def open_connection(url: str, settings: dict[str, str], limit: float) -> C
         url: The URL of the database. If it names several servers, the first one that accepts the session is used.
         settings: Settings of the session.
         limit: Seconds until a statement, or the attempts to connect, are given up.
+        statements_end: Whether the limit is also that of statements; otherwise they have none.
 
     Raises:
         StorageError: A pooler shares sessions of the server between connections.
     """
     url, search_path = split_search_path(url)
-    name = settings["application_name"]
-    connection = await _connect(url, name, limit)
+    name, statement_limit = settings["application_name"], limit if statements_end else None
+    connection = await _connect(url, name, limit, statement_limit)
     try:
         if await is_pooled(connection):
-            await _refuse_shared_sessions(connection, await _connect(url, name, limit), url)
+            await _refuse_shared_sessions(connection, await _connect(url, name, limit, statement_limit), url)
         # A pooler refuses most settings of a new connection, so they are set afterwards.
         chosen = settings if search_path is None else settings | {"search_path": search_path}
         await connection.execute(f"SELECT {', '.join(starmap(_setting, chosen.items()))}")
@@ -652,14 +655,14 @@ def _setting(name: str, value: str) -> str:
     return f"set_config('{name}', '{quoted}', false)"
 
 
-async def _connect(url: str, application: str, limit: float) -> Connection:
+async def _connect(url: str, application: str, limit: float, statement_limit: float | None) -> Connection:
     """Return a new connection without further settings; the arguments are those of `open_connection`."""
     servers = split_servers(url)
     for server in servers:
         try:
             # A server that does not answer must leave time for the next one.
             return await asyncpg.connect(
-                server, timeout=limit / len(servers), command_timeout=limit,
+                server, timeout=limit / len(servers), command_timeout=statement_limit,
                 server_settings={"application_name": application}, statement_cache_size=512,
             )  # fmt: skip
         except asyncpg.TargetServerAttributeNotMatched:
@@ -713,6 +716,15 @@ def _copy(done: asyncio.Future[T], answer: asyncio.Future[T]) -> None:
         answer.set_exception(failure)
     else:
         answer.set_result(done.result())
+
+
+@contextlib.contextmanager
+def explained(place: str, verb: str) -> Iterator[None]:
+    """Convert an error of the driver into a `StorageError` that names the database, and what was to be done to it."""
+    try:
+        yield
+    except (*OF_DRIVER, OSError, TimeoutError) as error:
+        raise StorageError(f"The journal in {place} cannot be {verb}: {explain(error)}") from None
 
 
 def explain(error: BaseException, timeout: float = TIMEOUT) -> str:

@@ -104,7 +104,7 @@ CREATE TABLE ahead (
 CREATE TABLE failures (
     consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
     number bigint NOT NULL,
-    state text NOT NULL,                        -- trying, dead or revived
+    state text NOT NULL,                        -- trying, dead, revived, or held after a restore
     attempts integer NOT NULL,
     error text NOT NULL,
     time float8 NOT NULL,
@@ -161,7 +161,7 @@ CREATE TABLE timers (
     chat text NOT NULL,
     payload bytea NOT NULL,                     -- JSON
     due_at float8 NOT NULL,
-    state text NOT NULL,
+    state text NOT NULL,                        -- waiting, done, failed, cancelled, or held after a restore
     failures integer NOT NULL DEFAULT 0,
     created_at float8 NOT NULL,
     changed_at float8 NOT NULL,
@@ -304,7 +304,12 @@ _VERSION_5 = """
 COMMENT ON COLUMN batches.body IS 'compressed with a dictionary, which earlier versions do not have';
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6 = """
+ALTER TABLE accounts ADD COLUMN restored_at float8 NOT NULL DEFAULT 0; -- entries of an earlier time are held
+CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """The statements from each version to the next, beginning with an empty schema."""
 
 VERSION = len(MIGRATIONS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import asyncpg
 import msgspec
 
 from webwx.errors import StorageError
@@ -16,14 +15,14 @@ from webwx.model.messages import Receipt
 from webwx.storage.bodies import unpack
 from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.archive import PIECE
-from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explain, new_lock, open_connection
+from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
 from webwx.storage.postgres.schema import migrate
 from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, COLUMNS, Counters, Ordinals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from webwx.storage.postgres.database import Connection
@@ -44,7 +43,8 @@ _READ = {
     "consumers": "SELECT name, acked, started, isolated_to, is_open::int FROM consumers WHERE account = $1"
     " ORDER BY consumer",
     "ahead": f"SELECT consumer, number FROM ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "failures": "SELECT consumer, number, state, attempts, error, time FROM failures"
+    "failures": "SELECT consumer, number, CASE state WHEN 'held' THEN 'dead' ELSE state END, attempts, error, time"
+    " FROM failures"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
@@ -52,7 +52,8 @@ _READ = {
     "outbox": "SELECT number, client_id, key, chat, kind, text,"
     " CASE state WHEN 'sending' THEN 'unknown' ELSE state END, receipt, ret, created_at, changed_at"
     " FROM outbox WHERE account = $1 ORDER BY number",
-    "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at"
+    "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at,"
+    " CASE state WHEN 'held' THEN 'waiting' ELSE state END, failures, created_at, changed_at"
     " FROM timers WHERE account = $1 ORDER BY number",
     "states": 'SELECT name, state FROM states WHERE account = $1 ORDER BY name COLLATE "C"',
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = $1 ORDER BY number",
@@ -277,7 +278,7 @@ class PostgresTransfer:
     async def __aenter__(self) -> PostgresTransfer:
         place = describe_database(self._url)
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(_explained(place))
+            stack.enter_context(explained(place, "copied"))
             self._db = await open_connection(self._url, SETTINGS | {"application_name": "webwx journal copy"}, TIMEOUT)
             stack.push_async_callback(self._db.close)
             await migrate(self._db, place)
@@ -315,11 +316,3 @@ class PostgresTransfer:
             "INSERT INTO login_names SELECT $1, $2, coalesce(max(opened_at), 0) FROM logins WHERE account = $2",
             self._login, uin,
         )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _explained(place: str) -> Iterator[None]:
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise StorageError(f"The journal in {place} cannot be copied: {explain(error)}") from None
