@@ -7,11 +7,10 @@ Each text makes a timer, which answers it a moment later.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webwx import Bot, LoginFile, SendOutcomeUnknown, SqliteJournal, TextMessage, run
+from webwx import Bot, LoginFile, SqliteJournal, TextMessage, run
 
 if TYPE_CHECKING:
     from webwx import Context
@@ -26,8 +25,7 @@ bot = Bot(
 
 @bot.timer()
 async def answer(ctx: Context, text: str) -> None:
-    with suppress(SendOutcomeUnknown):  # A kill interrupted the send.
-        await ctx.reply(f"late {text}")
+    await ctx.reply(f"late {text}")
 
 
 @bot.on(TextMessage)

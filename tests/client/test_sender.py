@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.carriers import Counted
+from tests.carriers import Counted, FaultyTransport
 from tests.client.conftest import GIF, MP4, PNG, last, take
 
 from webwx.errors import (
@@ -29,9 +29,11 @@ from webwx.errors import (
     StorageError,
     Timeout,
     UnknownContact,
+    WxError,
 )
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import ImageMessage, SystemMessage, TextMessage
+from webwx.protocol.http import Response
 from webwx.sandbox.faults import FaultRule
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginMemory
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.client.client import AsyncClient
-    from webwx.protocol.http import Request, Response
+    from webwx.protocol.http import Request
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal, Outgoing
@@ -199,6 +201,50 @@ class TestARow:
 
         assert [send.state for send in await client.list_sends()] == ["queued"]
         assert texts(world) == []
+
+    @pytest.mark.parametrize("cancellations", [1, 2])
+    @pytest.mark.parametrize("key", ["", "1"])
+    async def test_of_a_send_that_is_cancelled_repeatedly_never_stays_sending(
+        self, log_in: LogIn, world: World, cancellations: int, key: str
+    ) -> None:
+        client = await log_in()
+        if key:
+            await client.queue_text("阿华", "hi", key=key)
+        for turns in range(12):
+            sending = asyncio.create_task(client.send_text("阿华", "hi", key=key))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for _ in range(cancellations):
+                sending.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([sending])
+        await client.close()
+        await client.resume()
+
+        assert "sending" not in {send.state for send in await client.list_sends()}
+        assert len(texts(world)) <= (1 if key else 12)
+
+    @pytest.mark.parametrize(
+        ("answer", "state"),
+        [
+            ('{"BaseResponse":{"Ret":%s},"MsgID":"1"}' % 2**70, "failed"),
+            ('{"BaseResponse":{"Ret":%s},"MsgID":"1"}' % -(2**70), "failed"),
+            ('{"BaseResponse":{"Ret":%s},"MsgID":"1"}' % 2**40, "failed"),
+            ('{"BaseResponse":{"Ret":0},"MsgID":%s}' % 2**70, "sent"),
+            ('{"BaseResponse":{"Ret":0},"MsgID":1%s}' % ("0" * 5_000), "sent"),
+            ('{"BaseResponse":{"Ret":1%s},"MsgID":"1"}' % ("0" * 5_000), "unknown"),
+        ],
+    )
+    async def test_of_an_answer_with_a_huge_integer_never_stays_sending(
+        self, log_in: LogIn, sandbox: SandboxCore, answer: str, state: str
+    ) -> None:
+        client = await log_in(
+            transport=FaultyTransport(Loopback(sandbox), webwxsendmsg=[Response(body=answer.encode())])
+        )
+        with contextlib.suppress(WxError):
+            await client.send_text("阿华", "hi")
+
+        assert (await only_send(client)).state == state
 
     async def test_is_not_stored_for_invalid_input(self, log_in: LogIn, tmp_path: Path) -> None:
         client = await log_in()

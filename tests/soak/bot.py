@@ -17,7 +17,6 @@ from tests.soak.checker import CALLS, JOURNAL, STORAGE, Call, Notebook
 
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
-from webwx.errors import SendOutcomeUnknown
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
@@ -70,10 +69,8 @@ class HandlerLog:
 
     async def answer(self, ctx: Context, question: str) -> str:
         """Answer the message with an id, and return the id of the answer."""
-        try:
-            return (await ctx.reply(f"{ANSWER}{question}")).message_id
-        except SendOutcomeUnknown:  # The outcome may be unknown, so it is not sent again.
-            return "unknown"
+        receipt = await ctx.reply(f"{ANSWER}{question}")
+        return "unknown" if receipt.is_unknown else receipt.message_id
 
 
 async def run(server: str, folder: Path, *, make_journal: Callable[[Path], Journal] = open_journal) -> None:

@@ -108,6 +108,24 @@ async def test_a_send_goes_through_its_states(account: AccountJournal) -> None:
     assert (sent.state, sent.receipt, sent.created_at, sent.changed_at) == ("sent", receipt("1"), NOW, NOW + 2)
 
 
+@pytest.mark.parametrize("state", ["sending", "unknown", "sent", "recalled", "failed", "queued"])
+async def test_outcome_of_an_attempt_replaces_only_sending_or_unknown_of_that_attempt(
+    account: AccountJournal, state: str
+) -> None:
+    row = await added(account, "1")
+    assert await account.outbox.sending(row.number, NOW + 1, FRIEND)
+    if state != "sending":
+        # Another process has settled it: what it takes for dead is `unknown` without a new time.
+        await account.outbox.settle(row.number, state, time=NOW + 1)  # type: ignore[arg-type]  # one of them
+    for begun_at, is_replaced in ((NOW + 0.5, False), (NOW + 1, state in {"sending", "unknown"})):
+        await account.outbox.settle(row.number, "sent", time=NOW + 2, receipt=receipt("1"), begun_at=begun_at)
+        await account.outbox.flush()
+        found = await find_send(account.outbox, number=row.number)
+        assert found is not None
+        assert ("sent" if is_replaced else state) == found.state
+        assert is_replaced == (found.receipt is not None)
+
+
 @pytest.mark.parametrize(
     ("state", "may_leave"), [("queued", True), ("failed", True), ("sent", False), ("unknown", False)]
 )

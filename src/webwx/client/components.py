@@ -157,6 +157,7 @@ def local_components(
         async with AsyncExitStack() as closing:  # calls them from the last line to the first, also after errors
             closing.push_async_callback(storage.close)
             closing.push_async_callback(session.close)
+            closing.push_async_callback(sender.close)
             closing.push_async_callback(updates.done)
             closing.push_async_callback(directory.close)
             closing.push_async_callback(sync.stop)

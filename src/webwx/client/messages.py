@@ -91,12 +91,13 @@ class Messages:
         """Recall a message that this account sent."""
         await self._session.require_login()
         stored = await self._sender.stored(sent.client_id)
-        if stored is not None and stored.state == "recalled":
-            return
-        receipt = sent if isinstance(sent, Receipt) and not sent.is_unknown else None
-        receipt = receipt or (stored.receipt if stored is not None else None)
+        known = None if stored is None else stored.receipt
+        receipt = sent if isinstance(sent, Receipt) and not sent.is_unknown else known
         if receipt is None:
             raise InvalidRequest("It is unknown whether this message was sent, so it cannot be recalled.")
+        is_recalled = stored is not None and stored.state == "recalled"
+        if is_recalled and known is not None and receipt.message_id == known.message_id:
+            return
         if self._session.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:
             raise RecallExpired("The message is older than two minutes and can no longer be recalled.")
         here = msgspec.structs.replace(receipt, chat=await self._identities.id_of(receipt.chat))

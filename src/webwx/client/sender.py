@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -65,12 +65,17 @@ _SEARCHED = 200
 _CLOCKS_DIFFER = 2.0
 """Seconds by which a message may seem older than its send, because both clocks have whole seconds."""
 
+_LARGEST_RET = 2**31 - 1
+"""Largest code that every storage can store."""
+
 Settled = Literal["queued", "sent", "failed", "unknown"]
 
 WayName = Literal["sent", "by_content", "by_upload"]
 
 Make = Callable[[str], "Flow[str]"]
 """Makes the flow of a send from its client id; the flow returns the message's id."""
+
+T = TypeVar("T")
 
 Attempt = Callable[[], Awaitable[Receipt]]
 """Makes one attempt at a send."""
@@ -106,6 +111,8 @@ class Sender:
         self._dedupes = dedupes
         self._turns: WeakValueDictionary[str, asyncio.Lock] | None = None
         """Locks by key: a second send with the key of one in progress waits for its outcome. None: no key was used."""
+        self._undoing: set[asyncio.Future[None]] = set()
+        """Begins of cancelled sends that are being undone."""
 
     async def send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
         """
@@ -159,17 +166,38 @@ class Sender:
                 return await self._try(chat, client_id, ways, _Record(outbox, row, now, has_begun=True))
             return await self.go_on(row, chat, *ways)
 
-    async def _added(self, adding: Awaitable[Outgoing], client_id: str) -> Outgoing:
+    async def _added(self, adding: Coroutine[Any, Any, Outgoing], client_id: str) -> Outgoing:
         """Return the row of a send that is stored as `sending`; if cancelled, store that nothing was sent."""
-        stored = asyncio.ensure_future(adding)
+
+        async def undo(row: Outgoing) -> None:
+            if _is_begun(row, client_id):
+                await self._storage.part().outbox.settle(
+                    row.number, "queued", time=self._session.now(), begun_at=row.changed_at
+                )
+
+        return await self._stored_begin(adding, undo)
+
+    async def _stored_begin(self, storing: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
+        """Store the begin of an attempt; if the caller is cancelled, also repeatedly, undo it afterwards."""
+        stored = asyncio.ensure_future(storing)
         try:
             return await asyncio.shield(stored)
         except asyncio.CancelledError:
-            with contextlib.suppress(StorageError):
-                row = await stored
-                if _is_begun(row, client_id):
-                    await self._storage.part().outbox.settle(row.number, "queued", time=self._session.now())
+
+            async def undo_stored() -> None:
+                with contextlib.suppress(StorageError, SendOutcomeUnknown, InvalidRequest):
+                    await undo(await stored)
+
+            undoing = asyncio.ensure_future(undo_stored())
+            self._undoing.add(undoing)
+            undoing.add_done_callback(self._undoing.discard)
+            await asyncio.shield(undoing)
             raise
+
+    async def close(self) -> None:
+        """Complete what cancelled sends have left to store."""
+        if self._undoing:
+            await asyncio.wait(tuple(self._undoing))
 
     async def sent_as(self, key: str) -> Receipt | None:
         """
@@ -294,14 +322,16 @@ class Sender:
 
     async def _recorded(self, record: _Record, chat: ContactId, attempt: Attempt) -> Receipt:
         """Make an attempt; store its begin before the first byte leaves, and its outcome afterwards."""
-        sent_meanwhile = await record.begin(chat)
+
+        async def undo(sent_meanwhile: Receipt | None) -> None:
+            if sent_meanwhile is None:
+                await record.settle("queued")
+
+        sent_meanwhile = None if record.has_begun() else await self._stored_begin(record.begin(chat), undo)
         if sent_meanwhile is not None:
             return sent_meanwhile
         try:
             receipt = await attempt()
-        except asyncio.CancelledError:
-            await record.settle("unknown")
-            raise
         except SendOutcomeUnknown:
             await record.settle("unknown")
             found = await self._settle_doubt(record.row)
@@ -310,6 +340,9 @@ class Sender:
             return found
         except WxError as error:
             await record.settle(_state_after(error), _ret(error))
+            raise
+        except BaseException:  # cancelled, or an answer that no part expects
+            await record.settle("unknown")
             raise
         await record.settle("sent", receipt=receipt)
         return receipt
@@ -385,8 +418,15 @@ class _Record:
     def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float], *, has_begun: bool = False) -> None:
         self.row = row
         self._has_begun = has_begun
+        self._begun_at = row.changed_at if has_begun else None
+        """Time of the begin of the present attempt; None: there is none."""
         self._outbox = outbox
         self._now = now
+
+    def has_begun(self) -> bool:
+        """Return whether the row was stored as `sending` for the present attempt; a further attempt begins itself."""
+        has_begun, self._has_begun = self._has_begun, False
+        return has_begun
 
     async def begin(self, chat: ContactId) -> Receipt | None:
         """
@@ -399,11 +439,9 @@ class _Record:
             SendOutcomeUnknown: Another process is sending it.
             StorageError: The begin cannot be stored.
         """
-        if self._has_begun:
-            self._has_begun = False
-            return None
-        if await self._outbox.sending(self.row.number, self._now(), chat):
-            self.row = msgspec.structs.replace(self.row, chat=chat)
+        now = self._now()
+        if await self._outbox.sending(self.row.number, now, chat):
+            self.row, self._begun_at = msgspec.structs.replace(self.row, chat=chat), now
             return None
         row = await find_send(self._outbox, number=self.row.number)
         if row is None:
@@ -413,11 +451,14 @@ class _Record:
         return row.receipt
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
-        """Store the outcome; if that fails, the row becomes `unknown`, and the caller still gets the true result."""
+        """Store the outcome of an attempt or of its preparation; the caller gets the true result in any case."""
+        begun_at, self._begun_at = self._begun_at, None
         try:
-            await self._outbox.settle(self.row.number, state, time=self._now(), receipt=receipt, ret=ret)
+            await self._outbox.settle(
+                self.row.number, state, time=self._now(), receipt=receipt, ret=ret, begun_at=begun_at
+            )
         except StorageError as error:
-            _log.warning("The outcome of a send could not be stored, so the outbox will show it as unknown: %s", error)
+            _log.warning("The outcome of a send could not be stored, so the outbox may show it as unknown: %s", error)
 
 
 def _state_before(error: WxError) -> Settled:
@@ -438,7 +479,9 @@ def _is_unknown_medium(error: WxError) -> bool:
 
 
 def _ret(error: WxError) -> int:
-    return error.ret or 0 if isinstance(error, ApiError) else 0
+    """Return the platform's code for the outbox; 0 if there is none, or one that no code of the platform can be."""
+    ret = error.ret if isinstance(error, ApiError) else None
+    return ret if ret is not None and abs(ret) <= _LARGEST_RET else 0
 
 
 def _content_of(event: Event) -> tuple[str, str] | None:

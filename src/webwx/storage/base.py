@@ -71,6 +71,9 @@ ARCHIVE_CONSUMER = "keep"
 LOGIN_VERSION = 1
 """Version of the layout of a saved login."""
 
+KEPT_OUTCOMES = 1_000
+"""Maximum number of outcomes of sends that a journal keeps while they cannot be stored."""
+
 LOOK_EVERY = 2.0
 """Seconds between two checks for dead letters that another process has revived."""
 
@@ -98,6 +101,10 @@ class Fence(msgspec.Struct, frozen=True, kw_only=True):
 
 class NotOwner(StorageError):
     """Another process owns the account now, so nothing was stored."""
+
+
+class ChangeRefused(StorageError):
+    """A value of the change cannot be stored, so nothing was stored; other changes may succeed."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -544,7 +551,9 @@ class Outbox(Protocol):
             state: `sending` if the first byte may be transmitted as soon as this returns.
 
         Raises:
-            StorageError: The send was not stored, for example because another send has this client id.
+            StorageError: The send was not stored, for example because another send has this client id; or it is unknown
+                whether it was stored. Then a send that was stored as `sending` becomes `queued` as soon as the journal
+                can be written.
         """
         ...
 
@@ -554,19 +563,37 @@ class Outbox(Protocol):
 
         It may not if the send is no longer `queued` or `failed`, because another caller is sending it. The recipient's
         id `chat` differs between logins, so each attempt stores it again.
+
+        Raises:
+            StorageError: It may or may not be stored; if it was, the send becomes `queued` as soon as the journal can
+                be written.
         """
         ...
 
     async def settle(
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
-        receipt: Receipt | None = None, ret: int = 0,
+        receipt: Receipt | None = None, ret: int = 0, begun_at: float | None = None,
     ) -> None:  # fmt: skip
         """
-        Store the outcome of an attempt; `queued` if provably nothing was transmitted, or the platform's rate limit hit.
+        Store the outcome of a send; `queued` if provably nothing was transmitted, or the platform's rate limit hit.
 
         `sent` may be stored in a later transaction, a few milliseconds after this returns. Every method of this journal
         sees the outcome at once, and a kill of the process does not lose it, where the system allows that. A power
         failure may lose it until then, and the send is `unknown`.
+
+        Args:
+            number: Number of the send.
+            state: The state from now on.
+            time: The current time, in seconds since 1970.
+            receipt: The platform's receipt of a send that is `sent`.
+            ret: The platform's error code of a send that is `failed`, of at most 32 bits.
+            begun_at: Time of the attempt's begin, as it was stored with `sending`: then the outcome replaces only
+                `sending` or `unknown` of that attempt, never a later state. If it cannot be stored now, it is kept, for
+                `KEPT_OUTCOMES` sends at most, and is stored as soon as the journal can be written. None: the state is
+                replaced, whatever it is.
+
+        Raises:
+            StorageError: The outcome was not stored, and is not kept.
         """
         ...
 

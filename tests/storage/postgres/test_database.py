@@ -11,6 +11,7 @@ from tests.relay import Relay
 from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messages, opened
 
 from webwx.errors import AlreadyRunning, StorageError
+from webwx.model.messages import Receipt
 from webwx.storage.account_folder import LoginName
 from webwx.storage.base import Fence
 from webwx.storage.leases import ClusterMember
@@ -143,6 +144,33 @@ async def test_a_send_of_a_process_whose_connection_was_lost_is_not_settled_by_o
         assert await other.account(1).outbox.count() == {"sending": 1}
         await outbox.settle(row.number, "sent", time=2.0)
         assert await other.account(1).outbox.count() == {"sent": 1}
+
+
+@verify
+@pytest.mark.parametrize("what", ["outcome", "begin"])
+async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
+    with Relay(schema.cluster.socket) as relay:
+        member = ClusterMember("a", lambda account: Fence(account=account, epoch=1), timeout=1.0)
+        async with PostgresJournal(schema.url_through(relay), member=member) as journal:
+            outbox = (await opened(journal, 1)).outbox
+            row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0, state="sending")
+            relay.cut()
+            if what == "outcome":
+                receipt = Receipt(message_id="7", client_id="1", chat=FRIEND, time=2.0)
+                await outbox.settle(row.number, "sent", time=2.0, receipt=receipt, begun_at=1.0)
+            else:
+                await outbox.settle(row.number, "queued", time=2.0, begun_at=1.0)
+                with pytest.raises(StorageError):
+                    await outbox.sending(row.number, 3.0, FRIEND)
+            assert schema.execute("SELECT state FROM outbox").strip() == "sending"
+            relay.mend()
+            async with asyncio.timeout(60):
+                while schema.execute("SELECT state FROM outbox").strip() == "sending":  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.01)
+    assert schema.execute("SELECT state FROM outbox").strip() == ("sent" if what == "outcome" else "queued")
 
 
 @verify

@@ -6,14 +6,16 @@ import asyncio
 import sqlite3
 import sys
 import time
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from tests.storage.arrivals import FRIEND, UIN
 
+from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import SendQuery
+from webwx.storage.base import ChangeRefused, SendQuery
 from webwx.storage.lookup import find_send
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 
@@ -83,6 +85,103 @@ async def test_the_cost_of_a_send_with_a_key_does_not_grow_with_the_outbox(
     await journal.close()
 
     assert many < 2 * few
+
+
+# -- what cannot be stored -------------------------------------------------------------------------------------------
+
+
+class Disk:
+    """The disk of all journals that are opened from now on; it fails at commits for a while."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fails: Literal["", "before", "after"] = ""
+        """Whether commits fail before or after they are stored."""
+        disk, connect = self, sqlite3.connect
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+                if sql == "COMMIT" and disk.fails:
+                    if disk.fails == "after":
+                        super().execute(sql)
+                    raise sqlite3.OperationalError("disk I/O error")
+                return super().execute(sql, *values)
+
+        monkeypatch.setattr(
+            sqlite3, "connect", lambda *values, **options: connect(*values, factory=Connection, **options)
+        )
+
+
+async def state_of(account: SqliteAccount, number: int) -> str:
+    send = await find_send(account.outbox, number=number)
+    assert send is not None
+    return send.state
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+@pytest.mark.parametrize("outcome", ["sent", "failed", "unknown", "queued"])
+async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
+    disk: Disk, path: Path, outcome: Literal["sent", "failed", "unknown", "queued"], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with SqliteJournal(path, retention_days=0) as journal:
+        account = journal.account(UIN)
+        row = await account.outbox.add(
+            client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW, state="sending"
+        )
+        disk.fails = "before"
+        given = receipt("1") if outcome == "sent" else None
+        await account.outbox.settle(row.number, outcome, time=NOW + 1, receipt=given, begun_at=NOW)
+        with pytest.raises(StorageError, match="disk I/O error"):
+            await added(account, "2")
+        assert "it is kept, and stored as soon as that is possible" in caplog.text
+
+        disk.fails = ""
+        await added(account, "3")
+        assert outcome == await state_of(account, row.number)
+
+
+async def test_receipt_that_was_never_stored_is_read_by_the_next_process_from_the_lock_file(
+    disk: Disk, path: Path
+) -> None:
+    async with SqliteJournal(path, retention_days=0) as journal:
+        outbox = journal.account(UIN).outbox
+        row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW, state="sending")
+        disk.fails = "before"
+        await outbox.settle(row.number, "sent", time=NOW + 1, receipt=receipt("1"), begun_at=NOW)
+    disk.fails = ""
+    async with SqliteJournal(path, retention_days=0) as journal:
+        assert await state_of(journal.account(UIN), row.number) == "sent"
+
+
+@pytest.mark.parametrize("how", ["add", "sending"])
+async def test_begin_that_may_have_been_stored_is_undone(disk: Disk, path: Path, how: str) -> None:
+    async with SqliteJournal(path, retention_days=0) as journal:
+        account = journal.account(UIN)
+        queued = await added(account, "1")
+        disk.fails = "after"
+        begin = (
+            account.outbox.add(client_id="2", chat=FRIEND, kind="text", text="x", key="", time=NOW, state="sending")
+            if how == "add"
+            else account.outbox.sending(queued.number, NOW, FRIEND)
+        )
+        with pytest.raises(StorageError, match="disk I/O error"):
+            await begin
+        disk.fails = ""
+        await added(account, "3")
+        assert {send.state for send in await account.outbox.find(SendQuery())} == {"queued"}
+
+
+async def test_client_id_of_another_send_undoes_nothing(account: SqliteAccount) -> None:
+    for is_first in (True, False):
+        with nullcontext() if is_first else pytest.raises(ChangeRefused):
+            await account.outbox.add(
+                client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW, state="sending"
+            )
+    await added(account, "2")
+    assert await state_of(account, 1) == "sending"
 
 
 # -- what a dead process leaves --------------------------------------------------------------------------------------

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing
+from webwx.storage.base import ChangeRefused, Outgoing
 
 if TYPE_CHECKING:
     import threading
@@ -70,7 +69,7 @@ class MemoryOutbox:
             if known is not None and (known.state, known.client_id) != ("sending", client_id):
                 return known
             if client_id in sends.client_ids:
-                raise StorageError("The journal refused a change: another send has this client id.")
+                raise ChangeRefused("The journal refused a change: another send has this client id.")
             sends.last += 1
             row = Outgoing(
                 number=sends.last, client_id=client_id, key=key, chat=ContactId(clean_text(chat)), kind=kind, text=text,
@@ -96,15 +95,14 @@ class MemoryOutbox:
 
     async def settle(
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
-        receipt: Receipt | None = None, ret: int = 0,
+        receipt: Receipt | None = None, ret: int = 0, begun_at: float | None = None,
     ) -> None:  # fmt: skip
-        """Store the outcome of an attempt."""
+        """Store the outcome of a send."""
         with self._lock:
             rows = self._sends().rows
-            if number in rows:
-                rows[number] = msgspec.structs.replace(
-                    rows[number], state=state, receipt=receipt, ret=ret, changed_at=time
-                )
+            row = rows.get(number)
+            if row is not None and (begun_at is None or _is_of_attempt(row, begun_at)):
+                rows[number] = msgspec.structs.replace(row, state=state, receipt=receipt, ret=ret, changed_at=time)
 
     async def flush(self) -> None:
         """Return at once: outcomes are stored immediately."""
@@ -127,6 +125,11 @@ class MemoryOutbox:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
         with self._lock:
             return self._sends().remove(lambda row: row.number == number) == 1
+
+
+def _is_of_attempt(row: Outgoing, begun_at: float) -> bool:
+    """Return whether a send waits for the outcome of the attempt that began at a time."""
+    return row.state in {"sending", "unknown"} and row.changed_at == begun_at
 
 
 def _condition_of(query: SendQuery) -> Callable[[Outgoing], bool]:

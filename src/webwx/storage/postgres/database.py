@@ -16,10 +16,12 @@ import asyncio
 import atexit
 import contextlib
 import errno
+import logging
 import secrets
 import threading
 import time
 import weakref
+from collections import deque
 from functools import partial
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from webwx.errors import StorageError
-from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
+from webwx.storage.base import KEPT_OUTCOMES, LOOK_EVERY, ChangeRefused, Fence, NotOwner
 from webwx.storage.database_url import check_database_url, describe_database, split_search_path, split_servers
 from webwx.storage.postgres.loop_calls import LoopCalls
 from webwx.storage.postgres.pooler import SHARED_SESSIONS, is_pooled, share_sessions
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("webwx.storage")
 
 MOST_CONNECTIONS = 6
 """Number of connections that execute jobs; a journal has one more, for its locks."""
@@ -96,6 +100,9 @@ UNANSWERED = (TimeoutError, asyncio.CancelledError)
 Errors after which a connection must be closed: the driver cancels the statement, and the next one, even a rollback,
 waits for the answer without a limit. The server may not exist any more.
 """
+
+_OF_VALUES = ("22", "23")
+"""Codes of errors of a value that cannot be stored."""
 
 _EXPLAINED = ("08", "28", "3D", "53", "57", "42501")
 """Codes of errors whose message is for the user; other messages may contain stored values."""
@@ -156,6 +163,7 @@ class PostgresDatabase:
         """Called in the thread of the connections when it ends, to close connections of their own."""
         self._watch = watch
         self.locks: SessionLocks = SessionLocks(self)
+        self.kept: UnstoredOutcomes = UnstoredOutcomes(self)
         _databases.add(self)
 
     def __repr__(self) -> str:
@@ -306,6 +314,7 @@ class PostgresDatabase:
             with contextlib.suppress(StorageError, *OF_DRIVER, OSError):
                 await self._check_sessions()
                 await self.locks.renew()
+                await self.kept.store()
                 if self._watch is not None:
                     await self._watch()
 
@@ -350,6 +359,9 @@ class PostgresDatabase:
             await asyncio.wait([self._watching])
             while self._tasks:  # the end of the watch may have started some
                 await asyncio.wait(tuple(self._tasks))
+            with contextlib.suppress(StorageError, TimeoutError):
+                async with asyncio.timeout(_EXIT_TIMEOUT):
+                    await self.kept.store()
             await self.locks.close()
             for close in tuple(self.before_close):
                 await close()
@@ -498,7 +510,44 @@ class PostgresDatabase:
             raise self._failure(verb, error) from None
 
     def _failure(self, verb: str, error: BaseException) -> StorageError:
-        return StorageError(f"The journal in {self._place} cannot be {verb}: {explain(error, self._timeout)}")
+        is_refused = isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_OF_VALUES)
+        kind = ChangeRefused if is_refused else StorageError
+        return kind(f"The journal in {self._place} cannot be {verb}: {explain(error, self._timeout)}")
+
+
+class UnstoredOutcomes:
+    """
+    Outcomes of sends that could not be stored; they are stored as soon as the database can be written.
+
+    Args:
+        database: The database, whose thread calls all methods.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._waiting: deque[Callable[[Connection], Awaitable[object]]] = deque(maxlen=KEPT_OUTCOMES)
+
+    def __repr__(self) -> str:
+        return f"UnstoredOutcomes({len(self._waiting)})"
+
+    def add(self, store: Callable[[Connection], Awaitable[object]]) -> None:
+        """Keep an outcome; beyond the maximum number the oldest one is dropped."""
+        _log.warning("The outcome of a send could not be stored; it is kept, and stored as soon as that is possible.")
+        self._waiting.append(store)
+
+    async def store(self) -> None:
+        """
+        Store the outcomes.
+
+        Raises:
+            StorageError: The database cannot be written.
+        """
+        while self._waiting:
+            store = self._waiting[0]
+            with contextlib.suppress(NotOwner, ChangeRefused):
+                await self._database.changing(store)
+            if self._waiting and self._waiting[0] is store:
+                self._waiting.popleft()
 
 
 class SessionLocks:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import NotOwner, Outgoing
+from webwx.storage.base import ChangeRefused, NotOwner, Outgoing
 from webwx.storage.postgres.database import new_lock
 
 if TYPE_CHECKING:
@@ -59,6 +60,25 @@ WITH owned AS MATERIALIZED (
 SELECT EXISTS (SELECT FROM owned) OR NOT EXISTS (SELECT FROM accounts WHERE account = $1) AS is_owned,
     EXISTS (SELECT FROM begun) AS is_begun
 """
+
+_SETTLE = """
+UPDATE outbox SET state = $3, sender = 0, receipt = $4, message_id = $5, ret = $6, changed_at = $7
+WHERE account = $1 AND number = $2 AND epoch <= $8
+    AND ($9::float8 IS NULL OR state IN ('sending', 'unknown') AND changed_at = $9)
+"""
+"""
+Stores an outcome; with the time of an attempt's begin only if the send waits for the outcome of that attempt.
+
+Only the begin of an attempt and its outcome change the time, so it identifies the attempt, also after the send became
+`unknown` because its process seemed dead.
+"""
+
+_UNDO = """
+UPDATE outbox SET state = 'queued', sender = 0
+WHERE account = $1 AND sender = $2 AND state = 'sending' AND changed_at = $3
+    AND (number = $4::bigint OR webwx_key(client_id) = webwx_key($5))
+"""
+"""Stores that an attempt was not begun."""
 
 _NEXT = "UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 RETURNING last_send"
 
@@ -131,7 +151,7 @@ class PostgresOutbox:
             )  # fmt: skip
             return stored(number, epoch)
 
-        async def work() -> Outgoing:
+        async def insert() -> Outgoing:
             if state == "sending":
                 await self._sender.hold()
             # 0 for a send that the owner of the account begins later.
@@ -142,6 +162,16 @@ class PostgresOutbox:
             if number is not None:
                 return stored(number, epoch)
             return await (self._database.sharing if state == "queued" else self._database.writing)(self._account, store)
+
+        async def work() -> Outgoing:
+            try:
+                return await insert()
+            except (NotOwner, ChangeRefused):
+                raise
+            except StorageError:
+                if state == "sending":
+                    self._keep_as_queued(time, client_id=given[0])
+                raise
 
         return await self._database.run(work)
 
@@ -155,9 +185,15 @@ class PostgresOutbox:
         async def work() -> bool:
             await self._sender.hold()
             epoch = (await self._database.sending_fence_of(self._account)).epoch
-            row = await self._database.changing(
-                lambda db: db.fetchrow(_BEGIN, self._account, number, time, chat, epoch, self._sender.key)
-            )
+            try:
+                row = await self._database.changing(
+                    lambda db: db.fetchrow(_BEGIN, self._account, number, time, chat, epoch, self._sender.key)
+                )
+            except ChangeRefused:
+                raise
+            except StorageError:
+                self._keep_as_queued(time, number=number)
+                raise
             if not row["is_owned"]:
                 raise NotOwner("Another process owns this account now.")
             if row["is_begun"]:
@@ -168,10 +204,10 @@ class PostgresOutbox:
 
     async def settle(
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
-        receipt: Receipt | None = None, ret: int = 0,
+        receipt: Receipt | None = None, ret: int = 0, begun_at: float | None = None,
     ) -> None:  # fmt: skip
         """
-        Store the outcome of an attempt.
+        Store the outcome of a send.
 
         Only the process that has sent knows the outcome. It is stored even if the process no longer owns the account,
         unless the send was begun again under a higher epoch.
@@ -181,13 +217,26 @@ class PostgresOutbox:
 
         async def store(db: Connection) -> None:
             epoch = (await self._database.fence_of(self._account)).epoch if begun is None else begun
-            await db.execute(
-                "UPDATE outbox SET state = $3, sender = 0, receipt = $4, message_id = $5, ret = $6, changed_at = $7"
-                " WHERE account = $1 AND number = $2 AND epoch <= $8",
-                self._account, number, state, written, "" if receipt is None else receipt.message_id, ret, time, epoch,
-            )  # fmt: skip
+            message_id = "" if receipt is None else clean_text(receipt.message_id)
+            await db.execute(_SETTLE, self._account, number, state, written, message_id, ret, time, epoch, begun_at)
 
-        await self._database.run(lambda: self._database.changing(store))
+        async def work() -> None:
+            try:
+                await self._database.changing(store)
+            except (NotOwner, ChangeRefused):
+                raise
+            except StorageError:
+                if begun_at is None:
+                    raise
+                self._database.kept.add(store)
+
+        await self._database.run(work)
+
+    def _keep_as_queued(self, begun_at: float, *, number: int = 0, client_id: str = "") -> None:
+        """Keep the outcome of an attempt that was not begun, because it is unknown whether its begin was stored."""
+        self._database.kept.add(
+            lambda db: db.execute(_UNDO, self._account, self._sender.key, begun_at, number, client_id)
+        )
 
     async def flush(self) -> None:
         """Return at once: outcomes are stored immediately."""

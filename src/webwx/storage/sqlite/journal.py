@@ -103,6 +103,7 @@ class SqliteJournal:
         self._reader = Reader(lambda: self._open(is_reader=True), "webwx journal reader", title=title)
         self._lookups = RowLookups(self._path)
         self._senders = Senders(self._path)
+        self._writer.join(self._senders.kept)
         self._streams: dict[int, LiveConsumers] = {}
         self._was_open = False
         """Whether the file was open before: if it is missing now, it is not created again."""

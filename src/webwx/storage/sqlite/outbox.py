@@ -19,6 +19,7 @@ import os
 import secrets
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing
+from webwx.storage.base import KEPT_OUTCOMES, ChangeRefused, Outgoing
 from webwx.storage.locks import take_lock
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 
@@ -56,6 +57,74 @@ _WITH_KEY = "key = ? AND key <> ''"
 """Condition for a send by its key; the second half is that of the index, which SQLite does not use otherwise."""
 
 _WITH_MESSAGE_ID = "json_extract(receipt, '$.message_id') = ?"
+
+
+_SETTLE = """
+UPDATE outbox SET state = :state, owner = '', receipt = :receipt, ret = :ret, changed_at = :time
+WHERE account = :account AND number = :number
+    AND (:begun_at IS NULL OR state IN ('sending', 'unknown') AND changed_at = :begun_at)
+"""
+"""
+Stores an outcome; with the time of an attempt's begin only if the send waits for the outcome of that attempt.
+
+Only `sending` and `settle` change the time, so it identifies the attempt, also after the send became `unknown` because
+its process seemed dead.
+"""
+
+_UNDO = """
+UPDATE outbox SET state = 'queued', owner = ''
+WHERE account = :account AND (client_id = :client_id OR number = :number) AND owner = :owner
+    AND state = 'sending' AND changed_at = :begun_at
+"""
+"""Stores that an attempt was not begun."""
+
+
+class KeptOutcomes:
+    """Outcomes of sends that could not be stored: they are written with the next transaction that succeeds."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: dict[int, tuple[Callable[[sqlite3.Connection], object], Callable[[], object]]] = {}
+        self._last = 0
+        self._written: tuple[int, ...] = ()
+        """Outcomes that the running transaction contains."""
+
+    def __repr__(self) -> str:
+        return f"KeptOutcomes({len(self._waiting)})"
+
+    def add(self, store: Callable[[sqlite3.Connection], object], then: Callable[[], object]) -> None:
+        """
+        Keep an outcome; beyond the maximum number the oldest one is dropped.
+
+        Args:
+            store: Writes the outcome.
+            then: Called once it is stored.
+        """
+        _log.warning("The outcome of a send could not be stored; it is kept, and stored as soon as that is possible.")
+        with self._guard:
+            if len(self._waiting) >= KEPT_OUTCOMES:
+                del self._waiting[next(iter(self._waiting))]
+            self._last += 1
+            self._waiting[self._last] = store, then
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """Write all outcomes."""
+        if not self._waiting:
+            return
+        with self._guard:
+            waiting = dict(self._waiting)
+        self._written = tuple(waiting)
+        for store, _ in waiting.values():
+            store(db)
+
+    def settled(self, *, is_stored: bool) -> None:
+        """Drop the outcomes that were stored."""
+        written, self._written = self._written, ()
+        for number in written if is_stored else ():
+            with self._guard:
+                kept = self._waiting.pop(number, None)
+            if kept is not None:
+                kept[1]()
 
 
 class OutcomeNotes:
@@ -94,10 +163,16 @@ class OutcomeNotes:
                     with contextlib.suppress(OSError):
                         os.ftruncate(self._handle, self._end)
 
-    def close(self) -> None:
-        """Write no further receipts: the handle is closed, and its number may soon belong to another file."""
+    def close(self) -> bool:
+        """
+        Write no further receipts: the handle is closed, and its number may soon belong to another file.
+
+        Returns:
+            Whether the journal has stored all receipts.
+        """
         with self._guard:
             self._handle = -1
+            return not self._waiting
 
     def _write(self, content: bytes, at: int) -> bool:
         if sys.platform == "win32":  # where the locked part of a file cannot be read by others
@@ -128,6 +203,8 @@ class Senders:
         self._lock: int | None = None
         self.notes: OutcomeNotes | None = None
         """The outcomes that are not stored yet; None before the first send."""
+        self.kept: KeptOutcomes = KeptOutcomes()
+        """The outcomes that could not be stored."""
 
     def own(self) -> str:
         """Return this process's name, and hold its lock from now on."""
@@ -172,11 +249,10 @@ class Senders:
                     path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Release the lock, and delete its file."""
+        """Release the lock, and delete its file unless it has receipts that could not be stored."""
         if self._lock is not None:
-            self._path(self._own).unlink(missing_ok=True)
-            if self.notes is not None:
-                self.notes.close()
+            if self.notes is None or self.notes.close():
+                self._path(self._own).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = self.notes = None
 
@@ -218,7 +294,14 @@ class SqliteOutbox:
                 text=values[4], state=state, created_at=time, changed_at=time,
             )  # fmt: skip
 
-        return await self._writer.do(store)
+        try:
+            return await self._writer.do(store)
+        except ChangeRefused:
+            raise
+        except StorageError:
+            if state == "sending":
+                self._keep_as_queued(account, time, client_id=values[0])
+            raise
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """Set a send to `sending`, and return whether its first byte may be transmitted."""
@@ -234,33 +317,60 @@ class SqliteOutbox:
             )
             return changed.rowcount == 1
 
-        return await self._writer.do(store)
+        try:
+            return await self._writer.do(store)
+        except StorageError:
+            self._keep_as_queued(account, time, number=number)
+            raise
 
     async def settle(
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
-        receipt: Receipt | None = None, ret: int = 0,
+        receipt: Receipt | None = None, ret: int = 0, begun_at: float | None = None,
     ) -> None:  # fmt: skip
-        """Store the outcome of an attempt; a kill does not lose `sent`, which is stored in a later transaction."""
+        """Store the outcome of a send; a kill does not lose `sent`, which is stored in a later transaction."""
         account = await self._account()
         written = None if receipt is None else receipt.to_json()
         notes = self._senders.notes
+        values = {
+            "account": account, "number": number, "state": state, "receipt": written, "ret": ret, "time": time,
+            "begun_at": begun_at,
+        }  # fmt: skip
 
         def store(db: sqlite3.Connection) -> None:
-            db.execute(
-                "UPDATE outbox SET state = ?, owner = '', receipt = ?, ret = ?, changed_at = ?"
-                " WHERE account = ? AND number = ?",
-                (state, written, ret, time, account, number),
-            )
+            db.execute(_SETTLE, values)
 
         if state == "sent" and notes is not None and notes.add(number, written):
 
             def settled(stored: asyncio.Future[None]) -> None:
-                if _is_stored(stored):
-                    notes.remove(number)
+                if not stored.cancelled() and stored.exception() is not None:
+                    self._keep(store, forget)
+                else:
+                    forget()
 
+            forget = partial(notes.remove, number)
             self._writer.do_soon(store).add_done_callback(settled)
-        else:
+            return
+        try:
             await self._writer.do(store)
+        except ChangeRefused:
+            raise
+        except StorageError:
+            if begun_at is None:
+                raise
+            self._keep(store)
+
+    def _keep(self, store: Callable[[sqlite3.Connection], object], then: Callable[[], object] = lambda: None) -> None:
+        self._senders.kept.add(store, then)
+        with contextlib.suppress(StorageError):  # closed: the next process reads the lock file
+            self._writer.notify()
+
+    def _keep_as_queued(self, account: int, begun_at: float, *, number: int = 0, client_id: str = "") -> None:
+        """Keep the outcome of an attempt that was not begun, because it is unknown whether its begin was stored."""
+        values = {
+            "account": account, "number": number, "client_id": client_id, "begun_at": begun_at,
+            "owner": self._senders.own(),
+        }  # fmt: skip
+        self._keep(lambda db: db.execute(_UNDO, values))
 
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
@@ -335,14 +445,6 @@ def _has_begun(db: sqlite3.Connection, name: str) -> bool:
     """Return whether a process has left a send without a stored outcome."""
     left = db.execute("SELECT 1 FROM outbox WHERE state = 'sending' AND owner = ? LIMIT 1", (name,)).fetchone()
     return left is not None
-
-
-def _is_stored(stored: asyncio.Future[None]) -> bool:
-    """Return whether an outcome was stored, and log a failure."""
-    error = None if stored.cancelled() else stored.exception()
-    if error is not None:
-        _log.warning("The outcome of a send could not be stored, so its state may be unknown: %s", error)
-    return error is None and not stored.cancelled()
 
 
 def _condition(query: SendQuery) -> tuple[str, list[object]]:

@@ -30,7 +30,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from webwx.errors import StorageError
-from webwx.storage.base import LOOK_EVERY
+from webwx.storage.base import LOOK_EVERY, ChangeRefused
 from webwx.storage.sqlite.schema import explain
 
 if TYPE_CHECKING:
@@ -567,7 +567,7 @@ class Writer(_Worker):
                 db.execute("BEGIN IMMEDIATE")
             self._background.forget()
             call.error = (
-                StorageError(f"{self._title} refused a change: {explain(error)}")
+                ChangeRefused(f"{self._title} refused a change: {explain(error)}")
                 if isinstance(error, sqlite3.Error)
                 else error
             )
