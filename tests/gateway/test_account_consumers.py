@@ -25,6 +25,8 @@ class Reader:
     def __init__(self, running: Running) -> None:
         self.texts: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
         self.failures = 0
+        self.fails_at_end = False
+        self.has_begun = asyncio.Event()
         self.sleeping = asyncio.Event()
         self.awake = asyncio.Event()
         self.consumers = AccountConsumers("test", running.port, lambda number: number < 3, self._read, self._sleep)
@@ -32,6 +34,12 @@ class Reader:
 
     async def _read(self, account: AccountPort, consumer: EventConsumer) -> None:
         while batch := await consumer.take():
+            if self.fails_at_end:
+                self.has_begun.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    raise StorageError("The position cannot be stored.")
             if self.failures:
                 self.failures -= 1
                 raise StorageError("The disk is full.")
@@ -89,6 +97,17 @@ async def test_events_are_read_again_after_the_storage_has_failed(online: Runnin
     assert reader.texts.empty()
     reader.awake.set()
     assert await reader.next() == (1, "not stored")
+
+
+async def test_a_consumer_whose_end_cannot_be_stored_ends(online: Running, reader: Reader) -> None:
+    reader.fails_at_end = True
+    await reader.all.begin("a", reader.consumers)
+    await reader.consumers.until_open()
+    online.world.say("ahua", "me", "one")
+    async with asyncio.timeout(20):
+        await reader.has_begun.wait()
+    await reader.consumers.stop_account(1)
+    assert not reader.sleeping.is_set()
 
 
 async def test_the_consumer_of_a_removed_account_ends(online: Running, reader: Reader) -> None:

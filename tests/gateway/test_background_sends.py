@@ -71,6 +71,22 @@ async def test_the_order_stays_after_a_temporary_failure() -> None:
     assert outbox.made == [1, 2]
 
 
+async def test_a_cancellation_ends_the_work_also_when_the_account_comes_online_at_that_moment() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    outbox.failures[1] = [ConnectFailed("no network")] * 2
+    sends = BackgroundSends(1, records, outbox.send, lambda: 0.0)
+    await sends.add(Promise(1))
+    task = asyncio.ensure_future(sends.run())
+    await outbox.tried.wait()
+    await asyncio.sleep(0)
+    sends.wake()
+    await asyncio.sleep(0)  # until the wait has its result, and before the work goes on
+    task.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert task.cancelled()
+
+
 async def test_a_refused_send_does_not_delay_the_next_one() -> None:
     records, outbox = open_records("memory:"), Outbox()
     outbox.failures[1] = [RecipientRejected("not a friend")]

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import PNG
+from tests.gateway.conftest import SERVER
 
+from webwx.client.accounts import Accounts
 from webwx.client.state import LoginState, StateChange
-from webwx.errors import ConnectFailed, InvalidRequest, NotAPicture, SendOutcomeUnknown
+from webwx.errors import ConnectFailed, InvalidLogin, InvalidRequest, NotAPicture, SendOutcomeUnknown
 from webwx.gateway.background_sends import FILES, TEXTS
+from webwx.gateway.config import LimitsTable
+from webwx.gateway.kept_files import FolderKeptFiles
+from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
+from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from tests.gateway.conftest import Running, StartGateway
 
-    from webwx.gateway.local_account import LocalAccount
     from webwx.representations.sends import MediaKind
     from webwx.storage.base import State
 
@@ -266,3 +273,22 @@ async def test_a_removed_account_leaves_nothing_for_the_background(online: Runni
 
     assert kept_files(online) == []
     assert await online.gateway.records.find(FILES) == await online.gateway.records.find(TEXTS) == []
+
+
+async def test_an_account_whose_login_cannot_be_read_starts_with_the_reason_in_its_error_and_its_state(
+    online: Running,
+) -> None:
+    login = online.folder / "logins" / "sandbox.test.json"
+    login.chmod(0o644)
+    records = open_records("memory:")
+    account = LocalAccount(
+        1, "default", Accounts(online.folder, server=SERVER), records,
+        MediaCache(online.folder / "media", LimitsTable, time.time), FolderKeptFiles(online.folder / "kept"), time.time,
+        lambda: None, lambda account: None, lambda account: asyncio.sleep(0),
+    )  # fmt: skip
+    with pytest.raises(InvalidLogin, match="can be read by others"):
+        await account.start()
+    await account.has_begun.wait()
+    assert "can be read by others" in str((await account.status()).error)
+    await account.close()
+    login.chmod(0o600)

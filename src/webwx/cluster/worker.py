@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from typing import TYPE_CHECKING, Any, Protocol
 
+from webwx.client.cancellation import cancel_until_done
 from webwx.cluster.changes import Gained, Leaving, Lost
 from webwx.errors import StorageError, WxError
 
@@ -16,11 +18,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.cluster")
 
-_NEXT_CANCELLATION = 0.1
-"""Seconds after which the work of a lost account is cancelled again."""
+_IMPATIENCE = 0.1
+"""Seconds after which the work of a lost account is cancelled a second time: it may not store anything any more."""
+
+_PATIENCE = 20.0
+"""Seconds after which the work of an account that is handed over is cancelled a second time."""
 
 _RETRY = 1.0
-"""Seconds until an account that has failed is started again."""
+"""Seconds until an account that has failed is started again, on average."""
 
 
 class AccountRunner(Protocol):
@@ -43,14 +48,17 @@ class ClusterWorker:
         ownership: The accounts that this process owns.
         runner: Does the work of an account.
         sleep: Waits for some seconds after an error.
+        rng: Varies the pauses after errors, so that accounts that have failed together start one after another.
     """
 
     def __init__(
-        self, ownership: Ownership, runner: AccountRunner, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    ) -> None:
+        self, ownership: Ownership, runner: AccountRunner, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:  # fmt: skip
         self._ownership = ownership
         self._runner = runner
         self._sleep = sleep
+        self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._reading: asyncio.Task[None] | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """The work of each account; after its loss, until it has ended."""
@@ -125,15 +133,13 @@ class ClusterWorker:
     async def _hand_over(self, account: int, epoch: int, task: asyncio.Task[None] | None) -> None:
         """Wait for the end of an account's running handlers, and release it."""
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await cancel_until_done([task], pause=_PATIENCE)
         await self._release(account, epoch)
 
     async def _stop(self, task: asyncio.Task[None] | None) -> None:
         """End the work of an account without waiting for running handlers."""
-        while task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=_NEXT_CANCELLATION)
+        if task is not None:
+            await cancel_until_done([task], pause=_IMPATIENCE)
 
     def _start(self, account: int, epoch: int) -> None:
         before = self._tasks.get(account)
@@ -159,7 +165,7 @@ class ClusterWorker:
                 if str(error) != last:
                     _log.warning("An account of this worker has failed, and is started again: %s", error)
                 last = str(error)
-                await self._sleep(_RETRY)
+                await self._sleep(_RETRY * self._rng.uniform(0.5, 1.5))
             else:
                 _log.warning("The login of an account has ended; log in again.")
                 await self._release(account, epoch, is_wanted=False)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
+from webwx.client.cancellation import cancel_until_done
 from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, WxError
 from webwx.gateway.problems import GatewayProblem
 
@@ -83,21 +84,18 @@ class AccountConsumers:
         """Stop to read an account, because this process is about to close it."""
         task = self._tasks.pop(account, None)
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await cancel_until_done([task])
 
     async def stop(self) -> None:
         """Stop; the next run continues with the unacknowledged events."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancel_until_done(self._tasks.values())
 
     async def _read_account(self, number: int) -> None:
         """Read the events of an account, again after each new login, until the account is removed."""
         renewed, opened = self._renewed[number], self._opened[number]
-        while True:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        while not task.cancelling():  # an error of the end may have replaced the cancellation
             renewed.clear()
             try:
                 account = self._port.account(number)
@@ -110,13 +108,15 @@ class AccountConsumers:
                 pass
             except (AlreadyRunning, StorageError) as error:
                 _log.warning("The consumer %s waits for account %s: %s", self._name, number, error)
-                await self._sleep(_REOPEN)
+                if not task.cancelling():
+                    await self._sleep(_REOPEN)
                 continue
             except WxError as error:  # the saved login cannot be read; a new one replaces it
                 _log.warning("The consumer %s waits for account %s: %s", self._name, number, error)
             finally:
                 opened.set()
-            await renewed.wait()
+            if not task.cancelling():
+                await renewed.wait()
 
 
 class RunningConsumers:

@@ -151,7 +151,8 @@ class BackgroundSends:
                     await self.load()
             if not self._waiting or not await self._make_first():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _RETRY if self._waiting else None)
+                    async with asyncio.timeout(_RETRY if self._waiting else None):
+                        await self._wake.wait()
 
     async def _make_first(self) -> bool:
         """Make the first promised send, and return whether it has an outcome."""

@@ -167,58 +167,68 @@ class HostedBots:
         self._bots = tuple(bots)
         self._sleep = sleep
         self._accounts = RunningAccounts()
-        self._runs: list[BotRun] = []
+        self._runs: dict[HostedAccount, list[BotRun]] = {}
+        """The runs of each account that has some."""
 
     def __repr__(self) -> str:
-        return f"HostedBots({len(self._bots)} bots, {len(self._runs)} runs)"
+        return f"HostedBots({len(self._bots)} bots, {len(self.runs)} runs)"
 
     @property
     def runs(self) -> tuple[BotRun, ...]:
-        """All runs, in the order in which they began."""
-        return tuple(self._runs)
+        """All runs, in the order in which their accounts were opened."""
+        return tuple(run for runs in self._runs.values() for run in runs)
 
     def find_runs(self, name: str) -> list[BotRun]:
         """Return the runs of a bot by its name."""
-        return [run for run in self._runs if run.bot.name == name]
+        return [run for run in self.runs if run.bot.name == name]
 
-    def open_account(self, account: HostedAccount) -> None:
-        """Begin to run the bots of an account that the gateway has opened."""
+    def open_account(self, account: HostedAccount) -> int:
+        """Begin to run the bots of an account that the gateway has opened, and return how many."""
         self._accounts.add(account.name, account.client)
-        self._runs += [
+        runs = [
             BotRun(assigned.bot.for_account(account.name), account, self._accounts, self._sleep)
             for assigned in self._bots
             if assigned.runs_on(account.name)
         ]
+        if runs:
+            self._runs[account] = runs
+        return len(runs)
 
     async def close_account(self, account: HostedAccount) -> None:
         """Stop the bots of an account that the gateway is about to close."""
-        await self._end([run for run in self._runs if run.account is account])
-        self._accounts.remove(account.name)
+        try:
+            await _end(self._runs.get(account, ()))
+        finally:
+            self._runs.pop(account, None)
+            self._accounts.remove(account.name)
 
     def begin_closing(self) -> None:
         """Stop all bots; running handlers may take ten seconds to end."""
-        for run in self._runs:
+        for run in self.runs:
             run.cancel()
 
     def stop_waiting(self) -> None:
         """Stop all bots without waiting for running handlers."""
-        for run in self._runs:
+        for run in self.runs:
             run.stop()
 
     async def close(self) -> None:
         """Stop all bots, and return once they have ended."""
-        await self._end(self._runs[:])
-
-    async def _end(self, runs: Collection[BotRun]) -> None:
-        for run in runs:
-            run.cancel()
         try:
-            for run in runs:
-                await run.wait()
-        finally:  # a cancellation does not wait for running handlers
-            for run in runs:
-                run.stop()
-                self._runs.remove(run)
+            await _end(self.runs)
+        finally:
+            self._runs.clear()
+
+
+async def _end(runs: Collection[BotRun]) -> None:
+    for run in runs:
+        run.cancel()
+    try:
+        for run in runs:
+            await run.wait()
+    finally:  # a cancellation does not wait for running handlers
+        for run in runs:
+            run.stop()
 
 
 def view_of_run(run: BotRun) -> BotView:

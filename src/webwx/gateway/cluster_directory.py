@@ -68,12 +68,18 @@ class ClusterDirectory:
         self._login_name = login_name
         self._clock = clock
         self._revision = -1
+        self._by_name: dict[str, int] = {}
+        """Numbers of the accounts by their names."""
         self._uins: dict[int, int] = {}
         """The platform's number of the account that has last logged in as each of the accounts."""
+        self._by_uin: dict[int, list[int]] = {}
+        """The accounts by the platform's numbers."""
         self._heads: dict[int, int] = {}
         """Number of the newest event of each account, by the platform's number."""
         self._unknown: set[int] = set()
         """Platform's numbers of accounts with events that belong to none of the accounts."""
+        self._new: set[int] = set()
+        """Platform's numbers of accounts with events that have appeared since the accounts were read."""
         self._owners: dict[int, tuple[float, OwnedAccount | None]] = {}
         self._live: tuple[float, dict[str, WorkerRow]] = (0.0, {})
         self._statuses: dict[int, AccountStatus] = {}
@@ -88,10 +94,20 @@ class ClusterDirectory:
         """Read the accounts, and which logins belong to them."""
         self._revision = await self._numbers.revision()
         self.by_number = {each.number: each for each in await self._numbers.find()}
+        self._by_name = {each.name: each.number for each in self.by_number.values()}
         uins = await self._storage.accounts_by_name()
         names = {self.login_name(each): each.number for each in self.by_number.values()}
-        self._uins = {names[name]: uin for name, uin in uins.items() if name in names}
-        self._unknown = set(self._heads) - set(self._uins.values())
+        self._uins, self._by_uin = {}, {}
+        for name, uin in uins.items():
+            if name in names:
+                self._note_login(names[name], uin)
+        self._unknown = {uin for uin in self._heads if uin not in self._by_uin}
+        self._new.clear()
+
+    def _note_login(self, number: int, uin: int) -> None:
+        self._uins[number] = uin
+        self._by_uin.setdefault(uin, []).append(number)
+        self._new.discard(uin)
 
     async def refresh(self) -> bool:
         """
@@ -100,9 +116,7 @@ class ClusterDirectory:
         Returns:
             Whether they were read.
         """
-        is_due = await self._numbers.revision() != self._revision or bool(
-            set(self._heads) - set(self._uins.values()) - self._unknown
-        )
+        is_due = await self._numbers.revision() != self._revision or bool(self._new)
         if is_due:
             await self.load()
         return is_due
@@ -111,7 +125,7 @@ class ClusterDirectory:
         """Return the number of an account by its number or name."""
         if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) in self.by_number:
             return int(which)
-        return next((number for number, each in self.by_number.items() if each.name == which), None)
+        return self._by_name.get(which)
 
     def uin_of(self, number: int) -> int | None:
         """Return the platform's number of an account; None before its first login."""
@@ -119,7 +133,7 @@ class ClusterDirectory:
 
     def numbers_of(self, uins: Collection[int]) -> list[int]:
         """Return the numbers of the accounts that have these numbers at the platform."""
-        return [number for number, uin in self._uins.items() if uin in uins] if uins else []
+        return [number for uin in uins for number in self._by_uin.get(uin, ())]
 
     def login_name(self, numbered: NumberedAccount) -> LoginName:
         """Return the name of the login of an account."""
@@ -130,6 +144,7 @@ class ClusterDirectory:
         numbered = await self._numbers.add(name, settings)
         await self.refresh()
         self.by_number.setdefault(numbered.number, numbered)
+        self._by_name.setdefault(name, numbered.number)
         return numbered
 
     async def change(self, numbered: NumberedAccount) -> None:
@@ -157,8 +172,7 @@ class ClusterDirectory:
         Returns:
             None if the account with this name is of another host or server.
         """
-        number = next((number for number, each in self._uins.items() if each == uin), None)
-        numbered = None if number is None else self.by_number.get(number)
+        numbered = self.by_number.get(next(iter(self._by_uin.get(uin, ())), 0))
         if numbered is None:
             settings = AccountSettings()
             if self._login_name(name.account, None) != name:
@@ -166,8 +180,9 @@ class ClusterDirectory:
             numbered = await self._numbers.add(name.account, settings)
             await self._numbers.touch()  # all gateways learn of the login: this one also reads the accounts again
             self.by_number[numbered.number] = numbered
+            self._by_name[numbered.name] = numbered.number
             if self.login_name(numbered) == name:
-                self._uins[numbered.number] = uin
+                self._note_login(numbered.number, uin)
         return numbered if self.login_name(numbered) == name else None
 
     # -- events ------------------------------------------------------------------------------------------------------
@@ -175,6 +190,7 @@ class ClusterDirectory:
     def note_heads(self, heads: Mapping[int, int]) -> None:
         """Note the numbers of the newest events, by the platform's numbers of the accounts."""
         self._heads |= heads
+        self._new.update(uin for uin in heads if uin not in self._by_uin and uin not in self._unknown)
 
     def newest(self, number: int) -> int:
         """Return the number of the newest event of an account that is known here."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import msgspec
 
+from webwx.client.cancellation import cancel_until_done
 from webwx.client.rate_limit import RateLimit
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
@@ -67,6 +68,12 @@ _PUBLISH_EVERY = 600.0
 
 _RETRY = 1.0
 """Seconds until the sync of an account is tried again after a failure."""
+
+_STARTS = 50
+"""Number of accounts that start at the same time: thousands would keep the event loop from everything else."""
+
+_LONGEST_START = 10.0
+"""Seconds after which an account that has not begun to poll does not count as starting any more."""
 
 _LAST_STEP = 10.0
 """Seconds that a login has to end after a worker has taken its account."""
@@ -154,10 +161,13 @@ class ClusterGateway:
         self._media = MediaCache(home / "gateway-media", limits, clock)
         self._worker = ClusterWorker(ownership, self)
         self._uins: dict[str, int] = {}
-        """The accounts that run here by their names."""
+        """The platform's numbers of the accounts that run here by their names."""
         self._accounts = make_accounts(OwnedLogins(storage.owned, self._uins), self._note_state)
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._owned: dict[int, LocalAccount] = {}
+        self._by_name: dict[str, LocalAccount] = {}
+        """The accounts that run here by their names."""
+        self._starts = asyncio.Semaphore(_STARTS)
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
@@ -217,10 +227,7 @@ class ClusterGateway:
             await self._publish()
 
     async def _end_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await cancel_until_done(self._tasks)
 
     async def _follow_news(self) -> NoReturn:
         """Wake the readers of events that any process has stored, and what depends on changed sends."""
@@ -233,8 +240,10 @@ class ClusterGateway:
 
     def _note_heads(self, heads: Mapping[int, int]) -> None:
         self.directory.note_heads(heads)
-        for number, account in self._stored.items():
-            account.newest = max(account.newest, self.directory.newest(number))
+        for number in self.directory.numbers_of(heads):
+            if number in self._stored:
+                stored = self._stored[number]
+                stored.newest = max(stored.newest, self.directory.newest(number))
         self._pages.wake()
 
     def _note_changed_sends(self, number: int) -> None:
@@ -301,21 +310,32 @@ class ClusterGateway:
             StorageError: The database cannot be reached, or this process does not own the account any more.
             InvalidLogin: The saved login cannot be read.
         """
-        name = await self._storage.owned.name_of(account)
-        if name is None:
-            return
-        saved = await self._storage.owned.owned_login(name, account).load()
-        if saved is None or saved.ended is not None:
-            return
-        numbered = await self.directory.number_login(name, account, profile=saved.login.profile_name)
-        if numbered is None:
-            _log.warning("An account is not run, because its name belongs to an account of another host.")
-            return
         async with AsyncExitStack() as closing:
-            opened = await self._open(numbered, account, closing)
+            async with self._starts:
+                opened = await self._start(account, closing)
+            if opened is None:
+                return
             await opened.wait_for_logout()
         if opened.is_ended:
             await opened.withdraw()
+
+    async def _start(self, uin: int, closing: AsyncExitStack) -> LocalAccount | None:
+        """Open an account, and return it once it polls, or cannot do that yet; None if it is not to be run."""
+        name = await self._storage.owned.name_of(uin)
+        if name is None:
+            return None
+        saved = await self._storage.owned.owned_login(name, uin).load()
+        if saved is None or saved.ended is not None:
+            return None
+        numbered = await self.directory.number_login(name, uin, profile=saved.login.profile_name)
+        if numbered is None:
+            _log.warning("An account is not run, because its name belongs to an account of another host.")
+            return None
+        opened = await self._open(numbered, uin, closing)
+        with contextlib.suppress(TimeoutError):  # a server that does not answer must not delay the other accounts
+            async with asyncio.timeout(_LONGEST_START):
+                await opened.has_begun.wait()
+        return opened
 
     async def _open(
         self, numbered: NumberedAccount, uin: int, closing: AsyncExitStack
@@ -342,11 +362,10 @@ class ClusterGateway:
         closing.callback(account.hand_over)
         closing.push_async_callback(account.close)
         closing.push_async_callback(self._end_work, account)
-        self._owned[number] = account
+        self._owned[number] = self._by_name[name] = account
         closing.callback(self._forget, account)
         await account.start()
-        self._bots.open_account(account)
-        self._on_open(account.client.account, sum(run.account is account for run in self._bots.runs))
+        self._on_open(account.client.account, self._bots.open_account(account))
         self._note_change(account)
         return account
 
@@ -367,16 +386,16 @@ class ClusterGateway:
     def _forget(self, account: LocalAccount) -> None:
         """Answer new requests for an account from the database, because its work here ends."""
         if self._owned.get(account.number) is account:
-            del self._owned[account.number]
+            del self._owned[account.number], self._by_name[account.name]
 
     async def _close_client(self, name: str) -> None:
         with contextlib.suppress(StorageError):  # another process owns the account, which has its own login
             await self._accounts.configure(name)
 
     def _note_state(self, name: str, change: StateChange) -> None:
-        for account in self._owned.values():
-            if account.name == name:
-                account.note_state(change)
+        account = self._by_name.get(name)
+        if account is not None:
+            account.note_state(change)
 
     def _note_change(self, account: LocalAccount) -> None:
         self._pass_on(account.present_status(), runs_here=True)

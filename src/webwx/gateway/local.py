@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -75,6 +76,7 @@ class LocalGateway:
         self._changes: dict[str, int] = {}
         """A number for each saved login, which differs after each change of it."""
         self._by_number: dict[int, LocalAccount] = {}
+        self._by_name: dict[str, LocalAccount] = {}
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._pages = EventPages(self.account)
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
@@ -134,7 +136,7 @@ class LocalGateway:
             self._notify_watchers, self._apply_settings,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
-        self._by_number[account.number] = account
+        self._by_number[account.number] = self._by_name[account.name] = account
         await self._begin(account)
         return account
 
@@ -143,13 +145,14 @@ class LocalGateway:
         options = client_options(account.settings, self._rate_limit)
         await self._accounts.configure(account.name, host=account.settings.host, **options)
         account.settings_in_use = account.settings
-        await account.start()
+        with contextlib.suppress(WxError):  # its state shows the error
+            await account.start()
         self._bots.open_account(account)
 
     def _note_state(self, name: str, change: StateChange) -> None:
-        for account in self._by_number.values():
-            if account.name == name:
-                account.note_state(change)
+        account = self._by_name.get(name)
+        if account is not None:
+            account.note_state(change)
 
     def _notify_watchers(self, account: LocalAccount) -> None:
         for watcher in self._watchers:
@@ -176,7 +179,7 @@ class LocalGateway:
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
         """Add an account; return the existing one with that name."""
         check_account_name(name)
-        found = next((account for account in self._by_number.values() if account.name == name), None)
+        found = self._by_name.get(name)
         if found is not None:
             return found
         if settings.host is not None:
@@ -219,6 +222,7 @@ class LocalGateway:
         account = self._by_number.pop(number, None)
         if account is None:
             return False
+        del self._by_name[account.name]
         async with self._configuring:
             for work in self._before_close:
                 await work(number)
@@ -235,7 +239,8 @@ class LocalGateway:
         """Return the number of an account by its number or name."""
         if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) in self._by_number:
             return int(which)
-        return next((number for number, account in self._by_number.items() if account.name == which), None)
+        account = self._by_name.get(which)
+        return None if account is None else account.number
 
     def account(self, number: int) -> LocalAccount:
         """Return an account by its number."""

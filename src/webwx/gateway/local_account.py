@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from webwx.client.cancellation import cancel_until_done
 from webwx.client.state import LoginState
 from webwx.errors import (
     AlreadyRunning,
@@ -97,7 +99,7 @@ class LocalAccount(StoredReads):
         changed: Called after each change of the state.
         prepare_login: Called before each login.
         settled: Called after a text that was sent in the background has an outcome.
-        retry: Seconds until the sync is tried again after a failure.
+        retry: Seconds until the sync is tried again after a failure, on average.
     """
 
     def __init__(
@@ -130,6 +132,8 @@ class LocalAccount(StoredReads):
         """Number of the newest stored event that this process knows."""
         self.syncing = asyncio.Event()
         """Set as long as the account polls the platform."""
+        self.has_begun = asyncio.Event()
+        """Set once the account polls the platform, or cannot do that yet."""
         self._accounts = accounts
         self._media = media
         self._kept = kept
@@ -191,15 +195,21 @@ class LocalAccount(StoredReads):
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open the saved login and begin to sync."""
+        """
+        Open the saved login and begin to sync.
+
+        Raises:
+            WxError: The login or its journal cannot be opened now. The account goes on trying, and its state shows why.
+        """
         await self._promised.load()
         await self._promised_files.load()
         await self._kept.delete_all_but(self._promised_files.promises)
-        with contextlib.suppress(WxError):
-            await self._open()
         loop = asyncio.get_running_loop()
-        works = (self._sync(), self._promised.run(), self._promised_files.run())
-        self._tasks = [loop.create_task(work) for work in works]
+        try:
+            await self._open()
+        finally:
+            works = (self._sync(), self._promised.run(), self._promised_files.run())
+            self._tasks = [loop.create_task(work) for work in works]
 
     async def close(self, *, patience: float = SEND_PATIENCE) -> None:
         """
@@ -213,11 +223,7 @@ class LocalAccount(StoredReads):
             if self._sending:
                 await asyncio.wait(self._sending, timeout=patience)
         finally:  # a cancellation ends the patience
-            tasks = [*self._tasks, *self._sending]
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+            await cancel_until_done([*self._tasks, *self._sending])
 
     def hand_over(self) -> None:
         """Refuse all calls from now on, because another process may run the account."""
@@ -298,12 +304,13 @@ class LocalAccount(StoredReads):
                 pass
             except WxError as error:
                 failure = error
+            self.has_begun.set()
             if task.cancelling():  # an error of the end has replaced the cancellation
                 return
             if failure is not None:
                 self._set_error(str(failure))
             if isinstance(failure, (AlreadyRunning, StorageError)):
-                await asyncio.sleep(self._retry)
+                await asyncio.sleep(self._retry * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the accounts
                 continue
             await self._is_renewed.wait()  # also if the saved login cannot be read: a new one replaces it
             if self.client.state is LoginState.LOGGED_OUT:  # otherwise the new login was made by this client
@@ -313,6 +320,7 @@ class LocalAccount(StoredReads):
     async def _take_all(self, subscription: Subscription) -> None:
         self._set_error(None)
         self.syncing.set()
+        self.has_begun.set()
         try:
             while batch := await subscription.take(500):
                 for delivered in batch:

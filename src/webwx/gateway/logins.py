@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from webwx.client.cancellation import cancel_until_done
 from webwx.errors import WxError
 from webwx.gateway.port import LoginStatus
 
@@ -57,8 +58,7 @@ class LoginWatch:
         """Stop a login in progress, and return whether it existed."""
         if not self.is_active or self._task is None:
             return False
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await cancel_until_done([self._task])
         self._enter("failed", error="The login was stopped.")
         return True
 

@@ -225,7 +225,8 @@ class NotificationQueue:
                 _log.warning("Held notifications cannot be sent now (%s).", type(error).__name__)
             pause = await self._pause()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
 
     async def _pause(self) -> float | None:
         receivers = {receiver.id: receiver for receiver in await self._receivers.find()}

@@ -144,7 +144,8 @@ class OpenStreams:
         """Check the callers once a second, and after each call of `check_soon`."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _CHECK_EVERY)
+                async with asyncio.timeout(_CHECK_EVERY):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self.check()

@@ -176,7 +176,8 @@ class AttemptLog:
         """Store all attempts, including those that are appended meanwhile."""
         while not all(page.is_stored for pages in self._pages.values() for page in pages):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), _STORE_EVERY)
+                async with asyncio.timeout(_STORE_EVERY):
+                    await self._closing.wait()
             try:
                 async with self._writing:
                     await asyncio.gather(*(self._store(*each) for each in self._pages.items()))
