@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from webwx.errors import InvalidLogin as InvalidLogin
     from webwx.errors import InvalidRequest as InvalidRequest
     from webwx.errors import InvalidSettings as InvalidSettings
+    from webwx.errors import KeyReused as KeyReused
     from webwx.errors import LocalStateError as LocalStateError
     from webwx.errors import LoggedOut as LoggedOut
     from webwx.errors import LoginRefused as LoginRefused
@@ -206,10 +207,10 @@ _HOMES = {
     "client.subscription": ("Subscription",),
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "GatewayFailed",
-        "GatewayRefused", "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError",
-        "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "MessagesMissing", "NoAnswer", "NoJournal",
-        "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost", "NotThroughGateway",
-        "ProtocolError", "ProxyFailed",
+        "GatewayRefused", "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "KeyReused",
+        "LocalStateError", "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "MessagesMissing",
+        "NoAnswer", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost",
+        "NotThroughGateway", "ProtocolError", "ProxyFailed",
         "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused", "RecipientRejected",
         "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
         "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError",

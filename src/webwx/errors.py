@@ -13,6 +13,7 @@ Every exception that webwx raises.
     │   ├── NotThroughGateway    a client of a gateway does not offer this call
     │   ├── GatewayRefused       the gateway refused the request itself, such as its key (.code)
     │   ├── NoJournal            the call needs a journal and the client has none
+    │   ├── KeyReused            the idempotency key belongs to another send
     │   ├── InvalidCursor        the text is damaged, or is not a cursor over accounts
     │   ├── ReplyLimitReached    the bot has replied too often in one chat
     │   └── InvalidSettings      an option, a variable or the configuration file is invalid
@@ -126,6 +127,10 @@ class GatewayRefused(InvalidRequest):
 
 class NoJournal(InvalidRequest):
     """The call needs a journal, and the client has none."""
+
+
+class KeyReused(InvalidRequest):
+    """The idempotency key belongs to a send with another recipient or content; nothing was sent."""
 
 
 class InvalidCursor(InvalidRequest):

@@ -9,6 +9,8 @@ from webwx.cli.consumers import RECEIVE
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Sandbox, Shell
 
 
@@ -63,6 +65,18 @@ def test_a_key_sends_once_in_several_processes(me: Shell, sandbox: Sandbox) -> N
     assert (again.code, again.stdout) == (0, first.stdout)
     assert texts(sandbox) == [*before, "once"]
     assert "not sent again" in me.run("send", "filehelper", "once", "--key", "daily").stdout
+
+
+def test_a_key_of_another_message_is_bad_input(me: Any, tmp_path: Path) -> None:
+    first = me.run("send", "Boss", "once", "--key", "daily", "--json")
+    assert me.run("send", "李雷", "once", "--key", "daily", "--json").line == first.line
+    file = tmp_path / "once"
+    file.write_bytes(b"once")
+    for other in (("Boss", "twice"), ("阿华", "once"), ("Zoe", "once"), ("Boss", "--file", str(file))):
+        refused = me.run("send", *other, "--key", "daily")
+        assert (refused.code, refused.stdout) == (2, "")
+        assert "Use a new key" in refused.sentence
+    assert len(me.run("outbox", "--json").lines) == 1
 
 
 def test_a_key_with_an_unknown_outcome_ends_with_7_and_sends_nothing(me: Shell, sandbox: Sandbox) -> None:

@@ -352,18 +352,19 @@ class TestAKey:
         assert len(set(map(str, receipts))) == 1
         assert texts(world) == ["hi"]
 
-    @pytest.mark.parametrize("kind", ["text", "sticker"])
+    @pytest.mark.parametrize("kind", ["text", "forward"])
     async def test_waits_for_a_send_in_flight(self, log_in: LogIn, failing: Failing, world: World, kind: str) -> None:
         client = await log_in(transport=failing)
-        sticker = world.sticker("ahua", "me", GIF).medium.md5
+        world.say("ahua", "me", "hi")
+        [message] = await take(client, 1)
 
         async def send() -> object:
             if kind == "text":
                 return await client.send_text("阿华", "hi", key="1")
-            return await client.send_sticker("阿华", sticker, key="1")
+            return await client.forward(message, "阿华", key="1")
 
         failing.held = asyncio.Event()
-        first = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
+        first = asyncio.create_task(send())
         await failing.arrived.wait()
         second = asyncio.create_task(send())
         await asyncio.wait([second], timeout=0.01)

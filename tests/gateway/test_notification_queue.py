@@ -223,6 +223,13 @@ async def test_an_unknown_recipient_is_replaced_by_file_transfer_helper(online: 
     assert (row.chat, row.text) == ("filehelper", "a")
 
 
+async def test_a_repeated_notification_is_sent_once_although_its_recipient_is_unknown(online: Running) -> None:
+    receiver = await receiver_of(online, to="no such contact")
+    for _ in range(2):
+        await online.gateway.notifications.put(receiver, OutgoingMessage("a"), "k")
+    assert await texts(online) == ["a"]
+
+
 async def test_five_hundred_messages_of_a_receiver_are_held(online: Running) -> None:
     receiver = await receiver_of(online, messages_per_minute=1)
     queue = queue_of(online, Clock())

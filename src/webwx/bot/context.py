@@ -27,6 +27,7 @@ from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.state import ConversationState
 from webwx.bot.unknown_sends import UnknownSends
 from webwx.client.client import AsyncClient
+from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event, TextMessage
@@ -481,7 +482,7 @@ class Context(
             ReplyLimitReached: The bot replied too often in this chat; nothing was sent.
         """
         self._ordinal += 1
-        key = f"{self.key}/{self._ordinal}"
+        key = StepKey(f"{self.key}/{self._ordinal}")
         if self._loop_guard is not None:
             is_reply = to == getattr(self.event, "chat", None)
             with contextlib.suppress(UnknownContact):  # the send raises it

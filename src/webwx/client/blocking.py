@@ -634,6 +634,7 @@ class Client:
         Raises:
             NotLoggedIn: There is no login.
             NoJournal: There is no journal.
+            KeyReused: The key belongs to another send.
             UnknownContact: No contact has that name, or several have.
             EmptyText: The text is empty.
             TextTooLong: The text exceeds the limit.
@@ -642,7 +643,13 @@ class Client:
         return run(self._client.queue_text(to, text, key=key))
 
     def queue_file(
-        self, to: To, name: str, *, kind: Literal["image", "video", "file", "sticker"] = "file", key: str
+        self,
+        to: To,
+        name: str,
+        *,
+        kind: Literal["image", "video", "file", "sticker"] = "file",
+        key: str,
+        sha256: str = "",
     ) -> Outgoing:
         """
         Store the send of a file in the outbox without sending it. No request is made.
@@ -655,14 +662,17 @@ class Client:
             name: Name of the file for the receiver.
             kind: Kind of the message, which decides the method that sends it.
             key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
+            sha256: SHA-256 of the file in hexadecimal, by which a later send of another file with this key is refused;
+                empty: only names are compared.
 
         Raises:
             NotLoggedIn: There is no login.
             NoJournal: There is no journal.
+            KeyReused: The key belongs to another send.
             UnknownContact: No contact has that name, or several have.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.queue_file(to, name, kind=kind, key=key))
+        return run(self._client.queue_file(to, name, kind=kind, key=key, sha256=sha256))
 
     def mark_read(self, chat: To) -> None:
         """

@@ -138,7 +138,7 @@ def local_components(
     updates = IdentityUpdates(session, storage, book)
     identities = AccountIdentities(session, storage, book, updates)
     directory = ContactDirectory(session, storage, book, identities, updates, limiter)
-    sender = Sender(session, storage, limiter, dedupes=dedupe_by_client_id)
+    sender = Sender(session, storage, identities, limiter, dedupes=dedupe_by_client_id)
     media = MediaTransfers(session, storage, identities, sender, limiter)
     history = MessageHistory(book, identities, updates)
     cursor = SyncCursor(session, storage, book, updates)

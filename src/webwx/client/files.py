@@ -143,6 +143,28 @@ def prepare_file(source: OpenedSource, name: str) -> Upload:
     return _upload(seen, name, mimetypes.guess_type(name)[0] or "application/octet-stream", "doc")
 
 
+def sha256_of(source: str | bytes | BinaryIO) -> str:
+    """
+    Return the SHA-256 of the content of a checked file, in hexadecimal.
+
+    Raises:
+        NoSuchFile: The file cannot be read any more.
+    """
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256()
+    try:
+        with (
+            Path(source).open("rb", buffering=0) if isinstance(source, str) else contextlib.nullcontext(source) as file
+        ):
+            file.seek(0)
+            while window := file.read(CHUNK_SIZE):
+                digest.update(window)
+    except OSError as error:
+        raise NoSuchFile(f"The file cannot be read any more: {error.strerror}.") from None
+    return digest.hexdigest()
+
+
 _md5 = partial(hashlib.md5, usedforsecurity=False)
 
 

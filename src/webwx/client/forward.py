@@ -7,7 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from webwx.client import files
-from webwx.client.sender import Make, Way
+from webwx.client.sender import Make, WantedSend, Way
 from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -53,24 +53,25 @@ class Forwarder:
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """Forward a received message, recalled or not: by the keys in its content, else by download and upload."""
-        if key and (sent := await self._sender.sent_as(key)):  # first, because its receiver may not exist any more
-            return sent
-        chat = await self._identities.target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original
         kind, text = _outgoing(message)
+        wanted = WantedSend(to, kind, text, key, "" if kind == "text" else getattr(message, "message_id", ""))
+        if key and (sent := await self._sender.sent_as(wanted)):  # first, because its receiver may not exist any more
+            return sent
+        chat = await self._identities.target(to)
         others: tuple[Way, ...]
         by_upload = Way(ready=lambda: self._fetched_and_uploaded(message, chat, kind), name="by_upload")
         match message:
             case ImageMessage() | VideoMessage() if not message.can_forward:
-                return await self._sender.send(chat, kind, text, (by_upload, by_upload), key)
+                return await self._sender.send(wanted, chat, (by_upload, by_upload))
             case VoiceMessage() if await self._media.archived_path(message) is not None:
-                return await self._sender.send(chat, kind, text, (by_upload, by_upload), key)
+                return await self._sender.send(wanted, chat, (by_upload, by_upload))
             case ImageMessage() | VideoMessage() | StickerMessage() | FileMessage():
                 others = (by_upload, by_upload)
             case _:
                 others = ()
-        return await self._sender.send(chat, kind, text, (self._by_content(message, chat), *others), key)
+        return await self._sender.send(wanted, chat, (self._by_content(message, chat), *others))
 
     def _by_content(self, message: Event, chat: ContactId) -> Way:
         make = self._forward_flow(message, chat)

@@ -13,12 +13,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import msgspec
+
 from webwx.client import files
 from webwx.client.files import OpenedSource, Source
 from webwx.client.identities import To
 from webwx.client.retry import Backoff, retry
-from webwx.client.sender import Make, Way
-from webwx.errors import ApiError, ProtocolError, SendOutcomeUnknown, StorageError, TransportError, WxError
+from webwx.client.sender import Make, StepKey, WantedSend, Way
+from webwx.errors import (
+    ApiError,
+    ProtocolError,
+    SendOutcomeUnknown,
+    StorageError,
+    TransportError,
+    UnknownContact,
+    WxError,
+)
 from webwx.flows import media as media_flows
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -94,11 +104,13 @@ class MediaTransfers:
     ) -> Receipt:
         """Send a sticker: a GIF, or one that the platform knows by its md5."""
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
-            if key and (sent := await self._sender.sent_as(key)):
+            md5 = sticker.lower()
+            wanted = WantedSend(to, "sticker", name, key, md5, is_named=bool(name))
+            if key and (sent := await self._sender.sent_as(wanted)):
                 return sent
-            chat, md5 = await self._identities.target(to), sticker.lower()
+            chat = await self._identities.target(to)
             way = Way(lambda client_id: message_flows.send_known_sticker(self._session.login, chat, md5, client_id))
-            return await self._sender.send(chat, "sticker", name, (way,), key)
+            return await self._sender.send(wanted, chat, (way,))
         return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
     async def send_file(
@@ -107,10 +119,16 @@ class MediaTransfers:
         """Send a file of any kind. It is read in pieces and never as a whole."""
         return await self._send_file(to, "file", files.prepare_file, file, name, progress, key)
 
-    async def queue_file(self, to: To, name: str, *, kind: str, key: str) -> Outgoing:
+    async def queue_file(self, to: To, name: str, *, kind: str, key: str, sha256: str = "") -> Outgoing:
         """Store the send of a file in the outbox without sending it."""
-        contact = await self._identities.contact(to)
-        return await self._sender.queue(contact.id, kind, name, key)
+        wanted = WantedSend(to, kind, name, key, sha256)
+        try:
+            contact = await self._identities.contact(to)
+        except UnknownContact:
+            if (row := await self._sender.stored_as(wanted)) is not None:
+                return row
+            raise
+        return await self._sender.queue(wanted, contact.id)
 
     async def _send_file(
         self,
@@ -123,18 +141,30 @@ class MediaTransfers:
         key: str,
     ) -> Receipt:
         """Check a file and send it; upload it again if the platform does not know the first upload any more."""
-        if key and (sent := await self._sender.sent_as(key)):
-            return sent
-        chat = await self._identities.target(to)
+        wanted = WantedSend(to, kind, name, key, is_named=bool(name))
+        try:
+            chat = await self._identities.target(to)
+        except WxError:
+            if key and (sent := await self._sender.sent_as(wanted)):  # its receiver may not exist any more
+                return sent
+            raise
         with files.opened_source(source) as readable:
             try:
                 file = await asyncio.to_thread(prepare, readable, name)
             except WxError as error:
+                if key and (sent := await self._sender.sent_as(wanted)):  # a send that is done needs no file
+                    return sent
                 if key:
                     await self._sender.note_refusal(key, error)
                 raise
+            is_compared = key and not isinstance(key, StepKey)
+            wanted = msgspec.structs.replace(
+                wanted,
+                text=file.name,
+                content_id=await asyncio.to_thread(files.sha256_of, file.source) if is_compared else "",
+            )
             way = Way(ready=lambda: self.uploaded(chat, kind, file, progress))
-            return await self._sender.send(chat, kind, file.name, (way, way), key)
+            return await self._sender.send(wanted, chat, (way, way))
 
     async def uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
         """Upload a file, from the start after a refusal, and return a function that makes the flow to send it."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.sender import Way
-from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, WxError
+from webwx.client.sender import WantedSend, Way
+from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, UnknownContact, WxError
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
@@ -45,15 +45,16 @@ class Messages:
 
     async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """Send a text."""
+        message_flows.check_text(text)
+        wanted = WantedSend(to, "text", text, key)
         try:
             chat = await self._identities.target(to)
-            message_flows.check_text(text)
         except WxError:
-            if key and (sent := await self._sender.sent_as(key)):  # its receiver may not exist any more
+            if key and (sent := await self._sender.sent_as(wanted)):  # its receiver may not exist any more
                 return sent
             raise
         way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, text, client_id))
-        return await self._sender.send(chat, "text", text, (way,), key)
+        return await self._sender.send(wanted, chat, (way,))
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
         """Send a text into the chat of a message."""
@@ -61,9 +62,15 @@ class Messages:
 
     async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
         """Store a text in the outbox without sending it."""
-        contact = await self._identities.contact(to)
         message_flows.check_text(text)
-        return await self._sender.queue(contact.id, "text", text, key)
+        wanted = WantedSend(to, "text", text, key)
+        try:
+            contact = await self._identities.contact(to)
+        except UnknownContact:
+            if (row := await self._sender.stored_as(wanted)) is not None:
+                return row
+            raise
+        return await self._sender.queue(wanted, contact.id)
 
     async def retry_send(self, number: int) -> Receipt:
         """Send a queued or refused text of the outbox again, under the same client id."""

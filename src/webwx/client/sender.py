@@ -24,9 +24,11 @@ from webwx.errors import (
     ApiError,
     ConnectFailed,
     InvalidRequest,
+    KeyReused,
     LocalStateError,
     MediaUnavailable,
     NoJournal,
+    NotLoggedIn,
     ProtocolError,
     RateLimited,
     RateLimitReached,
@@ -34,10 +36,14 @@ from webwx.errors import (
     StorageError,
     TlsError,
     TransportError,
+    UnknownContact,
     WxError,
 )
+from webwx.model.contacts import Contact
 from webwx.model.events import event_from_item
+from webwx.model.identities import Identity
 from webwx.model.messages import FileMessage, LocationMessage, Receipt, TextMessage
+from webwx.protocol.codec import clean_text
 from webwx.protocol.codes import Ret
 from webwx.storage.base import EntryQuery, SendQuery
 from webwx.storage.lookup import find_send
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.account_storage import AccountStorage
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.rate_limiter import Limiter
     from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
@@ -81,6 +88,37 @@ Attempt = Callable[[], Awaitable[Receipt]]
 """Makes one attempt at a send."""
 
 
+class StepKey(str):
+    """
+    The key of one step of a bot's handler.
+
+    The step's send is made once, whatever the step sends when the handler is called again: a text that holds the time
+    differs in each call.
+    """
+
+    __slots__ = ()
+
+
+class WantedSend(msgspec.Struct, frozen=True):
+    """A send as its caller describes it."""
+
+    to: To
+    """The recipient as the caller has named it."""
+    kind: str
+    """Kind of content, as in the outbox."""
+    text: str
+    """The text, or the file's name."""
+    key: str = ""
+    """The caller's key; empty for none."""
+    content_id: str = ""
+    """Id of the content, as in the outbox."""
+    is_named: bool = True
+    """Whether the caller has chosen the file's name; otherwise a send with another name may be the same one."""
+
+    def __repr__(self) -> str:
+        return f"WantedSend({self.kind})"
+
+
 class Way(msgspec.Struct, frozen=True):
     """One way to send a message: at once, or after a preparation such as an upload."""
 
@@ -99,14 +137,24 @@ class Sender:
     Args:
         session: The account's session.
         storage: The account's storage.
+        identities: Compares the recipients of two sends with one key.
         limiter: Delays sends.
         dedupes: Whether the server is known to deliver a repeated client id once, so that a text whose answer was lost
             is repeated.
     """
 
-    def __init__(self, session: ClientSession, storage: AccountStorage, limiter: Limiter, *, dedupes: bool) -> None:
+    def __init__(
+        self,
+        session: ClientSession,
+        storage: AccountStorage,
+        identities: AccountIdentities,
+        limiter: Limiter,
+        *,
+        dedupes: bool,
+    ) -> None:
         self._session = session
         self._storage = storage
+        self._identities = identities
         self._limiter = limiter
         self._dedupes = dedupes
         self._turns: WeakValueDictionary[str, asyncio.Lock] | None = None
@@ -114,56 +162,69 @@ class Sender:
         self._undoing: set[asyncio.Future[None]] = set()
         """Begins of cancelled sends that are being undone."""
 
-    async def send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
+    async def send(self, wanted: WantedSend, chat: ContactId, ways: tuple[Way, ...]) -> Receipt:
         """
         Send a message by the first way that works: the next way is used if the platform does not know the media.
 
         Args:
-            chat: Id of the receiver.
-            kind: Kind of the send, as in the outbox.
-            text: The text, or a file's name.
+            wanted: The send. A message that was sent under its key is not sent again.
+            chat: Id of the receiver in this login.
             ways: The ways, in the order in which they are tried.
-            key: The caller's key of the send. A message that was sent under this key is not sent again.
 
         Raises:
             NoJournal: There is a key and no journal to store it.
+            KeyReused: The key belongs to another send; nothing was sent.
             StorageError: The journal cannot be written; nothing was sent.
             SendOutcomeUnknown: The answer was lost, now or in an earlier send of the same key.
         """
         if self._storage.has_journal:
-            return await self._send_stored(chat, kind, text, ways, key)
-        if key:
+            return await self._send_stored(wanted, chat, ways)
+        if wanted.key:
             raise _no_journal()
         client_id, way = await self._session.next_client_id(), ways[0]
         if len(ways) == 1 and way.make is not None:
             return await self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
         return await self._try(chat, client_id, ways)
 
-    async def queue(self, chat: ContactId, kind: str, text: str, key: str) -> Outgoing:
+    async def queue(self, wanted: WantedSend, chat: ContactId) -> Outgoing:
         """
         Store a send without an attempt, or return the existing send with the same key.
 
         Raises:
             NoJournal: There is no journal to store it.
+            KeyReused: The key belongs to another send.
             StorageError: The journal cannot be written.
         """
         if not self._storage.has_journal:
             raise NoJournal("A queued send needs a journal, and this client has none.")
-        outbox = self._storage.part().outbox
-        client_id, time = await self._session.next_client_id(), self._session.now()
-        return await outbox.add(client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=time)
+        client_id = await self._session.next_client_id()
+        row = await self._adding(self._storage.part().outbox, wanted, chat, client_id)()
+        if row.client_id != client_id:
+            await self._check_key(row, wanted)
+        return row
 
-    async def _send_stored(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
+    def _adding(
+        self, outbox: Outbox, wanted: WantedSend, chat: ContactId, client_id: str
+    ) -> Callable[..., Coroutine[Any, Any, Outgoing]]:
+        """Return a function that stores a send, or returns the existing send with the same key."""
+        return partial(
+            outbox.add, client_id=client_id, chat=chat, kind=wanted.kind, text=wanted.text, key=wanted.key,
+            time=self._session.now(), addressed=_addressed(wanted.to) if wanted.key else "",
+            content_id=wanted.content_id,
+        )  # fmt: skip
+
+    async def _send_stored(self, wanted: WantedSend, chat: ContactId, ways: tuple[Way, ...]) -> Receipt:
         outbox, now = self._storage.part().outbox, self._session.now
         client_id = await self._session.next_client_id()
-        add = partial(outbox.add, client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=now())
-        async with self._turn(key):
-            if ways[0].make is None or self._limiter.delays:
-                return await self.go_on(await add(), chat, *ways)
+        add = self._adding(outbox, wanted, chat, client_id)
+        async with self._turn(wanted.key):
             # The first byte leaves at once, so one transaction stores the row and the attempt.
-            row = await self._added(add(state="sending"), client_id)
+            is_immediate = ways[0].make is not None and not self._limiter.delays
+            row = await (self._added(add(state="sending"), client_id) if is_immediate else add())
             if _is_begun(row, client_id):
                 return await self._try(chat, client_id, ways, _Record(outbox, row, now, has_begun=True))
+            if row.client_id != client_id:
+                await self._check_key(row, wanted)
             return await self.go_on(row, chat, *ways)
 
     async def _added(self, adding: Coroutine[Any, Any, Outgoing], client_id: str) -> Outgoing:
@@ -199,21 +260,63 @@ class Sender:
         if self._undoing:
             await asyncio.wait(tuple(self._undoing))
 
-    async def sent_as(self, key: str) -> Receipt | None:
+    async def sent_as(self, wanted: WantedSend) -> Receipt | None:
         """
-        Return the receipt of the send with a key; None if nothing was sent under it.
+        Return the receipt of the send with the key of a wanted one; None if nothing was sent under it.
 
-        A method that prepares a send, such as by an upload, calls this first: a send that is done needs no file.
+        A method that cannot make a send calls this: a send that is done needs neither its recipient nor its file.
 
         Raises:
             NoJournal: There is a key and no journal to store it.
+            KeyReused: The key belongs to another send.
             SendOutcomeUnknown: The message may have been sent.
         """
+        async with self._turn(wanted.key):
+            row = await self.stored_as(wanted)
+            return None if row is None else await self.outcome(row)
+
+    async def stored_as(self, wanted: WantedSend) -> Outgoing | None:
+        """
+        Return the send with the key of a wanted one; None if there is none.
+
+        Raises:
+            NoJournal: There is a key and no journal to store it.
+            KeyReused: The key belongs to another send.
+        """
+        if not wanted.key:
+            return None
         if not self._storage.has_journal:
             raise _no_journal()
-        async with self._turn(key):
-            row = await find_send(self._storage.part().outbox, key=key)
-            return None if row is None else await self.outcome(row)
+        row = await find_send(self._storage.part().outbox, key=wanted.key)
+        if row is not None:
+            await self._check_key(row, wanted)
+        return row
+
+    async def _check_key(self, row: Outgoing, wanted: WantedSend) -> None:
+        """
+        Check that the existing send with a key is the one that its caller wants now.
+
+        Raises:
+            KeyReused: It has another kind, content or recipient.
+        """
+        if isinstance(wanted.key, StepKey):
+            return
+        if not (_is_same_content(row, wanted) and await self._is_same_recipient(row, wanted.to)):
+            raise KeyReused(
+                f"The key belongs to send {row.number} of the outbox, which has another recipient or content; nothing"
+                " was sent. Use a new key for another message."
+            )
+
+    async def _is_same_recipient(self, row: Outgoing, to: To) -> bool:
+        """Return whether a send goes to a recipient, which may have had another id, or may not exist any more."""
+        if row.addressed == _addressed(to):
+            return True
+        try:
+            if await self._identities.id_of(to) == row.chat:
+                return True
+            return (await self._identities.who(to)).number == (await self._identities.who(row.chat)).number
+        except (UnknownContact, NotLoggedIn):
+            return False
 
     async def note_refusal(self, key: str, error: WxError) -> None:
         """Store that the send with a key, if it was queued, cannot be made, because its file cannot be sent."""
@@ -388,6 +491,18 @@ class Sender:
 def _is_begun(row: Outgoing, client_id: str) -> bool:
     """Return whether a row was stored as `sending` under this client id, not found under its key."""
     return row.state == "sending" and row.client_id == client_id
+
+
+def _addressed(to: To) -> str:
+    """Return a recipient as the outbox stores it; a number and a name of digits differ."""
+    named = to.id if isinstance(to, Contact) else to.number if isinstance(to, Identity) else to
+    return msgspec.json.encode(clean_text(named) if isinstance(named, str) else named).decode()
+
+
+def _is_same_content(row: Outgoing, wanted: WantedSend) -> bool:
+    if row.kind != wanted.kind or (row.content_id and wanted.content_id and row.content_id != wanted.content_id):
+        return False
+    return not wanted.is_named or row.text == clean_text(wanted.text)
 
 
 def _no_journal() -> NoJournal:

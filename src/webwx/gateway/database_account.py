@@ -225,12 +225,8 @@ class DatabaseAccount(StoredReads, OwnerCalls):
 
     async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
         """Store a text in the outbox; the owner sends it."""
-        row = await self.find_send(key=key) if key else None
-        if row is None:
-            async with self._place.resumed() as client:
-                row = await client.queue_text(to, text, key=key or own_key())
-        if (row.kind, row.text) != ("text", text):
-            raise GatewayProblem("key-reused", "Use a new Idempotency-Key for another message.")
+        async with self._place.resumed() as client:
+            row = await client.queue_text(to, text, key=key or own_key())
         if row.state == "queued":
             await store_promise(self._records, self.number, row.number, self._clock())
             await self._place.announce_sends()

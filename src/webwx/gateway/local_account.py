@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from webwx.client.cancellation import cancel_until_done
+from webwx.client.files import sha256_of
 from webwx.client.state import LoginState
 from webwx.errors import (
     AlreadyRunning,
@@ -29,7 +30,6 @@ from webwx.errors import (
     StorageError,
     TlsError,
     TransportError,
-    UnknownContact,
     WxError,
 )
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
@@ -402,8 +402,6 @@ class LocalAccount(StoredReads):
 
     async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
         """Send a message, and wait for its outcome."""
-        if key:
-            await self._check_reuse(to, content, key)
         key = key or own_key()
         if isinstance(content, TextContent):
             return await self._send_text(to, content, key, wait)
@@ -429,7 +427,7 @@ class LocalAccount(StoredReads):
                 receipt = task.result()
                 await self._kept.discard(kept)
                 return _sent(receipt)
-            row = await self.client.queue_file(to, content.name, kind=content.kind, key=key)
+            row = await self._queue_file(to, content, kept, key)
         except WxError:
             task.cancel()
             await self._kept.discard(kept)
@@ -451,6 +449,11 @@ class LocalAccount(StoredReads):
             else:
                 await self._kept.discard(kept)
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    async def _queue_file(self, to: str | int, content: MediaContent, kept: str, key: str) -> Outgoing:
+        """Store the send of a kept file in the outbox, or return the existing send with the key."""
+        sha256 = await asyncio.to_thread(sha256_of, str(self._kept.path(kept)))
+        return await self.client.queue_file(to, content.name, kind=content.kind, key=key, sha256=sha256)
 
     def _upload(
         self, to: str | int, kind: str, kept: str, name: str, key: str
@@ -478,37 +481,8 @@ class LocalAccount(StoredReads):
         if not task.cancelled():
             task.exception()  # the caller may be gone; the outbox has the outcome
 
-    async def _check_reuse(self, to: str | int, content: Content, key: str) -> None:
-        """
-        Refuse a key that belongs to a send with other content.
-
-        Raises:
-            GatewayProblem: The kind, the text or file name, or the recipient differs.
-        """
-        with contextlib.suppress(NotLoggedIn):
-            row = await self.client.find_send(key=key)
-            if row is None:
-                return
-            text = content.text if isinstance(content, TextContent) else content.name
-            kind = "text" if isinstance(content, TextContent) else content.kind
-            if (row.kind, row.text) != (kind, text) or not await self._is_chat(to, row.chat):
-                raise GatewayProblem("key-reused", "Use a new Idempotency-Key for another message.")
-
-    async def _is_chat(self, to: str | int, chat: str) -> bool:
-        """Return whether a recipient is a chat, which may have had another id in an earlier login."""
-        if to == chat:
-            return True
-        try:
-            if (await self.client.find_contact(to)).id == chat:
-                return True
-            return (await self.client.who(to)).number == (await self.client.who(chat)).number
-        except UnknownContact:
-            return False
-
     async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
         """Store a text in the outbox, and send it in the background."""
-        if key:
-            await self._check_reuse(to, TextContent(text=text), key)
         row = await self.client.queue_text(to, text, key=key or own_key())
         if row.state == "queued":
             await self._promised.add(Promise(row.number))
@@ -516,11 +490,9 @@ class LocalAccount(StoredReads):
 
     async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:
         """Store the send of a file in the outbox, and send it in the background."""
-        if key:
-            await self._check_reuse(to, content, key)
         kept = await self._kept.keep(content.path)
         try:
-            row = await self.client.queue_file(to, content.name, kind=content.kind, key=key or own_key())
+            row = await self._queue_file(to, content, kept, key or own_key())
         except WxError:
             await self._kept.discard(kept)
             raise

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import RecordChanged, UnknownContact, WxError
+from webwx.errors import KeyReused, RecordChanged, UnknownContact, WxError
 from webwx.gateway.disk_room import require_room
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
@@ -503,9 +503,8 @@ async def _enqueue(account: AccountPort, to: str | int, content: Content, key: s
             await account.enqueue(to, content.text, key=key)
         else:
             await account.enqueue_file(to, content, key=key)
-    except GatewayProblem as problem:
-        if problem.code != "key-reused":  # another request with the same key has just stored the send
-            raise
+    except KeyReused:  # another request with the same key has just stored the send
+        pass
 
 
 def _open_digest(receiver: StoredReceiver, messages: Sequence[HeldMessage], now: float) -> OpenDigest:

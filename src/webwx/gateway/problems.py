@@ -58,9 +58,6 @@ KINDS: dict[str, Kind] = {
     "not-owner": Kind(
         HTTPStatus.MISDIRECTED_REQUEST, "This node does not own the account (any more); nothing was done."
     ),
-    "key-reused": Kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key belongs to a send with other content; nothing was sent."
-    ),
     "not-on-the-wire": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "WeChat's web protocol cannot express this; nothing was sent."
     ),

@@ -269,6 +269,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     """Kind of content: `text`, `image`, `file`, ..."""
     text: str = ""
     """The text, or the file's name."""
+    addressed: str = ""
+    """Recipient as the caller has named it, as JSON: a text, or the number of an identity; empty: not known."""
+    content_id: str = ""
+    """SHA-256 of a file, md5 of a known sticker, or id of a forwarded message; empty for a text, or if not known."""
     state: State
     """
     `queued`: nothing was transmitted yet. `sending`: something may have been transmitted. `sent`: the platform
@@ -536,7 +540,7 @@ class Outbox(Protocol):
 
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
-        state: Literal["queued", "sending"] = "queued",
+        state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
     ) -> Outgoing:  # fmt: skip
         """
         Store a send, or return the existing send with the same key, unchanged.
@@ -549,6 +553,8 @@ class Outbox(Protocol):
             key: Idempotency key of the caller; empty for none.
             time: The current time, in seconds since 1970.
             state: `sending` if the first byte may be transmitted as soon as this returns.
+            addressed: Recipient as the caller has named it, as in `Outgoing`.
+            content_id: Id of the content, as in `Outgoing`.
 
         Raises:
             StorageError: The send was not stored, for example because another send has this client id; or it is unknown

@@ -38,7 +38,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "crashes": ("consumer", "number", "crashes"),
     "conversations": ("consumer", "key", "step", "content", "chat", "deadline", "changed_at"),
     "outbox": (
-        "number", "client_id", "key", "chat", "kind", "text", "state", "receipt", "ret", "created_at", "changed_at",
+        "number", "client_id", "key", "chat", "kind", "text", "addressed", "content_id", "state", "receipt", "ret",
+        "created_at", "changed_at",
     ),
     "timers": (
         "number", "bot", "handler", "key", "name", "chat", "payload", "due_at", "state", "failures", "created_at",

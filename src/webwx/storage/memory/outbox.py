@@ -59,7 +59,7 @@ class MemoryOutbox:
 
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
-        state: Literal["queued", "sending"] = "queued",
+        state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
@@ -73,7 +73,7 @@ class MemoryOutbox:
             sends.last += 1
             row = Outgoing(
                 number=sends.last, client_id=client_id, key=key, chat=ContactId(clean_text(chat)), kind=kind, text=text,
-                state=state, created_at=time, changed_at=time,
+                addressed=clean_text(addressed), content_id=content_id, state=state, created_at=time, changed_at=time,
             )  # fmt: skip
             sends.rows[row.number] = row
             sends.client_ids.add(client_id)

@@ -35,17 +35,19 @@ UPDATE outbox SET state = 'unknown', sender = 0 WHERE account = $1 AND state IN 
 
 _ADD = """
 WITH taken AS (
-    UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 AND ($8::bigint = 0 OR epoch = $8)
+    UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 AND ($10::bigint = 0 OR epoch = $10)
         AND NOT EXISTS (
             SELECT FROM outbox WHERE account = $1 AND $3 <> '' AND key <> '' AND webwx_key(key) = webwx_key($3))
     RETURNING last_send
 )
 INSERT INTO outbox (
-    account, number, client_id, key, chat, kind, text, state, epoch, sender, created_at, changed_at)
-SELECT $1, last_send, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10 FROM taken ON CONFLICT DO NOTHING RETURNING number
+    account, number, client_id, key, chat, kind, text, addressed, content_id, state, epoch, sender, created_at,
+    changed_at)
+SELECT $1, last_send, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12 FROM taken ON CONFLICT DO NOTHING
+RETURNING number
 """
 """
-Stores a send, if its key is new, the account is known, and its epoch is `$8`; 0 allows any epoch.
+Stores a send, if its key is new, the account is known, and its epoch is `$10`; 0 allows any epoch.
 
 Nothing is stored if another transaction stores the key first: this statement does not see its row, but the index does.
 """
@@ -119,10 +121,10 @@ class PostgresOutbox:
 
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
-        state: Literal["queued", "sending"] = "queued",
+        state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
-        given = [clean_text(each) for each in (client_id, key, chat, kind, text)]
+        given = [clean_text(each) for each in (client_id, key, chat, kind, text, addressed, content_id)]
         sender = self._sender.key if state == "sending" else 0
 
         def stored(number: int, epoch: int) -> Outgoing:
@@ -130,7 +132,7 @@ class PostgresOutbox:
                 self._begun[number] = epoch
             return Outgoing(
                 number=number, client_id=given[0], key=given[1], chat=ContactId(given[2]), kind=given[3], text=given[4],
-                state=state, created_at=time, changed_at=time,
+                addressed=given[5], content_id=given[6], state=state, created_at=time, changed_at=time,
             )  # fmt: skip
 
         async def store(db: Connection) -> Outgoing:
@@ -145,8 +147,9 @@ class PostgresOutbox:
             epoch = 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
             number: int = await db.fetchval(_NEXT, self._account)
             await db.execute(
-                "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
-                " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+                "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, addressed, content_id, state,"
+                " epoch, sender, created_at, changed_at)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
                 self._account, number, *given, state, epoch, sender, time,
             )  # fmt: skip
             return stored(number, epoch)
@@ -315,7 +318,8 @@ def _sends(rows: Iterable[asyncpg.Record]) -> list[Outgoing]:
     return [
         Outgoing(
             number=row["number"], client_id=row["client_id"], key=row["key"], chat=ContactId(row["chat"]),
-            kind=row["kind"], text=row["text"], state=row["state"],
+            kind=row["kind"], text=row["text"], addressed=row["addressed"], content_id=row["content_id"],
+            state=row["state"],
             receipt=None if row["receipt"] is None else Receipt.from_json(row["receipt"].decode()), ret=row["ret"],
             created_at=row["created_at"], changed_at=row["changed_at"],
         )

@@ -307,6 +307,9 @@ COMMENT ON COLUMN batches.body IS 'compressed with a dictionary, which earlier v
 _VERSION_6 = """
 ALTER TABLE accounts ADD COLUMN restored_at float8 NOT NULL DEFAULT 0; -- entries of an earlier time are held
 CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
+ALTER TABLE outbox
+    ADD COLUMN addressed text NOT NULL DEFAULT '',   -- the recipient as the caller has named it, as JSON
+    ADD COLUMN content_id text NOT NULL DEFAULT '';  -- SHA-256 of a file, md5 of a sticker, or id of a message
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)

@@ -49,7 +49,7 @@ _READ = {
     "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
     f' WHERE {_OF_CONSUMERS} ORDER BY consumer, key COLLATE "C"',
-    "outbox": "SELECT number, client_id, key, chat, kind, text,"
+    "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
     " CASE state WHEN 'sending' THEN 'unknown' ELSE state END, receipt, ret, created_at, changed_at"
     " FROM outbox WHERE account = $1 ORDER BY number",
     "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at,"
@@ -74,8 +74,9 @@ _WRITE = {
     "failures": "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6)",
     "crashes": "INSERT INTO crashes VALUES ($1, $2, $3)",
     "conversations": "INSERT INTO conversations VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    "outbox": "INSERT INTO outbox (account, epoch, sender, number, client_id, key, chat, kind, text, state, receipt,"
-    " ret, created_at, changed_at, message_id) VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    "outbox": "INSERT INTO outbox (account, epoch, sender, number, client_id, key, chat, kind, text, addressed,"
+    " content_id, state, receipt, ret, created_at, changed_at, message_id)"
+    " VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
     " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     "states": "INSERT INTO states VALUES ($1, $2, $3)",
@@ -190,7 +191,7 @@ class PostgresAccountRows:
         )
         match table:
             case "outbox":
-                receipt = stored[7]
+                receipt = stored[COLUMNS["outbox"].index("receipt")]
                 message_id = Receipt.from_json(receipt.decode()).message_id if isinstance(receipt, bytes) else ""
                 return (*stored, message_id)
             case "links":

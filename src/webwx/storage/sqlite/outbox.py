@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _COLUMNS = (
-    "number", "client_id", "key", "chat", "kind", "text", "state", "receipt", "ret",
+    "number", "client_id", "key", "chat", "kind", "text", "addressed", "content_id", "state", "receipt", "ret",
     # JSON has too few digits for the time.
     "CAST(round(created_at * 1e6) AS INTEGER)", "CAST(round(changed_at * 1e6) AS INTEGER)",
 )  # fmt: skip
@@ -271,11 +271,11 @@ class SqliteOutbox:
 
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
-        state: Literal["queued", "sending"] = "queued",
+        state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         account = await self._account()
-        given = (client_id, key, chat, kind, text)
+        given = (client_id, key, chat, kind, text, addressed, content_id)
         values = tuple(clean_text(each) for each in given)
         owner = self._senders.own() if state == "sending" else ""
 
@@ -284,14 +284,15 @@ class SqliteOutbox:
             if known is not None and (known.state, known.client_id) != ("sending", values[0]):
                 return known
             row = db.execute(
-                "INSERT INTO outbox (account, client_id, key, chat, kind, text, state, owner, ret, created_at,"
-                " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                "INSERT INTO outbox (account, client_id, key, chat, kind, text, addressed, content_id, state, owner,"
+                " ret, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
                 (account, *values, state, owner, time, time),
             )
             assert row.lastrowid is not None  # noqa: S101 - for the type checker: a row was inserted
             return Outgoing(
                 number=row.lastrowid, client_id=values[0], key=values[1], chat=ContactId(values[2]), kind=values[3],
-                text=values[4], state=state, created_at=time, changed_at=time,
+                text=values[4], addressed=values[5], content_id=values[6], state=state, created_at=time,
+                changed_at=time,
             )  # fmt: skip
 
         try:
@@ -473,9 +474,11 @@ def _select(db: sqlite3.Connection, account: int, condition: str, *values: objec
     rows = select(db, _COLUMNS, f"FROM outbox WHERE account = ? AND {condition}", (account, *values))
     return [
         Outgoing(
-            number=number, client_id=client_id, key=key, chat=ContactId(chat), kind=kind, text=text, state=state,
+            number=number, client_id=client_id, key=key, chat=ContactId(chat), kind=kind, text=text,
+            addressed=addressed, content_id=content_id, state=state,
             receipt=None if receipt is None else Receipt.from_json(receipt), ret=ret,
             created_at=created_at / 1e6, changed_at=changed_at / 1e6,
         )
-        for number, client_id, key, chat, kind, text, state, receipt, ret, created_at, changed_at in rows
+        for number, client_id, key, chat, kind, text, addressed, content_id, state, receipt, ret, created_at,
+            changed_at in rows
     ]  # fmt: skip

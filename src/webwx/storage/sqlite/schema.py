@@ -344,9 +344,16 @@ _VERSION_9 = """
 -- nothing: a new body is compressed with a dictionary, which earlier versions do not have
 """
 
+_VERSION_10 = """
+-- the recipient as the caller has named it, as JSON
+ALTER TABLE outbox ADD COLUMN addressed TEXT NOT NULL DEFAULT '';
+-- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
+ALTER TABLE outbox ADD COLUMN content_id TEXT NOT NULL DEFAULT '';
+"""
+
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6, _VERSION_7, _VERSION_8,
-    _VERSION_9,
+    _VERSION_9, _VERSION_10,
 )  # fmt: skip
 """The migration from each version to the next, beginning with an empty file: SQL, or a function."""
 

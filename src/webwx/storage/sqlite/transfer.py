@@ -43,8 +43,9 @@ _READ = {
     "crashes": f"SELECT consumer, number, deaths FROM deaths WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, key",
-    "outbox": "SELECT number, client_id, key, chat, kind, text, iif(state = 'sending', 'unknown', state),"
-    " CAST(receipt AS BLOB), ret, created_at, changed_at FROM outbox WHERE account = ? ORDER BY number",
+    "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
+    " iif(state = 'sending', 'unknown', state), CAST(receipt AS BLOB), ret, created_at, changed_at"
+    " FROM outbox WHERE account = ? ORDER BY number",
     "timers": "SELECT number, bot, handler, key, name, chat, CAST(payload AS BLOB), due_at, state, failures,"
     " created_at, changed_at FROM timers WHERE account = ? ORDER BY number",
     # without the tokens of consumers, which belong to their marks
@@ -76,8 +77,9 @@ _WRITE = {
     "failures": "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)",
     "crashes": "INSERT INTO deaths VALUES (?, ?, ?)",
     "conversations": "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?, ?)",
-    "outbox": "INSERT INTO outbox (account, owner, number, client_id, key, chat, kind, text, state, receipt, ret,"
-    " created_at, changed_at) VALUES (1, '', ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
+    "outbox": "INSERT INTO outbox (account, owner, number, client_id, key, chat, kind, text, addressed, content_id,"
+    " state, receipt, ret, created_at, changed_at)"
+    " VALUES (1, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
     "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
     " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?)",
     "states": "INSERT INTO states VALUES (1, ?, ?)",

@@ -1,0 +1,219 @@
+"""
+An idempotency key belongs to one send, wherever a repeated request arrives.
+
+The table runs against a client, the owner of an account, the HTTP API, and a node that does not run the account.
+`tests/cli/test_messages.py` runs the command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from tests.client.conftest import GIF, JPEG, PNG
+from tests.gateway.cluster_nodes import node
+from tests.postgres import new_schema
+
+from webwx.client.sender import StepKey
+from webwx.errors import KeyReused
+from webwx.gateway.port import MediaContent, TextContent
+from webwx.representations.problems import error_of_answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.gateway.conftest import Running
+
+    from webwx.client.client import AsyncClient
+    from webwx.gateway.local_account import LocalAccount
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.world import World
+
+Send = Callable[[str, str], Awaitable[str]]
+"""Sends a text to a recipient under one key, and returns the id of the send."""
+
+MESSAGES = "/api/v1/accounts/1/messages"
+
+
+class Case(NamedTuple):
+    """A second request with the key of a text "hello" to Boss, and what happened in between."""
+
+    to: str
+    text: str
+    is_same: bool
+    event: str = ""
+
+
+CASES = {
+    "the same request": Case("Boss", "hello", True),
+    "another text": Case("Boss", "good bye", False),
+    "another recipient": Case("阿华", "hello", False),
+    "an unknown recipient": Case("Zoe", "hello", False),
+    "another name of the recipient": Case("李雷", "hello", True),
+    "the same request after the contact was deleted": Case("Boss", "hello", True, "deleted"),
+    "another text after the contact was deleted": Case("Boss", "good bye", False, "deleted"),
+    "another name in the next login": Case("李雷", "hello", True, "login"),
+    "another recipient in the next login": Case("阿华", "hello", False, "login"),
+}
+
+
+async def delete_boss(world: World, client: AsyncClient) -> None:
+    world.unfriend("me", "lilei")
+    async with asyncio.timeout(20):
+        while client.contacts.called("Boss"):  # noqa: ASYNC110 - the client has no event for it
+            await asyncio.sleep(0.001)
+
+
+async def check(case: Case, send: Send, between: Callable[[], Awaitable[object]]) -> None:
+    """Make both requests of a case."""
+    first = await send("Boss", "hello")
+    await between()
+    if case.is_same:
+        assert await send(case.to, case.text) == first
+    else:
+        with pytest.raises(KeyReused):
+            await send(case.to, case.text)
+
+
+def by_client(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
+    async def send(to: str, text: str) -> str:
+        return (await running.port.account(1).client.send_text(to, text, key="k")).client_id
+
+    return contextlib.nullcontext(send)
+
+
+def by_owner(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
+    async def send(to: str, text: str) -> str:
+        return (await running.port.account(1).send(to, TextContent(text=text), key="k")).client_id
+
+    return contextlib.nullcontext(send)
+
+
+def by_owner_later(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
+    async def send(to: str, text: str) -> str:
+        sent = await running.port.account(1).enqueue(to, text, key="k")
+        async with asyncio.timeout(20):
+            while (await running.port.account(1).status()).queued:  # noqa: ASYNC110 - no event marks its end
+                await asyncio.sleep(0)
+        return sent.client_id
+
+    return contextlib.nullcontext(send)
+
+
+@contextlib.asynccontextmanager
+async def by_http(running: Running) -> AsyncIterator[Send]:
+    async with running.client("send") as client:
+
+        async def send(to: str, text: str) -> str:
+            answer = await client.post(MESSAGES, json={"to": to, "text": text}, headers={"Idempotency-Key": "k"})
+            if answer.status_code != 201:
+                assert answer.status_code == 422
+                raise error_of_answer(answer.status_code, answer.content)
+            return str(answer.json()["id"])
+
+        yield send
+
+
+DOORS = {"client": by_client, "owner": by_owner, "owner, in the background": by_owner_later, "HTTP": by_http}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+async def test_a_key_belongs_to_one_send(
+    online: Running, door: Callable[[Running], contextlib.AbstractAsyncContextManager[Send]], case: Case
+) -> None:
+    async def between() -> None:
+        match case.event:
+            case "deleted":
+                await delete_boss(online.world, online.port.account(1).client)
+            case "login":
+                online.world.log_out("me")
+                await online.port.account(1).check()
+                await online.log_in()
+
+    async with door(online) as send:
+        await check(case, send, between)
+    assert [each.text for each in online.world.inbox("lilei")["xiaoming"].messages][-1:] == ["hello"]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("case", [case for case in CASES.values() if case.event != "login"])
+async def test_a_key_belongs_to_one_send_at_a_node_without_the_account(
+    sandbox: SandboxCore, tmp_path: Path, case: Case
+) -> None:
+    schema = new_schema()
+    async with (
+        node(schema, sandbox, tmp_path / "worker") as worker,
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+    ):
+        number = await worker.log_in()
+        owner = await worker.until_owned(number)
+        await front.until_state(number, "online")
+
+        async def send(to: str, text: str) -> str:
+            return (await front.port.account(number).send(to, TextContent(text=text), key="k")).client_id
+
+        async def between() -> None:
+            if case.event:
+                await delete_boss(sandbox.world, owner.client)
+
+        await check(case, send, between)
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["waits", "in the background"])
+async def test_a_key_of_a_file_belongs_to_its_content(online: Running, tmp_path: Path, wait: bool) -> None:
+    account = online.port.account(1)
+
+    async def send(kind: str, content: bytes) -> str:
+        path = tmp_path / "upload"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        media = MediaContent(kind=kind, path=path, name="cat.png")  # type: ignore[arg-type]  # as in the parameters
+        if wait:
+            return (await account.send("filehelper", media, key="k")).client_id
+        return (await account.enqueue_file("filehelper", media, key="k")).client_id
+
+    first = await send("image", PNG)
+    assert await send("image", PNG) == first
+    for kind, content in (("image", JPEG), ("file", PNG), ("sticker", GIF)):
+        with pytest.raises(KeyReused):
+            await send(kind, content)
+    with pytest.raises(KeyReused):
+        await account.send("filehelper", TextContent(text="cat.png"), key="k")
+
+
+async def test_a_key_of_a_forward_belongs_to_its_message(online: Running) -> None:
+    account, world = online.port.account(1), online.world
+    numbers: list[int] = []
+    for content in (PNG, JPEG):
+        world.picture("ahua", "me", content)
+    for text in ("one", "two"):
+        world.say("ahua", "me", text)
+        numbers.append((await online.until_text(text)).event.number)
+    pictures = [
+        number for number in range(1, numbers[0]) if "Image" in type(await account.find_message(number)).__name__
+    ]
+    for first, other in (numbers, pictures):
+        sent = await account.forward(first, "filehelper", key=f"k{first}")
+        assert (await account.forward(first, "filehelper", key=f"k{first}")).client_id == sent.client_id
+        with pytest.raises(KeyReused):
+            await account.forward(other, "filehelper", key=f"k{first}")
+        with pytest.raises(KeyReused):
+            await account.forward(first, "Boss", key=f"k{first}")
+
+
+async def test_texts_are_compared_as_they_are_stored(online: Running) -> None:
+    client = online.port.account(1).client
+    first = await client.send_text("Boss", "half a character: \ud83d", key="k")
+    assert await client.send_text("Boss", "half a character: \ud83d", key="k") == first
+
+
+async def test_a_step_of_a_bot_is_made_once_whatever_it_says_when_it_is_repeated(online: Running) -> None:
+    account: LocalAccount = online.port.account(1)
+    first = await account.client.send_text("Boss", "it is 12:00", key=StepKey("bot/1/1"))
+    assert await account.client.send_text("Boss", "it is 12:01", key=StepKey("bot/1/1")) == first
+    assert await account.client.send_image("filehelper", PNG, key=StepKey("bot/1/1")) == first
