@@ -164,3 +164,21 @@ def test_a_password_in_the_option_is_refused_and_not_repeated(shell: Shell) -> N
     assert refused.code == 2
     assert "PGPASSFILE" in refused.sentence
     assert PASSWORD not in refused.stderr
+
+
+@pytest.mark.verify
+def test_tables_are_migrated_by_a_command(shell: Shell, schema: TemporarySchema) -> None:
+    shell.environment |= {"WEBWX_STORAGE": schema.url, "WEBWX_PASSPHRASE": "three words long"}
+    assert shell.run("storage", "migrate", "--json").line == {"version": tables.VERSION, "before": 0}
+    schema.execute("DROP INDEX login_names_account; UPDATE webwx_schema SET version = 5")
+    assert "run 'webwx storage migrate'" in shell.run("history").sentence
+    assert "TOO OLD" in shell.run("doctor", "--json").line["database"]["schema"]
+    done = shell.run("storage", "migrate")
+    assert done.stdout == f"The tables are of version {tables.VERSION}.\n"
+    assert "The index login_names_account is built." in done.stderr
+    assert shell.run("storage", "migrate").stdout == f"The tables are of version {tables.VERSION} already.\n"
+
+
+def test_a_migration_needs_a_database(shell: Shell) -> None:
+    refused = shell.run("storage", "migrate")
+    assert (refused.code, "--storage postgresql://HOST/DATABASE" in refused.sentence) == (2, True)

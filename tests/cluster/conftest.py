@@ -152,12 +152,20 @@ class Deployment:
         self, lease: float = LEASE, *, wrapper: Sequence[str] = (), **environment: str
     ) -> Iterator[RunningWorker]:
         """Start a worker with the bot, by another program if one is given; at the end of the block it is killed."""
+        with self.starting_worker(lease, wrapper=wrapper, **environment) as process:
+            yield RunningWorker(process)
+
+    @contextmanager
+    def starting_worker(
+        self, lease: float = LEASE, *, wrapper: Sequence[str] = (), **environment: str
+    ) -> Iterator[Started]:
+        """Start a worker as `worker` does, without waiting until it runs."""
         arguments = ["worker", str(self.bot), "--json", "--lease", str(lease), "--heartbeat", str(LEASE / 3)]
         arguments += ["--log-format", "json"]
         # An interpreter of its own: a fork that opens connections to a database in a thread has crashed (SIGSEGV).
         with self.shell.start_process(*arguments, wrapper=wrapper, PYTHONFAULTHANDLER="1", **environment) as process:
             try:
-                yield RunningWorker(process)
+                yield process
             finally:
                 with contextlib.suppress(ProcessLookupError):  # a test has killed it
                     process.kill()

@@ -1,4 +1,6 @@
-"""Workers of two versions on one database: the newer version adds tables and columns, and the older one goes on."""
+"""
+Workers of two versions on one database: the older one goes on while the tables are migrated, and the newer one waits.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.conftest import wait_until
+from tests.cli.conftest import PATIENCE
+from tests.cluster.conftest import RunningWorker, wait_until
 
 from webwx.storage.postgres.schema import VERSION
 
@@ -21,14 +24,14 @@ NEXT_VERSION = """
 import sys
 from webwx.storage.postgres import schema
 
-schema.MIGRATIONS += ('''
+schema.MIGRATIONS += (schema.Migration('''
     CREATE TABLE labels (account bigint NOT NULL, label text NOT NULL);
     ALTER TABLE accounts ADD COLUMN region text NOT NULL DEFAULT '';
     ALTER TABLE entries ADD COLUMN label text;
     ALTER TABLE outbox ADD COLUMN priority integer NOT NULL DEFAULT 0;
     ALTER TABLE workers ADD COLUMN version text NOT NULL DEFAULT '';
     ALTER TABLE saved_logins ADD COLUMN note text;
-''',)
+'''),)
 schema.VERSION += 1
 sys.argv = sys.argv[1:]
 
@@ -46,7 +49,15 @@ def test_workers_of_the_previous_version_go_on_beside_a_newer_one_and_are_not_st
     program.write_text(NEXT_VERSION)
     with deployment.worker() as older:
         wait_until(lambda: deployment.owned_by(older) == 2)
-        with deployment.worker(wrapper=[sys.executable, str(program)]) as newer:
+        next_version = [sys.executable, str(program)]
+        with deployment.starting_worker(wrapper=next_version) as starting:
+            waiting = starting.stderr
+            assert waiting is not None
+            assert any("waits for the migration" in line for line in waiting)
+            with deployment.shell.start_process("storage", "migrate", wrapper=next_version) as migration:
+                migration.communicate(timeout=PATIENCE)
+                assert migration.returncode == 0
+            newer = RunningWorker(starting)
             deployment.in_order(older, newer)
             assert deployment.schema.execute("SELECT version FROM webwx_schema").strip() == str(VERSION + 1)
             for account in ("one", "two"):

@@ -70,6 +70,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "This machine": {
         "journal": ("journal", "Count, check, export, copy, back up and delete stored messages."),
+        "storage": ("storage", "Migrate the tables of a database."),
         "config": ("config", "Show the settings and where each one comes from."),
         "completion": ("completion", "Print a shell script that completes webwx commands."),
         "doctor": ("doctor", "Print the facts for a bug report, without private data."),

@@ -141,7 +141,8 @@ async def database(url: str) -> dict[str, Any]:
     return {
         "reachable": True,
         "server": f"PostgreSQL {found.server}{'' if found.is_supported else ', TOO OLD'}",
-        "schema": f"{schema}{', OF A NEWER webwx' if found.is_newer else ''}",
+        "schema": f"{schema}{', OF A NEWER webwx' if found.is_newer else ''}"
+        f"{', TOO OLD: run webwx storage migrate' if found.is_older else ''}",
         "btree_gin": "available" if found.has_btree_gin else "MISSING: an administrator has to create this extension",
         "logins": found.logins,
         "accounts": found.accounts,

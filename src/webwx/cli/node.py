@@ -124,7 +124,7 @@ async def open_node(
     limits: Callable[[], LimitsTable], on_open: Callable[[Account, int], object],
 ) -> AsyncIterator[Node]:  # fmt: skip
     """
-    Open the parts of a process; the gateway that gets the port starts it and closes it.
+    Open the parts of a process, once the tables are migrated; the gateway that gets the port starts and closes it.
 
     Args:
         settings: The settings.
@@ -137,12 +137,14 @@ async def open_node(
 
     Raises:
         InvalidSettings: The times of the lease do not fit together.
+        StorageError: The database cannot be reached.
     """
     from webwx.cluster.leased import LeasedOwnership
     from webwx.gateway.clustered import ClusterGateway, ClusterStorage, NodeAddress
     from webwx.storage.account_folder import login_name
-    from webwx.storage.open import open_leases, open_shared_storage
+    from webwx.storage.open import open_leases, open_shared_storage, wait_for_tables
 
+    await wait_for_tables(url)
     async with contextlib.AsyncExitStack() as opened:
         leases = open_leases(url, options.times)
         opened.push_async_callback(leases.close)

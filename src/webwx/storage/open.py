@@ -17,6 +17,7 @@ from webwx.storage.database_url import is_database_url
 from webwx.storage.leases import DEFAULT_TIMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal, JournalFile, RecordStore, Storage
     from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedStorage
     from webwx.storage.postgres.checkup import DatabaseCheckup
+    from webwx.storage.postgres.migration import Upgraded
     from webwx.storage.restored import RestoredStorage
     from webwx.storage.sqlite.checkup import Checkup
     from webwx.storage.transfer import JournalTransfer
@@ -196,6 +198,38 @@ def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:
     from webwx.storage.postgres.leases import PostgresLeases
 
     return PostgresLeases(url, times)
+
+
+async def upgrade_database(url: str, report: Callable[[str], object]) -> Upgraded:
+    """
+    Migrate the tables of a PostgreSQL database to this version, without a limit of time.
+
+    Args:
+        url: The URL of the database.
+        report: Called with a sentence about each step that begins.
+
+    Raises:
+        InvalidSettings: The URL is not valid, or the driver is not installed.
+        StorageError: The migration was interrupted; called again, it continues.
+    """
+    _require_driver()
+    from webwx.storage.postgres import migration
+
+    return await migration.upgrade(url, report)
+
+
+async def wait_for_tables(url: str) -> None:
+    """
+    Return once the tables of a shared database are of this version, after `upgrade_database` in any process.
+
+    Raises:
+        InvalidSettings: No engine supports such a URL.
+        StorageError: The database cannot be reached, or a newer webwx has written it.
+    """
+    _require_shared(url)
+    from webwx.storage.postgres import migration
+
+    await migration.wait_for_tables(url)
 
 
 def open_restored(url: str) -> RestoredStorage:

@@ -35,6 +35,8 @@ class DatabaseCheckup(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the tables; 0 if there are none yet."""
     is_newer: bool = False
     """Whether a newer webwx has written the tables."""
+    is_older: bool = False
+    """Whether the tables have to be migrated."""
     has_btree_gin: bool = False
     """Whether the extension is installed, or can be installed by this user."""
     logins: int = 0
@@ -83,6 +85,7 @@ async def _read_state(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup
         is_supported=server.major >= MIN_SERVER,
         schema=schema,
         is_newer=schema > VERSION,
+        is_older=0 < schema < VERSION,
         has_btree_gin=await db.fetchval(
             "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gin')"
             " OR EXISTS (SELECT FROM pg_available_extension_versions WHERE name = 'btree_gin' AND trusted)"

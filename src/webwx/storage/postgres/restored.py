@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, open_connection
 from webwx.storage.postgres.held import NAME_OF, drop_held, hold_all, read_held, release_held
-from webwx.storage.postgres.schema import migrate
+from webwx.storage.postgres.schema import require_tables
 from webwx.storage.restored import RestoredReset, UnknownSend
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class PostgresRestored:
         return f"PostgresRestored({self._place!r})"
 
     async def __aenter__(self) -> Self:
-        settings = SETTINGS | {"application_name": "webwx cluster"}
+        settings = SETTINGS | {"application_name": "webwx cluster", "statement_timeout": "0"}
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(explained(self._place, "changed"))
             self._db = await open_connection(self._url, settings, TIMEOUT, statements_end=False)
             stack.push_async_callback(self._db.close)
-            await migrate(self._db, self._place)
+            await require_tables(self._db, self._place)
             self._stack = stack.pop_all()
         return self
 

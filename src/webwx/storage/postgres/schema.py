@@ -1,8 +1,9 @@
 """
-The journal's tables in PostgreSQL, and their migrations.
+The journal's tables in PostgreSQL, and the changes from one version to the next.
 
 A migration only adds tables, columns and indexes, so that a process of the previous version can continue beside a newer
-one. Version 5, older than the first release, is the exception: earlier versions cannot read its bodies.
+one. Version 5, older than the first release, is the exception: earlier versions cannot read its bodies. The first
+process that uses an empty schema creates the tables; those of an earlier version are migrated by `migration`.
 
 Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
 digest (`webwx_key`), because an index takes a third of a page at most.
@@ -10,11 +11,14 @@ digest (`webwx_key`), because an index takes a third of a page at most.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import asyncpg
 
 _VERSION_1 = """
@@ -305,28 +309,53 @@ COMMENT ON COLUMN batches.body IS 'compressed with a dictionary, which earlier v
 """
 
 _VERSION_6 = """
-ALTER TABLE accounts ADD COLUMN restored_at float8 NOT NULL DEFAULT 0; -- entries of an earlier time are held
-CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
+ALTER TABLE accounts ADD COLUMN IF NOT EXISTS restored_at float8 NOT NULL DEFAULT 0; -- earlier entries are held
 ALTER TABLE outbox
-    ADD COLUMN addressed text NOT NULL DEFAULT '',   -- the recipient as the caller has named it, as JSON
-    ADD COLUMN content_id text NOT NULL DEFAULT '';  -- SHA-256 of a file, md5 of a sticker, or id of a message
+    ADD COLUMN IF NOT EXISTS addressed text NOT NULL DEFAULT '',  -- the recipient as the caller has named it, as JSON
+    ADD COLUMN IF NOT EXISTS content_id text NOT NULL DEFAULT ''; -- SHA-256 of file, md5 of sticker, or id of message
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
-"""The statements from each version to the next, beginning with an empty schema."""
+_INDEXES_6 = {
+    "failures_held": "failures (consumer, number) WHERE state = 'held'",
+    "login_names_account": "login_names (account, opened_at)",
+}
+
+
+class Migration(NamedTuple):
+    """The changes from one version to the next."""
+
+    statements: str
+    """Changes that do not depend on the number of rows. With indexes, they can be repeated after an interruption."""
+    indexes: Mapping[str, str] = MappingProxyType({})
+    """Table, columns and condition of each new index, by its name; they are built while other processes write."""
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(_VERSION_1),
+    Migration(_VERSION_2),
+    Migration(_VERSION_3),
+    Migration(_VERSION_4),
+    Migration(_VERSION_5),
+    Migration(_VERSION_6, _INDEXES_6),
+)
+"""The changes from each version to the next, beginning with an empty schema."""
 
 VERSION = len(MIGRATIONS)
 
 MIN_SERVER = 15
 """The oldest version of PostgreSQL that is supported."""
 
-_LOCK = 0x77786A6C
+LOCK = 0x77786A6C
 """Advisory lock of the migration, so that one process at a time migrates."""
+
+
+class MigrationNeeded(StorageError):
+    """The tables are of an earlier version, and no process uses them before `webwx storage migrate`."""
 
 
 class PreparedSchema:
     """
-    The schema of a database, for all connections of a storage: the first one brings it to this version.
+    The schema of a database, for all connections of a storage: the first one checks that it is of this version.
 
     A newer webwx may migrate it later. The connections that are opened after that are not refused, because a migration
     only adds tables and columns.
@@ -339,19 +368,51 @@ class PreparedSchema:
         return f"PreparedSchema(is_prepared={self._is_prepared})"
 
     async def prepare(self, connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
-        """Migrate the schema unless that was done; the arguments and errors are those of `migrate`."""
+        """Check the schema unless that was done; the arguments and errors are those of `require_tables`."""
         if not self._is_prepared:
-            await migrate(connection, place)
+            await require_tables(connection, place)
             self._is_prepared = True
 
 
-async def migrate(connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
+async def require_tables(connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
     """
-    Bring a schema to this version, in one transaction; another process may have done it already.
+    Create the tables of an empty schema, in one transaction, and require that they are of this version.
 
     Args:
         connection: The connection.
         place: Name of the database in an error.
+
+    Raises:
+        MigrationNeeded: An older webwx has written the schema.
+        StorageError: A newer webwx has written it, or PostgreSQL is too old.
+    """
+    version = await version_of(connection, place)
+    if version == 0:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            version = await version_of(connection, place)
+            if version == 0:  # another process may have created them meanwhile
+                await _create(connection)
+                return
+    if version < VERSION:
+        raise MigrationNeeded(
+            f"The tables in {place} are of version {version}, and this webwx needs version {VERSION}: "
+            "run 'webwx storage migrate'."
+        )
+
+
+async def _create(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    for migration in MIGRATIONS:
+        await connection.execute(migration.statements)
+        for name, definition in migration.indexes.items():
+            await connection.execute(f"CREATE INDEX {name} ON {definition}")
+    await connection.execute("CREATE TABLE webwx_schema (version integer NOT NULL)")
+    await connection.execute("INSERT INTO webwx_schema VALUES ($1)", VERSION)
+
+
+async def version_of(connection: asyncpg.Connection[asyncpg.Record], place: str) -> int:
+    """
+    Return the version of a schema; 0 if it is empty.
 
     Raises:
         StorageError: A newer webwx has written the schema, or PostgreSQL is too old.
@@ -359,21 +420,6 @@ async def migrate(connection: asyncpg.Connection[asyncpg.Record], place: str) ->
     server = connection.get_server_version().major
     if server < MIN_SERVER:
         raise StorageError(f"The server of {place} is PostgreSQL {server}; webwx needs {MIN_SERVER} or newer.")
-    if await _version_of(connection, place) == VERSION:
-        return
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        version = await _version_of(connection, place)
-        for statements in MIGRATIONS[version:]:
-            await connection.execute(statements)
-        if version == 0:
-            await connection.execute("CREATE TABLE webwx_schema (version integer NOT NULL)")
-            await connection.execute("INSERT INTO webwx_schema VALUES (0)")
-        await connection.execute("UPDATE webwx_schema SET version = $1", VERSION)
-
-
-async def _version_of(connection: asyncpg.Connection[asyncpg.Record], place: str) -> int:
-    """Return the version of a schema; 0 if it is empty."""
     if not await connection.fetchval("SELECT to_regclass('webwx_schema') IS NOT NULL"):
         return 0
     version = int(await connection.fetchval("SELECT version FROM webwx_schema"))

@@ -17,7 +17,7 @@ from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.archive import PIECE
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
-from webwx.storage.postgres.schema import migrate
+from webwx.storage.postgres.schema import require_tables
 from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, COLUMNS, Counters, Ordinals
 
@@ -282,7 +282,7 @@ class PostgresTransfer:
             stack.enter_context(explained(place, "copied"))
             self._db = await open_connection(self._url, SETTINGS | {"application_name": "webwx journal copy"}, TIMEOUT)
             stack.push_async_callback(self._db.close)
-            await migrate(self._db, place)
+            await require_tables(self._db, place)
             await stack.enter_async_context(self._db.transaction(isolation="repeatable_read"))
             self._stack = stack.pop_all()
         return self
