@@ -16,7 +16,7 @@ from webwx.gateway.auth import CONSOLE, FREE_FAILURES, REMEMBERED, FailedKeys, R
 from webwx.gateway.config import GatewayConfig, LimitsTable
 from webwx.gateway.keys import SCOPES
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.sessions import COOKIE, HEADER
+from webwx.gateway.sessions import HEADER, SIGNATURE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,13 +91,14 @@ async def test_a_caller_is_recognized_by_a_key_or_a_session_and_by_nothing_else(
     caller = await recognized(authorization=f"Bearer {key}")
     assert caller is not None
     assert (caller.scopes, caller.accounts) == (("bots",), (1,))
-    console = await recognized(cookie=f"{COOKIE}={session}")
+    console = await recognized(**{HEADER: str(session)})
     assert console is not None
     assert console.id == CONSOLE
     assert await recognized() is None
     for wrong in ("Bearer wrong", f"Basic {key}"):
         assert await recognized(authorization=wrong) is None
-    assert await recognized(cookie=f"{COOKIE}=wrong") is None
+    assert await recognized(**{HEADER: "wrong"}) is None
+    assert await recognized(cookie=f"webwx_session={session}; {HEADER}={session}") is None
 
 
 def code_of(answer: httpx.Response) -> str:
@@ -220,30 +221,87 @@ async def test_an_unknown_parameter_of_the_query_is_refused(running: Running) ->
 # -- the console -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_session_of_the_console_reaches_everything_and_changes_need_its_header(running: Running) -> None:
-    token = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
-    async with running.anonymous(headers={"Cookie": f"{COOKIE}={token}"}) as client:
+async def new_session(running: Running) -> str:
+    """Return the secret of a new session of the console."""
+    secret = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
+    assert secret is not None
+    return secret
+
+
+async def test_a_session_of_the_console_reaches_everything_until_it_ends(running: Running) -> None:
+    headers = {HEADER: await new_session(running)}
+    sockets = [path for path, _ in sockets_of(running)]
+    async with running.anonymous(headers=headers) as client:
         assert (await client.get("/api/v1/accounts")).status_code == 200
-        refused = await client.post("/api/v1/accounts", json={"name": "a"})
-        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-        assert (await client.post("/api/v1/accounts", json={"name": "a"}, headers={HEADER: "1"})).status_code == 201
-        sockets = [path for path, _ in sockets_of(running)]
-        opened = [await upgrade(running, path, {"Cookie": f"{COOKIE}={token}"}) for path in sockets]
+        assert (await client.post("/api/v1/accounts", json={"name": "a"})).status_code == 201
+        opened = [await upgrade(running, path, headers) for path in sockets]
         await running.gateway.sessions.end_all()
         assert (await client.get("/api/v1/accounts")).status_code == 401
-        ended = [await upgrade(running, path, {"Cookie": f"{COOKIE}={token}"}) for path in sockets]
+        ended = [await upgrade(running, path, headers) for path in sockets]
     assert {(is_refused(first), is_refused(second)) for first, second in zip(opened, ended, strict=True)} == {
         (False, True)
     }
 
 
+async def test_a_cookie_opens_nothing(running: Running) -> None:
+    """Browsers send it to every port of this machine."""
+    await running.port.add_account("mine")
+    async with running.anonymous() as browser:
+        opened = await browser.post(
+            "/api/v1/console/session", json={"code": await running.gateway.sessions.create_code()}
+        )
+        assert "set-cookie" not in opened.headers
+        secret = opened.json()["secret"]
+    cookies = "; ".join(f"{name}={secret}" for name in ("webwx_session", HEADER, "session"))
+    for number, (method, path, handler) in enumerate(handlers_of(running)):
+        if not handler.opt.get("is_public"):
+            async with running.anonymous(headers={"Cookie": cookies}, address=f"10.0.0.{number % 250}") as client:
+                answer = await client.request(method, filled(path, "mine"))
+            assert (answer.status_code, code_of(answer)) == (401, "unauthorized"), (method, path)
+    for path, _ in sockets_of(running):
+        assert is_refused(await upgrade(running, path, {"Cookie": cookies})), path
+
+
 async def test_a_wrong_key_is_refused_despite_a_session(running: Running) -> None:
-    token = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
-    headers = {"Cookie": f"{COOKIE}={token}", "Authorization": "Bearer x"}
+    headers = {HEADER: await new_session(running), "Authorization": "Bearer x"}
     async with running.anonymous(headers=headers) as client:
         assert (await client.get("/api/v1/accounts")).status_code == 401
     for path, _ in sockets_of(running):
         assert is_refused(await upgrade(running, path, headers)), path
+
+
+SIGNABLE = {
+    "/api/v1/accounts/{account:str}/login/qr", "/api/v1/accounts/{account:str}/messages/{event:int}/media",
+}  # fmt: skip
+"""The routes of what a page shows with elements, which cannot send a header."""
+
+
+async def test_a_signature_opens_one_path_for_some_minutes(running: Running) -> None:
+    await running.port.add_account("mine")
+    code, other = "/api/v1/accounts/1/login/qr", "/api/v1/accounts/1/messages/1/media"
+    now = running.world.clock.now()
+    async with running.anonymous(headers={HEADER: await new_session(running)}) as page, running.anonymous() as client:
+        answer = await page.get("/api/v1/console/signatures", params={"path": [code, "/api/v1/accounts"]})
+        signed, unsignable = answer.json()["signatures"]
+        assert (await client.get(code, params={"signature": signed, "format": "svg"})).json()["code"] == "not-found"
+        for path, signature in ((other, signed), (code, unsignable), (code, signed[:-1]), (code, "x"), (code, "")):
+            assert (await client.get(path, params={"signature": signature})).status_code == 401
+        assert (await client.get("/api/v1/accounts", params={"signature": unsignable})).status_code == 401
+        running.world.wind(SIGNATURE_SECONDS)
+        assert running.world.clock.now() >= now + SIGNATURE_SECONDS
+        assert (await client.get(code, params={"signature": signed})).status_code == 401
+        [again] = (await page.get("/api/v1/console/signatures", params={"path": code})).json()["signatures"]
+        assert (await client.get(code, params={"signature": again})).status_code == 404
+        await running.gateway.sessions.end_all()
+        assert (await client.get(code, params={"signature": again})).status_code == 401
+    signable = {path for _, path, handler in handlers_of(running) if handler.opt.get("is_signable")}
+    assert signable == SIGNABLE
+
+
+async def test_a_key_signs_nothing(running: Running) -> None:
+    async with running.client("admin") as client:
+        answer = await client.get("/api/v1/console/signatures", params={"path": "/api/v1/accounts/1/login/qr"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
 async def test_every_socket_refuses_a_page_of_another_site_and_a_foreign_host(running: Running) -> None:

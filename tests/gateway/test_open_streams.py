@@ -110,5 +110,5 @@ async def test_a_session_is_current_until_it_ends(running: Running) -> None:
     token = str(await sessions.exchange(await sessions.create_code()))
     caller = Caller(id=CONSOLE, scopes=("admin",), accounts=None, address="", proof=session_id(token))
     assert await running.gateway.access.is_current(caller)
-    await sessions.end(token)
+    await sessions.end(session_id(token))
     assert not await running.gateway.access.is_current(caller)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.gateway.test_keys import is_in_a_file
 
-from webwx.gateway.sessions import CODE_SECONDS, SESSION_SECONDS, ConsoleSessions
+from webwx.gateway.sessions import CODE_SECONDS, SESSION_SECONDS, ConsoleSessions, session_id
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def test_sessions_can_be_ended_one_by_one_and_all_at_once(sessions: Consol
     assert one is not None
     assert two is not None
     assert three is not None
-    await sessions.end(one)
+    await sessions.end(session_id(one))
     assert [await sessions.is_valid(token) for token in (one, two, three)] == [False, True, True]
     await sessions.end_all()
     assert [await sessions.is_valid(token) for token in (two, three)] == [False, False]

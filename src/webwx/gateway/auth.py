@@ -2,8 +2,9 @@
 Authentication and authorization of requests.
 
 A handler names the scope that it needs, `scope="read"`, or is public, `is_public=True`; a handler that has neither
-refuses all requests, so a forgotten scope gives no access. The caller has to reach the account in the path; for any
-other account the answer is the same as for an account that does not exist.
+refuses all requests, so a forgotten scope gives no access. A handler with `is_signable=True` also accepts addresses
+that the console has signed. The caller has to reach the account in the path; for any other account the answer is the
+same as for an account that does not exist.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from litestar.params import CookieParameter, HeaderParameter
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import IMPLIED, Scope, digest_of
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.sessions import COOKIE, HEADER, session_id
+from webwx.gateway.sessions import HEADER, SIGNATURE, session_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +192,8 @@ class Access:
         """
         if not handler.opt.get("is_public"):
             scope = handler.opt.get("scope")
-            caller = await self.identify(connection)
+            caller = await self._signer(connection, scope) if scope and handler.opt.get("is_signable") else None
+            caller = caller or await self.identify(connection)
             connection.scope["user"] = caller
             if scope is None or not caller.allows(scope):
                 raise GatewayProblem(
@@ -219,19 +221,21 @@ class Access:
                 return _caller_with(key, text.strip(), address)
             self._failed.add(address)
             raise GatewayProblem("unauthorized", "This is not a valid key; 'webwx serve key create' makes one.")
-        token = connection.cookies.get(COOKIE)
-        if token and not header:
-            return await self._identify_console(connection, token, address)
-        raise GatewayProblem("unauthorized", "Send the key as 'Authorization: Bearer wxk_…'.")
-
-    async def _identify_console(self, connection: Connection, token: str, address: str) -> Caller:
-        if not await self._sessions.is_valid(token):
+        secret = connection.headers.get(HEADER)
+        if secret and not header:
+            if await self._sessions.is_valid(secret):
+                return _console(session_id(secret), address)
             self._failed.add(address)
             raise GatewayProblem("unauthorized", "This session has ended; 'webwx serve pair' prints a new link.")
-        is_change = connection.scope.get("method", "GET") not in SAFE_METHODS  # an upgrade has no method
-        if is_change and HEADER not in connection.headers:
-            raise GatewayProblem("forbidden", f"A change with the console's cookie needs the header '{HEADER}'.")
-        return _console(token, address)
+        raise GatewayProblem("unauthorized", "Send the key as 'Authorization: Bearer wxk_…'.")
+
+    async def _signer(self, connection: Connection, scope: Scope) -> Caller | None:
+        """Return the caller of a signed address, with one scope; None without a signature, or if it is not valid."""
+        signature = connection.query_params.get(SIGNATURE, "")
+        name = await self._sessions.signer(signature, connection.scope["path"]) if signature else None
+        if name is None:
+            return None
+        return msgspec.structs.replace(_console(name, client_address(connection.scope)), scopes=(scope,))
 
     async def recognize(self, connection: Connection) -> Caller | None:
         """
@@ -244,8 +248,11 @@ class Access:
         if scheme:
             key = await self._keys.verify(text.strip(), address) if scheme.lower() == "bearer" else None
             return None if key is None else _caller_with(key, text.strip(), address)
-        token = connection.cookies.get(COOKIE)
-        return _console(token, address) if token and await self._sessions.is_valid(token) else None
+        secret, signature = connection.headers.get(HEADER, ""), connection.query_params.get(SIGNATURE, "")
+        if secret:
+            return _console(session_id(secret), address) if await self._sessions.is_valid(secret) else None
+        name = await self._sessions.signer(signature, connection.scope["path"]) if signature else None
+        return None if name is None else _console(name, address)
 
     async def is_current(self, caller: Caller) -> bool:
         """Return whether a caller still has the key or session, and the rights, with which it was identified."""
@@ -269,6 +276,8 @@ class Access:
             self._query_names[handler] = query_names(handler)
         known = self._query_names[handler]
         unknown = set() if known is None else set(connection.query_params) - known
+        if handler.opt.get("is_signable"):
+            unknown.discard(SIGNATURE)
         if unknown:
             name = sorted(unknown)[0]
             what = (
@@ -281,8 +290,8 @@ def _caller_with(key: ApiKey, text: str, address: str) -> Caller:
     return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address, proof=digest_of(text))
 
 
-def _console(token: str, address: str) -> Caller:
-    return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address, proof=session_id(token))
+def _console(session: str, address: str) -> Caller:
+    return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address, proof=session)
 
 
 _NOT_IN_QUERY = frozenset({"body", "cookies", "data", "headers", "query", "request", "scope", "socket", "state"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.gateway.auth import FREE_FAILURES
-from webwx.gateway.sessions import COOKIE, HEADER
+from webwx.gateway.sessions import HEADER
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
@@ -59,18 +59,18 @@ async def test_a_key_for_some_accounts_cannot_create_keys(running: Running) -> N
         assert (await client.get("/api/v1/audit")).status_code == 403
 
 
-async def test_a_code_is_exchanged_once_for_a_cookie_of_this_site_only(running: Running) -> None:
+async def test_a_code_is_exchanged_once_for_a_secret(running: Running) -> None:
     code = await running.gateway.sessions.create_code()
     async with running.anonymous() as browser:
         answer = await browser.post("/api/v1/console/session", json={"code": code})
-        assert answer.status_code == 204
-        cookie = answer.headers["set-cookie"].lower()
-        assert all(part in cookie for part in (COOKIE, "httponly", "samesite=strict", "path=/"))
-        assert (await browser.get(KEYS)).status_code == 200
+        assert answer.status_code == 201
+        assert answer.headers["cache-control"] == "no-store"
+        session = {HEADER: answer.json()["secret"]}
+        assert (await browser.get(KEYS, headers=session)).status_code == 200
         again = await browser.post("/api/v1/console/session", json={"code": code})
         assert (again.status_code, again.json()["code"]) == (401, "unauthorized")
-        assert (await browser.delete("/api/v1/console/session", headers={HEADER: "1"})).status_code == 204
-        assert (await browser.get(KEYS)).status_code == 401
+        assert (await browser.delete("/api/v1/console/session", headers=session)).status_code == 204
+        assert (await browser.get(KEYS, headers=session)).status_code == 401
 
 
 async def test_wrong_codes_of_an_address_are_slowed_down_like_wrong_keys(running: Running) -> None:
@@ -80,7 +80,7 @@ async def test_wrong_codes_of_an_address_are_slowed_down_like_wrong_keys(running
         assert [guess.status_code for guess in guesses] == [401] * FREE_FAILURES + [429] * 2
         assert int(guesses[-1].headers["retry-after"]) >= 1
         assert (await browser.get(KEYS, headers={"Authorization": "Bearer x"})).status_code == 429
-        assert (await browser.post("/api/v1/console/session", json={"code": code})).status_code == 204
+        assert (await browser.post("/api/v1/console/session", json={"code": code})).status_code == 201
     async with running.anonymous(address="10.0.0.9") as other:
         assert (await other.post("/api/v1/console/session", json={"code": "guess"})).status_code == 401
 
@@ -88,6 +88,6 @@ async def test_wrong_codes_of_an_address_are_slowed_down_like_wrong_keys(running
 async def test_all_sessions_can_be_ended(running: Running) -> None:
     sessions = running.gateway.sessions
     tokens = [await sessions.exchange(await sessions.create_code()) for _ in range(2)]
-    async with running.anonymous(headers={"Cookie": f"{COOKIE}={tokens[0]}", HEADER: "1"}) as browser:
+    async with running.anonymous(headers={HEADER: str(tokens[0])}) as browser:
         assert (await browser.delete("/api/v1/console/session?all=true")).status_code == 204
     assert [await sessions.is_valid(str(token)) for token in tokens] == [False, False]

@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 from webwx.gateway.api import audit_log
 from webwx.gateway.api.audit_log import DELAY, MOST_UNWRITTEN, AuditLog, action_of
 from webwx.gateway.auth import CONSOLE
-from webwx.gateway.sessions import COOKIE, HEADER
+from webwx.gateway.sessions import HEADER
 
 if TYPE_CHECKING:
     import httpx
@@ -82,7 +82,7 @@ async def test_the_sessions_of_the_console_are_entries(running: Running) -> None
     code = await running.gateway.sessions.create_code()
     async with running.anonymous() as browser, running.client("admin") as client:
         opened = await browser.post("/api/v1/console/session", json={"code": code})
-        headers = {"Cookie": f"{COOKIE}={opened.cookies[COOKIE]}", HEADER: "1"}
+        headers = {HEADER: opened.json()["secret"]}
         await browser.post("/api/v1/accounts", json={"name": "second"}, headers=headers)
         await browser.delete("/api/v1/console/session", headers=headers)
         entries = await entries_of(client)

@@ -12,6 +12,7 @@ from webwx.bot.bot import Bot
 from webwx.bot.http_handlers import HttpRequest, HttpResponse
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable
+from webwx.gateway.sessions import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,10 +56,12 @@ async def deploying(start_gateway: StartGateway, bot: Bot) -> AsyncIterator[Runn
 
 async def test_a_request_reaches_the_handler_of_its_path(deploying: Running) -> None:
     async with deploying.client("bots") as client:
-        answer = await client.post("/bots/deployer/deploy", content="1.2", headers={"Cookie": "a=b", "X-Id": "7"})
+        answer = await client.post(
+            "/bots/deployer/deploy", content="1.2", headers={"Cookie": "a=b", HEADER: "c", "X-Id": "7"}
+        )
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
         assert "x-id" in answer.json()["names"]
-        assert not {"authorization", "cookie"} & {*answer.json()["names"]}
+        assert not {"authorization", "cookie", HEADER} & {*answer.json()["names"]}
         assert deploying.world.inbox("me")["filehelper"].messages[-1].text == "deploying 1.2"
         page = await client.get("/bots/deployer/status/now?of=all")
         assert (page.text, page.headers["content-type"]) == ("<p>all</p>", "text/html; charset=utf-8")

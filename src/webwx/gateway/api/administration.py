@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.datastructures import Cookie, State
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
@@ -20,7 +20,7 @@ from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.sessions import COOKIE, SESSION_SECONDS, ConsoleSessions
+from webwx.gateway.sessions import ConsoleSessions
 from webwx.representations.times import moment, optional_moment
 
 InjectedKeys = NamedDependency[SkipValidation[KeyRing]]
@@ -106,6 +106,26 @@ class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __repr__(self) -> str:
         return "OneTimeCode(***)"
+
+
+class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was opened."""
+
+    secret: str
+    """The secret of the session, for the header `webwx-console` of each request. It is not shown again."""
+
+    def __repr__(self) -> str:
+        return "OpenedSession(***)"
+
+
+class SignedPaths(msgspec.Struct, frozen=True, kw_only=True):
+    """Signatures of addresses."""
+
+    signatures: list[str]
+    """One for each path, in the same order."""
+
+    def __repr__(self) -> str:
+        return f"SignedPaths({len(self.signatures)})"
 
 
 def view_of_key(key: ApiKey) -> KeyView:
@@ -225,49 +245,57 @@ async def read_audit(
 # -- the console -------------------------------------------------------------------------------------------------------
 
 
-@post(
-    "/console/session", is_public=True, status_code=204, summary="Open a session of the console",
-    responses=problems(503),
-)  # fmt: skip
+@post("/console/session", is_public=True, summary="Open a session of the console", security=[], responses=problems(503))
 async def open_session(
     data: JSONBody[OneTimeCode],
     request: Request[None, None, State],
     sessions: InjectedSessions,
     failed_keys: InjectedFailures,
-) -> Response[None]:
-    """Exchange the one-time code of a link for a cookie. Wrong codes are slowed down like wrong keys."""
+) -> Response[OpenedSession]:
+    """Exchange the one-time code of a link for a session. Wrong codes are slowed down like wrong keys."""
     address = client_address(request.scope)
-    token = await sessions.exchange(data.code)
-    if token is None:
+    secret = await sessions.exchange(data.code)
+    if secret is None:
         failed_keys.add(address)
         raise GatewayProblem("unauthorized", "This code is unknown, used or expired; 'webwx serve pair' prints one.")
     failed_keys.forget(address)
-    cookie = Cookie(
-        key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https",
-        max_age=int(SESSION_SECONDS),
-    )  # fmt: skip
-    return Response(None, status_code=204, cookies=[cookie], headers={"Cache-Control": "no-store"})
+    return Response(OpenedSession(secret=secret), status_code=201, headers={"Cache-Control": "no-store"})
+
+
+@get("/console/signatures", scope="admin", summary="Sign addresses for the console", responses=problems(503))
+async def sign_paths(
+    caller: InjectedCaller,
+    sessions: InjectedSessions,
+    path: Annotated[
+        list[str],
+        QueryParameter(min_items=1, max_items=50, description="Paths of media or login codes; repeat the parameter"),
+    ],
+) -> Response[SignedPaths]:
+    """Return a signature for each path: with it as the parameter `signature`, the path can be read for five minutes."""
+    signatures = [await sessions.sign(caller.proof, each) if caller.id == CONSOLE else None for each in path]
+    if None in signatures:
+        raise GatewayProblem("forbidden", "Only a session of the console signs addresses.")
+    return Response(SignedPaths(signatures=[each or "" for each in signatures]), headers={"Cache-Control": "no-store"})
 
 
 @delete("/console/session", scope="admin", summary="End a session of the console", responses=problems(503))
 async def end_session(
-    request: Request[Caller, None, State],
+    caller: InjectedCaller,
     sessions: InjectedSessions,
     everywhere: Annotated[bool, QueryParameter(name="all", description="End all sessions")] = False,
-) -> Response[None]:
+) -> None:
     """End this session, or all sessions."""
     if everywhere:
         await sessions.end_all()
-    elif token := request.cookies.get(COOKIE):
-        await sessions.end(token)
-    gone = Cookie(key=COOKIE, value="", path="/", httponly=True, samesite="strict", max_age=0)
-    return Response(None, status_code=204, cookies=[gone])
+    elif caller.id == CONSOLE:
+        await sessions.end(caller.proof)
 
 
 administration_router = Router(
     "/",
     route_handlers=[
-        list_keys, create_key, change_key, rotate_key, delete_key, read_audit, open_session, end_session,
+        list_keys, create_key, change_key, rotate_key, delete_key, read_audit, open_session, sign_paths,
+        end_session,
     ],
     tags=["administration"],
 )  # fmt: skip

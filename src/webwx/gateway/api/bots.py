@@ -18,12 +18,13 @@ from webwx.gateway.auth import Caller
 from webwx.gateway.bot_exchange import BotExchange
 from webwx.gateway.bots import BotRun, HostedBots, view_of_run
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.sessions import HEADER
 from webwx.representations.bots import BotList
 
 InjectedExchange: TypeAlias = NamedDependency[SkipValidation[BotExchange | None]]
 """The bots of all machines; None if this gateway has all accounts."""
 
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", HEADER})
 """Headers that are not passed to a handler."""
 
 _HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; sandbox"}

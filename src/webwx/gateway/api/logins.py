@@ -113,7 +113,7 @@ async def _past(account: AccountPort, step: int) -> None:
 
 
 @get(
-    "/accounts/{account:str}/login/qr", scope="login", summary="Show the login code",
+    "/accounts/{account:str}/login/qr", scope="login", is_signable=True, summary="Show the login code",
     responses={
         **problems(404, 406),
         200: ResponseSpec(bytes, generate_examples=False, media_type="image/png", description="The code"),

@@ -144,8 +144,8 @@ async def recall_message(number: AccountNumber, event: FromPath[int], port: Inje
 
 
 @get(
-    "/accounts/{account:str}/messages/{event:int}/media", scope="read:media", summary="Download media",
-    responses={**problems(404, 416, 424, 502, 503, 504), **MEDIA_ANSWERS},
+    "/accounts/{account:str}/messages/{event:int}/media", scope="read:media", is_signable=True,
+    summary="Download media", responses={**problems(404, 416, 424, 502, 503, 504), **MEDIA_ANSWERS},
 )  # fmt: skip
 async def download_media(
     number: AccountNumber,

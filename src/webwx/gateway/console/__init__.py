@@ -1,4 +1,4 @@
-"""The console: the page of the gateway in a browser. The page uses only the API, with the cookie of its session."""
+"""The console: the page of the gateway in a browser. The page uses only the API, with the secret of its session."""
 
 from __future__ import annotations
 

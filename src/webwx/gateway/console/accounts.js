@@ -3,7 +3,7 @@
 import { accountName, isOnline, listAccounts, showState } from "./account-list.js";
 import { openAccountSettings } from "./account-settings.js";
 import { t } from "./accounts-words.js";
-import { address, call, follow } from "./api.js";
+import { call, follow, load } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
@@ -80,6 +80,12 @@ function open(frame) {
     return line;
   }
 
+  function codeOf(account, path, step) {
+    const code = h("img", { class: "code", alt: t("codeOf", { name: account.name }) });
+    load(code, `${path}/qr`, { format: "svg", step });
+    return code;
+  }
+
   async function logIn(account, login) {
     const path = `/accounts/${account.number}/login`;
     await call("POST", path, { method: "push" });
@@ -93,12 +99,7 @@ function open(frame) {
       fill(
         login.view,
         h("p", { role: "status" }, t(step.type)),
-        status.has_code &&
-          h("img", {
-            class: "code",
-            src: address(`${path}/qr?format=svg&step=${status.step}`),
-            alt: t("codeOf", { name: account.name }),
-          }),
+        status.has_code && codeOf(account, path, status.step),
         button(t("stop"), () =>
           act(async () => {
             await call("DELETE", path);

@@ -1,7 +1,20 @@
-// Requests to the gateway. The cookie of the session is HttpOnly; the header proves that no other site made the request.
+// Requests to the gateway, with the secret of the session. Only pages of this origin can read it: no page of another site,
+// and no other port of this host, to which a browser would send a cookie.
+
+import { EventStream } from "./event-stream.js";
 
 const BASE = "/api/v1";
-const OWN = { "webwx-console": "1" };
+const KEY = "webwx.session";
+const HEADER = "webwx-console";
+
+/** Milliseconds after which the signature of an address is replaced; the gateway accepts it for five minutes. */
+const FRESH = 240_000;
+
+/** Number of addresses that are signed by one request. */
+const MOST_SIGNED = 50;
+
+const unsigned = new Set();
+let signing = null; // a promise of the signatures of `unsigned`
 
 /** An error of the gateway: `message` is a sentence, `status` the HTTP status, `code` the name of the error. */
 export class Problem extends Error {
@@ -12,13 +25,25 @@ export class Problem extends Error {
   }
 }
 
+/** Exchange a one-time code for a session, which all tabs and later visits of this browser use. */
+export async function openSession(code) {
+  const { secret } = await call("POST", "/console/session", { code });
+  localStorage.setItem(KEY, secret);
+}
+
+/** End the session. */
+export async function endSession() {
+  await call("DELETE", "/console/session");
+  localStorage.removeItem(KEY);
+}
+
 /**
  * Make a request, and return the answer's JSON; null if it has no body. Throws `Problem`; `TypeError` if there is no answer.
  */
 export async function call(method, path, body = undefined, headers = {}) {
   const answer = await fetch(BASE + path, {
     method,
-    headers: { ...OWN, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+    headers: { ...own(), ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();
@@ -35,7 +60,7 @@ export function upload(file, report) {
   const request = new XMLHttpRequest();
   const done = new Promise((resolve, reject) => {
     request.open("POST", `${BASE}/uploads?${new URLSearchParams({ name: file.name.slice(-255) })}`);
-    for (const [name, value] of Object.entries(OWN)) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(own())) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", (event) => event.total && report(event.loaded / event.total));
     request.addEventListener("load", () => {
       const json = parsed(request.responseText);
@@ -49,16 +74,89 @@ export function upload(file, report) {
   return { done, cancel: () => request.abort() };
 }
 
+/** Open a stream of server-sent events, which is used like an `EventSource`. */
+export function openStream(path) {
+  return new EventStream(BASE + path, own);
+}
+
 /** Follow a stream of server-sent events; `on` holds a listener for each name. Returns a function that ends it. */
 export function follow(path, on) {
-  const source = new EventSource(BASE + path);
+  const source = openStream(path);
   for (const [name, listener] of Object.entries(on)) source.addEventListener(name, listener);
   return () => source.close();
 }
 
-/** Return the address of a picture or a file of the API. */
-export function address(path) {
-  return BASE + path;
+/**
+ * Load a picture or a recording from a path of the API. Its address is signed, because elements send no header; a failure
+ * with an old signature is tried again with a new one, before other listeners of `error` are called.
+ */
+export function load(element, path, query = {}) {
+  const address = signedAddress(path, query);
+  element.addEventListener("error", async (event) => {
+    if (address.isFresh()) return;
+    event.stopImmediatePropagation();
+    await assign();
+    element.play?.();
+  });
+  assign();
+
+  async function assign() {
+    element.src = await address.sign();
+  }
+}
+
+/** Make a link to a path of the API; its address is signed when it is used. */
+export function linkTo(element, path) {
+  const address = signedAddress(path);
+  element.href = BASE + path;
+  element.addEventListener("click", async (event) => {
+    if (address.isFresh()) return;
+    event.preventDefault();
+    element.href = await address.sign();
+    element.click();
+  });
+}
+
+/** Return {sign, isFresh}: `sign` returns a signed address, or an unsigned one, which is refused, if there is no answer. */
+function signedAddress(path, query = {}) {
+  let signedAt = -FRESH;
+  return {
+    isFresh: () => performance.now() - signedAt < FRESH,
+    async sign() {
+      const signature = await signatureOf(BASE + path);
+      signedAt = performance.now();
+      return `${BASE}${path}?${new URLSearchParams({ ...query, signature })}`;
+    },
+  };
+}
+
+/** Return the signature of a path, or "" if there is no answer; the paths of one moment are signed together. */
+async function signatureOf(path) {
+  signing ??= Promise.resolve().then(signAll);
+  unsigned.add(path);
+  const signatures = await signing;
+  return signatures.get(path) ?? "";
+}
+
+async function signAll() {
+  const paths = [...unsigned];
+  unsigned.clear();
+  signing = null;
+  const signatures = new Map();
+  for (let start = 0; start < paths.length; start += MOST_SIGNED) {
+    const some = paths.slice(start, start + MOST_SIGNED);
+    try {
+      const answer = await call("GET", `/console/signatures?${new URLSearchParams(some.map((path) => ["path", path]))}`);
+      some.forEach((path, index) => signatures.set(path, answer.signatures[index]));
+    } catch {
+      // The elements show that their addresses are refused.
+    }
+  }
+  return signatures;
+}
+
+function own() {
+  return { [HEADER]: localStorage.getItem(KEY) ?? "" };
 }
 
 /** Return a new idempotency key: a send that is repeated with its key is sent once. */

@@ -1,7 +1,7 @@
 // The console: the frame around the screens, and the session.
 
 import { listAccounts } from "./account-list.js";
-import { call, Problem } from "./api.js";
+import { call, endSession, openSession, Problem } from "./api.js";
 import { button, fill, h, icon, set } from "./dom.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
 import { live } from "./live.js";
@@ -101,7 +101,7 @@ function showFrame() {
   });
   const other = language() === "en" ? "zh" : "en";
   const languageButton = button(t("language"), switchLanguage, { kind: "chip", lang: other === "zh" ? "zh-CN" : "en" });
-  const leave = button(h("span", { class: "only-wide" }, t("leave")), () => act(endSession, { by: leave }), {
+  const leave = button(h("span", { class: "only-wide" }, t("leave")), () => act(leaveSession, { by: leave }), {
     kind: "chip",
     picture: "logout",
     "aria-label": t("leave"),
@@ -152,8 +152,8 @@ function showSignedOut() {
   );
 }
 
-async function endSession() {
-  await call("DELETE", "/console/session");
+async function leaveSession() {
+  await endSession();
   showSignedOut();
 }
 
@@ -162,7 +162,7 @@ async function signIn() {
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
   if (!code) return;
   history.replaceState(null, "", location.pathname);
-  await call("POST", "/console/session", { code });
+  await openSession(code);
 }
 
 async function begin() {

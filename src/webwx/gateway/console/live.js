@@ -1,9 +1,9 @@
 // The events of all accounts as they are stored, over one connection for all screens. A new connection continues after the
 // last event; `reset` reports that the gateway has deleted later events.
 
-import { address } from "./api.js";
+import { openStream } from "./api.js";
 
-/** Milliseconds until a new connection is opened after the browser has given one up. */
+/** Milliseconds until a new connection is opened after the gateway has refused one. */
 const RETRY = 2000;
 
 class Live extends EventTarget {
@@ -27,7 +27,7 @@ class Live extends EventTarget {
   connect() {
     this.close();
     this.#become("connecting");
-    const source = new EventSource(address(`/events/stream${this.#cursor && `?${new URLSearchParams({ after: this.#cursor })}`}`));
+    const source = openStream(`/events/stream${this.#cursor && `?${new URLSearchParams({ after: this.#cursor })}`}`);
     this.#source = source;
     source.addEventListener("open", () => this.#become("open"));
     source.addEventListener("error", () => this.#fail(source));
@@ -57,7 +57,7 @@ class Live extends EventTarget {
 
   #fail(source) {
     this.#become("lost");
-    if (source.readyState !== EventSource.CLOSED) return; // the browser connects again
+    if (!source.isClosed) return; // the stream connects again
     this.#emit("refused");
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#source === source && this.connect(), RETRY);

@@ -1,6 +1,6 @@
 // The content of one message, by its kind. Texts become text nodes; an address is shown as text and never loaded.
 
-import { address } from "./api.js";
+import { linkTo, load } from "./api.js";
 import { h, icon } from "./dom.js";
 import { bytes, duration } from "./formats.js";
 import { kindWords, t } from "./message-words.js";
@@ -36,9 +36,9 @@ export function noticeWords(event, name) {
   return event.data.text || kindWords(kindOf(event.type));
 }
 
-/** Return the address of the media of an event. */
-export function mediaOf(event) {
-  return address(`/accounts/${event.account}/messages/${event.number}/media`);
+/** Return the path of the media of an event. */
+function mediaOf(event) {
+  return `/accounts/${event.account}/messages/${event.number}/media`;
 }
 
 /** Return a message in one line, for lists and screen readers. */
@@ -66,7 +66,7 @@ const DRAWN = {
       ? card(message)
       : picture(message.source, t("stickerOf", { name: message.name }), "sticker"),
   voice: ({ kind, data, source }) => [
-    h("audio", { class: "player is-voice", controls: true, preload: "none", src: source, "aria-label": t("voice") }),
+    player(source),
     download(source, kind, t("voice"), duration(data.duration)),
   ],
   video: ({ kind, data, source }) => download(source, kind, t("video"), duration(data.duration), data.size),
@@ -78,16 +78,24 @@ function words(text) {
 }
 
 function picture(source, alt, look) {
-  const shown = h("img", { class: look, src: source, alt, loading: "lazy" });
-  const link = h("a", { class: "photo-link", href: source, download: "" }, shown);
+  const shown = h("img", { class: look, alt, loading: "lazy" });
+  const link = h("a", { class: "photo-link", download: "" }, shown);
+  load(shown, source);
+  linkTo(link, source);
   shown.addEventListener("error", () => link.replaceWith(h("p", { class: "hint" }, t("noPicture"))));
   return link;
 }
 
+function player(source) {
+  const shown = h("audio", { class: "player is-voice", controls: true, preload: "none", "aria-label": t("voice") });
+  load(shown, source);
+  return shown;
+}
+
 function download(source, picture, name, length, size = 0) {
-  return h(
+  const link = h(
     "a",
-    { class: "attached", href: source, download: name },
+    { class: "attached", download: name },
     icon(picture),
     h(
       "span",
@@ -96,6 +104,8 @@ function download(source, picture, name, length, size = 0) {
       h("span", { class: "faint" }, [length, size ? bytes(size) : ""].filter(Boolean).join(" · ")),
     ),
   );
+  linkTo(link, source);
+  return link;
 }
 
 function card({ kind, data }) {

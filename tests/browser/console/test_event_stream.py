@@ -1,4 +1,4 @@
-"""A browser's EventSource as a reader of the gateway's events, across restarts of the gateway."""
+"""The console's stream of events in a browser, across restarts of the gateway."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 READ = """
-window.seen = [];
-window.source = new EventSource("/api/v1/events/stream?types=message.text");
-source.onopen = () => seen.push("open");
-source.onmessage = (event) => seen.push(JSON.parse(event.data).data.text);
-source.addEventListener("reset", () => seen.push("reset"));
+async () => {
+  const { openStream } = await import("/console/api.js");
+  window.seen = [];
+  const source = openStream("/events/stream?types=message.text");
+  source.addEventListener("open", () => seen.push("open"));
+  source.addEventListener("message", (event) => seen.push(JSON.parse(event.data).data.text));
+  source.addEventListener("reset", () => seen.push("reset"));
+}
 """
 
 

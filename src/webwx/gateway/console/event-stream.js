@@ -1,0 +1,90 @@
+// A stream of server-sent events with headers of its own, which an `EventSource` cannot send. It is used like one.
+
+/** Milliseconds until a broken stream is opened again, unless the server names another time. */
+const RETRY = 3000;
+
+/**
+ * Dispatches `open`, `error` and the events of the stream. After a broken connection it continues behind the last event;
+ * after a refusal it is closed, as an `EventSource` is.
+ */
+export class EventStream extends EventTarget {
+  /** Whether the stream was refused or closed, so that it does not continue. */
+  isClosed = false;
+  #url;
+  #headers;
+  #abort = new AbortController();
+  #lastId = "";
+  #retry = RETRY;
+
+  /** Open the stream of an address; `headers()` returns the headers of each request. */
+  constructor(url, headers) {
+    super();
+    this.#url = url;
+    this.#headers = headers;
+    this.#run();
+  }
+
+  close() {
+    this.isClosed = true;
+    this.#abort.abort();
+  }
+
+  async #run() {
+    while (!this.isClosed) {
+      try {
+        await this.#read();
+      } catch {
+        // The connection broke, or `close` has ended it.
+      }
+      if (this.#abort.signal.aborted) return;
+      this.dispatchEvent(new Event("error"));
+      if (!this.isClosed) await new Promise((resolve) => setTimeout(resolve, this.#retry));
+    }
+  }
+
+  /** Make one request, and dispatch its events until the connection ends. */
+  async #read() {
+    const answer = await fetch(this.#url, {
+      cache: "no-store",
+      headers: {
+        ...this.#headers(),
+        Accept: "text/event-stream",
+        ...(this.#lastId ? { "Last-Event-ID": this.#lastId } : {}),
+      },
+      signal: this.#abort.signal,
+    });
+    if (answer.status !== 200 || !answer.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      this.isClosed = true;
+      return;
+    }
+    this.dispatchEvent(new Event("open"));
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let unread = "";
+    let fields = {};
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || this.isClosed) return;
+      const lines = (unread + value).split(/\r\n|\n|\r(?!$)/);
+      unread = lines.pop();
+      for (const line of lines) fields = this.#take(line, fields);
+    }
+  }
+
+  /** Add a line to the fields of an event, or dispatch the event at an empty line. Returns the fields of the next event. */
+  #take(line, fields) {
+    if (line === "") {
+      this.#lastId = fields.id ?? this.#lastId;
+      if (fields.data !== undefined && !this.isClosed) {
+        const { data, event: type = "message" } = fields;
+        this.dispatchEvent(new MessageEvent(type || "message", { data, lastEventId: this.#lastId }));
+      }
+      return {};
+    }
+    const [name, value] = line.includes(":") ? line.split(/: ?(.*)/s) : [line, ""];
+    if (name === "data") return { ...fields, data: fields.data === undefined ? value : `${fields.data}\n${value}` };
+    if (name === "event") return { ...fields, event: value };
+    if (name === "id" && !value.includes("\0")) return { ...fields, id: value };
+    if (name === "retry" && /^\d+$/.test(value)) this.#retry = Number(value);
+    return fields;
+  }
+}
