@@ -795,7 +795,7 @@ async def test_the_steps_of_a_login_are_streamed_at_any_gateway(two: TwoGateways
 @contextlib.asynccontextmanager
 async def consuming(two: TwoGateways) -> AsyncIterator[ClientConnection]:
     """Open the consumer `reader` at the gateway that does not own the account."""
-    key = await two.front.key("events")
+    key = await two.front.key("events", "manage")
     async with socket_to(two.front_table.here.removeprefix("http://"), key) as opened:
         await opened.send(json.dumps({"op": "hello", "consumer": "reader", "accounts": ["default"]}))
         assert (await receive(opened))["op"] == "ready"

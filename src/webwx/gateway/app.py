@@ -38,6 +38,7 @@ from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
 from webwx.gateway.api.notify import notify
 from webwx.gateway.api.receivers import receivers_router
+from webwx.gateway.api.request_body import ApiRequest
 from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
@@ -46,6 +47,7 @@ from webwx.gateway.bots import HostedBots
 from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
+from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.disk_room import delete_left
 from webwx.gateway.fallback import Fallback, channels_of
 from webwx.gateway.file_sources import FileSources
@@ -145,6 +147,7 @@ class Gateway:
         self.port = port
         self.bots = bots or HostedBots()
         self.keys = KeyRing(records, clock, lambda: self.streams.check_soon())
+        self.consumer_owners = ConsumerOwners(records, self.keys, lambda: self.bots.names, clock)
         self.sessions = ConsoleSessions(records, clock, lambda: self.streams.check_soon())
         self.failed_keys = FailedKeys()
         self.access = Access(
@@ -343,6 +346,7 @@ def route_table(max_body: int) -> Litestar:
             "caller": Provide(_caller, sync_to_thread=False),
             "failed_keys": _provide(lambda gateway: gateway.failed_keys),
             "stream": Provide(_stream, sync_to_thread=False),
+            "consumer_owners": _provide(lambda gateway: gateway.consumer_owners),
             "config": _provide(lambda gateway: gateway.config),
             "files": _provide(lambda gateway: gateway.files),
             "uploads": _provide(lambda gateway: gateway.uploads),
@@ -380,6 +384,7 @@ def route_table(max_body: int) -> Litestar:
             render_plugins=[ReferencePage(path="/")],
             openapi_router=Router("/docs", route_handlers=[], opt={"is_public": True}, include_in_schema=False),
         ),
+        request_class=ApiRequest,
         request_max_body_size=max_body,
         debug=False,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar.params import CookieParameter, HeaderParameter
@@ -275,6 +276,8 @@ class Access:
         if handler not in self._query_names:
             self._query_names[handler] = query_names(handler)
         known = self._query_names[handler]
+        if known is not None:
+            _require_utf_8(connection.scope["query_string"])
         unknown = set() if known is None else set(connection.query_params) - known
         if handler.opt.get("is_signable"):
             unknown.discard(SIGNATURE)
@@ -284,6 +287,19 @@ class Access:
                 f"the unknown parameter {name!r}" if name.isascii() and name.isidentifier() else "an unknown parameter"
             )
             raise GatewayProblem("bad-request", f"The query has {what}.")
+
+
+def _require_utf_8(query: bytes) -> None:
+    """
+    Check that a query is UTF-8.
+
+    Raises:
+        GatewayProblem: It is not.
+    """
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        raise GatewayProblem("bad-request", "The query is not UTF-8.") from None
 
 
 def _caller_with(key: ApiKey, text: str, address: str) -> Caller:

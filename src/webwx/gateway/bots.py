@@ -174,6 +174,11 @@ class HostedBots:
         return f"HostedBots({len(self._bots)} bots, {len(self.runs)} runs)"
 
     @property
+    def names(self) -> frozenset[str]:
+        """Names of the bots, which are those of their consumers."""
+        return frozenset(assigned.bot.name for assigned in self._bots)
+
+    @property
     def runs(self) -> tuple[BotRun, ...]:
         """All runs, in the order in which their accounts were opened."""
         return tuple(run for runs in self._runs.values() for run in runs)

@@ -38,6 +38,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 IMPLIED: dict[Scope, tuple[Scope, ...]] = {
     "read": ("read:media", "events"),
     "send": ("send:filehelper",),
+    "webhooks": ("events",),
     "admin": SCOPES,
 }
 """Scopes that a scope includes."""

@@ -9,6 +9,9 @@ import msgspec
 
 from webwx.representations.events import EventView
 
+EventNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Number of an event."""
+
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hello", forbid_unknown_fields=True):
     """The first message of a client: it selects the events to send, and the position to begin at."""
@@ -23,14 +26,14 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hell
     """Types of events, or patterns of types; empty: all."""
     follow: bool = True
     """For a consumer: false ends with the frame `end` once no event waits."""
-    acknowledged: Annotated[list[int], msgspec.Meta(max_length=1000)] = []
+    acknowledged: Annotated[list[EventNumber], msgspec.Meta(max_length=1000)] = []
     """For a consumer: events that were acknowledged on a lost connection, perhaps without effect."""
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):
     """A message of a client with a consumer, which acknowledges an event."""
 
-    number: int
+    number: EventNumber
     """Number of the event; 0 for none."""
     confirm: bool = False
     """Whether to answer `acknowledged` once this and all earlier acknowledgements are stored."""
@@ -44,7 +47,7 @@ class FailedAttempt(
 ):
     """A message of a client with a consumer: an attempt at an event has failed. The answer is `failed`."""
 
-    number: int
+    number: EventNumber
     error: _Error
     """Type of the error and where it was raised; no private content."""
 
@@ -52,7 +55,7 @@ class FailedAttempt(
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="give_up", forbid_unknown_fields=True):
     """A message of a client with a consumer, which makes an event a dead letter. The answer is `given_up`."""
 
-    number: int
+    number: EventNumber
     error: _Error
     """As in `failed`."""
 
@@ -60,7 +63,7 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="gi
 class Leave(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="leave", forbid_unknown_fields=True):
     """The last message of a client with a consumer; the answer is `left` once every acknowledgement is stored."""
 
-    unseen_from: int = 0
+    unseen_from: EventNumber = 0
     """No handler has seen the events from this number on, so they are not marked as redelivered; 0: all were seen."""
 
 

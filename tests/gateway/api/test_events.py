@@ -13,6 +13,8 @@ from tests.gateway.webhook_receiver import Pauses
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from webwx.bot.bot import Bot
+from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.serve import listen, serve_started
 from webwx.gateway.webhooks import StoredWebhook
@@ -372,3 +374,52 @@ async def test_a_socket_ends_with_its_key(online: Running, hello: dict[str, Any]
 
     assert (socket.close_code, socket.close_reason) == (1008, "unauthorized")
     assert frames[-1]["data"]["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("name", ["gateway", "webhook-abcdefgh", "incoming-files-1", "echo"])
+@pytest.mark.parametrize("scope", ["events", "admin"])
+async def test_no_key_opens_a_consumer_of_the_gateway(start_gateway: StartGateway, name: str, scope: str) -> None:
+    async with start_gateway(bots=HostedBots([AssignedBot(Bot(name="echo"))])) as running:
+        await running.log_in()
+        async with port_of(running) as address:
+            assert await refusal_of(address, await running.key(scope), name) == "forbidden"
+
+
+async def refusal_of(address: str, key: str, consumer: str) -> str:
+    """Return the code with which a consumer is refused; empty if it was opened."""
+    async with socket_to(address, key) as socket:
+        await socket.send(json.dumps({"op": "hello", "consumer": consumer, "accounts": ["1"]}))
+        answer = await receive(socket)
+        if answer["op"] == "ready":
+            await socket.send('{"op": "leave"}')
+            await socket.wait_closed()
+            return ""
+        return str(answer["data"]["code"])
+
+
+async def test_a_consumer_belongs_to_the_key_that_opened_it_first(online: Running) -> None:
+    mine, other, manager = [await online.key("events", *more) for more in ((), ("read",), ("manage",))]
+    async with port_of(online) as address:
+        for key, refusal in ((mine, ""), (mine, ""), (other, "forbidden"), (manager, "")):
+            assert await refusal_of(address, key, "mine") == refusal
+        async with online.client("manage") as client:
+            assert (await client.delete("/api/v1/accounts/1/consumers/mine")).status_code == 204
+        assert await refusal_of(address, other, "mine") == ""
+        assert await refusal_of(address, mine, "mine") == "forbidden"
+        await online.gateway.keys.delete(other.split("_")[1])
+        assert await refusal_of(address, mine, "mine") == ""
+
+
+async def test_the_consumer_of_another_program_is_not_opened(online: Running) -> None:
+    async with online.port.account(1).client.subscribe("elsewhere", follow=False):
+        pass
+    async with port_of(online) as address:
+        assert await refusal_of(address, await online.key("events"), "elsewhere") == "forbidden"
+
+
+@pytest.mark.parametrize("message", ["[" * 200_000, '{"op": "hello", "acknowledged": [99999999999999999999]}'])
+async def test_a_socket_whose_first_message_is_impossible_is_closed(online: Running, message: str) -> None:
+    async with port_of(online) as address, socket_to(address, await online.key("events")) as socket:
+        await socket.send(message)
+        await socket.wait_closed()
+        assert socket.close_code == 1003

@@ -58,7 +58,7 @@ async def test_a_message_is_forwarded_and_an_own_one_recalled(online: Running) -
     online.world.say("ahua", "me", "pass it on")
     number = (await online.until_text("pass it on")).event.number
     online.world.options = Options(echo="on")
-    async with online.client("send", "manage") as client:
+    async with online.client("send", "read", "manage") as client:
         await client.post(MESSAGES, json={"to": "Boss", "text": "mine"})
         own = (await online.until_text("mine")).event.number
         forwarded = await client.post(f"{MESSAGES}/{number}/forward", json={"to": "Boss"})
@@ -138,3 +138,11 @@ async def picture(online: Running) -> int:
         for account_event in page.events:
             if type(account_event.event).__name__ == "ImageMessage":
                 return account_event.event.number
+
+
+async def test_a_key_that_may_not_read_cannot_forward(online: Running) -> None:
+    online.world.say("ahua", "me", "secret")
+    number = (await online.until_text("secret")).event.number
+    async with online.client("send", "events", "read:media") as client:
+        refused = await client.post(f"{MESSAGES}/{number}/forward", json={"to": "filehelper"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")

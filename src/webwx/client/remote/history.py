@@ -111,7 +111,7 @@ class RemoteHistory:
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
         """Find a send of the outbox by its key, number or id."""
-        given = {"id": client_id, "number": number, "key": key_of(key), "message_id": message_id}
+        given = {"id": client_id, "send_number": number, "key": key_of(key), "message_id": message_id}
         query = {name: value for name, value in given.items() if value}
         entry = await none_if_absent(self._calls.get(await self._calls.path("sends", "find"), OutboxEntry, query))
         return None if entry is None else outgoing_of(entry)

@@ -14,7 +14,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import Name
-from webwx.gateway.api.parameters import InjectedCaller, Limit
+from webwx.gateway.api.parameters import LARGEST, InjectedCaller, Limit
 from webwx.gateway.api.uploads import InjectedUploads
 from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
@@ -225,7 +225,9 @@ async def delete_key(
 async def read_audit(
     caller: InjectedCaller,
     records: InjectedRecords,
-    before: Annotated[int | None, QueryParameter(ge=1, description="Only entries with a lower number")] = None,
+    before: Annotated[
+        int | None, QueryParameter(ge=1, le=LARGEST, description="Only entries with a lower number")
+    ] = None,
     limit: Limit = 100,
 ) -> AuditPage:
     """Return the changes with their times and keys; texts and secrets are not recorded."""

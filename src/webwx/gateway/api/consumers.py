@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from litestar import Router, delete, get, post
-from litestar.params import FromPath
+from litestar.di import NamedDependency
+from litestar.params import FromPath, SkipValidation
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, Before, InjectedPort, Limit
+from webwx.gateway.api.parameters import AccountNumber, Before, EventNumber, InjectedPort, Limit
 from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.consumers import ConsumerPage, ConsumerView, DeadLetterPage, DeadLetterView
@@ -31,10 +33,16 @@ async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerP
     "/accounts/{account:str}/consumers/{consumer:str}", scope="manage", summary="Delete a consumer",
     responses=problems(404, 409, 424, 503),
 )  # fmt: skip
-async def delete_consumer(number: AccountNumber, consumer: FromPath[str], port: InjectedPort) -> None:
+async def delete_consumer(
+    number: AccountNumber,
+    consumer: FromPath[str],
+    port: InjectedPort,
+    consumer_owners: NamedDependency[SkipValidation[ConsumerOwners]],
+) -> None:
     """Delete a consumer with its position and its dead letters. While the consumer is open, the answer is 409."""
     if not await port.account(number).forget_consumer(consumer):
         raise GatewayProblem("not-found", "There is no such consumer.")
+    await consumer_owners.forget(number, consumer)
 
 
 @get(
@@ -63,7 +71,7 @@ async def list_dead_letters(
     status_code=204, summary="Revive a dead letter", responses=problems(404, 424, 503),
 )  # fmt: skip
 async def revive_dead_letter(
-    number: AccountNumber, consumer: FromPath[str], event: FromPath[int], port: InjectedPort
+    number: AccountNumber, consumer: FromPath[str], event: EventNumber, port: InjectedPort
 ) -> None:
     """Deliver a dead letter once more."""
     if not await port.account(number).revive(consumer, event):

@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort
 from webwx.model.contacts import Admission, Contact
 from webwx.protocol.media import image_type
 from webwx.representations.contacts import (
@@ -176,7 +176,7 @@ async def add_friend(number: AccountNumber, data: JSONBody[FriendToAdd], port: I
     "/accounts/{account:str}/friend-requests/{event:int}/accept", scope="manage", status_code=204,
     summary="Accept a friend request", responses=_CHANGES,
 )  # fmt: skip
-async def accept_friend(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> None:
+async def accept_friend(number: AccountNumber, event: EventNumber, port: InjectedPort) -> None:
     """Accept a friend request, by the number of its event `friend.requested`."""
     await port.account(number).accept_friend(event)
 

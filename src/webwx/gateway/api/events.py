@@ -41,6 +41,7 @@ from webwx.gateway.api.parameters import (
 )
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.auth import Caller
+from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort
 from webwx.gateway.problems import GatewayProblem, problem_of
@@ -66,6 +67,8 @@ After = Annotated[str | None, QueryParameter(description="Cursor to continue fro
 
 InjectedRelay = NamedDependency[SkipValidation[ConsumerRelay | None]]
 """Connects clients with consumers of other nodes; None without a cluster."""
+
+InjectedConsumerOwners = NamedDependency[SkipValidation[ConsumerOwners]]
 
 InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
 
@@ -164,6 +167,7 @@ async def socket_events(
     notices: InjectedNotices,
     config: InjectedConfig,
     relay: InjectedRelay,
+    consumer_owners: InjectedConsumerOwners,
 ) -> None:
     """Send events over a WebSocket; the first message of the client selects them."""
     await socket.accept()
@@ -187,6 +191,7 @@ async def socket_events(
             number = _only_account(numbers)
             if relay is not None and await relay.relay(socket, number, first):
                 return
+            await consumer_owners.require(caller, port.account(number), hello.consumer)
             has_left = await _send_consumed(socket, port.account(number), hello, stream)
             if has_left:
                 await socket.close()
@@ -195,7 +200,7 @@ async def socket_events(
         await socket.close(_GOING_AWAY, "restart")
     except WebSocketDisconnect:
         return
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         await socket.close(1003, "bad-request")
     except GatewayProblem as refusal:
         await _send(socket, OtherFrame(op="error", data=refusal.problem))

@@ -17,7 +17,7 @@ from litestar.response import Stream
 
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
-from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort
 from webwx.gateway.auth import FailedKeys
 from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
 from webwx.gateway.front import client_address
@@ -57,7 +57,7 @@ def _made(request: Request[Any, Any, Any], made: NewLink, path: str) -> Response
 async def create_media_link(
     request: Request[Any, Any, Any],
     number: AccountNumber,
-    event: FromPath[int],
+    event: EventNumber,
     port: InjectedPort,
     caller: InjectedCaller,
     links: InjectedLinks,

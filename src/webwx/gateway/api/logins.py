@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream
+from webwx.gateway.api.parameters import LARGEST, AccountNumber, InjectedPort, InjectedStream
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
@@ -91,7 +91,8 @@ async def show_login(
     port: InjectedPort,
     stream: InjectedStream,
     after: Annotated[
-        int | None, QueryParameter(ge=0, description="Wait until the login is past this step, up to 25 seconds")
+        int | None,
+        QueryParameter(ge=0, le=LARGEST, description="Wait until the login is past this step, up to 25 seconds"),
     ] = None,
 ) -> LoginView:
     """Return the latest login; with `after`, once it is past that step."""
@@ -125,7 +126,10 @@ async def show_code(
     accept: Annotated[str | None, HeaderParameter(name="Accept")] = None,
     form: Annotated[Form | None, QueryParameter(name="format", description="Overrides `Accept`")] = None,
     step: Annotated[
-        int | None, QueryParameter(description="Not used: with it, a page has another address for each code")
+        int | None,
+        QueryParameter(
+            ge=-LARGEST, le=LARGEST, description="Not used: with it, a page has another address for each code"
+        ),
     ] = None,
 ) -> Response[bytes]:
     """Return the code as PNG (default), SVG, text, drawing for a terminal, or JSON; 404 while there is no code."""

@@ -12,7 +12,18 @@ from litestar.response import Stream
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
-from webwx.gateway.api.parameters import AccountNumber, Before, Chat, IdempotencyKey, InjectedPort, Limit, Since, Until
+from webwx.gateway.api.parameters import (
+    AccountNumber,
+    Before,
+    Chat,
+    EventNumber,
+    IdempotencyKey,
+    InjectedCaller,
+    InjectedPort,
+    Limit,
+    Since,
+    Until,
+)
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
 from webwx.gateway.port import AccountEvent, AccountPort
 from webwx.gateway.problems import GatewayProblem
@@ -83,7 +94,7 @@ async def list_recalled(
     summary="Show an event",
     responses=problems(404, 424, 503),
 )
-async def show_message(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> EventView:
+async def show_message(number: AccountNumber, event: EventNumber, port: InjectedPort) -> EventView:
     """Return one event by its number."""
     found = await port.account(number).find_message(event)
     if found is None:
@@ -111,7 +122,7 @@ async def find_message(number: AccountNumber, message_id: FromPath[str], port: I
     summary="Show where a message was written",
     responses=problems(404, 422, 424, 503),
 )
-async def show_origin(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> MessageOrigin:
+async def show_origin(number: AccountNumber, event: EventNumber, port: InjectedPort) -> MessageOrigin:
     """Return whether a message of this account, or a recalled one, was sent by the gateway or written elsewhere."""
     return MessageOrigin(sent_here=await port.account(number).was_sent_here(event))
 
@@ -122,12 +133,15 @@ async def show_origin(number: AccountNumber, event: FromPath[int], port: Injecte
 )  # fmt: skip
 async def forward_message(
     number: AccountNumber,
-    event: FromPath[int],
+    event: EventNumber,
     data: JSONBody[Forwarding],
     port: InjectedPort,
+    caller: InjectedCaller,
     idempotency_key: IdempotencyKey = None,
 ) -> SendView:
-    """Forward a message, recalled or not."""
+    """Forward a message, recalled or not; the key needs the scope `read` as well."""
+    if not caller.allows("read"):
+        raise GatewayProblem("forbidden", "Forwarding a message needs a key with the scope 'read' as well.")
     return view_of_sent(await port.account(number).forward(event, data.to, key=idempotency_key or ""))
 
 
@@ -135,7 +149,7 @@ async def forward_message(
     "/accounts/{account:str}/messages/{event:int}/recall", scope="manage", status_code=204, summary="Recall a message",
     responses=problems(404, 409, 422, 424, 502, 503, 504),
 )  # fmt: skip
-async def recall_message(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> None:
+async def recall_message(number: AccountNumber, event: EventNumber, port: InjectedPort) -> None:
     """Recall a message of this account, by the number of its event."""
     await port.account(number).recall_message(event)
 
@@ -149,7 +163,7 @@ async def recall_message(number: AccountNumber, event: FromPath[int], port: Inje
 )  # fmt: skip
 async def download_media(
     number: AccountNumber,
-    event: FromPath[int],
+    event: EventNumber,
     port: InjectedPort,
     wanted_range: MediaRange = None,
     if_none_match: MediaTag = None,
@@ -166,7 +180,7 @@ async def download_media(
         200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
     },
 )  # fmt: skip
-async def show_thumbnail(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> Response[bytes]:
+async def show_thumbnail(number: AccountNumber, event: EventNumber, port: InjectedPort) -> Response[bytes]:
     """Return the thumbnail of a picture, a video, a link or a location."""
     picture = await port.account(number).thumbnail(event)
     media_type = image_type(picture[:32]) or ANY_TYPE

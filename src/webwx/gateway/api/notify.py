@@ -114,11 +114,18 @@ def text_of(body: bytes, content_type: str) -> str:
     if media_type == "application/json":
         return _text_of_fields(_object(body))
     if media_type == "application/x-www-form-urlencoded":
-        fields = dict(parse_qsl(text, keep_blank_values=True))
+        fields = _form(text)
         return _text_of_fields(fields) if fields.keys() & {*_TEXT_FIELDS, *_TITLE_FIELDS} else text
     if media_type in {"", "text/plain"}:
         return text
     raise GatewayProblem("unsupported-media-type", "Send a text, a form, or JSON.")
+
+
+def _form(text: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise GatewayProblem("bad-request", "The body is not UTF-8.") from None
 
 
 def _object(body: bytes) -> dict[str, object]:

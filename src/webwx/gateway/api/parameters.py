@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.auth import Caller
 from webwx.gateway.bots import HostedBots
@@ -49,7 +49,15 @@ Prefer: TypeAlias = Annotated[
 
 Chat: TypeAlias = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
 
-Before: TypeAlias = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
+LARGEST = 2**63 - 1
+"""Largest number that is stored."""
+
+EventNumber: TypeAlias = Annotated[int, PathParameter(ge=0, le=LARGEST)]
+"""Number of an event in the path."""
+
+Before: TypeAlias = Annotated[
+    int | None, QueryParameter(ge=1, le=LARGEST, description="Only events with a lower number")
+]  # fmt: skip
 
 Since: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")]
 

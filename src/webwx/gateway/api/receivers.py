@@ -14,6 +14,7 @@ from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import Name, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
+from webwx.gateway.api.sends import require_recipient
 from webwx.gateway.auth import Caller
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.notify.message import OutgoingMessage
@@ -158,6 +159,18 @@ def _view_of_created(made: NewReceiver, waiting: int = 0) -> CreatedReceiver:
     )  # fmt: skip
 
 
+async def _writable(receivers: Receivers, caller: Caller, receiver_id: str) -> StoredReceiver:
+    """
+    Return a receiver whose account the caller reaches, and to whose recipient the caller may send.
+
+    Raises:
+        GatewayProblem: There is no such receiver, or the caller may not do what it does.
+    """
+    receiver = await _reached(receivers, caller, receiver_id)
+    require_recipient(caller, receiver.to)
+    return receiver
+
+
 async def _reached(receivers: Receivers, caller: Caller, receiver_id: str) -> StoredReceiver:
     """
     Return a receiver whose account the caller reaches.
@@ -192,8 +205,13 @@ async def create_receiver(
     audited: InjectedAudited,
     caller: InjectedCaller,
 ) -> CreatedReceiver:
-    """Create a receiver, and return it with its token and addresses; only this answer shows the token."""
+    """
+    Create a receiver, and return it with its token and addresses; only this answer shows the token.
+
+    A recipient other than File Transfer Helper needs the scope `send` as well.
+    """
     _require_account(port, caller, data.account)
+    require_recipient(caller, data.to)
     fields = given_fields(data)
     token = fields.pop("token")
     made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), token)
@@ -224,8 +242,9 @@ async def change_receiver(
     caller: InjectedCaller,
 ) -> ReceiverView:
     """Change some fields of a receiver."""
-    await _reached(receivers, caller, receiver_id)
+    await _writable(receivers, caller, receiver_id)
     changes = given_fields(data)
+    require_recipient(caller, changes.get("to", FILEHELPER))
     changed = await receivers.change(receiver_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:
         raise GatewayProblem("not-found", "The receiver was deleted.")
@@ -242,7 +261,7 @@ async def rotate_receiver(
     receiver_id: FromPath[str], receivers: InjectedReceivers, caller: InjectedCaller
 ) -> CreatedReceiver:
     """Replace the token of a receiver; the old token becomes invalid at once."""
-    await _reached(receivers, caller, receiver_id)
+    await _writable(receivers, caller, receiver_id)
     made = await receivers.rotate(receiver_id)
     if made is None:
         raise GatewayProblem("not-found", "The receiver was deleted.")
@@ -260,7 +279,7 @@ async def test_receiver(
     receiver_id: FromPath[str], receivers: InjectedReceivers, queue: InjectedQueue, caller: InjectedCaller
 ) -> TestedReceiver:
     """Send a test message in the same way as the receiver's messages."""
-    receiver = await _reached(receivers, caller, receiver_id)
+    receiver = await _writable(receivers, caller, receiver_id)
     try:
         await queue.put(receiver, OutgoingMessage(TEST_TEXT), "")
     except Refusal as refusal:

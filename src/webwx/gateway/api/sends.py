@@ -16,6 +16,7 @@ from webwx.errors import InvalidRequest, UnknownContact
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import (
+    LARGEST,
     AccountNumber,
     Chat,
     IdempotencyKey,
@@ -176,7 +177,9 @@ async def list_sends(
         Literal["queued", "sending", "sent", "failed", "unknown", "recalled"] | None, QueryParameter(name="state")
     ] = None,
     chat: Chat = None,
-    before: Annotated[int | None, QueryParameter(ge=1, description="Only sends with a lower number")] = None,
+    before: Annotated[
+        int | None, QueryParameter(ge=1, le=LARGEST, description="Only sends with a lower number")
+    ] = None,
     limit: Limit = 50,
 ) -> SendList:
     """Return the sends of the outbox, the newest first."""
@@ -198,12 +201,12 @@ async def find_send(
     number: AccountNumber,
     port: InjectedPort,
     send_id: Annotated[str, QueryParameter(name="id", description="Id of the send")] = "",
-    send: Annotated[int, QueryParameter(name="number", ge=0, description="Number of the send in the outbox")] = 0,
+    send_number: Annotated[int, QueryParameter(ge=0, le=LARGEST, description="Number of the send in the outbox")] = 0,
     key: Annotated[str, QueryParameter(description="Idempotency key of the send")] = "",
     message_id: Annotated[str, QueryParameter(description="The platform's id of the message")] = "",
 ) -> OutboxEntry:
     """Return the newest send that has all of the given values."""
-    row = await port.account(number).find_send(send_id, number=send, key=key, message_id=message_id)
+    row = await port.account(number).find_send(send_id, number=send_number, key=key, message_id=message_id)
     if row is None:
         raise GatewayProblem("not-found", "The outbox has no such send.")
     return view_of_outgoing(row)

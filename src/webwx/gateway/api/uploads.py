@@ -18,7 +18,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
+from webwx.gateway.api.parameters import LARGEST, InjectedCaller, InjectedConfig
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
@@ -80,6 +80,7 @@ async def upload_file(
         HeaderParameter(
             name="Upload-Length",
             ge=1,
+            le=LARGEST,
             description="Size of a file that comes in later requests; this one has no body",
         ),
     ] = None,
@@ -123,7 +124,8 @@ async def continue_upload(
     caller: InjectedCaller,
     uploads: InjectedUploads,
     upload_offset: Annotated[
-        int, HeaderParameter(name="Upload-Offset", ge=0, description="Number of bytes that have arrived before")
+        int,
+        HeaderParameter(name="Upload-Offset", ge=0, le=LARGEST, description="Number of bytes that have arrived before"),
     ],
     content_digest: ContentDigest = None,
 ) -> Response[UploadView]:

@@ -17,7 +17,7 @@ from webwx.errors import NotLoggedIn
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
-from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
+from webwx.gateway.api.parameters import LARGEST, InjectedCaller, InjectedPort, Limit
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
@@ -400,7 +400,9 @@ async def list_deliveries(
     webhooks: InjectedWebhooks,
     deliveries: InjectedDeliveries,
     caller: InjectedCaller,
-    before: Annotated[int | None, QueryParameter(ge=1, description="Only attempts with a lower number")] = None,
+    before: Annotated[
+        int | None, QueryParameter(ge=1, le=LARGEST, description="Only attempts with a lower number")
+    ] = None,
     limit: Limit = 50,
 ) -> DeliveryList:
     """Return the attempts at a webhook, the newest first; the latest thousand are stored."""
