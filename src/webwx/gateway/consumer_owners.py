@@ -1,8 +1,8 @@
 """
 Which key may read through which consumer over the API.
 
-A consumer has the position of one program, and whoever opens it can acknowledge events that the program has not seen.
-So a consumer belongs to the key that opened it first. The consumers of the gateway's own parts are for no key.
+A consumer has the position of one program; another program that opens it can acknowledge events that the first has not
+seen. So a consumer belongs to the key that opened it first. No key opens the consumers of the gateway's own parts.
 """
 
 from __future__ import annotations
