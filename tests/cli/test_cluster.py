@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
 ROWS = """
-INSERT INTO workers (worker, address, capacity, expires, draining) VALUES
-    ('3f9a1c2e', 'host-a', 5000, now() + interval '1 hour', false),
-    ('3f00aaaa', 'host-b', 100, now() + interval '1 hour', true), ('77777777', 'host-c', 1, now(), false);
+INSERT INTO workers (worker, address, capacity, expires, draining, loop_lag, failed_bots) VALUES
+    ('3f9a1c2e', 'host-a', 5000, now() + interval '1 hour', false, 2.5, 0),
+    ('3f00aaaa', 'host-b', 100, now() + interval '1 hour', true, 0, 1),
+    ('77777777', 'host-c', 1, now(), false, 0, 0);
 INSERT INTO accounts (account, epoch, worker, wanted) VALUES
     (1, 2, '3f9a1c2e', true), (2, 3, '3f9a1c2e', true), (3, 1, NULL, true), (4, 5, NULL, false);
 """
@@ -39,15 +40,18 @@ def stored(shell: Shell, schema: TemporarySchema) -> Shell:
 @pytest.mark.verify
 def test_the_status_shows_workers_and_counts_accounts(stored: Shell) -> None:
     assert stored.run("cluster", "status").stdout.splitlines() == [
-        "WORKER    STATE     ACCOUNTS  CAPACITY  ADDRESS",
-        "3f00aaaa  draining  0         100       host-b",
-        "3f9a1c2e  alive     2         5,000     host-a",
-        "77777777  dead      0         1         host-c",
+        "WORKER    STATE     ACCOUNTS  CAPACITY  LAG    BEHIND  FAILED BOTS  ADDRESS",
+        "3f00aaaa  draining  0         100       0.0 s  0       1            host-b",
+        "3f9a1c2e  alive     2         5,000     2.5 s  0       0            host-a",
+        "77777777  dead      0         1         0.0 s  0       0            host-c",
         "4 accounts: 2 owned, 1 without a worker, 1 logged out.",
     ]
     *workers, accounts = stored.run("cluster", "status", "--json").lines
     assert [(each["worker"], each["state"], each["accounts"]) for each in workers] == [
         ("3f00aaaa", "draining", 0), ("3f9a1c2e", "alive", 2), ("77777777", "dead", 0)
+    ]  # fmt: skip
+    assert [(each["loop_lag"], each["failed_bots"], each["consumer_lag"]) for each in workers] == [
+        (0.0, 1, 0), (2.5, 0, 0), (0.0, 0, 0)
     ]  # fmt: skip
     assert accounts == {
         "event": "accounts", "accounts": 4, "owned": 2, "free": 1, "logged_out": 1, "takeovers": 7

@@ -73,6 +73,8 @@ class Metrics:
         """The bots, each with the number of its account."""
         self._histograms: list[HistogramMetricFamily] = []
         """Histograms that other parts have measured."""
+        self._gauges: list[tuple[str, str, float]] = []
+        """Name, description and value of each gauge that other parts have measured."""
         self._measured: dict[str, AccountMeasurement] = {}
         """Measurements for the present text, by the number of the account."""
 
@@ -128,6 +130,10 @@ class Metrics:
             histogram.add_metric(values, list(zip(bounds, accumulate(counts), strict=True)), total)
         self._histograms.append(histogram)
 
+    def add_gauge(self, name: str, description: str, value: float) -> None:
+        """Add a gauge without labels that was measured elsewhere."""
+        self._gauges.append((name, description, value))
+
     async def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         from prometheus_client import generate_latest
@@ -142,6 +148,8 @@ class Metrics:
         yield from self._collect_bots()
         yield from self._collect_accounts()
         yield from self._histograms
+        for name, description, value in self._gauges:
+            yield self._gauge(name, description, value)
 
     def _collect_bots(self) -> Iterator[Metric]:
         labels = ("account", "bot")

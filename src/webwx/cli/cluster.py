@@ -51,9 +51,14 @@ async def _leases(session: Session) -> AsyncIterator[Leases]:
 
 @command("status", group=cluster, examples=("webwx cluster status --json",))
 async def status(session: Session) -> None:
-    """Show the workers, the accounts of each, and the accounts without a worker."""
+    """
+    Show the workers, the accounts of each, and the accounts without a worker.
+
+    LAG is the longest time that the event loop of the worker took to answer between the last two heartbeats, and BEHIND
+    is the number of events that the slowest bot, webhook or other consumer of its accounts has left.
+    """
     async with _leases(session) as leases:
-        workers, accounts = await leases.workers(), await leases.accounts()
+        workers, accounts, behind = await leases.workers(), await leases.accounts(), await leases.consumer_lags()
     wanted = [each for each in accounts if each.is_wanted]
     free = sum(each.worker is None for each in wanted)
     counts = {
@@ -62,11 +67,19 @@ async def status(session: Session) -> None:
     }  # fmt: skip
     if session.output.as_json:
         for each in workers:
-            session.output.document({"event": "worker", "state": _state(each), **_fields(each)})
+            session.output.document(
+                {"event": "worker", "state": _state(each), **_fields(each), "consumer_lag": behind.get(each.worker, 0)}
+            )
         session.output.document({"event": "accounts", **counts})
         return
-    rows = [("WORKER", "STATE", "ACCOUNTS", "CAPACITY", "ADDRESS")]
-    rows += [(each.worker, _state(each), f"{each.accounts:,}", f"{each.capacity:,}", each.address) for each in workers]
+    rows = [("WORKER", "STATE", "ACCOUNTS", "CAPACITY", "LAG", "BEHIND", "FAILED BOTS", "ADDRESS")]
+    rows += [
+        (
+            each.worker, _state(each), f"{each.accounts:,}", f"{each.capacity:,}", f"{each.loop_lag:.1f} s",
+            f"{behind.get(each.worker, 0):,}", f"{each.failed_bots:,}", each.address,
+        )
+        for each in workers
+    ]  # fmt: skip
     session.output.line(
         [
             *(columns(rows) if workers else ["There is no worker."]),
@@ -86,7 +99,8 @@ def _state(worker: WorkerRow) -> str:
 def _fields(worker: WorkerRow) -> dict[str, object]:
     return {
         "worker": worker.worker, "address": worker.address, "accounts": worker.accounts, "capacity": worker.capacity,
-        "expires_in": round(worker.expires_in, 3),
+        "expires_in": round(worker.expires_in, 3), "lease_age": round(worker.lease_age, 3),
+        "loop_lag": round(worker.loop_lag, 3), "failed_bots": worker.failed_bots,
     }  # fmt: skip
 
 

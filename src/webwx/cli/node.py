@@ -148,7 +148,7 @@ async def open_node(
     async with contextlib.AsyncExitStack() as opened:
         leases = open_leases(url, options.times)
         opened.push_async_callback(leases.close)
-        ownership = LeasedOwnership(leases, options.times)
+        ownership = LeasedOwnership(leases, options.times, failed_bots=lambda: bots.failed)
         owned = open_shared_storage(
             url, ownership.member, passphrase=settings.passphrase, retention_days=settings.retention_days
         )
@@ -192,7 +192,9 @@ def gateway_of(
         config, node.storage.records(), node.port, settings.home / "gateway-files", bots=bots,
         clock=node.ownership.clock, owners=node.port, address=node.port.node.address,
         secret=_shared_secret(settings.passphrase), answers_clients=answers_clients,
-        cluster=ClusterMonitor(node.leases, node.port, node.port.directory.uin_of),
+        cluster=ClusterMonitor(
+            node.leases, node.port, node.port.directory.uin_of, node.ownership.worker, lambda: node.ownership.lease_age
+        ),
     )  # fmt: skip
 
 

@@ -47,11 +47,13 @@ class LeasedOwnership:
         times: Times of the lease, the same ones as those of `leases`.
         machine_clock: Returns seconds since 1970 by the machine's clock.
         begin_renewing: Begins the coroutine that renews the lease, beside the loop of the accounts.
+        failed_bots: Returns the number of bots that are not running because of an error.
     """
 
     def __init__(
         self, leases: Leases, times: LeaseTimes, machine_clock: Callable[[], float] = time.time,
         begin_renewing: Callable[[Callable[[], Coroutine[Any, Any, None]]], BackgroundWork] = BackgroundThread,
+        failed_bots: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         self.worker: str = secrets.token_hex(4)
         """Id of this process in the database."""
@@ -62,6 +64,7 @@ class LeasedOwnership:
         self._leases = leases
         self._times = times
         self._begin_renewing = begin_renewing
+        self._failed_bots = failed_bots
         self._owned = OwnedAccounts()
         self._share = 0
         self._look = asyncio.Event()
@@ -79,12 +82,17 @@ class LeasedOwnership:
         """This process, as an opener of the shared storage."""
         return ClusterMember(self.worker, self.fence, self._times.timeout, self.sending_fence)
 
+    @property
+    def lease_age(self) -> float:
+        """Seconds since the last renewal of the lease was sent."""
+        return 0.0 if self._renewals is None else self._renewals.age
+
     async def join(self, address: str, *, capacity: int) -> None:
         """Join the workers, and begin to claim accounts."""
         self._share = capacity
         self._renewals = LeaseRenewals(
             self.worker, address, capacity, self._leases, self._times, self.clock, asyncio.get_running_loop(),
-            self._apply, self._lose_all,
+            self._apply, self._lose_all, self._failed_bots,
         )  # fmt: skip
         await self._join_with_retries(self._renewals)
         self._look.set()

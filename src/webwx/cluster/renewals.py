@@ -18,7 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from webwx.cluster.loop_lag import LoopLag
+from webwx.cluster.share_weight import ShareWeight
 from webwx.errors import StorageError
+from webwx.storage.leases import WorkerHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +49,13 @@ class LeaseRenewals:
         on_renewed: Called with each renewal.
         on_lost: Called when the worker may have lost its accounts: it was removed, or its lease has expired and cannot
             be renewed.
+        failed_bots: Returns the number of bots that are not running because of an error.
     """
 
     def __init__(
         self, worker: str, address: str, capacity: int, leases: Leases, times: LeaseTimes, clock: DatabaseClock,
         loop: asyncio.AbstractEventLoop, on_renewed: Callable[[Renewal], object], on_lost: Callable[[str], object],
+        failed_bots: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         self._worker = worker
         self._address = address
@@ -62,6 +66,10 @@ class LeaseRenewals:
         self._loop = loop
         self._on_renewed = on_renewed
         self._on_lost = on_lost
+        self._failed_bots = failed_bots
+        self._failed = 0
+        """Number of failed bots when the loop of the accounts was last told of a renewal."""
+        self._weight = ShareWeight(capacity)
         self._confirmed_at = -times.lease
         """Time before the last renewal was sent, by the monotonic clock of the loops."""
         self._lag = LoopLag(loop, loop.time)
@@ -123,14 +131,20 @@ class LeaseRenewals:
 
     async def _try_to_renew(self, began: float) -> None:
         asked_at = self._clock.machine_time()
-        renewal = await self._leases.renew(self._worker)
+        lag = self._lag.take_longest()
+        health = WorkerHealth(weight=self._weight.note(lag), loop_lag=lag, failed_bots=self._failed)
+        renewal = await self._leases.renew(self._worker, health)
         if renewal is None:
             self._tell(partial(self._on_lost, "all workers were removed"))
             await self.join()
             return
         self._clock.adjust(renewal.time, asked_at=asked_at)
         self._confirmed_at = began
-        self._tell(partial(self._on_renewed, renewal))
+        self._tell(partial(self._pass_on, renewal))
+
+    def _pass_on(self, renewal: Renewal) -> None:
+        self._failed = self._failed_bots()
+        self._on_renewed(renewal)
 
     def _tell(self, call: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop of the accounts was closed

@@ -57,6 +57,7 @@ from webwx.gateway.hooks import Hooks, is_vendor_request
 from webwx.gateway.incoming_file_rules import IncomingFileRules
 from webwx.gateway.incoming_files import IncomingFiles
 from webwx.gateway.keys import KeyRing
+from webwx.gateway.loop_lag_meter import LoopLagMeter
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.open_streams import OpenStream, OpenStreams
 from webwx.gateway.port import GatewayPort
@@ -199,6 +200,7 @@ class Gateway:
         self._reception = Reception(
             self.receivers, self.notifications, records, folder, clock, lambda: self.config.limits.uploads_free
         )  # fmt: skip
+        self.loop_lag = LoopLagMeter()
         self.times = RequestTimes(Hooks(self.answer, self._reception))
         self.app: ASGIApp = Front(self.times, config, is_vendor_request)
         """The application to serve."""
@@ -220,7 +222,7 @@ class Gateway:
         await self.notifications.start()
         await self.deliveries.start()
         await self.incoming_files.start()
-        works = [self.fallback.run(), self.streams.run(), self._delete_old_uploads()]
+        works = [self.fallback.run(), self.streams.run(), self._delete_old_uploads(), self.loop_lag.run()]
         if self.port.is_shared:
             works.append(self._follow_changes())
         self._background = [asyncio.ensure_future(work) for work in works]
@@ -365,6 +367,7 @@ def route_table(max_body: int) -> Litestar:
             "fallback": _provide(lambda gateway: gateway.fallback),
             "incoming_files": _provide(lambda gateway: gateway.incoming_files),
             "times": _provide(lambda gateway: gateway.times),
+            "loop_lag": _provide(lambda gateway: gateway.loop_lag),
             "rules": _provide(lambda gateway: gateway.incoming_file_rules),
         },
         after_exception=[note_refusal],

@@ -183,6 +183,11 @@ class HostedBots:
         """All runs, in the order in which their accounts were opened."""
         return tuple(run for runs in self._runs.values() for run in runs)
 
+    @property
+    def failed(self) -> int:
+        """Number of runs that an error has stopped; some of them are tried again."""
+        return sum(run.state in {"failed", "ended"} for run in self.runs)
+
     def find_runs(self, name: str) -> list[BotRun]:
         """Return the runs of a bot by its name."""
         return [run for run in self.runs if run.bot.name == name]

@@ -91,6 +91,17 @@ class ClusterMember(NamedTuple):
         return f"ClusterMember({self.worker!r})"
 
 
+class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker is, as it reports with each renewal of its lease."""
+
+    weight: int
+    """Number by which the accounts are divided among the workers: the capacity, or less while the event loop lags."""
+    loop_lag: float = 0.0
+    """Longest time that the event loop took to answer since the last renewal, in seconds."""
+    failed_bots: int = 0
+    """Number of bots that are not running because of an error."""
+
+
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a renewed lease."""
 
@@ -116,6 +127,12 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until its lease expires; negative if it has expired."""
     accounts: int
     """Number of accounts that it owns."""
+    lease_age: float
+    """Seconds since the last renewal of its lease."""
+    loop_lag: float
+    """Longest time that its event loop took to answer between the last two renewals, in seconds."""
+    failed_bots: int
+    """Number of its bots that are not running because of an error."""
 
 
 class OwnedAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -268,9 +285,13 @@ class Leases(Protocol):
         """
         ...
 
-    async def renew(self, worker: str) -> Renewal | None:
+    async def renew(self, worker: str, health: WorkerHealth | None = None) -> Renewal | None:
         """
         Renew the lease of a worker, even if it has expired, unless the worker was removed.
+
+        Args:
+            worker: The worker.
+            health: How it is now; None: as it was.
 
         Returns:
             None if the worker was removed: it owns nothing, and may join again.
@@ -322,6 +343,10 @@ class Leases(Protocol):
 
     async def workers(self) -> list[WorkerRow]:
         """Return the workers, those with expired leases included, in the order of their ids."""
+        ...
+
+    async def consumer_lags(self) -> dict[str, int]:
+        """Return for each worker with consumers how many events the slowest one has not acknowledged."""
         ...
 
     async def accounts(self) -> list[OwnedAccount]:

@@ -50,6 +50,8 @@ async def test_workers_and_owners_are_shown_and_a_worker_is_drained(
     await row.get_by_text("alive", exact=True).wait_for()
     await row.get_by_text("1 of 5").wait_for()
     await row.get_by_text("expires in").wait_for()
+    await row.get_by_text("0.0 s").wait_for()
+    await row.get_by_text("0 events").wait_for()
     owner = page.get_by_role("table", name="Owners of the accounts").get_by_role("row").filter(has_text="work")
     await owner.get_by_text("one", exact=True).wait_for()
 

@@ -49,8 +49,10 @@ async def test_workers_and_owners_are_shown(running: Running, leases: Leases) ->
         assert (await client.get("/api/v1/version")).json()["is_cluster"]
     [worker] = shown["workers"]
     assert 0 < worker.pop("lease_seconds") <= 60
+    assert 0 <= worker.pop("lease_age_seconds") < 60
     assert worker == {
         "worker": "one", "address": "http://one:8791", "state": "alive", "accounts": 1, "capacity": 3,
+        "loop_lag_seconds": 0.0, "consumer_lag": 0, "failed_bots": 0,
     }  # fmt: skip
     taken_at = datetime.fromisoformat(shown["accounts"][0].pop("taken_at"))
     assert taken_at <= datetime.now(UTC)

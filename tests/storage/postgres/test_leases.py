@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tests.storage.arrivals import FRIEND, arrival, messages, opened
 
 from webwx.errors import StorageError
 from webwx.storage.base import Fence, NotOwner, SendQuery
-from webwx.storage.leases import ClusterMember, LeaseTimes
+from webwx.storage.leases import ClusterMember, LeaseTimes, WorkerHealth
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.leases import CLAIM, FREE, PostgresLeases
 
@@ -71,6 +72,65 @@ async def test_workers_share_the_accounts_by_their_capacities(schema: TemporaryS
     await leases.join("c", "", 2)
     renewals = [await leases.renew(worker) for worker in ("a", "b", "c")]
     assert [each.share for each in renewals if each] == [6, 3, 1]
+
+
+@verify
+async def test_the_shares_always_suffice_for_all_accounts_also_with_weights(
+    schema: TemporarySchema, leases: PostgresLeases
+) -> None:
+    rng = random.Random(3)
+    for _ in range(30):
+        schema.execute("DELETE FROM accounts; DELETE FROM workers")
+        capacities = [rng.choice((1, 3, 10, 100, 1000)) for _ in range(rng.randint(1, 5))]
+        accounts = rng.randint(0, sum(capacities))
+        add_accounts(schema, accounts)
+        shares = []
+        for number, capacity in enumerate(capacities):
+            await leases.join(f"w{number}", "", capacity)
+            await leases.renew(f"w{number}", WorkerHealth(weight=rng.randint(1, capacity)))
+        for number in range(len(capacities)):
+            renewal = await leases.renew(f"w{number}")
+            assert renewal is not None
+            shares.append(renewal.share)
+        assert accounts <= sum(shares) <= accounts + len(shares)
+        assert all(0 <= share <= capacity for share, capacity in zip(shares, capacities, strict=True))
+
+
+@verify
+async def test_a_worker_whose_weight_is_low_gets_fewer_accounts_but_all_if_it_is_alone(
+    schema: TemporarySchema, leases: PostgresLeases
+) -> None:
+    add_accounts(schema, 9)
+    await leases.join("a", "", 100)
+    health = WorkerHealth(weight=50)
+    alone = await leases.renew("a", health)
+    await leases.join("b", "", 100)
+    beside = await leases.renew("a", health)
+    assert alone is not None
+    assert beside is not None
+    assert (alone.share, beside.share) == (9, 3)
+
+
+@verify
+async def test_a_worker_shows_how_it_is(schema: TemporarySchema, leases: PostgresLeases) -> None:
+    add_accounts(schema, 1)
+    await leases.join("a", "", 10)
+    schema.execute("UPDATE workers SET renewed = now() - interval '1 hour'")
+    [before] = await leases.workers()
+    assert 3600 <= before.lease_age < 3600 + 300
+    await leases.renew("a", WorkerHealth(weight=10, loop_lag=0.5, failed_bots=2))
+    [row] = await leases.workers()
+    assert (row.loop_lag, row.failed_bots) == (0.5, 2)
+    assert 0 <= row.lease_age < 300
+
+    assert await leases.consumer_lags() == {}
+    await leases.claim("a")
+    async with PostgresJournal(schema.url, member=member("a", 2)) as journal:
+        for name in ("bot", "webhook"):
+            consumer = await (await opened(journal, 1)).consumer(name)
+            await consumer.close()
+    schema.execute("UPDATE accounts SET last_number = 7; UPDATE consumers SET acked = 3 WHERE name = 'bot'")
+    assert await leases.consumer_lags() == {"a": 7}
 
 
 @verify

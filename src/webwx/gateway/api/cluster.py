@@ -13,10 +13,9 @@ from litestar.params import FromPath, SkipValidation
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller
 from webwx.gateway.auth import Caller
-from webwx.gateway.cluster_monitor import AccountOwner, ClusterMonitor
+from webwx.gateway.cluster_monitor import AccountOwner, ClusterMonitor, MonitoredWorker
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.times import optional_moment
-from webwx.storage.leases import WorkerRow
 
 InjectedCluster = NamedDependency[SkipValidation[ClusterMonitor | None]]
 """The cluster; None if this gateway has all accounts."""
@@ -36,6 +35,14 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of accounts that it takes at most."""
     lease_seconds: float
     """Seconds until its lease expires unless it renews it; negative if it has expired."""
+    lease_age_seconds: float
+    """Seconds since the last renewal of its lease."""
+    loop_lag_seconds: float
+    """Longest time that its event loop took to answer between the last two renewals."""
+    consumer_lag: int
+    """Number of events that the slowest consumer of its accounts has not acknowledged."""
+    failed_bots: int
+    """Number of its bots that are not running because of an error."""
 
 
 class OwnerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,11 +68,13 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[OwnerView]
 
 
-def view_of_worker(row: WorkerRow) -> WorkerView:
+def view_of_worker(worker: MonitoredWorker) -> WorkerView:
     """Return a worker as the API shows it."""
+    row, consumer_lag = worker
     return WorkerView(
         worker=row.worker, address=row.address, accounts=row.accounts, capacity=row.capacity,
-        lease_seconds=round(row.expires_in, 3),
+        lease_seconds=round(row.expires_in, 3), lease_age_seconds=round(row.lease_age, 3),
+        loop_lag_seconds=round(row.loop_lag, 3), consumer_lag=consumer_lag, failed_bots=row.failed_bots,
         state="dead" if row.expires_in <= 0 else "draining" if row.is_draining else "alive",
     )  # fmt: skip
 
@@ -96,7 +105,7 @@ async def show_cluster(cluster: InjectedCluster, caller: InjectedCaller) -> Clus
     """Return the workers, those with expired leases included, and the owner of each account."""
     found = _required(cluster, caller)
     return ClusterView(
-        workers=[view_of_worker(row) for row in await found.workers()],
+        workers=[view_of_worker(worker) for worker in await found.workers()],
         accounts=[view_of_owner(owner) for owner in await found.owners()],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Literal
 
 from litestar import MediaType, Response, Router, get
@@ -12,10 +13,13 @@ from litestar.params import QueryParameter, SkipValidation
 from webwx.bot.metrics import CONTENT_TYPE, Metrics
 from webwx.errors import StorageError
 from webwx.gateway.api.audit_log import InjectedRecords
+from webwx.gateway.api.cluster import InjectedCluster
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller, InjectedPort
+from webwx.gateway.loop_lag_meter import LoopLagMeter
 from webwx.gateway.request_times import RequestTimes
 
+InjectedLoopLag = NamedDependency[SkipValidation[LoopLagMeter]]
 InjectedTimes = NamedDependency[SkipValidation[RequestTimes]]
 
 
@@ -39,14 +43,20 @@ async def show_readiness(
     port: InjectedPort,
     records: InjectedRecords,
     bots: InjectedBots,
+    cluster: InjectedCluster,
     require: Annotated[
-        Literal["online", "bots"] | None,
-        QueryParameter(description="`online`: every account is online, and there is one. `bots`: every bot runs"),
+        Literal["online", "bots", "workers"] | None,
+        QueryParameter(
+            description="`online`: every account is online, and there is one. `bots`: every bot runs. `workers`: a "
+            "process that is alive runs accounts, or there are none to run"
+        ),
     ] = None,
 ) -> Response[str]:
-    """Return in one line whether the database can be read and, on request, whether accounts are online or bots run."""
+    """Return in one line whether the database can be read and, on request, whether accounts and bots run."""
     try:
         await records.audit(limit=1)
+        if require == "workers" and cluster is not None and not await cluster.has_running_accounts():
+            return Response("No worker runs the accounts.", status_code=503)
     except StorageError:
         return Response("The database cannot be read.", status_code=503)
     if require == "online" and {status.state for status in await port.list_accounts()} != {"online"}:
@@ -64,8 +74,9 @@ async def show_readiness(
     },
 )  # fmt: skip
 async def show_metrics(
-    port: InjectedPort, caller: InjectedCaller, bots: InjectedBots, times: InjectedTimes
-) -> Response[bytes]:
+    port: InjectedPort, caller: InjectedCaller, bots: InjectedBots, times: InjectedTimes, loop_lag: InjectedLoopLag,
+    cluster: InjectedCluster,
+) -> Response[bytes]:  # fmt: skip
     """Return the metrics of the accounts that the key reaches, of their bots, of all requests, and of the process."""
     metrics = Metrics()
     for status in await port.list_accounts():
@@ -75,6 +86,13 @@ async def show_metrics(
         if caller.reaches(run.account.number):
             metrics.add_bot(run.bot, run.account.number)
     times.add_to(metrics)
+    metrics.add_gauge("webwx_loop_lag_seconds", "Longest lag of the event loop in a minute.", loop_lag.longest)
+    metrics.add_gauge("webwx_failed_bots", "Bots that are not running because of an error.", bots.failed)
+    if cluster is not None:
+        metrics.add_gauge("webwx_lease_age_seconds", "Seconds since the last renewal of the lease.", cluster.lease_age)
+        with contextlib.suppress(StorageError):  # the age of the lease shows it
+            lag = await cluster.consumer_lag()
+            metrics.add_gauge("webwx_consumer_lag_events", "Events that the slowest consumer has left.", lag)
     return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -31,6 +31,9 @@ function open(frame) {
       { title: t("state"), kind: "is-narrow", cell: ({ state }) => h("span", { class: KINDS[state] }, t(state)) },
       { title: t("lease"), cell: lease },
       { title: t("load"), cell: ({ accounts, capacity }) => t("of", { n: accounts, most: capacity }) },
+      { title: t("lag"), kind: "is-narrow", cell: ({ loop_lag_seconds: lag }) => t("seconds", { n: lag.toFixed(1) }) },
+      { title: t("behind"), kind: "is-narrow", cell: ({ consumer_lag: events }) => t("events", { n: events }) },
+      { title: t("failedBots"), kind: "is-narrow", cell: failedBots },
       { title: t("address"), cell: (worker) => worker.address },
       { title: t("actions"), cell: (worker) => worker.state === "alive" && drainButton(worker) },
     ],
@@ -84,9 +87,14 @@ function open(frame) {
   };
 }
 
-function lease({ lease_seconds: seconds }) {
+function lease({ lease_seconds: seconds, lease_age_seconds: age }) {
   const time = duration(Math.abs(seconds));
-  return seconds > 0 ? t("leaseEnds", { time }) : t("leaseEnded", { time });
+  const words = seconds > 0 ? t("leaseEnds", { time }) : t("leaseEnded", { time });
+  return h("span", { title: t("leaseAge", { time: duration(age) }) }, words);
+}
+
+function failedBots({ failed_bots: count }) {
+  return count ? h("span", { class: "pill is-bad" }, String(count)) : "0";
 }
 
 function owner({ worker, is_wanted: isWanted }) {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from webwx.storage.base import Fence
-    from webwx.storage.leases import LeaseTimes
+    from webwx.storage.leases import LeaseTimes, WorkerHealth
     from webwx.storage.postgres.database import Connection
 
 T = TypeVar("T")
@@ -29,14 +29,25 @@ FREE = "a.worker IS NULL OR a.worker = ANY (ARRAY (SELECT w.worker FROM workers 
 """Condition for an account that a worker may take."""
 
 _SHARE = """
-SELECT CASE WHEN me.draining THEN 0 ELSE least(me.capacity, ceil(
-    (SELECT count(*) FROM accounts WHERE wanted)::numeric * me.capacity
-    / (SELECT nullif(sum(w.capacity), 0) FROM workers w WHERE w.expires > now() AND NOT w.draining)
-)) END::bigint FROM workers me WHERE me.worker = $1 AND me.expires > now()
+WITH live AS (
+    SELECT capacity::numeric, least(capacity, coalesce(weight, capacity))::numeric AS weight FROM workers
+    WHERE expires > now() AND NOT draining AND capacity > 0
+), level AS (
+    SELECT max(((SELECT count(*) FROM accounts WHERE wanted) - full_ones) / others) AS level FROM (
+        SELECT coalesce(sum(capacity) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS full_ones,
+            sum(weight) OVER (earlier ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS others
+        FROM live WINDOW earlier AS (ORDER BY capacity / weight)
+    ) filled
+)
+SELECT CASE WHEN me.draining OR me.capacity = 0 THEN 0 ELSE
+    least(me.capacity, greatest(0, ceil(round(coalesce(me.weight, me.capacity) * level, 6))))
+END::bigint FROM workers me LEFT JOIN level ON true WHERE me.worker = $1 AND me.expires > now()
 """
 """
-The worker's share: the accounts are divided by the capacities, and rounded up. No row if its lease has expired. The sum
-of all shares is not less than the number of accounts, unless the capacities are exceeded.
+The worker's share: the accounts are divided by the weights, which are the capacities unless a worker lags, and rounded
+up. What exceeds the capacity of a worker is divided among the others: accounts per weight are as many as if the workers
+with the least room for their weight were full, for the number of full ones that makes them most. No row if the lease
+has expired. The sum of all shares is not less than the number of accounts, unless the capacities are exceeded.
 """
 
 CLAIM = f"""
@@ -110,7 +121,7 @@ class PostgresLeases:
             time: float = await db.fetchval(
                 "INSERT INTO workers (worker, address, capacity, expires)"
                 " VALUES ($1, $2, $3, now() + make_interval(secs => $4))"
-                " ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires"
+                " ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, renewed = now()"
                 " RETURNING extract(epoch FROM now())::float8",
                 worker, address, capacity, self._times.lease,
             )  # fmt: skip
@@ -118,14 +129,17 @@ class PostgresLeases:
 
         return await self._change(store, self._for_renewals)
 
-    async def renew(self, worker: str) -> Renewal | None:
+    async def renew(self, worker: str, health: WorkerHealth | None = None) -> Renewal | None:
         """Renew the lease of a worker; None if it was removed."""
+        given = (None, None, None) if health is None else (health.weight, health.loop_lag, health.failed_bots)
 
         async def store(db: Connection) -> Renewal | None:
             row = await db.fetchrow(
-                "UPDATE workers SET expires = now() + make_interval(secs => $2) WHERE worker = $1"
-                " RETURNING draining, extract(epoch FROM now())::float8 AS time",
-                worker, self._times.lease,
+                "UPDATE workers SET expires = now() + make_interval(secs => $2), renewed = now(),"
+                " weight = coalesce($3, weight), loop_lag = coalesce($4, loop_lag),"
+                " failed_bots = coalesce($5, failed_bots)"
+                " WHERE worker = $1 RETURNING draining, extract(epoch FROM now())::float8 AS time",
+                worker, self._times.lease, *given,
             )  # fmt: skip
             if row is None:
                 return None
@@ -196,11 +210,22 @@ class PostgresLeases:
             lambda db: db.fetch(
                 "SELECT worker, address, capacity, draining AS is_draining,"
                 " extract(epoch FROM expires - now())::float8 AS expires_in,"
+                " extract(epoch FROM now() - renewed)::float8 AS lease_age, loop_lag, failed_bots,"
                 " (SELECT count(*) FROM accounts a WHERE a.worker = w.worker) AS accounts"
                 ' FROM workers w ORDER BY worker COLLATE "C"'
             )
         )
         return [WorkerRow(**dict(row.items())) for row in rows]
+
+    async def consumer_lags(self) -> dict[str, int]:
+        """Return for each worker with consumers how many events the slowest one has not acknowledged."""
+        rows = await self._read(
+            lambda db: db.fetch(
+                "SELECT a.worker, max(greatest(0, a.last_number - c.acked)) AS lag"
+                " FROM accounts a JOIN consumers c USING (account) WHERE a.worker IS NOT NULL GROUP BY a.worker"
+            )
+        )
+        return {row["worker"]: row["lag"] for row in rows}
 
     async def accounts(self) -> list[OwnedAccount]:
         """Return all accounts in the order of their numbers."""

@@ -313,6 +313,11 @@ ALTER TABLE accounts ADD COLUMN IF NOT EXISTS restored_at float8 NOT NULL DEFAUL
 ALTER TABLE outbox
     ADD COLUMN IF NOT EXISTS addressed text NOT NULL DEFAULT '',  -- the recipient as the caller has named it, as JSON
     ADD COLUMN IF NOT EXISTS content_id text NOT NULL DEFAULT ''; -- SHA-256 of file, md5 of sticker, or id of message
+ALTER TABLE workers
+    ADD COLUMN IF NOT EXISTS renewed timestamptz NOT NULL DEFAULT now(), -- last renewal of its lease
+    ADD COLUMN IF NOT EXISTS weight bigint,                 -- in place of the capacity, to divide the accounts
+    ADD COLUMN IF NOT EXISTS loop_lag float8 NOT NULL DEFAULT 0, -- longest since the renewal before the last one
+    ADD COLUMN IF NOT EXISTS failed_bots bigint NOT NULL DEFAULT 0;
 """
 
 _INDEXES_6 = {
