@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -14,14 +15,15 @@ from uvicorn.server import ServerState
 
 from webwx.gateway.auth import FREE_FAILURES
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
-from webwx.gateway.connections import LimitedConnection
+from webwx.gateway.connections import LimitedConnection, LimitedWebSocket
 from webwx.gateway.serve import listen, serve
+from webwx.gateway.unauthenticated import Share, admit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from litestar.types import Receive, Scope, Send
-    from tests.gateway.conftest import StartGateway
+    from tests.gateway.conftest import Running, StartGateway
 
 GET = b"GET /docs/errors HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -31,6 +33,15 @@ async def address_of(
     start_gateway: StartGateway, limits: LimitsTable, *, behind_proxy: str = ""
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve a gateway with limits; yield its address."""
+    async with served_at(start_gateway, limits, behind_proxy=behind_proxy) as (_, address):
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def served_at(
+    start_gateway: StartGateway, limits: LimitsTable, *, behind_proxy: str = ""
+) -> AsyncIterator[tuple[Running, tuple[str, int]]]:
+    """Serve a gateway with limits; yield it with its address."""
     ready = asyncio.Event()
     config = GatewayConfig(listen=ListenTable(port=0, behind_proxy=behind_proxy), limits=limits)
     async with start_gateway(config) as running:
@@ -38,7 +49,7 @@ async def address_of(
         address = listener.socket.getsockname()
         server = asyncio.ensure_future(serve(running.gateway, listener, ready.set))
         await ready.wait()
-        yield address
+        yield running, address
         server.cancel()
         await asyncio.wait([server])
 
@@ -155,8 +166,9 @@ async def test_a_client_is_not_too_slow_while_the_application_does_not_read() ->
     config = uvicorn.Config(cast("Any", app), lifespan="off", log_config=None)
     config.load()
     server = await asyncio.get_running_loop().create_server(
-        lambda: LimitedConnection(config, ServerState(), {}, header=2000, patience=patience), "127.0.0.1", 0
-    )
+        lambda: LimitedConnection(config, ServerState(), {}, header=2000, patience=patience, share=Share(1)),
+        "127.0.0.1", 0,
+    )  # fmt: skip
     async with server:
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
         answer = await answer_to(server.sockets[0].getsockname(), head, b" " * size)
@@ -206,7 +218,7 @@ async def test_connections_above_the_limit_are_refused_at_once_and_then_again_ac
     start_gateway: StartGateway,
 ) -> None:
     async with address_of(start_gateway, LimitsTable(connections=3)) as address:
-        held = [await asyncio.open_connection(*address) for _ in range(2)]
+        held = [await asyncio.open_connection(*address, local_addr=(f"127.0.0.{n}", 0)) for n in (2, 3)]
         assert (await answer_to(address)).startswith(b"HTTP/1.1 503")
         for _, writer in held:
             writer.close()
@@ -240,3 +252,139 @@ async def test_pipelined_requests_are_answered_in_order(start_gateway: StartGate
 
     assert answer.count(b"HTTP/1.1 200") == 6
     assert answer.rindex(b"<h1>forbidden") > answer.rindex(b"<h1>Errors")
+
+
+# -- without a key -----------------------------------------------------------------------------------------------------
+
+UPGRADE = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "more", "status"),
+    [
+        (b"POST /api/v1/keys HTTP/1.1", b"", 401),
+        (b"POST /api/v1/keys HTTP/1.1", b"Content-Length: 2\r\n\r\n{}", 401),
+        (b"POST /api/v1/keys HTTP/1.1", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", 401),
+        (b"OPTIONS / HTTP/1.1", b"", 401),
+        (b"GET /healthz HTTP/1.0", b"", 200),
+        (b"GET /api/v1/events/ws HTTP/1.1", b"", 401),
+        (b"GET /api/v1/events/ws HTTP/1.1", b"".join(b"X-%d: 1\r\n" % number for number in range(200)), 400),
+        (b"GET /api/v1/events/ws HTTP/1.1", b"X-A: " + b"a" * 10_000 + b"\r\n", 400),
+        (b"GET /absent HTTP/1.1", b"", 404),
+    ],
+)
+@on_virtual_clock
+async def test_an_upgrade_without_a_key_is_answered_and_closed(
+    start_gateway: StartGateway, request_line: bytes, more: bytes, status: int
+) -> None:
+    async with address_of(start_gateway, LimitsTable()) as address, asyncio.timeout(120):
+        answer = await answer_to(address, request_line + b"\r\nHost: localhost\r\n" + UPGRADE + more + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 %d" % status)
+
+
+@on_virtual_clock
+async def test_an_upgrade_to_another_protocol_is_answered_without_it_and_closed(start_gateway: StartGateway) -> None:
+    h2c = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
+    async with address_of(start_gateway, LimitsTable()) as address, asyncio.timeout(120):
+        answer = await answer_to(address, GET + h2c + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer
+
+
+@on_virtual_clock
+async def test_an_upgrade_has_a_deadline_until_it_shows_a_key() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/key":
+            admit(scope)
+        await asyncio.sleep(1000)
+        await send({"type": "websocket.close", "code": 1000, "reason": None})
+
+    make_socket = partial(LimitedWebSocket, patience=10)
+    config = uvicorn.Config(cast("Any", app), lifespan="off", log_config=None, ws=cast("Any", make_socket))
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: LimitedConnection(config, ServerState(), {}, header=2000, patience=10, share=Share(9)), "127.0.0.1", 0
+    )
+    seconds = []
+    async with server:
+        for path in (b"/", b"/key"):
+            begun = asyncio.get_running_loop().time()
+            with contextlib.suppress(ConnectionError):
+                await answer_to(
+                    server.sockets[0].getsockname(), b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"\r\n"
+                )
+            seconds.append(asyncio.get_running_loop().time() - begun)
+    assert seconds == [pytest.approx(10, abs=1), pytest.approx(1000, abs=1)]
+
+
+@on_virtual_clock
+async def test_an_empty_line_after_an_answer_does_not_keep_the_connection(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable(patience=5)) as address, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET + b"\r\n")
+        await reader.readuntil(b"</html>")
+        writer.write(b"\r\n")
+        assert b"200 OK" not in await reader.read()
+        writer.close()
+
+
+async def until_closed(count: int, held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    """Wait until the server has closed exactly the first of these connections."""
+    for reader, _ in held[:count]:
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    assert not any(reader.at_eof() for reader, _ in held[count:])
+
+
+async def close_all(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for _, writer in held:
+        writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+WITH_KEY = "GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
+
+
+@on_virtual_clock
+async def test_connections_without_a_key_use_the_share_of_their_address_only(start_gateway: StartGateway) -> None:
+    limits = LimitsTable(connections=10, patience=1000)
+    async with served_at(start_gateway, limits) as (running, address):
+        with_key = WITH_KEY.format(key=await running.key("read")).encode()
+        first, other = (
+            await asyncio.open_connection(*address),
+            await asyncio.open_connection(*address, local_addr=("127.0.0.2", 0)),
+        )
+        first[1].write(with_key)
+        assert (await first[0].readline()).startswith(b"HTTP/1.1 200")
+        held = [await asyncio.open_connection(*address) for _ in range(20)]
+        await until_closed(15, held)
+        assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        for reader, writer in (first, other):
+            writer.write(with_key)
+            assert b"200 OK" in await reader.readuntil(b"200 OK")
+        await close_all([first, other, *held])
+
+
+@on_virtual_clock
+async def test_behind_a_proxy_each_forwarded_address_has_its_share(start_gateway: StartGateway) -> None:
+    def stalled(client: str) -> bytes:
+        return POST + f"X-Forwarded-For: {client}\r\nContent-Length: 100\r\n\r\n{{".encode()
+
+    limits = LimitsTable(connections=40, patience=1000)
+    async with served_at(start_gateway, limits, behind_proxy="127.0.0.1") as (_, address):
+        idle = [await asyncio.open_connection(*address) for _ in range(12)]  # the proxy keeps them for any client
+        victim = await asyncio.open_connection(*address)
+        victim[1].write(stalled("198.51.100.7"))
+        held = []
+        for number in range(21):
+            held.append(await asyncio.open_connection(*address))
+            held[-1][1].write(stalled(f"2001:db8::{number}"))
+        await until_closed(1, held)
+        assert not any(reader.at_eof() for reader, _ in [*idle, victim])
+        victim[1].write(b" " * 98 + b"}")
+        assert (await victim[0].readline()).startswith(b"HTTP/1.1 400")
+        await close_all([*idle, victim, *held])

@@ -39,7 +39,11 @@ def authority() -> trustme.CA:
 
 @contextlib.asynccontextmanager
 async def served_with_tls(
-    start_gateway: StartGateway, authority: trustme.CA, folder: Path, patience: float = 15.0
+    start_gateway: StartGateway,
+    authority: trustme.CA,
+    folder: Path,
+    patience: float = 15.0,
+    connections: int = 1000,
 ) -> AsyncIterator[Served]:
     """Serve a gateway with a certificate."""
     certificate = authority.issue_cert("127.0.0.1")
@@ -47,7 +51,9 @@ async def served_with_tls(
     chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     certificate.private_key_pem.write_to_path(key)
     tls = TlsTable(certificate=str(chain), key=str(key))
-    config = GatewayConfig(listen=ListenTable(port=0), tls=tls, limits=LimitsTable(patience=patience))
+    config = GatewayConfig(
+        listen=ListenTable(port=0), tls=tls, limits=LimitsTable(patience=patience, connections=connections)
+    )
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     ready = asyncio.Event()
@@ -85,3 +91,44 @@ async def test_a_client_that_does_not_read_its_answers_over_tls_is_disconnected(
                 await asyncio.sleep(0.1)
                 await writer.drain()
         writer.transport.abort()
+
+
+@on_virtual_clock
+async def test_a_handshake_that_stalls_is_counted_and_ended(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    async with served_with_tls(start_gateway, authority, tmp_path, patience=5, connections=10) as served:
+        held = [await asyncio.open_connection(*served.address) for _ in range(50)]
+        for reader, _ in held[:45]:  # above the share of the address
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        assert not any(reader.at_eof() for reader, _ in held[45:])
+        async with httpx.AsyncClient(base_url=served.url, verify=served.trust) as client:
+            assert (await client.get("/healthz")).text == "ok"
+        for reader, writer in held:
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+
+
+async def test_the_gateway_ends_while_a_handshake_stalls(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    async with served_with_tls(start_gateway, authority, tmp_path, patience=1000) as served:
+        reader, writer = await asyncio.open_connection(*served.address)
+        writer.write(b"\x16")
+        await asyncio.sleep(0)
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_bytes_that_are_not_tls_close_the_connection(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    async with served_with_tls(start_gateway, authority, tmp_path) as served:
+        reader, writer = await asyncio.open_connection(*served.address)
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert b"HTTP" not in await reader.read()
+        writer.close()

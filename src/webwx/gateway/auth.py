@@ -20,6 +20,7 @@ from webwx.gateway.front import client_address
 from webwx.gateway.keys import IMPLIED, Scope, digest_of
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import HEADER, SIGNATURE, session_id
+from webwx.gateway.unauthenticated import admit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +197,7 @@ class Access:
             caller = await self._signer(connection, scope) if scope and handler.opt.get("is_signable") else None
             caller = caller or await self.identify(connection)
             connection.scope["user"] = caller
+            admit(connection.scope)
             if scope is None or not caller.allows(scope):
                 raise GatewayProblem(
                     "forbidden", f"This request needs a key with the scope {scope!r}." if scope else ""

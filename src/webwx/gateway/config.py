@@ -44,9 +44,9 @@ EXAMPLE = """\
 # media = 2147483648        # bytes of downloaded media that are kept; the oldest are removed first
 # media_days = 30           # days that they are kept at most
 # header = 16384            # bytes of a request's header
-# patience = 15             # seconds for a header, between two pieces of a body, and for the first message of a
-                            # WebSocket; four times as many to take an answer
-# connections = 1000        # open connections
+# patience = 15             # seconds for a TLS handshake, for a header, between two pieces of a body, and for the
+                            # first message of a WebSocket; four times as many to take an answer
+# connections = 1000        # open connections; one address has half of them until they have shown a valid key
 # requests_per_minute = 1200    # per key; 0: no limit
 
 [fallback]                  # reports the end of a login, which WeChat itself cannot
@@ -119,11 +119,11 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Bytes of a request's header."""
     patience: Annotated[float, Meta(gt=0)] = 15.0
     """
-    Seconds that a client has for a request's header, between two pieces of its body, until its next request, and for
-    the first message of a WebSocket; it has four times as many to read an answer.
+    Seconds that a client has for a TLS handshake, for a request's header, between two pieces of its body, until its
+    next request, and for the first message of a WebSocket; it has four times as many to read an answer.
     """
     connections: Annotated[int, Meta(gt=0)] = 1000
-    """Number of open connections."""
+    """Number of open connections; one address has half of them until they have shown a valid key."""
     requests_per_minute: Annotated[int, Meta(ge=0)] = 1200
     """Requests of one key in a minute, unless the key has its own number; 0: no limit."""
 

@@ -27,6 +27,7 @@ from litestar.enums import ScopeType
 from webwx.errors import InvalidSettings
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
+from webwx.gateway.unauthenticated import admit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,6 +193,7 @@ class SignedRequests:
         except GatewayProblem as refusal:
             await refuse(scope, send, answer_of(refusal))
             return
+        admit(scope)
         scope["client"] = (request.client, 0)
         scope["scheme"] = request.scheme
         scope["headers"] = [

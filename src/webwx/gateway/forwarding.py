@@ -33,6 +33,7 @@ from webwx.gateway.front import client_address
 from webwx.gateway.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
+from webwx.gateway.unauthenticated import admit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -309,6 +310,8 @@ class RequestForwarding:
         ) as answer:
             if answer.status == HTTPStatus.MISDIRECTED_REQUEST:
                 return False
+            if answer.status < HTTPStatus.BAD_REQUEST:  # the owner has checked the key
+                admit(scope)
             headers = [(name.lower(), value) for name, value in answer.headers]
             if not _is_event_stream(headers):
                 self._endable.discard(asyncio.current_task())

@@ -22,10 +22,13 @@ from litestar.enums import ScopeType
 
 from webwx.errors import InvalidSettings, SendOutcomeUnknown
 from webwx.gateway.auth import SAFE_METHODS
-from webwx.gateway.connections import LimitedConnection
+from webwx.gateway.connections import LimitedConnection, LimitedWebSocket
 from webwx.gateway.freed_memory import return_freed_memory
+from webwx.gateway.front import client_address
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
+from webwx.gateway.tls import TlsHandshake
+from webwx.gateway.unauthenticated import Share, admission_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +45,9 @@ _RETRY_AFTER = 2.0
 """Seconds after which another gateway, or the next process, may answer an unfinished request."""
 
 _STOPPING = "The gateway stops, or stops to run the account"
+
+_PARTS = 2
+"""Part of the connections that one address may have without a valid key."""
 
 _BACKLOG = 256
 """Connections that may wait to be accepted."""
@@ -148,8 +154,11 @@ def _answering_at_end(gateway: Gateway) -> ASGIApp:
             is_answered = True
             await send(message)
 
+        admission = admission_of(scope)
+        counted = contextlib.nullcontext() if admission is None else admission.request(client_address(scope))
         try:
-            await gateway.app(scope, receive_noted, send_noted)
+            with counted:
+                await gateway.app(scope, receive_noted, send_noted)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling() and not gateway.streams.is_closing:
@@ -169,14 +178,21 @@ def _unfinished(scope: Scope, *, has_read: bool) -> Exception:
 
 def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
     config = gateway.config
+    limits, context = config.limits, check_certificate(config)
+    share = Share(max(1, limits.connections // _PARTS))
+    make_http = partial(
+        LimitedConnection, header=limits.header, patience=limits.patience, share=share, proxy=config.listen.behind_proxy
+    )
+
+    def make_connection(*args: Any, **named: Any) -> asyncio.Protocol:
+        http = make_http(*args, **named)
+        return http if context is None else TlsHandshake(http, context, limits.patience)
+
     made = uvicorn.Config(
         cast("Any", _answering_at_end(gateway)),
-        http=cast(
-            "type[asyncio.Protocol]",  # anything that makes a protocol
-            partial(LimitedConnection, header=config.limits.header, patience=config.limits.patience),
-        ),
+        http=cast("type[asyncio.Protocol]", make_connection),  # anything that makes a protocol
         lifespan="off",
-        ws="websockets-sansio",
+        ws=cast("type[asyncio.Protocol]", partial(LimitedWebSocket, patience=limits.patience)),
         ws_max_size=_LONGEST_FRAME,
         log_config=None,
         log_level="warning",  # its other records contain paths, such as the token of a receiver
@@ -184,30 +200,30 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(config.listen.behind_proxy),
         forwarded_allow_ips=config.listen.behind_proxy or None,
-        limit_concurrency=config.limits.connections,
-        timeout_keep_alive=cast("int", config.limits.patience),  # any number of seconds
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=cast("int", limits.patience),  # any number of seconds
         timeout_graceful_shutdown=_GRACE,
-        ssl_certfile=config.tls.certificate or None,
-        ssl_keyfile=config.tls.key or None,
     )
-    check_certificate(config)
     made.load()
     return made
 
 
-def check_certificate(config: GatewayConfig) -> None:
+def check_certificate(config: GatewayConfig) -> ssl.SSLContext | None:
     """
-    Check that the files of TLS can be used.
+    Check that the files of TLS can be used, and return a context with them; None without TLS.
 
     Raises:
         InvalidSettings: One of them cannot be read, or they do not belong together.
     """
     if not config.has_tls:
-        return
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls.certificate, config.tls.key)
+        context.load_cert_chain(config.tls.certificate, config.tls.key)
     except (OSError, ssl.SSLError) as error:
         raise InvalidSettings(f"The certificate or its key cannot be used: {error}.") from None
+    return context
 
 
 class _GatewayServer(uvicorn.Server):
