@@ -14,7 +14,7 @@ from tests.storage.arrivals import arrival, messages, opened
 from webwx.storage.base import Fence
 from webwx.storage.leases import NEWS_DELAY, ClusterMember, StorageNews
 from webwx.storage.postgres.journal import PostgresJournal
-from webwx.storage.postgres.news import entries_of, payloads, sends_of, written
+from webwx.storage.postgres.news import changed_heads, entries_of, payloads, sends_of, written
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
@@ -81,6 +81,32 @@ def test_a_reader_goes_on_after_its_database_was_unreachable() -> None:
             await news.aclose()
 
     run_with_virtual_clock(work)
+
+
+@verify
+async def test_only_heads_of_accounts_that_have_changed_are_read_and_a_late_commit_is_not_missed(
+    schema: TemporarySchema,
+) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        accounts = {uin: await opened(journal, uin) for uin in range(1, 21)}
+        for account in accounts.values():
+            await account.ingest(arrival(*messages(1, 1)))
+        late, reader = [await asyncpg.connect(schema.url) for _ in range(2)]
+        heads, horizon = await changed_heads(reader, "")
+        assert heads == dict.fromkeys(accounts, 1)
+        while heads:  # until transactions of the server itself have ended
+            heads, horizon = await changed_heads(reader, horizon)
+
+        async with late.transaction():
+            await late.execute("UPDATE accounts SET last_number = 9 WHERE account = 20")
+            await accounts[7].ingest(arrival(*messages(2, 1)))
+            heads, horizon = await changed_heads(reader, horizon)
+            assert (heads[7], 20 in heads and heads[20] == 9) == (2, False)
+            heads, horizon = await changed_heads(reader, horizon)
+        heads, _ = await changed_heads(reader, horizon)
+        assert heads[20] == 9
+        for each in (late, reader):
+            await each.close()
 
 
 @verify

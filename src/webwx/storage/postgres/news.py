@@ -31,6 +31,16 @@ _LONGEST_PAYLOAD = 7_900
 _CHANNELS = "SELECT 'webwx ' || left(current_schema(), 40), 'webwx-sends ' || left(current_schema(), 40)"
 """Returns the channel of the last numbers of accounts, and that of accounts whose sends have changed."""
 
+_HEADS = """
+SELECT s.horizon, a.account, a.last_number
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon) s LEFT JOIN accounts a
+    ON $1 = '' OR age(a.xmin) <= age($1::text::xid8::xid)
+"""
+"""
+Reads the accounts whose rows were changed by a transaction that was not before the horizon `$1`, or all accounts, and
+the next horizon: all transactions before it have ended, and this query sees what they have committed.
+"""
+
 _UNREACHABLE = (StorageError, *OF_DRIVER, OSError, TimeoutError)
 
 
@@ -107,12 +117,16 @@ class _NewsListener:
         self._database = database
         self._on_news = on_news
         self._connection: Connection | None = None
+        self._horizon = ""
+        """The horizon of the last read in this session."""
         self._turn = asyncio.Lock()
         """Held during a read, which may open the session: it continues after its reader has ended."""
 
     async def read_heads(self) -> dict[int, int]:
         """
-        Return the last numbers of all accounts, read by the session that listens, so that its loss is noticed.
+        Return the last numbers of accounts that have changed since the last call, or of all after an interruption.
+
+        They are read by the session that listens, so that its loss is noticed.
 
         Raises:
             StorageError: The database cannot be read.
@@ -120,13 +134,12 @@ class _NewsListener:
         async with self._turn:
             try:
                 with self._database.explained("read"):
-                    connection = await self._connected()
-                    rows = await connection.fetch("SELECT account, last_number FROM accounts")
+                    heads, self._horizon = await changed_heads(await self._connected(), self._horizon)
             except StorageError:
                 if self._connection is not None:
                     self._connection.terminate()
                 raise
-        return {row["account"]: row["last_number"] for row in rows}
+        return heads
 
     async def close(self) -> None:
         """Close the connection, after a read in progress."""
@@ -136,7 +149,7 @@ class _NewsListener:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._database.connect()
+            self._connection, self._horizon = await self._database.connect(), ""
             entries, sends = await self._connection.fetchrow(_CHANNELS)
             await self._connection.add_listener(entries, self._receive_entries)
             await self._connection.add_listener(sends, self._receive_sends)
@@ -149,6 +162,19 @@ class _NewsListener:
     def _receive_sends(self, connection: object, pid: int, channel: str, payload: object) -> None:
         del connection, pid, channel
         self._on_news(StorageNews({}, sends_of(str(payload))))
+
+
+async def changed_heads(db: Connection, horizon: str) -> tuple[dict[int, int], str]:
+    """
+    Return the last numbers of accounts that may have changed since a horizon, and the next horizon.
+
+    Args:
+        db: The connection.
+        horizon: The horizon that the last call has returned; empty for all accounts.
+    """
+    rows = await db.fetch(_HEADS, horizon)
+    heads = {row["account"]: row["last_number"] for row in rows if row["account"] is not None}
+    return heads, str(rows[0]["horizon"])
 
 
 async def moved(database: PostgresDatabase) -> AsyncIterator[StorageNews]:
