@@ -19,6 +19,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
 from webwx.storage.base import Ended, SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
+from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.logins import PostgresLogins
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ CONTACTS = Contacts([Contact(id=ContactId("@a"), nickname="张三😀", remark="
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LoginStore]:
     passphrase = "correct horse battery staple" if request.param.startswith("encrypted") else None
     if request.param.endswith("postgres"):
-        logins = PostgresLogins(new_schema().url)
+        logins = PostgresLogins(PostgresDatabase(new_schema().url))
         yield logins.login("me", passphrase=passphrase)
         await logins.close()
     else:

@@ -148,9 +148,10 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
         return MemoryRecordStore(audit_entries=audit_entries)
     if is_database_url(place):
         _require_driver()
+        from webwx.storage.postgres.database import PostgresDatabase
         from webwx.storage.postgres.records import PostgresRecordStore
 
-        return PostgresRecordStore(place, audit_entries=audit_entries)
+        return PostgresRecordStore(PostgresDatabase(place), audit_entries=audit_entries)
     scheme, separator, _ = place.partition("://")
     if separator:
         raise InvalidSettings(

@@ -15,6 +15,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import Fence, NotOwner, SavedLogin
 from webwx.storage.leases import ClusterMember
+from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.logins import PostgresLogins
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ SAVED = SavedLogin(login=LOGIN)
 
 @pytest.fixture
 async def logins(schema: TemporarySchema) -> AsyncIterator[PostgresLogins]:
-    logins = PostgresLogins(schema.url)
+    logins = PostgresLogins(PostgresDatabase(schema.url))
     yield logins
     await logins.close()
 
@@ -63,7 +64,7 @@ async def test_one_key_opens_all_logins_of_a_database(
 ) -> None:
     """Deriving a key takes a tenth of a second, and a worker may take over hundreds of accounts at once."""
     for number in range(3):
-        login = PostgresLogins(schema.url)  # as `webwx login`, a process of its own
+        login = PostgresLogins(PostgresDatabase(schema.url))  # as `webwx login`, a process of its own
         await login.login(f"account{number}", passphrase="right").save(SAVED)
         await login.close()
     derived = []
@@ -98,7 +99,7 @@ async def test_a_damaged_login_is_renamed_once(schema: TemporarySchema, logins: 
 
 
 async def test_another_process_does_not_sync_the_same_login(schema: TemporarySchema, logins: PostgresLogins) -> None:
-    other = PostgresLogins(schema.url)
+    other = PostgresLogins(PostgresDatabase(schema.url))
     async with logins.login("me").syncing():
         with pytest.raises(AlreadyRunning) as caught:
             await other.login("me").syncing().__aenter__()
@@ -112,7 +113,7 @@ async def test_another_process_does_not_sync_the_same_login(schema: TemporarySch
 
 async def test_a_worker_that_has_lost_the_account_does_not_change_its_login(schema: TemporarySchema) -> None:
     member = ClusterMember(worker="a", fence=lambda account: Fence(account=account, epoch=2), timeout=5)
-    logins = PostgresLogins(schema.url, member)
+    logins = PostgresLogins(PostgresDatabase(schema.url, member))
     store = logins.login("me", account=7)
     await store.save(SAVED)
     schema.execute("UPDATE accounts SET epoch = 3 WHERE account = 7")

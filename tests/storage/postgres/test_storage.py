@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.saved import LOGIN
-from tests.storage.arrivals import OWN, UIN
+from tests.storage.arrivals import OWN, UIN, arrival, messages
 
 from webwx.errors import InvalidLogin, InvalidSettings
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import SavedLogin
+from webwx.storage.base import EntryQuery, SavedLogin
+from webwx.storage.postgres.database import MOST_CONNECTIONS
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.storage import PostgresStorage
 
@@ -114,3 +116,24 @@ async def test_a_login_without_a_passphrase_is_refused_and_a_journal_is_not(sche
         storage.login(WORK)
     assert await storage.journal(WORK).accounts() == []
     await storage.close()
+
+
+async def test_the_parts_of_a_storage_share_their_connections(
+    storage: PostgresStorage, schema: TemporarySchema
+) -> None:
+    account = storage.journal(WORK).account(UIN)
+    await account.open_login(OWN, b"1", 1_000.0, [])
+    await account.ingest(arrival(*messages(1, 1)))
+    consumer = await account.consumer("bot")
+    await storage.announce_sends(UIN)
+    news = storage.moved()
+    await anext(news)
+    for _ in range(3):
+        await asyncio.gather(
+            *(account.find(EntryQuery()) for _ in range(20)), *(storage.login(WORK).load() for _ in range(20)),
+            *(storage.records().find("key") for _ in range(20)), *(storage.list_logins() for _ in range(20)),
+        )  # fmt: skip
+        count = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{schema.name}'"
+        assert 2 <= int(schema.execute(count)) <= MOST_CONNECTIONS + 3
+    await news.aclose()
+    await consumer.close()

@@ -7,10 +7,10 @@ import time
 import asyncpg
 import msgspec
 
-from webwx.errors import StorageError
 from webwx.storage.database_url import check_database_url
 from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.database import SETTINGS, open_connection
+from webwx.storage.postgres.pooler import SharedSessions
 from webwx.storage.postgres.schema import MIN_SERVER, VERSION
 
 _TIMEOUT = 10.0
@@ -59,7 +59,7 @@ async def check_up(url: str) -> DatabaseCheckup:
     check_database_url(url)
     try:
         connection = await open_connection(url, SETTINGS, _TIMEOUT)
-    except StorageError:
+    except SharedSessions:
         return DatabaseCheckup(problem=_SHARED_SESSIONS)
     except asyncpg.PostgresError as error:
         return DatabaseCheckup(problem=f"{type(error).__name__}, {error.sqlstate}")

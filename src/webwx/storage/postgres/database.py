@@ -32,7 +32,7 @@ from webwx.errors import StorageError
 from webwx.storage.base import KEPT_OUTCOMES, LOOK_EVERY, ChangeRefused, Fence, NotOwner
 from webwx.storage.database_url import check_database_url, describe_database, split_search_path, split_servers
 from webwx.storage.postgres.loop_calls import LoopCalls
-from webwx.storage.postgres.pooler import SHARED_SESSIONS, is_pooled, share_sessions
+from webwx.storage.postgres.pooler import SharedSessions, is_pooled, share_sessions
 from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
 
@@ -49,7 +49,7 @@ T = TypeVar("T")
 _log = logging.getLogger("webwx.storage")
 
 MOST_CONNECTIONS = 6
-"""Number of connections that execute jobs; a journal has one more, for its locks."""
+"""Number of connections that execute jobs; a journal has up to three more, for locks, announcements and news."""
 
 TIMEOUT = 30.0
 """Seconds until a statement, or an attempt to connect, is given up."""
@@ -120,6 +120,7 @@ class PostgresDatabase:
         timeout: Seconds until a statement, or an attempt to connect, is given up; default: those of the member, or
             half a minute.
         schema: The schema, if others of this process have connections to it as well.
+        jobs: Number of connections that execute jobs.
 
     Raises:
         InvalidSettings: The URL is not valid.
@@ -127,7 +128,7 @@ class PostgresDatabase:
 
     def __init__(
         self, url: str, member: ClusterMember | None = None, *, watch: Callable[[], Awaitable[None]] | None = None,
-        timeout: float | None = None, schema: PreparedSchema | None = None,
+        timeout: float | None = None, schema: PreparedSchema | None = None, jobs: int = MOST_CONNECTIONS,
     ) -> None:  # fmt: skip
         check_database_url(url)
         self._url = url
@@ -155,7 +156,7 @@ class PostgresDatabase:
         self._idle: list[Connection] = []
         self._doubtful: set[Connection] = set()
         """Idle connections whose server may be gone, because a statement of another connection was not answered."""
-        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._free = asyncio.Semaphore(jobs)
         self._schema = schema or PreparedSchema()
         self._migrating = asyncio.Lock()
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -320,12 +321,13 @@ class PostgresDatabase:
 
     async def _check_sessions(self) -> None:
         """Check again that a pooler shares no session: its mode may change, and a busy one is not always detected."""
-
-        async def check(one: Connection) -> bool:
-            return await is_pooled(one) and await self._borrow(lambda other: share_sessions(one, other))
-
         if self._idle:
-            self._shares_sessions = await self._borrow(check)
+            name = self._settings["application_name"]
+            try:
+                await self._borrow(lambda one: require_own_session(one, self._url, name, self._timeout))
+                self._shares_sessions = False
+            except SharedSessions:
+                self._shares_sessions = True
 
     def _begin(self, job: Callable[[], Awaitable[T]], then: Callable[[asyncio.Future[T]], object]) -> None:
         def finish(done: asyncio.Future[T]) -> None:
@@ -443,7 +445,7 @@ class PostgresDatabase:
 
     async def _with_connection(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         if self._shares_sessions:
-            raise StorageError(f"The journal in {self._place} cannot be used: {SHARED_SESSIONS}")
+            raise SharedSessions(self._place)
         return await self._borrow(job)
 
     async def _borrow(self, job: Callable[[Connection], Awaitable[T]]) -> T:
@@ -676,14 +678,12 @@ async def open_connection(
         statements_end: Whether the limit is also that of statements; otherwise they have none.
 
     Raises:
-        StorageError: A pooler shares sessions of the server between connections.
+        SharedSessions: A pooler shares sessions of the server between connections.
     """
-    url, search_path = split_search_path(url)
-    name, statement_limit = settings["application_name"], limit if statements_end else None
-    connection = await _connect(url, name, limit, statement_limit)
+    name, (_, search_path) = settings["application_name"], split_search_path(url)
+    connection = await _connect(url, name, limit, limit if statements_end else None)
     try:
-        if await is_pooled(connection):
-            await _refuse_shared_sessions(connection, await _connect(url, name, limit, statement_limit), url)
+        await require_own_session(connection, url, name, limit)
         # A pooler refuses most settings of a new connection, so they are set afterwards.
         chosen = settings if search_path is None else settings | {"search_path": search_path}
         await connection.execute(f"SELECT {', '.join(starmap(_setting, chosen.items()))}")
@@ -706,7 +706,7 @@ def _setting(name: str, value: str) -> str:
 
 async def _connect(url: str, application: str, limit: float, statement_limit: float | None) -> Connection:
     """Return a new connection without further settings; the arguments are those of `open_connection`."""
-    servers = split_servers(url)
+    servers = split_servers(split_search_path(url)[0])
     for server in servers:
         try:
             # A server that does not answer must leave time for the next one.
@@ -721,13 +721,20 @@ async def _connect(url: str, application: str, limit: float, statement_limit: fl
     raise failure
 
 
-async def _refuse_shared_sessions(connection: Connection, other: Connection, url: str) -> None:
-    """Raise an error if a pooler shares sessions between the connections; close the other one."""
-    try:
-        if await share_sessions(connection, other):
-            raise StorageError(f"The journal in {describe_database(url)} cannot be used: {SHARED_SESSIONS}")
-    finally:
-        await disconnect(other)
+async def require_own_session(connection: Connection, url: str, application: str, limit: float) -> None:
+    """
+    Check, with a further connection, that a pooler does not share the session of a connection with others.
+
+    Raises:
+        SharedSessions: It does.
+    """
+    if await is_pooled(connection):
+        other = await _connect(url, application, limit, limit)
+        try:
+            if await share_sessions(connection, other):
+                raise SharedSessions(describe_database(url))
+        finally:
+            await disconnect(other)
 
 
 @contextlib.asynccontextmanager

@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from webwx.storage.base import DamagedBatch, EntryQuery
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.database import Connection
-    from webwx.storage.postgres.schema import PreparedSchema
 
 
 class PostgresJournal:
@@ -70,14 +69,12 @@ class PostgresJournal:
         url: The URL of the database, as for `psql`; `search_path` in its query chooses a schema.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
         member: This process as a worker, which writes to its own accounts. None: it writes to those without a worker.
-        schema: The schema, if others of this process have connections to it as well.
     """
 
     def __init__(
-        self, url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None,
-        schema: PreparedSchema | None = None,
+        self, url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
     ) -> None:  # fmt: skip
-        self._database = PostgresDatabase(url, member, watch=self._watch, schema=schema)
+        self._database = PostgresDatabase(url, member, watch=self._watch)
         self._announcer = Announcer(self._database)
         self._announce = _do_not_announce if member is None else self._announcer.note_entries
         self._appender = Appender(self._database, self._announce)
@@ -101,6 +98,11 @@ class PostgresJournal:
     ) -> None:
         """Close the journal."""
         await self.close()
+
+    @property
+    def database(self) -> PostgresDatabase:
+        """The connections, which others may use until the journal is closed."""
+        return self._database
 
     def account(self, uin: int, *, login: str = "") -> PostgresAccount:
         """

@@ -86,6 +86,9 @@ FROM accounts a LEFT JOIN workers w USING (worker)
 _RESET_STEP = 1_000_000
 """Number of epochs that a reset skips: more than a standby can lag behind."""
 
+_JOBS = 2
+"""Number of connections for all calls but the renewals."""
+
 _FORGET_AFTER = "1 hour"
 """Time after which a worker whose lease has expired is removed."""
 
@@ -101,8 +104,8 @@ class PostgresLeases:
 
     def __init__(self, url: str, times: LeaseTimes) -> None:
         schema = PreparedSchema()
-        self._database = PostgresDatabase(url, timeout=times.timeout, schema=schema)
-        self._for_renewals = PostgresDatabase(url, timeout=times.timeout, schema=schema)
+        self._database = PostgresDatabase(url, timeout=times.timeout, schema=schema, jobs=_JOBS)
+        self._for_renewals = PostgresDatabase(url, timeout=times.timeout, schema=schema, jobs=1)
         """Has one connection, so that no other statement delays the renewal of a lease."""
         self._times = times
 

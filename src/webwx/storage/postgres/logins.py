@@ -20,14 +20,12 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
-from webwx.storage.postgres.database import PostgresDatabase, hold, new_lock, transaction
+from webwx.storage.postgres.database import hold, new_lock, transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from webwx.storage.leases import ClusterMember
-    from webwx.storage.postgres.database import Connection
-    from webwx.storage.postgres.schema import PreparedSchema
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 T = TypeVar("T")
 
@@ -51,15 +49,11 @@ class PostgresLogins:
     The saved logins of one database.
 
     Args:
-        url: The URL of the database, as for `psql`.
-        member: This process as a worker; None: it is not a worker.
-        schema: The schema, if others of this process have connections to it as well.
+        database: The connections, which `close` closes.
     """
 
-    def __init__(
-        self, url: str, member: ClusterMember | None = None, schema: PreparedSchema | None = None
-    ) -> None:  # fmt: skip
-        self._database = PostgresDatabase(url, member, schema=schema)
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
         self._seals: dict[str, LoginCipher] = {}
         """The encryption with each passphrase, shared by all logins: deriving a key takes a tenth of a second."""
 

@@ -10,14 +10,26 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from webwx.errors import StorageError
+
 if TYPE_CHECKING:
     import asyncpg
 
-SHARED_SESSIONS = (
-    "a pooler before the database assigns a session of the server to each transaction, but webwx holds locks in its "
-    "sessions; set the pooler to session mode (PgBouncer: pool_mode = session), or connect to PostgreSQL itself."
-)
-"""The end of a sentence that refuses such a pooler."""
+
+class SharedSessions(StorageError):
+    """
+    A pooler shares sessions of the server between connections.
+
+    Args:
+        place: Name of the database.
+    """
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"The journal in {place} cannot be used: a pooler before the database assigns a session of the server to "
+            "each transaction, but webwx holds locks in its sessions; set the pooler to session mode "
+            "(PgBouncer: pool_mode = session), or connect to PostgreSQL itself."
+        )
 
 
 async def is_pooled(connection: asyncpg.Connection[asyncpg.Record]) -> bool:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, RecordChange, StoredRecord
-from webwx.storage.postgres.database import PostgresDatabase, transaction
+from webwx.storage.postgres.database import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
 
-    from webwx.storage.postgres.database import Connection
-    from webwx.storage.postgres.schema import PreparedSchema
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 _COLUMNS = "kind, id, version, body, changed_at"
 
@@ -25,13 +24,12 @@ class PostgresRecordStore:
     Records in a database.
 
     Args:
-        url: The URL of the database, as for `psql`.
+        database: The connections, which `close` closes.
         audit_entries: Maximum number of entries in the audit log.
-        schema: The schema, if others of this process have connections to it as well.
     """
 
-    def __init__(self, url: str, *, audit_entries: int = AUDIT_ENTRIES, schema: PreparedSchema | None = None) -> None:
-        self._database = PostgresDatabase(url, schema=schema)
+    def __init__(self, database: PostgresDatabase, *, audit_entries: int = AUDIT_ENTRIES) -> None:
+        self._database = database
         self._audit_entries = audit_entries
 
     def __repr__(self) -> str:

@@ -12,7 +12,6 @@ from webwx.storage.passphrase import REQUIRED
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.logins import PostgresLogins
 from webwx.storage.postgres.records import PostgresRecordStore
-from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.transfer import release
 
 if TYPE_CHECKING:
@@ -43,10 +42,9 @@ class PostgresStorage:
         member: ClusterMember | None = None,
     ) -> None:  # fmt: skip
         self._passphrase = passphrase
-        schema = PreparedSchema()
-        self._journal = PostgresJournal(url, retention_days=retention_days, member=member, schema=schema)
-        self._logins = PostgresLogins(url, member, schema)
-        self._records = PostgresRecordStore(url, schema=schema)
+        self._journal = PostgresJournal(url, retention_days=retention_days, member=member)
+        self._logins = PostgresLogins(self._journal.database)
+        self._records = PostgresRecordStore(self._journal.database)
         self.place: str = describe_database(url)
 
     def __repr__(self) -> str:
@@ -123,12 +121,8 @@ class PostgresStorage:
         return {_parsed(name): changes for name, changes in (await self._logins.list_changes()).items()}
 
     async def close(self) -> None:
-        """Close the journal, the logins and the records."""
-        try:
-            await self._journal.close()
-        finally:
-            await self._logins.close()
-            await self._records.close()
+        """Close the journal, and the connections of the logins and the records with it."""
+        await self._journal.close()
 
 
 def _parsed(name: str) -> LoginName:
