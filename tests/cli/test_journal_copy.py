@@ -101,3 +101,36 @@ def test_a_login_that_is_in_use_or_would_replace_one_is_not_moved(
     assert "There is a saved login at the target" in refused.sentence
     me.environment = files
     assert me.run("status").code == 0
+
+
+@pytest.mark.verify
+def test_all_journals_of_the_folder_are_imported_and_a_repetition_leaves_them_out(
+    me: Shell, sandbox: Sandbox, schema: TemporarySchema
+) -> None:
+    log_in(me, sandbox, "ahua", "--account", "work")
+    for account in ("default", "work"):
+        assert me.run("send", "filehelper", f"of {account}", "--account", account).code == 0
+    in_database = {"WEBWX_STORAGE": schema.url, "WEBWX_PASSPHRASE": "three words long"}
+    damaged = me.settings.journal_path.with_name("damaged.journal")
+    damaged.write_text("this is no journal, but a text of some length " * 100)
+
+    first = me.run("journal", "import", "--all", "--with-login", "--json", **in_database)
+    assert first.code == 1
+    assert "default/damaged was not copied" in first.stderr
+    assert [(each["accounts"], each["login"]) for each in first.lines] == [(1, True), (1, True)]
+    for account in ("default", "work"):
+        sends = me.run("outbox", "--json", "--account", account, **in_database).lines
+        assert [each["text"] for each in sends] == [f"of {account}"]
+        assert me.run("status", "--account", account, **in_database).code == 0
+
+    damaged.unlink()
+    again = me.run("journal", "import", "--all", "--with-login", **in_database)
+    assert (again.code, again.stdout) == (0, "")
+    assert again.stderr.count("is in the database already.") == 2
+
+
+def test_an_import_of_all_journals_names_no_other_place(me: Shell) -> None:
+    for arguments in ((), ("me.journal", "--all")):
+        refused = me.run("journal", "import", *arguments)
+        assert (refused.code, "or --all" in refused.sentence) == (2, True)
+    assert "--storage postgresql://" in me.run("journal", "import", "--all").sentence
