@@ -21,6 +21,7 @@ from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivi
 from webwx.protocol.http import Response
 from webwx.protocol.sync import WEBWXSYNC
 from webwx.sandbox.core import SandboxCore
+from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
 from webwx.sandbox.options import Options
 from webwx.sandbox.people import WorldChatroom
 from webwx.storage.login import LoginMemory
@@ -42,6 +43,13 @@ def contacts_of(client: AsyncClient) -> set[str]:
 
 
 # -- the complete list -----------------------------------------------------------------------------------------------
+
+
+async def test_contacts_on_more_than_two_hundred_pages_are_complete(log_in: LogIn, world: World) -> None:
+    add_fake_contacts(world, FakeContacts(people=260), random.Random(1))
+    world.options = Options(contact_page_size=1)
+    client = await log_in()
+    assert len(await client.list_contacts()) == len(client.contacts) > 260
 
 
 async def test_ten_thousand_contacts_are_fetched_by_pages(world: World, counted: Counted) -> None:

@@ -9,7 +9,7 @@ from tests.saved import LOGIN, ME, NOW
 
 from webwx.errors import LoggedOut, MediaUnavailable, ProtocolError, SendOutcomeUnknown, Timeout
 from webwx.flows.contacts import (
-    MAX_PAGES,
+    MAX_REPEATED,
     accept_friend,
     add_friend,
     download_avatar,
@@ -73,10 +73,25 @@ class TestListContacts:
 
         assert ids(contacts) == ["@a", "@b"]
 
-    def test_ends_after_the_maximum_of_pages(self) -> None:
-        endless = [page(f"@{number}", seq=number) for number in range(1, MAX_PAGES + 1)]
+    def test_a_list_of_any_number_of_pages_is_complete(self) -> None:
+        pages = [page(f"@{number}", seq=number) for number in range(1, 301)]
+        listing, _ = drive(list_contacts(LOGIN, NOW), *pages, page("@last"))
 
-        assert len(ids(drive(list_contacts(LOGIN, NOW), *endless)[0])) == MAX_PAGES
+        assert len(ids(listing)) == 301
+        assert (listing.lack, listing.is_complete) == ("", True)
+
+    def test_ends_after_the_maximum_of_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("webwx.flows.contacts.MAX_PAGES", 20)
+        listing, _ = drive(list_contacts(LOGIN, NOW), *(page(f"@{number}", seq=number) for number in range(1, 21)))
+
+        assert len(ids(listing)) == 20
+        assert (listing.lack, listing.is_complete) == ("its pages have no end", False)
+
+    def test_a_page_without_a_new_contact_is_skipped(self) -> None:
+        some = [page("@a", "@b", seq=1), page("@a", seq=2), page(seq=3), page("@c")]
+        listing, _ = drive(list_contacts(LOGIN, NOW), *some)
+
+        assert ids(listing) == ["@a", "@b", "@a", "@c"]
 
     @pytest.mark.parametrize(
         "pages",
@@ -109,7 +124,7 @@ class TestListContacts:
             ([said(MemberCount=1, MemberList=[A], Seq=None)], "does not say whether another follows"),
             ([page("@a", seq=2), page("@b", seq=2)], "no end"),
             ([page("@a", seq=2), page("@b", seq=3), page("@c", seq=2)], "no end"),
-            ([page(f"@{number}", seq=number) for number in range(1, MAX_PAGES + 1)], "no end"),
+            ([page("@a", seq=number) for number in range(1, MAX_REPEATED + 2)], "no end"),
         ],
     )
     def test_an_incomplete_list_is_marked(self, pages: list[Response], lack: str) -> None:

@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Listed
     from webwx.model.login import Login
 
-MAX_PAGES = 200
-"""Maximum number of pages of the contact list, for a server whose `Seq` never ends."""
+MAX_PAGES = 10_000
+"""Maximum number of pages of the contact list: those of a large account, but not of a server without an end."""
+
+MAX_REPEATED = 5
+"""Maximum number of pages in a row without a new contact, for a server whose `Seq` never ends."""
 
 
 def list_contacts(login: Login, now: float) -> Flow[Listing]:
@@ -52,8 +55,8 @@ def list_contacts(login: Login, now: float) -> Flow[Listing]:
     """
     contacts = Listing()
     sizes: list[tuple[int, int]] = []
-    seq, asked = 0, set[int]()
-    while seq not in asked and len(asked) < MAX_PAGES:
+    seq, asked, known, repeated = 0, set[int](), set[int](), 0
+    while seq not in asked and len(asked) < MAX_PAGES and repeated < MAX_REPEATED:
         asked.add(seq)
         request = ContactsRequest(
             skey=login.credentials.skey, pass_ticket=login.pass_ticket, r=int(now * 1000), seq=seq
@@ -62,7 +65,9 @@ def list_contacts(login: Login, now: float) -> Flow[Listing]:
         if not isinstance(reply.member_list, list):
             contacts.lack = "a page names no contacts"
             break
-        taken = contacts.add(take_listed(reply.member_list))
+        taken, before = contacts.add(take_listed(reply.member_list)), len(known)
+        known.update(contacts.hashes[len(contacts.hashes) - taken :])
+        repeated = 0 if len(known) > before else repeated + 1
         contacts.is_complete &= taken == len(reply.member_list)
         sizes.append((len(reply.member_list), reply.member_count))
         if not isinstance(reply.seq, int):
