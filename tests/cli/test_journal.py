@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import stat
@@ -177,7 +178,23 @@ def test_a_journal_is_deleted_when_no_process_uses_it(me: Shell, sandbox: Sandbo
     assert me.run("listen", "--json", "--count", "1").line["text"] == "and on it goes"
 
 
-@pytest.mark.parametrize("options", [[], ["--all", "--chat", "阿华"], ["--all", "--before", "1d"]])
+def test_a_purge_can_make_the_file_smaller(me: Shell, sandbox: Sandbox) -> None:
+    kept(me, sandbox, *("x" * 1_500 for _ in range(50)))
+    before = me.settings.journal_path.stat().st_size
+    done = me.run("journal", "purge", "--before", "2100-01-01", "--compact", "--json")
+    assert (done.lines[0]["purged"] >= 50, done.lines[1]["freed"] > 0) == (True, True)
+    assert before - done.lines[1]["freed"] == me.settings.journal_path.stat().st_size
+    assert me.run("journal", "purge", "--compact").stdout == "The file is 0.0 MB smaller.\n"
+
+    with contextlib.closing(sqlite3.connect(me.settings.journal_path)) as other:
+        other.execute("SELECT count(*) FROM entries").fetchall()
+        refused = me.run("journal", "purge", "--compact")
+    assert (refused.code, "end it first" in refused.sentence) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--all", "--chat", "阿华"], ["--all", "--before", "1d"], ["--all", "--compact"]]
+)
 def test_a_purge_needs_a_condition(me: Shell, options: list[str]) -> None:
     assert me.run("journal", "purge", "--yes", *options).code == 2
 

@@ -24,7 +24,7 @@ from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
 from webwx.storage.database_url import describe_database
-from webwx.storage.open import check_up
+from webwx.storage.open import check_up, open_journal_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +120,7 @@ async def check(session: Session) -> None:
     examples=(
         "webwx journal purge --before 30d",
         "webwx journal purge --chat 阿华 --before 2026-01-01",
+        "webwx journal purge --before 30d --compact",
         "webwx journal purge --media",
         "webwx journal purge --all --yes",
     ),
@@ -128,18 +129,27 @@ async def check(session: Session) -> None:
 @click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Delete messages of this chat.")
 @click.option("--media", is_flag=True, help="Delete archived media, but no messages.")
 @click.option("--all", "is_all", is_flag=True, help="Delete the whole journal with its consumers.")
+@click.option("--compact", is_flag=True, help="Make the file smaller afterwards; no other process may use it.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-async def purge(session: Session, before: float | None, chat: str | None, media: bool, is_all: bool, yes: bool) -> None:
+async def purge(
+    session: Session, before: float | None, chat: str | None, media: bool, is_all: bool, compact: bool, yes: bool
+) -> None:
     """
     Delete stored messages and sends permanently.
 
     Deletes nothing on the phone or on the platform. A consumer that has not read the deleted messages gets an
     event about the gap. Deleting messages also deletes their archived media; --media deletes only the media.
+
+    A running bot goes on meanwhile, and uses the free space of the file again. --compact, also without another option,
+    gives it back to the disk.
     """
     if media and (is_all or chat):
         raise click.UsageError("Pass --media alone or with --before TIME")
-    if not media and is_all == bool(before or chat):
-        raise click.UsageError("Pass --before TIME, --chat CHAT, --media or --all")
+    has_condition = bool(before or chat)
+    if (not media and (is_all and (has_condition or compact))) or not (media or is_all or has_condition or compact):
+        raise click.UsageError("Pass --before TIME, --chat CHAT, --media, --compact or --all")
+    if compact:
+        session.require_file("PostgreSQL uses free space again, and 'VACUUM FULL' by its administrator gives it back")
     await _require_journal(session)
     if is_all:
         _confirm("Delete the whole journal permanently?", yes=yes)
@@ -151,10 +161,13 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
         async with session.reading(in_place=True) as client:
             count = await client.purge_kept(before=before or 0)
         session.output.result(f"The archived media of {count:,} messages are deleted permanently.", purged=count)
-        return
-    async with session.reading(in_place=True) as client:
-        count = await client.purge_history(whom(chat) if chat else None, before=before or 0)
-    session.output.result(f"{count:,} deleted permanently.", purged=count)
+    elif has_condition:
+        async with session.reading(in_place=True) as client:
+            count = await client.purge_history(whom(chat) if chat else None, before=before or 0)
+        session.output.result(f"{count:,} deleted permanently.", purged=count)
+    if compact:
+        freed = await open_journal_file(session.settings.journal_path, retention_days=0).compact()
+        session.output.result(f"The file is {freed / 1_000_000:,.1f} MB smaller.", freed=freed)
 
 
 @command("export", group=journal, examples=("webwx journal export -o all.jsonl", "webwx journal export | jq -r .text"))

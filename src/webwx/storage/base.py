@@ -993,6 +993,16 @@ class JournalFile(Journal, Protocol):
         """
         ...
 
+    async def compact(self) -> int:
+        """
+        Close the journal, return the free space of its file to the disk, and return how many bytes these are.
+
+        Raises:
+            AlreadyRunning: Another process, or another journal object, has the file open.
+            StorageError: The file cannot be written, or the disk has no room for a copy of it.
+        """
+        ...
+
     async def delete(self) -> None:
         """
         Delete the journal with all accounts in it, and close it.

@@ -107,8 +107,8 @@ class TestThinning:
     def thin(self, path: Path) -> None:
         thinning = Thinning()
         with contextlib.closing(connect(path)) as db:
-            while thinning.work(db, is_idle=True) is not None:
-                pass
+            while thinning.is_due:
+                thinning.work(db)
 
     def left(self, path: Path) -> list[str]:
         """Return the ids of the contacts of the first login that are in the file."""
@@ -211,7 +211,7 @@ class TestThinning:
         await account.save_contacts(OWN, [ANN, BEN])
         assert list(await account.roster(OWN)) == [ANN, BEN]
 
-    async def test_thinning_is_done_in_pieces_while_no_job_waits(
+    async def test_thinning_is_done_in_pieces(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("webwx.storage.sqlite.contacts.THINNED", 2)
@@ -219,13 +219,11 @@ class TestThinning:
         await self.follow(account, at=TOMORROW)
         thinning, left = Thinning(), []
         with contextlib.closing(connect(path)) as db:
-            pause = thinning.work(db, is_idle=False)
-            assert pause is not None
-            assert pause > 0
-            while thinning.work(db, is_idle=True) is not None:
+            while thinning.is_due:
+                thinning.work(db)
                 left += db.execute("SELECT count(*) FROM contacts").fetchone()
             assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
-        assert left == [3, 1, 0]
+        assert left == [3, 1, 0, 0]
 
     async def test_a_journal_thins_a_login_once_the_next_one_is_complete(
         self, account: SqliteAccount, path: Path

@@ -13,6 +13,7 @@ import pytest
 from tests.storage.arrivals import (
     FRIEND,
     ROOM,
+    UIN,
     arrival,
     contact_change,
     everything,
@@ -21,6 +22,7 @@ from tests.storage.arrivals import (
     messages,
 )
 
+from webwx.errors import AlreadyRunning
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.storage.archive_files import MediaFiles
@@ -30,8 +32,8 @@ from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import Thinning
 from webwx.storage.sqlite.index import Index
-from webwx.storage.sqlite.journal import SqliteAccount
-from webwx.storage.sqlite.retention import Retention
+from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.retention import Deleted, Retention, delete_some
 from webwx.storage.sqlite.schema import connect
 
 if TYPE_CHECKING:
@@ -116,7 +118,8 @@ class TestPurge:
     async def test_a_purge_in_pieces_deletes_all(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch, is_indexed: bool
     ) -> None:
-        monkeypatch.setattr("webwx.storage.sqlite.journal.PIECE", 7)
+        monkeypatch.setattr(retention_module, "PIECE", 7)
+        monkeypatch.setattr(retention_module, "STEP", 0)
         for first in range(1, 101, 10):
             await account.ingest(arrival(*messages(first, 5), *messages(first + 5, 5, ROOM)))
         maybe_index(path, is_indexed)
@@ -178,7 +181,8 @@ class TestGaps:
         assert await everything(account) == []
 
     async def test_gaps_in_a_row_are_one(self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("webwx.storage.sqlite.journal.PIECE", 3)
+        monkeypatch.setattr(retention_module, "PIECE", 3)
+        monkeypatch.setattr(retention_module, "STEP", 0)
         await (await account.consumer("bot")).close()
         await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 12))))
         await account.purge(before=1_005)
@@ -201,6 +205,83 @@ class TestGaps:
         await account.ingest(arrival(message(2)))
         keep_house(path, days=90)
         assert ids(await everything(account)) == ["2"]
+
+
+class TestSteps:
+    async def test_a_step_ends_when_its_time_is_over(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await account.ingest(arrival(*messages(1, 200)))
+        monkeypatch.setattr(retention_module, "PIECE", 20)
+        monkeypatch.setattr(retention_module, "STEP", 0)
+        with contextlib.closing(connect(path)) as db:
+            assert delete_some(db, Index(), range(1, 201), {}) == Deleted(done=20, deleted=20)
+            monkeypatch.setattr(retention_module, "STEP", 1_000)
+            monkeypatch.setattr(retention_module, "MAX_STEP", 100)
+            assert delete_some(db, Index(), range(11, 201), {}) == Deleted(done=100, deleted=90)
+
+    async def test_old_entries_are_deleted_although_new_ones_keep_arriving(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention_module, "BEGIN_BESIDE", 0)
+        monkeypatch.setattr(retention_module, "REST", 0)
+        for day in range(1, 6):
+            await account.ingest(arrival(message(day), at=NOW - (20 - day) * DAY))
+        await account.ingest(arrival(message(100), at=NOW))
+        index = Index()
+        retention = Retention(index, 10 * DAY, dict, MediaFiles(path.with_name("none")), thinning=Thinning())
+        with contextlib.closing(connect(path)) as db:
+            for _ in range(10):
+                pause = retention.work(db, is_idle=False)  # a writer that always has jobs, and an index that waits
+                assert pause is not None
+        assert ids(await everything(account)) == ["100"]
+
+    async def test_deletion_beside_other_work_rests_between_its_steps(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention_module, "BEGIN_BESIDE", 0)
+        monkeypatch.setattr(retention_module, "REST", 1_000_000)
+        monkeypatch.setattr(retention_module, "MAX_STEP", 1)
+        await account.ingest(arrival(message(1), at=NOW - 20 * DAY))
+        await account.ingest(arrival(message(2), at=NOW - 20 * DAY))
+        await account.ingest(arrival(message(3), at=NOW))
+        retention = Retention(Index(), 10 * DAY, dict, MediaFiles(path.with_name("none")), thinning=Thinning())
+        with contextlib.closing(connect(path)) as db:
+            for _ in range(10):
+                retention.work(db, is_idle=False)
+        assert ids(await everything(account)) == ["1", "2", "3"], "the first step has only looked for logins to thin"
+
+    async def test_old_sends_are_deleted_in_steps(
+        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention_module, "MAX_STEP", 2)
+        for number in range(5):
+            await account.outbox.add(
+                client_id=str(number), chat=FRIEND, kind="text", text="x", key="", time=NOW - 100 * DAY
+            )
+        await account.ingest(arrival(message(1), at=NOW))
+        keep_house(path, days=90)
+        assert await account.outbox.find(SendQuery()) == []
+
+
+class TestCompacting:
+    async def test_a_compacted_file_is_smaller_and_has_the_same_entries(
+        self, journal: SqliteJournal, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, 2_000)))
+        await account.ingest(arrival(*messages(5_000, 3, ROOM)))
+        await account.purge(chats=[FRIEND])
+        before = path.stat().st_size
+        freed = await journal.compact()
+        assert freed == before - path.stat().st_size > 100_000
+        async with SqliteJournal(path, retention_days=0) as again:
+            assert ids(await everything(again.account(UIN))) == ["5000", "5001", "5002"]
+
+    async def test_a_file_in_use_is_not_compacted(self, journal: SqliteJournal, path: Path) -> None:
+        async with SqliteJournal(path, retention_days=0) as other:
+            await other.accounts()
+            with pytest.raises(AlreadyRunning):
+                await journal.compact()
 
 
 class TestRetention:

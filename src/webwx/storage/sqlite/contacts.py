@@ -41,10 +41,7 @@ _READ = 64
 _KEPT = 1_024
 """Number of contacts that are written at a time, to limit the memory for their encoded form."""
 
-_PAUSE = 0.05
-"""Seconds without a job before thinning begins."""
-
-THINNED = 2_000
+THINNED = 500
 """Number of contacts that are deleted in one transaction."""
 
 _read = msgspec.json.Decoder(Contact).decode
@@ -212,21 +209,16 @@ class Thinning:
     """The thinning of a file's earlier logins, in small transactions."""
 
     def __init__(self) -> None:
-        self._is_due = True
+        self.is_due = True
 
     def look_soon(self) -> None:
         """Check for logins to thin with the next piece of work."""
-        self._is_due = True
+        self.is_due = True
 
-    def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Do a piece in its own transaction if no job waits; return the seconds until the next piece."""
-        if not self._is_due:
-            return None
-        if not is_idle:
-            return _PAUSE
+    def work(self, db: sqlite3.Connection) -> None:
+        """Do a piece in its own transaction."""
         with transaction(db):
-            self._is_due = _thin(db)
-        return 0.0 if self._is_due else None
+            self.is_due = _thin(db)
 
 
 def _thin(db: sqlite3.Connection) -> bool:

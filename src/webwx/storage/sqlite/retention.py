@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -28,7 +28,7 @@ from webwx.storage.sqlite.links import forget_logins
 from webwx.storage.sqlite.schema import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from webwx.storage.archive_files import MediaFiles
     from webwx.storage.sqlite.contacts import Thinning
@@ -39,14 +39,39 @@ _GAP = msgspec.json.Decoder(ContinuityLost)
 Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
 """
 
-PIECE = 500
-"""Number of entries deleted in one transaction."""
+PIECE = 50
+"""Number of entries deleted by one set of statements."""
+
+STEP = 0.01
+"""Seconds of deletion after which a transaction is committed, because messages wait meanwhile."""
+
+MAX_STEP = 500
+"""Maximum number of rows deleted in one transaction."""
 
 _BATCHES = 20
 """Number of batches checked for one transaction."""
 
 PAUSE = 3_600.0
 """Seconds between two checks for old entries."""
+
+BEGIN_BESIDE = 1.0
+"""Seconds after the opening of a file before which entries are deleted only while nothing is stored."""
+
+REST = 4.0
+"""Time between two steps beside other work, as a multiple of the last step: deletion takes a fifth of the time."""
+
+PURGE_REST = 2.0
+"""
+Time between two steps of a purge, as a multiple of the last step.
+
+Another process that waits for the file tries again after pauses of up to 0.1 s, so it must be free most of the time.
+"""
+
+LONGEST_PAUSE = 0.2
+"""Maximum seconds between two steps of a purge."""
+
+_MERGED = 50
+"""Number of pages of the full-text index that one transaction rewrites."""
 
 
 class Retention:
@@ -71,6 +96,9 @@ class Retention:
         self._media_files = media_files
         self._thinning = thinning
         self._due_at = 0.0
+        """Time of the next check for old entries."""
+        self._beside_at = time.monotonic() + BEGIN_BESIDE
+        """Time from which a step may delay other work."""
 
     def forget(self) -> None:
         """Drop all cached state, because a transaction was rolled back."""
@@ -78,28 +106,40 @@ class Retention:
         self._thinning.look_soon()
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Do a piece of work; return the seconds until the next piece, None if nothing is left."""
-        for jobs in (self._index, self._thinning):
-            pause = jobs.work(db, is_idle=is_idle)
-            if pause is not None:
-                return pause
-        left = self._due_at - time.monotonic()
-        if left > 0 or not is_idle:
-            return max(left, 1.0)
-        if not self._delete_piece(db):
+        """
+        Do a piece of work, and return the seconds until the next piece.
+
+        A busy writer is never idle for long, so that deletion has a share of its time.
+        """
+        pause = self._index.work(db, is_idle=is_idle)
+        is_quiet = is_idle and pause is None
+        began = time.monotonic()
+        if began >= self._next_step(is_quiet=is_quiet):
+            self._do_step(db)
+            ended = time.monotonic()
+            self._beside_at = ended + REST * (ended - began)
+        left = max(0.0, self._next_step(is_quiet=is_quiet) - time.monotonic())
+        return left if pause is None else min(left, pause)
+
+    def _next_step(self, *, is_quiet: bool) -> float:
+        due_at = 0.0 if self._thinning.is_due else self._due_at
+        return due_at if is_quiet else max(due_at, self._beside_at)
+
+    def _do_step(self, db: sqlite3.Connection) -> None:
+        if self._thinning.is_due:
+            self._thinning.work(db)
+        elif not self._delete_piece(db):
             self._due_at = time.monotonic() + PAUSE
-        return 0.0
 
     def _delete_piece(self, db: sqlite3.Connection) -> bool:
-        """Delete some old or unreadable entries, and return whether there were any."""
+        """Delete some old or unreadable rows, and return whether there were any."""
         with transaction(db):
             numbers = self._superfluous(db)
-            delete(db, self._index, numbers, self._reached())
-            if self._seconds and not numbers:
-                _delete_the_rest(db, self._limit(db))
-            if not numbers:
+            delete_some(db, self._index, numbers, self._reached())
+            has_more = bool(numbers) or bool(self._seconds and _delete_the_rest(db, self._limit(db)))
+            if not has_more:
                 delete_unnamed(db, self._media_files)
-        return bool(numbers)
+        return has_more
 
     def _limit(self, db: sqlite3.Connection) -> float:
         """
@@ -118,15 +158,37 @@ class Retention:
             limit = self._limit(db)
             oldest = db.execute("SELECT batch, time FROM batches ORDER BY batch LIMIT ?", (_BATCHES,)).fetchall()
             for batch, at in oldest:
-                if at < limit and len(too_old) < PIECE:
+                if at < limit and len(too_old) < MAX_STEP:
                     too_old += (number for number, *_ in _entries_of(db, batch))
         if too_old:
             return too_old
         return select_numbers(
             db,
             "SELECT number FROM entries WHERE is_quarantined ORDER BY number DESC LIMIT ? OFFSET ?",
-            (PIECE, QUARANTINE),
+            (MAX_STEP, QUARANTINE),
         )
+
+
+class Deleted(NamedTuple):
+    """The result of a step of a deletion."""
+
+    done: int
+    """Number of the given entries that are deleted now, or were missing."""
+    deleted: int
+    """Number of entries that were deleted."""
+
+
+def delete_some(
+    db: sqlite3.Connection, index: Index, numbers: Sequence[int], reached: Mapping[int, int]
+) -> Deleted:  # fmt: skip
+    """Delete the first of some entries, in the transaction of the caller: as many as `STEP` allows, at least a few."""
+    until = time.monotonic() + STEP
+    done = deleted = 0
+    while done < min(len(numbers), MAX_STEP) and (not done or time.monotonic() < until):
+        piece = numbers[done : done + PIECE]
+        deleted += delete(db, index, piece, reached)
+        done += len(piece)
+    return Deleted(done, deleted)
 
 
 def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reached: Mapping[int, int]) -> int:
@@ -228,9 +290,20 @@ def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:
     )
 
 
-def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
-    """Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins."""
-    db.execute("DELETE FROM outbox WHERE created_at < ? AND state <> 'sending'", (before,))
+def _delete_the_rest(db: sqlite3.Connection, before: float) -> bool:
+    """
+    Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins.
+
+    Returns:
+        Whether there is more: sends are deleted in steps.
+    """
+    sends = select_numbers(
+        db, "SELECT number FROM outbox WHERE created_at < ? AND state <> 'sending' ORDER BY number LIMIT ?",
+        (before, MAX_STEP),
+    )  # fmt: skip
+    if sends:
+        db.execute("DELETE FROM outbox WHERE number IN (SELECT value FROM json_each(?))", (as_list(sends),))
+        return True
     db.execute("DELETE FROM timers WHERE changed_at < ? AND state <> 'waiting'", (before,))
     delete_conversations(db, before=before)
     db.execute(
@@ -239,6 +312,7 @@ def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
         (ARCHIVE_CONSUMER,),
     )
     forget_people(db, before)
+    return False
 
 
 def forget_people(db: sqlite3.Connection, before: float) -> None:
@@ -261,7 +335,7 @@ def expunge(db: sqlite3.Connection, *, is_first: bool) -> bool:
     A deletion only marks words in the index as deleted; the words disappear when their segment is rewritten.
     """
     before = db.total_changes
-    db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (-500 if is_first else 500,))
+    db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (-_MERGED if is_first else _MERGED,))
     return db.total_changes - before > 1
 
 
@@ -282,7 +356,7 @@ def old_entries(db: sqlite3.Connection, account: int, before: float, chats: Coll
 
 
 def delete_sends(db: sqlite3.Connection, account: int, before: float, chats: Collection[str]) -> int:
-    """Delete sends except those in state `sending`, and return how many."""
+    """Delete some sends except those in state `sending`, and return how many; 0: there are no more."""
     condition, values = "account = ? AND state <> 'sending'", list[object]([account])
     if before:
         condition += " AND created_at < ?"
@@ -290,4 +364,5 @@ def delete_sends(db: sqlite3.Connection, account: int, before: float, chats: Col
     if chats:
         condition += " AND chat IN (SELECT value FROM json_each(?))"
         values.append(as_list(chats))
-    return db.execute(f"DELETE FROM outbox WHERE {condition}", values).rowcount
+    chosen = f"SELECT number FROM outbox WHERE {condition} ORDER BY number LIMIT {MAX_STEP}"
+    return db.execute(f"DELETE FROM outbox WHERE number IN ({chosen})", values).rowcount
