@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from webwx.client.delivered import Delivered as Delivered
     from webwx.client.identities import To as To
     from webwx.client.measurement import AccountMeasurement as AccountMeasurement
+    from webwx.client.message_page import MessagePage as MessagePage
+    from webwx.client.message_page import PagedMessage as PagedMessage
     from webwx.client.rate_limit import RateLimit as RateLimit
     from webwx.client.rate_limit import RateLimitState as RateLimitState
     from webwx.client.recalled import Recalled as Recalled
@@ -201,6 +203,7 @@ _HOMES = {
     "client.recalled": ("Recalled",),
     "client.identities": ("To",),
     "client.measurement": ("AccountMeasurement",),
+    "client.message_page": ("MessagePage", "PagedMessage"),
     "client.rate_limit": ("RateLimit", "RateLimitState"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),

@@ -70,6 +70,8 @@ class TestLookingUp:
             )
         )
         (second,) = await account.find(EntryQuery(message_id="2"))
+        assert ids(await account.find(EntryQuery(message_ids=("7", "2", "unknown", "7")))) == ["7", "2"]
+        assert ids(await account.find(EntryQuery(message_ids=("7", "2"), chats=(ROOM,), until=1_008))) == ["7"]
         assert await account.find(EntryQuery(message_id="2", chats=(ROOM,))) == []
         assert await account.find(EntryQuery(message_id="2", number=second.number + 1)) == []
         assert ids(await account.find(EntryQuery(number=second.number, words="早上"))) == ["2"]

@@ -161,6 +161,21 @@ async def test_a_send_is_found_by_each_of_its_names(account: AccountJournal) -> 
     assert await find_send(account.outbox) is None
 
 
+async def test_a_send_keeps_its_recipient_as_it_was_named_and_the_id_of_its_content(account: AccountJournal) -> None:
+    row = await account.outbox.add(
+        client_id="1",
+        chat=FRIEND,
+        kind="file",
+        text="a.txt",
+        key="k",
+        time=NOW,
+        addressed='"Boss\ud83d"',
+        content_id="9f",
+    )
+    assert (row.addressed, row.content_id) == ('"Boss\ufffd"', "9f")
+    assert await find_send(account.outbox, key="k") == row
+
+
 async def test_sends_are_listed_newest_first_and_can_be_filtered(account: AccountJournal) -> None:
     for number in range(1, 7):
         await added(account, str(number), chat=ROOM if number % 2 else FRIEND, at=NOW + number)

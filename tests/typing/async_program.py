@@ -68,6 +68,7 @@ async def keep(journal: Journal) -> None:
                 await events.ack()
         assert_type(await client.history(), list[Event | Outgoing])
         assert_type(await client.search("备份", chat="Boss"), list[Event | Outgoing])
+        assert_type((await client.history_page("Boss")).entries[0].entry, Event | Outgoing)
         assert_type(await client.find_message(1), Event | None)
         assert_type(await client.list_sends(), list[Outgoing])
         assert_type(await client.read_events(7), list[Event])

@@ -129,6 +129,7 @@ def keep(client: Client) -> None:
         if isinstance(message, Outgoing):
             assert_type(message.receipt, Receipt | None)
     assert_type(client.search("备份"), list[Event | Outgoing])
+    assert_type(client.history_page("Boss").before, str | None)
     assert_type(client.find_message("1"), Event | None)
     assert_type(client.list_sends("unknown"), list[Outgoing])
     assert_type(client.read_events(7), list[Event])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from webwx.client.login import LoginStep
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.media import Progress
+    from webwx.client.message_page import MessagePage
     from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason
     from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState, StateChange
@@ -916,7 +917,8 @@ class Client:
             chat: As for `send_text`, including the chats of that person or chatroom in earlier logins; a name may be
                 one of an earlier login. None: all chats.
             limit: Maximum number of results, counted from the newest.
-            before: Only events older than the event with this number, for the next page.
+            before: Only events older than the event with this number, and sends that are not newer than it;
+                `history_page` reads page by page.
             since: Earliest time: seconds since 1970.
             until: Latest time: seconds since 1970; 0: no limit.
 
@@ -927,20 +929,52 @@ class Client:
         """
         return run(self._client.history(chat, limit=limit, before=before, since=since, until=until))
 
+    def history_page(
+        self,
+        chat: To | None = None,
+        *,
+        words: str = "",
+        limit: int = 50,
+        before: str = "",
+        since: float = 0,
+        until: float = 0,
+    ) -> MessagePage:
+        """
+        Return a page of messages, recalls, gaps and sends, the newest first.
+
+        The pages together have each entry once, however many entries have the same time. Entries that are stored
+        meanwhile are on no later page; a send whose state changes meanwhile may be on none.
+
+        Args:
+            chat: As for `history`.
+            words: Only messages and sends that contain all of these words, as for `search`; empty: all.
+            limit: Maximum number of entries, at least 1.
+            before: `before` of the previous page, or of one of its entries; empty: the newest entries.
+            since: Earliest time: seconds since 1970.
+            until: Latest time: seconds since 1970; 0: no limit.
+
+        Raises:
+            InvalidCursor: `before` is not a value of a page.
+            InvalidRequest: More words than a search takes.
+            NoJournal: There is no journal.
+            UnknownContact: No contact ever had that name, or several had.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.history_page(chat, words=words, limit=limit, before=before, since=since, until=until))
+
     def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         """
         Return the messages and sends that contain all of these words, the newest first.
 
-        Chinese is found at any position, a word of another script by its beginning. Of the sends, the newest 10,000 are
-        searched.
+        Chinese is found at any position, a word of another script by its beginning.
 
         Args:
             words: Words in any order, separated by blanks; at most 200 words or Chinese characters.
             chat: As for `history`.
             limit: Maximum number of results, counted from the newest.
-            before: Only events older than the event with this number, for the next page; then without sends.
+            before: As for `history`.
 
         Raises:
             InvalidRequest: More words than a search takes.

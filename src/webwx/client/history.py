@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from webwx.errors import UnknownContact
+from webwx.client.message_page import MessagePage, PagedMessage
+from webwx.errors import InvalidCursor, UnknownContact
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
@@ -34,8 +38,70 @@ _POLL_INTERVAL = 0.2
 _ALL = 2**62
 """A limit that no result reaches."""
 
-_SENDS_SEARCHED = 10_000
-"""Number of the newest sends that a search reads."""
+_SENDS_SEARCHED = 500
+"""Minimum number of sends that a search reads at a time."""
+
+_NAMESAKES = 4
+"""Number of messages with one id that are read at most, on average: the platform has given an id twice."""
+
+_POSITION = re.compile(r"(\d{1,19})-(\d{1,19})")
+
+
+def _in_order(entries: list[_Timed]) -> list[_Timed]:
+    """Return entries, the newest first, with times that do not grow: one may be older than the entry before it."""
+    latest, timed = 0.0, list[_Timed]()
+    for each in reversed(entries):
+        latest = max(latest, each.time)
+        timed.append(each._replace(time=latest))
+    return timed[::-1]
+
+
+class _HistoryPosition(NamedTuple):
+    """A place in the history: after all events and sends with lower numbers."""
+
+    event: int
+    send: int
+
+
+def _position_of(before: str) -> _HistoryPosition:
+    """
+    Return the position that a page has named.
+
+    Raises:
+        InvalidCursor: The text is not the value of a page.
+    """
+    found = _POSITION.fullmatch(before)
+    if found is None or any(int(number) >= _ALL for number in found.groups()):
+        raise InvalidCursor("before= is not a value that a page of the history has returned; pass one unchanged.")
+    return _HistoryPosition(int(found[1]), int(found[2]))
+
+
+def _number_of(before: str) -> int | None:
+    """
+    Return the number of an event that stands for a position; None for an empty text.
+
+    Raises:
+        InvalidCursor: The text is no number.
+    """
+    if not before:
+        return None
+    return _position_of(f"{before}-0").event
+
+
+class _HistoryQuery(msgspec.Struct, frozen=True):
+    """Conditions for events and sends."""
+
+    chats: tuple[ContactId, ...]
+    words: str | None = None
+    since: float = 0
+    until: float = 0
+
+
+class _Timed(NamedTuple):
+    """An event or a send, with the time by which both are put in order."""
+
+    time: float
+    entry: Event | Outgoing
 
 
 class MessageHistory:
@@ -64,57 +130,119 @@ class MessageHistory:
     ) -> list[Event | Outgoing]:
         """Return messages, recalls, gaps and sends, the oldest first."""
         part = await self._updates.readable_part()
-        chats = await self.chats(part, chat)
-        found: list[tuple[Entry, Event]] = []
-        oldest, is_all = before, False
-        while len(found) < limit and not is_all:
-            query = EntryQuery(chats=chats, before=oldest, since=since, until=until, limit=limit)
-            page = (await part.find(query))[::-1]
-            made = [(entry, await self.event_of(entry)) for entry in page]
-            found[:0] = [each for each in made if not is_quiet(each[1])]
-            oldest, is_all = (page[0].number if page else None), len(page) < limit
-        is_all = is_all and len(found) <= limit
-        found = found[-limit:]
-        # Sends between the oldest of these events and the event of number `before`.
-        end = None if before is None else await find_entry(part, before)
-        between = SendQuery(
-            states=_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else found[0][0].time),
-            until=until if end is None else min(until or end.time, end.time),
-        )  # fmt: skip
-        sends = await part.outbox.find(between)
-        came_back = {entry.message_id for entry, _ in found}
-        messages: list[tuple[float, Event | Outgoing]] = []
-        latest = 0
-        for entry, event in found:  # in the order of arrival, even if a message is older than the one before
-            latest = max(latest, entry.time)
-            messages.append((latest, event))
-        messages += [
-            (send.created_at, send)
-            for send in sends
-            if send.receipt is None or send.receipt.message_id not in came_back
-        ]
-        messages.sort(key=lambda each: each[0])
-        return [each for _, each in messages[-limit:]]
+        wanted = _HistoryQuery(await self.chats(part, chat), since=since, until=until)
+        found = await self._newest(part, wanted, await self._before_event(part, before), limit)
+        return [each.entry for each in reversed(found)]
 
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         """Return the messages and sends that contain all of these words, the newest first."""
         part = await self._updates.readable_part()
-        chats = await self.chats(part, chat)
-        found = await part.find(EntryQuery(words=words, chats=chats, before=before, limit=limit))
-        messages: list[tuple[float, Event | Outgoing]] = [(entry.time, await self.event_of(entry)) for entry in found]
-        if before is None:
-            query = Query.of(words)
-            came_back = {entry.message_id for entry in found}
-            messages += [
-                (send.created_at, send)
-                for send in await part.outbox.find(SendQuery(states=_SAID, chats=chats, limit=_SENDS_SEARCHED))
-                if query.finds(cut(send.text))
-                and not (send.receipt is not None and send.receipt.message_id in came_back)
+        wanted = _HistoryQuery(await self.chats(part, chat), words=words)
+        found = await self._newest(part, wanted, await self._before_event(part, before), limit)
+        return [each.entry for each in found]
+
+    async def history_page(
+        self,
+        chat: To | None = None,
+        *,
+        words: str = "",
+        limit: int = 50,
+        before: str = "",
+        since: float = 0,
+        until: float = 0,
+    ) -> MessagePage:
+        """Return a page of messages and sends, the newest first."""
+        part = await self._updates.readable_part()
+        wanted = _HistoryQuery(await self.chats(part, chat), words or None, since, until)
+        position = _position_of(before) if "-" in before else await self._before_event(part, _number_of(before))
+        found = await self._newest(part, wanted, position, limit + 1)
+        entries: list[PagedMessage] = []
+        for each in found[:limit]:
+            match each.entry:
+                case Outgoing(number=number):
+                    position = position._replace(send=number)
+                case Event(number=number):
+                    position = position._replace(event=number)
+            entries.append(PagedMessage(each.entry, f"{position.event}-{position.send}"))
+        return MessagePage(entries, entries[-1].before if len(found) > limit else None)
+
+    @staticmethod
+    async def _before_event(part: AccountJournal, number: int | None) -> _HistoryPosition:
+        """Return the position before an event and the sends after it; without a number, that after all of today's."""
+        if number is None:
+            newest = await part.find(EntryQuery(limit=1))
+            number, time = (newest[0].number + 1 if newest else 1), 0
+        else:
+            end = await find_entry(part, number)
+            time = 0 if end is None else end.time
+        sends = await part.outbox.find(SendQuery(until=time, limit=1))
+        return _HistoryPosition(number, sends[0].number + 1 if sends else 1)
+
+    async def _newest(
+        self, part: AccountJournal, wanted: _HistoryQuery, position: _HistoryPosition, limit: int
+    ) -> list[_Timed]:
+        """
+        Return the newest events and sends before a position, the newest first.
+
+        Each kind is taken in the order of its numbers, whatever the times are, so one position holds both: no page
+        repeats or leaves out an entry.
+        """
+        events = await self._newest_events(part, wanted, position.event, limit)
+        sends = await self._newest_sends(part, wanted, position.send, limit)
+        return [*islice(merge(sends, events, key=lambda each: each.time, reverse=True), limit)]
+
+    async def _newest_events(
+        self, part: AccountJournal, wanted: _HistoryQuery, before: int, limit: int
+    ) -> list[_Timed]:  # fmt: skip
+        """Return events with a lower number, the latest arrival first."""
+        found: list[_Timed] = []
+        is_all = False
+        while len(found) < limit and not is_all:
+            query = EntryQuery(
+                words=wanted.words, chats=wanted.chats, before=before, since=wanted.since, until=wanted.until,
+                limit=limit,
+            )  # fmt: skip
+            page = await part.find(query)
+            made = [(entry.time, await self.event_of(entry)) for entry in page]
+            found += [_Timed(time, event) for time, event in made if not is_quiet(event)]
+            before, is_all = (page[-1].number if page else before), len(page) < limit
+        return _in_order(found[:limit])
+
+    async def _newest_sends(self, part: AccountJournal, wanted: _HistoryQuery, before: int, limit: int) -> list[_Timed]:
+        """Return sends with a lower number that did not come back as an event, the newest first."""
+        query = None if wanted.words is None else Query.of(wanted.words)
+        at_once = limit if query is None else max(limit, _SENDS_SEARCHED)
+        found: list[_Timed] = []
+        is_all = False
+        while len(found) < limit and not is_all:
+            rows = await part.outbox.find(
+                SendQuery(
+                    states=_SAID, chats=wanted.chats, before=before, since=wanted.since, until=wanted.until,
+                    limit=at_once,
+                )
+            )  # fmt: skip
+            fitting = [row for row in rows if query is None or query.finds(cut(row.text))]
+            came_back = await self._events_of(part, wanted, fitting)
+            found += [
+                _Timed(row.created_at, row)
+                for row in fitting
+                if row.receipt is None or row.receipt.message_id not in came_back
             ]
-            messages.sort(key=lambda each: -each[0])
-        return [each for _, each in messages[:limit]]
+            before, is_all = (rows[-1].number if rows else before), len(rows) < at_once
+        return _in_order(found[:limit])
+
+    @staticmethod
+    async def _events_of(part: AccountJournal, wanted: _HistoryQuery, sends: list[Outgoing]) -> set[str]:
+        """Return the message ids of the sends that came back as an event which the caller wants as well."""
+        ids = tuple(row.receipt.message_id for row in sends if row.receipt is not None)
+        if not ids:
+            return set()
+        query = EntryQuery(
+            message_ids=ids, chats=wanted.chats, since=wanted.since, until=wanted.until, limit=_NAMESAKES * len(ids)
+        )
+        return {entry.message_id for entry in await part.find(query)}
 
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event of any age; None if the journal does not have it."""

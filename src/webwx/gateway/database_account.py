@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         LoginStatus,
     )
     from webwx.model.contacts import Contact
-    from webwx.model.messages import Event
     from webwx.storage.base import Outgoing, RecordStore
 
 _RECENT = 500
@@ -271,28 +270,9 @@ class DatabaseAccount(StoredReads, OwnerCalls):
             and self._recent[-1].event.number >= self.newest
         )  # fmt: skip
 
-    async def find_event(self, number: int) -> AccountEvent | None:
-        """Return an event by its number, with the names to show."""
-        event = await self.find_message(number)
-        return None if event is None else (await self._named([event]))[0]
-
     async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
         """Return stored events in the order of arrival."""
-        return await self._named(await self.client.read_events(after, since=since, until=until, limit=limit))
-
-    async def _named(self, events: list[Event]) -> list[AccountEvent]:
-        """Return events with the names to show."""
-        parts = [{part: getattr(event, part, None) or "" for part in ("chat", "sender")} for event in events]
-        ids = {contact_id for each in parts for contact_id in each.values() if contact_id}
-        people = [*await self.client.find_people(ids)] if ids else []
-        names = {contact.id: contact.display_name for contact in people}
-        return [
-            AccountEvent(
-                account=self.number, event=event, chat_name=names.get(each["chat"], ""),
-                sender_name=names.get(each["sender"], ""),
-            )
-            for event, each in zip(events, parts, strict=True)
-        ]  # fmt: skip
+        return await self.named_events(await self.client.read_events(after, since=since, until=until, limit=limit))
 
 
 def _outcome(row: Outgoing) -> Sent:

@@ -36,7 +36,7 @@ from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountEvent, AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.stored_reads import StoredReads, own_key
+from webwx.gateway.stored_reads import StoredReads, named, own_key
 from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.base import EntryQuery
@@ -690,11 +690,6 @@ class LocalAccount(StoredReads):
         # Not the events that are stored already and arrive here later: their readers would be ahead of `newest`.
         return [self.named(event) for event in events if event.number <= self.newest]
 
-    async def find_event(self, number: int) -> AccountEvent | None:
-        """Return an event by its number, with the names to show."""
-        event = await self.find_message(number)
-        return None if event is None else self.named(event)
-
     async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
         """Return stored events in the order of arrival."""
         return [
@@ -703,13 +698,7 @@ class LocalAccount(StoredReads):
 
     def named(self, event: Event) -> AccountEvent:
         """Return an event with the names to show."""
-        names = {"chat": "", "sender": ""}
-        for part in names:
-            contact_id = getattr(event, part, None)
-            contact = self.client.contacts.get(contact_id) if contact_id else None
-            if contact is not None:
-                names[part] = contact.display_name
-        return AccountEvent(account=self.number, event=event, chat_name=names["chat"], sender_name=names["sender"])
+        return named(self.number, event, self.client.contacts)
 
     @contextlib.asynccontextmanager
     async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[LocalConsumer]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.measurement import AccountMeasurement
+    from webwx.client.message_page import MessagePage
     from webwx.client.rate_limit import RateLimitState
 
 
@@ -294,16 +295,14 @@ class AccountPort(Protocol):
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    async def history(
-        self, chat: str | int | None, *, limit: int, before: int | None, since: float, until: float
-    ) -> list[Event | Outgoing]:
-        """Return messages, recalls and sends, the oldest first."""
+    async def history_page(
+        self, chat: str | int | None, *, words: str, limit: int, before: str, since: float, until: float
+    ) -> MessagePage:
+        """Return a page of messages, recalls and sends, the newest first."""
         ...
 
-    async def search(
-        self, words: str, *, chat: str | int | None, limit: int, before: int | None
-    ) -> list[Event | Outgoing]:
-        """Return messages and sends that contain all words, the newest first."""
+    async def named_events(self, events: Collection[Event]) -> list[AccountEvent]:
+        """Return events with the names to show, also those of people of earlier logins."""
         ...
 
     async def find_message(self, which: int | str) -> Event | None:

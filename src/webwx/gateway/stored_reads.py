@@ -6,7 +6,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 from webwx.errors import InvalidRequest, NotLoggedIn
+from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
+from webwx.model.address_book import Contacts
 from webwx.model.messages import Message, MessageRecalled
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from webwx.client.client import AsyncClient
     from webwx.client.dead_letters import DeadLetter
+    from webwx.client.message_page import MessagePage
     from webwx.client.recalled import Recalled
     from webwx.model.contacts import Contact
     from webwx.model.identities import Identity, Link
@@ -26,6 +29,9 @@ OWN_KEY = "gateway-"
 
 class StoredReads:
     """The part of `AccountPort` that reads the journal."""
+
+    number: int
+    """Number of the account in the gateway."""
 
     @property
     def client(self) -> AsyncClient:
@@ -61,17 +67,19 @@ class StoredReads:
             raise GatewayProblem("not-found", "The outbox has no send with this id.")
         return row
 
-    async def history(
-        self, chat: str | int | None, *, limit: int, before: int | None, since: float, until: float
-    ) -> list[Event | Outgoing]:
-        """Return messages, recalls and sends, the oldest first."""
-        return await self.client.history(chat, limit=limit, before=before, since=since, until=until)
+    async def history_page(
+        self, chat: str | int | None, *, words: str, limit: int, before: str, since: float, until: float
+    ) -> MessagePage:
+        """Return a page of messages, recalls and sends, the newest first."""
+        return await self.client.history_page(chat, words=words, limit=limit, before=before, since=since, until=until)
 
-    async def search(
-        self, words: str, *, chat: str | int | None, limit: int, before: int | None
-    ) -> list[Event | Outgoing]:
-        """Return messages and sends that contain all words, the newest first."""
-        return await self.client.search(words, chat=chat, limit=limit, before=before)
+    async def named_events(self, events: Collection[Event]) -> list[AccountEvent]:
+        """Return events with the names to show, also those of people of earlier logins."""
+        ids = {
+            each for event in events for each in (getattr(event, "chat", None), getattr(event, "sender", None)) if each
+        }
+        people = await self.client.find_people(ids) if ids else Contacts()
+        return [named(self.number, event, people) for event in events]
 
     async def find_message(self, which: int | str) -> Event | None:
         """Return an event by its number or the platform's id of a message."""
@@ -94,6 +102,11 @@ class StoredReads:
     async def recalled(self, chat: str | int | None, *, limit: int, before: int | None = None) -> list[Recalled]:
         """Return the recalls before a number, the newest first."""
         return await self.client.list_recalled(chat, limit=limit, before=before)
+
+    async def find_event(self, number: int) -> AccountEvent | None:
+        """Return an event by its number, with the names to show."""
+        event = await self.find_message(number)
+        return None if event is None else (await self.named_events([event]))[0]
 
     async def required_message(self, number: int) -> Event:
         """
@@ -130,6 +143,24 @@ class StoredReads:
     async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
         """Return the dead letters of a consumer before a number, the newest first."""
         return await self.client.list_dead_letters(consumer=consumer, limit=limit, before=before)
+
+
+def named(account: int, event: Event, people: Contacts) -> AccountEvent:
+    """Return an event of an account with the names to show; an unknown name is empty."""
+    chat = people.get(getattr(event, "chat", None) or "")
+    sender: str | None = getattr(event, "sender", None)
+    return AccountEvent(
+        account=account, event=event, chat_name="" if chat is None else chat.display_name,
+        sender_name=_sender_name(sender, chat, people) if sender else "",
+    )  # fmt: skip
+
+
+def _sender_name(sender: str, chat: Contact | None, people: Contacts) -> str:
+    known = people.get(sender)
+    if known is not None and known.display_name:
+        return known.display_name
+    members = () if chat is None else chat.members
+    return next((each.display_name or each.nickname for each in members if each.id == sender), "")
 
 
 def own_key() -> str:

@@ -14,13 +14,15 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     event: EventView | None = None
     send: OutboxEntry | None = None
+    before: str
+    """Value of `before` for the entries that are older than this one."""
 
 
 class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
     """Messages, the newest first."""
 
     entries: list[HistoryEntry]
-    before: int | None
+    before: str | None
     """Value of `before` for the next page; null on the last page."""
 
 

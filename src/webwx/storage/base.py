@@ -171,6 +171,8 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The entry's number."""
     message_id: str | None = None
     """The platform's id of a message of any age; two messages may have the same id."""
+    message_ids: tuple[str, ...] = ()
+    """Only messages with one of these ids; empty for all."""
     words: str | None = None
     """Words that must all be in the message, split as by `tokenizer`; a text without a word finds nothing."""
     is_notice: bool = False

@@ -232,6 +232,14 @@ async def test_history_and_search_find_messages_and_sends(client: AsyncClient, s
     assert isinstance(last, Outgoing | TextMessage)
     [message] = [each for each in found if isinstance(each, TextMessage) and not each.is_self]
     assert await client.find_message(message.number) == message
+    whole, before = [], ""
+    while before is not None:
+        page = await client.history_page("阿华", limit=1, before=before)
+        whole += [each.entry for each in page.entries]
+        before = page.before
+    assert whole == (await client.history("阿华", limit=100))[::-1]
+    assert [each.entry for each in (await client.history_page(words="invoice", limit=100)).entries] == found
+    assert message not in await client.history("阿华", before=message.number)
     assert await client.find_message(10**9) is None
     [newest, *_] = await client.list_sends(limit=1)
     assert (newest.text, newest.state, newest.kind) == ("invoice paid", "sent", "text")

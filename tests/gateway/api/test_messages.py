@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.client.conftest import PNG
+from tests.client.test_message_page import store_sends
 
+from webwx.model.contacts import FILEHELPER
 from webwx.sandbox.options import Options
 
 if TYPE_CHECKING:
@@ -30,6 +32,39 @@ async def test_history_and_search_have_the_newest_first(online: Running) -> None
         assert (await client.get(f"{MESSAGES}/99999")).status_code == 404
         newest = (await client.get(MESSAGES, params={"chat": "阿华", "limit": 1})).json()
         assert len(newest["entries"]) == 1
+
+
+async def test_a_thousand_notifications_are_read_back_page_by_page(online: Running) -> None:
+    online.world.say("ahua", "me", "hello")
+    await online.until_text("hello")
+    account = online.port.account(1)
+    outbox = account.client.subscribe("reads").part.outbox
+    await store_sends(outbox, FILEHELPER, [online.world.clock.now()] * 1000, str)
+    async with online.client("read") as client:
+        for query, count in (({"chat": "filehelper"}, 1000), ({}, 1001), ({"q": "alert"}, 1000)):
+            found, before = [], ""
+            while before is not None:
+                page = (await client.get(MESSAGES, params={**query, "limit": 90, "before": before})).json()
+                found += page["entries"]
+                before = page["before"]
+            ids = [(entry["send"] or entry["event"])["id"] for entry in found]
+            assert (len(ids), len(set(ids))) == (count, count)
+        again = (await client.get(MESSAGES, params={"limit": 1, "before": found[499]["before"]})).json()["entries"]
+        assert again == found[500:501]
+        refused = await client.get(MESSAGES, params={"before": "x"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid-cursor")
+
+
+async def test_events_have_the_names_of_their_chat_and_author(online: Running) -> None:
+    online.world.say("lilei", "me", "hello")
+    number = (await online.until_text("hello")).event.number
+    online.world.recall("lilei", "me")
+    async with online.client("read") as client:
+        [entry] = (await client.get(MESSAGES, params={"q": "hello"})).json()["entries"]
+        shown = (await client.get(f"{MESSAGES}/{number}")).json()
+        by_id = (await client.get(f"{MESSAGES}/by-id/{shown['data']['message_id']}")).json()
+        for event in (entry["event"], shown, by_id):
+            assert (event["chat_name"], event["sender_name"]) == ("Boss", "Boss")
 
 
 async def test_a_message_is_found_by_the_id_of_the_platform(online: Running) -> None:

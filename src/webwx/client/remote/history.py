@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from webwx.client.dead_letters import DeadLetter
+from webwx.client.message_page import MessagePage, PagedMessage
 from webwx.client.recalled import Recalled
 from webwx.client.remote.calls import is_found, key_of, none_if_absent
 from webwx.client.remote.contacts import find_by_ids, recipient_of
@@ -54,24 +55,35 @@ class RemoteHistory:
         self, chat: To | None, *, limit: int, before: int | None, since: float, until: float
     ) -> list[Event | Outgoing]:
         """Return messages, recalls and sends, the oldest first."""
-        found = await self._messages(chat, limit, before, {"since": since or None, "until": until or None})
-        return found[::-1]
+        return (await self._messages(chat, "", limit, before, since, until))[::-1]
 
     async def search(self, words: str, *, chat: To | None, limit: int, before: int | None) -> list[Event | Outgoing]:
         """Return the messages and sends that contain all of these words, the newest first."""
-        return await self._messages(chat, limit, before, {"q": words})
+        return await self._messages(chat, words, limit, before, 0, 0)
 
     async def _messages(
-        self, chat: To | None, limit: int, before: int | None, query: dict[str, object]
+        self, chat: To | None, words: str, limit: int, before: int | None, since: float, until: float
     ) -> list[Event | Outgoing]:
         """Return messages and sends, the newest first, in as many pages as necessary."""
-        path, which = await self._calls.path("messages"), None if chat is None else recipient_of(chat)
 
-        async def read(before: int | None, limit: int) -> tuple[list[Event | Outgoing], int | None]:
-            page = await self._calls.get(path, HistoryPage, {"chat": which, "before": before, "limit": limit, **query})
-            return [_value_of(entry) for entry in page.entries], page.before
+        async def read(before: str | None, limit: int) -> tuple[list[Event | Outgoing], str | None]:
+            page = await self.history_page(
+                chat, words=words, limit=limit, before=before or "", since=since, until=until
+            )
+            return [each.entry for each in page.entries], page.before
 
-        return await read_pages(read, begin=before, limit=limit)
+        return await read_pages(read, begin=None if before is None else str(before), limit=limit)
+
+    async def history_page(
+        self, chat: To | None, *, words: str, limit: int, before: str, since: float, until: float
+    ) -> MessagePage:
+        """Return a page of messages and sends, the newest first; the gateway returns at most 1,000 entries."""
+        given = {
+            "chat": None if chat is None else recipient_of(chat), "q": words or None, "before": before or None,
+            "limit": min(limit, PAGE), "since": since or None, "until": until or None,
+        }  # fmt: skip
+        page = await self._calls.get(await self._calls.path("messages"), HistoryPage, given)
+        return MessagePage([PagedMessage(_value_of(entry), entry.before) for entry in page.entries], page.before)
 
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event by its number or the platform's id."""

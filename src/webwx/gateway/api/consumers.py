@@ -10,7 +10,6 @@ from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, Before, EventNumber, InjectedPort, Limit
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.consumer_owners import ConsumerOwners
-from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.consumers import ConsumerPage, ConsumerView, DeadLetterPage, DeadLetterView
 from webwx.representations.times import moment
@@ -53,14 +52,15 @@ async def list_dead_letters(
     number: AccountNumber, consumer: FromPath[str], port: InjectedPort, before: Before = None, limit: Limit = 50
 ) -> DeadLetterPage:
     """Return the events that a consumer has given up, the newest first."""
-    letters = await port.account(number).list_dead_letters(consumer, limit=limit, before=before)
+    account = port.account(number)
+    letters = await account.list_dead_letters(consumer, limit=limit, before=before)
+    events = await account.named_events([letter.event for letter in letters])
     return DeadLetterPage(
         dead_letters=[
             DeadLetterView(
-                event=view_of_event(AccountEvent(account=number, event=letter.event)), attempts=letter.attempts,
-                error=letter.error, time=moment(letter.time),
+                event=view_of_event(event), attempts=letter.attempts, error=letter.error, time=moment(letter.time)
             )
-            for letter in letters
+            for event, letter in zip(events, letters, strict=True)
         ],
         before=letters[-1].event.number if len(letters) == limit else None,
     )  # fmt: skip

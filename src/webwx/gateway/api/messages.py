@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from litestar import Response, Router, get, post
@@ -9,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from webwx.client.message_page import MessagePage
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
@@ -25,7 +27,7 @@ from webwx.gateway.api.parameters import (
     Until,
 )
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
-from webwx.gateway.port import AccountEvent, AccountPort
+from webwx.gateway.port import AccountPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Event
 from webwx.protocol.media import image_type
@@ -42,10 +44,20 @@ from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
 
 
-def _entry(account: AccountPort, entry: Event | Outgoing) -> HistoryEntry:
-    if isinstance(entry, Outgoing):
-        return HistoryEntry(send=view_of_outgoing(entry))
-    return HistoryEntry(event=view_of_event(AccountEvent(account=account.number, event=entry)))
+async def _views(account: AccountPort, events: Collection[Event]) -> list[EventView]:
+    """Return events with the names to show."""
+    return [view_of_event(each) for each in await account.named_events(events)]
+
+
+async def _entries(account: AccountPort, page: MessagePage) -> list[HistoryEntry]:
+    events = [each.entry for each in page.entries if isinstance(each.entry, Event)]
+    views = iter(await _views(account, events))
+    return [
+        HistoryEntry(send=view_of_outgoing(entry), before=before)
+        if isinstance(entry, Outgoing)
+        else HistoryEntry(event=next(views), before=before)
+        for entry, before in page.entries
+    ]
 
 
 @get("/accounts/{account:str}/messages", scope="read", summary="Read messages", responses=problems(404, 422, 424, 503))
@@ -54,23 +66,22 @@ async def read_messages(
     port: InjectedPort,
     chat: Chat = None,
     q: Annotated[str | None, QueryParameter(description="Words that must all be in the message")] = None,
-    before: Before = None,
+    before: Annotated[
+        str | None, QueryParameter(description="`before` of the previous page, or of one of its entries")
+    ] = None,
     since: Since = 0,
     until: Until = 0,
     limit: Limit = 50,
 ) -> HistoryPage:
-    """Return messages, recalls and sends of the journal, the newest first, or those that contain some words."""
+    """
+    Return messages, recalls and sends of the journal, the newest first, or those that contain some words.
+
+    The pages together have each entry once. A send that came back as a message is returned as that message only.
+    """
     account = port.account(number)
     which = None if chat is None else which_of(chat)
-    if q is not None:
-        found = await account.search(q, chat=which, limit=limit, before=before)
-    else:
-        found = (await account.history(which, limit=limit, before=before, since=since, until=until))[::-1]
-    numbers = [entry.number for entry in found if isinstance(entry, Event)]
-    return HistoryPage(
-        entries=[_entry(account, entry) for entry in found],
-        before=min(numbers) if numbers and len(found) >= limit else None,
-    )
+    page = await account.history_page(which, words=q or "", limit=limit, before=before or "", since=since, until=until)
+    return HistoryPage(entries=await _entries(account, page), before=page.before)
 
 
 @get("/accounts/{account:str}/recalled", scope="read", summary="List recalls", responses=problems(404, 422, 424, 503))
@@ -78,12 +89,11 @@ async def list_recalled(
     number: AccountNumber, port: InjectedPort, chat: Chat = None, before: Before = None, limit: Limit = 50
 ) -> RecalledPage:
     """Return the recalls, the newest first, each with its message if the journal has it."""
-    found = await port.account(number).recalled(None if chat is None else which_of(chat), limit=limit, before=before)
+    account = port.account(number)
+    found = await account.recalled(None if chat is None else which_of(chat), limit=limit, before=before)
+    views = await _views(account, [each.notice for each in found])
     return RecalledPage(
-        recalled=[
-            RecalledEntry(event=view_of_event(AccountEvent(account=number, event=each.notice)), way=each.way)
-            for each in found
-        ],
+        recalled=[RecalledEntry(event=view, way=each.way) for view, each in zip(views, found, strict=True)],
         before=found[-1].notice.number if len(found) == limit else None,
     )
 
@@ -96,10 +106,10 @@ async def list_recalled(
 )
 async def show_message(number: AccountNumber, event: EventNumber, port: InjectedPort) -> EventView:
     """Return one event by its number."""
-    found = await port.account(number).find_message(event)
+    found = await port.account(number).find_event(event)
     if found is None:
         raise GatewayProblem("not-found", "The journal has no event with this number.")
-    return view_of_event(AccountEvent(account=number, event=found))
+    return view_of_event(found)
 
 
 @get(
@@ -110,10 +120,11 @@ async def show_message(number: AccountNumber, event: EventNumber, port: Injected
 )
 async def find_message(number: AccountNumber, message_id: FromPath[str], port: InjectedPort) -> EventView:
     """Return a message by the platform's id, as in the answer to a send; the newest if several have the same id."""
-    found = await port.account(number).find_message(message_id)
+    account = port.account(number)
+    found = await account.find_message(message_id)
     if found is None:
         raise GatewayProblem("not-found", "The journal has no message with this id.")
-    return view_of_event(AccountEvent(account=number, event=found))
+    return (await _views(account, [found]))[0]
 
 
 @get(

@@ -133,11 +133,8 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   /** Remove all but the newest entries from the page; they are read again on demand. */
   function putAway() {
-    const kept = entries.slice(-KEPT);
-    const oldest = kept.find(({ event }) => event);
-    if (!oldest) return;
-    entries = kept;
-    before = oldest.event.number;
+    entries = entries.slice(-KEPT);
+    before = entries[0].before;
   }
 
   /** Read older entries. */
@@ -148,10 +145,9 @@ export function conversation({ frame, account, names, back, searchIn }) {
     const read = page.entries.reverse().map(keyed);
     await names.findIn(chat, authorsOf(read));
     if (!isOpen || shown !== chat) return;
-    const known = new Set(entries.map(({ key }) => key));
     const height = scroller.scrollHeight - scroller.scrollTop;
     before = page.before;
-    entries = [...read.filter(({ key }) => !known.has(key)), ...entries];
+    entries = [...read, ...entries];
     draw();
     scroller.scrollTop = scroller.scrollHeight - height;
   }
@@ -179,9 +175,9 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (isOnWay && isOpen) lookTimer = setTimeout(refresh, LOOK_AGAIN);
   }
 
-  function keyed({ event, send }) {
+  function keyed({ event, send, before: older }) {
     const time = Date.parse(send ? (send.time ?? send.created_at) : event.time) / 1000;
-    return { key: send ? `s${send.id}` : `e${event.number}`, event, send, time };
+    return { key: send ? `s${send.id}` : `e${event.number}`, event, send, time, before: older };
   }
 
   function isWaiting({ state }) {

@@ -225,6 +225,7 @@ def condition_of(query: EntryQuery) -> Callable[[StoredEntry], bool]:
     """Return a function that checks whether an entry matches a query."""
     chats = {clean_text(each) for each in query.chats}
     message_id = None if query.message_id is None else clean_text(query.message_id)
+    message_ids = {clean_text(each) for each in query.message_ids}
     words = None if query.words is None else Query.of(query.words)
 
     def is_wanted(stored: StoredEntry) -> bool:
@@ -232,6 +233,7 @@ def condition_of(query: EntryQuery) -> Callable[[StoredEntry], bool]:
         return (
             (query.number is None or entry.number == query.number)
             and (message_id is None or entry.message_id == message_id)
+            and (not message_ids or entry.message_id in message_ids)
             and (query.before is None or entry.number < query.before)
             and (query.after is None or entry.number > query.after)
             and (not chats or entry.chat in chats)

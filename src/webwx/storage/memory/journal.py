@@ -342,6 +342,10 @@ class MemoryAccount:
                 candidates = [] if stored is None else [stored]
             elif query.message_id is not None:
                 candidates = entries.find(clean_text(query.message_id))
+            elif query.message_ids:
+                ids = dict.fromkeys(map(clean_text, query.message_ids))
+                found = [stored for each in ids for stored in entries.find(each)]
+                candidates = sorted(found, key=lambda stored: stored.number)
             else:
                 candidates = entries.copy(query.after or 0)
         in_order = reversed(candidates) if query.after is None else candidates

@@ -46,6 +46,13 @@ def _conditions(account: int, query: EntryQuery) -> tuple[list[str], list[object
         require(
             "hashtextextended(message_id, 0) = hashtextextended({0}::text, 0) AND message_id = {0}", query.message_id
         )
+    if query.message_ids:
+        conditions.append("message_id <> ''")
+        require(
+            "hashtextextended(message_id, 0) = ANY (ARRAY(SELECT hashtextextended(i, 0) FROM unnest({0}::varchar[]) i))"
+            " AND message_id = ANY ({0})",
+            list(query.message_ids),
+        )
     if query.chats:
         conditions.append("chat <> ''")
         require(

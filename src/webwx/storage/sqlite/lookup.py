@@ -59,6 +59,9 @@ def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     if query.message_id is not None:
         condition += " AND e.message_id = ?"
         values.append(clean_text(query.message_id))
+    if query.message_ids:
+        condition += " AND e.message_id IN (SELECT value FROM json_each(?))"
+        values.append(as_list(clean_text(each) for each in query.message_ids))
     if query.chats:
         condition += " AND e.chat IN (SELECT value FROM json_each(?))"
         values.append(as_list(clean_text(each) for each in query.chats))
@@ -87,6 +90,8 @@ def _sources(account: int, query: EntryQuery) -> list[tuple[str, tuple[object, .
         return [("entries e INDEXED BY notices WHERE 1", ())]
     if query.message_id is not None:
         index, keys = "by_id", [key_of(clean_text(query.message_id))]
+    elif query.message_ids:
+        index, keys = "by_id", list({key_of(clean_text(each)) for each in query.message_ids})
     elif query.chats:
         index, keys = "by_chat", list({key_of(clean_text(chat)) for chat in query.chats})
     else:
