@@ -277,6 +277,34 @@ async def test_a_foreign_host_name_is_refused(served, path, host):
     assert await status(served, words.encode()) == 403
 
 
+LOG_IN = "/jslogin?appid=wx782c26e4c19acffb"
+
+
+@pytest.mark.parametrize("path", [LOG_IN, "/cgi-bin/mmwebwx-bin/webwxsync", "/phone", "/control/accounts"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example", "Origin: null",
+        "Origin: http://127.0.0.1:1", "Sec-Fetch-Site: cross-site\r\nOrigin: https://wx.qq.com",
+    ],
+)  # fmt: skip
+async def test_a_page_of_another_origin_is_refused_everywhere(served, path, header):
+    words = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8790\r\n{header}\r\nConnection: close\r\n\r\n"
+    assert await status(served, words.encode()) == 403
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "A: b", "Sec-Fetch-Site: none", "Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1:8790",
+        "Origin: https://wx.qq.com", "Origin: https://szfilehelper.weixin.qq.com",
+    ],
+)  # fmt: skip
+async def test_clients_the_own_page_and_an_address_that_a_user_enters_are_answered(served, header):
+    words = f"GET {LOG_IN} HTTP/1.1\r\nHost: 127.0.0.1:8790\r\n{header}\r\nConnection: close\r\n\r\n"
+    assert await status(served, words.encode()) == 200
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2:1", "localhost", "LOCALHOST:8790", "[::1]:8790"])
 async def test_every_loopback_name_is_answered(served, host):
     assert await status(served, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()) == 200

@@ -39,6 +39,11 @@ SERVED_HOSTS = (
 )
 """Every host name of the platform that a sandbox serves."""
 
+_OWN_SITES = frozenset({"", "none", "same-origin"})
+"""Values of `Sec-Fetch-Site` of a client, of an address that a user has entered, and of a page of the sandbox."""
+
+_PLATFORM_ORIGINS = frozenset(f"https://{name}" for name in SERVED_HOSTS)
+
 _HELPERS = frozenset(name for name in FAMILIES if "filehelper" in name)
 
 
@@ -73,6 +78,19 @@ def page_permission(request: Request) -> Headers:
         ("Access-Control-Allow-Headers", wanted or "mmweb_appid, content-type"),
         ("Vary", "Origin"),
     )
+
+
+def is_of_foreign_page(request: Request) -> bool:
+    """
+    Return whether a web page of another origin has made a request to a loopback name.
+
+    Browsers state the site of the page in `Sec-Fetch-Site`, also for scripts and pictures, and the origin of most other
+    requests. Clients state neither, or the origin of the platform's page, which they imitate.
+    """
+    there = urlsplit(request.url)
+    own = {"", f"{there.scheme}://{there.netloc.lower()}"}
+    site, origin = request.header("Sec-Fetch-Site").lower(), request.header("Origin").lower()
+    return site not in _OWN_SITES or (origin not in own and origin not in _PLATFORM_ORIGINS)
 
 
 def family_of(origin: str) -> Hosts | None:

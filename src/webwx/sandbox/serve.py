@@ -28,7 +28,7 @@ from webwx.sandbox.control import MAX_UPLOAD, is_loopback, is_upload, too_large
 from webwx.sandbox.control import is_for as is_control
 from webwx.sandbox.core import FaultyResponse
 from webwx.sandbox.faults import ANSWER_FAULTS, CONNECTION_FAULTS, of_kind
-from webwx.sandbox.hosts import SERVED_HOSTS
+from webwx.sandbox.hosts import SERVED_HOSTS, is_of_foreign_page
 from webwx.sandbox.long_polls import LongPolls
 from webwx.sandbox.phone import pages
 from webwx.sandbox.phone.live import PATH as LIVE
@@ -470,6 +470,9 @@ class _RequestHandler:
             url=url,
             headers=tuple(incoming.headers.items()),
         )
+        if not incoming.secure and is_of_foreign_page(request):
+            # On loopback names only: the platform's own pages, at their names, call each other's hosts.
+            return web.Response(status=403, text="A sandbox answers no web pages of other origins; open its address.")
         limit = MAX_UPLOAD if is_upload(request) else MAX_BODY
         try:
             request = msgspec.structs.replace(request, body=await _read(incoming, limit))
