@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,3 +54,29 @@ async def test_the_place_of_a_deleted_consumer_is_used_again_by_one_consumer_at_
         await consumer.close()
         assert await elsewhere.forget_consumer(name)
         assert await account.consumers() == await elsewhere.consumers() == []
+
+
+async def test_a_deleted_consumer_leaves_neither_rows_nor_files(
+    journals: tuple[SqliteJournal, SqliteJournal], tmp_path: Path
+) -> None:
+    one, other = journals
+    account = await opened(one)
+    await account.ingest(arrival(*messages(1, 5)))
+    kept = await account.consumer("bot", since="beginning")
+    before = {each.name for each in tmp_path.iterdir()}
+    for number in range(3):
+        consumer = await account.consumer(f"webhook-{number}", since="beginning")
+        await consumer.take()
+        consumer.ack(2)
+        await consumer.close()
+        assert await other.account(UIN).forget_consumer(f"webhook-{number}")
+    assert {each.name for each in tmp_path.iterdir()} == before
+    await kept.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as db:
+        rows = {
+            table: db.execute(f"SELECT count(DISTINCT consumer) FROM {table}").fetchone()[0]
+            for table in ("consumers", "ahead", "failures", "deaths", "conversations")
+        }
+        tokens = db.execute("SELECT count(*) FROM states WHERE name LIKE 'opening of consumer %'").fetchone()[0]
+    assert rows == {"consumers": 1, "ahead": 0, "failures": 0, "deaths": 0, "conversations": 0}
+    assert tokens == 1

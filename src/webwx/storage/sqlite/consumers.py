@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import threading
 import time
@@ -48,6 +47,7 @@ from webwx.storage.sqlite.marks import TOKEN, Left, Marks
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
 
     from webwx.storage.base import ConversationRow, Entry
     from webwx.storage.sqlite.threads import Reader, Writer
@@ -177,7 +177,7 @@ class SqliteConsumer:
 
     def __init__(
         self, name: str, *, consumer: int, account: int, known: KnownConsumer, stream: LiveConsumers,
-        writer: Writer, reader: Reader, lock: int, on_revived: Callable[[], object], shows: bool,
+        writer: Writer, reader: Reader, lock: int, lock_path: Path, on_revived: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
         self.row = consumer
@@ -185,9 +185,8 @@ class SqliteConsumer:
         self._stream = stream
         self._writer = writer
         self._reader = reader
-        self._lock = lock
         self._shows = shows
-        self._marks = Marks(lock)
+        self._marks = Marks(lock, lock_path)
         state = known.state
         self._left = self._marks.read(known.token, acked=state.acked, started=state.started)
         """The marks of the last process."""
@@ -582,4 +581,3 @@ class SqliteConsumer:
             self._writer.leave(self)
             with self._guard:  # the writer thread may be using the marks
                 self._marks.close()
-            os.close(self._lock)

@@ -577,17 +577,21 @@ class SqliteAccount:
             os.close(lock)  # it was deleted before this process held its lock
         opened = SqliteConsumer(
             name, consumer=consumer, account=account, known=known, stream=self._stream, writer=self._writer,
-            reader=self._reader, lock=lock, on_revived=on_revived, shows=shows,
+            reader=self._reader, lock=lock, lock_path=self._lock_of(consumer), on_revived=on_revived, shows=shows,
         )  # fmt: skip
         self._stream.consumers.append(opened)
         self._writer.join(opened)
         return opened
 
     def _lock_consumer(self, name: str, consumer: int) -> int:
-        lock = take_lock(self._path.with_name(f".{self._path.name}.consumer-{consumer}"))
+        lock = take_lock(self._lock_of(consumer))
         if lock is None:
             raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
         return lock
+
+    def _lock_of(self, consumer: int) -> Path:
+        """Return the path of a consumer's lock file, which also has its marks."""
+        return self._path.with_name(f".{self._path.name}.consumer-{consumer}")
 
     async def consumers(self) -> list[ConsumerPosition]:
         """Return the account's consumers in the order of their names; they may be open in any process."""
@@ -614,7 +618,11 @@ class SqliteAccount:
             return True
 
         try:
-            return await self._writer.do(forget)
+            is_forgotten = await self._writer.do(forget)
+            if is_forgotten:
+                with contextlib.suppress(OSError):  # a file without a row does no harm
+                    self._lock_of(consumer).unlink()
+            return is_forgotten
         finally:
             os.close(lock)
 

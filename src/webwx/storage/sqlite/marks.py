@@ -8,13 +8,19 @@ the consumer; otherwise every entry that may have been delivered counts as deliv
 
 There is one byte for each of the `SIZE` entries after the last number up to which all are acknowledged. Entries further
 ahead, behind one that is not acknowledged, have no mark; once there is room for them, they count as delivered.
+
+A wrong mark would lose a message, so each byte has check bits, which depend on its place; so has the number before the
+first mark. A flipped bit, or bytes of another place or of another program, make all marks invalid.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import mmap
 import os
+import zlib
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,13 +33,21 @@ SIZE = 32_768
 TOKEN = 16
 """Length in bytes of the token that identifies one opening of a consumer, in the journal and in the file."""
 
-_DELIVERED, _DONE = 1, 2
+_NONE = b"".join(blake2b(place.to_bytes(4)).digest() for place in range(SIZE // 64))
+"""The bytes without a mark, by place; a marked byte differs from it in at least four bits."""
+_DELIVERED = bytes(each ^ 0x0F for each in _NONE)
+_DONE = bytes(each ^ 0xF0 for each in _NONE)
 
-_MAGIC = b"wxmarks1"
+_MAGIC = b"wxmarks2"
 _BOOT = 36
 _BASE = len(_MAGIC) + TOKEN + _BOOT
+_BASE_SIZE = 5
+"""Bytes of a number before the first mark; its check bits take three more."""
 _HEAD = 128
 _LENGTH = _HEAD + SIZE
+
+
+_log = logging.getLogger("webwx.storage")
 
 
 class Left(NamedTuple):
@@ -58,15 +72,21 @@ class Marks:
     The marks of one consumer.
 
     Args:
-        handle: Handle of the consumer's lock file, which this process has locked.
+        handle: Handle of the consumer's lock file, which this process has locked. The lock ends with `close`.
+        path: Path of the lock file.
     """
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, path: Path) -> None:
         boot = _read_boot()
         mapped = _map(handle) if boot else None
         self._boot = boot.ljust(_BOOT)
-        self._handle = handle
+        self._path = path
+        self._handle: int | None = handle
+        """The handle; None if the mapping, which has a copy of it, keeps the lock."""
         self._bytes: mmap.mmap | bytearray = bytearray(_LENGTH) if mapped is None else mapped
+        if mapped is not None:  # a gateway has a consumer for each account and webhook, and a limit of open files
+            os.close(handle)
+            self._handle = None
         self._base = 0
         self._unmarked_to = 0
         """Entries up to this number may have been delivered without a mark, because there was no room."""
@@ -81,17 +101,21 @@ class Marks:
             started: Entries up to this number may have been delivered, according to the journal.
         """
         stored = self._read_all()
-        head, base = stored[:_BASE], int.from_bytes(stored[_BASE : _BASE + 8], "little")
-        if len(token) != TOKEN or head != self._head(token) or base > acked:
+        head, base = stored[:_BASE], _read_base(stored[_BASE : _BASE + 8])
+        if len(token) != TOKEN or head != self._head(token) or base is None or base > acked:
             return Left(acked, acked)
-        numbers = range(acked + 1, min(started, base + SIZE) + 1)
-        marks = {number: stored[_HEAD + number % SIZE] for number in numbers}
-        return Left(
-            acked,
-            max(acked, base + SIZE),
-            frozenset(number for number, mark in marks.items() if mark == _DELIVERED),
-            frozenset(number for number, mark in marks.items() if mark == _DONE),
-        )
+        delivered, done = set[int](), set[int]()
+        for number in range(acked + 1, min(started, base + SIZE) + 1):
+            place = number % SIZE
+            mark = stored[_HEAD + place]
+            if mark == _DONE[place]:
+                done.add(number)
+            elif mark == _DELIVERED[place]:
+                delivered.add(number)
+            elif mark != _NONE[place]:
+                _log.warning("The marks of a consumer are damaged; its last events may be delivered again.")
+                return Left(acked, acked)
+        return Left(acked, max(acked, base + SIZE), frozenset(delivered), frozenset(done))
 
     def begin(self, token: bytes, acked: int, delivered: Iterable[int]) -> None:
         """
@@ -114,52 +138,77 @@ class Marks:
     def add_delivered(self, number: int) -> None:
         """Mark an entry that is about to be delivered."""
         if 0 < number - self._base <= SIZE:
-            self._bytes[_HEAD + number % SIZE] = _DELIVERED
+            place = number % SIZE
+            self._bytes[_HEAD + place] = _DELIVERED[place]
         else:
             self._unmarked_to = max(self._unmarked_to, number)
 
     def add_done(self, number: int) -> None:
         """Mark an acknowledged entry."""
         if 0 < number - self._base <= SIZE:
-            self._bytes[_HEAD + number % SIZE] = _DONE
+            place = number % SIZE
+            self._bytes[_HEAD + place] = _DONE[place]
 
     def advance(self, acked: int) -> None:
         """Make room after the journal has stored that all entries up to a number are acknowledged."""
         if acked > self._base:
             first, count = max(self._base + SIZE, acked) + 1, min(acked - self._base, SIZE)
             unmarked = min(max(self._unmarked_to - first + 1, 0), count)
-            marks = bytes([_DELIVERED]) * unmarked + bytes(count - unmarked)
-            start, before_end = first % SIZE, SIZE - first % SIZE
-            self._bytes[_HEAD + start : _HEAD + min(start + count, SIZE)] = marks[:before_end]
-            self._bytes[_HEAD : _HEAD + max(start + count - SIZE, 0)] = marks[before_end:]
+            self._fill(first, unmarked, _DELIVERED)
+            self._fill(first + unmarked, count - unmarked, _NONE)
             self._set_base(acked)
 
+    def _fill(self, first: int, count: int, marks: bytes) -> None:
+        """Set the marks of consecutive entries, whose places may continue at the beginning."""
+        start, end = first % SIZE, first % SIZE + count
+        self._bytes[_HEAD + start : _HEAD + min(end, SIZE)] = marks[start:end]
+        if end > SIZE:
+            self._bytes[_HEAD : _HEAD + end - SIZE] = marks[: end - SIZE]
+
     def close(self) -> None:
-        """Unmap the file; otherwise its lock would remain after its handle is closed."""
+        """Unmap the file and close its handle, which ends its lock."""
         if isinstance(self._bytes, mmap.mmap):
             self._bytes.close()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
         self._bytes = bytearray(_LENGTH)
 
     def _read_all(self) -> bytes:
         """Read the file without the mapping, whose pages count as memory of the process once they are read."""
         with contextlib.suppress(OSError):
             if isinstance(self._bytes, mmap.mmap):
-                return os.pread(self._handle, _LENGTH, 0)
+                return self._path.read_bytes()
         return bytes(self._bytes)
 
     def _clear(self) -> None:
         """Remove all marks, also without the mapping: a consumer that is idle uses few of its pages."""
         with contextlib.suppress(OSError):
-            if isinstance(self._bytes, mmap.mmap) and os.pwrite(self._handle, bytes(SIZE), _HEAD) == SIZE:
-                return
-        self._bytes[_HEAD:_LENGTH] = bytes(SIZE)
+            if isinstance(self._bytes, mmap.mmap):
+                with self._path.open("r+b", buffering=0) as file:
+                    file.seek(_HEAD)
+                    if file.write(_NONE) == SIZE:
+                        return
+        self._bytes[_HEAD:_LENGTH] = _NONE
 
     def _set_base(self, base: int) -> None:
-        self._bytes[_BASE : _BASE + 8] = base.to_bytes(8, "little")
+        self._bytes[_BASE : _BASE + 8] = _write_base(base)
         self._base = base
 
     def _head(self, token: bytes) -> bytes:
         return _MAGIC + token + self._boot
+
+
+def _write_base(base: int) -> bytes:
+    """Encode the number before the first mark with check bits, in one word, which is written at once."""
+    number = base.to_bytes(_BASE_SIZE, "little")
+    return number + zlib.crc32(number).to_bytes(4, "little")[: 8 - _BASE_SIZE]
+
+
+def _read_base(stored: bytes) -> int | None:
+    """Decode the number before the first mark; None if it is damaged."""
+    base = int.from_bytes(stored[:_BASE_SIZE], "little")
+    return base if stored == _write_base(base) else None
 
 
 def _map(handle: int) -> mmap.mmap | None:
