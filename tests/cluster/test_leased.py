@@ -21,7 +21,7 @@ from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Collection, Coroutine
 
 pytestmark = pytest.mark.verify
 
@@ -257,6 +257,31 @@ def test_a_worker_hands_over_what_exceeds_its_share() -> None:
         await two.leave()
 
     run(test, 5)
+
+
+def test_accounts_whose_work_ends_at_the_same_time_are_released_together() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.leases.close()
+        leases = cluster.leases = CountedLeases(cluster.schema.url, TIMES)
+        one = await cluster.worker()
+        await one.until(20)
+        await asyncio.gather(*(one.ownership.release(*each) for each in one.owned.items()))
+        assert 1 <= leases.releases <= 3
+        free = "SELECT count(*) FROM accounts WHERE worker IS NULL OR epoch > 2"
+        assert int(await asyncio.to_thread(cluster.schema.execute, free)) == 20
+        await one.leave()
+
+    run(test, 20)
+
+
+class CountedLeases(PostgresLeases):
+    """Leases that count the statements that release accounts."""
+
+    releases = 0
+
+    async def release(self, worker: str, fences: Collection[Fence], *, is_wanted: bool = True) -> None:
+        self.releases += 1
+        await super().release(worker, fences, is_wanted=is_wanted)
 
 
 def test_a_worker_that_an_administrator_drains_hands_everything_over() -> None:

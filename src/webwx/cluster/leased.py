@@ -70,6 +70,8 @@ class LeasedOwnership:
         self._look = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held while the database is asked about accounts, so that the answers are in one order."""
+        self._releasing: dict[bool, list[Fence]] = {True: [], False: []}
+        """Accounts whose work has ended; the first one that gets its turn releases all with the same `is_wanted`."""
         self._renewals: LeaseRenewals | None = None
         self._renewing: BackgroundWork | None = None
         self._balancing: asyncio.Task[None] | None = None
@@ -126,10 +128,13 @@ class LeasedOwnership:
             await asyncio.sleep(self._times.retry)
 
     async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
-        """Release an account after its work has ended."""
+        """Release an account after its work has ended, together with those that wait for the database as well."""
+        self._releasing[is_wanted].append(Fence(account=account, epoch=epoch))
         async with self._turn:
-            if self._owned.remove(account, epoch):
-                await self._leases.release(self.worker, [Fence(account=account, epoch=epoch)], is_wanted=is_wanted)
+            fences, self._releasing[is_wanted] = self._releasing[is_wanted], []
+            ended = [fence for fence in fences if self._owned.remove(fence.account, fence.epoch)]
+            if ended:
+                await self._leases.release(self.worker, ended, is_wanted=is_wanted)
 
     async def want(self, account: int) -> None:
         """Allow every process to take an account again, because its login is valid."""

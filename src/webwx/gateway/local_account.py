@@ -205,10 +205,11 @@ class LocalAccount(StoredReads):
         await self._promised_files.load()
         await self._kept.delete_all_but(self._promised_files.promises)
         loop = asyncio.get_running_loop()
+        opened = None
         try:
-            await self._open()
+            opened = await self._open()
         finally:
-            works = (self._sync(), self._promised.run(), self._promised_files.run())
+            works = (self._sync(opened), self._promised.run(), self._promised_files.run())
             self._tasks = [loop.create_task(work) for work in works]
 
     async def close(self, *, patience: float = SEND_PATIENCE) -> None:
@@ -289,15 +290,20 @@ class LocalAccount(StoredReads):
         self.newest = max(self.newest, newest[0].number if newest else 0)
         return client
 
-    async def _sync(self) -> None:
-        """Keep the account synced, again after each new login, until this is cancelled."""
+    async def _sync(self, opened: AsyncClient | None) -> None:
+        """
+        Keep the account synced, again after each new login, until this is cancelled.
+
+        Args:
+            opened: The client, if it has just been opened.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
         while True:
             self._is_renewed.clear()
             failure: WxError | None = None
             try:
-                client = await self._open()
+                client, opened = opened or await self._open(), None
                 async with client.subscribe(CONSUMER) as subscription:
                     await self._take_all(subscription)
             except (LoggedOut, NotLoggedIn):
