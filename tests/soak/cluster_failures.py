@@ -47,6 +47,8 @@ PASSPHRASE = "three words long"
 
 LOG = "workers.log"
 
+DIARY = "diary.jsonl"
+
 LEASE, SLACK = 5.0, 1.0
 """Seconds of a lease, and after its end until the last account must be taken over."""
 
@@ -62,15 +64,21 @@ JOIN entries e ON e.account = c.account AND e.number = f.number WHERE f.state = 
 
 KINDS: tuple[Literal["kill", "stop", "cut"], ...] = ("kill", "stop", "cut")
 
+HANDLED = LEASE + 10.0
+"""Seconds from a text to its handler that 99 of 100 may take."""
+
 BOT = """
+import json, os, time
 from webwx import Bot, TextMessage
 
 bot = Bot(replies_per_minute=0)
+diary = os.open(os.environ["DIARY"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 @bot.on(TextMessage)
 async def answer(ctx, message):
     if not message.is_self:
+        os.write(diary, json.dumps([message.text, time.time()]).encode() + b"\\n")
         await ctx.reply(f"re: {message.text}")
 """
 
@@ -93,7 +101,7 @@ class Worker:
         environment = {
             **os.environ, "WEBWX_HOME": str(self._folder), "WEBWX_PASSPHRASE": PASSPHRASE,
             "WEBWX_STORAGE": self._schema.url_through(self.relay), "WEBWX_RATE_LIMIT": "off",
-            "WEBWX_SERVER": self.server, "PYTHONFAULTHANDLER": "1",
+            "WEBWX_SERVER": self.server, "PYTHONFAULTHANDLER": "1", "DIARY": str(self._folder / DIARY),
         }  # fmt: skip
         arguments = ["worker", str(self._folder / "bot.py"), "--lease", str(LEASE), "--heartbeat", str(LEASE / 3)]
         with (self._folder / LOG).open("ab") as log:
@@ -144,6 +152,11 @@ class Play:
         """Account and message id of each text."""
         self._schema = schema
         self._log = run.folder / LOG
+        self._diary = run.folder / DIARY
+        self._is_release = run.is_release
+        self._asked_at: dict[str, float] = {}
+        self.slow = 0.0
+        """Seconds from a text to its handler that 99 of 100 have not exceeded."""
         self.world = World(options=Options(auto_confirm=True), rng=random.Random(f"{run.seed}/world"))
         self._people = [self.world.add_person(f"Account {number}") for number in range(accounts)]
         self._friend = self.world.add_person("Friend")
@@ -182,6 +195,7 @@ class Play:
     def ask(self) -> None:
         """Send a text to an account."""
         person, text = self.rng.choice(self._people), f"question {len(self.asked)}"
+        self._asked_at[text] = time.time()
         self.asked[text] = person.uin, self.world.say(self._friend.id, person.id, text).id
 
     async def fail(self) -> None:
@@ -238,8 +252,20 @@ class Play:
         )
         if lost:
             self.problems.append(f"{lost} messages are not stored")
+        self._measure_waits()
         given_up = set((await self._query(_GIVEN_UP)).split())
         self._compare_answers(dict(row.split("|") for row in (await self._query(rows)).splitlines()), given_up)
+
+    def _measure_waits(self) -> None:
+        """Measure the time from each text to the first call of its handler."""
+        handled: dict[str, float] = {}
+        for line in self._diary.read_text("utf-8").splitlines():
+            text, at = json.loads(line)
+            handled.setdefault(text, at)
+        waits = sorted(handled[text] - at for text, at in self._asked_at.items() if text in handled)
+        self.slow = waits[len(waits) * 99 // 100]
+        if self._is_release and self.slow > HANDLED:
+            self.problems.append(f"99 of 100 texts reached their handler within {self.slow:.1f} s only")
 
     def _compare_answers(self, states: dict[str, str], given_up: set[str]) -> None:
         """Compare the sends with what the friend has received; a message that was given up needs no answer."""
@@ -305,6 +331,7 @@ async def run(run: Run) -> Figures:
     return Figures(
         f"{accounts} accounts on {WORKERS} workers; {kinds}; takeovers took "
         f"{statistics.median(play.takeovers):.1f} s (median) and at most {max(play.takeovers):.1f} s; "
+        f"99 of 100 texts reached their handler within {play.slow:.1f} s; "
         f"{len(play.asked):,} messages, {play.in_doubt} answers in doubt and not repeated, {play.given_up} given up; "
         f"{len(play.problems)} problems",
         tuple(play.problems),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.soak import (
     abuse,
     cluster_failures,
+    cluster_size,
     disks,
     faults,
     gateway_kills,
@@ -42,6 +43,7 @@ GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
     "G-R17": states.run,
     "G-R18": gateway_kills.run,
     "G-R19": cluster_failures.run,
+    "G-R20": cluster_size.run,
     "G-S1": traces.run,
     "G-S3": hostile.run_programs,
     "G-S6": hostile.run_addresses,
