@@ -68,6 +68,8 @@ class Target:
     """The function that runs a coroutine and returns its result."""
     methods: str
     """Methods that are written by hand."""
+    last_assignment: str = ""
+    """The end of an `__init__` that is made from the asynchronous one."""
     class_docstring: str = ""
     """Empty: that of the asynchronous class."""
     members: tuple[str, ...] = ()
@@ -123,7 +125,7 @@ def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         imports="""
 from webwx.client.blocking_stream import BlockingEventStream, iterate
 from webwx.client.blocking_subscription import BlockingSubscription
-from webwx.client.loop_thread import run
+from webwx.client.loop_thread import OwnLoop
 """,
         type_imports="""
 from collections.abc import Generator
@@ -132,7 +134,8 @@ from typing import Self
 """,
         head="class Client:",
         inner="self._client",
-        run="run",
+        run="self._loop.run",
+        last_assignment='self._loop = OwnLoop("client")',
         methods="""
 def __repr__(self) -> str:
     return repr(self._client).replace("AsyncClient", "Client", 1)
@@ -143,37 +146,40 @@ def __enter__(self) -> Self:
 def __exit__(
     self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
 ) -> None:
-    self.close()
+    if self._loop.is_of_this_process:
+        self.close()
 """,
     ),
     Target(
         asynchronous="webwx.client.subscription:Subscription",
         module="webwx.client.blocking_subscription",
         docstring="A subscription without `await`.",
-        imports="from webwx.client.loop_thread import run",
+        imports="from webwx.client.loop_thread import OwnLoop",
         type_imports="""
 from types import TracebackType
 from typing import Self
 """,
         head="class BlockingSubscription:",
         inner="self._subscription",
-        run="run",
+        run="self._loop.run",
         methods='''
 def __init__(self, subscription: Subscription) -> None:
     self.name: str = subscription.name
     self._subscription = subscription
+    self._loop = OwnLoop("subscription")
 
 def __repr__(self) -> str:
     return f"BlockingSubscription({self.name!r})"
 
 def __enter__(self) -> Self:
-    run(self._subscription.open())
+    self._loop.run(self._subscription.open())
     return self
 
 def __exit__(
     self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
 ) -> None:
-    run(self._subscription.close())
+    if self._loop.is_of_this_process:
+        self._loop.run(self._subscription.close())
 
 def ack(self, number: int) -> None:
     """Acknowledge an entry, and return once the acknowledgement is stored."""
@@ -182,7 +188,7 @@ def ack(self, number: int) -> None:
         self._subscription.ack(number)
         await self._subscription.flush()
 
-    run(ack())
+    self._loop.run(ack())
 ''',
         class_docstring=(
             "A consumer of one account's events; `Client.subscribe` returns it, and it is open inside `with`."
@@ -348,8 +354,10 @@ class BlockingModule:
     def _init(self, member: Member, name: str) -> str:
         match member.node:
             case ast.FunctionDef(args=parameters):
-                assignment = f"{self._target.inner} = {name}({arguments(parameters)})"
-                return f"{self._signature(member, parameters, 'None')}\n    {assignment}"
+                assignments = (
+                    f"{self._target.inner} = {name}({arguments(parameters)})\n    {self._target.last_assignment}"
+                )
+                return f"{self._signature(member, parameters, 'None')}\n    {assignments}"
             case _:
                 raise TypeError("The __init__ is no function.")
 

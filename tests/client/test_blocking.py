@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import PNG, SERVER
+from tests.client.forked import in_fork
 
 from webwx.client.blocking import Client
 from webwx.client.client import AsyncClient
@@ -271,3 +272,34 @@ class TestCtrlC:
         assert carrier.cancelled.is_set()
         client.close()
         assert asyncio.run(store.load()).login.user_id == client.account.id
+
+
+class TestFork:
+    def test_a_new_client_works_in_a_forked_child(self, log_in: Callable[..., Client], tmp_path: Path) -> None:
+        parent = log_in(journal=tmp_path / "parent.journal")
+        parent.send_text("filehelper", "before")
+
+        def work() -> str:
+            with log_in("ahua", journal=tmp_path / "child.journal") as child:
+                child.send_text("filehelper", "from the child")
+                return " ".join(each.text for each in child.list_sends())
+
+        assert in_fork(work) == "from the child"
+        parent.send_text("filehelper", "after")
+        assert [each.text for each in parent.list_sends()] == ["after", "before"]
+        parent.close()
+
+    def test_a_client_of_the_parent_is_refused_in_a_forked_child(
+        self, log_in: Callable[..., Client], tmp_path: Path
+    ) -> None:
+        with log_in(journal=tmp_path / "parent.journal") as parent, parent.events() as events:
+            refusal = "LocalStateError: This {} was made before the fork of this process, and belongs to the parent"
+
+            def leave() -> str:
+                with parent:
+                    return "left"
+
+            assert in_fork(lambda: parent.send_text("filehelper", "x").message_id).startswith(refusal.format("client"))
+            assert in_fork(lambda: str(next(events))).startswith(refusal.format("stream"))
+            assert in_fork(leave) == "left"
+            assert parent.send_text("filehelper", "after").message_id

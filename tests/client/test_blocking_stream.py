@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import SERVER
 
 from webwx.client.blocking import Client
+from webwx.client.blocking_stream import BlockingEventStream
+from webwx.client.stream import EventStream
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from webwx.model.login import QrCode
+    from webwx.model.messages import Event
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.sqlite.journal import SqliteJournal
@@ -71,3 +76,24 @@ class TestEventStream:
 
     def test_the_repr_shows_no_event(self, client: Client) -> None:
         assert repr(client.events()) == "BlockingEventStream()"
+
+    def test_an_error_inside_the_block_of_a_stream_is_raised_although_another_thread_reads(self) -> None:
+        has_begun, may_end = threading.Event(), threading.Event()
+
+        async def nothing() -> AsyncGenerator[Event, None]:
+            has_begun.set()
+            await asyncio.to_thread(may_end.wait)
+            for each in ():
+                yield each
+
+        async def ack() -> None:
+            pass
+
+        stream = BlockingEventStream(EventStream(nothing(), ack))
+        with ThreadPoolExecutor(1) as threads:
+            with pytest.raises(ValueError, match="the real error"), stream:  # noqa: PT012 - it is raised inside
+                reading = threads.submit(next, stream, None)
+                has_begun.wait()
+                raise ValueError("the real error")
+            may_end.set()
+            assert reading.result() is None

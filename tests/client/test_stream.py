@@ -181,3 +181,17 @@ def test_the_repr_shows_no_event(log_in: LogIn) -> None:
         return repr((await log_in()).events())
 
     assert asyncio.run(work()) == "EventStream()"
+
+
+async def test_an_error_inside_the_block_of_a_stream_is_raised_although_another_task_reads(log_in: LogIn) -> None:
+    client = await log_in()
+    stream = client.events()
+    reading = asyncio.ensure_future(anext(stream))
+    with pytest.raises(ValueError, match="the real error"):  # noqa: PT012 - it is raised inside the block
+        async with stream:
+            await asyncio.sleep(0)
+            raise ValueError("the real error")
+    reading.cancel()
+    await asyncio.wait([reading])
+    async with client.events(follow=False, include_all=False) as again:
+        assert [each async for each in again] == []

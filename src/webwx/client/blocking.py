@@ -11,7 +11,7 @@ from webwx.client.blocking_stream import BlockingEventStream, iterate
 from webwx.client.blocking_subscription import BlockingSubscription
 from webwx.client.client import AsyncClient
 from webwx.client.login import print_code
-from webwx.client.loop_thread import run
+from webwx.client.loop_thread import OwnLoop
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class Client:
             key=key,
             account=account,
         )
+        self._loop = OwnLoop("client")
 
     def __repr__(self) -> str:
         return repr(self._client).replace("AsyncClient", "Client", 1)
@@ -140,11 +141,12 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if self._loop.is_of_this_process:
+            self.close()
 
     def close(self) -> None:
         """Save the state, and close all connections and files; the login stays valid."""
-        run(self._client.close())
+        self._loop.run(self._client.close())
 
     @property
     def account(self) -> Account:
@@ -181,7 +183,7 @@ class Client:
             NotLoggedIn: There is no login.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.rate_limit_state())
+        return self._loop.run(self._client.rate_limit_state())
 
     def measure(self) -> AccountMeasurement:
         """
@@ -189,7 +191,7 @@ class Client:
 
         It can be called before a login and after its end as well, and raises no error unless it asks a gateway.
         """
-        return run(self._client.measure())
+        return self._loop.run(self._client.measure())
 
     def login(
         self,
@@ -226,7 +228,7 @@ class Client:
         Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
         webwxbatchgetcontact
         """
-        return run(
+        return self._loop.run(
             self._client.login(
                 show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
             )
@@ -241,7 +243,7 @@ class Client:
             InvalidLogin: The saved login cannot be read.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.resume())
+        return self._loop.run(self._client.resume())
 
     def check(self) -> Account:
         """
@@ -252,7 +254,7 @@ class Client:
 
         Wire: webwxinit
         """
-        return run(self._client.check())
+        return self._loop.run(self._client.check())
 
     def logout(self) -> None:
         """
@@ -264,7 +266,7 @@ class Client:
 
         Wire: webwxlogout
         """
-        run(self._client.logout())
+        self._loop.run(self._client.logout())
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -289,7 +291,7 @@ class Client:
 
         Wire: webwxgetcontact, webwxbatchgetcontact
         """
-        return run(self._client.list_contacts())
+        return self._loop.run(self._client.list_contacts())
 
     def list_chats(self) -> list[Contact]:
         """
@@ -300,7 +302,7 @@ class Client:
 
         Wire: webwxinit, webwxbatchgetcontact
         """
-        return run(self._client.list_chats())
+        return self._loop.run(self._client.list_chats())
 
     def get_contacts(self, ids: Iterable[str]) -> Lookup:
         """
@@ -315,7 +317,7 @@ class Client:
 
         Wire: webwxbatchgetcontact
         """
-        return run(self._client.get_contacts(ids))
+        return self._loop.run(self._client.get_contacts(ids))
 
     def set_remark(self, contact: To, remark: str) -> Contact:
         """
@@ -328,7 +330,7 @@ class Client:
 
         Wire: webwxoplog
         """
-        return run(self._client.set_remark(contact, remark))
+        return self._loop.run(self._client.set_remark(contact, remark))
 
     def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
         """
@@ -341,7 +343,7 @@ class Client:
 
         Wire: webwxoplog
         """
-        return run(self._client.set_pinned(contact, is_pinned))
+        return self._loop.run(self._client.set_pinned(contact, is_pinned))
 
     def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """
@@ -357,7 +359,7 @@ class Client:
 
         Wire: webwxgeticon, webwxgetheadimg
         """
-        return run(self._client.download_avatar(who, met_in=met_in))
+        return self._loop.run(self._client.download_avatar(who, met_in=met_in))
 
     def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
         """
@@ -374,7 +376,7 @@ class Client:
 
         Wire: webwxverifyuser
         """
-        run(self._client.add_friend(person, greeting))
+        self._loop.run(self._client.add_friend(person, greeting))
 
     def accept_friend(self, request: FriendRequest) -> None:
         """
@@ -387,7 +389,7 @@ class Client:
 
         Wire: webwxverifyuser
         """
-        run(self._client.accept_friend(request))
+        self._loop.run(self._client.accept_friend(request))
 
     def who(self, which: To) -> Identity:
         """
@@ -401,7 +403,7 @@ class Client:
             UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.who(which))
+        return self._loop.run(self._client.who(which))
 
     def find_contact(self, which: To) -> Contact:
         """
@@ -415,7 +417,7 @@ class Client:
             UnknownContact: No contact has that name or number, or several have.
             StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
-        return run(self._client.find_contact(which))
+        return self._loop.run(self._client.find_contact(which))
 
     def list_identities(self, name: str = "") -> list[Identity]:
         """
@@ -428,7 +430,7 @@ class Client:
             NoJournal: There is no journal, which assigns the numbers.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_identities(name))
+        return self._loop.run(self._client.list_identities(name))
 
     def why(self, which: To) -> list[Link]:
         """
@@ -442,7 +444,7 @@ class Client:
             UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.why(which))
+        return self._loop.run(self._client.why(which))
 
     def merge_identities(self, one: To, other: To) -> Identity:
         """
@@ -458,7 +460,7 @@ class Client:
             InvalidRequest: The identities are the same, differ in kind, or both have a contact in this login.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.merge_identities(one, other))
+        return self._loop.run(self._client.merge_identities(one, other))
 
     def split_identity(self, which: To, contact_id: str) -> Identity:
         """
@@ -474,7 +476,7 @@ class Client:
                 id.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.split_identity(which, contact_id))
+        return self._loop.run(self._client.split_identity(which, contact_id))
 
     def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
         """
@@ -493,7 +495,7 @@ class Client:
 
         Wire: webwxcreatechatroom, webwxbatchgetcontact
         """
-        return run(self._client.create_chatroom(people, name=name))
+        return self._loop.run(self._client.create_chatroom(people, name=name))
 
     def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """
@@ -508,7 +510,7 @@ class Client:
 
         Wire: webwxupdatechatroom (addmember, invitemember), webwxbatchgetcontact
         """
-        return run(self._client.add_members(chatroom, people))
+        return self._loop.run(self._client.add_members(chatroom, people))
 
     def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """
@@ -518,7 +520,7 @@ class Client:
 
         Wire: webwxupdatechatroom (invitemember)
         """
-        return run(self._client.invite_members(chatroom, people))
+        return self._loop.run(self._client.invite_members(chatroom, people))
 
     def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
         """
@@ -532,7 +534,7 @@ class Client:
 
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
         """
-        return run(self._client.remove_members(chatroom, people))
+        return self._loop.run(self._client.remove_members(chatroom, people))
 
     def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """
@@ -546,7 +548,7 @@ class Client:
 
         Wire: webwxupdatechatroom (modtopic)
         """
-        return run(self._client.rename_chatroom(chatroom, name))
+        return self._loop.run(self._client.rename_chatroom(chatroom, name))
 
     def leave_chatroom(self, chatroom: To) -> None:
         """
@@ -560,7 +562,7 @@ class Client:
 
         Wire: webwxupdatechatroom (quitchatroom)
         """
-        run(self._client.leave_chatroom(chatroom))
+        self._loop.run(self._client.leave_chatroom(chatroom))
 
     def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """
@@ -588,7 +590,7 @@ class Client:
 
         Wire: webwxsendmsg
         """
-        return run(self._client.send_text(to, text, key=key))
+        return self._loop.run(self._client.send_text(to, text, key=key))
 
     def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
         """
@@ -598,7 +600,7 @@ class Client:
 
         Wire: webwxsendmsg
         """
-        return run(self._client.reply(message, text, key=key))
+        return self._loop.run(self._client.reply(message, text, key=key))
 
     def retry_send(self, number: int) -> Receipt:
         """
@@ -619,7 +621,7 @@ class Client:
 
         Wire: webwxsendmsg
         """
-        return run(self._client.retry_send(number))
+        return self._loop.run(self._client.retry_send(number))
 
     def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
         """
@@ -641,7 +643,7 @@ class Client:
             TextTooLong: The text exceeds the limit.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.queue_text(to, text, key=key))
+        return self._loop.run(self._client.queue_text(to, text, key=key))
 
     def queue_file(
         self,
@@ -673,7 +675,7 @@ class Client:
             UnknownContact: No contact has that name, or several have.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.queue_file(to, name, kind=kind, key=key, sha256=sha256))
+        return self._loop.run(self._client.queue_file(to, name, kind=kind, key=key, sha256=sha256))
 
     def mark_read(self, chat: To) -> None:
         """
@@ -685,7 +687,7 @@ class Client:
 
         Wire: webwxstatusnotify (code 1)
         """
-        run(self._client.mark_read(chat))
+        self._loop.run(self._client.mark_read(chat))
 
     def recall(self, sent: Receipt | Outgoing) -> None:
         """
@@ -710,7 +712,7 @@ class Client:
 
         Wire: webwxrevokemsg
         """
-        run(self._client.recall(sent))
+        self._loop.run(self._client.recall(sent))
 
     def send_image(
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
@@ -737,7 +739,7 @@ class Client:
 
         Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
         """
-        return run(self._client.send_image(to, image, name=name, progress=progress, key=key))
+        return self._loop.run(self._client.send_image(to, image, name=name, progress=progress, key=key))
 
     def send_video(
         self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
@@ -764,7 +766,7 @@ class Client:
 
         Wire: webwxuploadmedia, webwxsendvideomsg
         """
-        return run(self._client.send_video(to, video, name=name, progress=progress, key=key))
+        return self._loop.run(self._client.send_video(to, video, name=name, progress=progress, key=key))
 
     def send_sticker(
         self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
@@ -792,7 +794,7 @@ class Client:
 
         Wire: webwxuploadmedia, webwxsendemoticon
         """
-        return run(self._client.send_sticker(to, sticker, name=name, progress=progress, key=key))
+        return self._loop.run(self._client.send_sticker(to, sticker, name=name, progress=progress, key=key))
 
     def send_file(
         self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
@@ -818,7 +820,7 @@ class Client:
 
         Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
         """
-        return run(self._client.send_file(to, file, name=name, progress=progress, key=key))
+        return self._loop.run(self._client.send_file(to, file, name=name, progress=progress, key=key))
 
     def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
         """
@@ -839,7 +841,7 @@ class Client:
 
         Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
         """
-        return run(self._client.download(message, progress=progress))
+        return self._loop.run(self._client.download(message, progress=progress))
 
     def download_to(
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
@@ -867,7 +869,7 @@ class Client:
 
         Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
         """
-        return run(self._client.download_to(message, to, progress=progress))
+        return self._loop.run(self._client.download_to(message, to, progress=progress))
 
     def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
         """
@@ -879,7 +881,7 @@ class Client:
 
         Wire: webwxgetmsgimg
         """
-        return run(self._client.download_thumbnail(message))
+        return self._loop.run(self._client.download_thumbnail(message))
 
     def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """
@@ -903,7 +905,7 @@ class Client:
 
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
         """
-        return run(self._client.forward(message, to, key=key))
+        return self._loop.run(self._client.forward(message, to, key=key))
 
     def history(
         self, chat: To | None = None, *, limit: int = 50, before: int | None = None, since: float = 0, until: float = 0
@@ -927,7 +929,7 @@ class Client:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.history(chat, limit=limit, before=before, since=since, until=until))
+        return self._loop.run(self._client.history(chat, limit=limit, before=before, since=since, until=until))
 
     def history_page(
         self,
@@ -960,7 +962,9 @@ class Client:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.history_page(chat, words=words, limit=limit, before=before, since=since, until=until))
+        return self._loop.run(
+            self._client.history_page(chat, words=words, limit=limit, before=before, since=since, until=until)
+        )
 
     def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
@@ -982,7 +986,7 @@ class Client:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.search(words, chat=chat, limit=limit, before=before))
+        return self._loop.run(self._client.search(words, chat=chat, limit=limit, before=before))
 
     def find_message(self, which: str | int) -> Event | None:
         """
@@ -995,7 +999,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.find_message(which))
+        return self._loop.run(self._client.find_message(which))
 
     def read_events(self, after: int = 0, *, since: float = 0, until: float = 0, limit: int = 500) -> list[Event]:
         """
@@ -1015,7 +1019,7 @@ class Client:
             NotLoggedIn: There was never a login.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.read_events(after, since=since, until=until, limit=limit))
+        return self._loop.run(self._client.read_events(after, since=since, until=until, limit=limit))
 
     def list_sends(
         self, *states: State, chat: To | None = None, limit: int = 50, before: int | None = None
@@ -1034,7 +1038,7 @@ class Client:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_sends(*states, chat=chat, limit=limit, before=before))
+        return self._loop.run(self._client.list_sends(*states, chat=chat, limit=limit, before=before))
 
     def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
@@ -1052,7 +1056,9 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.find_send(key=key, number=number, client_id=client_id, message_id=message_id))
+        return self._loop.run(
+            self._client.find_send(key=key, number=number, client_id=client_id, message_id=message_id)
+        )
 
     def store_outcomes(self) -> None:
         """
@@ -1064,7 +1070,7 @@ class Client:
         Raises:
             StorageError: The outcomes cannot be stored.
         """
-        run(self._client.store_outcomes())
+        self._loop.run(self._client.store_outcomes())
 
     def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
@@ -1077,7 +1083,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.was_sent_here(message))
+        return self._loop.run(self._client.was_sent_here(message))
 
     def forget_send(self, number: int) -> bool:
         """
@@ -1087,7 +1093,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.forget_send(number))
+        return self._loop.run(self._client.forget_send(number))
 
     def find_people(self, ids: Iterable[str]) -> Contacts:
         """
@@ -1097,7 +1103,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.find_people(ids))
+        return self._loop.run(self._client.find_people(ids))
 
     def export_history(self) -> Generator[Event | Outgoing, None, None]:
         """
@@ -1124,7 +1130,7 @@ class Client:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.purge_history(chat, before=before))
+        return self._loop.run(self._client.purge_history(chat, before=before))
 
     def purge_kept(self, *, before: float = 0) -> int:
         """
@@ -1137,7 +1143,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.purge_kept(before=before))
+        return self._loop.run(self._client.purge_kept(before=before))
 
     def list_recalled(self, chat: To | None = None, *, limit: int = 50, before: int | None = None) -> list[Recalled]:
         """
@@ -1153,7 +1159,7 @@ class Client:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_recalled(chat, limit=limit, before=before))
+        return self._loop.run(self._client.list_recalled(chat, limit=limit, before=before))
 
     def list_dead_letters(
         self, *, consumer: str = "bot", limit: int = 50, before: int | None = None
@@ -1170,7 +1176,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_dead_letters(consumer=consumer, limit=limit, before=before))
+        return self._loop.run(self._client.list_dead_letters(consumer=consumer, limit=limit, before=before))
 
     def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """
@@ -1187,7 +1193,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.revive(number, consumer=consumer))
+        return self._loop.run(self._client.revive(number, consumer=consumer))
 
     def list_consumers(self) -> list[ConsumerPosition]:
         """
@@ -1197,7 +1203,7 @@ class Client:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_consumers())
+        return self._loop.run(self._client.list_consumers())
 
     def forget_consumer(self, name: str) -> bool:
         """
@@ -1213,7 +1219,7 @@ class Client:
             AlreadyRunning: The consumer is open, in this process or another one.
             StorageError: The journal cannot be written.
         """
-        return run(self._client.forget_consumer(name))
+        return self._loop.run(self._client.forget_consumer(name))
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> BlockingEventStream:
         """
@@ -1270,4 +1276,4 @@ class Client:
         rest is fetched at the next start, if the platform still has it. The call does not wait for media that need the
         network or the disk to recover, and returns at once without `keep=` or a stream of events.
         """
-        run(self._client.wait_for_kept())
+        self._loop.run(self._client.wait_for_kept())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import GeneratorType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from webwx.client.loop_thread import run
+from webwx.client.loop_thread import OwnLoop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
@@ -27,6 +28,7 @@ class BlockingEventStream:
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
+        self._loop = OwnLoop("stream")
         # A generator, because Python closes a generator that a loop left by `break` once nothing refers to it.
         self._events = iterate(stream)
 
@@ -45,6 +47,9 @@ class BlockingEventStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_read = isinstance(self._events, GeneratorType) and self._events.gi_running
+        if error is not None and is_read:
+            return  # another thread reads, and the stream ends with its wait; this error is the one to raise
         self.close()
 
     def ack(self) -> None:
@@ -54,7 +59,7 @@ class BlockingEventStream:
         Raises:
             StorageError: The acknowledgement is not stored.
         """
-        run(self._stream.ack())
+        self._loop.run(self._stream.ack())
 
     def close(self) -> None:
         """End the stream. The last event stays unacknowledged, unless `ack` was called."""
@@ -68,12 +73,17 @@ class _AsyncStream(Protocol[T_co]):
 
 
 def iterate(stream: _AsyncStream[T_co]) -> Generator[T_co, None, None]:
-    """Yield what an asynchronous stream yields, and close it at the end."""
+    """Return a generator of what an asynchronous stream yields, which closes the stream at its end."""
+    return _iterate(stream, OwnLoop("stream"))
+
+
+def _iterate(stream: _AsyncStream[T_co], loop: OwnLoop) -> Generator[T_co, None, None]:
     try:
-        while (each := run(_next(stream))) is not None:
+        while (each := loop.run(_next(stream))) is not None:
             yield each
     finally:
-        run(stream.aclose())
+        if loop.is_of_this_process:
+            loop.run(stream.aclose())
 
 
 async def _next(stream: _AsyncStream[T_co]) -> T_co | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.client.loop_thread import run
+from webwx.client.loop_thread import OwnLoop
 from webwx.client.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -22,18 +22,20 @@ class BlockingSubscription:
     def __init__(self, subscription: Subscription) -> None:
         self.name: str = subscription.name
         self._subscription = subscription
+        self._loop = OwnLoop("subscription")
 
     def __repr__(self) -> str:
         return f"BlockingSubscription({self.name!r})"
 
     def __enter__(self) -> Self:
-        run(self._subscription.open())
+        self._loop.run(self._subscription.open())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        run(self._subscription.close())
+        if self._loop.is_of_this_process:
+            self._loop.run(self._subscription.close())
 
     def ack(self, number: int) -> None:
         """Acknowledge an entry, and return once the acknowledgement is stored."""
@@ -42,7 +44,7 @@ class BlockingSubscription:
             self._subscription.ack(number)
             await self._subscription.flush()
 
-        run(ack())
+        self._loop.run(ack())
 
     def take(self, limit: int = 100) -> list[Delivered]:
         """
@@ -55,12 +57,12 @@ class BlockingSubscription:
             LoggedOut: The login has ended, and no entry waits.
             StorageError: The journal cannot be read; a subscription that follows waits until it can.
         """
-        return run(self._subscription.take(limit))
+        return self._loop.run(self._subscription.take(limit))
 
     def failed(self, number: int, error: str) -> int:
         """Store that an attempt at an entry has failed; return the number of failed attempts."""
-        return run(self._subscription.failed(number, error))
+        return self._loop.run(self._subscription.failed(number, error))
 
     def give_up(self, number: int, error: str) -> None:
         """Make an entry a dead letter, which acknowledges it."""
-        run(self._subscription.give_up(number, error))
+        self._loop.run(self._subscription.give_up(number, error))

@@ -8,6 +8,7 @@ next.
 from __future__ import annotations
 
 import asyncio
+from types import AsyncGeneratorType
 from typing import TYPE_CHECKING
 
 from webwx.model.events import is_quiet
@@ -59,6 +60,9 @@ class EventStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_read = isinstance(self._events, AsyncGeneratorType) and self._events.ag_running
+        if error is not None and is_read:
+            return  # another task reads, and the stream ends with its wait; this error is the one to raise
         await self.aclose()
 
     async def ack(self) -> None:
@@ -71,7 +75,12 @@ class EventStream:
         await self._ack()
 
     async def aclose(self) -> None:
-        """End the stream. The last event stays unacknowledged, unless `ack` was called."""
+        """
+        End the stream. The last event stays unacknowledged, unless `ack` was called.
+
+        Raises:
+            RuntimeError: Another task waits for the next event; cancel it, which ends the stream as well.
+        """
         await self._events.aclose()
 
 

@@ -21,6 +21,16 @@ _making = threading.Lock()
 """Held while a file is created: otherwise one thread could still have it open when another has locked it."""
 
 
+def _forget_making() -> None:
+    """Make a lock of the fork's own: another thread of the parent may have held it."""
+    global _making
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_making)
+
+
 _REMEDIES = {
     errno.ENOSPC: "Make room on its disk",
     errno.EDQUOT: "Make room in your quota",

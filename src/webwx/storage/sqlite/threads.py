@@ -611,7 +611,7 @@ class _IdleWriters:
         """Tend a writer until it has a thread of its own again, or is closed."""
         with self._guard:
             self._writers.add(writer)
-            if self._thread is None or not self._thread.is_alive():  # it does not exist in a fork
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._tend, name="webwx idle journals", daemon=True)
                 self._thread.start()
 
@@ -631,6 +631,16 @@ class _IdleWriters:
 
 
 _idle_writers = _IdleWriters()
+
+
+def _forget_idle_writers() -> None:
+    """Leave the parent's writers to the parent, in a fork: SQLite allows no connection to be used there."""
+    global _idle_writers
+    _idle_writers = _IdleWriters()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_idle_writers)
 
 
 def _deliver(calls: list[_QueuedJob[Any]]) -> None:
