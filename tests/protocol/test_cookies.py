@@ -136,6 +136,13 @@ class TestHowLongACookieLives:
         jar = Jar().updated(MAIN, (expires, "b=2; Max-Age=60"), NOW - 1_000, ahead=1_000)
         assert {cookie.name: cookie.expires for cookie in jar.cookies} == {"a": NOW - 940, "b": NOW - 940}
 
+    def test_a_date_of_the_server_that_is_wrong_deletes_no_cookie(self) -> None:
+        expires = "a=2; Expires=Tue, 14 Nov 2023 22:14:20 GMT"  # A minute after NOW.
+        jar = jar_of("a=1").updated(MAIN, (expires,), NOW, ahead=86_400)
+        assert jar.header(MAIN, NOW + 59) == "a=2"
+        past = jar.updated(MAIN, ("a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT",), NOW, ahead=86_400)
+        assert past == Jar()
+
     def test_a_jump_of_the_clock_does_not_shorten_its_life(self) -> None:
         jar = jar_of("a=1; Max-Age=60", "b=2").aged(1_000)
         assert jar.header(MAIN, NOW + 1_059) == "a=1; b=2"

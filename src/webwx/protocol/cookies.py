@@ -220,7 +220,10 @@ def _expiry(given: dict[str, str], now: float, ahead: float) -> float | None:
     if re.fullmatch(r"-?\d{1,12}", age):
         return now + int(age)
     date = http_time(given["expires"]) if "expires" in given else None
-    return None if date is None else date - ahead
+    if date is None:
+        return None
+    # A wrong date of the answer deletes no cookie: one that is sent for too long does no harm.
+    return date if date - ahead <= now < date else date - ahead
 
 
 def read_cookie_header(text: str) -> dict[str, str]:
