@@ -537,6 +537,28 @@ class TestTemporaryFailures:
         assert [line.levelname for line in caplog.records if line.name == "webwx.client"] == ["WARNING"]
         assert virtual_runner.get_loop().time() / len(carrier.calls) > 15
 
+    @pytest.mark.parametrize("journal", [None, "memory:"])
+    @pytest.mark.parametrize("endpoint", ["webwxinit", "webwxstatusnotify", "webwxgetcontact"])
+    @pytest.mark.parametrize("fault", ["evicted", "phone_logout"])
+    def test_that_end_a_new_session_show_a_new_code_in_a_patient_login(
+        self,
+        world: World,
+        sandbox: SandboxCore,
+        virtual_runner: asyncio.Runner,
+        show: Callable[[QrCode], object],
+        fault: str,
+        endpoint: str,
+        journal: str | None,
+    ) -> None:
+        async def run() -> None:
+            async with AsyncClient(server=SERVER, transport=Loopback(sandbox), journal=journal) as client:
+                await client.login(show_qr=show, is_patient=True)
+                assert client.state is LoginState.ONLINE
+                await client.send_text("filehelper", "hi")
+
+        world.faults.add(f"{fault}:endpoint={endpoint},times=2")
+        virtual_runner.run(run())
+
     @pytest.mark.parametrize(
         ("endpoint", "answer", "kind"),
         [

@@ -239,13 +239,16 @@ class AccountLogin:
                     redirect_uri = redirect_uri or await self._wait_for_phone(display, retries)
                     try:
                         ticket = await self._exchange(redirect_uri, retries)
+                        await self._enter(ticket, retries)
                         break
-                    except (TransportError, ProtocolError, LoginRefused) as error:
-                        if not is_patient or not retries.may_pass(error):
+                    except (TransportError, ProtocolError, LoginRefused, LoggedOut) as error:
+                        is_over = isinstance(error, LoggedOut)  # such as by another login at the same time
+                        if not is_patient or not (is_over or retries.may_pass(error)):
                             raise
+                        if is_over:
+                            self._forget()
                         await retries.wait(error, backoff)
                     redirect_uri = ""  # its ticket may be used up, so a new code is shown
-                await self._enter(ticket, retries)
         return self._session.login.account
 
     async def resume(self) -> Account:
