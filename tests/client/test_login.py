@@ -30,6 +30,7 @@ from webwx.errors import (
     ProtocolError,
     SendOutcomeUnknown,
     StorageError,
+    Timeout,
     TlsError,
     UnexpectedLoginPage,
     UnsafeRedirect,
@@ -538,7 +539,7 @@ class TestTemporaryFailures:
         assert virtual_runner.get_loop().time() / len(carrier.calls) > 15
 
     @pytest.mark.parametrize("journal", [None, "memory:"])
-    @pytest.mark.parametrize("endpoint", ["webwxinit", "webwxstatusnotify", "webwxgetcontact"])
+    @pytest.mark.parametrize("endpoint", ["webwxnewloginpage", "webwxinit", "webwxstatusnotify", "webwxgetcontact"])
     @pytest.mark.parametrize("fault", ["evicted", "phone_logout"])
     def test_that_end_a_new_session_show_a_new_code_in_a_patient_login(
         self,
@@ -558,6 +559,22 @@ class TestTemporaryFailures:
 
         world.faults.add(f"{fault}:endpoint={endpoint},times=2")
         virtual_runner.run(run())
+
+    def test_of_a_ticket_whose_answer_was_lost_show_a_new_code_in_a_patient_login(
+        self,
+        new_client: NewClient,
+        sandbox: SandboxCore,
+        virtual_runner: asyncio.Runner,
+        show: Callable[[QrCode], object],
+    ) -> None:
+        """A repeated exchange is refused, because the first one has used the ticket."""
+        expired = Response(body="<error><ret>1</ret><message>登录二维码已失效，请重新扫描</message></error>".encode())
+        carrier = FaultyTransport(Loopback(sandbox), webwxnewloginpage=[Timeout("No answer."), *[expired] * 3])
+        client = new_client(transport=carrier)
+        virtual_runner.run(client.login(show_qr=show, is_patient=True))
+
+        assert client.state is LoginState.ONLINE
+        assert carrier.calls.count("jslogin") == 2
 
     @pytest.mark.parametrize(
         ("endpoint", "answer", "kind"),

@@ -122,7 +122,7 @@ class _Retries:
             case UnsafeRedirect() | LoggedOut():
                 return False
             case LoginRefused():
-                return error.ret in {Ret.SYSTEM_ERROR, Ret.TOO_FREQUENT}
+                return error.ret != Ret.LOGIN_REFUSED  # any other: the ticket may be used up, as after a lost answer
             case ConnectFailed() | TlsError():
                 return self.is_endless or (self._is_answered and not isinstance(error, TlsError))
             case _:
