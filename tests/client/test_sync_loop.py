@@ -14,7 +14,7 @@ from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
 from webwx.client.missing_messages import MIN_FETCHES, MIN_SECONDS
-from webwx.client.state import LoginState, StateChange
+from webwx.client.state import STALE_AFTER, LoginState, StateChange
 from webwx.client.sync_loop import REFUSED_FOR
 from webwx.errors import (
     ConnectFailed,
@@ -124,6 +124,20 @@ class AlwaysSomething(Counted):
             return await super().send(request)
         self.calls.append(request.endpoint)
         return SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
+
+
+class SlowFetch(AlwaysSomething):
+    """Always reports something to fetch; fetches time out, and between two of them a poll does."""
+
+    SECONDS = 31.0
+    _polls = 0
+
+    async def send(self, request: Request) -> Response:
+        self._polls += request.endpoint == SYNCCHECK.name
+        if request.endpoint == WEBWXSYNC.name or (request.endpoint == SYNCCHECK.name and self._polls % 2 == 0):
+            await asyncio.sleep(self.SECONDS)
+            raise Timeout(f"{request.endpoint}: no answer in time.")
+        return await super().send(request)
 
 
 class EndlessContactChanges(Counted):
@@ -993,6 +1007,24 @@ class TestARefusalThatPasses:
         assert carrier.calls == ["synccheck", "webwxsync"]
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
+    def test_announced_items_that_cannot_be_fetched_for_a_minute_degrade_the_state(
+        self, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner
+    ) -> None:
+        """A poll that succeeds between two slow failures does not hide them."""
+        carrier = SlowFetch(Loopback(sandbox))
+        client = virtual_runner.run(log_in(transport=carrier))
+
+        async def watch() -> set[LoginState]:
+            listening = asyncio.create_task(listen(client, 5 * MINUTE))
+            await asyncio.sleep(STALE_AFTER + 2 * carrier.SECONDS)
+            states = set[LoginState]()
+            while not listening.done():
+                states.add(client.state)
+                await asyncio.sleep(0.1)
+            return states
+
+        assert virtual_runner.run(watch()) == {LoginState.DEGRADED}
+
     def test_failing_fetches_degrade_the_state_until_one_succeeds(
         self, new_client: NewClient, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, phone_of: Phone
     ) -> None:

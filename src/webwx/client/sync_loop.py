@@ -104,6 +104,8 @@ class SyncState:
         """Time of the last successful poll or fetch (event loop's clock)."""
         self.fetched_at = 0.0
         """Time of the last successful fetch: seconds since 1970 (server's clock)."""
+        self.announced_at: float | None = None
+        """Time at which a poll reported what is not fetched yet (event loop's clock); None: everything is fetched."""
         self.round_began: Moment | None = None
         """Time at which the last round began."""
         self.held = 0.0
@@ -318,6 +320,8 @@ class SyncLoop:
         is_held = state.held >= HELD_FROM
         if is_held:
             self._interval.end_catch_up()
+        if is_something and state.announced_at is None:
+            state.announced_at = asyncio.get_running_loop().time()
         # While fetches fail, only a fetch shows whether they succeed again.
         if is_something or not self._session.liveness.can_fetch:
             return True
@@ -360,7 +364,7 @@ class SyncLoop:
                 state.refused_since = None
                 batch = await self._completed(batch)
                 self._session.liveness.fetched()
-                state.fetched_at = self._session.now()
+                state.fetched_at, state.announced_at = self._session.now(), None
                 self._hold(self._with_sound_keys(batch))
             return await self._store_held()
 
@@ -446,7 +450,8 @@ class SyncLoop:
         ret = error.ret if isinstance(error, ApiError) else None
         is_certain = ret == Ret.PHONE_OFFLINE or now - state.answered_at > STALE_AFTER
         if is_fetch:
-            self._session.liveness.fetch_failed(error, is_certain=is_certain)
+            is_overdue = state.announced_at is not None and now - state.announced_at > STALE_AFTER
+            self._session.liveness.fetch_failed(error, is_certain=is_certain or is_overdue)
         else:
             self._session.liveness.failed(error, is_stale=is_certain)
         # Ret 3 may last for hours, and does not mean an invalid key.
