@@ -154,6 +154,19 @@ class TestLogins:
         assert await account.position(OWN) == b"here"
         assert len(await account.roster(new)) == 1
 
+    async def test_a_gap_never_begins_after_its_end_although_the_servers_clock_was_ahead(
+        self, journal: Journal
+    ) -> None:
+        account = journal.account(UIN)
+        consumer = await account.consumer("bot")
+        await account.open_login(ContactId("@one"), b"1", 100.0, [])
+        await account.ingest(arrival(message(1), at=90_000.0))
+        for number, time in enumerate((200.0, 300.0), start=2):
+            await account.open_login(ContactId(f"@{number}"), b"", time, [])
+
+        gaps = [gap_in(each) for each in await consumer.take() if each.item.kind == "gap"]
+        assert [(gap.since, gap.until) for gap in gaps] == [(100.0, 200.0), (200.0, 300.0)]
+
     async def test_the_first_login_and_the_same_login_again_store_no_gap(self, account: AccountJournal) -> None:
         await account.open_login(OWN, b"again", time.time(), [])
         assert await everything(account) == []

@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     from webwx.storage.base import Arrival
 
 
-def gap_between(since: float, until: float) -> Arrived:
-    """Return the gap between two logins: messages that arrived between them may be missing."""
+def gap_between(opened_at: float, last_at: float, until: float) -> Arrived:
+    """
+    Return the gap between two logins: messages that arrived between them may be missing.
+
+    Args:
+        opened_at: Begin of the earlier login.
+        last_at: Time of its last batch. If it is later than `until`, the server's clock was wrong, and the gap begins
+            with that login.
+        until: Begin of the later login.
+    """
+    since = last_at if last_at <= until else min(opened_at, until)
     gap = ContinuityLost(since=since, until=until, reason="new_login")
     item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
     return Arrived(item=item, raw=item.raw)

@@ -190,11 +190,15 @@ class MemoryAccount:
         known = await asyncio.to_thread(tuple, contacts)  # decoding thousands takes long
         with self._lock:
             data = self._data()
-            before = max(data.logins.by_row.values(), key=lambda login: login.last_at, default=None)
+            before = max(
+                data.logins.by_row.values(),
+                key=lambda each: (each.last_at if each.last_at <= time else each.opened_at, each.row),
+                default=None,
+            )
             login = data.logins.open(own_id, position, time)
             login.keep(known)
             if before is not None and before is not login:
-                gap = gap_between(before.last_at, time)
+                gap = gap_between(before.opened_at, before.last_at, time)
                 self._store(login, Arrival(body=b"", items=(gap,), position=login.position, time=time))
             self._login = login
             opened = OpenedLogin(login.position, MemoryRoster(login.contacts), None)

@@ -287,7 +287,10 @@ class PostgresAccount:
 
         async def store(db: Connection) -> tuple[int, bytes, list[Identified] | None]:
             before = await db.fetchrow(
-                "SELECT own_id, last_at FROM logins WHERE account = $1 ORDER BY last_at DESC LIMIT 1", self._uin
+                "SELECT own_id, opened_at, last_at FROM logins WHERE account = $1"
+                " ORDER BY CASE WHEN last_at <= $2 THEN last_at ELSE opened_at END DESC, login DESC LIMIT 1",
+                self._uin,
+                time,
             )
             login, stored_position = await db.fetchrow(
                 "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES ($1, $2, $3, $4, $4)"
@@ -298,7 +301,7 @@ class PostgresAccount:
             await self._name_login(db, time)
             await keep_contacts(db, login, chain(few, listed))
             if before is not None and before["own_id"] != clean_text(own_id):
-                gap = gap_between(before["last_at"], time)
+                gap = gap_between(before["opened_at"], before["last_at"], time)
                 arrival = Arrival(body=b"", items=(gap,), position=stored_position, time=time)
                 await append_now(db, await self._database.fence_of(self._uin), login, own_id, arrival)
             if not is_matched:

@@ -380,7 +380,9 @@ class SqliteAccount:
         def store(db: sqlite3.Connection) -> tuple[int, int, OpenedLogin, StoredBatch]:
             account = self._make_account(db)
             before = db.execute(
-                "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
+                "SELECT own_id, opened_at, last_at FROM logins WHERE account = ?"
+                " ORDER BY iif(last_at <= ?, last_at, opened_at) DESC, login DESC LIMIT 1",
+                (account, time),
             ).fetchone()
             known = db.execute(
                 "SELECT login, position FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
@@ -397,7 +399,9 @@ class SqliteAccount:
             few, identified = self._store_contacts(db, account, login, own_id, contacts, complete=complete, time=time)
             stored = StoredBatch([], is_after_others=False)
             if before is not None and before[0] != own_id:
-                arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=stored_position, time=time)
+                arrival = Arrival(
+                    body=b"", items=(gap_between(before[1], before[2], time),), position=stored_position, time=time
+                )
                 stored = self._store(db, account, login, own_id, arrival)
             if known is None and few is not None:
                 roster = StoredRoster(self._lookups, login, few, is_chatroom)
