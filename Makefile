@@ -105,8 +105,8 @@ bench-plots: setup  ## Draw how cost grows, from what `make bench CASES=growth` 
 bench-sandbox: tools  ## Hold the polls of a thousand accounts, and time how soon a message reaches one: make bench-sandbox ACCOUNTS=1000
 	@$(BIN)/python benchmarks/sandbox.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
 
-soak: tools  ## The delivery goals with the numbers of a release, for an hour or two: make soak GOALS="G-R1 G-R2" SEED=7
-	$(BIN)/python -m tests.soak $(GOALS) $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))
+soak: tools  ## The delivery goals with the numbers of a release, for an hour or two: make soak GOALS="G-R21" SEED=7 SEEDS=20
+	$(BIN)/python -m tests.soak $(GOALS) $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCALE),--scale $(SCALE))
 
 docs: tools  ## Regenerate docs/wire.md
 	$(BIN)/python docs/make_wire.py

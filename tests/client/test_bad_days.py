@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.conftest import PNG
-from tests.client.virtual_loop import VirtualClockLoop
+from tests.client.virtual_loop import LoopClock, VirtualClockLoop
 
 from webwx.client.client import AsyncClient
 from webwx.errors import (
@@ -47,23 +47,6 @@ if TYPE_CHECKING:
 
 HITS = 3
 """Number of calls that a fault affects."""
-
-
-class LoopClock:
-    """The clock of a world on a virtual event loop; it advances with the loop's clock."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._ahead = 1_560_000_000.0
-
-    def now(self) -> float:
-        return self._ahead + self._loop.time()
-
-    def wind(self, seconds: float) -> None:
-        self._ahead += seconds
-
-    def seconds_until(self, moment: float) -> float:
-        return max(0.0, moment - self.now())
 
 
 @dataclass

@@ -92,6 +92,23 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         await super().shutdown_default_executor()
 
 
+class LoopClock:
+    """The clock of a world on a virtual event loop; it advances with the loop's clock."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ahead = 1_560_000_000.0
+
+    def now(self) -> float:
+        return self._ahead + self._loop.time()
+
+    def wind(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def seconds_until(self, moment: float) -> float:
+        return max(0.0, moment - self.now())
+
+
 class SteppedLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock runs and can be set forward, for code that is never idle."""
 
