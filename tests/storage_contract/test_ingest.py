@@ -161,8 +161,8 @@ class TestLogins:
         consumer = await account.consumer("bot")
         await account.open_login(ContactId("@one"), b"1", 100.0, [])
         await account.ingest(arrival(message(1), at=90_000.0))
-        for number, time in enumerate((200.0, 300.0), start=2):
-            await account.open_login(ContactId(f"@{number}"), b"", time, [])
+        for number, moment in enumerate((200.0, 300.0), start=2):
+            await account.open_login(ContactId(f"@{number}"), b"", moment, [])
 
         gaps = [gap_in(each) for each in await consumer.take() if each.item.kind == "gap"]
         assert [(gap.since, gap.until) for gap in gaps] == [(100.0, 200.0), (200.0, 300.0)]
