@@ -18,6 +18,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from webwx.bot.account_health import AccountHealth
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
 from webwx.bot.commands import DEFAULT_COMMANDS
 from webwx.bot.conversations import Conversations
@@ -410,18 +411,19 @@ class Bot(Router, TimerRegistry):
         async with client.subscribe(self.name, shows=True) as subscription:
             conversations.open(subscription)
             on_ready(self, client)
+            health = AccountHealth(client, subscription)
             queues = ChatQueues(
                 subscription, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
-                is_over=lambda: client.state is LoginState.LOGGED_OUT, debug=self.debug,
+                is_over=lambda: client.state is LoginState.LOGGED_OUT, health=health, debug=self.debug,
             )  # fmt: skip
             dispatch.queues = queues
             dispatch.one_shot_timers = one_shot_timers = OneShotTimers(
                 self.timer_handlers, client, subscription.part, dispatch.call_one_shot, bot=self.name,
-                attempts=self._attempts, counts=self.timer_counts, debug=self.debug,
+                attempts=self._attempts, counts=self.timer_counts, health=health, debug=self.debug,
             )  # fmt: skip
             timeouts = StateTimeouts(
                 conversations, dispatch.time_out, is_over=lambda: client.state is LoginState.LOGGED_OUT, bot=self.name,
-                attempts=self._attempts, debug=self.debug,
+                attempts=self._attempts, health=health, debug=self.debug,
             )  # fmt: skip
             work = [queues.run(), timeouts.run()]
             if self.timer_handlers:

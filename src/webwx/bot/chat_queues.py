@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from webwx.bot.account_health import WAITS, Judgement
 from webwx.bot.failures import describe, trace
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
@@ -33,6 +34,7 @@ from webwx.model.messages import TextMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.account_health import AccountHealth
     from webwx.client.delivered import Delivered
     from webwx.client.subscription import Subscription
     from webwx.model.messages import Event
@@ -142,6 +144,8 @@ class ChatQueues:
         is_over: Returns whether attempts fail for another reason than the entry, such as the end of the login: then no
             failure is counted, and the entry is delivered again later.
         counts: Counters to use; their owner may read them at any time.
+        health: Distinguishes failures of the account, which count no attempt: all queues wait until it is well again.
+            None: every failure counts.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
@@ -155,6 +159,7 @@ class ChatQueues:
         time_limit: float | None = None,
         is_over: Callable[[], bool] = lambda: False,
         counts: DeliveryCounts | None = None,
+        health: AccountHealth | None = None,
         debug: bool = False,
     ) -> None:
         self.counts: DeliveryCounts = counts or DeliveryCounts()
@@ -166,6 +171,7 @@ class ChatQueues:
         self._limit = in_flight
         self._time_limit = time_limit
         self._is_over = is_over
+        self._health = health
         self._is_debug = debug
         self._loop = asyncio.get_running_loop()
         self._queues: dict[ContactId, _ChatQueue] = {}
@@ -176,6 +182,14 @@ class ChatQueues:
         """The queue that is handled in isolation; no other queue is started meanwhile."""
         self._waiting_for_retry: dict[_ChatQueue, asyncio.TimerHandle] = {}
         """Queues whose first entry has failed and waits for another attempt."""
+        self._waiting_for_account: list[_ChatQueue] = []
+        """Queues whose first entry has failed because of the account."""
+        self._account_failures = 0
+        """Number of times in a row that the account had to wait."""
+        self._is_account_waiting = False
+        """Whether no queue is started until the account is well again."""
+        self._resume_until = 0.0
+        """Time (event loop's clock) at which entries are tried even if the account is not online."""
         self._workers: set[asyncio.Task[None]] = set()
         self._scheduler = JobScheduler(lambda _, error: self._stop_for(error))
         self._idle: list[asyncio.Future[None]] = []
@@ -293,7 +307,7 @@ class ChatQueues:
 
     def _start_worker(self) -> None:
         """Start or wake one worker if there is work and none is starting."""
-        if self._is_worker_starting or self._isolated is not None or not (self._waiting_for_isolation or self._ready):
+        if self._is_worker_starting or not self._may_start or not (self._waiting_for_isolation or self._ready):
             return
         self._is_worker_starting = True
         if self._idle:
@@ -303,9 +317,14 @@ class ChatQueues:
             self._workers.add(worker)
             worker.add_done_callback(self._task_ended)
 
+    @property
+    def _may_start(self) -> bool:
+        """Whether another queue may be started now."""
+        return not (self._is_ended or self._is_account_waiting or self._isolated is not None)
+
     def _next_queue(self) -> _ChatQueue | None:
         """Take the next ready queue; return None if no queue may start now."""
-        if self._is_ended or self._isolated is not None:
+        if not self._may_start:
             return None
         if self._waiting_for_isolation:
             self._isolated = self._waiting_for_isolation.popleft()
@@ -418,6 +437,17 @@ class ChatQueues:
         if self._is_over():
             self._drop(queue)
             return
+        if self._health is not None:
+            match await self._health.judge(number, error):
+                case Judgement.WAITS:
+                    self._wait_for_account(queue, number, attempt, error)
+                    return
+                case Judgement.IS_REPEATED:
+                    queue.attempt = attempt
+                    self._retry_later(queue, pause_after(1))
+                    return
+                case Judgement.COUNTS:
+                    pass
         self.counts.failed += 1
         kind = f"no end within {self._time_limit:g} s" if queue.is_timed_out else describe(error)
         name = self._subscription.name
@@ -440,18 +470,73 @@ class ChatQueues:
             extra=log_fields(name, event=number, chat=queue.chat),
         )  # fmt: skip
         queue.attempt = attempt + 1
+        self._retry_later(queue, pause_after(failures))
+
+    def _retry_later(self, queue: _ChatQueue, seconds: float) -> None:
         if self._is_draining:
             self._drop(queue)
         else:
-            self._waiting_for_retry[queue] = self._loop.call_later(pause_after(failures), self._retry, queue)
+            self._waiting_for_retry[queue] = self._loop.call_later(seconds, self._retry, queue)
 
     def _retry(self, queue: _ChatQueue) -> None:
         del self._waiting_for_retry[queue]
         self._make_ready(queue)
         self._start_worker()
 
+    # -- failures of the account -------------------------------------------------------------------------------------
+
+    def _wait_for_account(self, queue: _ChatQueue, number: int, attempt: int, error: BaseException) -> None:
+        """Repeat an attempt, and start no other entry, once the account is well again; the failure does not count."""
+        queue.attempt = attempt
+        if self._is_draining:
+            self._drop(queue)
+            return
+        self._waiting_for_account.append(queue)
+        if self._is_account_waiting:
+            return
+        self._is_account_waiting = True
+        self._resume_until = self._loop.time() + WAITS[-1]
+        self._account_failures += 1
+        if self._account_failures == 1:
+            _log.warning(
+                "%s: the account waits, because event %d failed and the account cannot send or store now: %s.",
+                self._subscription.name, number, describe(error),
+                extra=log_fields(self._subscription.name, event=number, chat=queue.chat),
+            )  # fmt: skip
+        self._scheduler.schedule("account", self._resume, self._account_pause)
+
+    @property
+    def _account_pause(self) -> float:
+        return WAITS[min(self._account_failures, len(WAITS)) - 1]
+
+    async def _resume(self) -> float | None:
+        """Start the queues again if the account is well; else return the seconds until the next look."""
+        if self._health is not None:
+            if not self._health.is_online and self._loop.time() < self._resume_until:
+                return WAITS[0]
+            if not await self._health.can_store():
+                self._account_failures += 1
+                return self._account_pause
+        self._is_account_waiting = False
+        waiting, self._waiting_for_account = self._waiting_for_account, []
+        for queue in waiting:
+            self._make_ready(queue)
+        self._start_worker()
+        return None
+
+    def _note_success(self, number: int) -> None:
+        """Note that an entry is done."""
+        if self._health is not None:
+            self._health.forget(number)
+        if self._account_failures and not self._is_account_waiting:
+            self._account_failures = 0
+            _log.info("%s: the account continues.", self._subscription.name)
+
+    # -- the end of an entry -----------------------------------------------------------------------------------------
+
     def _finish_first(self, queue: _ChatQueue) -> None:
         """Remove a queue's first entry, and make the queue ready again if it has more entries."""
+        self._note_success(_number(queue.waiting[0]))
         queue.waiting.popleft()
         queue.attempt = 0
         self._finished += 1
@@ -666,6 +751,12 @@ class ChatQueues:
             timer.cancel()
             self._drop(queue)
         self._waiting_for_retry.clear()
+        if self._is_account_waiting:
+            for queue in (*self._waiting_for_account, *self._ready, *self._waiting_for_isolation):
+                self._drop(queue)
+            self._waiting_for_account.clear()
+            self._ready.clear()
+            self._waiting_for_isolation.clear()
         for queue in self._queues.values():
             if queue.dialogue is not None and queue.dialogue.is_waiting:
                 self._interrupt(queue)

@@ -28,7 +28,7 @@ from webwx.bot.state import ConversationState
 from webwx.bot.unknown_sends import UnknownSends
 from webwx.client.client import AsyncClient
 from webwx.client.sender import StepKey
-from webwx.errors import InvalidRequest, UnknownContact
+from webwx.errors import InvalidRequest, SendOutcomeUnknown, UnknownContact, WxError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event, TextMessage
 from webwx.storage.base import StoredTimer
@@ -80,7 +80,7 @@ class Context(
     attempt: int = 1
     """Number of calls of the handler with this event, this call included."""
     is_last_attempt: bool = False
-    """Whether the event becomes a dead letter if this attempt fails."""
+    """Whether the event becomes a dead letter if this attempt fails; a failure of the account does not count."""
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
     """The match of the handler's `regex`; None for a handler without `regex`."""
     command: CommandCall | None = None
@@ -468,24 +468,32 @@ class Context(
         return self._timers
 
     async def _send(self, to: To, send: _Send) -> Receipt:
-        """Make a send under the next key."""
-        key = await self._next_key(to)
-        if self._unknown_sends is None:
-            return await send(key=key)
-        return await self._unknown_sends.receipt_of(self.client, key, self.event, partial(send, key=key))
-
-    async def _next_key(self, to: To) -> str:
         """
-        Return the key of the next send.
+        Make a send under the next key.
 
         Raises:
             ReplyLimitReached: The bot replied too often in this chat; nothing was sent.
         """
         self._ordinal += 1
         key = StepKey(f"{self.key}/{self._ordinal}")
-        if self._loop_guard is not None:
-            is_reply = to == getattr(self.event, "chat", None)
-            with contextlib.suppress(UnknownContact):  # the send raises it
-                target = self.chat if is_reply else (await self.client.find_contact(to)).id
-                self._loop_guard.check_reply(self.event, target)
-        return key
+        counted_in = await self._count_reply(to)
+        try:
+            if self._unknown_sends is None:
+                return await send(key=key)
+            return await self._unknown_sends.receipt_of(self.client, key, self.event, partial(send, key=key))
+        except SendOutcomeUnknown:
+            raise
+        except WxError:
+            if self._loop_guard is not None and counted_in is not None:
+                self._loop_guard.undo_reply(counted_in)
+            raise
+
+    async def _count_reply(self, to: To) -> ContactId | None:
+        """Count a send for the loop guard; return the chat in which it counts, None if it does not count."""
+        if self._loop_guard is None:
+            return None
+        is_reply = to == getattr(self.event, "chat", None)
+        with contextlib.suppress(UnknownContact):  # the send raises it
+            target = self.chat if is_reply else (await self.client.find_contact(to)).id
+            return target if self._loop_guard.check_reply(self.event, target) else None
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from webwx.bot.account_health import AccountHealth
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts, is_last_attempt
 from webwx.bot.context import Context
 from webwx.bot.sync_context import SyncContext
@@ -99,7 +100,7 @@ async def deliver(
         queues = ChatQueues(
             subscription, handle, attempts=attempts, in_flight=in_flight, counts=counts,
             time_limit=time_limit if pool is None else None,
-            is_over=lambda: client.state is LoginState.LOGGED_OUT,
+            is_over=lambda: client.state is LoginState.LOGGED_OUT, health=AccountHealth(client, subscription),
         )  # fmt: skip
         try:
             await queues.run()

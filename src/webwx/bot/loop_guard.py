@@ -67,9 +67,9 @@ class LoopGuard:
         self._silenced.move_to_end(chat)
         return False
 
-    def check_reply(self, event: Event, to: ContactId) -> None:
+    def check_reply(self, event: Event, to: ContactId) -> bool:
         """
-        Count a send that an event has caused, before it leaves.
+        Count a send that an event has caused, before it leaves; return whether it was counted.
 
         A reply to a message that was written before the bot started is not counted, because that message answers no
         bot.
@@ -79,7 +79,7 @@ class LoopGuard:
         """
         chat = _counted_chat(event)
         if chat is None or to != chat or event.backlog or not self._limit:
-            return
+            return False
         if self._is_silenced(chat):
             raise ReplyLimitReached(
                 f"This bot sends no replies in the chat until no message has arrived there for {self._window:g} s."
@@ -92,7 +92,7 @@ class LoopGuard:
         if len(times) < self._limit:
             times.append(now)
             self._replies.move_to_end(chat)
-            return
+            return True
         del self._replies[chat]
         self._silenced[chat] = now
         within = now - times[0]
@@ -106,6 +106,14 @@ class LoopGuard:
             f"The bot has sent {self._limit} replies in the chat within {self._window:g} s and may be talking to "
             "another bot, so nothing was sent."
         )
+
+    def undo_reply(self, to: ContactId) -> None:
+        """Do not count the last reply in a chat, because nothing was sent."""
+        times = self._replies.get(to)
+        if times:
+            times.pop()
+            if not times:
+                del self._replies[to]
 
     def _is_silenced(self, chat: ContactId) -> bool:
         now = asyncio.get_running_loop().time()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.bot.account_health import AGAIN
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
 from webwx.bot.failures import describe, trace
 from webwx.bot.journal import use_journal
@@ -28,6 +29,7 @@ from webwx.storage.base import TimerQuery
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from webwx.bot.account_health import AccountHealth
     from webwx.client.client import AsyncClient
     from webwx.storage.base import AccountJournal, StoredTimer, TimerOutcome, TimerStore
 
@@ -67,6 +69,7 @@ class OneShotTimers:
         bot: The bot's name.
         attempts: Number of attempts after which a call is given up.
         counts: Counters to use.
+        health: Distinguishes failures of the account, which do not count; None: every failure counts.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
@@ -80,6 +83,7 @@ class OneShotTimers:
         bot: str,
         attempts: int,
         counts: TimerCounts,
+        health: AccountHealth | None = None,
         debug: bool = False,
     ) -> None:
         self._handlers = handlers
@@ -89,6 +93,7 @@ class OneShotTimers:
         self._bot = bot
         self._attempts = attempts
         self._counts = counts
+        self._health = health
         self._is_debug = debug
         self._news = asyncio.Event()
         """Set when the earliest due time may have changed."""
@@ -226,7 +231,6 @@ class OneShotTimers:
                 # Anything else that a handler raises is its failure, even a cancellation.
                 if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
                     raise
-                self._counts.failed += 1
                 await self._handle_failure(timer, error)
             else:
                 self._counts.done += 1
@@ -254,11 +258,16 @@ class OneShotTimers:
         return False
 
     async def _handle_failure(self, timer: StoredTimer, error: BaseException) -> None:
-        """Count a failed attempt; schedule another one, or give up."""
+        """Count a failed attempt, unless the account has failed; schedule another one, or give up."""
         if isinstance(error, (LoggedOut, NotLoggedIn)):
+            self._counts.failed += 1
             self._skipped.add(timer.number)  # the next login calls it again
             await self._postpone(timer, timer.due_at, timer.failures)
             return
+        if self._health is not None and not await self._health.counts(("timer", timer.number), error):
+            await self._postpone(timer, self._client.clock() + AGAIN, timer.failures)
+            return
+        self._counts.failed += 1
         failures = timer.failures + 1
         _log.log(
             logging.ERROR if failures >= self._attempts else logging.WARNING,
@@ -279,5 +288,7 @@ class OneShotTimers:
         await use_journal(self._bot, lambda: self._store.postpone(timer.number, due_at, failures=failures, time=now))
 
     async def _settle(self, timer: StoredTimer, outcome: TimerOutcome) -> None:
+        if self._health is not None:
+            self._health.forget(("timer", timer.number))
         now = self._client.clock()
         await use_journal(self._bot, lambda: self._store.settle(timer.number, outcome, time=now))

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from webwx.bot.account_health import AGAIN
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
 from webwx.bot.failures import describe, trace
 from webwx.bot.journal import use_journal
@@ -24,6 +25,7 @@ from webwx.client.scheduler import JobScheduler
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.account_health import AccountHealth
     from webwx.bot.conversations import Conversations
     from webwx.storage.base import ConversationRow
 
@@ -48,6 +50,7 @@ class StateTimeouts:
             counted, and the next run repeats the call.
         bot: The bot's name.
         attempts: Number of attempts after which a time-out is given up.
+        health: Distinguishes failures of the account, which do not count; None: every failure counts.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
@@ -59,6 +62,7 @@ class StateTimeouts:
         is_over: Callable[[], bool],
         bot: str,
         attempts: int,
+        health: AccountHealth | None = None,
         debug: bool = False,
     ) -> None:
         self._conversations = conversations
@@ -66,6 +70,7 @@ class StateTimeouts:
         self._is_over = is_over
         self._bot = bot
         self._attempts = attempts
+        self._health = health
         self._is_debug = debug
         self._next = 0.0
         """A time that is not after the earliest deadline: seconds since 1970."""
@@ -133,6 +138,8 @@ class StateTimeouts:
                 raise
             if self._is_over():
                 return None
+            if self._health is not None and not await self._health.counts(("timeout", row.key), error):
+                return AGAIN
             failures += 1
             self._failures[row.key] = failures
             _log.log(
@@ -143,6 +150,8 @@ class StateTimeouts:
             if failures < self._attempts:
                 return pause_after(failures)
             await self._conversations.remove_deadline(row)
+        if self._health is not None:
+            self._health.forget(("timeout", row.key))
         del self._failures[row.key]
         self._note_deadline(0.0)
         return None

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CHECKED = "storage check"
+"""Name of the value that is written to check that the journal can be written."""
+
 
 class JournalReader:
     """
@@ -49,6 +52,8 @@ class JournalReader:
         shows: bool = False,
     ) -> None:
         self.name: str = name
+        self.is_synced_here: bool = True
+        """Whether this process syncs the account."""
         self._shows = shows
         self._sync = sync
         self._storage = storage
@@ -66,6 +71,10 @@ class JournalReader:
     def part(self) -> AccountJournal:
         """The account's part of the journal."""
         return self._storage.part()
+
+    async def check_storage(self) -> None:
+        """Check that the account's part of the journal can be written."""
+        await self.part.change_state(_CHECKED, lambda before: b"2" if before == b"1" else b"1")
 
     async def open(self) -> None:
         """Open the consumer and begin to sync."""

@@ -39,6 +39,21 @@ class Subscription:
         """The account's part of the journal."""
         return self._reader.part
 
+    @property
+    def is_synced_here(self) -> bool:
+        """Whether this process syncs the account; False for an account of a gateway."""
+        return self._reader.is_synced_here
+
+    async def check_storage(self) -> None:
+        """
+        Check that the account's part of the journal can be written.
+
+        Raises:
+            StorageError: It cannot.
+            TransportError: The gateway cannot be reached.
+        """
+        await self._reader.check_storage()
+
     async def __aenter__(self) -> Self:
         await self.open()
         return self

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from tests.failing_disk import FailingDisk
 from tests.storage.arrivals import FRIEND, UIN
 
 from webwx.errors import StorageError
@@ -90,27 +91,6 @@ async def test_the_cost_of_a_send_with_a_key_does_not_grow_with_the_outbox(
 # -- what cannot be stored -------------------------------------------------------------------------------------------
 
 
-class Disk:
-    """The disk of all journals that are opened from now on; it fails at commits for a while."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails: Literal["", "before", "after"] = ""
-        """Whether commits fail before or after they are stored."""
-        disk, connect = self, sqlite3.connect
-
-        class Connection(sqlite3.Connection):
-            def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
-                if sql == "COMMIT" and disk.fails:
-                    if disk.fails == "after":
-                        super().execute(sql)
-                    raise sqlite3.OperationalError("disk I/O error")
-                return super().execute(sql, *values)
-
-        monkeypatch.setattr(
-            sqlite3, "connect", lambda *values, **options: connect(*values, factory=Connection, **options)
-        )
-
-
 async def state_of(account: SqliteAccount, number: int) -> str:
     send = await find_send(account.outbox, number=number)
     assert send is not None
@@ -118,13 +98,16 @@ async def state_of(account: SqliteAccount, number: int) -> str:
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(monkeypatch)
+def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
+    return FailingDisk(monkeypatch)
 
 
 @pytest.mark.parametrize("outcome", ["sent", "failed", "unknown", "queued"])
 async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
-    disk: Disk, path: Path, outcome: Literal["sent", "failed", "unknown", "queued"], caplog: pytest.LogCaptureFixture
+    disk: FailingDisk,
+    path: Path,
+    outcome: Literal["sent", "failed", "unknown", "queued"],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with SqliteJournal(path, retention_days=0) as journal:
         account = journal.account(UIN)
@@ -144,7 +127,7 @@ async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
 
 
 async def test_receipt_that_was_never_stored_is_read_by_the_next_process_from_the_lock_file(
-    disk: Disk, path: Path
+    disk: FailingDisk, path: Path
 ) -> None:
     async with SqliteJournal(path, retention_days=0) as journal:
         outbox = journal.account(UIN).outbox
@@ -157,7 +140,7 @@ async def test_receipt_that_was_never_stored_is_read_by_the_next_process_from_th
 
 
 @pytest.mark.parametrize("how", ["add", "sending"])
-async def test_begin_that_may_have_been_stored_is_undone(disk: Disk, path: Path, how: str) -> None:
+async def test_begin_that_may_have_been_stored_is_undone(disk: FailingDisk, path: Path, how: str) -> None:
     async with SqliteJournal(path, retention_days=0) as journal:
         account = journal.account(UIN)
         queued = await added(account, "1")

@@ -29,6 +29,7 @@ from webwx.errors import (
 )
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
+from webwx.representations.accounts import AccountView
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
 from webwx.representations.events import event_of
 from webwx.representations.problems import Problem, error_of_problem
@@ -67,6 +68,8 @@ class GatewayReader:
 
     def __init__(self, calls: GatewayCalls, name: str, retry_after: float, *, follow: bool) -> None:
         self.name: str = name
+        self.is_synced_here: bool = False
+        """Whether this process syncs the account."""
         self._calls = calls
         self._follows = follow
         self._backoff = Backoff(retry_after)
@@ -113,6 +116,10 @@ class GatewayReader:
         except BaseException:
             await self.close()
             raise
+
+    async def check_storage(self) -> None:
+        """Check that the gateway can be reached, and knows the account."""
+        await self._calls.get(await self._calls.path(), AccountView)
 
     async def take(self, limit: int = 100) -> list[Delivered]:
         """Return the next events in the order of arrival; wait until there is one."""
