@@ -105,6 +105,12 @@ class TestJudge:
         assert caught.value.message == masked
         assert str(caught.value).endswith(f" The platform says: {masked}")
 
+    def test_the_platforms_message_is_repeated_without_the_keys_of_the_request(self) -> None:
+        words = "bad sid s1d/+ (s1d%2F%2B), ticket tick; short ab"
+        with pytest.raises(ApiError) as caught:
+            judge("webwxsendmsg", 1, words, ["s1d/+", "tick", "ab"])
+        assert caught.value.message == "bad sid *** ( *** ), *** et *** ; short ab"
+
     def test_a_long_message_is_truncated(self) -> None:
         with pytest.raises(ApiError) as caught:
             judge("webwxsendmsg", 1, 1_000_000 * "so much ")

@@ -7,8 +7,9 @@ import uuid
 
 import pytest
 
+from webwx.errors import InvalidRequest
 from webwx.gateway.notify.registry import RECEIVERS, candidates
-from webwx.gateway.receivers import Receivers, StoredReceiver, address_of, digest_of, new_token
+from webwx.gateway.receivers import Receivers, StoredReceiver, address_of, digest_of, is_weak, new_token
 from webwx.storage.open import open_records
 
 
@@ -38,3 +39,30 @@ async def test_a_change_by_another_process_is_read_after_a_second() -> None:
     now[0] += 1
     assert await other.find_by_token("json", [made.token]) is None
     assert await one.rotate(made.receiver.id) is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "a" * 20,
+        "abcabcabcabcabcabcabcabc",
+        "12345678901234567890",
+        "abcdefghijklmnopqrstuvwxyz",
+        "0123456789012345678901",
+    ],
+)
+def test_a_token_that_is_easy_to_guess_is_weak(token: str) -> None:
+    assert is_weak(token)
+
+
+@pytest.mark.parametrize("kind", RECEIVERS)
+def test_a_random_token_and_a_phrase_are_not_weak(kind: str) -> None:
+    assert not any(is_weak(new_token(kind).replace("/", "")) for _ in range(200))
+    assert not is_weak("token-of-the-tutorial")
+
+
+async def test_a_weak_token_is_refused() -> None:
+    receivers = Receivers(open_records("memory:"), lambda: 1000.0)
+    template = StoredReceiver(id="", name="n", kind="json", account=1, digest="", created_at=0)
+    with pytest.raises(InvalidRequest, match="easy to guess"):
+        await receivers.create(template, "a" * 20)

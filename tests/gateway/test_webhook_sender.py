@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from webwx.gateway.outgoing import OutgoingClient
 from webwx.gateway.port import AccountEvent
-from webwx.gateway.webhook_sender import WebhookSender
+from webwx.gateway.webhook_sender import WebhookSender, without_secrets
 from webwx.gateway.webhooks import StoredWebhook, new_secret
 from webwx.model.messages import TextMessage
 
@@ -71,3 +71,12 @@ async def test_a_server_that_cannot_be_reached_has_no_status(sender: WebhookSend
 
 def made_at(headers: dict[str, str]) -> datetime:
     return datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+
+
+def test_an_answer_that_repeats_the_address_or_a_signature_is_stored_without_them() -> None:
+    url = "https://h.example/services/T0KEN%2Fwith-slash?key=anothertoken&v=1"
+    body = (
+        b"no /services/T0KEN%2Fwith-slash here; T0KEN/with-slash, key=anothertoken, v1,c2lnbmF0dXJl, path services \xff"
+    )
+    shown = without_secrets(body, url, ["v1,c2lnbmF0dXJl", "id"])
+    assert shown == "no *** here; ***, key=***, ***, path *** \ufffd"

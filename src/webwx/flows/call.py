@@ -21,6 +21,7 @@ from webwx.errors import (
     TransportError,
     WxError,
 )
+from webwx.protocol.codec import percent_encode
 from webwx.protocol.codes import KNOWN_RETS, LOGGED_OUT_REASONS, Ret
 from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.http import Pause, Read, Request, Response
@@ -93,8 +94,15 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collecti
         left -= 1
         yield Pause(endpoint=endpoint.name, ret=outcome.ret)
     if outcome.ret and outcome.ret not in also_fine:
-        judge(endpoint.name, outcome.ret, outcome.err_msg)
+        judge(endpoint.name, outcome.ret, outcome.err_msg, secrets_of(request))
     return reply
+
+
+def secrets_of(request: msgspec.Struct) -> list[str]:
+    """Return the keys of a request, which the platform may repeat in an error."""
+    credentials = getattr(request, "credentials", None)
+    values = [getattr(each, name, "") for each in (request, credentials) for name in _SECRET_FIELDS]
+    return [str(value) for value in values if value]
 
 
 def read(endpoint: Endpoint[Any, R], response: Response) -> R:
@@ -141,16 +149,22 @@ def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError)
     )
 
 
-def judge(name: str, ret: int, message: str = "") -> None:
+def judge(name: str, ret: int, message: str = "", secrets: Collection[str] = ()) -> None:
     """
     Raise the exception of a return code; do nothing for 0.
+
+    Args:
+        name: Name of the call.
+        ret: The return code.
+        message: The platform's text.
+        secrets: Keys that the error must not contain.
 
     Raises:
         ApiError: By the table of codes in docs/topics/errors.md.
     """
     if not ret:
         return
-    message = masked(message)
+    message = masked(message, secrets)
     words = f" The platform says: {message}" if message else ""
     number = f"{name} was refused (ret {ret})"
     reason = LOGGED_OUT_REASONS.get(ret)
@@ -187,6 +201,12 @@ _ADDRESS = re.compile(r"(?:[a-z]{1,10}:)?//[!-~]*", re.IGNORECASE)
 _SECRET = re.compile(r"[!-~]{16,}|[!-~]*[=@][!-~]+|[0-9]{6,}")
 """Text that may be a key, an id or the address of one: long tokens, values with a name, numbers."""
 
+_SHORTEST_SECRET = 4
+"""Minimum length of a key in characters; a shorter text may occur in any sentence."""
+
+_SECRET_FIELDS = ("sid", "skey", "uin", "device_id", "pass_ticket")
+"""Fields of requests that hold keys."""
+
 _LONGEST_EXCERPT = 200
 """Maximum number of characters of the platform's text in an error."""
 
@@ -194,8 +214,11 @@ _MOST_READ = 20 * _LONGEST_EXCERPT
 """Maximum number of characters of the platform's text that are processed."""
 
 
-def masked(words: str) -> str:
+def masked(words: str, secrets: Collection[str] = ()) -> str:
     """Return the beginning of the platform's text on one line, without anything that could be a key or an id."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            words = words.replace(secret, " *** ").replace(percent_encode(secret), " *** ")
     line = " ".join(words.split())[:_MOST_READ]
     text = "".join(each for each in line if each.isprintable())
     text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.flows.call import Flow, call, judge
+from webwx.flows.call import Flow, call, judge, secrets_of
 from webwx.model.contacts import ContactId
 from webwx.protocol.chatrooms import (
     CREATECHATROOM,
@@ -51,7 +51,7 @@ def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: f
     reply = yield from call(CREATECHATROOM, request, login.hosts, also_fine=(Ret.PARTLY_DONE,))
     if not reply.chat_room_name:
         # "Partly done" without a chatroom is a refusal; anything else here makes no sense.
-        judge(CREATECHATROOM.name, reply.base_response.ret, reply.base_response.err_msg)
+        judge(CREATECHATROOM.name, reply.base_response.ret, reply.base_response.err_msg, secrets_of(request))
         raise ProtocolError(f"{CREATECHATROOM.name}: the answer does not name the chatroom.")
     blocked = reply.black_list.split(",")
     added = tuple(each for each in _added(reply.member_list) if each not in blocked)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import LoginRefused, NotOnThisHost, ProtocolError, UnexpectedLoginPage, UnsafeRedirect
-from webwx.flows.call import Flow, call, exchange, judge, masked, read
+from webwx.flows.call import Flow, call, exchange, judge, masked, read, secrets_of
 from webwx.protocol.codec import number
 from webwx.protocol.codes import LOGGED_OUT_REASONS, PollCode, Ret
 from webwx.protocol.contacts import WEBWXINIT, InitRequest
@@ -281,7 +281,7 @@ def log_out(login: Login) -> Flow[None]:
             f"The server did not confirm that the login has ended; end it on the phone as well. ({error})"
         ) from None
     if answered.ret not in LOGGED_OUT_REASONS:  # it had ended already
-        judge(LOGOUT.name, answered.ret, answered.err_msg)
+        judge(LOGOUT.name, answered.ret, answered.err_msg, secrets_of(request))
 
 
 def cache_breaker(milliseconds: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.flows.call import Flow, call, exchange, judge, read
+from webwx.flows.call import Flow, call, exchange, judge, read, secrets_of
 from webwx.model.delivery import MAX_ITEM, is_text
 from webwx.model.events import Item
 from webwx.protocol.codec import percent_encode, read_json, read_sound_json, write_json
@@ -95,7 +95,7 @@ def fetch(login: Login, now: float, *, with_body: bool = False) -> Flow[Batch]:
     )  # fmt: skip
     response = yield from exchange(WEBWXSYNC, request, login.hosts)
     reply = _read(response)
-    judge(WEBWXSYNC.name, reply.base_response.ret, reply.base_response.err_msg)
+    judge(WEBWXSYNC.name, reply.base_response.ret, reply.base_response.err_msg, secrets_of(request))
     skey, items = reply.skey, _items(reply, response)
     if with_body or not all(map(_TEXT_OF, items)):
         # Keys stand in the addresses of chatrooms' pictures; texts have none, and are searched where they are kept.

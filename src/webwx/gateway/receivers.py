@@ -14,6 +14,7 @@ import string
 import uuid
 import zoneinfo
 from datetime import UTC, tzinfo
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -40,6 +41,9 @@ SIGNED = ("github", "grafana", "json")
 
 SHORTEST_TOKEN = 20
 """Minimum length of a token that the owner chooses."""
+
+FEWEST_CHARACTERS = 8
+"""Minimum number of different characters of a token that the owner chooses."""
 
 _FRESH = 1.0
 """Seconds after which the records of the receivers are read again."""
@@ -171,6 +175,8 @@ class Receivers:
         check_receiver(made)
         if not _CHOSEN.fullmatch(token.replace("/", "")):
             raise InvalidRequest(f"A token has at least {SHORTEST_TOKEN} letters, digits, '-' or '_'.")
+        if is_weak(token.replace("/", "")):
+            raise InvalidRequest("The token is easy to guess; leave it out to get a random one.")
         if any(made.digest == each.digest for each in await self.find()):
             raise InvalidRequest("Another receiver has this token.")
         await self._values.create(made)
@@ -251,6 +257,17 @@ def check_receiver(receiver: StoredReceiver) -> None:
         parse_template(receiver.template)
     except InvalidTemplate as error:
         raise InvalidRequest(str(error)) from None
+
+
+def is_weak(token: str) -> bool:
+    """Return whether a token is easy to guess: few different characters, a repeated part, or a sequence."""
+    steps = [ord(later) - ord(earlier) for earlier, later in pairwise(token)]
+    in_sequence = sum(abs(step) <= 1 for step in steps)
+    return (
+        len(set(token.lower())) < FEWEST_CHARACTERS
+        or token in (token + token)[1:-1]
+        or in_sequence * 2 > len(steps)
+    )  # fmt: skip
 
 
 def address_of(kind: str, token: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from webwx.errors import TransportError
 from webwx.gateway.outgoing_addresses import AddressRefused
@@ -12,13 +13,17 @@ from webwx.gateway.webhook_request import asked_pause, body_of, body_of_notice, 
 from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from webwx.gateway.outgoing import OutgoingClient
     from webwx.gateway.port import AccountEvent
     from webwx.gateway.webhook_attempts import AttemptOrigin
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import StoredWebhook
+
+
+_SHORTEST_SECRET = 8
+"""Minimum number of characters of a text that is replaced; a shorter one may occur in any answer."""
 
 
 class WebhookSender:
@@ -69,8 +74,27 @@ class WebhookSender:
             error = str(failure)
         else:
             status, asked = answer.status, asked_pause(answer.status, answer.retry_after, now)
-            text = "" if webhook.allow_private else answer.body.decode(errors="replace")
+            secrets = (*webhook.signing_secrets(now), *headers.values())
+            text = "" if webhook.allow_private else without_secrets(answer.body, webhook.url, secrets)
         return WebhookAttempt(
             event=event, type=type, account=account, attempt=attempt, origin=origin, time=now, status=status,
             error=error, asked=asked, answer=text, milliseconds=round((time.perf_counter() - began) * 1000),
         )  # fmt: skip
+
+
+def without_secrets(body: bytes, url: str, secrets: Iterable[str]) -> str:
+    """
+    Return an answer as text, with stars instead of secrets that the server repeats.
+
+    Args:
+        body: The answer.
+        url: Address of the webhook; its path and its query may hold a token.
+        secrets: Other texts that are secret.
+    """
+    text, parts = body.decode(errors="replace"), urlsplit(url)
+    query = [value for _, value in parse_qsl(parts.query, keep_blank_values=True)]
+    hidden = {url, parts.path, parts.query, *parts.path.split("/"), *query, *secrets}
+    for each in sorted(hidden | {unquote(each) for each in hidden}, key=len, reverse=True):
+        if len(each) >= _SHORTEST_SECRET:
+            text = text.replace(each, "***")
+    return text

@@ -423,3 +423,37 @@ async def test_a_socket_whose_first_message_is_impossible_is_closed(online: Runn
         await socket.send(message)
         await socket.wait_closed()
         assert socket.close_code == 1003
+
+
+@pytest.mark.parametrize("op", ["ready", "event"])
+@pytest.mark.parametrize("hello", [{"op": "hello"}, {"op": "hello", "consumer": "bot"}])
+async def test_a_socket_that_vanishes_while_the_gateway_sends_is_no_error(
+    online: Running, hello: dict[str, Any], op: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server raises an `OSError` in `send` once the client is gone, and no later message is allowed."""
+    is_gone = False
+    messages = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": json.dumps(hello)}]
+
+    async def receive_next() -> Any:
+        return messages.pop(0) if messages else await asyncio.get_running_loop().create_future()
+
+    async def send(message: Any) -> None:
+        nonlocal is_gone
+        assert not is_gone
+        sent = json.loads(message["text"])["op"] if message["type"] == "websocket.send" else ""
+        if sent == op:
+            is_gone = True
+            raise ConnectionResetError
+        if sent == "ready":
+            online.world.say("ahua", "me", "hello")
+
+    scope = {
+        "type": "websocket", "path": f"{EVENTS}/ws", "raw_path": f"{EVENTS}/ws".encode(), "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {await online.key('events')}".encode()), (b"host", b"127.0.0.1:8791")],
+        "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 8791), "scheme": "ws", "http_version": "1.1",
+        "subprotocols": [], "extensions": {"websocket.http.response": {}}, "asgi": {"version": "3.0"}, "root_path": "",
+    }  # fmt: skip
+    async with asyncio.timeout(20):
+        await online.gateway.app({**scope, "state": {}}, receive_next, send)  # type: ignore[arg-type]
+    assert is_gone
+    assert [record.getMessage() for record in caplog.records if record.levelname in {"ERROR", "WARNING"}] == []

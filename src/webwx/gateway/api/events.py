@@ -9,6 +9,7 @@ A WebSocket may name a consumer, whose position the journal stores: it acknowled
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Annotated, Any
 
@@ -41,6 +42,7 @@ from webwx.gateway.api.parameters import (
 )
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.auth import Caller
+from webwx.gateway.config import GatewayConfig
 from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort
@@ -170,44 +172,57 @@ async def socket_events(
     consumer_owners: InjectedConsumerOwners,
 ) -> None:
     """Send events over a WebSocket; the first message of the client selects them."""
-    await socket.accept()
-    try:
+    with contextlib.suppress(WebSocketDisconnect, OSError):  # the client has left; a send then raises an OSError
+        await socket.accept()
         try:
-            first = await stream.run(socket.receive_text(), within=config.limits.patience)
-        except TimeoutError:
-            await socket.close(_NO_HELLO, "hello-timeout")
-            return
-        stream.require_valid()
-        if first is None:
-            await socket.close(_GOING_AWAY, "restart")
-            return
-        hello = msgspec.json.decode(first, type=Hello)
-        wanted = None if hello.accounts is None else ",".join(hello.accounts)
-        numbers = await chosen_accounts(port, caller, wanted)
-        if hello.consumer is None:
-            watched = notices.watch(caller.accounts if wanted is None else numbers)
-            await _send_positioned(socket, port, numbers, hello, stream, watched)
-        else:
-            number = _only_account(numbers)
-            if relay is not None and await relay.relay(socket, number, first):
-                return
-            await consumer_owners.require(caller, port.account(number), hello.consumer)
-            has_left = await _send_consumed(socket, port.account(number), hello, stream)
-            if has_left:
-                await socket.close()
-                return
-        stream.require_valid()
-        await socket.close(_GOING_AWAY, "restart")
-    except WebSocketDisconnect:
+            await _serve(socket, port, caller, stream, notices, config, relay, consumer_owners)
+        except (msgspec.DecodeError, RecursionError):
+            await socket.close(1003, "bad-request")
+        except GatewayProblem as refusal:
+            await _send(socket, OtherFrame(op="error", data=refusal.problem))
+            await socket.close(1008, refusal.code)
+        except WxError as error:
+            await _send(socket, OtherFrame(op="error", data=problem_of(error)))
+            await socket.close(1011, problem_of(error).code)
+
+
+async def _serve(
+    socket: WebSocket[Caller, None, State],
+    port: GatewayPort,
+    caller: Caller,
+    stream: OpenStream,
+    notices: WebhookNotices,
+    config: GatewayConfig,
+    relay: ConsumerRelay | None,
+    consumer_owners: ConsumerOwners,
+) -> None:
+    """Send events, and close the connection unless the client has left."""
+    try:
+        first = await stream.run(socket.receive_text(), within=config.limits.patience)
+    except TimeoutError:
+        await socket.close(_NO_HELLO, "hello-timeout")
         return
-    except (msgspec.DecodeError, RecursionError):
-        await socket.close(1003, "bad-request")
-    except GatewayProblem as refusal:
-        await _send(socket, OtherFrame(op="error", data=refusal.problem))
-        await socket.close(1008, refusal.code)
-    except WxError as error:
-        await _send(socket, OtherFrame(op="error", data=problem_of(error)))
-        await socket.close(1011, problem_of(error).code)
+    stream.require_valid()
+    if first is None:
+        await socket.close(_GOING_AWAY, "restart")
+        return
+    hello = msgspec.json.decode(first, type=Hello)
+    wanted = None if hello.accounts is None else ",".join(hello.accounts)
+    numbers = await chosen_accounts(port, caller, wanted)
+    if hello.consumer is None:
+        watched = notices.watch(caller.accounts if wanted is None else numbers)
+        await _send_positioned(socket, port, numbers, hello, stream, watched)
+    else:
+        number = _only_account(numbers)
+        if relay is not None and await relay.relay(socket, number, first):
+            return
+        await consumer_owners.require(caller, port.account(number), hello.consumer)
+        has_left = await _send_consumed(socket, port.account(number), hello, stream)
+        if has_left:
+            await socket.close()
+            return
+    stream.require_valid()
+    await socket.close(_GOING_AWAY, "restart")
 
 
 def _only_account(numbers: list[int]) -> int:
