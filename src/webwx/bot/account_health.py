@@ -41,7 +41,7 @@ _REMEMBERED = 10_000
 """Number of failing events and timers that are remembered."""
 
 
-class Judgement(enum.Enum):
+class FailureMeaning(enum.Enum):
     """What a failure means."""
 
     COUNTS = enum.auto()
@@ -70,7 +70,7 @@ class AccountHealth:
     def __repr__(self) -> str:
         return f"AccountHealth({len(self._suspected)} suspected)"
 
-    async def judge(self, what: Hashable, error: BaseException) -> Judgement:
+    async def judge(self, what: Hashable, error: BaseException) -> FailureMeaning:
         """
         Return what a failure means.
 
@@ -79,18 +79,18 @@ class AccountHealth:
             error: What the handler has raised.
         """
         if not self._may_be_of_account(error):
-            return Judgement.COUNTS
+            return FailureMeaning.COUNTS
         is_first, last_sync = what not in self._suspected, self._suspected.get(what)
         if is_first and len(self._suspected) >= _REMEMBERED:
             del self._suspected[next(iter(self._suspected))]
         self._suspected[what] = self._client.last_sync_at
         if not await self._is_well(error, last_sync):
-            return Judgement.WAITS
-        return Judgement.IS_REPEATED if is_first else Judgement.COUNTS
+            return FailureMeaning.WAITS
+        return FailureMeaning.IS_REPEATED if is_first else FailureMeaning.COUNTS
 
     async def counts(self, what: Hashable, error: BaseException) -> bool:
         """Return whether a failure is one of the handler; for the arguments see `judge`."""
-        return await self.judge(what, error) is Judgement.COUNTS
+        return await self.judge(what, error) is FailureMeaning.COUNTS
 
     def forget(self, what: Hashable) -> None:
         """Forget the failures of an event or timer that is done."""

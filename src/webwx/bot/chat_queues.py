@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from webwx.bot.account_health import WAITS, Judgement
+from webwx.bot.account_health import WAITS, FailureMeaning
 from webwx.bot.failures import describe, trace
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
@@ -439,14 +439,14 @@ class ChatQueues:
             return
         if self._health is not None:
             match await self._health.judge(number, error):
-                case Judgement.WAITS:
+                case FailureMeaning.WAITS:
                     self._wait_for_account(queue, number, attempt, error)
                     return
-                case Judgement.IS_REPEATED:
+                case FailureMeaning.IS_REPEATED:
                     queue.attempt = attempt
                     self._retry_later(queue, pause_after(1))
                     return
-                case Judgement.COUNTS:
+                case FailureMeaning.COUNTS:
                     pass
         self.counts.failed += 1
         kind = f"no end within {self._time_limit:g} s" if queue.is_timed_out else describe(error)
