@@ -30,7 +30,7 @@ class Reader:
         self.sleeping = asyncio.Event()
         self.awake = asyncio.Event()
         self.consumers = AccountConsumers("test", running.port, lambda number: number < 3, self._read, self._sleep)
-        self.all = RunningConsumers(running.port)
+        self.all = RunningConsumers(running.port, "test", self._list_names)
 
     async def _read(self, account: AccountPort, consumer: EventConsumer) -> None:
         while batch := await consumer.take():
@@ -47,6 +47,9 @@ class Reader:
                 if isinstance(account_event.event, TextMessage):
                     self.texts.put_nowait((account.number, account_event.event.text))
                 consumer.ack(account_event.event.number)
+
+    async def _list_names(self) -> set[str]:
+        return {"test"}
 
     async def _sleep(self, seconds: float) -> None:
         assert seconds > 0
@@ -108,6 +111,18 @@ async def test_a_consumer_whose_end_cannot_be_stored_ends(online: Running, reade
         await reader.has_begun.wait()
     await reader.consumers.stop_account(1)
     assert not reader.sleeping.is_set()
+
+
+async def test_consumers_of_deleted_owners_are_deleted(online: Running, reader: Reader) -> None:
+    await reader.all.begin("a", reader.consumers)
+    await reader.consumers.until_open()
+    account = online.port.account(1)
+    for name in ("test-deleted", "other"):
+        async with account.consume(name):
+            pass
+    before = {each.name for each in await account.list_consumers()}
+    await reader.all.clean()
+    assert before - {each.name for each in await account.list_consumers()} == {"test-deleted"}
 
 
 async def test_the_consumer_of_a_removed_account_ends(online: Running, reader: Reader) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,37 @@ async def test_a_restart_continues_from_the_stored_position(
         assert await receiver.texts(1) == ["new"]
     assert (again.text, after.text) == ("broken", "after it")
     assert int(again.headers["webwx-attempt"]) > 1
+
+
+async def test_a_deleted_webhook_leaves_no_consumer(start_gateway: StartGateway, receiver: WebhookReceiver) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        account = running.port.account(1)
+        before = {each.name for each in await account.list_consumers()}
+        first, second = await added(running, receiver), await added(running, receiver)
+        assert {first.consumer, second.consumer} == {each.name for each in await account.list_consumers()} - before
+        await running.gateway.webhooks.delete(first.id)
+        await running.gateway.deliveries.apply(first.id)
+        assert {second.consumer} == {each.name for each in await account.list_consumers()} - before
+        second_id = second.id
+    async with start_gateway() as running:  # the command line deletes it while the gateway is stopped
+        await running.gateway.webhooks.delete(second_id)
+        await running.gateway.deliveries.refresh()
+        account = running.port.account(1)
+        assert before == {each.name for each in await account.list_consumers()}
+
+
+async def test_consumers_that_another_process_has_left_are_deleted_at_the_start(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        async with running.port.account(1).consume("webhook-deleted"):
+            pass
+    async with start_gateway() as running, asyncio.timeout(20):
+        account = running.port.account(1)
+        while "webhook-deleted" in {each.name for each in await account.list_consumers()}:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
 
 async def test_a_restart_continues_the_schedule_of_a_failed_event(

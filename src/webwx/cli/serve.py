@@ -29,6 +29,7 @@ from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
+from webwx.cli.webhooks import webhook
 from webwx.errors import InvalidRequest, InvalidSettings
 from webwx.storage.atomic_write import write_private
 
@@ -512,6 +513,7 @@ async def rotate(session: Session, key_id: str, hours: float) -> None:
 
 serve_group.add_command(key)
 serve_group.add_command(receiver)
+serve_group.add_command(webhook)
 serve_group.add_command(backup)
 
 

@@ -16,7 +16,7 @@ from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, W
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
 
@@ -125,20 +125,39 @@ class RunningConsumers:
 
     Args:
         port: The accounts.
+        prefix: What the names of all their consumers begin with.
+        list_names: Returns the names of the consumers of all stored owners, running or not.
     """
 
-    def __init__(self, port: GatewayPort) -> None:
+    def __init__(
+        self, port: GatewayPort, prefix: str, list_names: Callable[[], Awaitable[Collection[str]]]
+    ) -> None:  # fmt: skip
         self._port = port
+        self._prefix = prefix
+        self._list_names = list_names
         self._running: dict[str, AccountConsumers] = {}
-        self._watching: asyncio.Future[NoReturn] | None = None
+        self._to_clean: asyncio.Queue[int] = asyncio.Queue()
+        """Numbers of accounts whose journals may have consumers of deleted owners."""
+        self._cleaning = asyncio.Lock()
+        self._tasks: list[asyncio.Future[NoReturn]] = []
 
     def __repr__(self) -> str:
         return f"RunningConsumers({len(self._running)})"
 
     def start(self) -> None:
         """Begin to read the accounts that come online, new ones included."""
-        self._watching = asyncio.ensure_future(self._watch())
+        self._tasks = [asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._clean())]
         self._port.before_close(self._close_account)
+
+    async def clean_soon(self) -> None:
+        """Delete the consumers of deleted owners soon, which another process or an earlier version has left."""
+        for number in await self._port.list_owned():
+            self._to_clean.put_nowait(number)
+
+    async def clean(self) -> None:
+        """Delete the consumers of deleted owners, which would count their waiting events for ever."""
+        for number in await self._port.list_owned():
+            await self._clean_account(number)
 
     async def begin(self, owner: str, consumers: AccountConsumers) -> None:
         """Begin to read the events of all accounts that this process runs."""
@@ -154,9 +173,10 @@ class RunningConsumers:
 
     async def close(self) -> None:
         """Stop all consumers."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         for owner in list(self._running):
             await self.end(owner)
 
@@ -169,4 +189,21 @@ class RunningConsumers:
             if status.state == "online":
                 for consumers in self._running.values():
                     consumers.serve(status.number)
+                self._to_clean.put_nowait(status.number)
         raise AssertionError("The stream of account states has ended.")
+
+    async def _clean(self) -> NoReturn:
+        while True:
+            await self._clean_account(await self._to_clean.get())
+
+    async def _clean_account(self, number: int) -> None:
+        """Delete the consumers of an account whose owner is not stored any more."""
+        try:
+            account = self._port.account(number)
+            # An owner is stored before its consumers are made, so its name is listed if its consumer is.
+            found = {each.name for each in await account.list_consumers() if each.name.startswith(self._prefix)}
+            async with self._cleaning:  # a consumer that is being deleted counts as open
+                for name in found.difference(await self._list_names()) if found else ():
+                    await account.forget_consumer(name)
+        except (GatewayProblem, WxError) as error:  # the next start tries again
+            _log.info("Consumers of account %d that belong to nothing are not deleted yet: %s", number, error)

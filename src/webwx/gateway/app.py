@@ -222,9 +222,10 @@ class Gateway:
         await self.notifications.start()
         await self.deliveries.start()
         await self.incoming_files.start()
-        works = [self.fallback.run(), self.streams.run(), self._delete_old_uploads(), self.loop_lag.run()]
-        if self.port.is_shared:
-            works.append(self._follow_changes())
+        works = [
+            self.fallback.run(), self.streams.run(), self._delete_old_uploads(), self.loop_lag.run(),
+            self._follow_changes(),
+        ]  # fmt: skip
         self._background = [asyncio.ensure_future(work) for work in works]
 
     async def _delete_left_files(self) -> None:
@@ -244,7 +245,7 @@ class Gateway:
             await asyncio.sleep(_LOOK_FOR_FILES_EVERY)
 
     async def _follow_changes(self) -> NoReturn:
-        """Work with the webhooks and the rules for files as other gateways have stored them."""
+        """Work with the webhooks and the rules for files as other gateways and the command line have stored them."""
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             with contextlib.suppress(StorageError):  # the next look follows

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged
+from webwx.gateway import incoming_file_rules, webhooks
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _KIND = "consumer"
 """Kind of the records."""
 
 _OWN_NAMES = ("gateway",)
-_OWN_PREFIXES = ("webhook-", "incoming-files-")
+_OWN_PREFIXES = (webhooks.CONSUMER_PREFIX, incoming_file_rules.CONSUMER_PREFIX)
 """Names of the consumers of the gateway, its webhooks and its rules for files."""
 
 

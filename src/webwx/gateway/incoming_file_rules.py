@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
     from webwx.storage.base import RecordStore
 
+CONSUMER_PREFIX = "incoming-files-"
+"""What the names of the consumers of all rules begin with."""
+
 RULE_KIND = "incoming-file-rule"
 """Kind of the records."""
 
@@ -79,7 +82,7 @@ class IncomingFileRule(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def consumer(self) -> str:
         """Name of its consumer in each account's journal, which stores its position."""
-        return f"incoming-files-{self.id}"
+        return f"{CONSUMER_PREFIX}{self.id}"
 
     def serves(self, account: int) -> bool:
         """Return whether files of an account are saved."""

@@ -20,6 +20,7 @@ import msgspec
 from webwx.client.files import Place
 from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, RecordChanged, TransportError, WxError
 from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
+from webwx.gateway.incoming_file_rules import CONSUMER_PREFIX
 from webwx.gateway.problems import GatewayProblem
 from webwx.storage.locks import explain, flush_folder
 
@@ -317,7 +318,7 @@ class IncomingFiles:
         self._sleep = sleep
         self.outcomes = IncomingFileOutcomes(records)
         """The outcomes for the latest files."""
-        self._running = RunningConsumers(port)
+        self._running = RunningConsumers(port, CONSUMER_PREFIX, self._consumer_names)
         self._applied: dict[str, IncomingFileRule] = {}
         """The rules that are in effect, as they were stored when they began."""
         self._applying = asyncio.Lock()
@@ -335,6 +336,10 @@ class IncomingFiles:
         self._running.start()
         for rule in await self._rules.find():
             await self._begin(rule)
+        await self._running.clean_soon()
+
+    async def _consumer_names(self) -> set[str]:
+        return {rule.consumer for rule in await self._rules.find()}
 
     async def refresh(self) -> None:
         """Save files by the rules as other gateways have stored them."""
@@ -355,6 +360,7 @@ class IncomingFiles:
             rule = await self._rules.get(rule_id)
             if rule is None:
                 await self.outcomes.forget(rule_id)
+                await self._running.clean()
             else:
                 await self._begin(rule)
 

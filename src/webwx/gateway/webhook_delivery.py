@@ -22,6 +22,7 @@ from webwx.gateway.webhook_health import WebhookHealth
 from webwx.gateway.webhook_queues import MOST_REQUESTS, WebhookQueues
 from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
+from webwx.gateway.webhooks import CONSUMER_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
@@ -167,7 +168,7 @@ class WebhookDelivery:
             WebhookSender(self._connect, clock), self.attempts, self._retries, self._health
         )  # fmt: skip
         self._runs: dict[str, WebhookRun] = {}
-        self._running = RunningConsumers(port)
+        self._running = RunningConsumers(port, CONSUMER_PREFIX, self._consumer_names)
         self._applying = asyncio.Lock()
         self._watching: asyncio.Future[NoReturn] | None = None
 
@@ -181,6 +182,10 @@ class WebhookDelivery:
         for webhook in await self._webhooks.find():
             if webhook.enabled:
                 await self._begin(webhook)
+        await self._running.clean_soon()
+
+    async def _consumer_names(self) -> set[str]:
+        return {webhook.consumer for webhook in await self._webhooks.find()}
 
     async def refresh(self) -> None:
         """Deliver to the webhooks as other gateways have stored them."""
@@ -212,6 +217,7 @@ class WebhookDelivery:
             webhook = await self._webhooks.get(webhook_id)
             if webhook is None:
                 await self.attempts.forget(webhook_id)
+                await self._running.clean()
             elif webhook.enabled:
                 run = await self._begin(webhook)
                 await run.consumers.until_open()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 WEBHOOK_KIND = "webhook"
 """Kind of the records."""
 
+CONSUMER_PREFIX = "webhook-"
+"""What the names of the consumers of all webhooks begin with."""
+
 MOST_WEBHOOKS = 100
 """Maximum number of webhooks; each webhook reads every event of its accounts."""
 
@@ -92,7 +95,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def consumer(self) -> str:
         """Name of its consumer in each account's journal, which stores its position."""
-        return f"webhook-{self.id}"
+        return f"{CONSUMER_PREFIX}{self.id}"
 
     def serves(self, account: int) -> bool:
         """Return whether events of an account are sent."""

@@ -1,0 +1,80 @@
+"""`webwx serve webhook`: the addresses of other programs to which the gateway sends events."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from webwx.cli.exits import BadInput
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.output import printable
+from webwx.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from webwx.settings import Settings
+    from webwx.storage.base import RecordStore
+
+
+@with_common_options
+@click.group(
+    "webhook", epilog=example_text("webwx serve webhook list", "webwx serve webhook delete 8hT2kQ9x")
+)  # fmt: skip
+def webhook() -> None:
+    """
+    List and delete the addresses of other programs to which the gateway sends events.
+
+    These commands work with and without a running gateway. The console and the API create webhooks.
+    """
+
+
+@command("list", group=webhook, examples=("webwx serve webhook list --json",))
+async def list_webhooks(session: Session) -> None:
+    """List the webhooks, without their secrets."""
+    from webwx.gateway.webhooks import Webhooks
+
+    async with _records(session.settings) as records:
+        for each in await Webhooks(records, time.time).find():
+            state = "enabled" if each.enabled else "disabled"
+            which = "all accounts" if each.accounts is None else f"accounts {', '.join(map(str, each.accounts))}"
+            session.output.line(
+                f"{each.id}  {printable(each.name)}  {printable(each.url)}  {which}, {state}",
+                {
+                    "id": each.id, "name": each.name, "url": each.url, "accounts": each.accounts,
+                    "enabled": each.enabled,
+                },
+            )  # fmt: skip
+
+
+@command("delete", group=webhook, examples=("webwx serve webhook delete 8hT2kQ9x",))
+@click.argument("webhook_id", metavar="ID")
+async def delete(session: Session, webhook_id: str) -> None:
+    """Delete a webhook; its waiting events are not sent. A running gateway stops to send within seconds."""
+    from webwx.gateway.owned_records import OwnedRecords
+    from webwx.gateway.webhook_attempts import AttemptLog
+    from webwx.gateway.webhook_retries import WebhookRetries
+    from webwx.gateway.webhooks import Webhooks
+
+    async with _records(session.settings) as records:
+        if not await Webhooks(records, time.time).delete(webhook_id):
+            raise BadInput(f"There is no webhook {webhook_id!r}; 'webwx serve webhook list' lists them.")
+        owned = OwnedRecords(records, time.time)
+        await AttemptLog(owned).forget(webhook_id)
+        await WebhookRetries(owned, time.time, asyncio.sleep, random.Random()).forget(webhook_id)  # noqa: S311 - unused
+        await records.append_audit("cli", "webhook.delete", target=webhook_id, time=time.time())
+    session.output.result(f"Deleted {webhook_id}.", id=webhook_id, deleted=True)
+
+
+@asynccontextmanager
+async def _records(settings: Settings) -> AsyncIterator[RecordStore]:
+    storage = settings.open_storage()
+    try:
+        yield storage.records()
+    finally:
+        await storage.close()
