@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
 # Of what CI adds, the part that does not mind another test beside it.
-PAIRED := $(addprefix tests/,benchmarks browser cli client cluster docs examples flows gateway model storage storage_contract \
-	transport typing)
+PAIRED := $(addprefix tests/,benchmarks browser cli client cluster docs examples flows gateway journeys model storage \
+	storage_contract transport typing)
 # Tests with generated input, of which `make test` tries few.
 GENERATED := $(addprefix tests/,bot/test_chat_queues.py flows/test_sync.py \
 	gateway/notify/test_digest.py gateway/notify/test_registry.py gateway/notify/test_render.py \
