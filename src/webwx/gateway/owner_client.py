@@ -8,7 +8,6 @@ would be unknown whether a change was made.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +17,7 @@ import aiohttp
 import yarl
 
 from webwx.errors import ConnectFailed, Timeout, TransportError
+from webwx.transport.network_time import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -69,7 +69,7 @@ class OwnerAnswer:
         """
         with _explained():
             while True:
-                async with asyncio.timeout(self._timeout):
+                async with time_limit(self._timeout):
                     piece = await self._answer.content.readany()
                 if not piece:
                     return
@@ -174,8 +174,7 @@ class OwnerClient:
         self, method: str, url: str, headers: Sequence[tuple[str, str]], body: AsyncIterator[bytes] | None, *,
         is_safe: bool,
     ) -> aiohttp.ClientResponse:  # fmt: skip
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._answer_timeout) as limit:
+        async with time_limit(self._answer_timeout) as limit:
             is_waiting = True
 
             async def counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -183,7 +182,7 @@ class OwnerClient:
                 async for piece in pieces:
                     yield piece
                     if is_waiting:
-                        limit.reschedule(loop.time() + self._answer_timeout)
+                        limit.extend(self._answer_timeout)
 
             try:
                 return await self._session(is_reusing=is_safe).request(

@@ -23,6 +23,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from webwx.protocol.http import Response
 from webwx.transport.addresses import proxy_place
 from webwx.transport.failures import Failures, HandshakeRefused
+from webwx.transport.network_time import NetworkTime, time_limit
 from webwx.transport.request_head import write_head
 from webwx.transport.runner import MAX_BODY, Timeouts
 from webwx.transport.tls import CertificatesUnreadable, trusting
@@ -131,9 +132,9 @@ class AiohttpTransport:
     async def _carry(
         self, request: Request, failures: Failures, pieces: AsyncIterator[bytes] | None = None
     ) -> Response:
-        loop, until = asyncio.get_running_loop(), partial(self._timeouts.until, request.time_limit)
-        began = loop.time()
-        async with asyncio.timeout_at(until(began, began, 0)) as limit, self._open().request(
+        time, until = NetworkTime.of_running_loop(), partial(self._timeouts.until, request.time_limit)
+        began = time.now()
+        async with time_limit(until(began, began, 0) - began) as limit, self._open().request(
             request.method,
             yarl.URL(request.url, encoded=True),
             headers=request.headers,
@@ -151,7 +152,8 @@ class AiohttpTransport:
                 async for piece in answer.content.iter_any():
                     request.sink.write(piece)
                     size += len(piece)
-                    limit.reschedule(until(began, loop.time(), size))
+                    now = time.now()
+                    limit.extend(until(began, now, size) - now)
             return Response(status=answer.status, headers=tuple(answer.headers.items()), body=body)
 
     async def close(self) -> None:
@@ -245,7 +247,7 @@ class _Connector(aiohttp.TCPConnector):
         """Return a connection, pooled or new, on which no unrequested bytes have arrived."""
         while True:
             try:
-                async with asyncio.timeout(self._seconds):
+                async with time_limit(self._seconds):
                     connection = await super().connect(*arguments, **more)
             except (aiohttp.ClientSSLError, aiohttp.ClientHttpProxyError):
                 raise

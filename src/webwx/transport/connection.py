@@ -93,6 +93,11 @@ class Connection:
         """Whether the loop watches the socket for writability."""
         self.loop.add_reader(line, self._read)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a task waits for an answer."""
+        return self._is_asked
+
     def is_usable(self) -> bool:
         """Return whether a request may be written to it."""
         return self._line is not None and not self._left and not self._answers.is_last

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from webwx.protocol.http import Headers, Request, Response, Sink
     from webwx.transport.addresses import Site
+    from webwx.transport.network_time import NetworkTime
     from webwx.transport.request_head import RequestHead
 
 _log = logging.getLogger("webwx.transport")
@@ -85,7 +86,8 @@ class Http11Transport:
         pool.watch(connection, now + time_limit)
         take = None
         if request.sink is not None:
-            take = _SinkWriter(request.sink, connection, partial(self._timeouts.until, request.time_limit, now)).take
+            until = partial(self._timeouts.until, request.time_limit)
+            take = _SinkWriter(request.sink, connection, until, pool.network_time).take
         try:
             answers = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
@@ -132,20 +134,26 @@ class _SinkWriter:
     Args:
         sink: Receives the bytes.
         connection: Connection of the download.
-        until: Returns the next deadline for the present time and the number of bytes so far.
+        until: Returns the next deadline for the time of the request, the present time and the number of bytes so far.
+        network_time: The network time of the loop.
     """
 
-    def __init__(self, sink: Sink, connection: Connection, until: Callable[[float, int], float]) -> None:
+    def __init__(
+        self, sink: Sink, connection: Connection, until: Callable[[float, float, int], float], network_time: NetworkTime
+    ) -> None:  # fmt: skip
         self._sink = sink
         self._connection = connection
         self._until = until
+        self._network_time = network_time
+        self._began = network_time.now()
         self._size = 0
 
     def take(self, piece: bytes) -> None:
         """Pass the next piece to the sink, and move the deadline."""
         self._sink.write(piece)
         self._size += len(piece)
-        self._connection.deadline = self._until(self._connection.loop.time(), self._size)
+        now = self._network_time.now()
+        self._connection.deadline = self._connection.loop.time() + self._until(self._began, now, self._size) - now
 
 
 def _failures(request: Request, site: Site) -> Failures:

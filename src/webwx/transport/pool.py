@@ -3,7 +3,7 @@ The connections of one event loop, shared by all accounts that use the same rout
 
 The last connection returned is the first one reused, so that the others can expire. Requests have no timer: a
 connection has one deadline, for its answer or for its next request, and one timer for all of them fires at the
-earliest.
+earliest. The deadline of an answer is put off by the time in which the loop was blocked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from weakref import WeakSet
 from webwx.transport.addresses import Proxy
 from webwx.transport.connect import Dialer
 from webwx.transport.connection import Connection, fastest
+from webwx.transport.network_time import NetworkTime, time_limit
 from webwx.transport.tls import trusting
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Pool:
         self._idle: defaultdict[Site, list[Connection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
+        self.network_time = NetworkTime.of_running_loop()
+        """The time in which the loop was able to notice answers."""
 
     @staticmethod
     def join(user: object, way: Route) -> Pool:
@@ -99,7 +102,7 @@ class Pool:
             ssl.SSLError: The server's certificate is not valid.
             OSError: The server does not answer.
         """
-        async with asyncio.timeout(seconds):
+        async with time_limit(seconds):
             line = await self._dialler.dial(site)
         connection = self._way.connection(line, partial(self._ended, site))
         self._open.add(connection)
@@ -124,13 +127,22 @@ class Pool:
     def _arm(self, due: float) -> None:
         self._due = due
         self._timer = self.loop.call_at(due, self._sweep)
+        self.network_time.use(self, self._put_off)
 
     def _disarm(self) -> None:
         self._due = math.inf
         if self._timer is not None:
             self._timer.cancel()
+        self.network_time.leave(self)
+
+    def _put_off(self, seconds: float) -> None:
+        """Put the deadlines of answers off, because the loop could not notice them; an idle connection expires."""
+        for connection in self._open:
+            if connection.is_asked:
+                connection.deadline += seconds
 
     def _sweep(self) -> None:
+        self.network_time.now()  # a block that has just ended puts deadlines off
         now = self.loop.time()
         self._disarm()
         later = math.inf
