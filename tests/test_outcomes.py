@@ -19,6 +19,7 @@ def test_every_exit_code_has_a_meaning() -> None:
         (errors.AlreadyRunning("x", pid=7), 409),
         (errors.RecordChanged("x"), 409),
         (errors.StorageError("x"), 503),
+        (errors.TooManyOpenFiles("x"), 503),
         (errors.NotLoggedIn("x"), 424),
         (errors.LoginTimeout("x"), 424),
         (errors.LoggedOut("x", reason="phone"), 424),

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from webwx.errors import TlsError as TlsError
     from webwx.errors import TooFewMembers as TooFewMembers
     from webwx.errors import TooLarge as TooLarge
+    from webwx.errors import TooManyOpenFiles as TooManyOpenFiles
     from webwx.errors import TransportError as TransportError
     from webwx.errors import UnexpectedLoginPage as UnexpectedLoginPage
     from webwx.errors import UnknownContact as UnknownContact
@@ -216,7 +217,7 @@ _HOMES = {
         "NotThroughGateway", "ProtocolError", "ProxyFailed",
         "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused", "RecipientRejected",
         "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
-        "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError",
+        "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TooManyOpenFiles", "TransportError",
         "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),

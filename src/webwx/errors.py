@@ -26,6 +26,7 @@ Every exception that webwx raises.
     │   ├── NoAnswer             no answer to a handler's question arrived in time
     │   ├── RecordChanged        another caller has changed or deleted this record
     │   └── StorageError         the login or the journal cannot be read or saved
+    │       └── TooManyOpenFiles the process may not open the files that another account or reader needs
     ├── TransportError           no answer arrived
     │   ├── ConnectFailed        no connection; nothing was sent
     │   │   └── ProxyFailed      the proxy cannot be reached, or refused CONNECT; nothing was sent
@@ -166,6 +167,10 @@ class InvalidLogin(LocalStateError):
 
 class StorageError(LocalStateError):
     """The login or the journal cannot be read or saved."""
+
+
+class TooManyOpenFiles(StorageError):
+    """The process may not open the files that another account or reader needs."""
 
 
 class NoAnswer(LocalStateError):

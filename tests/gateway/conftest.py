@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.gateway.webhook_receiver import WebhookReceiver
 
     from webwx.gateway.bots import HostedBots
+    from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.port import AccountEvent
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
@@ -152,6 +153,7 @@ class StartGateway(Protocol):
         *,
         bots: HostedBots = ...,
         sleep: Callable[[float], Awaitable[object]] = ...,
+        open_files: OpenFiles = ...,
     ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
@@ -165,6 +167,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         *,
         bots: HostedBots | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        open_files: OpenFiles | None = None,
     ) -> AsyncIterator[Running]:
         records = open_records(tmp_path / "gateway.db")
         port = LocalGateway(
@@ -172,7 +175,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
                 tmp_path, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0),
                 on_state=on_state,
             ),
-            tmp_path, records, bots=bots, clock=world.clock.now,
+            tmp_path, records, bots=bots, clock=world.clock.now, open_files=open_files,
         )  # fmt: skip
         gateway = Gateway(
             config, records, port, tmp_path / "gateway-files", bots=bots, clock=world.clock.now, sleep=sleep

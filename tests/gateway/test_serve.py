@@ -19,8 +19,8 @@ from webwx.bot.bot import Bot
 from webwx.errors import InvalidSettings
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
+from webwx.gateway.open_files import raise_limit
 from webwx.gateway.serve import (
-    allow_descriptors,
     check_certificate,
     listen,
     notify_systemd,
@@ -221,7 +221,7 @@ def test_a_low_limit_of_open_files_is_raised() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
     try:
-        allow_descriptors()
+        raise_limit()
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1000
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from webwx.client.cancellation import cancel_until_done
-from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, WxError
+from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, TooManyOpenFiles, WxError
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -24,6 +24,27 @@ _log = logging.getLogger("webwx.gateway")
 
 _REOPEN = 5.0
 """Seconds until a consumer is opened again after a failure, such as a disk error."""
+
+
+_REOPEN_FULL = 300.0
+"""Seconds until a consumer is opened again for which there was no room: many may wait, and each writes a line."""
+
+
+async def require_room(
+    port: GatewayPort, serves: Callable[[int], bool], served: Callable[[int], bool] = lambda _: False
+) -> None:
+    """
+    Check that there is room for the consumers of a new or changed owner, before it is stored.
+
+    Args:
+        port: The accounts.
+        serves: Returns whether the events of an account are to be read.
+        served: Returns whether they are read already.
+
+    Raises:
+        TooManyOpenFiles: There is no room.
+    """
+    port.require_consumers(sum(serves(number) and not served(number) for number in await port.list_owned()))
 
 
 class AccountConsumers:
@@ -108,8 +129,9 @@ class AccountConsumers:
                 pass
             except (AlreadyRunning, StorageError) as error:
                 _log.warning("The consumer %s waits for account %s: %s", self._name, number, error)
+                opened.set()
                 if not task.cancelling():
-                    await self._sleep(_REOPEN)
+                    await self._sleep(_REOPEN_FULL if isinstance(error, TooManyOpenFiles) else _REOPEN)
                 continue
             except WxError as error:  # the saved login cannot be read; a new one replaces it
                 _log.warning("The consumer %s waits for account %s: %s", self._name, number, error)

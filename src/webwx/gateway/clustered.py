@@ -452,6 +452,9 @@ class ClusterGateway:
         """Return the numbers of all accounts, in their order."""
         return sorted(self.directory.by_number)
 
+    def require_consumers(self, count: int) -> None:
+        """Do nothing: consumers are rows of a database, and need no files."""
+
     async def list_owned(self) -> list[int]:
         """Return the numbers of the accounts that run here, in their order."""
         return sorted(self._owned)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from webwx.client.rate_limit import RateLimit
-from webwx.errors import WxError
+from webwx.errors import TooManyOpenFiles, WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.client_options import client_options
@@ -18,6 +18,7 @@ from webwx.gateway.event_pages import EventPages
 from webwx.gateway.kept_files import FolderKeptFiles
 from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
 from webwx.gateway.media_cache import MediaCache
+from webwx.gateway.open_files import OpenFiles, raise_limit
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
@@ -49,6 +50,7 @@ class LocalGateway:
         bots: Bots that run on the accounts; default: none.
         rate_limit: Rate limit of the accounts whose settings turn it on.
         clock: Returns seconds since 1970.
+        open_files: Counts the files that accounts and consumers need.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class LocalGateway:
         bots: HostedBots | None = None,
         rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
         clock: Callable[[], float] = time.time,
+        open_files: OpenFiles | None = None,
     ) -> None:
+        self._open_files = open_files or OpenFiles()
         self._accounts = make_accounts(self._note_state)
         self._home = home
         self._records = records
@@ -94,6 +98,7 @@ class LocalGateway:
 
     async def start(self) -> None:
         """Open the saved accounts and begin to sync."""
+        raise_limit()
         for numbered in await self._numbers.find():
             await self._open(numbered)
         await self.adopt_logins()
@@ -133,11 +138,16 @@ class LocalGateway:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
             FolderKeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._pages.wake,
-            self._notify_watchers, self._apply_settings,
+            self._notify_watchers, self._apply_settings, open_files=self._open_files,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
         self._by_number[account.number] = self._by_name[account.name] = account
-        await self._begin(account)
+        try:
+            self._open_files.add_account(account.number)
+        except TooManyOpenFiles as error:  # it can be removed, and others can be removed for it
+            account.fail(str(error))
+        else:
+            await self._begin(account)
         return account
 
     async def _begin(self, account: LocalAccount) -> None:
@@ -168,6 +178,10 @@ class LocalGateway:
         """Return the numbers of all accounts, in their order."""
         return sorted(self._by_number)
 
+    def require_consumers(self, count: int) -> None:
+        """Check that this process can open more consumers."""
+        self._open_files.require(consumers=count)
+
     async def list_owned(self) -> list[int]:
         """Return the numbers of the accounts that run here: all of them."""
         return await self.list_numbers()
@@ -184,6 +198,7 @@ class LocalGateway:
             return found
         if settings.host is not None:
             self._accounts.check_host(settings.host)
+        self._open_files.require(accounts=1)
         return await self._open(await self._numbers.add(name, settings))
 
     async def label_account(self, number: int, label: str) -> None:
@@ -228,6 +243,7 @@ class LocalGateway:
                 await work(number)
             await self._bots.close_account(account)
             await account.close()
+        self._open_files.remove_account(number)
         await account.withdraw()
         await self._numbers.remove(account.name)
         await self._accounts.configure(account.name)  # a new account of this name may have another host

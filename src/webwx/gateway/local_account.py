@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from webwx.client.subscription import Subscription
     from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
+    from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.port import Content, DownloadedMedia, LoginMethod
     from webwx.model.contacts import Admission, Contact, Lookup
     from webwx.model.identities import Identity
@@ -99,6 +100,7 @@ class LocalAccount(StoredReads):
         changed: Called after each change of the state.
         prepare_login: Called before each login.
         settled: Called after a text that was sent in the background has an outcome.
+        open_files: Counts the files of consumers; None: they need none.
         retry: Seconds until the sync is tried again after a failure, on average.
     """
 
@@ -116,8 +118,10 @@ class LocalAccount(StoredReads):
         prepare_login: Callable[[LocalAccount], Awaitable[object]],
         *,
         settled: Callable[[Promise], Awaitable[object]] | None = None,
+        open_files: OpenFiles | None = None,
         retry: float = _RETRY,
     ) -> None:
+        self._open_files = open_files
         self.number = number
         self.name = name
         self.label = ""
@@ -225,6 +229,10 @@ class LocalAccount(StoredReads):
                 await asyncio.wait(self._sending, timeout=patience)
         finally:  # a cancellation ends the patience
             await cancel_until_done([*self._tasks, *self._sending])
+
+    def fail(self, error: str) -> None:
+        """Show why the account was not started."""
+        self._set_error(error)
 
     def hand_over(self) -> None:
         """Refuse all calls from now on, because another process may run the account."""
@@ -709,8 +717,9 @@ class LocalAccount(StoredReads):
     @contextlib.asynccontextmanager
     async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[LocalConsumer]:
         """Open a consumer: a reader with a stored position."""
-        async with self.client.subscribe(name, follow=follow) as subscription:
-            yield LocalConsumer(self, subscription)
+        with contextlib.nullcontext() if self._open_files is None else self._open_files.consumer():
+            async with self.client.subscribe(name, follow=follow) as subscription:
+                yield LocalConsumer(self, subscription)
 
     async def forget_consumer(self, name: str) -> bool:
         """Delete a consumer with its position."""

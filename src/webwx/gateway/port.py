@@ -514,6 +514,15 @@ class GatewayPort(Protocol):
         """Return the numbers of all accounts, in their order."""
         ...
 
+    def require_consumers(self, count: int) -> None:
+        """
+        Check that this process can open more consumers.
+
+        Raises:
+            TooManyOpenFiles: It cannot.
+        """
+        ...
+
     async def list_owned(self) -> list[int]:
         """Return the numbers of the accounts that this process runs, in their order."""
         ...

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import ssl
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -25,6 +24,7 @@ from webwx.gateway.auth import SAFE_METHODS
 from webwx.gateway.connections import LimitedConnection, LimitedWebSocket
 from webwx.gateway.freed_memory import return_freed_memory
 from webwx.gateway.front import client_address
+from webwx.gateway.open_files import raise_limit
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
 from webwx.gateway.tls import TlsHandshake
@@ -54,9 +54,6 @@ _BACKLOG = 256
 
 _LONGEST_FRAME = 1024 * 1024
 """Maximum number of bytes of a WebSocket message from a client."""
-
-_DESCRIPTORS = 8_192
-"""Number of open files that the gateway may need: connections, and a few files for each account."""
 
 
 class Listener(NamedTuple):
@@ -115,7 +112,7 @@ async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable
 
 
 async def _run(gateway: Gateway, server: _GatewayServer, listener: Listener) -> None:
-    allow_descriptors()
+    raise_limit()
     serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
     returning = asyncio.ensure_future(return_freed_memory())
     try:
@@ -250,18 +247,6 @@ class _GatewayServer(uvicorn.Server):
         """End the streams first, so that their connections close."""
         self._on_end()
         await super().shutdown(sockets)
-
-
-def allow_descriptors() -> None:
-    """Raise the process's limit of open files, as far as the system lets it."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def on_hangup(reread: Callable[[], object]) -> None:

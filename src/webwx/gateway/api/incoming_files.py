@@ -11,6 +11,7 @@ from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
+from webwx.gateway.account_consumers import require_room
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
@@ -190,7 +191,9 @@ async def create_incoming_file_rule(
     if not incoming_files.root:
         raise GatewayProblem("conflict", "Set 'root' of [incoming_files] in gateway.toml, and restart the gateway.")
     _check_rule_accounts(port, data.accounts)
-    rule = await rules.create(IncomingFileRule(id="", created_at=0, **given_fields(data)))
+    given = IncomingFileRule(id="", created_at=0, **given_fields(data))
+    await require_room(port, given.serves)
+    rule = await rules.create(given)
     audited.target = rule.id
     await incoming_files.apply(rule.id)
     return await _view_of_rule(rule, incoming_files)

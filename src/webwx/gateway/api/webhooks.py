@@ -14,6 +14,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from webwx.client.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
+from webwx.gateway.account_consumers import require_room
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
@@ -315,7 +316,9 @@ async def create_webhook(
     fields = given_fields(data)
     if data.accounts is None:
         fields["accounts"] = caller.accounts
-    made = await webhooks.create(StoredWebhook(id="", secret="", created_at=0, **fields))
+    webhook = StoredWebhook(id="", secret="", created_at=0, **fields)
+    await require_room(port, webhook.serves)
+    made = await webhooks.create(webhook)
     audited.target = made.webhook.id
     await deliveries.apply(made.webhook.id)
     return await _view_of_new(made, deliveries)
@@ -341,7 +344,7 @@ async def change_webhook(
     caller: InjectedCaller,
 ) -> WebhookView:
     """Change some fields of a webhook. It keeps its position, and events that wait for a retry are sent at once."""
-    await _reached(webhooks, caller, webhook_id)
+    before = await _reached(webhooks, caller, webhook_id)
     changes = given_fields(data)
     _check_accounts(port, caller, changes.get("accounts"))
     if data.accounts is None:
@@ -349,6 +352,11 @@ async def change_webhook(
     _check_report(caller, reports=bool(changes.get("report")))
     if changes.get("enabled"):
         changes |= {"disabled_reason": "", "failing_since": 0.0}
+    after = msgspec.structs.replace(before, **changes)
+    await require_room(
+        port, lambda number: after.enabled and after.serves(number),
+        served=lambda number: before.enabled and before.serves(number),
+    )  # fmt: skip
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
         changed = msgspec.structs.replace(webhook, **changes)
