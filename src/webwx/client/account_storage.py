@@ -8,13 +8,16 @@ import os
 from typing import TYPE_CHECKING
 
 from webwx.client.rate_limiter import LimiterMemory
+from webwx.client.watched_outbox import WatchedOutbox
 from webwx.errors import NoJournal, StorageError
 from webwx.storage.database_url import is_database_url
 from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webwx.client.rate_limiter import LimiterStore
-    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.base import AccountJournal, Journal, Outbox
     from webwx.transport.runner import SessionState
 
 
@@ -25,9 +28,15 @@ class AccountStorage:
     Args:
         journal: The path of a journal, which this object opens and closes; a journal, which its owner closes; or None.
         session_state: Session of the account.
+        on_send: Called with the number of each send that this client stores or changes; None: nothing is called.
     """
 
-    def __init__(self, journal: Journal | str | os.PathLike[str] | None, session_state: SessionState) -> None:
+    def __init__(
+        self,
+        journal: Journal | str | os.PathLike[str] | None,
+        session_state: SessionState,
+        on_send: Callable[[int], object] | None = None,
+    ) -> None:
         self._path: str | os.PathLike[str] | None = None
         self._is_shared = isinstance(journal, str) and is_database_url(journal)
         """Whether the journal also holds the accounts of other logins."""
@@ -36,6 +45,7 @@ class AccountStorage:
             journal = open_journal(journal)
         self._journal = journal
         self._session_state = session_state
+        self._on_send = on_send
         self._parts: dict[int, AccountJournal] = {}
         """Parts of the journal by account."""
         self._states: dict[int, LimiterMemory] = {}
@@ -65,6 +75,18 @@ class AccountStorage:
         if uin not in self._parts:
             self._parts[uin] = self._journal.account(uin)
         return self._parts[uin]
+
+    @property
+    def outbox(self) -> Outbox:
+        """
+        The sends of this account.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            NoJournal: There is no journal.
+        """
+        outbox = self.part().outbox
+        return outbox if self._on_send is None else WatchedOutbox(outbox, self._on_send)
 
     async def latest_part(self) -> AccountJournal:
         """

@@ -124,6 +124,8 @@ class Accounts:
         self._own_options: dict[str, ClientOptions] = {}
         """Other arguments of the accounts that have their own."""
         self._open: dict[str, _OpenClient] = {}
+        self.on_send: Callable[[str, int], object] | None = None
+        """Called with the account's name and the number of each send that its client stores or changes."""
 
     def __repr__(self) -> str:
         return f"Accounts({self._storage.place!r}, {len(self._open)} open)"
@@ -216,11 +218,16 @@ class Accounts:
                 store=self._storage.login(name),
                 journal=journal,
                 on_state=None if self._on_state is None else partial(self._on_state, account),
+                on_send=partial(self._note_send, account),
                 **options,
             )
             closing.push_async_callback(client.close)
             self._open[account] = _OpenClient(client, closing)
         return self._open[account].client
+
+    def _note_send(self, account: str, number: int) -> None:
+        if self.on_send is not None:
+            self.on_send(account, number)
 
     async def open(self, account: str = DEFAULT_ACCOUNT) -> AsyncClient:
         """

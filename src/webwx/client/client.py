@@ -73,6 +73,8 @@ class AsyncClient:
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
+        on_send: Called with the number of each send of the outbox that this client stores or changes; it must not call
+            methods of the client.
         gateway: Origin of a gateway, such as `http://127.0.0.1:8791`: the client uses an account of it, which is logged
             in there. Only `key`, `account`, `timeouts`, `clock`, `proxy` and `ca_file` can be combined with it; a
             method that the gateway does not offer raises `NotThroughGateway`.
@@ -106,6 +108,7 @@ class AsyncClient:
         dedupe_by_client_id: bool = False,
         rate_limit: RateLimit | None = None,
         on_wait: Callable[[float, WaitReason], object] | None = None,
+        on_send: Callable[[int], object] | None = None,
         gateway: str | None = None,
         key: str | None = None,
         account: str | None = None,
@@ -117,11 +120,12 @@ class AsyncClient:
                 host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock, proxy=proxy,
                 ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
                 on_state=on_state, journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id,
-                rate_limit=rate_limit, on_wait=on_wait,
+                rate_limit=rate_limit, on_wait=on_wait, on_send=on_send,
             )  # fmt: skip
         else:
             local = (
                 host, server, store, transport, desktop, on_logged_out, on_state, journal, keep, rate_limit, on_wait,
+                on_send,
             )  # fmt: skip
             if key is None or allowed_hosts or dedupe_by_client_id or any(each is not None for each in local):
                 raise TypeError(

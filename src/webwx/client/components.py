@@ -110,6 +110,7 @@ def local_components(
     dedupe_by_client_id: bool,
     rate_limit: RateLimit | None,
     on_wait: Callable[[float, WaitReason], object] | None,
+    on_send: Callable[[int], object] | None,
 ) -> Components:
     """
     Return the components of a client with a login of its own; for the arguments see `AsyncClient`.
@@ -127,7 +128,7 @@ def local_components(
     blank = Login(profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts)
     store = store or LoginMemory()
     session_state = SessionState(blank, clock, reserve=store.reserve_id)
-    storage = AccountStorage(journal, session_state)
+    storage = AccountStorage(journal, session_state, on_send)
     limiter: Limiter = NoRateLimit() if rate_limit is None else RateLimiter(rate_limit, storage.states, clock, on_wait)
     session = ClientSession(
         session_state, store, transport=transport,

@@ -198,7 +198,7 @@ class Sender:
         if not self._storage.has_journal:
             raise NoJournal("A queued send needs a journal, and this client has none.")
         client_id = await self._session.next_client_id()
-        row = await self._adding(self._storage.part().outbox, wanted, chat, client_id)()
+        row = await self._adding(self._storage.outbox, wanted, chat, client_id)()
         if row.client_id != client_id:
             await self._check_key(row, wanted)
         return row
@@ -214,7 +214,7 @@ class Sender:
         )  # fmt: skip
 
     async def _send_stored(self, wanted: WantedSend, chat: ContactId, ways: tuple[Way, ...]) -> Receipt:
-        outbox, now = self._storage.part().outbox, self._session.now
+        outbox, now = self._storage.outbox, self._session.now
         client_id = await self._session.next_client_id()
         add = self._adding(outbox, wanted, chat, client_id)
         async with self._turn(wanted.key):
@@ -232,7 +232,7 @@ class Sender:
 
         async def undo(row: Outgoing) -> None:
             if _is_begun(row, client_id):
-                await self._storage.part().outbox.settle(
+                await self._storage.outbox.settle(
                     row.number, "queued", time=self._session.now(), begun_at=row.changed_at
                 )
 
@@ -287,7 +287,7 @@ class Sender:
             return None
         if not self._storage.has_journal:
             raise _no_journal()
-        row = await find_send(self._storage.part().outbox, key=wanted.key)
+        row = await find_send(self._storage.outbox, key=wanted.key)
         if row is not None:
             await self._check_key(row, wanted)
         return row
@@ -320,7 +320,7 @@ class Sender:
 
     async def note_refusal(self, key: str, error: WxError) -> None:
         """Store that the send with a key, if it was queued, cannot be made, because its file cannot be sent."""
-        outbox = self._storage.part().outbox
+        outbox = self._storage.outbox
         row = await find_send(outbox, key=key)
         if row is not None and row.state == "queued":
             await outbox.settle(row.number, _state_before(error), time=self._session.now(), ret=_ret(error))
@@ -342,7 +342,7 @@ class Sender:
         receipt = await self.outcome(row)
         if receipt is not None:
             return receipt
-        outbox = self._storage.part().outbox
+        outbox = self._storage.outbox
         if row.state == "unknown":  # `outcome` allows a repetition
             await outbox.settle(row.number, "queued", time=self._session.now())
         return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._session.now))
@@ -352,7 +352,7 @@ class Sender:
         if not self._storage.has_journal:
             return None
         try:
-            return await find_send(self._storage.part().outbox, client_id=client_id)
+            return await find_send(self._storage.outbox, client_id=client_id)
         except StorageError as error:
             _log.warning("The outbox could not be read for a recall: %s", error)
             return None
@@ -362,7 +362,7 @@ class Sender:
         row = await self.stored(client_id)
         if row is None:
             return
-        outbox = self._storage.part().outbox
+        outbox = self._storage.outbox
         try:
             await outbox.settle(row.number, "recalled", time=self._session.now(), receipt=row.receipt)
         except StorageError as error:
@@ -455,7 +455,7 @@ class Sender:
     async def settle_doubts(self, chats: Collection[ContactId]) -> None:
         """Settle sends with a lost answer, in chats where sync has brought messages of this account."""
         if chats:
-            doubtful = await self._storage.part().outbox.find(
+            doubtful = await self._storage.outbox.find(
                 SendQuery(states=("unknown",), chats=tuple(chats), limit=_SEARCHED)
             )
             for row in reversed(doubtful):
@@ -483,7 +483,7 @@ class Sender:
                 receipt = Receipt(
                     message_id=entry.message_id, client_id=row.client_id, chat=row.chat, time=float(entry.time)
                 )
-                await part.outbox.settle(row.number, "sent", time=self._session.now(), receipt=receipt)
+                await self._storage.outbox.settle(row.number, "sent", time=self._session.now(), receipt=receipt)
                 return receipt
         return None
 

@@ -35,6 +35,7 @@ from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.login_places import LoginPlace
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.send_changes import SendChanges
 from webwx.gateway.storage_views import OpenJournals, OwnedLogins
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.cluster.ownership import Ownership
-    from webwx.gateway.port import AccountStatus, EventPage
+    from webwx.gateway.port import AccountStatus, EventPage, SendChange
     from webwx.model.login import Account
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import RecordStore, Storage
@@ -59,6 +60,9 @@ _log = logging.getLogger("webwx.gateway")
 
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the accounts and states that other gateways have stored."""
+
+_ANNOUNCE_EVERY = 0.1
+"""Seconds between two announcements of changed sends."""
 
 _LOOK_FOR_SENDS = 1.0
 """Seconds between two looks at sends that other gateways have changed, in case an announcement was lost."""
@@ -163,6 +167,7 @@ class ClusterGateway:
         self._uins: dict[str, int] = {}
         """The platform's numbers of the accounts that run here by their names."""
         self._accounts = make_accounts(OwnedLogins(storage.owned, self._uins), self._note_state)
+        self._accounts.on_send = self._note_send
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._owned: dict[int, LocalAccount] = {}
         self._by_name: dict[str, LocalAccount] = {}
@@ -170,6 +175,12 @@ class ClusterGateway:
         self._starts = asyncio.Semaphore(_STARTS)
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
+        self._send_changes = SendChanges(self.account)
+        self._unannounced: set[int] = set()
+        """Numbers of the accounts whose changed sends are to be announced to the other gateways."""
+        self._has_unannounced = asyncio.Event()
+        self._announced: set[int] = set()
+        """Numbers of the accounts whose sends this process has announced, until it hears of it."""
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
         """The readers of states; True: of the accounts that run here only."""
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
@@ -195,7 +206,7 @@ class ClusterGateway:
         await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
         works = (
             self._media.run(), self._follow_news(), self._keep_current(), self._keep_adopting_promises(),
-            self._keep_publishing(), self._refresh_states(),
+            self._keep_publishing(), self._refresh_states(), self._keep_announcing(),
         )  # fmt: skip
         self._tasks = [asyncio.ensure_future(work) for work in works]
         await self._worker.start(self.node.address, capacity=self.node.capacity)
@@ -247,10 +258,32 @@ class ClusterGateway:
         self._pages.wake()
 
     def _note_changed_sends(self, number: int) -> None:
-        if number in self._owned:
+        if number in self._owned and number not in self._announced:
             self._owned[number].load_promises_soon()
+        self._announced.discard(number)
         if number in self._stored:
             self._stored[number].note_changed_sends()
+        self._send_changes.note(number)
+
+    def _note_send(self, name: str, number: int) -> None:
+        """Note a changed send of an account that runs here, for the readers of this process and of the others."""
+        account = self._by_name.get(name)
+        if account is not None:
+            self._send_changes.note(account.number, number)
+            self._unannounced.add(account.number)
+            self._has_unannounced.set()
+
+    async def _keep_announcing(self) -> NoReturn:
+        """Announce changed sends to the other gateways, those of a moment together."""
+        while True:
+            await self._has_unannounced.wait()
+            self._has_unannounced.clear()
+            numbers, self._unannounced = self._unannounced, set()
+            for number in numbers:
+                self._announced.add(number)
+                with contextlib.suppress(StorageError):
+                    await self.announce_sends(number)
+            await asyncio.sleep(_ANNOUNCE_EVERY)
 
     async def announce_sends(self, number: int) -> None:
         """Announce to all gateways that sends of an account have changed."""
@@ -620,6 +653,10 @@ class ClusterGateway:
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         return await self._pages.wait(accounts, cursor, wait=wait)
+
+    def watch_sends(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
+        """Yield the sends of some accounts that are stored, or whose states change, from now on."""
+        return self._send_changes.watch(accounts)
 
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""

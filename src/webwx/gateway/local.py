@@ -20,6 +20,7 @@ from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.open_files import OpenFiles, raise_limit
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.send_changes import SendChanges
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
-    from webwx.gateway.port import AccountStatus, EventPage
+    from webwx.gateway.port import AccountStatus, EventPage, SendChange
     from webwx.storage.base import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
@@ -67,6 +68,7 @@ class LocalGateway:
     ) -> None:
         self._open_files = open_files or OpenFiles()
         self._accounts = make_accounts(self._note_state)
+        self._accounts.on_send = self._note_send
         self._home = home
         self._records = records
         self._numbers = AccountNumbers(records, clock)
@@ -83,6 +85,7 @@ class LocalGateway:
         self._by_name: dict[str, LocalAccount] = {}
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._pages = EventPages(self.account)
+        self._send_changes = SendChanges(self.account)
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
         self._send_patience = SEND_PATIENCE
 
@@ -163,6 +166,11 @@ class LocalGateway:
         account = self._by_name.get(name)
         if account is not None:
             account.note_state(change)
+
+    def _note_send(self, name: str, number: int) -> None:
+        account = self._by_name.get(name)
+        if account is not None:
+            self._send_changes.note(account.number, number)
 
     def _notify_watchers(self, account: LocalAccount) -> None:
         for watcher in self._watchers:
@@ -280,6 +288,10 @@ class LocalGateway:
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         return await self._pages.wait(accounts, cursor, wait=wait)
+
+    def watch_sends(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
+        """Yield the sends of some accounts that are stored, or whose states change, from now on."""
+        return self._send_changes.watch(accounts)
 
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""

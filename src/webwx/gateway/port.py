@@ -10,7 +10,7 @@ Errors are those of the library (`WxError`).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -177,6 +177,15 @@ class EventConsumer(Protocol):
             unseen_from: Number of the first event that was taken and not handled; 0: all were handled.
         """
         ...
+
+
+class SendChange(NamedTuple):
+    """A send that was stored, or whose state has changed."""
+
+    account: int
+    """Number of the account in the gateway."""
+    send: Outgoing
+    """The send as it is now."""
 
 
 class AccountPort(Protocol):
@@ -623,6 +632,10 @@ class GatewayPort(Protocol):
         Args:
             owned: Only of the accounts that this process runs.
         """
+        ...
+
+    def watch_sends(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
+        """Yield the sends of some accounts that are stored, or whose states change, from now on."""
         ...
 
     async def start(self) -> None:

@@ -87,6 +87,7 @@ class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
         "webhook.disabled",
         "webhook.failing",
         "webhook.test",
+        "send.changed",
         "acknowledged",
         "failed",
         "given_up",

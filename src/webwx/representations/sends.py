@@ -52,6 +52,15 @@ class OutboxEntry(SendView, frozen=True, kw_only=True):
         return f"OutboxEntry({self.kind}, {self.state})"
 
 
+class SendChangeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A send that was stored, or whose state has changed."""
+
+    account: int
+    """Number of the account."""
+    send: OutboxEntry
+    """The send as it is now; its text is empty if the reader's key cannot read sends (scope `read`)."""
+
+
 class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file to send: exactly one of `upload_id`, `data` and `url`."""
 

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
+from tests.client.test_message_page import store_sends
+
+from webwx.errors import ApiError
+from webwx.gateway.port import TextContent
+from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -198,6 +203,64 @@ async def test_older_messages_are_read_on_demand(console: Any, world: World, gat
         await message(console, f"message {number}").wait_for()
     assert await console.get_by_role("log").get_by_role("article").count() == 120
     await button(console, "Show earlier messages").wait_for(state="hidden")
+
+
+async def test_all_of_many_notifications_are_read_back(console: Any, world: World, gateway: ServedGateway) -> None:
+    client = gateway.gateway.port.account(1).client  # type: ignore[union-attr]  # it runs here
+    outbox = client.subscribe("reads").part.outbox
+    await store_sends(outbox, FILEHELPER, [world.clock.now()] * 260, str)
+    await open_chat(console, HELPER)
+    await message(console, "alert 259").wait_for()
+    await console.wait_for_function("""() => {
+        const scroller = document.querySelector(".conversation .scroller");
+        scroller.scrollTop = 0;
+        return scroller.querySelectorAll(".bubble").length >= 260;
+    }""")
+    await button(console, "Show earlier messages").wait_for(state="hidden")
+    shown = await console.get_by_role("log").get_by_role("article").locator(".bubble").all_inner_texts()
+    assert shown == [f"alert {number}" for number in range(260)]
+
+
+async def test_a_send_of_another_program_appears_in_every_open_tab(
+    console: Any, gateway: ServedGateway, world: World
+) -> None:
+    other = await console.context.new_page()
+    await other.goto(gateway.url)
+    await other.get_by_text("Live", exact=True).wait_for()
+    for page in (console, other):
+        await open_chat(page, HELPER)
+        await page.get_by_text("No messages yet").wait_for()
+    world.refuse_next("webwxsendmsg", 1204)
+    account = gateway.gateway.port.account(1)
+    with pytest.raises(ApiError):
+        await account.send("filehelper", TextContent(text="from a script"), key="k")
+    for page in (console, other):
+        await message(page, "from a script").get_by_text("Not sent", exact=True).wait_for()
+    await account.send("filehelper", TextContent(text="from a script"), key="k")
+    for page in (console, other):
+        await message(page, "from a script").get_by_text("Sent", exact=True).wait_for()
+        await chat(page, "^File Transfer Helper, from a script").wait_for()
+
+
+async def test_a_chat_with_pictures_opens_at_its_newest_message(
+    console: Any, world: World, photo: dict[str, Any]
+) -> None:
+    for _ in range(30):
+        world.picture("ahua", "me", photo["buffer"])
+    world.say("ahua", "me", "the newest")
+    await open_chat(console, HELPER)
+    # A picture makes the content grow while the event of an earlier scrolling is on its way.
+    await console.evaluate(
+        "() => document.addEventListener('load', () => document.querySelector('.conversation .scroller')"
+        "?.dispatchEvent(new Event('scroll')), true)"
+    )
+    await chat(console, "^阿华").click()
+    await message(console, "the newest").wait_for()
+    await console.wait_for_function("""() => {
+        const scroller = document.querySelector(".conversation .scroller");
+        const end = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+        return end < 2 && [...scroller.querySelectorAll(".bubble img")].slice(-3).every((picture) => picture.complete);
+    }""")
 
 
 async def test_files_are_picked_and_dropped(console: Any, world: World, photo: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from webwx.bot.bot import Bot
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
+from webwx.gateway.port import TextContent
 from webwx.gateway.serve import listen, serve_started
 from webwx.gateway.webhooks import StoredWebhook
 from webwx.storage.cursors import decode_cursor
@@ -150,12 +151,12 @@ class EventSource:
 
 
 @contextlib.asynccontextmanager
-async def event_source(address: str, key: str, **headers: str) -> AsyncIterator[EventSource]:
+async def event_source(address: str, key: str, *, query: str = "", **headers: str) -> AsyncIterator[EventSource]:
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = {"Host": address, "Authorization": f"Bearer {key}", **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    writer.write(f"GET {EVENTS}/stream HTTP/1.1\r\n{head}\r\n".encode())
+    writer.write(f"GET {EVENTS}/stream{query} HTTP/1.1\r\n{head}\r\n".encode())
     assert b" 200 " in await reader.readline()
     while (await reader.readline()).strip() != b": connected":
         pass
@@ -196,6 +197,44 @@ async def test_a_stream_shows_the_end_of_a_login(online: Running) -> None:
         while fields.get("event") != "account.state" or json.loads(fields["data"])["state"] != "logged_out":
             fields = await source.next()
         assert "id" not in fields
+
+
+async def test_the_states_of_sends_are_followed_by_every_reader_that_names_them(online: Running) -> None:
+    account = online.port.account(1)
+    async with contextlib.AsyncExitStack() as opened:
+        address = await opened.enter_async_context(port_of(online))
+        readers = [
+            await opened.enter_async_context(
+                event_source(address, await online.key("events", *scopes), query=f"?types={types}")
+            )
+            for types, *scopes in (("*,send.changed", "read"), ("send.*", "read"), ("send.changed",))
+        ]
+        await account.send("filehelper", TextContent(text="done"), key="k")
+        for reader, text in zip(readers, ("done", "done", ""), strict=True):
+            states = []
+            while "sent" not in states:
+                fields = await reader.next()
+                if fields.get("event") == "send.changed":
+                    data = json.loads(fields["data"])
+                    assert "id" not in fields
+                    assert (data["account"], data["send"]["text"], data["send"]["chat"]) == (1, text, "filehelper")
+                    states.append(data["send"]["state"])
+            assert states in (["sending", "sent"], ["sent"])
+
+
+async def test_the_states_of_sends_are_in_no_stream_that_does_not_name_them(online: Running) -> None:
+    async with contextlib.AsyncExitStack() as opened:
+        address = await opened.enter_async_context(port_of(online))
+        key = await online.key("events", "read")
+        readers = [
+            await opened.enter_async_context(event_source(address, key, query=query))
+            for query in ("", "?types=*", "?types=*.*", "?types=message.*,s*")
+        ]
+        await online.port.account(1).send("filehelper", TextContent(text="secret"), key="k")
+        online.world.say("ahua", "me", "after the send")
+        for reader in readers:
+            while "after the send" not in (fields := await reader.next())["data"]:
+                assert fields.get("event") != "send.changed"
 
 
 async def test_a_stream_ends_with_its_key(online: Running) -> None:
@@ -349,6 +388,19 @@ async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Runn
     assert (fields["event"], "id" in fields) == ("webhook.disabled", False)
     assert json.loads(fields["data"])["data"] == {"webhook": "w", "name": "n", "reason": "r"}
     assert (frame["op"], frame["data"]["data"]["webhook"]) == ("webhook.disabled", "w")
+
+
+async def test_a_socket_has_the_states_of_sends_if_it_names_them(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await online.key('events', 'read')}"}
+    async with port_of(online) as address, connect(f"ws://{address}{EVENTS}/ws", additional_headers=headers) as socket:
+        await socket.send(json.dumps({"op": "hello", "types": ["send.changed"]}))
+        assert json.loads(await socket.recv())["op"] == "ready"
+        await online.port.account(1).send("filehelper", TextContent(text="done"), key="k")
+        state = ""
+        while state != "sent":
+            frame = json.loads(await socket.recv())
+            assert (frame["op"], frame["data"]["send"]["text"]) == ("send.changed", "done")
+            state = frame["data"]["send"]["state"]
 
 
 async def test_streams_and_sockets_end_with_the_server(online: Running) -> None:

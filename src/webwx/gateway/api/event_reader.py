@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from webwx.errors import InvalidCursor
-from webwx.gateway.port import AccountEvent, AccountStatus
+from webwx.gateway.port import AccountEvent, AccountStatus, SendChange
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.send_changes import SEND_CHANGED
+from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from webwx.gateway.auth import Caller
     from webwx.gateway.open_streams import OpenStream
     from webwx.gateway.port import GatewayPort
-    from webwx.gateway.webhook_notices import WebhookNotice
 
 HEARTBEAT = 15.0
 """Seconds without events after which a stream has a heartbeat."""
@@ -34,6 +34,14 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
     """Events after the reader's cursor are gone; the reader continues from here."""
 
     cursor: str
+
+
+StreamItem = AccountEvent | AccountStatus | WebhookNotice | SendChange | Reset | None
+"""An item of a stream; None is a heartbeat."""
+
+
+_Source = AsyncGenerator[AccountStatus | WebhookNotice | SendChange, None]
+"""A source of items that are in no journal."""
 
 
 class EventReader:
@@ -71,20 +79,28 @@ class EventReader:
             found.lost,
         )
 
-    async def follow(
+    def follow(
         self, cursor: str, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
-    ) -> AsyncGenerator[AccountEvent | AccountStatus | WebhookNotice | Reset | None, None]:
+    ) -> AsyncGenerator[StreamItem, None]:
         """
-        Yield events, changes of states and events of the gateway itself, without end; None is a heartbeat.
+        Return events, changes of states and events of the gateway itself, without end; None is a heartbeat.
+
+        The changes of sends, from this call on, are among them only if the types name them.
 
         Args:
             cursor: Position to continue from. With an invalid one, `Reset` is the first item.
             stream: Has an event that is set when reading must end.
             notices: The events of the gateway itself that the reader may receive.
         """
-        states = self._port.watch_states()
-        changed = asyncio.ensure_future(anext(states))
-        noticed = asyncio.ensure_future(anext(notices))
+        sources: list[_Source] = [self._port.watch_states(), notices]
+        if is_named(SEND_CHANGED, self._types):
+            sources.append(self._port.watch_sends(self._accounts))
+        return self._follow(cursor, stream, sources)
+
+    async def _follow(
+        self, cursor: str, stream: OpenStream, sources: list[_Source]
+    ) -> AsyncGenerator[StreamItem, None]:  # fmt: skip
+        waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
         ended = asyncio.ensure_future(stream.ended.wait())
         try:
             position = cursor
@@ -105,27 +121,32 @@ class EventReader:
                     continue
                 news = asyncio.ensure_future(self._port.wait_for_events(self._accounts, position, wait=HEARTBEAT))
                 try:
-                    done, _ = await asyncio.wait({news, changed, noticed, ended}, return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait({news, *waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     if not news.done():
                         await _cancel(news)
-                if changed in done:
-                    status = changed.result()
-                    changed = asyncio.ensure_future(anext(states))
-                    if status.number in self._accounts and self.wants("account.state"):
-                        yield status
-                if noticed in done:
-                    notice = noticed.result()
-                    noticed = asyncio.ensure_future(anext(notices))
-                    if self.wants(notice.type):
-                        yield notice
+                for task in [task for task in waiting if task in done]:
+                    source = waiting.pop(task)
+                    item = task.result()
+                    waiting[asyncio.ensure_future(anext(source))] = source
+                    if self._is_for_reader(item):
+                        yield item
                 if news in done and not news.result():
                     yield None
         finally:
-            for task in (changed, noticed, ended):
-                await _cancel(task)
-            await states.aclose()
-            await notices.aclose()
+            for each in (*waiting, ended):
+                await _cancel(each)
+            for source in sources:
+                await source.aclose()
+
+    def _is_for_reader(self, item: AccountStatus | WebhookNotice | SendChange) -> bool:
+        match item:
+            case AccountStatus():
+                return item.number in self._accounts and self.wants("account.state")
+            case WebhookNotice():
+                return self.wants(item.type)
+            case SendChange():
+                return True
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
@@ -160,6 +181,12 @@ async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None)
 def is_wanted(event_type: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a type matches one of some patterns; without patterns, every type does."""
     return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
+
+
+def is_named(event_type: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a pattern names a type or its first part, such as `send.*`; `*` names no type."""
+    group = event_type.partition(".")[0]
+    return any(pattern.startswith(f"{group}.") and fnmatchcase(event_type, pattern) for pattern in patterns)
 
 
 def patterns_of(types: str | None) -> tuple[str, ...]:

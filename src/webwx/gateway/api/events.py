@@ -28,6 +28,7 @@ from webwx.gateway.api.documented import problems
 from webwx.gateway.api.event_reader import (
     EventReader,
     Reset,
+    StreamItem,
     chosen_accounts,
     patterns_of,
 )
@@ -40,13 +41,14 @@ from webwx.gateway.api.parameters import (
     Since,
     Until,
 )
-from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.api.representations import view_of_change, view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort
+from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort, SendChange
 from webwx.gateway.problems import GatewayProblem, problem_of
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.representations.consumers import EventFrame, Hello, OtherFrame
 from webwx.representations.events import EventsView
@@ -73,9 +75,6 @@ InjectedRelay = NamedDependency[SkipValidation[ConsumerRelay | None]]
 InjectedConsumerOwners = NamedDependency[SkipValidation[ConsumerOwners]]
 
 InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
-
-_Item = AccountEvent | AccountStatus | WebhookNotice | Reset | None
-"""An item of a stream; None is a heartbeat."""
 
 
 @get("/events", scope="events", summary="Read events by page", responses=problems(404, 422, 503))
@@ -118,8 +117,9 @@ async def stream_events(
     Stream events as they are stored (`text/event-stream`).
 
     The `id` of an event is the cursor after it; without a cursor the stream begins with new events. `event: reset`
-    means that events after the given cursor are gone. Three kinds of events have no id: `account.state`, and
-    `webhook.disabled` and `webhook.failing` for webhooks whose accounts the key reaches.
+    means that events after the given cursor are gone. Some kinds of events have no id: `account.state`, and
+    `webhook.disabled` and `webhook.failing` for webhooks whose accounts the key reaches; and if `types` names it,
+    `send.changed`, a send that was stored or whose state has changed.
     """
     numbers = await chosen_accounts(port, caller, accounts)
     reader = EventReader(port, numbers, patterns_of(types))
@@ -129,20 +129,27 @@ async def stream_events(
     if cursor is None:  # read before the answer begins, so the stream has every later event
         cursor = await port.newest_cursor(numbers)
     followed = reader.follow(cursor, stream, watched)
-    return Stream(_server_sent(followed), media_type="text/event-stream", headers=headers)
+    can_read = caller.allows("read")
+    return Stream(_server_sent(followed, with_text=can_read), media_type="text/event-stream", headers=headers)
 
 
-async def _server_sent(followed: AsyncGenerator[_Item, None]) -> AsyncIterator[bytes]:
+async def _server_sent(followed: AsyncGenerator[StreamItem, None], *, with_text: bool) -> AsyncIterator[bytes]:
     try:
         yield b": connected\n\n"
         async for item in followed:
-            yield server_sent(item)
+            yield server_sent(item, with_text=with_text)
     finally:
         await followed.aclose()
 
 
-def server_sent(item: _Item) -> bytes:
-    """Return one item of a stream as a server-sent event; a heartbeat as a comment."""
+def server_sent(item: StreamItem, *, with_text: bool) -> bytes:
+    """
+    Return one item of a stream as a server-sent event; a heartbeat as a comment.
+
+    Args:
+        item: The item.
+        with_text: Whether the reader may read the texts of sends.
+    """
     match item:
         case AccountEvent():
             data = msgspec.json.encode(view_of_event(item))
@@ -151,6 +158,9 @@ def server_sent(item: _Item) -> bytes:
             return b"event: account.state\ndata: " + msgspec.json.encode(view_of_account(item)) + b"\n\n"
         case WebhookNotice():
             return f"event: {item.type}\ndata: ".encode() + msgspec.json.encode(view_of_notice(item)) + b"\n\n"
+        case SendChange():
+            data = msgspec.json.encode(view_of_change(item, with_text=with_text))
+            return f"event: {SEND_CHANGED}\ndata: ".encode() + data + b"\n\n"
         case Reset():
             return b"event: reset\ndata: " + msgspec.json.encode(item) + b"\n\n"
         case None:
@@ -211,7 +221,7 @@ async def _serve(
     numbers = await chosen_accounts(port, caller, wanted)
     if hello.consumer is None:
         watched = notices.watch(caller.accounts if wanted is None else numbers)
-        await _send_positioned(socket, port, numbers, hello, stream, watched)
+        await _send_positioned(socket, port, numbers, hello, stream, watched, caller)
     else:
         number = _only_account(numbers)
         if relay is not None and await relay.relay(socket, number, first):
@@ -238,6 +248,7 @@ async def _send_positioned(
     hello: Hello,
     stream: OpenStream,
     notices: AsyncGenerator[WebhookNotice, None],
+    caller: Caller,
 ) -> None:
     """Send the events after a cursor until the client disconnects or the server stops."""
     cursor = hello.after
@@ -257,6 +268,9 @@ async def _send_positioned(
                         await _send(socket, OtherFrame(op="account.state", data=view_of_account(item)))
                     case WebhookNotice():
                         await _send(socket, OtherFrame(op=item.type, data=view_of_notice(item)))
+                    case SendChange():
+                        view = view_of_change(item, with_text=caller.allows("read"))
+                        await _send(socket, OtherFrame(op=SEND_CHANGED, data=view))
                     case Reset():
                         await _send(socket, OtherFrame(op="reset", cursor=item.cursor))
                     case None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from webwx.representations.events import EventView, fields_of, type_of
-from webwx.representations.sends import OutboxEntry, SendView
+from webwx.representations.sends import OutboxEntry, SendChangeView, SendView
 from webwx.representations.times import moment, optional_moment
 from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
-    from webwx.gateway.port import AccountEvent, Sent
+    from webwx.gateway.port import AccountEvent, SendChange, Sent
     from webwx.model.messages import Receipt
 
 
@@ -38,6 +40,12 @@ def view_of_outgoing(row: Outgoing) -> OutboxEntry:
         created_at=moment(row.created_at), changed_at=moment(row.changed_at), ret=row.ret,
         **{"chat": row.chat, **_of_receipt(row.receipt)},
     )  # fmt: skip
+
+
+def view_of_change(change: SendChange, *, with_text: bool) -> SendChangeView:
+    """Return the change of a send, with its text if the reader may read it."""
+    send = view_of_outgoing(change.send)
+    return SendChangeView(account=change.account, send=send if with_text else msgspec.structs.replace(send, text=""))
 
 
 def _of_receipt(receipt: Receipt | None) -> dict[str, Any]:

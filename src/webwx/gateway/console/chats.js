@@ -105,6 +105,12 @@ function open(frame) {
     if (view.chat) view.talk.hear(event);
   }
 
+  function hearSend({ account, send }) {
+    if (account !== view?.number) return;
+    if (send.chat === view.chat) view.talk.refresh();
+    if (send.state === "sent") view.list.hearSent(send.chat, send.text);
+  }
+
   function hearState(account) {
     if (!view || account.number !== view.number) return;
     showState(view.state, account);
@@ -126,6 +132,7 @@ function open(frame) {
   const ends = [
     live.on("event", hear),
     live.on("account.state", hearState),
+    live.on("send.changed", hearSend),
     pendingSends.on(({ account, chat, text, isDone }) => isDone && account === view?.number && view.list.hearSent(chat, text)),
     live.on("state", (state) => state === "open" && readAgain()),
   ];

@@ -29,8 +29,8 @@ const NEAR = 80;
 const MOST = 400;
 const KEPT = 150;
 
-/** Milliseconds after which sends in progress are read again. */
-const LOOK_AGAIN = 2000;
+/** Milliseconds after which sends in progress are read again, in case the report of their change was lost. */
+const LOOK_AGAIN = 5000;
 
 /** Number of the newest sends in which unsent ones are looked for. */
 const OUTBOX = 200;
@@ -46,6 +46,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   let before = null; // the position of older entries; null if there are none
   let until = 0; // the newest time to show, in seconds; 0: up to now
   let isAtEnd = true;
+  let lastTop = 0; // the position at the last event of scrolling
   let isOpen = true;
   let renewal = null; // the request for the newest entries; one at a time
   let isStale = false; // something changed during this request
@@ -168,7 +169,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     });
   }
 
-  /** Read sends in progress again, because no event reports their outcome. */
+  /** Read sends in progress again: another process may make them, such as a command. */
   function lookAgain() {
     clearTimeout(lookTimer);
     const isOnWay = [...entries, ...waiting].some(({ send }) => send?.state === "sending" || send?.state === "queued");
@@ -400,10 +401,14 @@ export function conversation({ frame, account, names, back, searchIn }) {
     toEnd();
   }
 
+  /** Only a move upwards leaves the end: the content may have grown since the scrolling that this event reports. */
   function scrolled() {
-    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    const isUp = scroller.scrollTop < lastTop;
+    lastTop = scroller.scrollTop;
+    if (scroller.scrollHeight - lastTop - scroller.clientHeight < NEAR) isAtEnd = true;
+    else if (isUp) isAtEnd = false;
     if (isAtEnd && !until) jump.hidden = true;
-    if (scroller.scrollTop < NEAR && before !== null && entries.length && !earlier.disabled) {
+    if (!isAtEnd && lastTop < NEAR && before !== null && entries.length && !earlier.disabled) {
       frame.act(readEarlier, { isOfUser: false, by: earlier });
     }
   }
@@ -449,6 +454,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   // A picture that arrives late must not push the newest message out of view.
   const sizes = new ResizeObserver(() => isAtEnd && toEnd());
   sizes.observe(log);
+  sizes.observe(scroller);
   const endPending = pendingSends.on((pending) => {
     if (pending.account !== account || pending.chat !== chat) return;
     draw();

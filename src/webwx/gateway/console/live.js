@@ -6,6 +6,9 @@ import { openStream } from "./api.js";
 /** Milliseconds until a new connection is opened after the gateway has refused one. */
 const RETRY = 2000;
 
+/** Every type of event, and the changes of sends, which a stream has only if they are named. */
+const TYPES = "*,send.changed";
+
 class Live extends EventTarget {
   /** `connecting`, `open` or `lost`. */
   state = "connecting";
@@ -15,7 +18,7 @@ class Live extends EventTarget {
   #timer = 0;
 
   /**
-   * Call `listener(detail)` for each `event`, `account.state` or `reset`, for a change of the connection (`state`), or when
+   * Call `listener(detail)` for each `event`, `account.state`, `send.changed` or `reset`, for a change of the connection (`state`), or when
    * the gateway refuses the connection (`refused`). Returns a function that ends this.
    */
   on(kind, listener) {
@@ -27,7 +30,8 @@ class Live extends EventTarget {
   connect() {
     this.close();
     this.#become("connecting");
-    const source = openStream(`/events/stream${this.#cursor && `?${new URLSearchParams({ after: this.#cursor })}`}`);
+    const query = { types: TYPES, ...(this.#cursor && { after: this.#cursor }) };
+    const source = openStream(`/events/stream?${new URLSearchParams(query)}`);
     this.#source = source;
     source.addEventListener("open", () => this.#become("open"));
     source.addEventListener("error", () => this.#fail(source));
@@ -36,6 +40,7 @@ class Live extends EventTarget {
       this.#emit("event", JSON.parse(event.data));
     });
     source.addEventListener("account.state", (event) => this.#emit("account.state", JSON.parse(event.data)));
+    source.addEventListener("send.changed", (event) => this.#emit("send.changed", JSON.parse(event.data)));
     source.addEventListener("reset", (event) => {
       this.#cursor = JSON.parse(event.data).cursor;
       this.#emit("reset");

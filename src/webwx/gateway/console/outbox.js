@@ -22,8 +22,11 @@ const PAGE = 100;
 /** Maximum number of sends that the gateway lists. */
 const MOST = 1000;
 
-/** Milliseconds after which sends in progress are read again. */
-const LOOK_AGAIN = 2000;
+/** Milliseconds after which sends in progress are read again, in case the report of their change was lost. */
+const LOOK_AGAIN = 5000;
+
+/** Milliseconds during which changes are collected before the sends are read again. */
+const AT_ONCE = 100;
 
 function open(frame) {
   const reading = answersInOrder();
@@ -90,6 +93,12 @@ function open(frame) {
     unknown.hidden = count === 0;
     fill(unknown, h("strong", {}, t("unknownCount", { n: count })), h("p", {}, t("unknownHint")));
     lookAgain(found);
+  }
+
+  /** Read again because a send has changed; the changes of a moment are read together. */
+  function refreshSoon() {
+    clearTimeout(timer);
+    timer = setTimeout(() => isOpen && frame.act(refresh, { isOfUser: false }), AT_ONCE);
   }
 
   function lookAgain(found) {
@@ -167,6 +176,7 @@ function open(frame) {
   }
 
   const ends = [
+    live.on("send.changed", ({ account }) => account === number && refreshSoon()),
     live.on("account.state", (account) => account.number === number && frame.act(refresh, { isOfUser: false })),
     pendingSends.on(({ account, isDone }) => isDone && account === number && frame.act(refresh, { isOfUser: false })),
   ];

@@ -1,0 +1,122 @@
+"""
+The states of sends as they change, for readers that follow them.
+
+A send is announced by its number, in this process, or by its account, from another one; a reader that follows the
+account then reads the send. Without a reader nothing is read, and no reader adds a transaction to a send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from webwx.errors import WxError
+from webwx.gateway.port import SendChange
+from webwx.gateway.problems import GatewayProblem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Collection
+
+    from webwx.gateway.port import AccountPort
+    from webwx.storage.base import Outgoing
+
+_log = logging.getLogger("webwx.gateway")
+
+SEND_CHANGED: Final = "send.changed"
+"""Type of the change of a send; readers get it only if they name it."""
+
+_NEWEST = 50
+"""Number of the newest sends that are read if only the account of a change is known."""
+
+_WINDOW = 10.0
+"""Seconds before the newest change in which the other changes of such an announcement are."""
+
+_REMEMBERED = 1000
+"""Number of sends whose last states a reader remembers."""
+
+
+class SendChanges:
+    """
+    Passes the changes of sends to readers.
+
+    Args:
+        account: Returns an account by its number.
+    """
+
+    def __init__(self, account: Callable[[int], AccountPort]) -> None:
+        self._account = account
+        self._readers: WeakSet[_SendReader] = WeakSet()
+        """The readers; one leaves the set when its generator ends."""
+
+    def __repr__(self) -> str:
+        return f"SendChanges({len(self._readers)} readers)"
+
+    def note(self, account: int, number: int = 0) -> None:
+        """Note that a send has changed; without a number, any sends of the account."""
+        for reader in self._readers:
+            reader.note(account, number)
+
+    def watch(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
+        """Return the sends of some accounts that change from now on; changes in quick succession are one."""
+        reader = _SendReader(frozenset(accounts))
+        self._readers.add(reader)
+        return self._follow(reader)
+
+    async def _follow(self, reader: _SendReader) -> AsyncGenerator[SendChange, None]:
+        while True:
+            account, number = await reader.take()
+            for send in await self._read(account, number):
+                if reader.is_new(account, send):
+                    yield SendChange(account, send)
+
+    async def _read(self, account: int, number: int) -> list[Outgoing]:
+        """Return the sends of an announcement, the earliest change first; none if they cannot be read now."""
+        try:
+            if number:
+                found = await self._account(account).find_send(number=number)
+                return [] if found is None else [found]
+            newest = await self._account(account).list_sends(limit=_NEWEST)
+        except (WxError, GatewayProblem) as error:  # the account is handed over, or the storage fails
+            _log.debug("A changed send cannot be read now: %s", error)
+            return []
+        since = max((send.changed_at for send in newest), default=0.0) - _WINDOW
+        return sorted((send for send in newest if send.changed_at >= since), key=lambda send: send.changed_at)
+
+
+class _SendReader:
+    """The changes that wait for one reader."""
+
+    def __init__(self, accounts: frozenset[int]) -> None:
+        self._accounts = accounts
+        self._waiting: dict[tuple[int, int], None] = {}
+        """Accounts and numbers of sends, in the order of their changes."""
+        self._has_news = asyncio.Event()
+        self._seen: dict[tuple[int, int], tuple[str, float]] = {}
+        """The last state of each send, and the time of its change."""
+
+    def note(self, account: int, number: int) -> None:
+        if account in self._accounts:
+            self._waiting[account, number] = None
+            self._has_news.set()
+
+    async def take(self) -> tuple[int, int]:
+        """Return the next account, and the number of its send or 0."""
+        while not self._waiting:
+            self._has_news.clear()
+            await self._has_news.wait()
+        change = next(iter(self._waiting))
+        del self._waiting[change]
+        return change
+
+    def is_new(self, account: int, send: Outgoing) -> bool:
+        """Return whether the reader does not know this state yet, and remember it."""
+        key, state = (account, send.number), (send.state, send.changed_at)
+        if self._seen.pop(key, None) == state:
+            self._seen[key] = state
+            return False
+        self._seen[key] = state
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
