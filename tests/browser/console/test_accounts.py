@@ -45,6 +45,27 @@ async def test_a_login_is_stopped_and_an_account_is_logged_out(
     await page.get_by_text("logged out", exact=True).wait_for()
 
 
+async def test_a_reload_during_a_login_shows_the_code_again(
+    open_console: Callable[..., Awaitable[Any]], world: World
+) -> None:
+    page = await open_console()
+    await page.get_by_label("Name of a new account").fill("home")
+    await button(page, "Add account").click()
+    await button(page, "Log in").click()
+    await see_code(page, "home")
+    await page.reload()
+    await see_code(page, "home")
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await see_code(other, "home")
+    world.scan("me")
+    for each in (page, other):
+        await each.get_by_text("Scanned. Confirm on the phone.").wait_for()
+    world.confirm()
+    for each in (page, other):
+        await each.get_by_text("online", exact=True).wait_for()
+
+
 async def test_the_settings_of_a_new_account_decide_where_it_logs_in_and_what_is_archived(
     open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway, world: World
 ) -> None:

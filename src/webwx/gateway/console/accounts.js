@@ -11,6 +11,9 @@ import { answersInOrder } from "./states.js";
 
 export const accounts = { name: "accounts", picture: "device", title: () => t("accounts"), open };
 
+/** States of a login that is in progress. */
+const IN_PROGRESS = new Set(["waiting", "code", "pushed", "scanned", "expired"]);
+
 function open(frame) {
   const { body, act } = frame;
   const list = h("ul", { class: "cards" });
@@ -40,6 +43,7 @@ function open(frame) {
     const isNews = reading();
     const all = await listAccounts();
     if (!isOpen || !isNews()) return;
+    for (const account of all) if (account.state === "logging_in") act(() => findLogin(account), { isOfUser: false });
     if (all.length === 0) fill(list, h("li", {}, empty("device", t("noAccounts"), t("noAccountsHint"))));
     else keepFocus(list, () => fill(list, all.map(card)));
   }
@@ -47,8 +51,7 @@ function open(frame) {
   function card(account) {
     const isIn = isOnline(account);
     const path = `/accounts/${account.number}`;
-    if (!logins.has(account.number)) logins.set(account.number, { view: h("div", { class: "login" }), end: null });
-    const login = logins.get(account.number);
+    const login = loginOf(account);
     const out = button(t("logOut"), () => {
       out.replaceWith(
         button(t("sureLogOut"), () =>
@@ -59,7 +62,7 @@ function open(frame) {
         ),
       );
     });
-    const begin = button(t("logIn"), () => act(() => logIn(account, login)), { kind: "is-main" });
+    const begin = button(t("logIn"), () => act(() => logIn(account)), { kind: "is-main" });
     const settings = button(t("settings"), () => openAccountSettings(frame, account, () => act(refresh)));
     return h(
       "li",
@@ -86,9 +89,29 @@ function open(frame) {
     return code;
   }
 
-  async function logIn(account, login) {
+  function loginOf({ number }) {
+    if (!logins.has(number)) logins.set(number, { view: h("div", { class: "login" }), end: null });
+    return logins.get(number);
+  }
+
+  async function logIn(account) {
+    await call("POST", `/accounts/${account.number}/login`, { method: "push" });
+    followLogin(account);
+    await refresh();
+  }
+
+  /** Show a login that was begun before this page was loaded, or by another one. */
+  async function findLogin(account) {
+    if (loginOf(account).end) return;
+    const { state } = await call("GET", `/accounts/${account.number}/login`);
+    if (!isOpen || loginOf(account).end || !IN_PROGRESS.has(state)) return;
+    followLogin(account);
+    await refresh();
+  }
+
+  function followLogin(account) {
     const path = `/accounts/${account.number}/login`;
-    await call("POST", path, { method: "push" });
+    const login = loginOf(account);
     const end = () => {
       login.end?.();
       login.end = null;
@@ -127,7 +150,6 @@ function open(frame) {
       failed: finish,
       cancelled: finish,
     });
-    await refresh();
   }
 
   const endStates = live.on("account.state", () => act(refresh, { isOfUser: false }));
