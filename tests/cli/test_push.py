@@ -46,3 +46,11 @@ def test_a_key_sends_once(me: Any, sandbox: Any) -> None:
 @pytest.mark.parametrize("words", [("",), ("one", "two")])
 def test_a_push_needs_exactly_one_text(me: Any, words: tuple[str, ...]) -> None:
     assert me.run("push", *words).code == 2
+
+
+@pytest.mark.parametrize("command", ["push", "send filehelper"])
+def test_the_only_account_sends_whatever_its_name(shell: Any, friend: Any, sandbox: Any, command: str) -> None:
+    assert shell.run(*command.split(), "from the only account").code == 0
+    assert sandbox.chat("阿华", "filehelper")["messages"][-1]["text"] == "from the only account"
+    named = shell.run(*command.split(), "x", "--account", "default")
+    assert (named.code != 0, "default" in named.stderr or "login" in named.stderr) == (True, True)

@@ -14,6 +14,8 @@ from tests.cli.test_serve import serving
 if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox, Shell
 
+    from webwx.settings import Settings
+
 
 def send(url: str, body: bytes) -> int:
     try:
@@ -57,3 +59,18 @@ def test_an_account_that_no_gateway_has_opened_is_refused(shell: Shell) -> None:
     done = shell.run("serve", "receiver", "create", "--name", "n", "--kind", "json")
     assert done.code == 2
     assert "start 'webwx serve' once" in done.stderr
+
+
+def test_a_receiver_of_the_only_account_needs_no_name(shell: Shell, friend: Settings) -> None:
+    with serving(shell):
+        made = shell.run("serve", "receiver", "create", "--name", "n", "--kind", "json", "--json")
+    assert made.code == 0
+    assert shell.run("serve", "receiver", "list").stdout.split()[-2:] == ["account", "1"]
+
+
+def test_the_address_of_a_slack_receiver_with_a_chosen_token_answers(me: Shell) -> None:
+    with serving(me):
+        create = ("serve", "receiver", "create", "--name", "n", "--kind", "slack", "--json")
+        for made in [me.run(*create, "--token", "token-of-the-tutorial").line, me.run(*create).line]:
+            assert send(made["url"], b'{"text": "a"}') == 200
+            assert send(made["hook"], b'{"text": "a"}') == 200

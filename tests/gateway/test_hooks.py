@@ -270,3 +270,18 @@ async def test_requests_of_real_clients_arrive(online: Running) -> None:
     assert answer.status_code == 200
     await online.gateway.notifications.flush()
     assert sorted(row.kind for row in await online.port.account(1).list_sends()) == ["file", "text"]
+
+
+async def test_a_client_of_ntfy_is_set_up_without_and_with_a_token(online: Running) -> None:
+    token = await token_of(online, "ntfy")
+    async with online.anonymous() as sender:
+        assert (await sender.get("/v1/account")).json()["username"] == "*"
+        known = await sender.get("/v1/account", headers={"Authorization": f"Bearer {token}"})
+        assert known.json()["role"] == "user"
+        for method, path, status, code in (
+            ("GET", "/v1/account", 401, 40101), ("POST", "/v1/account/token", 401, 40101),
+            ("GET", "/v1/version", 404, 40401), ("GET", "/v1/stats", 404, 40401),
+        ):  # fmt: skip
+            answer = await sender.request(method, path, headers={"Authorization": "Bearer unknown"})
+            assert (answer.status_code, answer.json()["code"], answer.json()["http"]) == (status, code, status)
+            assert answer.json()["error"]

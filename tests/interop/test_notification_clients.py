@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,6 @@ from tests.interop.processes import WEBWX, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
 
@@ -293,3 +293,56 @@ def test_a_gateway_that_is_killed_loses_nothing_and_sends_nothing_twice(
         time.sleep(0.2)
     text = "".join(served.shown())
     assert [text.count(f"alert {number};") for number in range(12)] == [1] * 12
+
+
+HOME_ASSISTANT = """
+import asyncio, sys
+from aiontfy import Message, Ntfy
+from aiontfy.exceptions import NtfyForbiddenAccessError, NtfyNotFoundError, NtfyUnauthorizedAuthenticationError
+
+
+async def set_up(url, topic):
+    async with Ntfy(url) as anonymous:
+        assert (await anonymous.account()).username == "*"
+        published = await anonymous.publish(Message(topic=topic, title="door", message="open"))
+        assert published.message == "open" and published.title == "door", published
+        try:
+            await anonymous.can_subscribe([topic])
+            raise SystemExit("a topic can be subscribed to")
+        except NtfyForbiddenAccessError as refused:
+            assert refused.http == 403 and refused.link, refused
+        try:
+            await anonymous.version()
+            raise SystemExit("there is a version")
+        except NtfyNotFoundError as refused:
+            assert refused.code == 40401, refused
+    async with Ntfy(url, username="home", password=topic) as named:
+        assert (await named.account()).username == "home"
+        token = (await named.generate_token("Home Assistant")).token
+    async with Ntfy(url, token=token) as known:
+        await known.account()
+        await known.publish(Message(topic="any", message="closed"))
+        await known.publish(Message(topic=topic, message="see file"), attachment=b"\\x00\\x01")
+    async with Ntfy(url, token="tk_unknown") as stranger:
+        try:
+            await stranger.account()
+            raise SystemExit("an unknown token was accepted")
+        except NtfyUnauthorizedAuthenticationError as refused:
+            assert refused.code == 40101, refused
+
+
+asyncio.run(set_up(*sys.argv[1:]))
+"""
+"""What Home Assistant's ntfy integration asks for: to be set up, and to publish."""
+
+
+def test_the_client_of_home_assistant_is_set_up_and_publishes(served: Served, tmp_path: Path) -> None:
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    folder = tmp_path / "venv"
+    # The client needs a newer Python than the oldest one that webwx supports.
+    for command in (("venv", "--python", ">=3.12", folder), ("pip", "install", "--python", folder, "aiontfy==0.8.6")):
+        subprocess.run([uv, *command], check=True, capture_output=True, timeout=PATIENCE)
+    served.run(folder / "bin" / "python", "-c", HOME_ASSISTANT, served.url, served.receiver("ntfy"))
+    served.wait_for("door\n\nopen")
+    served.wait_for("closed")
+    served.wait_for("see file")

@@ -81,7 +81,7 @@ async def create(
 
     The address contains the token, which is shown only once; the gateway stores only its hash.
     """
-    from webwx.gateway.receivers import StoredReceiver, address_of
+    from webwx.gateway.receivers import StoredReceiver, address_of, hook_of
 
     async with _opened(session.settings) as opened:
         made = await opened.receivers.create(
@@ -98,7 +98,7 @@ async def create(
     url = f"{base}{address_of(kind, made.token)}"
     lines = [url] if made.token in url else [url, f"Token: {made.token}"]
     session.output.result(
-        lines, url=url, hook=f"{base}/hooks/{kind}/{made.token}", token=made.token, id=made.receiver.id, kind=kind
+        lines, url=url, hook=f"{base}{hook_of(kind, made.token)}", token=made.token, id=made.receiver.id, kind=kind
     )
     session.output.remark("It is not shown again.")
 
@@ -146,17 +146,23 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
 
 async def _account(settings: Settings, records: RecordStore) -> int:
     """
-    Return the number of the account that sends.
+    Return the number of the account that sends; the only one, if the user has named none.
 
     Raises:
-        BadInput: The gateway does not know the account.
+        BadInput: The gateway does not know the account, or it has several and none of the default name.
     """
     from webwx.gateway.account_numbers import AccountNumbers
 
-    account = await AccountNumbers(records, time.time).get(settings.account)
-    if account is None:
+    numbers = AccountNumbers(records, time.time)
+    account = await numbers.get(settings.account)
+    if account is not None:
+        return account.number
+    found = await numbers.find()
+    if "account" in settings.sources or not found:
         raise BadInput(f"The gateway does not have the account {settings.account!r} yet; start 'webwx serve' once.")
-    return account.number
+    if len(found) > 1:
+        raise BadInput(f"Choose one with --account: {', '.join(each.name for each in found)}.")
+    return found[0].number
 
 
 def _base_of(settings: Settings) -> str:

@@ -8,6 +8,7 @@ its own; the saved login connects them.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import io
 import logging
@@ -152,9 +153,22 @@ class Session:
         Raises:
             NotLoggedIn: No login is saved.
         """
+        await self.choose_account()
         async with self.client() as client:
             await client.resume()
             yield client
+
+    async def choose_account(self) -> None:
+        """Use the only account with a saved login, if the user has named none and has no login of the default name."""
+        settings = self.settings
+        if "account" in settings.sources:
+            return
+        async with self.storage() as storage:
+            if await storage.login(settings.login_name).load() is not None:
+                return
+            names = {name.account for name in await storage.list_logins() if name.place == settings.login_name.place}
+        if len(names) == 1:
+            self.settings = dataclasses.replace(settings, account=names.pop())
 
     @asynccontextmanager
     async def logged_in_without_journal(self) -> AsyncIterator[AsyncClient]:

@@ -42,6 +42,9 @@ SIGNED = ("github", "grafana", "json")
 SHORTEST_TOKEN = 20
 """Minimum length of a token that the owner chooses."""
 
+_SLACK_PARTS = 3
+"""Parts of the token in Slack's own path."""
+
 FEWEST_CHARACTERS = 8
 """Minimum number of different characters of a token that the owner chooses."""
 
@@ -272,7 +275,14 @@ def is_weak(token: str) -> bool:
 
 def address_of(kind: str, token: str) -> str:
     """Return the path, with its query, to which the clients of a kind send."""
-    return _ADDRESSES.get(kind, f"/hooks/{kind}/{{token}}").format(token=token)
+    if kind == "slack" and token.count("/") != _SLACK_PARTS - 1:  # a chosen token, or the placeholder of one
+        return hook_of(kind, token)
+    return _ADDRESSES[kind].format(token=token) if kind in _ADDRESSES else hook_of(kind, token)
+
+
+def hook_of(kind: str, token: str) -> str:
+    """Return the path that every kind has."""
+    return f"/hooks/{kind}/{token.replace('/', '')}"
 
 
 def new_token(kind: str) -> str:

@@ -155,6 +155,8 @@ class Reception:
             async with self._large if _may_be_large(request) else nullcontext():
                 return await self._receive(candidate, request, receiver, body)
         except Refusal as refusal:
+            if receiver is None and refusal.reason is RefusalReason.UNKNOWN_TOKEN:
+                return self._unknown(head, candidate, request)
             return candidate.receiver.refused(request, refusal, self._clock())
 
     # -- the receiver ------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class WebhookSender:
             error = str(failure)
         else:
             status, asked = answer.status, asked_pause(answer.status, answer.retry_after, now)
-            secrets = (*webhook.signing_secrets(now), *headers.values())
+            secrets = (*webhook.signing_secrets(now), headers.get("webhook-signature", ""))
             text = "" if webhook.allow_private else without_secrets(answer.body, webhook.url, secrets)
         return WebhookAttempt(
             event=event, type=type, account=account, attempt=attempt, origin=origin, time=now, status=status,

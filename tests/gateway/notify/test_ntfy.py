@@ -70,7 +70,8 @@ def test_an_empty_message_is_a_trigger() -> None:
     [
         ({"Filename": "../a b.log"}, b"short", "a b.log"),
         ({"f": "a\\b.txt"}, b"short", "b.txt"),
-        ({}, b"x" * 4097, "attachment.bin"),
+        ({}, b"x" * 4097, "attachment.txt"),
+        ({}, b"\x00" * (1024 * 1024 + 1), "attachment.bin"),
         ({}, b"\xff\xfe", "attachment.bin"),
     ],
 )
@@ -115,3 +116,30 @@ def test_a_delayed_message_is_refused() -> None:
 
 def test_health_needs_no_token() -> None:
     assert post("ntfy", "/v1/health", method="GET").json == {"healthy": True}
+
+
+def test_a_long_text_is_a_text_and_then_the_whole_of_it_a_file() -> None:
+    done = post("ntfy", TARGET, "字" * 5_000)
+    assert (done.text, done.message.files) == ("字" * 5_000, ())
+    assert len(done.json["message"]) == 4096
+    long = post("ntfy", TARGET, "字" * 20_000)
+    [file] = long.message.files
+    assert (long.text, file.name, len(file.content)) == ("字" * 15_800 + "…", "message.txt", 60_000)
+
+
+def test_a_client_learns_its_account_and_gets_its_token() -> None:
+    account = post("ntfy", "/v1/account", method="GET", headers={"Authorization": basic(f"home:{TOKEN}")}).json
+    assert (account["username"], account["role"], account["stats"]["messages"]) == ("home", "user", 0)
+    for header in (f"Bearer {TOKEN}", f"Basic {TOKEN}"):
+        found = post("ntfy", "/v1/account", method="GET", headers={"Authorization": header}).json
+        assert found["username"] == "webwx"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    token = post("ntfy", "/v1/account/token", {"label": "x", "expires": 0}, headers=headers)
+    assert token.json == {"token": TOKEN, "label": "webwx", "expires": 0}
+
+
+@pytest.mark.parametrize("path", [f"{TARGET}/auth", f"{TARGET}/json", f"{TARGET}/ws"])
+def test_a_topic_cannot_be_subscribed_to(path: str) -> None:
+    done = post("ntfy", path, method="GET")
+    assert (done.answer.status, done.json["code"], done.json["http"]) == (403, 40301, 403)
+    assert set(done.json) == {"code", "http", "error", "link"}

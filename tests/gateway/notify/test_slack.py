@@ -76,3 +76,45 @@ def test_deep_rich_text_ends() -> None:
         done = post("slack", TARGET, {"text": "a", "blocks": [{"type": "rich_text", "elements": [element]}]})
         shown.append("deep" in done.text)
     assert shown == [True, False, False]
+
+
+ROWS = [
+    [{"type": "raw_text", "text": "host"}, {"type": "raw_text", "text": "state"}],
+    [
+        {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
+            {"type": "link", "text": "db1", "url": "https://x.example"}]}]},
+        {"type": "raw_text", "text": ":red_circle: down"}, {"type": "raw_text", "text": "since 10:30"},
+    ],
+    [{"type": "raw_text", "text": "db2"}, {"type": "raw_text", "text": ""}],
+]  # fmt: skip
+
+
+def test_a_table_has_a_line_for_each_row() -> None:
+    done = post("slack", TARGET, {"blocks": [{"type": "table", "rows": ROWS}]})
+    assert done.text == "host: db1 https://x.example | state: 🔴 down | since 10:30\nhost: db2"
+    assert post("slack", TARGET, {"blocks": [{"type": "table", "rows": ROWS[:1]}]}).text == "host | state"
+    assert post("slack", TARGET, {"text": "a", "blocks": [{"type": "table", "rows": 1}]}).text == "a"
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "header", "text": {"type": "plain_text", "text": ":rotating_light: Alert"}}, "【🚨 Alert】"),
+        ({"type": "section", "text": {"type": "plain_text", "text": ":wave::skin-tone-2: :own:"}}, "👋 :own:"),
+        ({"type": "actions", "elements": [{**BUTTON, "text": {"type": "plain_text", "text": ":eyes: Open"}}]},
+         "👀 Open https://y.example"),
+        ({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
+            {"type": "emoji", "name": "fire"}, {"type": "text", "text": " "}, {"type": "emoji", "name": "own"},
+            {"type": "date", "timestamp": 1720710212, "fallback": " at noon"}]}]}, "🔥 :own: at noon"),
+        ({"type": "markdown", "text": "**b** and `c`"}, "b and c"),
+        ({"type": "video", "title": {"type": "plain_text", "text": "Clip"}, "video_url": "https://x.example/v"},
+         "Clip\nhttps://x.example/v"),
+    ],
+)  # fmt: skip
+def test_names_of_emoji_and_other_blocks_are_readable(block: dict[str, object], text: str) -> None:
+    assert post("slack", TARGET, {"blocks": [block]}).text == text
+
+
+def test_json_is_read_without_its_media_type() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert post("slack", TARGET, '{"text": "a"}', headers=headers).text == "a"

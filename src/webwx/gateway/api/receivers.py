@@ -22,7 +22,7 @@ from webwx.gateway.notify.refusal import Refusal
 from webwx.gateway.notify.registry import RECEIVERS
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of
+from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of, hook_of
 from webwx.model.contacts import FILEHELPER
 from webwx.representations.times import moment
 
@@ -155,7 +155,7 @@ def view_of_receiver(receiver: StoredReceiver, waiting: int) -> ReceiverView:
 def _view_of_created(made: NewReceiver, waiting: int = 0) -> CreatedReceiver:
     return CreatedReceiver(
         receiver=view_of_receiver(made.receiver, waiting), token=made.token,
-        path=address_of(made.receiver.kind, made.token), hook=f"/hooks/{made.receiver.kind}/{made.token}",
+        path=address_of(made.receiver.kind, made.token), hook=hook_of(made.receiver.kind, made.token),
     )  # fmt: skip
 
 

@@ -35,9 +35,10 @@ _WORDS = _TABLE.split()
 EMOJI = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
 """Characters by short code."""
 
+_SKIN = re.compile(r":skin-tone-[2-6]:")
 _CODE = re.compile(r":([a-z0-9_+\-]{1,40}):")
 
 
 def replace_emoji(text: str) -> str:
-    """Replace the known short codes; do not change the others."""
-    return _CODE.sub(lambda code: EMOJI.get(code[1], code[0]), text)
+    """Replace the known short codes; do not change the others. The colour of a skin is dropped."""
+    return _CODE.sub(lambda code: EMOJI.get(code[1], code[0]), _SKIN.sub("", text))

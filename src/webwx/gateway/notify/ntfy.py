@@ -20,6 +20,7 @@ from webwx.gateway.notify.receiver import Reading, ReceiverOptions, StoredMessag
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.notify.render import markdown_text
 from webwx.gateway.notify.request import (
+    MAX_BODY,
     HookAnswer,
     HookRequest,
     HookRoute,
@@ -37,11 +38,16 @@ if TYPE_CHECKING:
 MAX_UPLOAD = 100 * 1024 * 1024
 """Maximum number of bytes of a file in a PUT."""
 LONGEST_MESSAGE = 4096
-"""Maximum number of bytes of a body that is read as a text; a longer one is a file, as in ntfy."""
+"""Maximum number of bytes of a body beside the header `Message`; a longer one is a file, as in ntfy."""
+LONGEST_ANSWER = 4096
+"""Maximum number of characters of a text that an answer repeats."""
 KEPT_SECONDS = 12 * 3600
 """Seconds until the time `expires` in an answer."""
 EMPTY_MESSAGE = "triggered"
 """Text of a message without a text, as in ntfy."""
+
+_MESSAGES_A_DAY = 10 * 60 * 24
+"""Number of messages that an account has left, in the answer to a client that shows it."""
 
 _PUBLISH = ("POST", "PUT")
 _PRIORITIES = {"min": 1, "low": 2, "default": 3, "high": 4, "max": 5, "urgent": 5}
@@ -86,21 +92,41 @@ class Ntfy:
             for prefix in ("", "/hooks/ntfy")
             for verb in ("publish", "send", "trigger")
         ),
+        *(
+            HookRoute(f"/{{topic}}/{verb}", ("GET",), action="subscribe")
+            for verb in ("auth", "json", "sse", "raw", "ws")
+        ),
+        HookRoute("/{topic}/{sequence}/clear", ("PUT",), action="subscribe"),
         HookRoute("/v1/health", ("GET",), action="health", is_public=True),
+        HookRoute("/v1/account", ("GET",), action="account"),
+        HookRoute("/v1/account", ("GET",), action="account", is_public=True),
+        HookRoute("/v1/account/token", action="token"),
+        HookRoute("/v1/{page}", ("GET",), action="page", is_public=True),
     )
 
     def tokens(self, request: HookRequest) -> tuple[str, ...]:
         """Return the token of the Authorization header or of `auth`, and the topic."""
-        if request.route.action == "health":
+        if request.route.is_public:
             return ()
+        if request.route.action in {"account", "token"}:
+            return authorization_tokens(request.header("authorization"))
         tokens = [*authorization_tokens(request.header("authorization")), *authorization_tokens(_auth(request))]
         return tuple(dict.fromkeys(filter(None, (*tokens, _topic(request)))))
 
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:
         """Read a message or a file."""
         del options, now
-        if request.route.action == "health":
-            return json_answer({"healthy": True})
+        match request.route.action:
+            case "health":
+                return json_answer({"healthy": True})
+            case "account":
+                return json_answer(_account(request))
+            case "token":
+                return json_answer({"token": request.token, "label": "webwx", "expires": 0})
+            case "page":
+                return json_answer(_error(404, 40401, "page not found"), 404)
+            case "subscribe":
+                raise Refusal(RefusalReason.FORBIDDEN)
         fields, content = _published(request)
         if fields["delay"]:
             raise Refusal(RefusalReason.UNSUPPORTED, "Delayed messages are not supported.")
@@ -133,7 +159,7 @@ class Ntfy:
             "expires": int(stored.at) + KEPT_SECONDS,
             "event": "message",
             "topic": _topic(request),
-            "message": text or (f"You received a file: {files[0].name}" if files else EMPTY_MESSAGE),
+            "message": text[:LONGEST_ANSWER] or (f"You received a file: {files[0].name}" if files else EMPTY_MESSAGE),
         }
         if fields["title"]:
             answer["title"] = fields["title"]
@@ -147,8 +173,44 @@ class Ntfy:
         """Answer with ntfy's code, the status and a sentence."""
         del request, now
         status, code, message = _ERRORS.get(refusal.reason, (400, 40000, ""))
-        answer = {"code": code, "http": status, "error": message or refusal.detail}
-        return json_answer(answer, status, retry_headers(refusal))
+        return json_answer(_error(status, code, message or refusal.detail), status, retry_headers(refusal))
+
+
+def _error(status: int, code: int, message: str) -> dict[str, object]:
+    return {"code": code, "http": status, "error": message, "link": "https://ntfy.sh/docs/publish/"}
+
+
+def _account(request: HookRequest) -> dict[str, object]:
+    """
+    Return the account that a client of ntfy asks for before its first message.
+
+    Raises:
+        Refusal: The request has an unknown token.
+    """
+    if request.token:
+        name, role = _user(request.header("authorization")), "user"
+    elif request.header("authorization"):
+        raise Refusal(RefusalReason.UNKNOWN_TOKEN)
+    else:
+        name, role = "*", "anonymous"
+    limits = {
+        "messages": _MESSAGES_A_DAY, "messages_expiry_duration": KEPT_SECONDS, "emails": 0, "calls": 0,
+        "reservations": 0, "attachment_total_size": MAX_UPLOAD, "attachment_file_size": MAX_UPLOAD,
+        "attachment_expiry_duration": KEPT_SECONDS, "attachment_bandwidth": MAX_UPLOAD,
+    }  # fmt: skip
+    counted = ("messages", "emails", "calls", "reservations", "attachment_total_size")
+    stats = dict.fromkeys(counted, 0) | {f"{name}_remaining": limits[name] for name in counted}
+    return {"username": name, "role": role, "language": "en", "limits": {"basis": "ip", **limits}, "stats": stats}
+
+
+def _user(authorization: str) -> str:
+    """Return the user of `Basic`; a fixed name for a token."""
+    scheme, _, rest = authorization.strip().partition(" ")
+    try:
+        user = base64.b64decode(rest, validate=True).decode().partition(":")[0] if scheme.lower() == "basic" else ""
+    except (binascii.Error, UnicodeDecodeError):
+        user = ""
+    return user or "webwx"
 
 
 def _auth(request: HookRequest) -> str:
@@ -199,15 +261,16 @@ def _decoded_words(value: str) -> str:
 def _text_and_files(message: str, content: bytes, filename: str) -> tuple[str, tuple[AttachedFile, ...]]:
     if not content:
         return message, ()
-    text = _short_text(content)
-    if text is not None and not filename:
+    text = _text_of(content)
+    if text is not None and not filename and (not message or len(content) <= LONGEST_MESSAGE):
         return message or text, ()
     name = filename.replace("\\", "/").rpartition("/")[2] or ("attachment.bin" if text is None else "attachment.txt")
     return message, (AttachedFile(name=name, content=content),)
 
 
-def _short_text(content: bytes) -> str | None:
-    if len(content) > LONGEST_MESSAGE:
+def _text_of(content: bytes) -> str | None:
+    """Return a body as a text; None if it is another kind of file, or too large for a text."""
+    if len(content) > MAX_BODY:
         return None
     try:
         return content.decode()

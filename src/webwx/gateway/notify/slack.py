@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.gateway.notify.emoji import replace_emoji
 from webwx.gateway.notify.notification import Notification, Severity
 from webwx.gateway.notify.receiver import Reading, ReceiverOptions, StoredMessage
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
-from webwx.gateway.notify.render import mrkdwn_text
+from webwx.gateway.notify.render import markdown_text, mrkdwn_text
 from webwx.gateway.notify.request import (
     HookAnswer,
     HookRequest,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 DEEPEST_RICH_TEXT = 8
 """Maximum depth of nested elements of rich text."""
+
+_WITH_HEADINGS = 2
+"""Number of rows from which the first row of a table is its headings."""
 
 _ANSWERS = {
     RefusalReason.UNKNOWN_TOKEN: (404, "no_service"),
@@ -55,17 +59,12 @@ class Slack:
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:
         """Read a message; the text beside blocks is left out, because Slack uses it for notifications only."""
         del options, now
-        if request.media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        is_form = request.media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}
+        if is_form and not request.body.lstrip().startswith(b"{"):  # curl sends JSON as a form, too
             payload = as_object(decode_json(request.form().get("payload", "")))
         else:
             payload = request.json_object()
-        attachments = objects(payload.get("attachments"))
-        parts = [_blocks(payload) or mrkdwn_text(string(payload, "text")), *map(_attachment, attachments)]
-        colors = (_SEVERITIES.get(string(each, "color")) for each in attachments)
-        return Notification(
-            text="\n\n".join(filter(None, parts)),
-            severity=next((severity for severity in colors if severity), Severity.NONE),
-        )
+        return notification_of(payload)
 
     def accepted(self, request: HookRequest, stored: StoredMessage) -> HookAnswer:
         """Answer `ok`."""
@@ -79,11 +78,22 @@ class Slack:
         return text_answer(word, status, retry_headers(refusal))
 
 
+def notification_of(payload: Mapping[str, object]) -> Notification:
+    """Return the message of a payload."""
+    attachments = objects(payload.get("attachments"))
+    parts = [_blocks(payload) or mrkdwn_text(string(payload, "text")), *map(_attachment, attachments)]
+    colors = (_SEVERITIES.get(string(each, "color")) for each in attachments)
+    return Notification(
+        text="\n\n".join(filter(None, parts)),
+        severity=next((severity for severity in colors if severity), Severity.NONE),
+    )
+
+
 def _attachment(attachment: Mapping[str, object]) -> str:
     title, link = mrkdwn_text(string(attachment, "title")), string(attachment, "title_link")
     lines = [
         mrkdwn_text(string(attachment, "pretext")),
-        string(attachment, "author_name"),
+        replace_emoji(string(attachment, "author_name")),
         f"【{title}】" if title else "",
         link,
         mrkdwn_text(string(attachment, "text")),
@@ -94,7 +104,7 @@ def _attachment(attachment: Mapping[str, object]) -> str:
         lines.append(f"{name}: {value}" if name and value else name or value)
     lines += [_picture(attachment), *_buttons(attachment.get("actions"))]
     shown = "\n".join(filter(None, lines)) or mrkdwn_text(string(attachment, "fallback"))
-    return "\n".join(filter(None, (shown, string(attachment, "footer"))))
+    return "\n".join(filter(None, (shown, replace_emoji(string(attachment, "footer")))))
 
 
 def _blocks(value: Mapping[str, object]) -> str:
@@ -104,7 +114,7 @@ def _blocks(value: Mapping[str, object]) -> str:
 def _block(block: Mapping[str, object]) -> str:
     match string(block, "type"):
         case "header":
-            title = string(inner(block, "text"), "text")
+            title = _plain(inner(block, "text"))
             return f"【{title}】" if title else ""
         case "divider":
             return "————"
@@ -116,6 +126,12 @@ def _block(block: Mapping[str, object]) -> str:
             return " ".join(filter(None, (_element(each) for each in objects(block.get("elements")))))
         case "rich_text":
             return mrkdwn_free(block)
+        case "markdown":
+            return markdown_text(string(block, "text")).text
+        case "table":
+            return _table(block)
+        case "video":
+            return "\n".join(filter(None, (_plain(inner(block, "title")), string(block, "title_url", "video_url"))))
         case _:
             fields = [_element(each) for each in objects(block.get("fields"))]
             accessory = [inner(block, "accessory")]
@@ -129,7 +145,32 @@ def _element(element: Mapping[str, object]) -> str:
         case "image":
             return _picture(element)
         case _:
-            return as_string(element.get("text"))
+            return replace_emoji(as_string(element.get("text")))
+
+
+def _plain(text: Mapping[str, object]) -> str:
+    return replace_emoji(string(text, "text"))
+
+
+def _table(block: Mapping[str, object]) -> str:
+    """Return a table, each row on one line; the first row has the headings, unless it is the only one."""
+    found = block.get("rows")
+    rows = [[_cell(cell) for cell in objects(row)] for row in found] if isinstance(found, list) else []
+    rows = [row for row in rows if any(row)]
+    if len(rows) < _WITH_HEADINGS:
+        return "\n".join(" | ".join(filter(None, row)) for row in rows)
+    names = rows[0]
+    lines = []
+    for row in rows[1:]:
+        padded = names + [""] * (len(row) - len(names))
+        cells = [f"{name}: {cell}" if name else cell for name, cell in zip(padded, row, strict=False) if cell]
+        lines.append(" | ".join(cells))
+    return "\n".join(lines)
+
+
+def _cell(cell: Mapping[str, object]) -> str:
+    shown = mrkdwn_free(cell) if string(cell, "type") == "rich_text" else _plain(cell)
+    return " ".join(shown.split())
 
 
 def _picture(element: Mapping[str, object]) -> str:
@@ -144,7 +185,7 @@ def _buttons(elements: object) -> list[str]:
             lines.append(_picture(each))
         elif string(each, "url"):
             text = inner(each, "text")
-            label = string(text, "text") if text else string(each, "text")
+            label = _plain(text) if text else replace_emoji(string(each, "text"))
             lines.append(f"{label} {string(each, 'url')}".strip())
     return lines
 
@@ -165,6 +206,8 @@ def _rich(element: Mapping[str, object], depth: int) -> Iterator[str]:
             yield " ".join(filter(None, (string(element, "text"), string(element, "url"))))
         case "emoji":
             yield _emoji(element)
+        case "date" | "color":
+            yield string(element, "fallback", "value")
         case "user" | "channel" | "usergroup" | "broadcast" as kind:
             name = string(element, "user_id", "channel_id", "usergroup_id", "range")
             yield f"{'#' if kind == 'channel' else '@'}{name}"
@@ -184,8 +227,8 @@ def _rich(element: Mapping[str, object], depth: int) -> Iterator[str]:
 
 
 def _emoji(element: Mapping[str, object]) -> str:
-    points = string(element, "unicode").split("-")
+    points, name = string(element, "unicode").split("-"), replace_emoji(f":{string(element, 'name')}:")
     try:
-        return "".join(chr(int(point, 16)) for point in points if point) or f":{string(element, 'name')}:"
+        return "".join(chr(int(point, 16)) for point in points if point) or name
     except (ValueError, OverflowError):
-        return f":{string(element, 'name')}:"
+        return name
