@@ -36,6 +36,7 @@ from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
+from webwx.bot.watchdog import LoopWatchdog
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
 from webwx.errors import InvalidRequest, LoggedOut, WxError
@@ -435,9 +436,16 @@ class Bot(Router, TimerRegistry):
                 )  # fmt: skip
                 work.append(timers.run())
             try:
-                await until_first_ends(*work)
+                with LoopWatchdog.watching(self.name, self._named_functions(), self.counts):
+                    await until_first_ends(*work)
             finally:
                 await subscription.close(unseen_from=queues.last_handled + 1)
+
+    def _named_functions(self) -> Iterator[tuple[str, Callable[..., object]]]:
+        """Yield the names and functions of all handlers."""
+        yield from ((each.name, each.function) for each in self.handlers())
+        yield from ((each.name, each.handler) for each in self.timers)
+        yield from self.timer_handlers.items()
 
 
 class _LoginSource(Protocol):

@@ -91,6 +91,8 @@ class DeliveryCounts(msgspec.Struct, kw_only=True):
     """Entries that became dead letters."""
     slow: int = 0
     """Calls of the handler that took longer than 30 s."""
+    blocked: int = 0
+    """Times that a handler has blocked the event loop for longer than a second."""
     unknown_sends: int = 0
     """Sends whose outcome is unknown, and which count as made."""
     in_flight: int = 0

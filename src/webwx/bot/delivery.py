@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, cast
 from webwx.bot.account_health import AccountHealth
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts, is_last_attempt
 from webwx.bot.context import Context
+from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
+from webwx.bot.watchdog import LoopWatchdog
 from webwx.client.state import LoginState
 from webwx.model.events import is_quiet
 
@@ -103,7 +105,8 @@ async def deliver(
             is_over=lambda: client.state is LoginState.LOGGED_OUT, health=AccountHealth(client, subscription),
         )  # fmt: skip
         try:
-            await queues.run()
+            with LoopWatchdog.watching(consumer, [(name_of(handler), handler)], counts):
+                await queues.run()
         finally:
             if pool is not None:
                 pool.end()

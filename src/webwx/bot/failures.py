@@ -61,4 +61,9 @@ def _lines(error: BaseException, *, with_messages: bool) -> Iterator[str]:
 
 
 def _is_own(frame: traceback.FrameSummary) -> bool:
-    return _FRAMEWORK.isdisjoint(Path(frame.filename).parents)
+    return is_own_file(frame.filename)
+
+
+def is_own_file(name: str) -> bool:
+    """Return whether a source file belongs to the program, not to this package or asyncio."""
+    return _FRAMEWORK.isdisjoint(Path(name).parents)

@@ -156,6 +156,9 @@ class Metrics:
         events = self._counter("webwx_bot_events", "Events that are done with.", labels=(*labels, "result"))
         failures = self._counter("webwx_bot_failed_attempts", "Attempts at events that have failed.", labels=labels)
         slow = self._counter("webwx_bot_slow_calls", "Calls of handlers that took longer than 30 s.", labels=labels)
+        blocked = self._counter(
+            "webwx_bot_loop_blocks", "Times that a handler has blocked the event loop for a second.", labels=labels
+        )
         unknown = self._counter(
             "webwx_bot_unknown_sends", "Sends with an unknown outcome, which count as made.", labels=labels
         )
@@ -169,13 +172,14 @@ class Metrics:
             events.add_metric((*values, "dead"), counts.dead)
             failures.add_metric(values, counts.failed)
             slow.add_metric(values, counts.slow)
+            blocked.add_metric(values, counts.blocked)
             unknown.add_metric(values, counts.unknown_sends)
             in_flight.add_metric(values, counts.in_flight)
             deferred.add_metric(values, counts.deferred)
             timers.add_metric(values, len(bot.timers))
             calls.add_metric((*values, "done"), bot.timer_counts.done)
             calls.add_metric((*values, "failed"), bot.timer_counts.failed)
-        yield from (events, failures, slow, unknown, in_flight, deferred, timers, calls)
+        yield from (events, failures, slow, blocked, unknown, in_flight, deferred, timers, calls)
 
     def _collect_accounts(self) -> Iterator[Metric]:
         state = self._gauge("webwx_account_state", "1 for the state of the login.", labels=("account", "state"))

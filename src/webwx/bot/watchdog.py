@@ -1,0 +1,166 @@
+"""
+The watchdog of an event loop: it names the handler that blocks the loop, and its line.
+
+While a handler blocks, as with `time.sleep` or a query that is not awaited, nothing else of the process goes on: no
+other chat, no poll, no timer. A thread looks at the loop once a second. If a task is running at this moment, it asks
+the loop for an answer, and reads the stack of the loop's thread if none comes. An idle loop is not woken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.bot.failures import is_own_file
+from webwx.bot.log_fields import log_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import CodeType, FrameType
+
+    from webwx.bot.chat_queues import DeliveryCounts
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the loop."""
+
+BLOCKED_AFTER = 1.0
+"""Seconds without an answer after which the loop is blocked."""
+
+_log = logging.getLogger("webwx.bot")
+
+
+class _WatchedBot(NamedTuple):
+    """A bot whose handlers run on the loop."""
+
+    bot: str
+    handlers: Mapping[CodeType, str]
+    """Name of each handler, by its code."""
+    counts: DeliveryCounts
+
+
+class LoopWatchdog:
+    """
+    The thread that watches one event loop, while bots run on it.
+
+    Args:
+        loop: The loop, which runs in this thread.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread_of_loop = threading.get_ident()
+        self._watched: list[_WatchedBot] = []
+        self._logged: set[tuple[CodeType, int]] = set()
+        self._has_ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="webwx watchdog", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"LoopWatchdog({len(self._watched)} bots)"
+
+    @staticmethod
+    @contextlib.contextmanager
+    def watching(
+        bot: str, handlers: Iterable[tuple[str, Callable[..., object]]], counts: DeliveryCounts
+    ) -> Iterator[None]:
+        """
+        Watch the running loop in this block.
+
+        Args:
+            bot: Name of the bot.
+            handlers: Names and functions of its handlers.
+            counts: Its counts, to which blocks by its handlers are added.
+        """
+        loop = asyncio.get_running_loop()
+        watchdog = _WATCHDOGS.get(loop)
+        if watchdog is None:
+            watchdog = _WATCHDOGS[loop] = LoopWatchdog(loop)
+            watchdog._thread.start()
+        watched = _WatchedBot(bot, {code: name for name, each in handlers if (code := _code_of(each))}, counts)
+        watchdog._watched.append(watched)
+        try:
+            yield
+        finally:
+            watchdog._watched.remove(watched)
+            if not watchdog._watched:
+                watchdog._has_ended.set()
+                del _WATCHDOGS[loop]
+
+    def _look(self) -> None:
+        while not self._has_ended.wait(LOOK_EVERY):
+            if asyncio.current_task(self._loop) is None:
+                continue
+            has_answered = threading.Event()
+            try:
+                self._loop.call_soon_threadsafe(has_answered.set)
+            except RuntimeError:  # the loop was closed
+                return
+            if not has_answered.wait(BLOCKED_AFTER):
+                self._report()
+                while not has_answered.wait(LOOK_EVERY) and not self._has_ended.is_set():
+                    pass
+
+    def _report(self) -> None:
+        """Log the handler that blocks the loop now, once for each line."""
+        task = asyncio.current_task(self._loop)
+        # Documented, and the only way in Python to the stack of another thread.
+        innermost = sys._current_frames().get(self._thread_of_loop)
+        if task is None or innermost is None:
+            return
+        outermost = getattr(task.get_coro(), "cr_frame", None)
+        found = self._handler_in(_frames(innermost, outermost))
+        if found is None:
+            return
+        frame, name, watched = found
+        watched.counts.blocked += 1
+        place = (frame.f_code, frame.f_lineno)
+        if place not in self._logged:
+            self._logged.add(place)
+            _log.warning(
+                "%s: %s has blocked the event loop for more than %g s at %s:%d, and nothing else of this process "
+                "goes on meanwhile; await what takes long, or write the handler as a plain function, which runs in a "
+                "thread.",
+                watched.bot, name, BLOCKED_AFTER, Path(frame.f_code.co_filename).name, frame.f_lineno,
+                extra=log_fields(watched.bot),
+            )  # fmt: skip
+
+    def _handler_in(self, frames: Iterable[FrameType]) -> tuple[FrameType, str, _WatchedBot] | None:
+        """Return the frame of a handler, its name and its bot; without one, the outermost frame of a program."""
+        found = None
+        for frame in frames:
+            for watched in tuple(self._watched):
+                name = watched.handlers.get(frame.f_code)
+                if name is not None:
+                    return frame, name, watched
+                if is_own_file(frame.f_code.co_filename):
+                    found = frame, frame.f_code.co_qualname, watched
+        return found
+
+
+def _frames(innermost: FrameType, outermost: FrameType | None) -> Iterator[FrameType]:
+    """Yield the frames of the running task, the innermost first."""
+    frame: FrameType | None = innermost
+    while frame is not None:
+        yield frame
+        frame = None if frame is outermost else frame.f_back
+
+
+def _code_of(function: Callable[..., object]) -> CodeType | None:
+    """Return the code of a function, also of a method, a partial function and an object that is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    function = getattr(function, "__func__", function)
+    if not hasattr(function, "__code__"):
+        function = type(function).__call__
+    code: CodeType | None = getattr(function, "__code__", None)
+    return code
+
+
+_WATCHDOGS: dict[asyncio.AbstractEventLoop, LoopWatchdog] = {}
