@@ -79,7 +79,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/postgres/lookup.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/records.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/outbox.py": "tests/storage_contract holds it to what every storage engine does",
-    "storage/postgres/retention.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/timers.py": "tests/storage_contract holds it to what every storage engine does",
     "testing/stage.py": "protocols without logic; the tests of the clock, the faults and the people use them",
     "transport/http11.py": "tests/transport/conformance holds it to what every engine does",

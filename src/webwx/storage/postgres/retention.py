@@ -45,10 +45,12 @@ _MOST_UNREADABLE = 1_000
 """Number of new unreadable entries after which superfluous ones are deleted."""
 
 _OF_BATCH = (
-    "SELECT number, start, length FROM entries WHERE account = $1 AND number >= $2 AND batch = $2"
-    " AND number < coalesce((SELECT min(batch) FROM batches WHERE account = $1 AND batch > $2), 9223372036854775807)"
+    "FROM entries e WHERE e.account = $1 AND e.number >= b.batch AND e.batch = b.batch AND e.number < coalesce("
+    "(SELECT min(n.batch) FROM batches n WHERE n.account = $1 AND n.batch > b.batch), 9223372036854775807) OFFSET 0"
 )
-"""Number and range of a batch's entries, which have consecutive numbers."""
+"""
+The entries of a batch `b`, which have consecutive numbers. `OFFSET 0` makes PostgreSQL look them up by the index.
+"""
 
 _GAP = msgspec.json.Decoder(ContinuityLost)
 """
@@ -239,8 +241,7 @@ async def _delete_entries(
             f" AND {table}.number = ANY ($2::bigint[])",
             account, listed,
         )  # fmt: skip
-    for batch in sorted({row["batch"] for row in rows}):
-        await _wipe(db, account, batch)
+    await _wipe(db, account, {row["batch"] for row in rows})
     return len(rows), digests
 
 
@@ -278,15 +279,25 @@ async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], 
         )  # fmt: skip
 
 
-async def _wipe(db: Connection, account: int, batch: int) -> None:
-    """Blank the bytes of a batch's body to which no entry points; delete a batch without entries."""
-    left = await db.fetch(_OF_BATCH, account, batch)
-    if not left:
-        await db.execute("DELETE FROM batches WHERE account = $1 AND batch = $2", account, batch)
-        return
-    packed = await db.fetchval("SELECT body FROM batches WHERE account = $1 AND batch = $2", account, batch)
-    body = blank_packed(packed, (ItemRange(row["start"], row["length"]) for row in left))
-    await db.execute("UPDATE batches SET body = $3 WHERE account = $1 AND batch = $2", account, batch, body)
+async def _wipe(db: Connection, account: int, batches: Collection[int]) -> None:
+    """Delete those of some batches that have no entries, and blank the bytes of the others to which no entry points."""
+    await db.execute(
+        "DELETE FROM batches b WHERE b.account = $1 AND b.batch = ANY ($2::bigint[])"
+        f" AND NOT EXISTS (SELECT {_OF_BATCH})",
+        account, sorted(batches),
+    )  # fmt: skip
+    left = await db.fetch(
+        f"SELECT b.batch, b.body, array(SELECT e.start {_OF_BATCH}) AS starts, array(SELECT e.length {_OF_BATCH})"
+        " AS lengths FROM batches b WHERE b.account = $1 AND b.batch = ANY ($2::bigint[])",
+        account, sorted(batches),
+    )  # fmt: skip
+    if left:
+        bodies = [blank_packed(row["body"], map(ItemRange, row["starts"], row["lengths"])) for row in left]
+        await db.execute(
+            "UPDATE batches b SET body = v.body FROM unnest($2::bigint[], $3::bytea[]) AS v (batch, body)"
+            " WHERE b.account = $1 AND b.batch = v.batch",
+            account, [row["batch"] for row in left], bodies,
+        )  # fmt: skip
 
 
 async def _delete_the_rest(db: Connection, account: int, before: float) -> None:
