@@ -10,6 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 from tests.gateway.webhook_receiver import Pauses, added
 
+from webwx.gateway.port import TextContent
 from webwx.gateway.webhook_request import PRIVATE_PAUSES
 from webwx.gateway.webhooks import StoredWebhook
 
@@ -45,6 +46,28 @@ async def test_a_failed_event_is_sent_again_with_its_id_before_the_next_of_its_c
     assert [request.headers["webwx-attempt"] for request in requests] == ["1", "2", "3", "1"]
     assert len({request.headers["webhook-id"] for request in requests}) == 2
     assert [first <= pause <= 1.2 * first for first, pause in zip((1, 2), pauses.seconds, strict=True)] == [True, True]
+
+
+async def test_the_states_of_sends_are_sent_to_webhooks_that_name_them(
+    online: Running, receiver: WebhookReceiver
+) -> None:
+    await added(online, receiver, types=("send.changed",))
+    await added(online, receiver, types=("*",))
+    await online.port.account(1).send("filehelper", TextContent(text="done"), key="k")
+    online.world.say("ahua", "me", "after it")
+    states: list[str] = []
+    async with asyncio.timeout(20):
+        while "sent" not in states or "after it" not in states:
+            request = await receiver.requests.get()
+            if request.headers["webwx-event"] == "send.changed":
+                event = request.event
+                assert (event["type"], event["account"], event["chat"]) == ("send.changed", 1, "filehelper")
+                assert event["data"]["text"] == "done"
+                assert event["id"] == request.headers["webhook-id"]
+                states.append(event["data"]["state"])
+            else:
+                states.append(request.text)
+    assert states.count("sent") == states.count("after it") == 1
 
 
 async def test_a_failing_chat_does_not_delay_another_one(

@@ -73,8 +73,8 @@ class AsyncClient:
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
-        on_send: Called with the number of each send of the outbox that this client stores or changes; it must not call
-            methods of the client.
+        on_send: Called soon after this client has stored or changed a send of the outbox, with the send's number; it
+            must not call methods of the client.
         gateway: Origin of a gateway, such as `http://127.0.0.1:8791`: the client uses an account of it, which is logged
             in there. Only `key`, `account`, `timeouts`, `clock`, `proxy` and `ca_file` can be combined with it; a
             method that the gateway does not offer raises `NotThroughGateway`.

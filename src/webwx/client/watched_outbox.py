@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class WatchedOutbox:
 
     Args:
         outbox: The outbox of the storage.
-        changed: Called with the number of each send that was stored or has changed.
+        changed: Called soon with the number of each send that was stored or has changed. Its errors change no send.
     """
 
     def __init__(self, outbox: Outbox, changed: Callable[[int], object]) -> None:
@@ -35,14 +36,14 @@ class WatchedOutbox:
             content_id=content_id,
         )  # fmt: skip
         if row.client_id == client_id:
-            self._changed(row.number)
+            self._report(row.number)
         return row
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """Set a send to `sending`, and return whether its first byte may be transmitted."""
         is_begun = await self._outbox.sending(number, time, chat)
         if is_begun:
-            self._changed(number)
+            self._report(number)
         return is_begun
 
     async def settle(
@@ -51,7 +52,7 @@ class WatchedOutbox:
     ) -> None:  # fmt: skip
         """Store the outcome of a send."""
         await self._outbox.settle(number, state, time=time, receipt=receipt, ret=ret, begun_at=begun_at)
-        self._changed(number)
+        self._report(number)
 
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
@@ -68,3 +69,6 @@ class WatchedOutbox:
     async def remove(self, number: int) -> bool:
         """Delete a send, and return whether it was deleted."""
         return await self._outbox.remove(number)
+
+    def _report(self, number: int) -> None:
+        asyncio.get_running_loop().call_soon(self._changed, number)

@@ -289,8 +289,8 @@ class LocalGateway:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         return await self._pages.wait(accounts, cursor, wait=wait)
 
-    def watch_sends(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
-        """Yield the sends of some accounts that are stored, or whose states change, from now on."""
+    def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
+        """Yield the sends of some accounts (None: all) that are stored, or whose states change, from now on."""
         return self._send_changes.watch(accounts)
 
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:

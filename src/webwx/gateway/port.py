@@ -634,8 +634,8 @@ class GatewayPort(Protocol):
         """
         ...
 
-    def watch_sends(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
-        """Yield the sends of some accounts that are stored, or whose states change, from now on."""
+    def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
+        """Yield the sends of some accounts (None: all) that are stored, or whose states change, from now on."""
         ...
 
     async def start(self) -> None:

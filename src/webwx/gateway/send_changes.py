@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -58,9 +59,9 @@ class SendChanges:
         for reader in self._readers:
             reader.note(account, number)
 
-    def watch(self, accounts: Collection[int]) -> AsyncGenerator[SendChange, None]:
-        """Return the sends of some accounts that change from now on; changes in quick succession are one."""
-        reader = _SendReader(frozenset(accounts))
+    def watch(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
+        """Return the sends of some accounts (None: all) that change from now on, several quick changes once."""
+        reader = _SendReader(None if accounts is None else frozenset(accounts))
         self._readers.add(reader)
         return self._follow(reader)
 
@@ -88,7 +89,7 @@ class SendChanges:
 class _SendReader:
     """The changes that wait for one reader."""
 
-    def __init__(self, accounts: frozenset[int]) -> None:
+    def __init__(self, accounts: frozenset[int] | None) -> None:
         self._accounts = accounts
         self._waiting: dict[tuple[int, int], None] = {}
         """Accounts and numbers of sends, in the order of their changes."""
@@ -97,7 +98,7 @@ class _SendReader:
         """The last state of each send, and the time of its change."""
 
     def note(self, account: int, number: int) -> None:
-        if account in self._accounts:
+        if self._accounts is None or account in self._accounts:
             self._waiting[account, number] = None
             self._has_news.set()
 
@@ -120,3 +121,9 @@ class _SendReader:
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def is_named(event_type: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a pattern names a type or its first part, such as `send.*`; `*` names no type."""
+    group = event_type.partition(".")[0]
+    return any(pattern.startswith(f"{group}.") and fnmatchcase(event_type, pattern) for pattern in patterns)

@@ -16,6 +16,7 @@ from webwx.errors import LoggedOut
 from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
 from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_attempts import AttemptLog
 from webwx.gateway.webhook_events import EndpointGone, WebhookEvents
 from webwx.gateway.webhook_health import WebhookHealth
@@ -25,12 +26,12 @@ from webwx.gateway.webhook_sender import WebhookSender
 from webwx.gateway.webhooks import CONSUMER_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
     from random import Random
     from typing import Any
 
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort
+    from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort, SendChange
     from webwx.gateway.webhook_attempts import WebhookAttempt
     from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
@@ -58,6 +59,7 @@ class WebhookRun:
         disable: Callable[[StoredWebhook, AccountEvent], Coroutine[Any, Any, None]],
     ) -> None:
         self.webhook = webhook
+        self._port = port
         self._events = events
         self._retries = retries
         self._disable = disable
@@ -79,6 +81,16 @@ class WebhookRun:
     def report(self, notice: WebhookNotice) -> None:
         """Send an event about another webhook, in the background."""
         self._begin(self._events.report(self.webhook, notice))
+
+    def follow_sends(self) -> None:
+        """Send the changes of sends in the background, if the webhook names them."""
+        if is_named(SEND_CHANGED, self.webhook.types):
+            self._begin(self._report_sends(self._port.watch_sends()))
+
+    async def _report_sends(self, changes: AsyncGenerator[SendChange, None]) -> None:
+        async for change in changes:
+            if self.webhook.wants_send(change) and change.account in await self._port.list_owned():
+                await self._events.report_send(self.webhook, change)
 
     async def stop(self) -> None:
         """Stop the background tasks; the owner of the consumers stops the consumers."""
@@ -267,6 +279,7 @@ class WebhookDelivery:
         self._health.begin(webhook)
         run = self._runs[webhook.id] = WebhookRun(webhook, self._port, self._events, self._retries, self._disable)
         await self._running.begin(webhook.id, run.consumers)
+        run.follow_sends()
         return run
 
     async def _stop(self, run: WebhookRun) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from webwx.gateway.webhook_retries import EventPlace
 
 if TYPE_CHECKING:
-    from webwx.gateway.port import AccountEvent, EventConsumer
+    from webwx.gateway.port import AccountEvent, EventConsumer, SendChange
     from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
     from webwx.gateway.webhook_health import WebhookHealth
     from webwx.gateway.webhook_notices import WebhookNotice
@@ -101,6 +101,10 @@ class WebhookEvents:
     async def test(self, webhook: StoredWebhook, notice: WebhookNotice) -> WebhookAttempt:
         """Send a test event, once."""
         return self._attempts.append(webhook.id, await self._sender.send_notice(webhook, notice, origin="test"))
+
+    async def report_send(self, webhook: StoredWebhook, change: SendChange) -> None:
+        """Send the change of a send, once: the next change replaces it."""
+        self._attempts.append(webhook.id, await self._sender.send_change(webhook, change))
 
     async def report(self, webhook: StoredWebhook, notice: WebhookNotice) -> None:
         """Send an event about another webhook until it is accepted or given up."""

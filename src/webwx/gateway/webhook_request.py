@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.api.representations import view_of_event, view_of_outgoing
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import view_of_notice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.port import AccountEvent, SendChange
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import WebhookFormat
 
@@ -70,6 +71,16 @@ def body_of(account_event: AccountEvent, form: WebhookFormat) -> bytes:
 def body_of_notice(notice: WebhookNotice, form: WebhookFormat) -> bytes:
     """Return an event of the gateway itself as a body."""
     return _encode(msgspec.to_builtins(view_of_notice(notice)), form, f"/webhooks/{notice.webhook}")
+
+
+def body_of_change(change: SendChange, event_id: str, form: WebhookFormat) -> bytes:
+    """Return the change of a send as a body."""
+    send = msgspec.to_builtins(view_of_outgoing(change.send))
+    event = {
+        "id": event_id, "type": SEND_CHANGED, "time": send["changed_at"], "account": change.account,
+        "chat": send["chat"], "data": send,
+    }  # fmt: skip
+    return _encode(event, form, f"/accounts/{change.account}")
 
 
 def _encode(event: dict[str, Any], form: WebhookFormat, source: str) -> bytes:

@@ -8,15 +8,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from webwx.errors import TransportError
 from webwx.gateway.outgoing_addresses import AddressRefused
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_attempts import WebhookAttempt
-from webwx.gateway.webhook_request import asked_pause, body_of, body_of_notice, headers_of
+from webwx.gateway.webhook_request import asked_pause, body_of, body_of_change, body_of_notice, headers_of
 from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.port import AccountEvent, SendChange
     from webwx.gateway.webhook_attempts import AttemptOrigin
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import StoredWebhook
@@ -56,6 +57,14 @@ class WebhookSender:
         return await self._post(
             webhook, body_of_notice(notice, webhook.format), event=notice.id, type=notice.type, account=0,
             attempt=attempt, origin=origin,
+        )  # fmt: skip
+
+    async def send_change(self, webhook: StoredWebhook, change: SendChange) -> WebhookAttempt:
+        """Make the only attempt at the change of a send, which is not in a journal."""
+        event_id = f"{change.account}-send-{change.send.number}-{change.send.state}"
+        return await self._post(
+            webhook, body_of_change(change, event_id, webhook.format), event=event_id, type=SEND_CHANGED,
+            account=change.account, attempt=1, origin="notice",
         )  # fmt: skip
 
     async def _post(

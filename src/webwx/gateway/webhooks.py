@@ -16,6 +16,7 @@ import msgspec
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.outgoing_addresses import read_target
+from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.representations.events import EVENT_TYPES, type_of
@@ -23,7 +24,7 @@ from webwx.representations.events import EVENT_TYPES, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.port import AccountEvent, SendChange
     from webwx.gateway.webhook_notices import NoticeType
     from webwx.storage.base import RecordStore
 
@@ -115,6 +116,15 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
         if notice.webhook == self.id or self.chats or self.is_self is not None or not notice.is_for(self.accounts):
             return False
         return not self.types or any(fnmatchcase(notice.type, pattern) for pattern in self.types)
+
+    def wants_send(self, change: SendChange) -> bool:
+        """Return whether the change of a send is sent: only if the types name it."""
+        return (
+            is_named(SEND_CHANGED, self.types)
+            and self.serves(change.account)
+            and (not self.chats or change.send.chat in self.chats)
+            and self.is_self is not False
+        )
 
     def new_notice(self, notice_type: NoticeType, *, time: float, reason: str = "") -> WebhookNotice:
         """Return a new event about this webhook."""

@@ -67,7 +67,7 @@ _TYPES = {
 """Type of an event in the API, by the event's tag."""
 
 
-EVENT_TYPES = (*sorted(_TYPES.values()), "account.state", "webhook.disabled", "webhook.failing")
+EVENT_TYPES = (*sorted(_TYPES.values()), "account.state", "send.changed", "webhook.disabled", "webhook.failing")
 """All types of events."""
 
 

@@ -390,10 +390,11 @@ async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Runn
     assert (frame["op"], frame["data"]["data"]["webhook"]) == ("webhook.disabled", "w")
 
 
-async def test_a_socket_has_the_states_of_sends_if_it_names_them(online: Running) -> None:
+@pytest.mark.parametrize("consumer", [{}, {"consumer": "reader"}], ids=["with a cursor", "of a consumer"])
+async def test_a_socket_has_the_states_of_sends_if_it_names_them(online: Running, consumer: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {await online.key('events', 'read')}"}
     async with port_of(online) as address, connect(f"ws://{address}{EVENTS}/ws", additional_headers=headers) as socket:
-        await socket.send(json.dumps({"op": "hello", "types": ["send.changed"]}))
+        await socket.send(json.dumps({"op": "hello", "types": ["send.changed"], **consumer}))
         assert json.loads(await socket.recv())["op"] == "ready"
         await online.port.account(1).send("filehelper", TextContent(text="done"), key="k")
         state = ""

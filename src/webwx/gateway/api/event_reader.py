@@ -14,7 +14,7 @@ import msgspec
 from webwx.errors import InvalidCursor
 from webwx.gateway.port import AccountEvent, AccountStatus, SendChange
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.send_changes import SEND_CHANGED
+from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.representations.events import type_of
 
@@ -181,12 +181,6 @@ async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None)
 def is_wanted(event_type: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a type matches one of some patterns; without patterns, every type does."""
     return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
-
-
-def is_named(event_type: str, patterns: tuple[str, ...]) -> bool:
-    """Return whether a pattern names a type or its first part, such as `send.*`; `*` names no type."""
-    group = event_type.partition(".")[0]
-    return any(pattern.startswith(f"{group}.") and fnmatchcase(event_type, pattern) for pattern in patterns)
 
 
 def patterns_of(types: str | None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort, SendChange
 from webwx.gateway.problems import GatewayProblem, problem_of
-from webwx.gateway.send_changes import SEND_CHANGED
+from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.representations.consumers import EventFrame, Hello, OtherFrame
 from webwx.representations.events import EventsView
@@ -227,7 +227,7 @@ async def _serve(
         if relay is not None and await relay.relay(socket, number, first):
             return
         await consumer_owners.require(caller, port.account(number), hello.consumer)
-        has_left = await _send_consumed(socket, port.account(number), hello, stream)
+        has_left = await _send_consumed(socket, port, port.account(number), hello, stream, caller)
         if has_left:
             await socket.close()
             return
@@ -255,10 +255,10 @@ async def _send_positioned(
     if cursor is None:
         cursor = await port.newest_cursor(numbers)
     reader = EventReader(port, numbers, tuple(hello.types))
+    followed = reader.follow(cursor, stream, notices)
     await _send(socket, OtherFrame(op="ready", cursor=cursor))
 
     async def send_all() -> None:
-        followed = reader.follow(cursor, stream, notices)
         try:
             async for item in followed:
                 match item:
@@ -269,8 +269,7 @@ async def _send_positioned(
                     case WebhookNotice():
                         await _send(socket, OtherFrame(op=item.type, data=view_of_notice(item)))
                     case SendChange():
-                        view = view_of_change(item, with_text=caller.allows("read"))
-                        await _send(socket, OtherFrame(op=SEND_CHANGED, data=view))
+                        await _send(socket, _frame_of(item, caller))
                     case Reset():
                         await _send(socket, OtherFrame(op="reset", cursor=item.cursor))
                     case None:
@@ -282,20 +281,38 @@ async def _send_positioned(
 
 
 async def _send_consumed(
-    socket: WebSocket[Caller, None, State], account: AccountPort, hello: Hello, stream: OpenStream
-) -> bool:
+    socket: WebSocket[Caller, None, State], port: GatewayPort, account: AccountPort, hello: Hello, stream: OpenStream,
+    caller: Caller,
+) -> bool:  # fmt: skip
     """Send the events of a consumer until the client leaves or the server stops; return whether the client has left."""
     async with account.consume(hello.consumer or "", follow=hello.follow) as consumer:
         for number in hello.acknowledged:
             consumer.ack(number)
         await consumer.flush()
+        # From now on: before the client hears that it may begin to send.
+        changes = port.watch_sends([account.number]) if is_named(SEND_CHANGED, tuple(hello.types)) else None
         await _send(socket, OtherFrame(op="ready"))
         client = ConsumerSocket(socket, consumer, hello)
-        await _together(client.send_all(), client.receive_all(), _ended(stream))
+        works = [client.send_all(), client.receive_all(), _ended(stream)]
+        if changes is not None:
+            works.append(_send_changes(socket, changes, caller))
+        await _together(*works)
         if client.unseen_from is None:
             return False
         await client.leave()
         return True
+
+
+async def _send_changes(
+    socket: WebSocket[Caller, None, State], changes: AsyncGenerator[SendChange, None], caller: Caller
+) -> None:
+    """Send the changes of sends, which need no acknowledgement."""
+    async for change in changes:
+        await _send(socket, _frame_of(change, caller))
+
+
+def _frame_of(change: SendChange, caller: Caller) -> OtherFrame:
+    return OtherFrame(op=SEND_CHANGED, data=view_of_change(change, with_text=caller.allows("read")))
 
 
 async def _send(socket: WebSocket[Caller, None, State], frame: EventFrame | OtherFrame) -> None:
