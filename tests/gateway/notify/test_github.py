@@ -46,7 +46,48 @@ COMMITS = [{"id": f"abcdef{n:04}", "message": f"Commit {n}\n\nbody"} for n in ra
         ("star", {"action": "created"}, "[o/r] wang starred (5 stars)\n\nhttps://g.example/o/r"),
         ("discussion", {"action": "created", "discussion": {"number": 2, "title": "d", "body": "b"}},
          "[o/r] wang created discussion #2: d\n\nb"),
-        ("fork", {}, "[o/r] fork\n\nwang\nhttps://g.example/o/r"),
+        ("fork", {"forkee": {"full_name": "li/r", "html_url": "https://g.example/li/r"}},
+         "[o/r] wang forked to li/r\n\nhttps://g.example/li/r"),
+        ("check_run", {"action": "completed", "check_run": {
+            "name": "lint", "status": "completed", "conclusion": "failure", "html_url": "https://g.example/runs/4",
+            "output": {"title": "3 errors"}}},
+         "🔴 [o/r] lint: failure\n\n3 errors\nhttps://g.example/runs/4"),
+        ("check_suite", {"action": "completed", "check_suite": {
+            "conclusion": "success", "head_branch": "main", "app": {"name": "GitHub Actions"}}},
+         "🟢 [o/r] GitHub Actions: success\n\nmain"),
+        ("workflow_job", {"action": "queued", "workflow_job": {
+            "name": "build", "workflow_name": "CI", "status": "queued", "conclusion": None, "head_branch": "main",
+            "html_url": "https://g.example/job/1"}},
+         "[o/r] CI / build: queued\n\nmain\nhttps://g.example/job/1"),
+        ("status", {"state": "error", "context": "ci/jenkins", "description": "Build failed", "sha": "6dcb09b5b57875",
+                    "target_url": "https://ci.example/1", "commit": {"commit": {"message": "Fix it\n\nbody"}}},
+         "🔴 [o/r] ci/jenkins: error\n\nBuild failed\n6dcb09b Fix it\nhttps://ci.example/1"),
+        ("deployment_status", {"deployment": {"environment": "production", "ref": "main"}, "deployment_status": {
+            "state": "success", "description": "", "target_url": "https://app.example"}},
+         "🟢 [o/r] Deployment to production: success\n\nmain\nhttps://app.example"),
+        ("pull_request_review", {"action": "submitted", "pull_request": PULL, "review": {
+            "state": "changes_requested", "body": "Please *rename*", "html_url": "https://g.example/3#r1"}},
+         "[o/r] wang requested changes to pull request #3: Fix it\n\nPlease rename\nhttps://g.example/3#r1"),
+        ("pull_request_review", {"action": "dismissed", "pull_request": PULL, "review": {"state": "dismissed"}},
+         "[o/r] wang dismissed a review of pull request #3: Fix it"),
+        ("pull_request_review_comment", {"action": "created", "pull_request": PULL, "comment": {
+            "body": "typo", "html_url": "https://g.example/3#c1"}},
+         "[o/r] wang commented on pull request #3: Fix it\n\ntypo\nhttps://g.example/3#c1"),
+        ("commit_comment", {"action": "created", "comment": {"body": "nice", "commit_id": "6dcb09b5b57875"}},
+         "[o/r] wang commented on commit 6dcb09b\n\nnice"),
+        ("create", {"ref": "feature", "ref_type": "branch"}, "[o/r] wang created branch feature\n\nhttps://g.example/o/r"),
+        ("delete", {"ref": "v1", "ref_type": "tag"}, "[o/r] wang deleted tag v1\n\nhttps://g.example/o/r"),
+        ("dependabot_alert", {"action": "created", "alert": {
+            "html_url": "https://g.example/alert/1", "dependency": {"package": {"name": "requests"}},
+            "security_advisory": {"summary": "Leak of headers", "severity": "medium"}}},
+         "🟠 [o/r] Dependabot alert created: Leak of headers\n\nrequests, medium\nhttps://g.example/alert/1"),
+        ("code_scanning_alert", {"action": "fixed", "alert": {"rule": {"description": "SQL injection"}}},
+         "🟢 [o/r] Code scanning alert fixed: SQL injection"),
+        ("secret_scanning_alert", {"action": "created", "alert": {"secret_type": "aws_key"}},
+         "🔴 [o/r] Secret scanning alert created: aws_key"),
+        ("registry_package", {"action": "published", "registry_package": {
+            "name": "image", "html_url": "https://g.example/p"}},
+         "[o/r] registry_package published\n\nimage\nwang\nhttps://g.example/p"),
         ("label", {"action": "edited"}, "[o/r] label edited\n\nwang\nhttps://g.example/o/r"),
     ],
 )  # fmt: skip
@@ -82,7 +123,7 @@ def test_gitlab_is_read() -> None:
         "project": {"path_with_namespace": "g/p", "web_url": "https://gl.example/g/p"},
     }  # fmt: skip
     text = post("github", TARGET, body, headers={"x-gitlab-event": "Push Hook"}).text
-    assert text == "[g/p] wang pushed 1 commit to main\n\nabcdef0 Commit 0"
+    assert text == "[g/p] wang pushed 1 commit to main\n\nabcdef0 Commit 0\nhttps://gl.example/g/p/-/commits/main"
 
 
 BODY = json.dumps(BASE).encode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.gateway.notify import gitlab
 from webwx.gateway.notify.answers import plain_accepted, plain_refused
 from webwx.gateway.notify.credentials import check_hmac, check_secret, path_or_authorization
 from webwx.gateway.notify.notification import Notification, Severity
@@ -34,7 +35,17 @@ MOST_COMMITS = 10
 LONGEST_BODY = 1000
 """Maximum number of characters of a comment or description that are shown."""
 
-_CONCLUSIONS = {"success": Severity.GOOD, "failure": Severity.CRITICAL, "timed_out": Severity.CRITICAL}
+_CONCLUSIONS = {
+    "success": Severity.GOOD, "failure": Severity.CRITICAL, "timed_out": Severity.CRITICAL,
+    "startup_failure": Severity.CRITICAL, "error": Severity.CRITICAL, "action_required": Severity.WARNING,
+    "cancelled": Severity.WARNING,
+}  # fmt: skip
+_LEVELS = {
+    "low": Severity.INFORMATION, "note": Severity.INFORMATION, "medium": Severity.WARNING, "moderate": Severity.WARNING,
+    "warning": Severity.WARNING,
+}  # fmt: skip
+_REVIEWS = {"approved": "approved", "changes_requested": "requested changes to", "commented": "commented on"}
+_NOT_SUBJECTS = {"repository", "sender", "organization", "enterprise", "installation"}
 
 
 class GitHub:
@@ -60,13 +71,15 @@ class GitHub:
         payload = _payload(request)
         if event == "ping":
             return text_answer("pong")
-        event = event.removesuffix(" Hook").lower().replace(" ", "_") or string(payload, "object_kind")
+        is_gitlab = bool(gitlab.kind_of(payload)) and not request.header("x-github-event", "x-gitea-event")
+        event = gitlab.kind_of(payload) if is_gitlab else event
         if not event:
             raise Refusal(RefusalReason.INVALID_FIELD, "The header X-GitHub-Event is missing.")
-        found = _TEMPLATES.get(event, _other)(payload)
+        found = gitlab.notification_of(payload) if is_gitlab else _TEMPLATES.get(event, _other)(payload)
         heading = found.title or f"{event} {string(payload, 'action')}".strip()
+        repository = gitlab.project_of(payload) if is_gitlab else _repository(payload)
         return Notification(
-            title=" ".join(filter(None, (f"[{_repository(payload)}]" if _repository(payload) else "", heading))),
+            title=" ".join(filter(None, (f"[{repository}]" if repository else "", heading))),
             text=found.text,
             link=found.link,
             severity=found.severity,
@@ -100,11 +113,11 @@ def _payload(request: HookRequest) -> dict[str, object]:
 
 
 def _repository(payload: Mapping[str, object]) -> str:
-    return string(inner(payload, "repository"), "full_name") or string(inner(payload, "project"), "path_with_namespace")
+    return string(inner(payload, "repository"), "full_name") or string(inner(payload, "organization"), "login")
 
 
 def _sender(payload: Mapping[str, object]) -> str:
-    return string(inner(payload, "sender"), "login", "username") or string(payload, "user_username", "user_name")
+    return string(inner(payload, "sender"), "login", "username")
 
 
 def _first_line(text: str) -> str:
@@ -173,9 +186,124 @@ def _star(payload: Mapping[str, object]) -> Notification:
     return Notification(title=title, link=string(inner(payload, "repository"), "html_url"))
 
 
+def _check(name: str) -> Callable[[Mapping[str, object]], Notification]:
+    """Return the template of an event about a check, or a job of a workflow."""
+
+    def read(payload: Mapping[str, object]) -> Notification:
+        check = inner(payload, name)
+        state = string(check, "conclusion", "status") or string(payload, "action")
+        shown = string(check, "name") or string(inner(check, "app"), "name") or name.replace("_", " ")
+        workflow = string(check, "workflow_name")
+        lines = [string(inner(check, "output"), "title"), string(check, "head_branch")]
+        return Notification(
+            title=f"{f'{workflow} / ' if workflow else ''}{shown}: {state}",
+            text="\n".join(filter(None, lines)),
+            link=string(check, "html_url"),
+            severity=_CONCLUSIONS.get(state, Severity.NONE),
+        )
+
+    return read
+
+
+def _status(payload: Mapping[str, object]) -> Notification:
+    state, commit = string(payload, "state"), inner(inner(payload, "commit"), "commit")
+    lines = [string(payload, "description"), f"{string(payload, 'sha')[:7]} {_first_line(string(commit, 'message'))}"]
+    return Notification(
+        title=f"{string(payload, 'context')}: {state}",
+        text="\n".join(line.strip() for line in lines if line.strip()),
+        link=string(payload, "target_url") or string(inner(payload, "commit"), "html_url"),
+        severity=_CONCLUSIONS.get(state, Severity.NONE),
+    )
+
+
+def _deployment_status(payload: Mapping[str, object]) -> Notification:
+    status, deployment = inner(payload, "deployment_status"), inner(payload, "deployment")
+    state = string(status, "state")
+    return Notification(
+        title=f"Deployment to {string(status, 'environment') or string(deployment, 'environment')}: {state}",
+        text=string(status, "description") or string(deployment, "ref"),
+        link=string(status, "environment_url", "target_url", "log_url"),
+        severity=_CONCLUSIONS.get(state, Severity.NONE),
+    )
+
+
+def _review(payload: Mapping[str, object]) -> Notification:
+    review, pull = inner(payload, "review"), inner(payload, "pull_request")
+    verb = _REVIEWS.get(string(review, "state").lower(), "reviewed")
+    if string(payload, "action") == "dismissed":
+        verb = "dismissed a review of"
+    title = f"{_sender(payload)} {verb} pull request #{string(pull, 'number')}: {string(pull, 'title')}"
+    return Notification(title=title, text=_body(review), link=string(review, "html_url"))
+
+
+def _comment_on(name: str, sign: str) -> Callable[[Mapping[str, object]], Notification]:
+    """Return the template of a comment on something that has a number and a title."""
+
+    def read(payload: Mapping[str, object]) -> Notification:
+        subject, comment = inner(payload, name), inner(payload, "comment")
+        title = f"{_sender(payload)} commented on {sign}{string(subject, 'number')}: {string(subject, 'title')}"
+        return Notification(title=title, text=_body(comment), link=string(comment, "html_url"))
+
+    return read
+
+
+def _commit_comment(payload: Mapping[str, object]) -> Notification:
+    comment = inner(payload, "comment")
+    title = f"{_sender(payload)} commented on commit {string(comment, 'commit_id')[:7]}"
+    return Notification(title=title, text=_body(comment), link=string(comment, "html_url"))
+
+
+def _ref(verb: str) -> Callable[[Mapping[str, object]], Notification]:
+    """Return the template of a branch or tag that was created or deleted."""
+
+    def read(payload: Mapping[str, object]) -> Notification:
+        title = f"{_sender(payload)} {verb} {string(payload, 'ref_type')} {string(payload, 'ref')}"
+        return Notification(title=title, link=string(inner(payload, "repository"), "html_url"))
+
+    return read
+
+
+def _fork(payload: Mapping[str, object]) -> Notification:
+    fork = inner(payload, "forkee")
+    title = f"{_sender(payload)} forked to {string(fork, 'full_name')}".removesuffix(" to ")
+    return Notification(title=title, link=string(fork, "html_url"))
+
+
+def _alert(word: str) -> Callable[[Mapping[str, object]], Notification]:
+    """Return the template of an alert about the security of a repository."""
+
+    def read(payload: Mapping[str, object]) -> Notification:
+        alert = inner(payload, "alert")
+        advisory, rule = inner(alert, "security_advisory"), inner(alert, "rule")
+        package = string(inner(inner(alert, "dependency"), "package"), "name")
+        what = string(advisory, "summary") or string(rule, "description", "name")
+        what = what or string(alert, "secret_type_display_name", "secret_type")
+        level = string(advisory, "severity") or string(rule, "security_severity_level", "severity")
+        action = string(payload, "action").replace("_", " ")
+        is_over = action in {"fixed", "resolved", "dismissed", "auto dismissed", "closed by user"}
+        severity = Severity.GOOD if is_over else _LEVELS.get(level, Severity.CRITICAL)
+        return Notification(
+            title=f"{word} alert {action}: {what}",
+            text=", ".join(filter(None, (package, level))),
+            link=string(alert, "html_url"),
+            severity=severity,
+        )
+
+    return read
+
+
 def _other(payload: Mapping[str, object]) -> Notification:
-    link = string(inner(payload, "repository"), "html_url") or string(inner(payload, "project"), "web_url")
-    return Notification(text=_sender(payload), link=link)
+    """Return the message of any other event: the title and address of its subject, which most payloads have."""
+    subject = next(
+        (
+            each
+            for name, each in payload.items()
+            if name not in _NOT_SUBJECTS and isinstance(each, dict) and string(each, "html_url")
+        ),
+        {},
+    )
+    link = string(subject, "html_url") or string(inner(payload, "repository"), "html_url")
+    return Notification(text="\n".join(filter(None, (string(subject, "title", "name"), _sender(payload)))), link=link)
 
 
 _TEMPLATES: Mapping[str, Callable[[Mapping[str, object]], Notification]] = {
@@ -187,4 +315,20 @@ _TEMPLATES: Mapping[str, Callable[[Mapping[str, object]], Notification]] = {
     "workflow_run": _workflow_run,
     "star": _star,
     "discussion": _numbered("discussion", "discussion"),
+    "milestone": _numbered("milestone", "milestone"),
+    "check_run": _check("check_run"),
+    "check_suite": _check("check_suite"),
+    "workflow_job": _check("workflow_job"),
+    "status": _status,
+    "deployment_status": _deployment_status,
+    "pull_request_review": _review,
+    "pull_request_review_comment": _comment_on("pull_request", "pull request #"),
+    "discussion_comment": _comment_on("discussion", "discussion #"),
+    "commit_comment": _commit_comment,
+    "create": _ref("created"),
+    "delete": _ref("deleted"),
+    "fork": _fork,
+    "dependabot_alert": _alert("Dependabot"),
+    "code_scanning_alert": _alert("Code scanning"),
+    "secret_scanning_alert": _alert("Secret scanning"),
 }
