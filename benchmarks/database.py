@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import fdatasync_p50
@@ -56,6 +57,11 @@ class Database:
     def size(self, *tables: str) -> int:
         """Return the bytes of tables on the disk, with their indexes."""
         return sum(int(self.execute(f"SELECT pg_total_relation_size('{table}')")) for table in tables)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the server."""
+        return self._schema.cluster.folder
 
     def fdatasync_ms(self) -> float:
         """Return the milliseconds that the disk of the server takes to write 4 KiB durably."""

@@ -59,26 +59,26 @@ class _Sender:
 
 
 def send(*, port: int, key: str, count: int, in_flight: int, warm: int) -> None:
-    """Send texts, several at the same time; print the seconds of each text, and of all."""
+    """Send texts, several at the same time; print begin and end of each turn, and the seconds of all."""
     senders = [_Sender(port, key) for _ in range(in_flight)]
-    waits: list[float] = []
+    latencies: list[tuple[float, float]] = []
 
     def turns(begin: int, end: int) -> None:
         for number in range(begin, end, in_flight):
-            begun = time.perf_counter()
+            begun = time.monotonic()
             for at, sender in enumerate(senders):
                 sender.send(number + at)
             for sender in senders:
                 sender.receive()
-            waits.append(time.perf_counter() - begun)
+            latencies.append((begun, time.monotonic()))
 
     turns(0, warm)
-    waits.clear()
+    latencies.clear()
     _say({"warm": True})
     sys.stdin.readline()
     begun = time.perf_counter()
     turns(warm, warm + count)
-    _say({"seconds": time.perf_counter() - begun, "waits": waits})
+    _say({"seconds": time.perf_counter() - begun, "latencies": latencies})
 
 
 async def read(*, port: int, key: str, readers: int, texts: int) -> None:

@@ -17,6 +17,7 @@ from benchmarks import database
 from benchmarks.answers import own_id
 from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
+from benchmarks.disk_probe import DiskProbe, waits_figures, waits_of
 from benchmarks.harness import ROOT
 from benchmarks.machine import use_all_cores
 from benchmarks.processes import cpu_seconds, resident_mb
@@ -71,7 +72,7 @@ def events(run: Run) -> Figures:
             await reader.stdout.readline()
             begun: defaultdict[int, list[float]] = defaultdict(list)
             server = db.cpu()
-            with run.meter() as meter:
+            with DiskProbe(db.folder) as probe, run.meter() as meter:
                 start = time.monotonic()
                 storing = []
                 for number, arrival in enumerate(arrivals):
@@ -83,16 +84,18 @@ def events(run: Run) -> Figures:
             server = db.cpu() - server
             reader.stdin.close()
             await reader.wait()
-        waits = sorted(
-            at - since
-            for account, times in arrived.items()
-            for since, at in zip(begun[int(account)], times, strict=True)
+        latencies = [
+            each for account, times in arrived.items() for each in zip(begun[int(account)], times, strict=True)
+        ]
+        waits = waits_of(latencies)
+        return (
+            meter.figures
+            | waits_figures(waits)
+            | probe.figures(latencies)
+            | {
+                "postgres_us": server / len(waits) * 1e6,
+            }
         )
-        return meter.figures | {
-            "p50_ms": statistics.median(waits) * 1000,
-            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
-            "postgres_us": server / len(waits) * 1e6,
-        }
 
     with database.running() as db:
         return asyncio.run(main(db))
@@ -139,19 +142,13 @@ def streams(run: Run) -> Figures:
             )  # fmt: skip
             assert readers.stdout is not None
             readers.stdout.readline()
-            with run.meter() as meter:
+            with DiskProbe(db.folder) as probe, run.meter() as meter:
                 arrived = json.loads(readers.stdout.readline())["arrived"]
             since_1970 = time.time() - time.monotonic()
         committed = db.execute("SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM entries ORDER BY number")
-        times = [float(each) for each in committed.split()]
-        waits = sorted(
-            at + since_1970 - begun for each in arrived for at, begun in zip(each, times, strict=True)
-        )  # fmt: skip
-        return meter.figures | {
-            "p50_ms": statistics.median(waits) * 1000,
-            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
-            "fdatasync_ms": db.fdatasync_ms(),
-        }
+        times = [float(each) - since_1970 for each in committed.split()]
+        latencies = [(begun, at) for each in arrived for at, begun in zip(each, times, strict=True)]
+        return meter.figures | waits_figures(waits_of(latencies)) | probe.figures(latencies)
 
 
 def sends(run: Run) -> Figures:
@@ -173,20 +170,25 @@ def sends(run: Run) -> Figures:
             assert sender.stdout is not None
             sender.stdout.readline()
             server = db.cpu()
-            with run.meter() as meter:
+            with DiskProbe(db.folder) as probe, run.meter() as meter:
                 sender.stdin.write(b"\n")
                 sender.stdin.flush()
-                answers = json.loads(sender.stdout.readline())["waits"]
+                answers = waits_of(json.loads(sender.stdout.readline())["latencies"])
             server = db.cpu() - server
-        made = db.execute(f"SELECT changed_at - created_at FROM outbox ORDER BY number OFFSET {_WARM}")
-        waits = sorted(map(float, made.split()))
-        return meter.figures | {
-            "p50_ms": statistics.median(waits) * 1000,
-            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
-            "answer_p50_ms": statistics.median(answers) * 1000,
-            "postgres_ms": server / len(waits) * 1000,
-            "fdatasync_ms": db.fdatasync_ms(),
-        }
+            since_1970 = time.time() - time.monotonic()
+        made = db.execute(f"SELECT created_at, changed_at FROM outbox ORDER BY number OFFSET {_WARM}")
+        rows = [row.split("|") for row in made.split()]
+        latencies = [(float(begun) - since_1970, float(at) - since_1970) for begun, at in rows]
+        waits = waits_of(latencies)
+        return (
+            meter.figures
+            | waits_figures(waits)
+            | probe.figures(latencies)
+            | {
+                "answer_p50_ms": statistics.median(answers) * 1000,
+                "postgres_ms": server / len(waits) * 1000,
+            }
+        )
 
 
 def capacity(run: Run) -> Figures:
@@ -294,15 +296,15 @@ def _capacity(name: str, accounts: int, rate: float, seconds: float) -> Case:
 CASES = (
     Case(
         name="cluster-events", about="texts of 64 accounts until another process has read them, from before the commit",
-        count=64, world=World(texts=1_001, batch=1, rate=100.0), variants={OURS: events},
+        count=64, world=World(texts=10_001, batch=1, rate=100.0), variants={OURS: events},
     ),
     Case(
         name="cluster-streams", about="texts of a worker to readers of a front end, from the commit",
-        count=20, world=World(texts=100, rate=5.0), variants={OURS: streams},
+        count=4, world=World(texts=10_000, rate=50.0), variants={OURS: streams},
     ),
     Case(
         name="cluster-sends", about="texts that a front end accepts and a worker sends, one after another",
-        count=300, variants={OURS: sends},
+        count=10_000, variants={OURS: sends},
     ),
     Case(
         name="cluster-accounts", about="accounts with 100 friends in one worker, and in two that share them",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import ours
 from benchmarks.case import OURS, SDK, Case, Figures, Run, World
+from benchmarks.disk_probe import DiskProbe, waits_figures, waits_of
 from benchmarks.harness import ROOT
 from benchmarks.memory import resident
 
@@ -26,7 +26,7 @@ WARM = 64
 """Sends before the clock runs."""
 
 READERS = 200
-"""Readers of server-sent events."""
+"""Readers of server-sent events to which nothing happens."""
 
 ACCOUNTS = 100
 """Accounts beside the idle readers."""
@@ -61,7 +61,7 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
         home, records,
     )  # fmt: skip
     config = GatewayConfig(listen=ListenTable(port=0), limits=LimitsTable(requests_per_minute=0))
-    gateway = Gateway(config, records, port, home)
+    gateway = Gateway(config, records, port, home / "gateway-files")
     listener, ready = listen(config), asyncio.Event()
     serving = asyncio.ensure_future(serve(gateway, listener, ready.set))
     await asyncio.wait([serving, asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -114,13 +114,16 @@ async def client(what: str, **given: Any) -> AsyncIterator[Client]:
         await process.wait()
 
 
-def _figures(figures: Figures, count: int, waits: list[float]) -> Figures:
-    return figures | {
-        "per_second": count / figures["seconds"],
-        "cpu_ms": figures["cpu"] / count * 1000,
-        "p50_ms": statistics.median(waits) * 1000,
-        "p99_ms": sorted(waits)[len(waits) * 99 // 100] * 1000,
-    }
+def _figures(figures: Figures, count: int, latencies: list[tuple[float, float]], probe: DiskProbe) -> Figures:
+    return (
+        figures
+        | waits_figures(waits_of(latencies))
+        | probe.figures(latencies)
+        | {
+            "per_second": count / figures["seconds"],
+            "cpu_ms": figures["cpu"] / count * 1000,
+        }
+    )
 
 
 def through_the_api(run: Run) -> Figures:
@@ -132,10 +135,11 @@ def through_the_api(run: Run) -> Figures:
             given = {"port": gateway.number, "key": gateway.key, "count": case.count, "in_flight": case.in_flight}
             async with client("send", warm=-(-WARM // case.in_flight) * case.in_flight, **given) as sender:
                 await sender.read_line()
-                with run.meter() as meter:
+                with DiskProbe(run.folder) as probe, run.meter() as meter:
                     sender.go()
                     measured = await sender.read_line()
-        return _figures(meter.figures | {"seconds": measured["seconds"]}, case.count, measured["waits"])
+        latencies = [(begin, end) for begin, end in measured["latencies"]]
+        return _figures(meter.figures | {"seconds": measured["seconds"]}, case.count, latencies, probe)
 
     return asyncio.run(main())
 
@@ -148,24 +152,24 @@ def by_the_client(run: Run) -> Figures:
 
         journal = SqliteJournal(run.folder / "sends.journal")
         async with ours.logged_in(run, journal=journal, rate_limit=None) as sdk, sdk.subscribe("bench"):
-            waits: list[float] = []
+            latencies: list[tuple[float, float]] = []
 
             async def turns(begin: int, end: int) -> None:
                 for number in range(begin, end, run.case.in_flight):
-                    begun = time.perf_counter()
+                    begun = time.monotonic()
                     each = (
                         sdk.send_text("filehelper", f"message {n}", key=f"key-{n}")
                         for n in range(number, number + run.case.in_flight)
                     )
                     await asyncio.gather(*each)
-                    waits.append(time.perf_counter() - begun)
+                    latencies.append((begun, time.monotonic()))
 
             await turns(0, WARM)
-            waits.clear()
-            with run.meter() as meter:
+            latencies.clear()
+            with DiskProbe(run.folder) as probe, run.meter() as meter:
                 await turns(WARM, WARM + run.case.count)
         await journal.close()
-        return _figures(meter.figures, run.case.count, waits)
+        return _figures(meter.figures, run.case.count, latencies, probe)
 
     return asyncio.run(main())
 
@@ -219,14 +223,18 @@ def to_readers(run: Run) -> Figures:
             async with client("read", **given) as readers:
                 await readers.read_line()
                 del stored[:]
-                with run.meter() as meter:
+                with DiskProbe(run.folder) as probe, run.meter() as meter:
                     arrived = (await readers.read_line())["arrived"]
-        waits = sorted(at - begun for each in arrived for at, begun in zip(each, stored, strict=True))
-        return meter.figures | {
-            "p50_ms": statistics.median(waits) * 1000,
-            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
-            "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
-        }
+        latencies = [(begun, at) for each in arrived for at, begun in zip(each, stored, strict=True)]
+        waits = waits_of(latencies)
+        return (
+            meter.figures
+            | waits_figures(waits)
+            | probe.figures(latencies)
+            | {
+                "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
+            }
+        )
 
     return asyncio.run(main())
 
@@ -251,7 +259,7 @@ def idle(run: Run) -> Figures:
 SENDS = {SDK: by_the_client, OURS: through_the_api}
 
 CASES = (
-    Case(name="gateway-send", about="keyed texts through the API, one after another", count=1_000, variants=SENDS),
+    Case(name="gateway-send", about="keyed texts through the API, one after another", count=10_000, variants=SENDS),
     Case(
         name="gateway-sends", about="keyed texts through the API, 16 in flight", count=4_000, in_flight=16,
         variants=SENDS,
@@ -261,8 +269,8 @@ CASES = (
         variants={OURS: to_webhooks},
     ),
     Case(
-        name="gateway-streams", about="texts to readers of server-sent events", count=READERS,
-        world=World(texts=100, rate=5.0), variants={OURS: to_readers},
+        name="gateway-streams", about="texts to readers of server-sent events", count=20,
+        world=World(texts=10_000, rate=50.0), variants={OURS: to_readers},
     ),
     Case(
         name="gateway-idle", about=f"accounts and {READERS} readers to which nothing happens", count=ACCOUNTS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from benchmarks import database
 from benchmarks.answers import own_id
 from benchmarks.case import DRIVER, OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
+from benchmarks.disk_probe import DiskProbe, waits_figures, waits_of
 
 if TYPE_CHECKING:
     from benchmarks.database import Database
@@ -118,33 +118,36 @@ def sends(run: Run) -> Figures:
         async with PostgresJournal(db.url) as front, PostgresJournal(db.url) as owner:
             await owner.account(1).open_login(ContactId(own_id(1)), b"", time.time(), [])
             queue, outbox = front.account(1).outbox, owner.account(1).outbox
-            waits: list[float] = []
+            latencies: list[tuple[float, float]] = []
 
             async def send(number: int) -> None:
-                begun, client_id = time.perf_counter(), f"{number}"
+                begun, client_id = time.monotonic(), f"{number}"
                 queued = await queue.add(
                     client_id=client_id, chat=chat, kind="text", text="message", key=f"key-{number}", time=time.time()
                 )
                 assert await outbox.sending(queued.number, time.time(), chat)
                 receipt = Receipt(message_id=client_id, client_id=client_id, chat=chat, time=int(time.time()))
                 await outbox.settle(queued.number, "sent", time=time.time(), receipt=receipt)
-                waits.append(time.perf_counter() - begun)
+                latencies.append((begun, time.monotonic()))
 
             for number in range(WARM):
                 await send(number)
-            waits.clear()
+            latencies.clear()
             server = db.cpu()
-            with run.meter() as meter:
+            with DiskProbe(db.folder) as probe, run.meter() as meter:
                 for number in range(WARM, WARM + run.case.count):
                     await send(number)
             server = db.cpu() - server
-        return meter.figures | {
-            "p50_ms": statistics.median(waits) * 1000,
-            "p99_ms": sorted(waits)[len(waits) * 99 // 100] * 1000,
-            "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
-            "postgres_ms": server / len(waits) * 1000,
-            "fdatasync_ms": db.fdatasync_ms(),
-        }
+        waits = waits_of(latencies)
+        return (
+            meter.figures
+            | waits_figures(waits)
+            | probe.figures(latencies)
+            | {
+                "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
+                "postgres_ms": server / len(waits) * 1000,
+            }
+        )
 
     with database.running() as db:
         return asyncio.run(main(db))
@@ -200,7 +203,7 @@ CASES = (
     ),
     Case(
         name="postgres-send", about="texts that one process queues and another one sends, one after another",
-        count=1_000, variants={OURS: sends},
+        count=10_000, variants={OURS: sends},
     ),
     Case(
         name="postgres-idle", about=f"accounts of {WORKERS} workers to which nothing happens", count=5_000,
