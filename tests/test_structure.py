@@ -68,7 +68,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/sqlite/timers.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/archive.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/consumer_list.py": "tests/storage_contract holds it to what every storage engine does",
-    "storage/postgres/consumers.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/contacts.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/dead_letters.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/evidence.py": "tests/storage_contract holds it to what every storage engine does",

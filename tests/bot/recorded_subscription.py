@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +40,10 @@ def delivered(
 class RecordedSubscription(Subscription):
     """Delivers entries from memory, and records the calls for them."""
 
+    crash_grace = 0.0
+    crashes: Mapping[int, int] = MappingProxyType({})
+    """Crashes of entries, without those that were revoked."""
+
     def __init__(self, *entries: Delivered) -> None:
         self.name = "bot"
         self.shown: list[int] = []
@@ -69,6 +75,9 @@ class RecordedSubscription(Subscription):
         self._waiting += entries
         self.count = max(self.count, len(self._all))
         self._news.set()
+
+    async def recount_crashes(self, number: int) -> int:
+        return self.crashes[number]
 
     async def take(self, limit: int = 100) -> list[Delivered]:
         self._store()

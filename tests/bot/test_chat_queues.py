@@ -255,6 +255,29 @@ class TestDeaths:
         run_with_virtual_clock(work)
         assert "bot: event 1 is given up, since the process crashed 3 times while it was handled." in caplog.messages
 
+    @pytest.mark.parametrize(("crashes", "calls"), [(3, [2]), (2, [2, 1])])
+    def test_entry_is_given_up_only_after_living_processes_could_take_their_crashes_back(
+        self, crashes: int, calls: list[int]
+    ) -> None:
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            subscription = RecordedSubscription(isolated(1, "@a", crashes=3), delivered(2, "@b"))
+            subscription.crash_grace = 300.0
+            subscription.crashes = {1: 3}
+            seen = NotesMarkers(subscription)
+            queues = ChatQueues(subscription, seen)
+            running = asyncio.create_task(run_until_done(queues, subscription))
+            await asyncio.sleep(299)
+            assert (seen.numbers, queues.counts.dead) == ([2], 0)
+            subscription.crashes = {1: crashes}
+            await running
+            assert loop.time() - began >= 300
+            assert calls == seen.numbers
+            assert queues.counts.dead == 2 - len(calls)
+
+        run_with_virtual_clock(work)
+
     def test_isolated_entry_is_always_tried_until_a_crash_counts_against_it_alone(self) -> None:
         async def work() -> None:
             subscription = RecordedSubscription(isolated(1))

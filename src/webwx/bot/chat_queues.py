@@ -114,7 +114,8 @@ class _ChatQueue:
     """Entries of one chat; the first one is being handled, or is handled next."""
 
     __slots__ = (
-        "attempt", "began_at", "chat", "deferred", "dialogue", "is_reported", "is_timed_out", "waiting", "worker",
+        "attempt", "began_at", "chat", "deferred", "dialogue", "has_waited_for_crashes", "is_reported",
+        "is_timed_out", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(self, chat: ContactId) -> None:
@@ -128,6 +129,8 @@ class _ChatQueue:
         """Start of the running call by the loop's clock; None while the handler waits for an answer."""
         self.dialogue: Dialogue | None = None
         """Questions of the first entry's handler; None before its first question."""
+        self.has_waited_for_crashes = False
+        """Whether the first entry has waited until living processes could take their crashes back."""
         self.is_reported = False
         self.is_timed_out = False
         self.worker: asyncio.Task[None] | None = None
@@ -540,7 +543,7 @@ class ChatQueues:
         """Remove a queue's first entry, and make the queue ready again if it has more entries."""
         self._note_success(_number(queue.waiting[0]))
         queue.waiting.popleft()
-        queue.attempt = 0
+        queue.attempt, queue.has_waited_for_crashes = 0, False
         self._finished += 1
         if queue.dialogue is not None:
             answers, queue.dialogue = len(queue.dialogue.answers), None
@@ -680,9 +683,16 @@ class ChatQueues:
     async def _begin_isolation(self, queue: _ChatQueue, delivered: Delivered, attempt: int) -> bool:
         """Store a poison marker, or give up an entry after too many crashes; return whether it may be handled."""
         number, crashes = delivered.entry.number, delivered.entry.crashes
+        grace = self._subscription.crash_grace
+        if grace:
+            crashes = await use_journal(self._subscription.name, lambda: self._subscription.recount_crashes(number))
         if crashes < _GIVEN_UP_FROM or attempt <= self._attempts:
             await use_journal(self._subscription.name, lambda: self._subscription.add_poison_marker(number))
             return True
+        if grace and not queue.has_waited_for_crashes:
+            queue.has_waited_for_crashes = True
+            self._retry_later(queue, grace)
+            return False
         kind = f"the process crashed {crashes} times while it was handled"
         await use_journal(self._subscription.name, lambda: self._subscription.give_up(number, kind))
         self.counts.dead += 1

@@ -171,6 +171,15 @@ class JournalReader:
         """Store a poison marker: a crash from now on counts against this entry."""
         await self._opened().add_poison_marker(number)
 
+    @property
+    def crash_grace(self) -> float:
+        """Seconds in which a process that seemed to have crashed, but lived on, takes its crashes back; 0: none."""
+        return self._opened().crash_grace
+
+    async def recount_crashes(self, number: int) -> int:
+        """Return the number of crashes of an entry again, without those that living processes have revoked."""
+        return await self._opened().recount_crashes(number)
+
     def remove_poison_marker(self, number: int) -> None:
         """Remove the poison marker; this is stored a few milliseconds later."""
         self._opened().remove_poison_marker(number)

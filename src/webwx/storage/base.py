@@ -455,6 +455,12 @@ class Consumer(Protocol):
 
     name: str
 
+    crash_grace: float
+    """
+    Seconds in which a process that seemed to have crashed, but lived on without its connection, takes its crashes back;
+    0: the end of a process is certain.
+    """
+
     async def take(self, limit: int = 100) -> list[Entry]:
         """
         Return the next entries in the order of arrival; an empty list if no entry is due now.
@@ -516,6 +522,10 @@ class Consumer(Protocol):
 
     def remove_poison_marker(self, number: int) -> None:
         """Remove the poison marker; this is stored a few milliseconds later."""
+        ...
+
+    async def recount_crashes(self, number: int) -> int:
+        """Return the number of crashes of an entry again, without those that living processes have revoked."""
         ...
 
     async def close(self, *, unseen_from: int = 0) -> None:

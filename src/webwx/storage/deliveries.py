@@ -172,6 +172,22 @@ class EarlierAttempts:
         """Return the number of crashes for a dead letter; one that was in flight in a crash is isolated at once."""
         return self.crashes.get(number, 2 if self._known.has_crashed and number in self._known.revived else 0)
 
+    def recount(self, number: int, stored: int | None, *, has_lived_on: bool) -> int:
+        """
+        Return the number of crashes of an entry again.
+
+        Args:
+            number: The entry.
+            stored: The stored number; None: none is stored.
+            has_lived_on: Whether the process that seemed to have crashed last has lived on.
+        """
+        known, is_crash = self._known, self._known.has_crashed and not has_lived_on
+        counted = 0 if stored is None else stored
+        if stored is None and self._may_have_begun(number):
+            counted = int(number <= known.isolated_to) + int(is_crash)
+        self.crashes[number] = counted
+        return counted
+
     def count_at_end(self, number: int) -> int:
         """Return the number of attempts at an entry that becomes a dead letter."""
         return max(1, self.failed.get(number, 0) + self.crashes.get(number, 0))

@@ -68,6 +68,8 @@ class GatewayReader:
 
     def __init__(self, calls: GatewayCalls, name: str, retry_after: float, *, follow: bool) -> None:
         self.name: str = name
+        self.crash_grace: float = 0.0
+        """The gateway counts no crash of this process."""
         self.is_synced_here: bool = False
         """Whether this process syncs the account."""
         self._calls = calls

@@ -29,6 +29,7 @@ class MemoryConsumer:
         shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
+        self.crash_grace: float = 0.0
         self.read_to: int = cursor.acked
         """All entries up to this number were taken, or are skipped."""
         self._cursor = cursor
@@ -178,6 +179,11 @@ class MemoryConsumer:
 
     def remove_poison_marker(self, number: int) -> None:
         """Do nothing: no poison marker is stored."""
+
+    async def recount_crashes(self, number: int) -> int:
+        """Return 0: the journal ends with its process, so no crash is counted."""
+        del number
+        return 0
 
     async def close(self, *, unseen_from: int = 0) -> None:
         """Release the name; no handler has seen the entries from `unseen_from` on (0: handlers have seen all)."""

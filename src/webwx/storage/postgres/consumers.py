@@ -51,6 +51,35 @@ _RETRY = 1.0
 _RELEASE = 1.0
 """Seconds to wait for the lock of a consumer: the database notices the death of a process a moment later."""
 
+CRASH_GRACE = 300.0
+"""
+Seconds in which a process that has lost its connection revokes the crashes that were counted for it.
+"""
+
+_ISOLATED_TO = "CASE WHEN lived_on >= opening - 1 THEN {before}::bigint ELSE {now}::bigint END"
+"""Expression for `isolated_to`, which depends on whether the process before this one has really crashed."""
+
+_LIVED_ON = """
+WITH lived AS (
+    UPDATE consumers SET lived_on = greatest(lived_on, $2) WHERE consumer = $1
+), counted AS (
+    UPDATE crashes SET crashes = crashes - 1 WHERE consumer = $1 AND number = ANY ($3::bigint[]) AND crashes > 1
+)
+DELETE FROM crashes WHERE consumer = $1 AND number = ANY ($3::bigint[]) AND crashes <= 1
+"""
+"""Takes back the crashes that were counted for a process that has lived on."""
+
+_BEGUN = f"""
+UPDATE consumers SET is_open = true, isolated_to = {_ISOLATED_TO.format(before="$4", now="$3")}
+WHERE consumer = $1 AND opening = $2 RETURNING true
+"""  # noqa: S608 - a constant
+
+_STORE = f"""
+UPDATE consumers SET acked = $3, is_open = $4, isolated_to = {_ISOLATED_TO.format(before="$7", now="$5")},
+    started = greatest($3, coalesce($6, started))
+WHERE consumer = $1 AND opening = $2 RETURNING true
+"""  # noqa: S608 - a constant
+
 _TAKE = f"""
 WITH following AS MATERIALIZED (
     SELECT * FROM entries WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -58,7 +87,7 @@ WITH following AS MATERIALIZED (
     SELECT restored_at FROM accounts WHERE account = $1 AND epoch = $4 FOR SHARE
 ), begun AS (
     UPDATE consumers SET started = greatest(started, (SELECT max(number) FROM following)), is_open = true,
-        isolated_to = $7
+        isolated_to = {_ISOLATED_TO.format(before="$8", now="$7")}
     WHERE consumer = $5 AND opening = $6 AND EXISTS (SELECT FROM following) AND EXISTS (SELECT FROM fence)
     RETURNING true
 )
@@ -155,7 +184,8 @@ async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCur
     )
     crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
     state = state_of(
-        acked=row["acked"], started=row["started"], is_open=row["is_open"], isolated_to=row["isolated_to"],
+        acked=row["acked"], started=row["started"], is_open=row["is_open"] and row["lived_on"] < row["opening"] - 1,
+        isolated_to=row["isolated_to"],
         ahead=(each["number"] for each in ahead),
         failures=[(each["number"], each["attempts"], each["state"]) for each in failures],
         crashes={each["number"]: each["crashes"] for each in crashes},
@@ -171,6 +201,7 @@ class PostgresConsumer:
         on_revived: Callable[[], object], on_close: Callable[[PostgresConsumer], None],
     ) -> None:  # fmt: skip
         self.name = name
+        self.crash_grace: float = CRASH_GRACE
         self.row: int = known.consumer
         state = known.state
         self.read_to: int = state.acked
@@ -244,6 +275,7 @@ class PostgresConsumer:
                 known.consumer,
                 known.opening,
                 known.state.isolated_to_now,
+                known.state.isolated_to,
             )
         )
         if rows and not rows[0]["is_begun"]:
@@ -302,10 +334,8 @@ class PostgresConsumer:
 
     async def _begin(self, db: Connection) -> None:
         """Store that this process has taken entries, so that its crash counts."""
-        done = await db.fetchval(
-            "UPDATE consumers SET is_open = true, isolated_to = $3 WHERE consumer = $1 AND opening = $2 RETURNING true",
-            self.row, self._known.opening, self._known.state.isolated_to_now,
-        )  # fmt: skip
+        state = self._known.state
+        done = await db.fetchval(_BEGUN, self.row, self._known.opening, state.isolated_to_now, state.isolated_to)
         if not done:
             raise self._overtaken()
 
@@ -384,11 +414,10 @@ class PostgresConsumer:
 
     async def _write(self, db: Connection, changes: _Changes) -> None:
         row = self.row
+        state = self._known.state
         done = await db.fetchval(
-            "UPDATE consumers SET acked = $3, is_open = $4, isolated_to = $5,"
-            " started = greatest($3, coalesce($6, started)) WHERE consumer = $1 AND opening = $2 RETURNING true",
-            row, self._known.opening, changes.acked, changes.is_open, self._known.state.isolated_to_now,
-            changes.started,
+            _STORE, row, self._known.opening, changes.acked, changes.is_open, state.isolated_to_now, changes.started,
+            state.isolated_to,
         )  # fmt: skip
         if not done:
             raise self._overtaken()
@@ -502,6 +531,22 @@ class PostgresConsumer:
                 self._attempts.remove_poison_marker(number)
             self._store_soon()
 
+    async def recount_crashes(self, number: int) -> int:
+        """Return the number of crashes of an entry again, without those that living processes have revoked."""
+        await self.flush()
+        row = await self._database.read(
+            lambda db: db.fetchrow(
+                "SELECT crashes, lived_on >= opening - 1 AS has_lived_on FROM consumers"
+                " LEFT JOIN crashes ON crashes.consumer = consumers.consumer AND number = $2"
+                " WHERE consumers.consumer = $1",
+                self.row, number,
+            )
+        )  # fmt: skip
+        if row is None:
+            raise self._overtaken()
+        with self._guard:
+            return self._attempts.recount(number, row["crashes"], has_lived_on=row["has_lived_on"])
+
     # -- closing -----------------------------------------------------------------------------------------------------
 
     async def close(self, *, unseen_from: int = 0) -> None:
@@ -518,14 +563,24 @@ class PostgresConsumer:
         known = self._known
         delivered = self._position.last_delivered
         shown = min(delivered, unseen_from - 1) if unseen_from else delivered
-        for number in tuple(self._attempts.poison_markers):
+        markers = list(self._attempts.poison_markers)
+        for number in markers:
             self.remove_poison_marker(number)
         with self._guard:
             self._is_open = False
             self._lowered = max(shown, known.state.started)
             self._is_dirty = True
+
+        async def store() -> None:
+            try:
+                await self._store()
+            except StorageError:
+                # Another process counts a crash for this one, which has not crashed.
+                self._database.kept.add(lambda db: db.execute(_LIVED_ON, self.row, known.opening, markers))
+                raise
+
         try:
-            await self._database.run(self._store)
+            await self._database.run(store)
         finally:
             await self._database.run(lambda: self._database.locks.release(known.lock))
 

@@ -361,9 +361,7 @@ class PostgresDatabase:
             await asyncio.wait([self._watching])
             while self._tasks:  # the end of the watch may have started some
                 await asyncio.wait(tuple(self._tasks))
-            with contextlib.suppress(StorageError, TimeoutError):
-                async with asyncio.timeout(_EXIT_TIMEOUT):
-                    await self.kept.store()
+            await self._store_kept()
             await self.locks.close()
             for close in tuple(self.before_close):
                 await close()
@@ -372,6 +370,13 @@ class PostgresDatabase:
             await loop.shutdown_default_executor()
         finally:
             loop.stop()
+
+    async def _store_kept(self) -> None:
+        """Store what could not be stored, as far as that is possible; a first connection may have been lost."""
+        for _ in range(2):
+            with contextlib.suppress(StorageError, TimeoutError):
+                async with asyncio.timeout(_EXIT_TIMEOUT):
+                    await self.kept.store()
 
     async def reading(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Do the work of `read`, called in the thread of the connections."""
@@ -519,7 +524,7 @@ class PostgresDatabase:
 
 class UnstoredOutcomes:
     """
-    Outcomes of sends that could not be stored; they are stored as soon as the database can be written.
+    Outcomes of sends and ends of consumers that could not be stored; they are stored as soon as that is possible.
 
     Args:
         database: The database, whose thread calls all methods.
@@ -534,7 +539,10 @@ class UnstoredOutcomes:
 
     def add(self, store: Callable[[Connection], Awaitable[object]]) -> None:
         """Keep an outcome; beyond the maximum number the oldest one is dropped."""
-        _log.warning("The outcome of a send could not be stored; it is kept, and stored as soon as that is possible.")
+        _log.warning(
+            "The outcome of a send, or the end of a consumer, could not be stored; it is kept, and stored as soon as "
+            "that is possible."
+        )
         self._waiting.append(store)
 
     async def store(self) -> None:

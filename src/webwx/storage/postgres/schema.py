@@ -313,6 +313,8 @@ ALTER TABLE accounts ADD COLUMN IF NOT EXISTS restored_at float8 NOT NULL DEFAUL
 ALTER TABLE outbox
     ADD COLUMN IF NOT EXISTS addressed text NOT NULL DEFAULT '',  -- the recipient as the caller has named it, as JSON
     ADD COLUMN IF NOT EXISTS content_id text NOT NULL DEFAULT ''; -- SHA-256 of file, md5 of sticker, or id of message
+ALTER TABLE consumers
+    ADD COLUMN IF NOT EXISTS lived_on bigint NOT NULL DEFAULT 0; -- last opening whose process has not crashed
 ALTER TABLE workers
     ADD COLUMN IF NOT EXISTS renewed timestamptz NOT NULL DEFAULT now(), -- last renewal of its lease
     ADD COLUMN IF NOT EXISTS weight bigint,                 -- in place of the capacity, to divide the accounts

@@ -180,6 +180,7 @@ class SqliteConsumer:
         writer: Writer, reader: Reader, lock: int, lock_path: Path, on_revived: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
+        self.crash_grace: float = 0.0
         self.row = consumer
         self._account = account
         self._stream = stream
@@ -552,6 +553,11 @@ class SqliteConsumer:
             self._notify_writer()
 
     # -- closing -----------------------------------------------------------------------------------------------------
+
+    async def recount_crashes(self, number: int) -> int:
+        """Return the number of crashes of an entry; none is revoked, because the end of a process is certain."""
+        with self._guard:
+            return self._attempts.recount(number, self._attempts.crashes.get(number), has_lived_on=False)
 
     async def close(self, *, unseen_from: int = 0) -> None:
         """

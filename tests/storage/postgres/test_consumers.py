@@ -1,0 +1,93 @@
+"""Crashes of workers: one that has lived on without its lease takes back what was counted for it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import arrival, messages, opened
+
+from webwx.storage.base import Fence, NotOwner
+from webwx.storage.leases import ClusterMember
+from webwx.storage.postgres import database
+from webwx.storage.postgres.journal import PostgresJournal
+
+if TYPE_CHECKING:
+    from tests.postgres import TemporarySchema
+
+    from webwx.storage.base import Consumer
+
+pytestmark = pytest.mark.verify
+
+KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'webwx {worker}'"
+
+
+class Workers:
+    """Workers that own account 1 one after the other; the next one begins when the lease of the last one ends."""
+
+    def __init__(self, schema: TemporarySchema, closing: AsyncExitStack) -> None:
+        self._schema = schema
+        self._closing = closing
+        self._count = 0
+        self.journals: list[PostgresJournal] = []
+        self.consumers: list[Consumer] = []
+
+    async def take_over(self) -> Consumer:
+        """Open the consumer in the next worker."""
+        if self._count:
+            self._schema.execute(f"UPDATE accounts SET epoch = {self._count + 1}")
+            self._schema.execute(KILL.format(worker=f"w{self._count}"))
+        self._count += 1
+        epoch = self._count
+        member = ClusterMember(f"w{epoch}", lambda account: Fence(account=account, epoch=epoch), timeout=30.0)
+        journal = await self._closing.enter_async_context(PostgresJournal(self._schema.url, member=member))
+        if epoch == 1:
+            account = await opened(journal, 1)
+            consumer = await account.consumer("bot")
+            await account.ingest(arrival(*messages(1, 1)))
+        else:
+            consumer = await journal.account(1).consumer("bot")
+        self.journals.append(journal)
+        self.consumers.append(consumer)
+        return consumer
+
+    async def live_on(self, number: int) -> None:
+        """Close the consumer of a worker that has lost the account."""
+        with pytest.raises(NotOwner):
+            await self.consumers[number].close()
+        await self.journals[number].close()
+
+
+async def test_worker_that_has_lived_on_takes_its_crashes_back(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOOK_EVERY", 3_600.0)
+    async with AsyncExitStack() as closing:
+        workers = Workers(schema, closing)
+        for number in range(5):
+            consumer = await workers.take_over()
+            if number:
+                await workers.live_on(number - 1)
+            [entry] = await consumer.take()
+            assert await consumer.recount_crashes(entry.number) == 0
+            await consumer.add_poison_marker(entry.number)
+            assert entry.crashes <= 1
+
+
+async def test_worker_that_returns_late_prevents_that_an_event_is_given_up(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOOK_EVERY", 3_600.0)
+    async with AsyncExitStack() as closing:
+        workers = Workers(schema, closing)
+        for crashes in range(4):
+            consumer = await workers.take_over()
+            [entry] = await consumer.take()
+            assert crashes == entry.crashes
+            if crashes < 3:
+                await consumer.add_poison_marker(entry.number)
+        assert await consumer.recount_crashes(entry.number) == 3
+        for number in range(3):
+            await workers.live_on(number)
+        assert await consumer.recount_crashes(entry.number) < 2
