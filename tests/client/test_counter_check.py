@@ -42,3 +42,19 @@ def test_a_counter_that_was_right_in_between_is_ignored_again() -> None:
     for _ in range(3):
         assert check.accept(key(k1=10, k1000=30), BEFORE) == key(k1=10, k1000=30, k2=20)
         assert check.accept(BEFORE, BEFORE) == BEFORE
+
+
+def times_until_followed(check: CounterCheck) -> int:
+    """Return how often a lost counter is ignored before the server is followed."""
+    times, lost = 0, key(k1=10, k1000=30)
+    while check.accept(lost, BEFORE) != lost:
+        times += 1
+    return times
+
+
+def test_a_server_that_goes_back_again_in_a_catch_up_is_followed_later_each_time() -> None:
+    check = CounterCheck()
+
+    assert [times_until_followed(check) for _ in range(4)] == [1, 2, 4, 8]
+    check.end_catch_up()
+    assert times_until_followed(check) == 1

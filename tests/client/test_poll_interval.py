@@ -71,8 +71,10 @@ def test_a_batch_of_known_messages_needs_no_interval_at_each_new_position(interv
     assert waits == [0, 1, 2, 4, 8, 16]
 
 
-@pytest.mark.parametrize("end", ["end_catch_up", "reset"])
-def test_positions_count_again_after_a_new_message_or_a_held_poll(interval: PollInterval, end: str) -> None:
+@pytest.mark.parametrize("end", ["begin_again", "end_catch_up", "reset"])
+def test_positions_count_again_after_a_new_message_or_a_held_poll_or_when_the_server_goes_back(
+    interval: PollInterval, end: str
+) -> None:
     assert interval.count_batch(messages=0, others=0, repeated_to=position(1))
     assert not interval.count_batch(messages=0, others=0, repeated_to=position(1))
     getattr(interval, end)()

@@ -1272,6 +1272,17 @@ class TestAServerThatGoesBack:
         has_time = [SyncKeyKind.TIME in counters(key) for key in carrier.asked]
         assert (has_time[:2], any(has_time[2:])) == ([True, True], False)
 
+    def test_in_half_of_its_answers_delivers_new_messages(
+        self, client: AsyncClient, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        world.faults.reseed(4)
+        world.faults.add("rewound_key@0.5")
+        says = [lambda number=number: world.say("ahua", "me", f"new {number}") for number in range(20)]
+        got, seconds = virtual_runner.run(self.read(client, *says))
+
+        assert got == [f"new {number}" for number in range(20)]
+        assert seconds <= MINUTE
+
     def test_in_one_key_affects_only_this_key(
         self, client: AsyncClient, world: World, virtual_runner: asyncio.Runner, carrier: Keys
     ) -> None:

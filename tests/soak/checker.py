@@ -308,16 +308,18 @@ def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: li
         [[(state,)]] = _rows(folder, "PRAGMA integrity_check")
         if state != "ok":
             yield f"the journal is damaged: {state}"
-    rows, [(dead,)] = _rows(
+    rows, [(dead,)], sends = _rows(
         folder,
         "SELECT number, message_id FROM entries ORDER BY number",
         "SELECT count(*) FROM failures WHERE state = 'dead'",
+        "SELECT client_id FROM outbox WHERE state IN ('queued', 'sending') ORDER BY number",
     )
     numbers = {message_id: number for number, message_id in reversed(rows)}
     yield from _found("not stored", [each.message_id for each in said if each.message_id not in numbers])
     wanted = {each.message_id for each in said}
     yield from _found("stored twice", _twice((message_id, "") for _, message_id in rows if message_id in wanted))
     yield from _found("delivered with another number than stored", _misnumbered(done, numbers))
+    yield from _found("sends without a final state", [client_id for (client_id,) in sends])
     if dead:
         yield f"{dead:,} given up"
     if marks:

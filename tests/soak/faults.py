@@ -27,6 +27,7 @@ IN_THE_ANSWER = (
     "status:code=429@0.01", "unavailable@0.02", "redirect_nowhere@0.01", "redirect_away@0.01", "empty@0.02",
     "truncated@0.03", "wrong_charset@0.03", "no_content_type@0.03", "gzip_wrong@0.01", "sticky_selector@0.03",
     "unknown_selector@0.03", "repeated_key@0.03", "null_key@0.02", "empty_key@0.02", "reordered_key@0.02",
+    "shrunk_key@0.01", "rewound_key@0.005", "missing_messages@0.02", "missing_messages:list=short@0.02",
     "no_check_key@0.02", "continue_run@0.02", "continue_forever@0.02", "doubled_batch@0.03", "rotated_skey@0.02",
     "rotated_cookies@0.02", "wrong_clock:seconds=3600@0.01",
 )  # fmt: skip

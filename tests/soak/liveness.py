@@ -5,7 +5,7 @@ A bot, a reader and a program that sends live through faults of the catalogue, o
 nothing is lost or doubled, and within `RECOVERY` seconds after the last fault every waiting message is handled, every
 send has a final state, every reader has caught up, and the account is online, after a new login where one was needed.
 Pauses that the platform asked for do not count. At no time is an account ONLINE while a message has been waiting at the
-server for `RECOVERY` seconds.
+server for `RECOVERY` seconds in which none came.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Life:
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: dict[str, asyncio.Task[None]] = {}
         """The last call for each send of the program, by key."""
-        self._online_since = 0.0
+        self.name = "no fault"
+        """Name of the present phase."""
 
     # -- the account -------------------------------------------------------------------------------------------------
 
@@ -222,16 +223,16 @@ class Life:
                 await asyncio.sleep(1)
 
     async def _watch(self) -> None:
-        """Note each time at which the account is online although a message has been waiting for long."""
+        """Note each time at which the account is online, and a message has been waiting for long while none came."""
+        since, received = self.world.now, 0
         while True:
             await asyncio.sleep(_STEP)
-            now = self.world.now
-            if self.client.state is not LoginState.ONLINE:
-                self._online_since = now
+            if self.client.state is not LoginState.ONLINE or len(self.read) + len(self.handled) > received:
+                since, received = self.world.now, len(self.read) + len(self.handled)
             for text in self._unread():
-                if now - max(self.said[text], self._online_since) > RECOVERY:
-                    self.problems.append(f"ONLINE while {text!r} waits at the server")
-                    self._online_since = now
+                if self.world.now - max(self.said[text], since) > RECOVERY:
+                    self.problems.append(f"ONLINE while {text!r} waits at the server, in {self.name}")
+                    since = self.world.now
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -434,7 +435,7 @@ async def live_through_all(seed: int, folder: Path) -> tuple[str, list[str]]:
         journal = folder / f"{'tls' if tls else 'plain'}.journal"
         async with life(seed, journal=str(journal), tls=tls) as made:
             for group, phase in plan(names, rng):
-                text = f"{' + '.join(group)} for {phase.seconds:g} s"
+                made.name = text = f"{' + '.join(group)} for {phase.seconds:g} s"
                 await made.suffer(phase)
                 figures["faults"] += made.faults
                 slowest = max(slowest, (await made.recover(text), text))

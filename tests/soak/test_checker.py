@@ -36,6 +36,7 @@ CREATE TABLE entries (number INTEGER PRIMARY KEY, message_id TEXT);
 CREATE TABLE failures (state TEXT);
 CREATE TABLE consumers (consumer INTEGER PRIMARY KEY, name TEXT, acked INTEGER);
 CREATE TABLE ahead (consumer INTEGER, number INTEGER);
+CREATE TABLE outbox (number INTEGER PRIMARY KEY, client_id TEXT, state TEXT);
 """
 
 
@@ -50,6 +51,7 @@ class Story:
         self.answered: list[Answered] = []
         self.marks = [Mark(calls=6, acked=3, ahead=frozenset())]
         self.dead = 0
+        self.sends = [(1, "one", "sent"), (2, "two", "unknown"), (3, "three", "failed"), (4, "four", "recalled")]
 
     @staticmethod
     def call(what: Any, number: int, **fields: Any) -> Call:
@@ -65,6 +67,7 @@ class Story:
             db.executescript(TABLES)
             db.executemany("INSERT INTO entries VALUES (?, ?)", self.stored)
             db.executemany("INSERT INTO failures VALUES (?)", [("dead",)] * self.dead)
+            db.executemany("INSERT INTO outbox VALUES (?, ?, ?)", self.sends)
             db.execute("INSERT INTO consumers VALUES (1, 'bot', 2)")
             db.execute("INSERT INTO ahead VALUES (1, 3)")
             db.commit()
@@ -151,6 +154,10 @@ def give_up(story: Story) -> None:
     story.dead = 1
 
 
+def leave_a_send_open(story: Story) -> None:
+    story.sends.append((5, "five", "sending"))
+
+
 def forget_that_it_is_done(story: Story) -> None:
     story.marks = [Mark(calls=6, acked=2, ahead=frozenset())]
 
@@ -178,6 +185,7 @@ def lie_about_an_answer(story: Story) -> None:
         (invent, "1 never sent (z)"),
         (report_a_gap, "1 reported as a gap (4)"),
         (give_up, "1 given up"),
+        (leave_a_send_open, "1 sends without a final state (five)"),
         (forget_that_it_is_done, "1 done, and not stored as such (c)"),
         (answer_twice, "1 answered twice (a)"),
         (lie_about_an_answer, "1 falsely called sent (17)"),

@@ -14,19 +14,32 @@ class CounterCheck:
 
     A key with a lower or missing counter makes the server send everything again that this counter counts. Such a
     counter keeps its value before, unless the answer before had lost it as well: then it is what the server means, and
-    the ids of messages show the repetitions.
+    the ids of messages show the repetitions. A server that goes back again in the same catch-up has to repeat it twice
+    as often, because it would never get to new messages.
     """
 
     def __init__(self) -> None:
-        self._ignored: frozenset[int] = frozenset()
-        """Numbers of the counters whose last value was ignored."""
+        self._ignored: dict[int, int] = {}
+        """How many times in a row a counter was ignored, by its number."""
+        self._needed = 1
+        """Number of times that a counter is ignored before it is followed."""
+        self.has_followed: bool = False
+        """Whether the last key went back and was followed."""
 
     @property
     def is_ignoring(self) -> bool:
         """Whether a counter of the last key was ignored, so that the next answer shows what the server means."""
         return bool(self._ignored)
 
+    def end_catch_up(self) -> None:
+        """Follow a server that goes back after one repetition again: nothing waits."""
+        self._needed = 1
+
     def accept(self, key: SyncKey, before: SyncKey) -> SyncKey:
         """Return the key with which to continue after an answer."""
-        self._ignored = key.lost_counters(before) - self._ignored
-        return key.with_counters(before, self._ignored)
+        lost = {number: self._ignored.get(number, 0) + 1 for number in key.lost_counters(before)}
+        self._ignored = {number: times for number, times in lost.items() if times <= self._needed}
+        self.has_followed = len(self._ignored) < len(lost)
+        if self.has_followed:
+            self._needed *= 2
+        return key.with_counters(before, frozenset(self._ignored))

@@ -72,6 +72,10 @@ class PollInterval:
         self._before = self._last = 0.0
         self._positions.clear()
 
+    def begin_again(self) -> None:
+        """Count positions as new again: the server has gone back."""
+        self._positions.clear()
+
     def end_catch_up(self) -> None:
         """Start counting again: reading begins, or the server held a poll, so that nothing waits."""
         self.reset()

@@ -177,8 +177,14 @@ class SyncLoop:
     def begin(self) -> None:
         """Begin to sync for one reader, which holds the account's sync lock."""
         self._begin_round()
-        self._interval.end_catch_up()
+        self._end_catch_up()
         self._drop_stored()
+
+    def _end_catch_up(self) -> None:
+        """Note that nothing waits at the server, or that reading begins."""
+        self._interval.end_catch_up()
+        self._state.fetch_counters.end_catch_up()
+        self._state.check_counters.end_catch_up()
 
     def _begin_round(self) -> None:
         self._state.fetched_at, self._state.answered_at = self._session.now(), asyncio.get_running_loop().time()
@@ -227,7 +233,7 @@ class SyncLoop:
                     )  # fmt: skip
                     await self._batches.store(leftover, 0.0)
                     await session.save(pending=())
-                self._interval.end_catch_up()
+                self._end_catch_up()
                 state.lock = held.pop_all()
         state.readers += 1
 
@@ -319,7 +325,7 @@ class SyncLoop:
         is_something = await self._next_poll()
         is_held = state.held >= HELD_FROM
         if is_held:
-            self._interval.end_catch_up()
+            self._end_catch_up()
         if is_something and state.announced_at is None:
             state.announced_at = asyncio.get_running_loop().time()
         # While fetches fail, only a fetch shows whether they succeed again.
@@ -391,10 +397,11 @@ class SyncLoop:
     def _with_sound_keys(self, batch: Batch) -> Batch:
         """Return a batch with keys in which a counter that goes back is ignored once."""
         state, login = self._state, self._session.login
+        fetch_key = state.fetch_counters.accept(batch.fetch_key, login.fetch_key)
+        if state.fetch_counters.has_followed:
+            self._interval.begin_again()
         return msgspec.structs.replace(
-            batch,
-            fetch_key=state.fetch_counters.accept(batch.fetch_key, login.fetch_key),
-            check_key=state.check_counters.accept(batch.check_key, login.check_key),
+            batch, fetch_key=fetch_key, check_key=state.check_counters.accept(batch.check_key, login.check_key)
         )
 
     async def fetch_waiting(self) -> bool:
