@@ -44,6 +44,23 @@ def test_a_counter_that_was_right_in_between_is_ignored_again() -> None:
         assert check.accept(BEFORE, BEFORE) == BEFORE
 
 
+def test_a_server_that_stands_still_where_it_was_followed_to_is_left_again() -> None:
+    check, start = CounterCheck(), key(k1=1, k2=1, k1000=30)
+    check.accept(start, BEFORE)
+    assert check.accept(start, BEFORE) == start
+
+    assert check.accept(start, start, has_messages=True) == BEFORE
+
+
+def test_a_server_that_has_nothing_new_where_it_was_followed_to_is_not_left() -> None:
+    check, start = CounterCheck(), key(k1=1, k2=1, k1000=30)
+    check.accept(start, BEFORE)
+    check.accept(start, BEFORE)
+
+    assert check.accept(start, start) == start
+    assert check.accept(start, start, has_messages=True) == start
+
+
 def times_until_followed(check: CounterCheck) -> int:
     """Return how often a lost counter is ignored before the server is followed."""
     times, lost = 0, key(k1=10, k1000=30)

@@ -78,9 +78,18 @@ class TestFailures:
         liveness = online()
         for _ in range(DEGRADED_AFTER):
             liveness.failed()
-        liveness.answered(5.0)
+        liveness.polled(5.0)
         assert liveness.state is LoginState.ONLINE
         liveness.failed()
+        assert liveness.state is LoginState.ONLINE
+
+    def test_are_not_hidden_by_the_success_of_another_call_while_there_are_polls(self) -> None:
+        liveness = online()
+        liveness.failed(is_stale=True)
+        liveness.answered(5.0)
+        assert liveness.state is LoginState.DEGRADED
+        liveness.stop_polling()
+        liveness.answered(6.0)
         assert liveness.state is LoginState.ONLINE
 
     def test_after_a_long_silence_one_failure_is_enough(self) -> None:
@@ -156,8 +165,8 @@ class TestReports:
         error = Timeout("synccheck: no answer in time.")
         for _ in range(2 * DEGRADED_AFTER):
             liveness.failed(error)
-        liveness.answered(5.0)
-        liveness.answered(6.0)
+        liveness.polled(5.0)
+        liveness.polled(6.0)
 
         assert changes == [
             StateChange(state=DEGRADED, before=ONLINE, error=error),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tests.soak.stage import Run
 
     from webwx.bot.context import Context
+    from webwx.client.state import StateChange
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
 
@@ -159,6 +160,7 @@ class Life:
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: dict[str, asyncio.Task[None]] = {}
         """The last call for each send of the program, by key."""
+        self._online_since = world.now
         self.name = "no fault"
         """Name of the present phase."""
 
@@ -222,17 +224,22 @@ class Life:
             except (LoggedOut, NotLoggedIn):
                 await asyncio.sleep(1)
 
+    def note_state(self, change: StateChange) -> None:
+        """Note a change of the account's state."""
+        del change
+        self._online_since = self.world.now
+
     async def _watch(self) -> None:
         """Note each time at which the account is online, and a message has been waiting for long while none came."""
-        since, received = self.world.now, 0
+        received = 0
         while True:
             await asyncio.sleep(_STEP)
             if self.client.state is not LoginState.ONLINE or len(self.read) + len(self.handled) > received:
-                since, received = self.world.now, len(self.read) + len(self.handled)
+                self._online_since, received = self.world.now, len(self.read) + len(self.handled)
             for text in self._unread():
-                if self.world.now - max(self.said[text], since) > RECOVERY:
+                if self.world.now - max(self.said[text], self._online_since) > RECOVERY:
                     self.problems.append(f"ONLINE while {text!r} waits at the server, in {self.name}")
-                    since = self.world.now
+                    self._online_since = self.world.now
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -383,10 +390,15 @@ async def life(seed: int, *, journal: str = "memory:", tls: bool = False) -> Asy
         if served.tls is not None:
             where = {"host": "wx.qq.com", "proxy": served.tls.proxy, "ca_file": served.tls.ca}
         free = RateLimit(burst=1_000, spacing=0, jitter=0, messages_per_minute=10_000, uploads_per_hour=10_000)
+        lives: list[Life] = []
         client = await stack.enter_async_context(
-            AsyncClient(**where, clock=clock.now, journal=journal, rate_limit=free)
-        )
+            AsyncClient(
+                **where, clock=clock.now, journal=journal, rate_limit=free,
+                on_state=lambda change: [each.note_state(change) for each in lives],
+            )
+        )  # fmt: skip
         made = Life(world, client, Random(f"{seed}/life"))
+        lives.append(made)
         async with made.running():
             yield made
 

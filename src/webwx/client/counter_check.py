@@ -14,8 +14,10 @@ class CounterCheck:
 
     A key with a lower or missing counter makes the server send everything again that this counter counts. Such a
     counter keeps its value before, unless the answer before had lost it as well: then it is what the server means, and
-    the ids of messages show the repetitions. A server that goes back again in the same catch-up has to repeat it twice
-    as often, because it would never get to new messages.
+    the ids of messages show the repetitions.
+
+    A server may go back again and again, and so would never get to new messages. In the same catch-up it has to repeat
+    it twice as often each time, and if it stands still where it was followed to, the key before is used again.
     """
 
     def __init__(self) -> None:
@@ -25,6 +27,8 @@ class CounterCheck:
         """Number of times that a counter is ignored before it is followed."""
         self.has_followed: bool = False
         """Whether the last key went back and was followed."""
+        self._left: SyncKey | None = None
+        """The key that was given up when the server was followed; None once it has moved on from there."""
 
     @property
     def is_ignoring(self) -> bool:
@@ -35,11 +39,23 @@ class CounterCheck:
         """Follow a server that goes back after one repetition again: nothing waits."""
         self._needed = 1
 
-    def accept(self, key: SyncKey, before: SyncKey) -> SyncKey:
-        """Return the key with which to continue after an answer."""
+    def accept(self, key: SyncKey, before: SyncKey, *, has_messages: bool = False) -> SyncKey:
+        """
+        Return the key with which to continue after an answer.
+
+        Args:
+            key: The key of the answer.
+            before: The key of the request.
+            has_messages: Whether the answer has messages, after which a key moves.
+        """
+        left, self._left = self._left, None
+        if left is not None and has_messages and key == before:
+            self._ignored, self.has_followed = {}, False
+            return left
         lost = {number: self._ignored.get(number, 0) + 1 for number in key.lost_counters(before)}
         self._ignored = {number: times for number, times in lost.items() if times <= self._needed}
         self.has_followed = len(self._ignored) < len(lost)
         if self.has_followed:
             self._needed *= 2
+            self._left = before
         return key.with_counters(before, frozenset(self._ignored))

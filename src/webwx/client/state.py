@@ -113,6 +113,8 @@ class Liveness:
         self._failures = self._fetch_failures = 0
         """Number of failed polls in a row, and of failed fetches in a row."""
         self._can_store = True
+        self._is_polled = False
+        """Whether the account is polled at the moment."""
         self._is_delayed = False
         """Whether a failure during the present login was reported."""
 
@@ -146,16 +148,25 @@ class Liveness:
         """Note that a call succeeded."""
         self.last_ok_at = now
         self.is_restored = self.is_renewed = False
+        if not self._is_polled and self.state is not _ONLINE:
+            self._failures = 0
+            self._recover()
+
+    def polled(self, now: float) -> None:
+        """Note that a poll or a fetch succeeded. While there are polls, success of another call shows less."""
+        self.last_sync_at = now
+        self._is_polled = True
         self._failures = 0
         if self.state is not _ONLINE:
             self._recover()
 
-    def polled(self, now: float) -> None:
-        """Note that a poll or a fetch succeeded."""
-        self.last_sync_at = now
+    def stop_polling(self) -> None:
+        """Note that there are no more polls, so that any call shows whether the connection works."""
+        self._is_polled = False
 
     def failed(self, error: WxError | None = None, *, is_stale: bool = False) -> None:
         """Note a failed poll, which does not end the login; after `STALE_AFTER` one failure makes it DEGRADED."""
+        self._is_polled = True
         self._failures += 1
         if is_stale or self._failures >= DEGRADED_AFTER:
             self._degrade(error)

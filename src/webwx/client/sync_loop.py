@@ -200,7 +200,8 @@ class SyncLoop:
         await asyncio.sleep(0)
 
     async def drop_poll(self) -> None:
-        """Cancel a poll whose result is not needed any more."""
+        """End polling: cancel a poll whose result is not needed any more."""
+        self._session.liveness.stop_polling()
         ahead, self._state.ahead = self._state.ahead, None
         if ahead is not None:
             ahead.cancel()  # this also drops the error of a failed poll, which the next poll meets again
@@ -255,6 +256,7 @@ class SyncLoop:
 
     async def stop(self) -> None:
         """Stop the background tasks; open subscriptions end."""
+        self._session.liveness.stop_polling()
         if self._state.archive is not None:
             await self._state.archive.stop()
         work = self._state.work
@@ -397,7 +399,8 @@ class SyncLoop:
     def _with_sound_keys(self, batch: Batch) -> Batch:
         """Return a batch with keys in which a counter that goes back is ignored once."""
         state, login = self._state, self._session.login
-        fetch_key = state.fetch_counters.accept(batch.fetch_key, login.fetch_key)
+        has_messages = any(item.kind == "message" for item in batch.items)
+        fetch_key = state.fetch_counters.accept(batch.fetch_key, login.fetch_key, has_messages=has_messages)
         if state.fetch_counters.has_followed:
             self._interval.begin_again()
         return msgspec.structs.replace(
