@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.virtual_loop import on_virtual_clock
+from tests.client.virtual_loop import VirtualClockLoop, on_virtual_clock
 
 from webwx.errors import ConnectFailed, Timeout, TransportError
 from webwx.gateway.outgoing import MAX_ANSWER, OutgoingClient, checked_socket
@@ -192,6 +192,24 @@ async def test_a_server_that_does_not_answer_is_given_up(is_file: bool, seconds:
         with pytest.raises(Timeout, match=f"within {seconds} seconds"):
             await request
         assert loop.time() - begun == pytest.approx(seconds, abs=0.5)
+
+
+@on_virtual_clock
+async def test_an_answer_that_a_blocked_loop_has_delayed_is_not_late() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(5)
+        loop.jump(60)  # a handler of a bot blocks it
+        await asyncio.sleep(5)
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualClockLoop)
+    listener = await asyncio.start_server(talk, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+    async with listener, OutgoingClient() as client:
+        assert (await client.post(url, b"", {}, allow_private=True)).status == 204
 
 
 @on_virtual_clock

@@ -21,12 +21,13 @@ from aiohttp.abc import AbstractResolver
 
 from webwx.errors import ConnectFailed, Timeout, TlsError, TransportError
 from webwx.gateway.outgoing_addresses import AddressRefused, check_addresses, read_address, read_target
+from webwx.transport.network_time import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address, IPv6Address
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
     from aiohttp import AddrInfoType
     from aiohttp.abc import ResolveResult
@@ -132,7 +133,10 @@ class OutgoingClient:
         target = read_target(url, allow_private=allow_private)
         session = self._session(allow_private=allow_private)
         with _explained(TOTAL_TIMEOUT):
-            async with session.post(target.url, data=body, headers=headers, allow_redirects=False) as answer:
+            async with (
+                time_limit(TOTAL_TIMEOUT),
+                session.post(target.url, data=body, headers=headers, allow_redirects=False) as answer,
+            ):
                 return OutgoingAnswer(
                     status=answer.status,
                     retry_after=answer.headers.get("Retry-After"),
@@ -153,7 +157,7 @@ class OutgoingClient:
         """
         target = read_target(url, allow_private=allow_private)
         session = self._session(allow_private=allow_private)
-        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT, connect=CONNECT_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
         headers = {"Accept-Encoding": "identity"}
         with _explained(FETCH_TIMEOUT):
             async with session.get(target.url, headers=headers, allow_redirects=False, timeout=timeout) as answer:
@@ -171,13 +175,13 @@ class OutgoingClient:
         """Return the session that allows private networks, or the one that refuses them; they share no connections."""
         session = self._sessions.get(allow_private)
         if session is None:
-            connector = aiohttp.TCPConnector(
+            connector = _LimitedConnector(
                 resolver=_CheckedResolver(self._resolve, allow_private=allow_private), use_dns_cache=False,
                 socket_factory=partial(checked_socket, allow_private=allow_private), limit=_MOST_CONNECTIONS,
             )  # fmt: skip
             session = self._sessions[allow_private] = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, connect=CONNECT_TIMEOUT),
+                timeout=aiohttp.ClientTimeout(total=None),  # the library's limits run while the loop is blocked
             )  # fmt: skip
             self._closing.push_async_callback(session.close)
         return session
@@ -202,6 +206,18 @@ def _explained(seconds: float) -> Iterator[None]:
         raise AddressRefused("The host of the URL is not valid.") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise TransportError(f"The server gave no complete answer ({type(error).__name__}).") from None
+
+
+class _LimitedConnector(aiohttp.TCPConnector):
+    """Limits the time for a connection."""
+
+    async def connect(self, *arguments: Any, **more: Any) -> aiohttp.connector.Connection:
+        """Return a connection, pooled or new."""
+        try:
+            async with time_limit(CONNECT_TIMEOUT):
+                return await super().connect(*arguments, **more)
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError from None
 
 
 class _RefusedByCheck(OSError):
