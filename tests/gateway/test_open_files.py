@@ -113,6 +113,14 @@ async def test_a_stored_account_that_does_not_fit_is_shown_and_can_be_removed(st
         assert await running.port.remove_account(second.number)
 
 
+async def test_a_saved_login_for_which_there_is_no_room_does_not_stop_the_start(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        await running.port.remove_account(1)
+    async with start_gateway(open_files=room_for(0)) as running:
+        assert await running.port.list_accounts() == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the open files of a process")
 async def test_an_account_and_its_consumers_need_no_more_files_than_are_counted(start_gateway: StartGateway) -> None:
     def files_of(name: str) -> int:

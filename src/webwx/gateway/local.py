@@ -112,7 +112,12 @@ class LocalGateway:
         before, self._changes = self._changes, await self._accounts.list_changes()
         for name, changes in self._changes.items():
             if before.get(name) != changes:
-                (await self.add_account(name)).renew()
+                try:
+                    account = await self.add_account(name)
+                except TooManyOpenFiles as error:  # the others are opened, and this one at a later start
+                    _log.warning("A saved login cannot be opened: %s", error)
+                else:
+                    account.renew()
 
     async def _keep_adopting(self) -> NoReturn:
         while True:

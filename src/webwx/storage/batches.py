@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from webwx.storage.base import Arrival
 
 
+_GAP = msgspec.json.Decoder(ContinuityLost)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+
 def gap_between(opened_at: float, last_at: float, until: float) -> Arrived:
     """
     Return the gap between two logins: messages that arrived between them may be missing.
@@ -29,6 +35,14 @@ def gap_between(opened_at: float, last_at: float, until: float) -> Arrived:
     gap = ContinuityLost(since=since, until=until, reason="new_login")
     item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
     return Arrived(item=item, raw=item.raw)
+
+
+def begin_of_gap(raw: bytes, until: float) -> float:
+    """Return the beginning of a stored gap; `until` if its bytes are damaged."""
+    try:
+        return _GAP.decode(raw).since
+    except msgspec.MsgspecError:
+        return until
 
 
 def digest_of_body(arrival: Arrival) -> bytes | None:

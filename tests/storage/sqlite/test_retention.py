@@ -192,6 +192,16 @@ class TestGaps:
         assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_010.0, reason="purged")
         assert last.message_id == "11"
 
+    async def test_a_damaged_gap_does_not_stop_a_purge(self, account: SqliteAccount, path: Path) -> None:
+        await (await account.consumer("bot")).close()
+        await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 5))))
+        await account.purge(before=1_003)
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE entries SET raw = x'7b' WHERE batch = 0")
+        assert await account.purge(before=1_004) == 1
+        gap, last = await (await account.consumer("bot")).take()
+        assert (gap_in(gap).since, last.message_id) == (1_003.0, "4")
+
     async def test_a_gap_is_not_purged_before_it_is_delivered(self, account: SqliteAccount, path: Path) -> None:
         await (await account.consumer("bot")).close()
         await account.ingest(arrival(message(1, at=1_000)))

@@ -18,6 +18,7 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.events import ContinuityLost
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE, NotOwner
+from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
@@ -50,11 +51,6 @@ _OF_BATCH = (
 )
 """
 The entries of a batch `b`, which have consecutive numbers. `OFFSET 0` makes PostgreSQL look them up by the index.
-"""
-
-_GAP = msgspec.json.Decoder(ContinuityLost)
-"""
-Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
 """
 
 
@@ -269,7 +265,7 @@ async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], 
             account, number, numbers,
         )  # fmt: skip
         if before is not None and before["batch"] == 0:  # combine consecutive gaps
-            since = min(since, _GAP.decode(before["raw"]).since)
+            since = min(since, begin_of_gap(before["raw"], since))
             await db.execute("DELETE FROM entries WHERE account = $1 AND number = $2", account, before["number"])
         gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
         await db.execute(

@@ -18,6 +18,7 @@ import msgspec
 
 from webwx.model.events import ContinuityLost
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
+from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.sqlite.archive import delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from webwx.storage.archive_files import MediaFiles
     from webwx.storage.sqlite.contacts import Thinning
     from webwx.storage.sqlite.index import Index
-
-_GAP = msgspec.json.Decoder(ContinuityLost)
-"""
-Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
-"""
 
 PIECE = 50
 """Number of entries deleted by one set of statements."""
@@ -244,7 +240,7 @@ def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], rea
             (account, number, as_list(row[0] for row in rows)),
         ).fetchone()
         if before is not None and before[1] == 0:  # combine consecutive gaps
-            since = min(since, _GAP.decode(before[2]).since)
+            since = min(since, begin_of_gap(before[2], since))
             db.execute("DELETE FROM entries WHERE number = ?", (before[0],))
         gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
         db.execute(
