@@ -179,8 +179,6 @@ class ClusterGateway:
         self._unannounced: set[int] = set()
         """Numbers of the accounts whose changed sends are to be announced to the other gateways."""
         self._has_unannounced = asyncio.Event()
-        self._announced: set[int] = set()
-        """Numbers of the accounts whose sends this process has announced, until it hears of it."""
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
         """The readers of states; True: of the accounts that run here only."""
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
@@ -258,9 +256,8 @@ class ClusterGateway:
         self._pages.wake()
 
     def _note_changed_sends(self, number: int) -> None:
-        if number in self._owned and number not in self._announced:
+        if number in self._owned:
             self._owned[number].load_promises_soon()
-        self._announced.discard(number)
         if number in self._stored:
             self._stored[number].note_changed_sends()
         self._send_changes.note(number)
@@ -280,7 +277,6 @@ class ClusterGateway:
             self._has_unannounced.clear()
             numbers, self._unannounced = self._unannounced, set()
             for number in numbers:
-                self._announced.add(number)
                 with contextlib.suppress(StorageError):
                     await self.announce_sends(number)
             await asyncio.sleep(_ANNOUNCE_EVERY)
