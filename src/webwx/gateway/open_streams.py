@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from webwx.errors import StorageError
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.reader_turns import ReaderTurns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -35,11 +36,13 @@ class OpenStream:
     Args:
         caller: The caller that reads it.
         sleep: Waits for some seconds.
+        turns: Limits the work of all streams that read many events.
     """
 
-    def __init__(self, caller: Caller, sleep: Callable[[float], Awaitable[object]]) -> None:
+    def __init__(self, caller: Caller, sleep: Callable[[float], Awaitable[object]], turns: ReaderTurns) -> None:
         self.caller = caller
         self._sleep = sleep
+        self.turns = turns
         self.ended = asyncio.Event()
         """Set when the stream has to end."""
         self.is_refused = False
@@ -102,6 +105,7 @@ class OpenStreams:
     ) -> None:
         self._is_current = is_current
         self._sleep = sleep
+        self._turns = ReaderTurns()
         self._streams: WeakSet[OpenStream] = WeakSet()
         """The open streams; a stream leaves the set when its handler ends."""
         self._wake = asyncio.Event()
@@ -116,7 +120,7 @@ class OpenStreams:
 
     def open(self, caller: Caller) -> OpenStream:
         """Return a new stream of a caller."""
-        stream = OpenStream(caller, self._sleep)
+        stream = OpenStream(caller, self._sleep, self._turns)
         if self.is_closing:
             stream.ended.set()
         self._streams.add(stream)

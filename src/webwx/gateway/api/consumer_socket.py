@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litestar import WebSocket
 
     from webwx.gateway.auth import Caller
+    from webwx.gateway.open_streams import OpenStream
     from webwx.gateway.port import EventConsumer
 
 _WINDOW = 500
@@ -62,13 +63,17 @@ class ConsumerSocket:
         socket: The client.
         consumer: The open consumer.
         hello: The first message of the client. Events of types that it does not read are acknowledged at once.
+        stream: The stream of the client.
     """
 
-    def __init__(self, socket: WebSocket[Caller, None, Any], consumer: EventConsumer, hello: Hello) -> None:
+    def __init__(
+        self, socket: WebSocket[Caller, None, Any], consumer: EventConsumer, hello: Hello, stream: OpenStream
+    ) -> None:
         self.unseen_from: int | None = None
         """Number of the first event that the client has not handled, once it has left."""
         self._socket = socket
         self._consumer = consumer
+        self._stream = stream
         self._types = tuple(hello.types)
         self._follows = hello.follow
         self._unacknowledged: set[int] = set()
@@ -86,7 +91,7 @@ class ConsumerSocket:
         problem = None
         try:
             while batch := await self._consumer.take():
-                for account_event in batch:
+                async for account_event in self._stream.turns.spread(batch):
                     number = account_event.event.number
                     await self._has_room.wait()
                     if number in self._early:

@@ -68,16 +68,15 @@ class EventReader:
     ) -> tuple[list[AccountEvent], str, bool]:
         """Return the next events, the cursor after them, and whether events before them are gone."""
         read = partial(self._port.read_events, self._accounts, limit=limit, since=since, until=until)
+        await stream.turns.next()
         found = await read(cursor)
         if not found.events and wait:
             await stream.run(self._port.wait_for_events(self._accounts, found.cursor, wait=wait))
             stream.require_valid()
+            await stream.turns.next()
             found = await read(found.cursor)
-        return (
-            [account_event for account_event in found.events if self.wants(type_of(account_event.event))],
-            found.cursor,
-            found.lost,
-        )
+        wanted = [account_event for account_event in found.events if self.wants(type_of(account_event.event))]
+        return wanted, found.cursor, found.lost
 
     def follow(
         self, cursor: str, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
@@ -105,6 +104,7 @@ class EventReader:
         try:
             position = cursor
             while not stream.ended.is_set():
+                await stream.turns.next()
                 try:
                     page = await self._port.read_events(self._accounts, position, limit=_PAGE)
                 except InvalidCursor:
@@ -113,7 +113,7 @@ class EventReader:
                     continue
                 if page.lost:
                     yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
-                for account_event in page.events:
+                async for account_event in stream.turns.spread(page.events):
                     if self.wants(type_of(account_event.event)) and not stream.ended.is_set():
                         yield account_event
                 position = page.cursor

@@ -97,7 +97,8 @@ async def read_events(
     """
     reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
     events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait, since=since, until=until)
-    return EventsView(events=[view_of_event(account_event) for account_event in events], next=cursor, lost=is_lost)
+    views = [view_of_event(account_event) async for account_event in stream.turns.spread(events)]
+    return EventsView(events=views, next=cursor, lost=is_lost)
 
 
 @get("/events/stream", scope="events", summary="Follow events (SSE)", responses=problems(404, 503))
@@ -292,7 +293,7 @@ async def _send_consumed(
         # From now on: before the client hears that it may begin to send.
         changes = port.watch_sends([account.number]) if is_named(SEND_CHANGED, tuple(hello.types)) else None
         await _send(socket, OtherFrame(op="ready"))
-        client = ConsumerSocket(socket, consumer, hello)
+        client = ConsumerSocket(socket, consumer, hello, stream)
         works = [client.send_all(), client.receive_all(), _ended(stream)]
         if changes is not None:
             works.append(_send_changes(socket, changes, caller))
