@@ -117,6 +117,8 @@ def test_a_reset_after_a_restore_lists_unknown_sends_and_counts_what_is_held(
     assert stored.run("cluster", "drop", "--yes").stdout == "0 events and 0 timers are dropped.\n"
     assert stored.run("cluster", "held").stdout == "Nothing is held.\n"
     assert schema.execute("SELECT count(*) FROM failures WHERE state = 'revived'").strip() == "3"
+    numbers = "SELECT convert_from(body, 'UTF8')::json->>'number' FROM records WHERE kind = 'numbers'"
+    assert int(schema.execute(numbers)) == 1_000_000
 
 
 def test_the_commands_need_a_database(shell: Shell) -> None:

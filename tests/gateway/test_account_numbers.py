@@ -74,3 +74,9 @@ async def test_accounts_that_are_added_at_once_do_not_conflict_with_each_other(t
     assert sorted(account.number for account in added) == list(range(1, 51))
     assert len(writes) == 3 * 50
     await records.close()
+
+
+async def test_after_a_restore_no_number_of_a_lost_account_is_used(numbers: AccountNumbers) -> None:
+    before = await numbers.add("work")
+    await numbers.skip_assigned()
+    assert (await numbers.get("work"), (await numbers.add("home")).number) == (before, 1_000_002)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -147,11 +148,18 @@ async def reset(session: Session, yes: bool, restored: bool) -> None:
 
 
 async def _reset_restored(session: Session) -> None:
-    from webwx.storage.open import open_restored
+    from webwx.gateway.account_numbers import AccountNumbers
+    from webwx.storage.open import open_records, open_restored
 
-    async with open_restored(session.require_database()) as storage:
+    url = session.require_database()
+    async with open_restored(url) as storage:
         done = await storage.reset()
         held = await storage.held()
+    records = open_records(url)
+    try:
+        await AccountNumbers(records, time.time).skip_assigned()
+    finally:
+        await records.close()
     for send in done.sends:
         when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
         line = f"{send.account or '?'}  {send.number:>6}  {when}  {send.kind}, may or may not have been sent"

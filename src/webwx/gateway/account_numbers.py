@@ -24,6 +24,10 @@ _ACCOUNT, _NUMBERS = "account", "numbers"
 """Kinds of records: an account by its name, and the highest number of an account."""
 
 
+_SKIPPED = 1_000_000
+"""How many numbers `skip_assigned` skips."""
+
+
 class NumberedAccount(msgspec.Struct, frozen=True):
     """An account and its number."""
 
@@ -113,6 +117,13 @@ class AccountNumbers:
         while True:
             with contextlib.suppress(RecordChanged):
                 await self._raise(0)
+                return
+
+    async def skip_assigned(self) -> None:
+        """Skip the numbers that may have been assigned after the moment to which the records were restored."""
+        while True:
+            with contextlib.suppress(RecordChanged):
+                await self._raise(_SKIPPED)
                 return
 
     async def _raise(self, step: int) -> int:
