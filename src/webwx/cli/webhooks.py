@@ -55,7 +55,7 @@ async def list_webhooks(session: Session) -> None:
 @command("delete", group=webhook, examples=("webwx serve webhook delete 8hT2kQ9x",))
 @click.argument("webhook_id", metavar="ID")
 async def delete(session: Session, webhook_id: str) -> None:
-    """Delete a webhook; its waiting events are not sent. A running gateway stops to send within seconds."""
+    """Delete a webhook; its waiting events are not sent. A running gateway stops to send within ten seconds."""
     from webwx.gateway.owned_records import OwnedRecords
     from webwx.gateway.webhook_attempts import AttemptLog
     from webwx.gateway.webhook_retries import WebhookRetries

@@ -93,6 +93,9 @@ API = "/api/v1"
 _LOOK_EVERY = 1.0
 """Seconds between two looks at what other gateways have stored."""
 
+_LOOK_EVERY_ALONE = 10.0
+"""Seconds between two looks at what the command line has stored; in between, the file with the records is closed."""
+
 _LOOK_FOR_FILES_EVERY = 600.0
 """Seconds between two looks at uploads that have expired."""
 
@@ -247,7 +250,7 @@ class Gateway:
     async def _follow_changes(self) -> NoReturn:
         """Work with the webhooks and the rules for files as other gateways and the command line have stored them."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_LOOK_EVERY if self.port.is_shared else _LOOK_EVERY_ALONE)
             with contextlib.suppress(StorageError):  # the next look follows
                 await self.deliveries.refresh()
                 await self.incoming_files.refresh()
