@@ -13,7 +13,7 @@ import pytest
 from webwx.gateway.hooks import StreamedBody, is_vendor_request, read_head, read_multipart
 from webwx.gateway.notify.refusal import Refusal
 from webwx.gateway.notify.request import MAX_FIELDS
-from webwx.gateway.receivers import StoredReceiver
+from webwx.gateway.receivers import StoredReceiver, address_of, hook_of
 from webwx.gateway.reception import REQUESTS_PER_MINUTE, HookHead, Reception
 
 if TYPE_CHECKING:
@@ -285,3 +285,21 @@ async def test_a_client_of_ntfy_is_set_up_without_and_with_a_token(online: Runni
             answer = await sender.request(method, path, headers={"Authorization": "Bearer unknown"})
             assert (answer.status_code, answer.json()["code"], answer.json()["http"]) == (status, code, status)
             assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("discord", {"content": "hello"}, 204),
+        ("dingtalk", {"msgtype": "text", "text": {"content": "hello"}}, 200),
+        ("feishu", {"msg_type": "text", "content": {"text": "hello"}}, 200),
+    ],
+)
+async def test_a_robot_is_reached_at_the_path_of_its_vendor(
+    online: Running, kind: str, body: dict[str, object], status: int
+) -> None:
+    token = await token_of(online, kind)
+    async with online.anonymous() as sender:
+        for path in (address_of(kind, token), hook_of(kind, token)):
+            assert (await sender.post(path, json=body)).status_code == status
+    assert [row.text for row in await online.settled()] == ["hello", "hello"]

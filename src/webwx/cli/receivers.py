@@ -52,7 +52,7 @@ def receiver() -> None:
     "--kind",
     required=True,
     help="The program: wecom, bark, serverchan, pushplus, ntfy, gotify, slack, apprise, alertmanager, grafana, github, "
-    "json or cloudevents.",
+    "dingtalk, feishu, discord, json or cloudevents.",
 )
 @click.option("--to", default=FILEHELPER, show_default=True, help="Remark, nickname or id of the recipient.")
 @click.option("--token", default="", help="Token of your choice, at least 20 characters.  [default: random]")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.request import HookAnswer
     from webwx.gateway.reception import Reception
 
-_OWN_PATHS = ("/api/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
+_OWN_PATHS = ("/api/v1/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
 """Prefixes of paths that never belong to a receiver."""
 
 ROUTE = "receiver"

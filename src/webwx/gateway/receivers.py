@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 RECORD_KIND = "receiver"
 """Kind of the records."""
 
-SIGNED = ("github", "grafana", "json")
+SIGNED = ("dingtalk", "feishu", "github", "grafana", "json")
 """Kinds whose clients sign their requests."""
 
 SHORTEST_TOKEN = 20
 """Minimum length of a token that the owner chooses."""
 
-_SLACK_PARTS = 3
-"""Parts of the token in Slack's own path."""
+_PARTS = {"slack": 3, "discord": 2}
+"""Number of parts of a token in the vendor's own path, if there are several."""
 
 FEWEST_CHARACTERS = 8
 """Minimum number of different characters of a token that the owner chooses."""
@@ -64,6 +64,9 @@ _ADDRESSES = {
     "gotify": "/message?token={token}",
     "slack": "/services/{token}",
     "apprise": "/notify/{token}",
+    "dingtalk": "/robot/send?access_token={token}",
+    "feishu": "/open-apis/bot/v2/hook/{token}",
+    "discord": "/api/webhooks/{token}",
 }
 """Paths to which the clients of a vendor send; other kinds have `/hooks/<kind>/<token>`."""
 
@@ -275,7 +278,7 @@ def is_weak(token: str) -> bool:
 
 def address_of(kind: str, token: str) -> str:
     """Return the path, with its query, to which the clients of a kind send."""
-    if kind == "slack" and token.count("/") != _SLACK_PARTS - 1:  # a chosen token, or the placeholder of one
+    if token.count("/") != _PARTS.get(kind, 1) - 1:  # a chosen token, or the placeholder of one
         return hook_of(kind, token)
     return _ADDRESSES[kind].format(token=token) if kind in _ADDRESSES else hook_of(kind, token)
 
@@ -296,6 +299,12 @@ def new_token(kind: str) -> str:
             parts = (secrets.choice(_CAPITALS) for _ in range(16))
             letters = "".join(parts)
             return f"T{letters[:8]}/B{letters[8:]}/{random_text(24)}"
+        case "dingtalk":
+            return secrets.token_hex(32)
+        case "feishu":
+            return str(uuid.uuid4())
+        case "discord":
+            return f"{secrets.randbelow(9 * 10**17) + 10**18}/{random_text(68)}"
         case _:
             return random_text(32)
 

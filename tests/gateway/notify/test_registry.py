@@ -27,7 +27,7 @@ STRUCTURED = {"content-type": "application/cloudevents+json"}
 
 def test_the_largest_body_depends_on_whether_a_client_sends_files_in_it() -> None:
     largest = {kind: max(route.max_bytes for route in each.routes) // 1024 // 1024 for kind, each in RECEIVERS.items()}
-    with_files = {"ntfy": 100, "github": 25, "apprise": 20, "json": 20, "wecom": 20}
+    with_files = {"ntfy": 100, "github": 25, "apprise": 20, "json": 20, "wecom": 20, "discord": 20}
     assert largest == dict.fromkeys(RECEIVERS, 1) | with_files
 
 
@@ -103,6 +103,20 @@ QUESTIONS = [
     Question(
         "github", "/hooks/github/TOKEN", {"action": "created"}, (200, {"status": "stored"}), UNAUTHORIZED,
         headers={"x-github-event": "star"},
+    ),
+    Question(
+        "dingtalk", "/robot/send?access_token=TOKEN", {"msgtype": "text", "text": {"content": "hello"}},
+        (200, {"errcode": 0, "errmsg": "ok"}), (200, {"errcode": 300005, "errmsg": "token is not exist"}),
+        {"msgtype": "text", "text": {"content": ""}}, (200, {"errcode": 40035}),
+    ),
+    Question(
+        "feishu", "/open-apis/bot/v2/hook/TOKEN", {"msg_type": "text", "content": {"text": "hello"}},
+        (200, {"code": 0, "msg": "success", "StatusCode": 0}), (200, {"code": 19001}),
+        {"msg_type": "text", "content": {"text": ""}}, (400, {"code": 9499}),
+    ),
+    Question(
+        "discord", "/hooks/discord/TOKEN", {"content": "hello"}, (204, ""), (404, {"code": 10015}), {"content": ""},
+        (400, {"code": 50006}),
     ),
     Question("json", "/hooks/json/TOKEN", {"text": "hello"}, (200, {"status": "stored"}), UNAUTHORIZED, {}, EMPTY),
     Question(
@@ -192,7 +206,7 @@ def test_a_logged_out_account_is_a_server_error(question: Question) -> None:
 def test_every_reason_has_an_answer(question: Question, reason: RefusalReason) -> None:
     answer = refused(question.kind, question.target_of(TOKEN), reason)
     assert 200 <= answer.status < 600
-    assert answer.status >= 300 or question.kind in {"wecom", "pushplus", "apprise"}
+    assert answer.status >= 300 or question.kind in {"apprise", "dingtalk", "feishu", "pushplus", "wecom"}
 
 
 @every_receiver

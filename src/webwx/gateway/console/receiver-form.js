@@ -7,7 +7,7 @@ import { choice, field, formDialog, textInput, tick } from "./forms.js";
 import { t } from "./receivers-words.js";
 
 /** Kinds whose clients sign their requests. */
-const SIGNED = ["github", "grafana", "json"];
+const SIGNED = ["dingtalk", "feishu", "github", "grafana", "json"];
 
 /** Open the form; `done(answer)` gets the API's answer. `receiver` is the one to change, or null for a new one. */
 export async function openReceiverForm(frame, receiver, done) {

@@ -122,6 +122,22 @@ const RECIPES = {
     ],
   ],
 
+  dingtalk: ({ url }) => [
+    ["curl", post(url, { msgtype: "text", text: { content: "hello" } })],
+    ["Python", python(url, { msgtype: "markdown", markdown: { title: "hello", text: "**hello**" } })],
+  ],
+
+  feishu: ({ url }) => [
+    ["curl", post(url, { msg_type: "text", content: { text: "hello" } })],
+    ["Python", python(url, { msg_type: "text", content: { text: "hello" } })],
+  ],
+
+  discord: ({ url }) => [
+    ["curl", post(url, { content: "**hello**" })],
+    ["Python", python(url, { embeds: [{ title: "Backup", description: "finished", color: 5763719 }] })],
+    ["Slack, GitHub", lines(`${url}/slack`, `${url}/github`)],
+  ],
+
   json: ({ url }) => [
     ["curl", post(url, { title: "Backup", text: "finished" })],
     ["curl, form", `curl --data-urlencode 'text=finished' '${url}'`],

@@ -87,6 +87,9 @@ export const t = wordsOf({
   kind_alertmanager: ["Alertmanager", "Alertmanager"],
   kind_grafana: ["Grafana", "Grafana"],
   kind_github: ["GitHub, Gitea, GitLab", "GitHub、Gitea、GitLab"],
+  kind_dingtalk: ["DingTalk robot", "钉钉自定义机器人"],
+  kind_feishu: ["Feishu or Lark bot", "飞书自定义机器人"],
+  kind_discord: ["Discord webhook", "Discord Webhook"],
   kind_json: ["Any JSON, form or text", "任意 JSON、表单或文本"],
   kind_cloudevents: ["CloudEvents", "CloudEvents"],
 });

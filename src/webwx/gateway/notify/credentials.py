@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.request import HookRequest
 
 
+ROBOT_SECONDS = 3600
+"""Seconds for which the signature of a robot's message is valid."""
+
+
 def authorization_tokens(header: str) -> tuple[str, ...]:
     """Return the possible tokens, the most likely first: that of `Bearer`, or the password and the user of `Basic`."""
     scheme, _, rest = header.strip().partition(" ")
@@ -42,6 +46,26 @@ def check_hmac(body: bytes, secret: str, signature: str) -> None:
     """
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.strip().lower().encode()):
+        raise Refusal(RefusalReason.BAD_SIGNATURE)
+
+
+def check_robot_signature(key: bytes, message: bytes, signature: str, *, made_at: float, now: float) -> None:
+    """
+    Check the base64 of an HMAC-SHA256 in constant time, and that it was made within an hour.
+
+    Args:
+        key: Key of the HMAC.
+        message: Message of the HMAC.
+        signature: The signature of the request.
+        made_at: Time that is signed: seconds since 1970.
+        now: The current time: seconds since 1970.
+
+    Raises:
+        Refusal: The signature is missing, wrong or old.
+    """
+    expected = base64.b64encode(hmac.new(key, message, hashlib.sha256).digest())
+    is_right = hmac.compare_digest(expected, signature.strip().encode())
+    if not is_right or abs(now - made_at) > ROBOT_SECONDS:
         raise Refusal(RefusalReason.BAD_SIGNATURE)
 
 

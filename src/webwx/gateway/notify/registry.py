@@ -10,6 +10,9 @@ from webwx.gateway.notify.alertmanager import Alertmanager
 from webwx.gateway.notify.apprise import Apprise
 from webwx.gateway.notify.bark import Bark
 from webwx.gateway.notify.cloudevents import CloudEvents
+from webwx.gateway.notify.dingtalk import DingTalk
+from webwx.gateway.notify.discord import Discord
+from webwx.gateway.notify.feishu import Feishu
 from webwx.gateway.notify.generic import GenericJson
 from webwx.gateway.notify.github import GitHub
 from webwx.gateway.notify.gotify import Gotify
@@ -44,6 +47,9 @@ RECEIVERS: dict[str, Receiver] = {
         GitHub(),
         GenericJson(),
         CloudEvents(),
+        DingTalk(),
+        Feishu(),
+        Discord(),
     )
 }
 """Every receiver by its kind."""
