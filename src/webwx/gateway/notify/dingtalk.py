@@ -14,6 +14,7 @@ from webwx.gateway.notify.request import (
     HookRequest,
     HookRoute,
     inner,
+    items,
     json_answer,
     objects,
     retry_headers,
@@ -77,8 +78,8 @@ def _seconds(milliseconds: str) -> float:
 
 
 def _mentions(at: Mapping[str, object]) -> str:
-    found = [each for name in ("atMobiles", "atUserIds") if isinstance(each := at.get(name), list)]
-    names = [f"@{name}" for each in found for name in each if isinstance(name, str | int)]
+    found = [*items(at.get("atMobiles")), *items(at.get("atUserIds"))]
+    names = [f"@{name}" for name in found if isinstance(name, str | int)]
     return " ".join([*names, *(["@all"] if at.get("isAtAll") is True else [])])
 
 

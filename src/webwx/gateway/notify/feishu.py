@@ -14,6 +14,7 @@ from webwx.gateway.notify.request import (
     HookRequest,
     HookRoute,
     inner,
+    items,
     json_answer,
     objects,
     retry_headers,
@@ -104,10 +105,8 @@ def _marked(text: str) -> str:
 
 def _post(post: Mapping[str, object]) -> Notification:
     """Return a post in its first language."""
-    written = next((each for each in post.values() if isinstance(each, dict)), {})
-    found = written.get("content")
-    rows = found if isinstance(found, list) else []
-    lines = ["".join(_inline(each) for each in objects(row)) for row in rows]
+    written = next((found for language in post if (found := inner(post, language))), {})
+    lines = ["".join(_inline(each) for each in objects(row)) for row in items(written.get("content"))]
     return Notification(title=string(written, "title"), text="\n".join(lines))
 
 

@@ -294,14 +294,8 @@ def _alert(word: str) -> Callable[[Mapping[str, object]], Notification]:
 
 def _other(payload: Mapping[str, object]) -> Notification:
     """Return the message of any other event: the title and address of its subject, which most payloads have."""
-    subject = next(
-        (
-            each
-            for name, each in payload.items()
-            if name not in _NOT_SUBJECTS and isinstance(each, dict) and string(each, "html_url")
-        ),
-        {},
-    )
+    named = (inner(payload, name) for name in payload if name not in _NOT_SUBJECTS)
+    subject = next((each for each in named if string(each, "html_url")), {})
     link = string(subject, "html_url") or string(inner(payload, "repository"), "html_url")
     return Notification(text="\n".join(filter(None, (string(subject, "title", "name"), _sender(payload)))), link=link)
 

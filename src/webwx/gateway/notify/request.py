@@ -146,6 +146,11 @@ def objects(value: object) -> list[dict[str, object]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def items(value: object) -> list[object]:
+    """Return a decoded JSON list; empty for anything else."""
+    return list(value) if isinstance(value, list) else []
+
+
 def inner(value: Mapping[str, object], name: str) -> dict[str, object]:
     """Return an object inside a decoded JSON object; empty for anything else."""
     found = value.get(name)

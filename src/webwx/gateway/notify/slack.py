@@ -17,6 +17,7 @@ from webwx.gateway.notify.request import (
     as_string,
     decode_json,
     inner,
+    items,
     objects,
     retry_headers,
     string,
@@ -154,13 +155,12 @@ def _plain(text: Mapping[str, object]) -> str:
 
 def _table(block: Mapping[str, object]) -> str:
     """Return a table, each row on one line; the first row has the headings, unless it is the only one."""
-    found = block.get("rows")
-    rows = [[_cell(cell) for cell in objects(row)] for row in found] if isinstance(found, list) else []
+    rows = [[_cell(cell) for cell in objects(row)] for row in items(block.get("rows"))]
     rows = [row for row in rows if any(row)]
     if len(rows) < _WITH_HEADINGS:
         return "\n".join(" | ".join(filter(None, row)) for row in rows)
     names = rows[0]
-    lines = []
+    lines: list[str] = []
     for row in rows[1:]:
         padded = names + [""] * (len(row) - len(names))
         cells = [f"{name}: {cell}" if name else cell for name, cell in zip(padded, row, strict=False) if cell]
