@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from webwx.gateway.event_pages import EventPages
@@ -30,6 +31,30 @@ async def test_a_cursor_beyond_the_known_events_is_kept_if_the_journal_has_them(
     page = await pages.read([1], encode_cursor({1: 5}), limit=10, since=0, until=0)
     assert (decode_cursor(page.cursor), page.events, page.lost) == ({1: 5}, [], False)
     assert not await pages.wait([1], page.cursor, wait=0)
+
+
+async def test_a_reader_of_all_accounts_looks_at_the_one_with_news_only() -> None:
+    accounts = {number: Known(newest=1, stored=1) for number in range(1, 1_001)}
+    looked: list[int] = []
+
+    def account(number: int) -> Known:
+        looked.append(number)
+        return accounts[number]
+
+    pages = EventPages(account)
+    cursor = encode_cursor(dict.fromkeys(accounts, 1))
+    waiting = asyncio.ensure_future(pages.wait(tuple(accounts), cursor, wait=20))
+    await asyncio.sleep(0)
+    assert len(looked) == 1_000
+    looked.clear()
+    pages.wake((7,))
+    pages.wake((5_000,))
+    await asyncio.sleep(0)
+    assert (looked, waiting.done()) == ([7], False)
+    accounts[9].newest = 2
+    pages.wake((8, 9))
+    assert await waiting
+    assert looked == [7, 8, 9]
 
 
 async def test_a_cursor_beyond_the_journal_is_set_back() -> None:

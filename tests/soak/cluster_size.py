@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.processes import cpu_seconds
 from tests.cluster.witness import call_witness, problems
 from tests.postgres import is_installed, new_schema
 from tests.soak.stage import Figures
@@ -193,11 +194,12 @@ class Installation:
             work.cancel()
 
     async def figure(self, what: str, since: float) -> str:
-        """Wait until all accounts are back, and return the figure about it."""
+        """Wait until all accounts are back, and return the figure about it and about the worker's CPU time."""
+        cpu = self._cpu()
         took = await self.until_back(what, since)
         if took > self.size.back:
             self.problems.append(f"the accounts were back {took:.0f} s after {what}")
-        return f"back {took:.0f} s after {what}"
+        return f"back {took:.0f} s after {what}, with {self._cpu() - cpu:.0f} s of CPU"
 
     async def until_back(self, what: str, since: float) -> float:
         """
@@ -214,6 +216,11 @@ class Installation:
                 break
             await asyncio.sleep(0.2)
         return time.monotonic() - since
+
+    def _cpu(self) -> float:
+        """Return the CPU seconds of the present worker."""
+        assert self._process is not None
+        return cpu_seconds(self._process.pid)
 
     def _have_polled(self, since: float) -> bool:
         return all(self.sandbox.polled.get(person.id, 0.0) >= since for person in self._people)

@@ -13,6 +13,7 @@ import logging
 import shutil
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import msgspec
@@ -63,6 +64,9 @@ _LOOK_EVERY = 0.5
 
 _ANNOUNCE_EVERY = 0.1
 """Seconds between two announcements of changed sends."""
+
+_REST = 3.0
+"""Pause between two such looks, in durations of the last one: the accounts of a large installation take some time."""
 
 _LOOK_FOR_SENDS = 1.0
 """Seconds between two looks at sends that other gateways have changed, in case an announcement was lost."""
@@ -249,11 +253,12 @@ class ClusterGateway:
 
     def _note_heads(self, heads: Mapping[int, int]) -> None:
         self.directory.note_heads(heads)
-        for number in self.directory.numbers_of(heads):
+        numbers = self.directory.numbers_of(heads)
+        for number in numbers:
             if number in self._stored:
                 stored = self._stored[number]
                 stored.newest = max(stored.newest, self.directory.newest(number))
-        self._pages.wake()
+        self._pages.wake(numbers)
 
     def _note_changed_sends(self, number: int) -> None:
         if number in self._owned:
@@ -288,15 +293,19 @@ class ClusterGateway:
             await self._storage.owned.announce_sends(uin)
 
     async def _keep_current(self) -> NoReturn:
-        """Read what other gateways have stored."""
+        """Read what other gateways have stored; a read that takes long is followed by a longer pause."""
+        loop, pause = asyncio.get_running_loop(), _LOOK_EVERY
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(pause)
+            began = loop.time()
             try:
                 if await self.directory.refresh():
                     self._adopt_changes()
+                    self._pages.wake(self.directory.by_number)  # events may have come before their accounts were known
                 await self._pass_states_on()
             except StorageError as error:
                 _log.debug("What other gateways have stored cannot be read now: %s", error)
+            pause = max(_LOOK_EVERY, _REST * (loop.time() - began))
 
     def _adopt_changes(self) -> None:
         """Note the labels and settings that other gateways have stored for accounts that run here."""
@@ -381,7 +390,8 @@ class ClusterGateway:
         closing.push_async_callback(copies.delete_all_but, ())
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
-            SharedKeptFiles(copies, self._storage.owned.send_files(uin)), self._clock, self._pages.wake,
+            SharedKeptFiles(copies, self._storage.owned.send_files(uin)), self._clock,
+            partial(self._pages.wake, (number,)),
             self._note_change, _do_nothing, settled=lambda promise: self.announce_sends(number),  # noqa: ARG005
             retry=_RETRY,
         )  # fmt: skip

@@ -36,6 +36,17 @@ class ReadAccount(Protocol):
         ...
 
 
+class _Announced:
+    """What has made readers wake once, and what comes after it."""
+
+    def __init__(self) -> None:
+        self.has_come = asyncio.Event()
+        self.accounts: Collection[int] = ()
+        """Numbers of the accounts with new events, once it has come."""
+        self.next: _Announced | None = None
+        """The news after this one, once it has come."""
+
+
 class EventPages:
     """
     Reads the events of several accounts; `GatewayPort` states what its methods return.
@@ -46,16 +57,17 @@ class EventPages:
 
     def __init__(self, account: Callable[[int], ReadAccount]) -> None:
         self._account = account
-        self._news = asyncio.Event()
-        """Set, and replaced, when events were stored."""
+        self._news = _Announced()
+        """The news that have not come yet."""
 
     def __repr__(self) -> str:
         return "EventPages()"
 
-    def wake(self) -> None:
-        """Wake all readers that wait, because events were stored."""
-        self._news.set()
-        self._news = asyncio.Event()
+    def wake(self, accounts: Collection[int]) -> None:
+        """Wake the readers that wait for events of some accounts, because events were stored."""
+        come, self._news = self._news, _Announced()
+        come.accounts, come.next = accounts, self._news
+        come.has_come.set()
 
     def newest_cursor(self, accounts: Collection[int]) -> str:
         """Return the cursor after all stored events of some accounts."""
@@ -87,12 +99,14 @@ class EventPages:
 
     async def wait(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
-        numbers = decode_cursor(cursor)
+        numbers, wanted, changed, news = decode_cursor(cursor), frozenset(accounts), accounts, self._news
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                while True:
-                    news = self._news
-                    if any(self._account(number).newest > numbers.get(number, 0) for number in accounts):
-                        return True
-                    await news.wait()
+                while not any(
+                    self._account(number).newest > numbers.get(number, 0) for number in changed if number in wanted
+                ):
+                    await news.has_come.wait()
+                    assert news.next is not None  # noqa: S101 - for the type checker: it has come
+                    changed, news = news.accounts, news.next
+                return True
         return False

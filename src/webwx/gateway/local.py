@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from webwx.client.rate_limit import RateLimit
@@ -145,7 +146,8 @@ class LocalGateway:
     async def _open(self, numbered: NumberedAccount) -> LocalAccount:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
-            FolderKeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._pages.wake,
+            FolderKeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock,
+            partial(self._pages.wake, (numbered.number,)),
             self._notify_watchers, self._apply_settings, open_files=self._open_files,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
