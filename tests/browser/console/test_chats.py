@@ -348,6 +348,7 @@ async def test_a_request_without_an_answer_is_repeated_without_a_second_message(
     await field(console).fill("once")
     await console.keyboard.press("Enter")
     await message(console, "once").get_by_text("The gateway has not answered").wait_for()
+    assert await message(console, "once").count() == 1  # not again as the send, which the stream reports
     await console.unroute("**/accounts/1/messages")
     await button(console, "Try again").click()
     await message(console, "once").get_by_text("Sent", exact=True).wait_for()

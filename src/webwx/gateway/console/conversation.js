@@ -9,7 +9,7 @@ import { content, inWords, isNotice, noticeWords, sentContent } from "./message-
 import { stateReason, t as said } from "./message-words.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
-import { pendingSends } from "./pending-sends.js";
+import { mayBe, pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
 import { answersInOrder, load } from "./states.js";
 
@@ -194,11 +194,12 @@ export function conversation({ frame, account, names, back, searchIn }) {
   function draw() {
     const gone = new Set(entries.map(({ event }) => event?.type === "message.recalled" && event.data.message_id));
     const inOrder = [...entries];
+    const pending = until ? [] : pendingSends.to(account, chat);
     for (const each of waiting) {
       const next = inOrder.findIndex(({ time }) => time > each.time);
       inOrder.splice(next < 0 ? inOrder.length : next, 0, each);
     }
-    const pending = until ? [] : pendingSends.to(account, chat);
+    for (const each of pending) hide(inOrder, each);
     const wanted = [];
     let last = -Infinity;
     for (const entry of inOrder) {
@@ -218,6 +219,13 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (until) jump.hidden = false;
     fill(jump, icon("down"), t(until ? "toNewest" : "newMessages"));
     if (isAtEnd) toEnd();
+  }
+
+  /** Remove the entry of a send that is shown as a pending one, because the page waits for its answer. */
+  function hide(shown, pending) {
+    if (pending.state === "refused") return;
+    const at = shown.findIndex(({ send }) => send && mayBe(send, pending));
+    if (at >= 0) shown.splice(at, 1);
   }
 
   /** Return the node with a key; it is created again if its state has changed. */

@@ -10,6 +10,16 @@ export const LARGEST = 1024 * 1024 * 1024;
 /** Milliseconds by which the clocks of the browser and the gateway may differ. */
 const CLOCKS_DIFFER = 5000;
 
+/** Whether a send of the outbox may be a pending one: the outbox does not show the key, by which it could be recognised. */
+export function mayBe(send, pending) {
+  return (
+    send.chat === pending.chat &&
+    send.text === pending.text &&
+    (send.kind === "text") === (pending.kind === "text") &&
+    new Date(send.created_at).getTime() > pending.begunAt - CLOCKS_DIFFER
+  );
+}
+
 class PendingSends extends EventTarget {
   #byPlace = new Map();
   /** Reasons of refusals by the id of the send, because the outbox stores only the code. */
@@ -112,11 +122,7 @@ class PendingSends extends EventTarget {
   async #stored(pending) {
     try {
       const { sends } = await call("GET", `/accounts/${pending.account}/sends?limit=20`);
-      const isIt = (send) =>
-        (send.state === "failed" || send.state === "unknown") &&
-        send.chat === pending.chat &&
-        send.text === pending.text &&
-        new Date(send.created_at).getTime() > pending.begunAt - CLOCKS_DIFFER;
+      const isIt = (send) => (send.state === "failed" || send.state === "unknown") && mayBe(send, pending);
       return sends.find((send) => isIt(send) && !this.reasons.has(send.id)) ?? null;
     } catch (error) {
       sentence(error); // only a refusal or a lost connection may pass: the failure of the send is what is shown
