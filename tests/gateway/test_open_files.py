@@ -11,6 +11,7 @@ import pytest
 from tests.gateway.webhook_receiver import added
 
 from webwx.errors import TooManyOpenFiles
+from webwx.gateway.config import GatewayConfig, IncomingFilesTable
 from webwx.gateway.open_files import OF_ACCOUNT, OpenFiles, limit_of_files, raise_limit
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def test_a_part_of_the_limit_is_kept_for_connections() -> None:
         with pytest.raises(TooManyOpenFiles):
             files.add_account(9)
     files.add_account(9)
+
+
+def test_each_bot_of_an_account_counts_as_a_consumer() -> None:
+    files = OpenFiles(lambda: 2 * OF_ACCOUNT + 2, bots=3)
+    files.add_account(1)
+    with pytest.raises(TooManyOpenFiles):
+        files.add_account(2)
 
 
 def test_without_a_limit_everything_fits() -> None:
@@ -73,6 +81,23 @@ async def test_a_webhook_that_does_not_fit_is_refused_with_503(start_gateway: St
 
         changes = f"/api/v1/webhooks/{made['id']}"
         assert (await client.patch(changes, json={"name": "same accounts"})).status_code == 200
+        assert (await client.patch(changes, json={"enabled": False})).status_code == 200
+        async with running.port.account(1).consume("another program"):
+            assert (await client.patch(changes, json={"enabled": True})).status_code == 503
+        assert (await client.patch(changes, json={"enabled": True})).status_code == 200
+
+
+async def test_a_rule_for_files_that_does_not_fit_is_refused_with_503(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    (tmp_path / "root").mkdir()
+    config = GatewayConfig(incoming_files=IncomingFilesTable(root=str(tmp_path / "root")))
+    rule = {"name": "pictures", "folder": "{date}"}
+    async with start_gateway(config, open_files=room_for(1, 1)) as running, running.client("admin") as client:
+        await running.log_in()
+        made = (await client.post("/api/v1/incoming-file-rules", json=rule)).json()
+        assert (await client.post("/api/v1/incoming-file-rules", json=rule)).status_code == 503
+        changes = f"/api/v1/incoming-file-rules/{made['id']}"
         assert (await client.patch(changes, json={"enabled": False})).status_code == 200
         async with running.port.account(1).consume("another program"):
             assert (await client.patch(changes, json={"enabled": True})).status_code == 503

@@ -67,13 +67,13 @@ class LocalGateway:
         clock: Callable[[], float] = time.time,
         open_files: OpenFiles | None = None,
     ) -> None:
-        self._open_files = open_files or OpenFiles()
         self._accounts = make_accounts(self._note_state)
         self._accounts.on_send = self._note_send
         self._home = home
         self._records = records
         self._numbers = AccountNumbers(records, clock)
         self._bots = bots or HostedBots()
+        self._open_files = open_files or OpenFiles(bots=len(self._bots.names))
         self._rate_limit = rate_limit
         self._configuring = asyncio.Lock()
         """Held while the client of an account is replaced."""

@@ -38,10 +38,12 @@ class OpenFiles:
 
     Args:
         limit: Returns the maximum number of open files of the process; None: there is no limit.
+        bots: Number of bots that may run on each account; each has a consumer.
     """
 
-    def __init__(self, limit: Callable[[], int | None] | None = None) -> None:
+    def __init__(self, limit: Callable[[], int | None] | None = None, *, bots: int = 0) -> None:
         self._limit = limit or limit_of_files
+        self._of_account = OF_ACCOUNT + bots * OF_CONSUMER
         self._accounts = set[int]()
         self._consumers = 0
 
@@ -58,7 +60,7 @@ class OpenFiles:
         limit = self._limit()
         if limit is None:
             return
-        wanted = (len(self._accounts) + accounts) * OF_ACCOUNT + (self._consumers + consumers) * OF_CONSUMER
+        wanted = (len(self._accounts) + accounts) * self._of_account + (self._consumers + consumers) * OF_CONSUMER
         room = limit - limit // _KEPT
         if wanted > room:
             raise TooManyOpenFiles(

@@ -215,6 +215,12 @@ async def change_incoming_file_rule(
     _require_all_accounts(caller)
     changes = given_fields(data)
     _check_rule_accounts(port, changes.get("accounts"))
+    if (before := await rules.get(rule_id)) is not None:
+        after = msgspec.structs.replace(before, **changes)
+        await require_room(
+            port, lambda number: after.enabled and after.serves(number),
+            served=lambda number: before.enabled and before.serves(number),
+        )  # fmt: skip
     changed = await rules.change(rule_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:
         raise GatewayProblem("not-found", "There is no such rule.")
