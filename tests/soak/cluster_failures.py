@@ -145,7 +145,7 @@ class Play:
         self.in_doubt = 0
         """Number of answers whose outcome is not known."""
         self.given_up = 0
-        """Number of messages that are dead letters: their sends are in doubt, or their workers failed three times."""
+        """Number of messages that are dead letters, although the bot's handler has no failure of its own."""
         self.takeovers: list[float] = []
         """Seconds until the last account of a worker was taken over, of each failure."""
         self.asked: dict[str, tuple[int, str]] = {}
@@ -268,7 +268,7 @@ class Play:
             self.problems.append(f"99 of 100 texts reached their handler within {self.slow:.1f} s only")
 
     def _compare_answers(self, states: dict[str, str], given_up: set[str]) -> None:
-        """Compare the sends with what the friend has received; a message that was given up needs no answer."""
+        """Compare the sends with what the friend has received; a message that was given up has no answer."""
         answers = Counter(
             f"{message.sender.uin} {message.text}"
             for chat in self.world.inbox(self._friend.id).values()
@@ -279,6 +279,7 @@ class Play:
         self.given_up = len(self.asked) - len(wanted)
         self.in_doubt = sum(state != "sent" for state in states.values())
         for count, what in (
+            (self.given_up, "messages became dead letters"),
             (sum(times > 1 for times in answers.values()), "answers were sent twice"),
             (len(wanted - {*states}), "messages were not handled"),
             (sum(answers[each] == 0 for each, state in states.items() if state == "sent"), "answers are falsely sent"),

@@ -36,6 +36,7 @@ from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
+from webwx.bot.unsent_replies import UnsentReplies
 from webwx.bot.watchdog import LoopWatchdog
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
@@ -426,7 +427,8 @@ class Bot(Router, TimerRegistry):
                 conversations, dispatch.time_out, is_over=lambda: client.state is LoginState.LOGGED_OUT, bot=self.name,
                 attempts=self._attempts, health=health, debug=self.debug,
             )  # fmt: skip
-            work = [queues.run(), timeouts.run()]
+            dispatch.unsent_replies = unsent_replies = UnsentReplies(self.name, client, subscription.part)
+            work = [queues.run(), timeouts.run(), unsent_replies.run()]
             if self.timer_handlers:
                 work.append(one_shot_timers.run())
             if self.timers:

@@ -26,6 +26,7 @@ from webwx.bot.one_shot_timers import OneShotTimers
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.state import ConversationState
 from webwx.bot.unknown_sends import UnknownSends
+from webwx.bot.unsent_replies import UnsentReplies
 from webwx.client.client import AsyncClient
 from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, SendOutcomeUnknown, UnknownContact, WxError
@@ -101,6 +102,8 @@ class Context(
     """Contexts that the method `account` has returned, by the account's name."""
     _unknown_sends: UnknownSends | None = None
     """Counts sends with an unknown outcome as made; None: they raise `SendOutcomeUnknown`."""
+    _unsent_replies: UnsentReplies | None = None
+    """Settles replies that stay queued; None: they stay."""
     _ordinal: int = 0
     """Number of sends and new timers so far."""
 
@@ -160,7 +163,7 @@ class Context(
             # The number of this account tells its event from one of the other account with the same number.
             self._others[name] = Context(
                 client, Event(), f"{uin}/{self.key}", attempt=self.attempt, is_last_attempt=self.is_last_attempt,
-                _unknown_sends=self._unknown_sends,
+                _unknown_sends=self._unknown_sends, _unsent_replies=self._unsent_replies,
             )  # fmt: skip
         return self._others[name]
 
@@ -486,6 +489,8 @@ class Context(
         except WxError:
             if self._loop_guard is not None and counted_in is not None:
                 self._loop_guard.undo_reply(counted_in)
+            if self._unsent_replies is not None:
+                self._unsent_replies.note()
             raise
 
     async def _count_reply(self, to: To) -> ContactId | None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from webwx.bot.running_accounts import RunningAccounts
     from webwx.bot.timers import Timer
     from webwx.bot.unknown_sends import UnknownSends
+    from webwx.bot.unsent_replies import UnsentReplies
     from webwx.client.client import AsyncClient
     from webwx.client.delivered import Delivered
     from webwx.errors import LoggedOut
@@ -139,6 +140,8 @@ class Dispatch:
         """Time limits of the handlers that run, by the numbers of their events."""
         self.queues: ChatQueues | None = None
         """The chat queues of the present login."""
+        self.unsent_replies: UnsentReplies | None = None
+        """The replies of the present login that stay queued."""
         self.one_shot_timers: OneShotTimers | None = None
         """The one-shot timers of the present login."""
 
@@ -164,7 +167,7 @@ class Dispatch:
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
             _accounts=self._accounts, _timers=self.one_shot_timers, _conversation=conversation, _ask=self._ask,
-            _unknown_sends=self._unknown_sends,
+            _unknown_sends=self._unknown_sends, _unsent_replies=self.unsent_replies,
         )  # fmt: skip
         token = bind(self._name, event)
         try:
@@ -345,7 +348,7 @@ class Dispatch:
         context = Context(
             self._client, event, key=f"{self._name}/timeout/{row.key}/{row.deadline:.3f}", attempt=attempt,
             is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
-            _conversation=conversation, _unknown_sends=self._unknown_sends,
+            _conversation=conversation, _unknown_sends=self._unknown_sends, _unsent_replies=self.unsent_replies,
         )  # fmt: skip
         try:
             if (await conversation.row()).deadline != row.deadline:
@@ -375,7 +378,7 @@ class Dispatch:
     def _context_without_event(self, key: str) -> Context:
         return Context(
             self._client, Event(), key, _timers=self.one_shot_timers, _accounts=self._accounts,
-            _unknown_sends=self._unknown_sends,
+            _unknown_sends=self._unknown_sends, _unsent_replies=self.unsent_replies,
         )  # fmt: skip
 
     async def call_one_shot(self, handler: OneShotHandler, timer: StoredTimer, chat: ContactId) -> None:
@@ -384,7 +387,7 @@ class Dispatch:
         context = Context(
             self._client, Event(), key=f"{self._name}/timer/{timer.number}", attempt=attempt,
             is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
-            _timer_chat=chat, _unknown_sends=self._unknown_sends,
+            _timer_chat=chat, _unknown_sends=self._unknown_sends, _unsent_replies=self.unsent_replies,
         )  # fmt: skip
         await self._call_at_due_time(handler, context, timer.data)
 
@@ -443,7 +446,7 @@ class Dispatch:
         conversation = self._conversations.begin(event)
         context = Context(
             self._client, event, key=f"{self._name}/{number}/loop", _accounts=self._accounts,
-            _conversation=conversation, _unknown_sends=self._unknown_sends,
+            _conversation=conversation, _unknown_sends=self._unknown_sends, _unsent_replies=self.unsent_replies,
         )  # fmt: skip
 
         async def call() -> None:

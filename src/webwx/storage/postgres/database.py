@@ -377,6 +377,7 @@ class PostgresDatabase:
             with contextlib.suppress(StorageError, TimeoutError):
                 async with asyncio.timeout(_EXIT_TIMEOUT):
                     await self.kept.store()
+            await asyncio.sleep(0)  # the transport of a refused connection is closed
 
     async def reading(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Do the work of `read`, called in the thread of the connections."""
