@@ -84,3 +84,21 @@ def test_a_long_digest_has_all_texts_in_a_file() -> None:
     folded = digest([Collected(OutgoingMessage(str(number) * 9000), 0.0) for number in range(3)], RULE, UTC)
     assert len(folded.text) == 15_801
     assert all(str(number) * 9000 in folded.files[0].content.decode() for number in range(3))
+
+
+def opening_of(*texts: str) -> list[str]:
+    return (
+        digest([Collected(OutgoingMessage(text), 0.0) for text in texts], RULE, UTC).text.split("\n\n")[0].split("\n")
+    )
+
+
+def test_a_digest_opens_with_counts_by_severity_and_name() -> None:
+    rule = "(at most 2 messages in 60 s, the rest as one digest)"
+    assert opening_of(
+        "🔴 [2 firing] DiskFull\n\ndb1", "🔴 [1 firing, 1 resolved] DiskFull", "🟢 [2 resolved] DiskFull\n\ndb1",
+        "🔴 NodeDown", "backup finished", "🟠 NodeDown\n\nweb2",
+    ) == [f"6 messages: 3 🔴, 1 🟠, 1 🟢, 1 other {rule}", "3 × DiskFull", "2 × NodeDown"]  # fmt: skip
+    assert opening_of("one", "two") == [f"2 messages {rule}"]
+    assert opening_of("one", "one", "", "") == [f"4 messages {rule}", "2 × one"]
+    assert opening_of("🔴 a", "b", "c") == [f"3 messages: 1 🔴, 2 others {rule}"]
+    assert opening_of("x" * 100, "x" * 100)[1] == f"2 × {'x' * 59}…"

@@ -8,16 +8,28 @@ long burst becomes one digest per period.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from webwx.gateway.notify.message import OutgoingMessage, local_time, shorten
+from webwx.gateway.notify.notification import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
 Item = TypeVar("Item")
+
+MOST_NAMES = 5
+"""Maximum number of names at the beginning of a digest."""
+LONGEST_NAME = 60
+"""Maximum number of characters of such a name."""
+
+_SIGNS = [severity.value for severity in Severity if severity.value]
+_NUMBERS = re.compile(r"^\[\d+ \w+(?:, \d+ \w+)*\] ?")
+"""Numbers of alerts in the title of a group, such as `[2 firing, 1 resolved]`."""
 
 
 class DigestRule(NamedTuple):
@@ -65,6 +77,28 @@ class Burst(Generic[Item]):
         return tuple(at for at in self.sent if now < at + rule.period)
 
 
+def _opening(texts: Sequence[str], rule: DigestRule) -> list[str]:
+    signs = Counter(_sign_of(text) for text in texts)
+    shown = [f"{number} {sign}" for sign in _SIGNS if (number := signs[sign])]
+    if shown and (others := signs[""]):
+        shown.append(f"{others} other{'' if others == 1 else 's'}")
+    names = Counter(_name_of(text) for text in texts)
+    repeated = [f"{number} × {name}" for name, number in names.most_common(MOST_NAMES) if number > 1 and name]
+    return [f"{len(texts)} messages{': ' if shown else ''}{', '.join(shown)} ({rule})", *repeated]
+
+
+def _sign_of(text: str) -> str:
+    """Return the sign of the severity at the beginning of a text; empty without one."""
+    return next((sign for sign in _SIGNS if text.startswith(sign)), "")
+
+
+def _name_of(text: str) -> str:
+    """Return the first line of a text without its severity, and without the numbers of alerts of a group."""
+    line = text.removeprefix(_sign_of(text)).strip().partition("\n")[0]
+    name = _NUMBERS.sub("", line)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
 class Collected(NamedTuple):
     """A message that waits for a digest."""
 
@@ -74,9 +108,13 @@ class Collected(NamedTuple):
 
 
 def digest(items: Sequence[Collected], rule: DigestRule, zone: tzinfo) -> OutgoingMessage:
-    """Combine messages into one, in their order; a single message is not changed. The first line states the rule."""
+    """
+    Combine messages into one, in their order; a single message is not changed.
+
+    It opens with the number of messages of each severity and the rule, and with the names that occur several times.
+    """
     if len(items) == 1:
         return items[0].message
-    lines = [f"{len(items)} messages ({rule})"]
+    lines = ["\n".join(_opening([item.message.text for item in items], rule))]
     lines += [f"{local_time(item.at, zone)} {item.message.text}" for item in items]
     return shorten(OutgoingMessage("\n\n".join(lines), tuple(file for item in items for file in item.message.files)))
