@@ -73,7 +73,7 @@ class SyncContext(Generic[M]):
 
     @property
     def is_last_attempt(self) -> bool:
-        """Whether the event becomes a dead letter if this attempt fails."""
+        """Whether the event becomes a dead letter if this attempt fails; a failure of the account does not count."""
         return self._context.is_last_attempt
 
     @property
