@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
     MakeWorld = Callable[..., World]
 
+RECOVERY = 120.0
+"""Maximum of virtual seconds until every message has been received after a fault."""
+
 HITS = 3
 """Number of calls that a fault affects."""
 
@@ -109,9 +112,9 @@ class Day:
         return [message.text for message in chat.messages] if chat else []
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    """Advance the clock until a condition holds, an hour at most."""
-    async with asyncio.timeout(3600):
+async def until(is_so: Callable[[], bool], seconds: float = 3600.0) -> None:
+    """Advance the clock until a condition holds, for a limited time."""
+    async with asyncio.timeout(seconds):
         while not is_so():  # noqa: ASYNC110 - nothing tells of it, and the wait takes no time
             await asyncio.sleep(5)
 
@@ -236,7 +239,7 @@ async def spoil(day: Day, text: str) -> None:
     day.world.faults.reset()
     day.say()
     await day.send()
-    await until(day.has_received_all)
+    await until(day.has_received_all, RECOVERY)
     await asyncio.sleep(60)
     assert all(rule.hits for rule in rules) or day.ended is not None
     assert any(rule.hits for rule in rules)
