@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.verify
 
+CONNECTIONS = 21
+"""Number of connections that a worker opens at most, as docs/howto/operate-a-cluster.md says."""
+
 
 def test_what_a_bot_has_answered_after_the_restored_moment_is_answered_again_only_on_request(
     deployment: Deployment, schema: TemporarySchema
@@ -37,6 +40,9 @@ def test_what_a_bot_has_answered_after_the_restored_moment_is_answered_again_onl
         wait_until(lambda: deployment.answers("after") == 1 and held() > 0)
         assert (deployment.answers("early"), deployment.answers("lost")) == (1, 1)
         assert deployment.lost(deployment.asked) == set()
+
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{schema.name}'"
+        assert int(schema.execute(sessions)) <= 2 * CONNECTIONS
 
         deployment.webwx("cluster", "release")
         wait_until(lambda: deployment.answers("lost") == 2)
