@@ -7,12 +7,14 @@ import contextlib
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
+import aiohttp
 import httpx
 import pytest
 import trustme
 from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
+from webwx.gateway.console import FILES
 from webwx.gateway.serve import listen, serve
 
 if TYPE_CHECKING:
@@ -74,9 +76,26 @@ async def test_requests_over_tls_are_answered(
         headers = {"Authorization": f"Bearer {await served.running.key('admin')}"}
         async with httpx.AsyncClient(base_url=served.url, headers=headers, verify=served.trust) as client:
             assert (await client.get("/healthz")).text == "ok"
-            assert len((await client.get("/openapi.json")).content) > 100_000
+            assert (await client.get("/console/conversation.js")).content == FILES["conversation.js"].read_bytes()
             assert (await client.get("/api/v1/accounts")).status_code == 200
             assert (await client.post("/api/v1/keys", content=b"{" * 100_000)).status_code == 400
+
+
+async def test_a_websocket_over_tls_gets_events(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    async with served_with_tls(start_gateway, authority, tmp_path) as served:
+        await served.running.log_in()
+        headers = {"Authorization": f"Bearer {await served.running.key('events')}"}
+        connector = aiohttp.TCPConnector(ssl=served.trust)
+        async with (
+            aiohttp.ClientSession(served.url, headers=headers, connector=connector) as client,
+            client.ws_connect("/api/v1/events/ws") as socket,
+        ):
+            await socket.send_json({"op": "hello", "types": ["message.text"]})
+            assert (await socket.receive_json())["op"] == "ready"
+            served.running.world.say("ahua", "me", "hello")
+            assert (await socket.receive_json())["event"]["data"]["text"] == "hello"
 
 
 @on_virtual_clock
@@ -87,7 +106,7 @@ async def test_a_client_that_does_not_read_its_answers_over_tls_is_disconnected(
         reader, writer = await asyncio.open_connection(*served.address, ssl=served.trust, limit=4096)
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while not reader.at_eof():
-                writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100)
+                writer.write(b"GET /console/conversation.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100)
                 await asyncio.sleep(0.1)
                 await writer.drain()
         writer.transport.abort()
