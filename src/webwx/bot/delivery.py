@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, cast
 from webwx.bot.account_health import AccountHealth
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts, is_last_attempt
 from webwx.bot.context import Context
+from webwx.bot.side_by_side import until_first_ends
 from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import THREADS, Threads, is_asynchronous
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
+from webwx.bot.unsent_replies import UnsentReplies
 from webwx.bot.watchdog import LoopWatchdog
 from webwx.client.state import LoginState
 from webwx.model.events import is_quiet
@@ -84,6 +86,8 @@ async def deliver(
     call = cast("AsyncHandler", handler)  # a plain function is called by the pool
 
     async with client.subscribe(consumer, shows=True) as subscription:
+        is_local = subscription.is_synced_here
+        unsent_replies = UnsentReplies(consumer, client, subscription.part) if is_local else None
 
         async def handle(delivered: Delivered, attempt: int) -> bool:
             event = delivered.event
@@ -92,6 +96,7 @@ async def deliver(
             context = Context(
                 client, event, key=f"{consumer}/{event.number}", attempt=attempt,
                 is_last_attempt=is_last_attempt(delivered.entry, attempt, attempts), _unknown_sends=unknown_sends,
+                _unsent_replies=unsent_replies,
             )  # fmt: skip
             if pool is None:
                 await call(context, event)
@@ -106,7 +111,7 @@ async def deliver(
         )  # fmt: skip
         try:
             with LoopWatchdog.watching(consumer, [(name_of(handler), handler)], counts):
-                await queues.run()
+                await until_first_ends(queues.run(), *(() if unsent_replies is None else (unsent_replies.run(),)))
         finally:
             if pool is not None:
                 pool.end()
