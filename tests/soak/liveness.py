@@ -423,8 +423,11 @@ async def live_through(name: str, seed: int, *, seconds: float = 42.0, probabili
 
 # -- all faults, in any combination ----------------------------------------------------------------------------------
 
-_ALONE = {"wrong_clock", "gzip_bomb"}
-"""Faults that are not combined: with a wrong clock the times of a gap are wrong, and a bomb takes seconds."""
+_ALONE = {"wrong_clock", "gzip_bomb", "request_twice"}
+"""
+Faults that are not combined: with a wrong clock the times of a gap are wrong, a bomb takes seconds, and if a code is
+requested twice, the phone of this test confirms the second one and the client waits for the first.
+"""
 
 
 def plan(names: Iterable[str], rng: Random) -> list[tuple[tuple[str, ...], Phase]]:
