@@ -196,12 +196,29 @@ async def half_open_socket(line: Line, rng: random.Random, key: bytes) -> None:
     await asyncio.sleep(rng.uniform(0, 3))
 
 
+async def upgrade_of_a_post(line: Line, rng: random.Random, key: bytes) -> None:
+    """Ask for a WebSocket with a request that cannot become one, and wait."""
+    del key
+    head = rng.choice([NOTIFY, POST, GET.replace(b"1.1", b"1.0"), GET + b"X-A: 1\r\n" * 200])
+    await line.send(head + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
+    await line.read_all()
+
+
+async def empty_lines(line: Line, rng: random.Random, key: bytes) -> None:
+    """Send an empty line after an answer, and wait."""
+    del rng, key
+    await line.send(GET + b"\r\n")
+    await line.reader.readuntil(b"ok")
+    await line.send(b"\r\n")
+    await line.read_all()
+
+
 ATTACKS: dict[str, Callable[[Line, random.Random, bytes], Awaitable[None]]] = {
     attack.__name__.replace("_", " "): attack
     for attack in (
         slow_header, slow_body, body_of_a_refused_request, silence, large_header, many_headers, large_body,
         endless_chunks, endless_trailers, pipelined, unread_answers, nonsense, contradictory_lengths, wrong_keys,
-        socket_without_a_key, silent_socket, half_open_socket,
+        socket_without_a_key, silent_socket, half_open_socket, upgrade_of_a_post, empty_lines,
     )
 }  # fmt: skip
 
