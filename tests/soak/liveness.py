@@ -258,7 +258,7 @@ class Life:
         match step % 6:
             case 0:
                 self._send(f"out {next(self._numbers)}")
-            case 1 | 4:
+            case 1 | 5:
                 if self._picture is not None:
                     self._call(self.client.download(self._picture))
             case 2:
@@ -297,7 +297,8 @@ class Life:
         before = set(self.said)
         for step in range(int(phase.seconds / _STEP)):
             self.say()
-            self.act(step)
+            if (step + 2) * _STEP <= phase.seconds:  # a call may take two minutes to notice that its answer is lost
+                self.act(step)
             await asyncio.sleep(_STEP)
         if {rule.fault for rule in phase.rules} & REWRITES:
             self.rewritten |= self.said.keys() - before
