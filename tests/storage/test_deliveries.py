@@ -70,7 +70,7 @@ def test_a_dead_letter_counts_as_acknowledged_after_a_crash() -> None:
         acked=1, started=5, is_open=True, isolated_to=0, ahead=(3,),
         failures=[(2, 4, "dead"), (4, 1, "trying"), (1, 2, "revived")], crashes={},
     )  # fmt: skip
-    assert state.ahead == {2, 3}
+    assert state.ahead == {1, 2, 3}
     assert state.attempts == {4: 1, 1: 2}
     assert state.revived == {1}
 
@@ -135,6 +135,8 @@ def test_each_revival_is_delivered_once() -> None:
     revivals.add({5: Revival(10.0, 3)}, (), attempts)
     revivals.add({5: Revival(10.0, 3)}, (), attempts)
     assert revivals.waiting == [5]
+    assert 5 in revivals
+    assert 6 not in revivals
     assert attempts.failed == {5: 3}
     revivals.add({5: Revival(11.0, 4)}, (), attempts)
     assert revivals.waiting == [5, 5]

@@ -52,6 +52,36 @@ class TestGiving:
 
         assert taken == list(range(1, 50))
 
+    async def test_what_a_cancelled_take_has_read_is_taken_by_the_next_one(self, engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(engine)
+        await account.ingest(arrival(*messages(1, 100)))
+        await consumer.take()
+        for number in range(1, 101):
+            if number % 3:
+                consumer.ack(number)
+        await consumer.give_up(99, "KeyError")
+        await engine.end(journal, consumer)
+
+        journal, account, consumer = await reopened(engine)
+        await account.revive("bot", 99)
+        taken: list[int] = []
+        for steps in range(30):
+            taking = asyncio.ensure_future(consumer.take(3))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if not taking.done():
+                taking.cancel()
+            taken += [
+                number
+                for each in await asyncio.gather(taking, return_exceptions=True)
+                if not isinstance(each, BaseException)
+                for number in numbers(each)
+            ]
+        while more := await consumer.take(3):
+            taken += numbers(more)
+        assert sorted(taken) == list(range(3, 100, 3))
+        await engine.end(journal, consumer)
+
     async def test_entries_behind_many_acknowledged_ones_are_delivered_at_once(self, engine: StorageEngine) -> None:
         journal = engine.open()
         account = await opened(journal)
@@ -239,6 +269,25 @@ class TestFailing:
         journal, account, consumer = await reopened(surviving)
         assert numbers(await consumer.take()) == [2]
         await surviving.end(journal, consumer)
+
+    async def test_entries_before_a_revived_one_are_not_lost(self, engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(engine)
+        await account.ingest(arrival(*messages(1, 3)))
+        await consumer.take()
+        await consumer.give_up(3, "KeyError")
+        await engine.end(journal, consumer)
+
+        journal, account, consumer = await reopened(engine)
+        await account.revive("bot", 3)
+        taken = numbers(await consumer.take(1))
+        taken += [number for _ in range(3) for number in numbers(await consumer.take(1))]
+        assert taken == [3, 1, 2]
+        consumer.ack(3)
+        await engine.end(journal, consumer)
+
+        journal, account, consumer = await reopened(engine)
+        assert numbers(await consumer.take()) == [1, 2]
+        await engine.end(journal, consumer)
 
     async def test_a_dead_letter_is_stored_and_not_delivered_again(self, engine: StorageEngine) -> None:
         journal, account, consumer = await reopened(engine)

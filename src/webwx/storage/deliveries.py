@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SET_ASIDE = ("dead", "held")
 """States of a failure whose entry is acknowledged, and delivered again only on request."""
 
+_PASSED = (*_SET_ASIDE, "revived")
+"""States of a failure whose entry does not stop the position."""
+
 
 class ConsumerState(NamedTuple):
     """The stored state of a consumer when it was opened."""
@@ -70,7 +73,7 @@ def state_of(
         acked=acked,
         started=started,
         # A process may have crashed between the storing of such a row and the acknowledgement of its entry.
-        ahead=frozenset(ahead) | {number for number, _, state in failures if state in _SET_ASIDE},
+        ahead=frozenset(ahead) | {number for number, _, state in failures if state in _PASSED},
         attempts={number: attempts for number, attempts, state in failures if state not in _SET_ASIDE},
         crashes=dict(crashes),
         has_crashed=is_open,
@@ -100,7 +103,7 @@ class Acknowledgements:
         return f"Acknowledgements({self.acked}, {len(self.ahead)} ahead)"
 
     def deliver(self, entries: Iterable[Entry]) -> None:
-        """Note delivered entries; revived ones, which have lower numbers, do not change the position."""
+        """Note delivered entries, without revived ones, which do not change the position."""
         numbers = [entry.number for entry in entries if entry.number > self.last_delivered]
         if numbers:
             self._delivered += numbers
@@ -237,6 +240,10 @@ class Revivals:
 
     def __repr__(self) -> str:
         return f"Revivals({len(self.waiting)})"
+
+    def __contains__(self, number: int) -> bool:
+        """Return whether an entry was delivered as a revived one, or will be."""
+        return number in self._times
 
     def add(self, found: Mapping[int, Revival], unstored: Collection[int], attempts: EarlierAttempts) -> None:
         """

@@ -1,4 +1,4 @@
-"""Crashes of workers: one that has lived on without its lease takes back what was counted for it."""
+"""Consumers in PostgreSQL: reads that fail, and crashes of workers that have lived on without their lease."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.storage.arrivals import arrival, messages, opened
 
+from webwx.errors import StorageError
 from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres import database
@@ -91,3 +92,32 @@ async def test_worker_that_returns_late_prevents_that_an_event_is_given_up(
         for number in range(3):
             await workers.live_on(number)
         assert await consumer.recount_crashes(entry.number) < 2
+
+
+async def test_what_was_read_before_a_failed_read_is_taken_by_the_next_call(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 8)))
+        await consumer.take()
+        consumer.ack(3)
+        consumer.ack(4)
+        await consumer.give_up(1, "KeyError")
+        await consumer.close()
+        consumer = await account.consumer("bot")
+        await account.revive("bot", 1)
+        schema.execute("UPDATE consumers SET started = 0")
+        schema.execute(
+            "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN IF NEW.started > 5 THEN RAISE disk_full; END IF; RETURN NEW; END'"
+        )
+        schema.execute("CREATE TRIGGER stop BEFORE UPDATE ON consumers FOR EACH ROW EXECUTE FUNCTION stop()")
+        with pytest.raises(StorageError):
+            await consumer.take(5)
+        schema.execute("DROP TRIGGER stop ON consumers")
+        taken = [entry.number for _ in range(4) for entry in await consumer.take(2)]
+        assert taken == [1, 2, 5, 6, 7, 8]
+        consumer.ack(8)
+        await consumer.close()
+        again = await account.consumer("bot")
+        assert [entry.number for entry in await again.take()] == [1, 2, 5, 6, 7]

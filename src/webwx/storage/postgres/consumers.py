@@ -205,7 +205,7 @@ class PostgresConsumer:
         self.row: int = known.consumer
         state = known.state
         self.read_to: int = state.acked
-        """All entries up to this number were taken, or are skipped."""
+        """All entries up to this number were put into the buffer, or are skipped."""
         self.account: int = account
         self._known = known
         self._database = database
@@ -215,6 +215,8 @@ class PostgresConsumer:
         self._taking = asyncio.Lock()
         self._attempts = EarlierAttempts(state, lambda number: number <= state.started)
         self._revivals = Revivals()
+        self._buffer: list[Entry] = []
+        """Entries that were read and not returned yet, because a later read of that call has failed."""
         self._is_closed = False
         self._has_ahead = bool(state.ahead)
         """Whether there may be rows of `ahead`; used in the thread of the connections."""
@@ -245,9 +247,10 @@ class PostgresConsumer:
         async with self._taking:
             if self._revivals.is_look_due:
                 await self._look_for_revived()
-            taken = await self._take_revived(limit) if self._revivals.waiting else []
+            if self._revivals.waiting:
+                await self._take_revived(limit)
             is_more = True
-            while is_more and (wanted := limit - len(taken)) > 0:
+            while is_more and (wanted := limit - len(self._buffer)) > 0:
                 following, older = await self._database.run(lambda wanted=wanted: self._read(wanted))  # type: ignore[misc]
                 is_more = len(following) == wanted
                 new = [entry for entry in following if entry.number not in self._position.ahead]
@@ -255,10 +258,11 @@ class PostgresConsumer:
                     await self._hold(new, older)
                     new = [entry for entry in new if entry.number not in older]
                 self.read_to = following[-1].number if following else self.read_to
-                taken += self._attempts.annotate(new)
-            if taken:
+                self._buffer += self._attempts.annotate(new)
                 with self._guard:
-                    self._position.deliver(taken)
+                    self._position.deliver(new)
+            taken = self._buffer[:limit]
+            del self._buffer[:limit]
             return taken
 
     async def _read(self, limit: int) -> tuple[list[Entry], frozenset[int]]:
@@ -325,12 +329,12 @@ class PostgresConsumer:
         found = {row["number"]: Revival(row["time"], row["attempts"]) for row in rows}
         self._revivals.add(found, unstored, self._attempts)
 
-    async def _take_revived(self, limit: int) -> list[Entry]:
+    async def _take_revived(self, limit: int) -> None:
         numbers = self._revivals.waiting[:limit]
         entries = await self._database.read(lambda db: read_numbers(db, self.account, numbers))
         await self._database.write(self.account, self._begin)
         del self._revivals.waiting[: len(numbers)]
-        return list(self._attempts.annotate(entries, is_revived=True))
+        self._buffer += self._attempts.annotate(entries, is_revived=True)
 
     async def _begin(self, db: Connection) -> None:
         """Store that this process has taken entries, so that its crash counts."""

@@ -252,7 +252,7 @@ class SqliteConsumer:
                 self._marks.add_delivered(entry.number)
         if entries:
             with self._guard:
-                self._position.deliver(entries)
+                self._position.deliver(entry for entry in entries if entry.number not in self._revivals)
         return entries
 
     def show(self, number: int) -> None:
