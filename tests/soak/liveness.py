@@ -24,7 +24,7 @@ from webwx.bot.bot import Bot, start
 from webwx.client.client import AsyncClient
 from webwx.client.rate_limit import RateLimit
 from webwx.client.state import LoginState
-from webwx.errors import ApiError, LoggedOut, NotLoggedIn, WxError
+from webwx.errors import ApiError, LoggedOut, NotLoggedIn, StaleContact, WxError
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import ImageMessage, TextMessage
 from webwx.sandbox.core import SandboxCore
@@ -204,7 +204,7 @@ class Life:
                 await ctx.reply(f"re {message.text}")
             except LoggedOut:
                 raise
-            except ApiError as error:  # the platform has refused this reply
+            except (ApiError, StaleContact) as error:  # the platform refused this reply, or a fault made the chat up
                 self.errors[type(error).__name__] += 1
         self.handled.append(message.text)
 
@@ -374,6 +374,8 @@ class Life:
         most = 2 if TWICE & set(names) else 1
         for send in await self.client.list_sends(limit=10_000):
             shown = phone[send.text]
+            if send.text.removeprefix("re ") in self.rewritten:
+                continue
             if send.kind == "text" and (shown > most or shown < (send.state == "sent")):
                 self.problems.append(f"{send.text!r} is {send.state} in the outbox, and arrived {shown} times")
 
