@@ -78,11 +78,11 @@ def test_a_stopped_worker_lets_go_when_it_continues(deployment: Deployment) -> N
 
         victim.signal(signal.SIGCONT)
         deployment.release_handlers()
-        wait_until(lambda: len(deployment.noted("end", "wait for a stop")) >= 1)
+        # The stopped worker may still learn from the database that the other one has answered, and end its call too.
+        wait_until(lambda: other.pid in [line["pid"] for line in deployment.noted("end", "wait for a stop")])
         wait_until(lambda: (deployment.owned_by(victim), deployment.owned_by(other)) == (1, 1))
         deployment.ask("afterwards")
         wait_until(lambda: deployment.answers("afterwards") == 1)
-        assert [line["pid"] for line in deployment.noted("end", "wait for a stop")] == [other.pid]
         assert deployment.answers("wait for a stop") == 1
         assert deployment.epoch >= after
     deployment.check()
