@@ -13,8 +13,12 @@ from tests.storage.arrivals import (
 )
 
 from webwx.errors import StorageError
+from webwx.storage.sqlite import journal as sqlite_journal
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Journal
@@ -49,3 +53,26 @@ async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(engine: St
     await journal.close()
     with pytest.raises(StorageError, match="closed"):
         await account.ingest(arrival(message(1)))
+
+
+async def test_the_fingerprint_of_a_file_differs_after_changes_of_other_processes(
+    engine: StorageEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_journal, "_COMMIT", 0.0)
+    journal, of_other = engine.open(), engine.open()
+    await opened(journal)
+    before = journal.fingerprint()
+    assert before == journal.fingerprint()
+    for number in range(3):
+        await of_other.account(UIN).change_state("pace", lambda _, number=number: b"%d" % number)  # type: ignore[misc]
+        assert (before is None) == (before == journal.fingerprint())
+        before = journal.fingerprint()
+    await of_other.close()
+    if of_other is not journal:
+        await journal.close()
+
+
+async def test_the_fingerprint_of_a_file_that_has_just_changed_is_of_one_moment(tmp_path: Path) -> None:
+    async with SqliteJournal(tmp_path / "private" / "me.journal") as journal:
+        await opened(journal)
+        assert journal.fingerprint() != journal.fingerprint()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Storage
+    from webwx.storage.base import Journal, Storage
     from webwx.transport.runner import Timeouts, Transport
 
 
@@ -83,6 +83,7 @@ class _OpenClient(NamedTuple):
     """The client of an account, with what closes it."""
 
     client: AsyncClient
+    journal: Journal
     closing: AsyncExitStack
     """Closes the client and its journal."""
 
@@ -222,8 +223,12 @@ class Accounts:
                 **options,
             )
             closing.push_async_callback(client.close)
-            self._open[account] = _OpenClient(client, closing)
+            self._open[account] = _OpenClient(client, journal, closing)
         return self._open[account].client
+
+    def fingerprint(self, account: str = DEFAULT_ACCOUNT) -> object:
+        """Return the fingerprint of an account's journal, as `Journal.fingerprint` does; None if it is not open."""
+        return self._open[account].journal.fingerprint() if account in self._open else None
 
     def _note_send(self, account: str, number: int) -> None:
         if self.on_send is not None:

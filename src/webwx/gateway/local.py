@@ -20,6 +20,7 @@ from webwx.gateway.kept_files import FolderKeptFiles
 from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.open_files import OpenFiles, raise_limit
+from webwx.gateway.other_processes import OtherProcesses
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
 from webwx.representations.accounts import AccountSettings
@@ -87,6 +88,9 @@ class LocalGateway:
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._pages = EventPages(self.account)
         self._send_changes = SendChanges(self.account)
+        self._other_processes = OtherProcesses(
+            self._send_changes, self._by_number.values, self._accounts.fingerprint, clock
+        )
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
         self._send_patience = SEND_PATIENCE
 
@@ -139,6 +143,7 @@ class LocalGateway:
         """Finish sends in progress, store all positions, and close the accounts."""
         for task in self._tasks:
             task.cancel()
+        self._other_processes.end()
         await self._bots.close()
         await asyncio.gather(*(account.close(patience=self._send_patience) for account in self._by_number.values()))
         await self._accounts.close()
@@ -298,7 +303,9 @@ class LocalGateway:
 
     def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
         """Yield the sends of some accounts (None: all) that are stored, or whose states change, from now on."""
-        return self._send_changes.watch(accounts)
+        changes = self._send_changes.watch(accounts)
+        self._other_processes.begin()
+        return changes
 
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""

@@ -7,12 +7,12 @@ account then reads the send. Without a reader nothing is read, and no reader add
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from webwx.client.send_news import SendNews
 from webwx.errors import WxError
 from webwx.gateway.port import SendChange
 from webwx.gateway.problems import GatewayProblem
@@ -34,9 +34,6 @@ _NEWEST = 50
 _WINDOW = 10.0
 """Seconds before the newest change in which the other changes of such an announcement are."""
 
-_REMEMBERED = 1000
-"""Number of sends whose last states a reader remembers."""
-
 
 class SendChanges:
     """
@@ -57,7 +54,17 @@ class SendChanges:
     def note(self, account: int, number: int = 0) -> None:
         """Note that a send has changed; without a number, any sends of the account."""
         for reader in self._readers:
-            reader.note(account, number)
+            if reader.follows(account):
+                reader.news.note((account, number))
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether there is a reader."""
+        return bool(self._readers)
+
+    def is_followed(self, account: int) -> bool:
+        """Return whether a reader gets the sends of an account."""
+        return any(reader.follows(account) for reader in self._readers)
 
     def watch(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
         """Return the sends of some accounts (None: all) that change from now on, several quick changes once."""
@@ -67,9 +74,9 @@ class SendChanges:
 
     async def _follow(self, reader: _SendReader) -> AsyncGenerator[SendChange, None]:
         while True:
-            account, number = await reader.take()
+            account, number = await reader.news.take()
             for send in await self._read(account, number):
-                if reader.is_new(account, send):
+                if reader.news.is_new((account, send.number), send):
                     yield SendChange(account, send)
 
     async def _read(self, account: int, number: int) -> list[Outgoing]:
@@ -87,40 +94,15 @@ class SendChanges:
 
 
 class _SendReader:
-    """The changes that wait for one reader."""
+    """One reader, and the changes that wait for it by account and number."""
 
     def __init__(self, accounts: frozenset[int] | None) -> None:
         self._accounts = accounts
-        self._waiting: dict[tuple[int, int], None] = {}
-        """Accounts and numbers of sends, in the order of their changes."""
-        self._has_news = asyncio.Event()
-        self._seen: dict[tuple[int, int], tuple[str, float]] = {}
-        """The last state of each send, and the time of its change."""
+        self.news: SendNews[tuple[int, int]] = SendNews()
 
-    def note(self, account: int, number: int) -> None:
-        if self._accounts is None or account in self._accounts:
-            self._waiting[account, number] = None
-            self._has_news.set()
-
-    async def take(self) -> tuple[int, int]:
-        """Return the next account, and the number of its send or 0."""
-        while not self._waiting:
-            self._has_news.clear()
-            await self._has_news.wait()
-        change = next(iter(self._waiting))
-        del self._waiting[change]
-        return change
-
-    def is_new(self, account: int, send: Outgoing) -> bool:
-        """Return whether the reader does not know this state yet, and remember it."""
-        key, state = (account, send.number), (send.state, send.changed_at)
-        if self._seen.pop(key, None) == state:
-            self._seen[key] = state
-            return False
-        self._seen[key] = state
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
-        return True
+    def follows(self, account: int) -> bool:
+        """Return whether the reader gets the sends of an account."""
+        return self._accounts is None or account in self._accounts
 
 
 def is_named(event_type: str, patterns: tuple[str, ...]) -> bool:

@@ -96,6 +96,9 @@ class _OpenJournal:
     def account(self, uin: int) -> AccountJournal:
         return self._journal.account(uin)
 
+    def fingerprint(self) -> object:
+        return self._journal.fingerprint()
+
     async def accounts(self) -> list[int]:
         return await self._journal.accounts()
 

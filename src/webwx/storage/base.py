@@ -988,6 +988,14 @@ class Journal(Protocol):
         """Return the numbers of the accounts that have a part, the latest login first."""
         ...
 
+    def fingerprint(self) -> object:
+        """
+        Return a value that differs after each change of the journal's file by any process, and at other times too.
+
+        None: this journal has no file of its own, so no process changes it without another notice.
+        """
+        ...
+
     async def close(self) -> None:
         """Close all consumers, store pending changes, and close the journal; later calls raise `StorageError`."""
         ...

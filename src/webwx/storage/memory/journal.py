@@ -134,6 +134,9 @@ class MemoryJournal:
             self._folder = MediaFiles(Path(folder))
         return self._folder
 
+    def fingerprint(self) -> None:
+        """Return None: there is no file."""
+
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that have a part, the latest login first."""
         with self._lock:

@@ -144,6 +144,9 @@ class PostgresJournal:
         for row in rows:
             consumers[row["consumer"]].look_soon()
 
+    def fingerprint(self) -> None:
+        """Return None: there is no file."""
+
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that have a part, the latest login first."""
         rows = await self._database.read(
@@ -236,6 +239,9 @@ class LoginJournal:
         """Return an account's part; the account belongs to this login from its first use on."""
         self._used.add(uin)
         return self._journal.account(uin, login=self._name)
+
+    def fingerprint(self) -> None:
+        """Return None: there is no file."""
 
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that logged in under this name, the latest login first."""

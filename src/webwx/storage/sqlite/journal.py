@@ -92,6 +92,9 @@ T = TypeVar("T")
 _IN_USE = 1.0
 """Seconds after which a file that another connection uses cannot be compacted."""
 
+_COMMIT = 5.0
+"""Seconds that a commit of a slow disk takes."""
+
 _log = logging.getLogger("webwx.storage")
 
 
@@ -203,6 +206,21 @@ class SqliteJournal:
             for consumer in tuple(stream.consumers):
                 if consumer.row in rows:
                     consumer.look_soon_threadsafe()
+
+    def fingerprint(self) -> object:
+        """
+        Return a value that differs after each change of the file by any process.
+
+        For some seconds after a change every value differs: the next change may have the same time, and a commit
+        becomes visible only when the disk has stored it.
+        """
+        found = []
+        for path in (self._path, log_of(self._path)):
+            with contextlib.suppress(FileNotFoundError):
+                state = path.stat()
+                found.append((state.st_ino, state.st_size, state.st_mtime_ns))
+        changed_at = max((each[2] for each in found), default=0) / 1e9
+        return object() if abs(time.time() - changed_at) < _COMMIT else tuple(found)
 
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that have a part, the latest login first."""

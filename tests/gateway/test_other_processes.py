@@ -1,0 +1,41 @@
+"""Sends that another process makes with the journal of an account beside the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.gateway.conftest import SERVER
+
+from webwx.client.accounts import Accounts
+from webwx.transport.runner import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tests.carriers import Counted
+    from tests.gateway.conftest import Running
+
+    from webwx.gateway.port import SendChange
+
+
+async def until_sent(changes: AsyncGenerator[SendChange, None], text: str) -> None:
+    async with asyncio.timeout(60):
+        async for change in changes:
+            if (change.send.text, change.send.state) == (text, "sent"):
+                return
+
+
+async def test_readers_get_the_sends_of_a_command_beside_the_gateway(online: Running, counted: Counted) -> None:
+    mine, of_all = online.port.watch_sends([1]), online.port.watch_sends()
+    online.world.wind(2)
+    async with Accounts(
+        online.folder, server=SERVER, transport=counted, clock=online.world.clock.now, timeouts=Timeouts(retry=0)
+    ) as accounts:
+        command = await accounts.open("default")
+        await command.send_text("filehelper", "from a command")
+        await until_sent(mine, "from a command")
+        await until_sent(of_all, "from a command")
+        later = online.port.watch_sends([1])
+        await command.send_text("filehelper", "another one")
+        await until_sent(later, "another one")
