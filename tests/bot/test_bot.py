@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
+    from webwx.storage.base import Outgoing
 
 PROGRAM = Path(__file__).with_name("bot_program.py")
 DAYS = 24 * 3600
@@ -61,6 +62,46 @@ def noting(bot: Bot) -> list[str]:
             await ctx.reply("pong")
 
     return texts
+
+
+class TestSendChanged:
+    async def test_a_bot_gets_the_states_of_all_sends_of_its_account(
+        self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with open_client() as client:
+            bots = [Bot(client=client, name="one"), Bot(client=client, name="two")]
+            found = [list[tuple[str, str]](), list[tuple[str, str]]()]
+            texts = noting(bots[0])
+
+            @bots[0].on_send_changed
+            def fail(send: Outgoing) -> None:
+                raise ZeroDivisionError  # It is logged, and has no other effect.
+
+            @bots[0].on_send_changed
+            async def note(send: Outgoing) -> None:
+                found[0].append((send.text, send.state))
+
+            @bots[1].on_send_changed
+            def note_in_a_thread(send: Outgoing) -> None:
+                found[1].append((send.text, send.state))
+
+            await client.send_text("filehelper", "before")
+            async with client.subscribe("one", follow=False), client.subscribe("two", follow=False):
+                pass
+            task = asyncio.create_task(start(*bots))
+            world.say("ahua", "me", "ping")
+            await until(lambda: texts == ["ping"])
+            await until(lambda: all(("pong", "sent") in each for each in found))
+            await client.send_text("filehelper", "of another program")
+            await until(lambda: all(("of another program", "sent") in each for each in found))
+            task.cancel()
+            await asyncio.wait([task])
+        assert not any(text == "before" for each in found for text, _ in each)
+        assert "fail failed: ZeroDivisionError" in caplog.text
+
+    async def test_a_function_that_takes_no_send_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="An on_send_changed function is called with the send"):
+            Bot().on_send_changed(lambda: None)
 
 
 class TestLogOut:

@@ -192,6 +192,14 @@ class TestWithAJournal:
             client.login(show_qr=phone_of("me"))
             yield client
 
+    def test_the_states_of_sends_are_followed_without_await(self, client: Client) -> None:
+        sends = client.follow_sends()
+        client.send_text("阿华", "hi", key="1")
+        for send in sends:
+            if send.state == "sent":
+                assert send.text == "hi"
+                break
+
     def test_the_history_is_read_without_await(self, world: World, client: Client) -> None:
         receipt = client.send_text("阿华", "hi", key="1")
 

@@ -13,6 +13,7 @@ from webwx.bot.bot import Bot
 from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.gateway.bots import AssignedBot, HostedBots, check_bots
+from webwx.gateway.port import TextContent
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.errors import LoggedOut
     from webwx.gateway.bots import BotRun
+    from webwx.storage.base import Outgoing
 
 
 def echo(**choices: object) -> Bot:
@@ -71,6 +73,22 @@ async def test_a_bot_runs_on_the_accounts_that_it_or_the_configuration_names(sta
         await running.port.add_account("second")
         assert [(run.bot.name, run.account.name) for run in bots.runs] == [("own", "first"), ("given", "second")]
         assert {run.state for run in bots.runs} == {"waiting"}
+
+
+async def test_a_bot_gets_the_states_of_the_sends_of_its_accounts(start_gateway: StartGateway) -> None:
+    bot, found = Bot(server=SERVER), list[tuple[str, str]]()
+
+    @bot.on_send_changed
+    async def note(send: Outgoing) -> None:
+        found.append((send.text, send.state))
+
+    bots = HostedBots([AssignedBot(bot)])
+    async with start_gateway(bots=bots) as running:
+        await running.log_in()
+        [run] = bots.runs
+        await until_running(run)
+        await running.port.account(1).send("filehelper", TextContent(text="of a program"))
+        await until(lambda: ("of a program", "sent") in found)
 
 
 async def test_a_bot_continues_after_the_login_has_ended_and_after_a_log_out(start_gateway: StartGateway) -> None:

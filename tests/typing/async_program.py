@@ -74,6 +74,8 @@ async def keep(journal: Journal) -> None:
         assert_type(await client.read_events(7), list[Event])
         assert_type(await client.queue_text("Boss", "later"), Outgoing)
         assert_type(await client.find_send(key="1"), Outgoing | None)
+        async for send in client.follow_sends():
+            assert_type(send, Outgoing)
 
 
 async def handle(client: AsyncClient, event: Event) -> None:

@@ -135,6 +135,8 @@ def keep(client: Client) -> None:
     assert_type(client.read_events(7), list[Event])
     assert_type(client.queue_text("Boss", "later"), Outgoing)
     assert_type(client.find_send(key="1"), Outgoing | None)
+    for send in client.follow_sends():
+        assert_type(send, Outgoing)
     assert_type(client.send_text("Boss", "once", key="2026-11-24"), Receipt)
     assert_type(client.last_sync_at, float | None)
     for letter in client.list_dead_letters():

@@ -23,6 +23,7 @@ from webwx import (
     LoopDetected,
     Message,
     MessageRecalled,
+    Outgoing,
     QuoteMessage,
     Receipt,
     Router,
@@ -246,6 +247,11 @@ async def failed(ctx: Context, event: Event | None, error: BaseException) -> Non
 @bot.on_logged_out
 def gone(reason: LoggedOut) -> None:
     assert_type(reason.reason, str)
+
+
+@bot.on_send_changed
+async def changed(send: Outgoing) -> None:
+    assert_type(send.number, int)
 
 
 async def embedded() -> None:

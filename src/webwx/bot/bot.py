@@ -25,6 +25,7 @@ from webwx.bot.conversations import Conversations
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.http_handlers import HttpRoutes
+from webwx.bot.journal import use_journal
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
@@ -243,6 +244,21 @@ class Bot(Router, TimerRegistry):
         self._listeners.on_logged_out.append(function)
         return function
 
+    def on_send_changed(self, function: Listener) -> Listener:
+        """
+        Call a function when a send of the account was stored or has another state: `async def changed(send)`.
+
+        The send is an `Outgoing`, made by this bot or by any other program, as for `AsyncClient.follow_sends`. The
+        calls are made one after another while the bot is logged in. A change is reported once, at most: after an error
+        of the function, which is logged, and after a restart it is not reported again.
+
+        Raises:
+            TypeError: The function does not take one argument.
+        """
+        check_signature(function, 1, "An on_send_changed function is called with the send")
+        self._listeners.on_send_changed.append(function)
+        return function
+
     # -- running -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -429,6 +445,8 @@ class Bot(Router, TimerRegistry):
             )  # fmt: skip
             dispatch.unsent_replies = unsent_replies = UnsentReplies(self.name, client, subscription.part)
             work = [queues.run(), timeouts.run(), unsent_replies.run()]
+            if self._listeners.on_send_changed:
+                work.append(use_journal(self.name, dispatch.report_sends))
             if self.timer_handlers:
                 work.append(one_shot_timers.run())
             if self.timers:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut
     from webwx.model.contacts import ContactId
     from webwx.model.events import LoopDetected
-    from webwx.storage.base import ConversationRow, StoredTimer
+    from webwx.storage.base import ConversationRow, Outgoing, StoredTimer
 
     Proceed = Callable[[], Awaitable[object]]
     Middleware = Callable[Concatenate[Context, Event, Proceed, ...], Awaitable[object]]
@@ -69,6 +69,7 @@ class Listeners:
         """Middleware, the outermost first."""
         self.on_error: list[Callable[..., object]] = []
         self.on_logged_out: list[Callable[..., object]] = []
+        self.on_send_changed: list[Callable[..., object]] = []
 
 
 class Dispatch:
@@ -438,7 +439,13 @@ class Dispatch:
     async def report_log_out(self, reason: LoggedOut) -> None:
         """Report the end of the login to the `on_logged_out` functions."""
         for listener in self._listeners.on_logged_out:
-            await self._call_and_log_errors(name_of(listener), partial(self._call_on_logged_out, listener, reason))
+            await self._call_and_log_errors(name_of(listener), partial(self._call_without_context, listener, reason))
+
+    async def report_sends(self) -> None:
+        """Report each changed send to the `on_send_changed` functions, until this is cancelled."""
+        async for send in self._client.follow_sends():
+            for listener in self._listeners.on_send_changed:
+                await self._call_and_log_errors(name_of(listener), partial(self._call_without_context, listener, send))
 
     async def _report_loop(self, loop: LoopDetected, number: int) -> None:
         """Call the handler of `LoopDetected`, once, whether it fails or not."""
@@ -498,11 +505,11 @@ class Dispatch:
         async with CallScope(context) as scope:
             await self._call_injected(scope, plan, function, context, *arguments)
 
-    async def _call_on_logged_out(self, function: Callable[..., object], reason: LoggedOut) -> None:
+    async def _call_without_context(self, function: Callable[..., object], argument: LoggedOut | Outgoing) -> None:
         if is_asynchronous(function):
-            await cast("Awaitable[object]", function(reason))  # an asynchronous function returns one
+            await cast("Awaitable[object]", function(argument))  # an asynchronous function returns one
         else:
-            await self._pool.call(function, reason)
+            await self._pool.call(function, argument)
 
 
 def _is_cancelled(error: BaseException) -> bool:

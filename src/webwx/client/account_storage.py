@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from webwx.client.rate_limiter import LimiterMemory
+from webwx.client.send_news import SendNews
 from webwx.client.watched_outbox import WatchedOutbox
 from webwx.errors import NoJournal, StorageError
 from webwx.storage.database_url import is_database_url
@@ -46,6 +48,8 @@ class AccountStorage:
         self._journal = journal
         self._session_state = session_state
         self._on_send = on_send
+        self._send_readers: WeakSet[SendNews[int]] = WeakSet()
+        """Those who follow the sends; one leaves the set when its reader ends."""
         self._parts: dict[int, AccountJournal] = {}
         """Parts of the journal by account."""
         self._states: dict[int, LimiterMemory] = {}
@@ -85,8 +89,23 @@ class AccountStorage:
             NotLoggedIn: There is no login.
             NoJournal: There is no journal.
         """
-        outbox = self.part().outbox
-        return outbox if self._on_send is None else WatchedOutbox(outbox, self._on_send)
+        return WatchedOutbox(self.part().outbox, self._note_send)
+
+    def follow_sends(self) -> SendNews[int]:
+        """Return the numbers of the sends that this client stores or changes from now on."""
+        news = SendNews[int]()
+        self._send_readers.add(news)
+        return news
+
+    def _note_send(self, number: int) -> None:
+        for reader in self._send_readers:
+            reader.note(number)
+        if self._on_send is not None:  # later, because its errors must change no send
+            asyncio.get_running_loop().call_soon(self._on_send, number)
+
+    def fingerprint(self) -> object:
+        """Return the fingerprint of the journal; None without one."""
+        return None if self._journal is None else self._journal.fingerprint()
 
     async def latest_part(self) -> AccountJournal:
         """

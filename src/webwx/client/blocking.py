@@ -1044,6 +1044,22 @@ class Client:
         """
         return self._loop.run(self._client.list_sends(*states, chat=chat, limit=limit, before=before))
 
+    def follow_sends(self) -> Generator[Outgoing, None, None]:
+        """
+        Yield each send of this account that is stored, or whose state changes, from now on, as it is then.
+
+        Several quick changes of a send are one. The sends of other processes with the same journal file are yielded
+        too, about half a second later, if they are among the newest hundred; those of processes that share a database
+        are not. Nothing is yielded again, and nothing is stored for it: a program that needs every outcome reads
+        `list_sends` as well.
+
+        Raises:
+            NoJournal: There is no journal.
+            NotLoggedIn: There is no login.
+            StorageError: The journal cannot be read.
+        """
+        return iterate(self._client.follow_sends())
+
     def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:

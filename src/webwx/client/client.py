@@ -1099,6 +1099,22 @@ class AsyncClient:
         """
         return await self._history.list_sends(*states, chat=chat, limit=limit, before=before)
 
+    def follow_sends(self) -> AsyncGenerator[Outgoing, None]:
+        """
+        Yield each send of this account that is stored, or whose state changes, from now on, as it is then.
+
+        Several quick changes of a send are one. The sends of other processes with the same journal file are yielded
+        too, about half a second later, if they are among the newest hundred; those of processes that share a database
+        are not. Nothing is yielded again, and nothing is stored for it: a program that needs every outcome reads
+        `list_sends` as well.
+
+        Raises:
+            NoJournal: There is no journal.
+            NotLoggedIn: There is no login.
+            StorageError: The journal cannot be read.
+        """
+        return self._components.followed_sends.follow()
+
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:

@@ -16,6 +16,7 @@ from webwx.client.contact_book import ContactBook
 from webwx.client.contacts import ContactDirectory
 from webwx.client.dead_letters import DeadLetters
 from webwx.client.event_source import EventSource
+from webwx.client.followed_sends import FollowedSends
 from webwx.client.forward import Forwarder
 from webwx.client.history import MessageHistory
 from webwx.client.identities import AccountIdentities
@@ -83,6 +84,7 @@ class Components(NamedTuple):
     forwarder: Forwarder | RemoteMessages
     storage: AccountStorage | RemoteMessages
     history: MessageHistory | RemoteHistory
+    followed_sends: FollowedSends | Missing
     recalled: RecalledMessages | RemoteRecalled
     dead_letters: DeadLetters | RemoteDeadLetters
     consumers: StoredConsumers | RemoteConsumers
@@ -177,6 +179,7 @@ def local_components(
         forwarder=Forwarder(session, identities, sender, media),
         storage=storage,
         history=history,
+        followed_sends=FollowedSends(storage, session.now),
         recalled=RecalledMessages(history, updates),
         dead_letters=DeadLetters(history, updates),
         consumers=StoredConsumers(updates),
@@ -239,6 +242,7 @@ def remote_components(
         forwarder=messages,
         storage=messages,
         history=history,
+        followed_sends=Missing("follow_sends"),
         recalled=RemoteRecalled(calls),
         dead_letters=RemoteDeadLetters(calls),
         consumers=RemoteConsumers(calls),

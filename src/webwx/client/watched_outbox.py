@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class WatchedOutbox:
 
     Args:
         outbox: The outbox of the storage.
-        changed: Called soon with the number of each send that was stored or has changed. Its errors change no send.
+        changed: Called with the number of each send that was stored or has changed; it raises no error.
     """
 
     def __init__(self, outbox: Outbox, changed: Callable[[int], object]) -> None:
@@ -36,14 +35,14 @@ class WatchedOutbox:
             content_id=content_id,
         )  # fmt: skip
         if row.client_id == client_id:
-            self._report(row.number)
+            self._changed(row.number)
         return row
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """Set a send to `sending`, and return whether its first byte may be transmitted."""
         is_begun = await self._outbox.sending(number, time, chat)
         if is_begun:
-            self._report(number)
+            self._changed(number)
         return is_begun
 
     async def settle(
@@ -52,7 +51,7 @@ class WatchedOutbox:
     ) -> None:  # fmt: skip
         """Store the outcome of a send."""
         await self._outbox.settle(number, state, time=time, receipt=receipt, ret=ret, begun_at=begun_at)
-        self._report(number)
+        self._changed(number)
 
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
@@ -69,6 +68,3 @@ class WatchedOutbox:
     async def remove(self, number: int) -> bool:
         """Delete a send, and return whether it was deleted."""
         return await self._outbox.remove(number)
-
-    def _report(self, number: int) -> None:
-        asyncio.get_running_loop().call_soon(self._changed, number)
