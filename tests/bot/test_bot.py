@@ -88,7 +88,9 @@ class TestSendChanged:
             await client.send_text("filehelper", "before")
             async with client.subscribe("one", follow=False), client.subscribe("two", follow=False):
                 pass
-            task = asyncio.create_task(start(*bots))
+            ready: list[Bot] = []
+            task = asyncio.create_task(start(*bots, on_ready=lambda bot, _: ready.append(bot)))
+            await until(lambda: len(ready) == 2)
             world.say("ahua", "me", "ping")
             await until(lambda: texts == ["ping"])
             await until(lambda: all(("pong", "sent") in each for each in found))

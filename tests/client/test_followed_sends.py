@@ -9,6 +9,7 @@ import pytest
 from tests.client.conftest import SERVER
 from tests.storage_contract.engines import make
 
+from webwx.client import followed_sends
 from webwx.client.client import AsyncClient
 from webwx.errors import NoJournal, NotLoggedIn, RecipientRejected
 from webwx.storage.sqlite.journal import SqliteJournal
@@ -64,8 +65,10 @@ async def test_the_changes_of_own_sends_are_followed_from_now_on(
 
 
 async def test_a_send_of_another_process_is_followed(
-    world: World, counted: Counted, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
-) -> None:
+    world: World, counted: Counted, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(followed_sends, "LOOK_EVERY", 0.01)
     path = tmp_path / "private" / "me.journal"
     async with SqliteJournal(path, retention_days=0) as journal, SqliteJournal(path, retention_days=0) as of_other:
         client, other = client_of(world, counted, journal), client_of(world, counted, of_other)

@@ -49,10 +49,15 @@ class OtherProcesses:
     def __repr__(self) -> str:
         return f"OtherProcesses({len(self._sends)} accounts are followed)"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is looked at, because there is no reader."""
+        return self._looking is None or self._looking.done()
+
     def begin(self) -> None:
         """Look at the accounts that a reader follows from now on, until no reader follows any."""
         self._choose()
-        if self._looking is None or self._looking.done():
+        if self.is_idle:
             self._looking = asyncio.ensure_future(self._look())
 
     def end(self) -> None:
