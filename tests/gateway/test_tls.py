@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 import pytest
 import trustme
+import uvloop
 from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
@@ -151,3 +152,21 @@ async def test_bytes_that_are_not_tls_close_the_connection(
         with contextlib.suppress(ConnectionError):
             assert b"HTTP" not in await reader.read()
         writer.close()
+
+
+def test_the_first_bytes_of_a_client_are_never_lost(
+    start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """With uvloop, which serves the gateway, they can arrive before a task has begun the handshake."""
+
+    async def connect_often() -> None:
+        async with served_with_tls(start_gateway, authority, tmp_path) as served:
+            for _ in range(40):
+                async with asyncio.timeout(10):
+                    reader, writer = await asyncio.open_connection(*served.address, ssl=served.trust)
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                assert (await reader.read()).endswith(b"ok")
+                writer.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(connect_often())

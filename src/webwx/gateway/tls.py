@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import ssl
@@ -29,7 +29,7 @@ class TlsHandshake(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._early: list[bytes] = []
-        """Data that was decrypted before the connection has taken over."""
+        """Data that has arrived before the handshake has begun, and then what was decrypted before its end."""
         self._is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a more exact type
@@ -45,7 +45,7 @@ class TlsHandshake(asyncio.Protocol):
         self._task = self._http.loop.create_task(self._secure(transport, admission))
 
     def data_received(self, data: bytes) -> None:
-        """Keep data for the connection."""
+        """Keep data for the handshake, or for the connection."""
         self._early.append(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the handshake has failed
@@ -58,10 +58,15 @@ class TlsHandshake(asyncio.Protocol):
             self._transport.abort()
 
     async def _secure(self, transport: asyncio.Transport, admission: ConnectionAdmission) -> None:
-        try:
-            secured = await self._http.loop.start_tls(
+        handshake = asyncio.ensure_future(
+            self._http.loop.start_tls(
                 transport, self, self._context, server_side=True, ssl_handshake_timeout=self._patience
             )
+        )
+        try:
+            await asyncio.sleep(0)  # the handshake has begun: its protocol has replaced this one
+            self._pass_on(transport.get_protocol())
+            secured = await handshake
         except OSError:  # also a refused handshake and one that takes too long
             secured = None
         finally:
@@ -74,3 +79,16 @@ class TlsHandshake(asyncio.Protocol):
         self._http.connection_made(secured)
         for data in self._early:
             self._http.data_received(data)
+
+    def _pass_on(self, protocol: asyncio.BaseProtocol) -> None:
+        """Pass the first bytes of the client to the handshake; uvloop reads them before a task can begin it."""
+        if protocol is self:
+            return
+        early, self._early = b"".join(self._early), []
+        buffered = cast("asyncio.BufferedProtocol", protocol)  # TLS of asyncio and of uvloop has this interface
+        while early:
+            buffer = memoryview(buffered.get_buffer(len(early)))
+            size = min(len(buffer), len(early))
+            buffer[:size] = early[:size]
+            buffered.buffer_updated(size)
+            early = early[size:]
