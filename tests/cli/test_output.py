@@ -335,7 +335,7 @@ Commands and groups, some of them also in the table above, that name a contact i
 
 WITHOUT_CONTACTS = {
     "demo", "sandbox", "proxy", "new", "run", "serve", "push", "journal", "outbox", "config", "completion", "doctor",
-    "worker", "cluster",
+    "worker", "cluster", "storage",
 }  # fmt: skip
 """Commands that print only numbers, paths, and the names of the user's own bots, and groups of such commands."""
 

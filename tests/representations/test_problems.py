@@ -59,7 +59,7 @@ def test_a_problem_of_the_gateway_itself_keeps_its_code_or_can_be_retried(code: 
             assert isinstance(error, RateLimitReached)
         case "too-large":
             assert isinstance(error, TooLarge)
-        case "internal-error" | "no-owner" | "unavailable":
+        case "internal-error" | "no-owner" | "no-room" | "unavailable":
             assert isinstance(error, GatewayFailed)
         case _:
             assert isinstance(error, GatewayRefused)

@@ -116,6 +116,8 @@ class Node(NamedTuple):
     storage: Storage
     """Reads all accounts."""
     leases: Leases
+    secret: bytes
+    """The secret that all processes share."""
 
 
 @asynccontextmanager
@@ -136,7 +138,7 @@ async def open_node(
         on_open: Called with an account and the number of its bots when this process begins to run it.
 
     Raises:
-        InvalidSettings: The times of the lease do not fit together.
+        InvalidSettings: There is no passphrase, or the times of the lease do not fit together.
         StorageError: The database cannot be reached.
     """
     from webwx.cluster.leased import LeasedOwnership
@@ -144,6 +146,7 @@ async def open_node(
     from webwx.storage.account_folder import login_name
     from webwx.storage.open import open_leases, open_shared_storage, wait_for_tables
 
+    secret = _shared_secret(settings.passphrase)
     await wait_for_tables(url)
     async with contextlib.AsyncExitStack() as opened:
         leases = open_leases(url, options.times)
@@ -166,7 +169,7 @@ async def open_node(
             shared.records(),
             limits=limits, bots=bots, rate_limit=rate_limit_of(settings), on_open=on_open, clock=ownership.clock,
         )  # fmt: skip
-        yield Node(port, ownership, shared, leases)
+        yield Node(port, ownership, shared, leases, secret)
 
 
 def gateway_of(
@@ -181,9 +184,6 @@ def gateway_of(
         config: The configuration.
         bots: The bots of the accounts.
         answers_clients: Whether it answers clients, and not only other gateways.
-
-    Raises:
-        InvalidSettings: There is no passphrase.
     """
     from webwx.gateway.app import Gateway
     from webwx.gateway.cluster_monitor import ClusterMonitor
@@ -191,7 +191,7 @@ def gateway_of(
     return Gateway(
         config, node.storage.records(), node.port, settings.home / "gateway-files", bots=bots,
         clock=node.ownership.clock, owners=node.port, address=node.port.node.address,
-        secret=_shared_secret(settings.passphrase), answers_clients=answers_clients,
+        secret=node.secret, answers_clients=answers_clients,
         cluster=ClusterMonitor(
             node.leases, node.port, node.port.directory.uin_of, node.ownership.worker, lambda: node.ownership.lease_age
         ),

@@ -30,7 +30,7 @@ def test_every_event_has_a_type_and_no_private_field(kind: type[Event]) -> None:
 
 
 def test_types_are_unique() -> None:
-    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 3
+    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 4
 
 
 def test_a_recall_has_its_original_and_a_location_does_not() -> None:
