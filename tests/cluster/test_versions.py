@@ -24,14 +24,14 @@ NEXT_VERSION = """
 import sys
 from webwx.storage.postgres import schema
 
-schema.MIGRATIONS += (schema.Migration('''
+schema.MIGRATIONS += (schema.Migration(('''
     CREATE TABLE labels (account bigint NOT NULL, label text NOT NULL);
     ALTER TABLE accounts ADD COLUMN region text NOT NULL DEFAULT '';
     ALTER TABLE entries ADD COLUMN label text;
     ALTER TABLE outbox ADD COLUMN priority integer NOT NULL DEFAULT 0;
     ALTER TABLE workers ADD COLUMN version text NOT NULL DEFAULT '';
     ALTER TABLE saved_logins ADD COLUMN note text;
-'''),)
+''',)),)
 schema.VERSION += 1
 sys.argv = sys.argv[1:]
 

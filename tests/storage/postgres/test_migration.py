@@ -37,7 +37,8 @@ async def of_version(schema: TemporarySchema, version: int) -> None:
     """Create the tables as an older version has left them."""
     db = await asyncpg.connect(schema.url)
     for migration in MIGRATIONS[:version]:
-        await db.execute(migration.statements)
+        for statement in migration.statements:
+            await db.execute(statement)
     await db.execute("CREATE TABLE webwx_schema (version integer NOT NULL)")
     await db.execute("INSERT INTO webwx_schema VALUES ($1)", version)
     await db.close()
@@ -135,3 +136,17 @@ async def test_two_migrations_at_once_are_one(schema: TemporarySchema) -> None:
     await of_version(schema, BEFORE_INDEXES)
     done = await asyncio.gather(*(upgrade(schema.url, SAID.append) for _ in range(2)))
     assert sorted(done) == [(BEFORE_INDEXES, VERSION), (VERSION, VERSION)]
+
+
+async def test_transactions_that_use_the_tables_in_another_order_end_as_without_a_migration(
+    schema: TemporarySchema,
+) -> None:
+    await of_version(schema, BEFORE_INDEXES)
+    db = await asyncpg.connect(schema.url)
+    async with db.transaction():
+        await db.execute("LOCK outbox IN ROW EXCLUSIVE MODE")
+        migrating = asyncio.create_task(upgrade(schema.url, SAID.append))
+        await wait_for_statement(schema, "%ALTER TABLE outbox")
+        await db.execute("SET LOCAL lock_timeout = '20s'; LOCK accounts IN ROW EXCLUSIVE MODE")
+    await db.close()
+    assert await migrating == (BEFORE_INDEXES, VERSION)

@@ -116,8 +116,11 @@ async def wait_for_tables(url: str) -> None:
 async def _step(db: Connection, migration: Migration, version: int, report: Callable[[str], object]) -> None:
     """Migrate to the next version."""
     stored = f"UPDATE webwx_schema SET version = {version}"  # noqa: S608 - a number
+    *before, last = migration.statements
+    for change in before:
+        await _repeated(lambda change=change: db.execute(change))  # type: ignore[misc]
     # Statements that are sent together are one transaction.
-    await _repeated(lambda: db.execute(migration.statements + ("" if migration.indexes else stored)))
+    await _repeated(lambda: db.execute(last + ("" if migration.indexes else stored)))
     for name, definition in migration.indexes.items():
         is_valid = await db.fetchval(_IS_VALID, name)
         if is_valid is False:

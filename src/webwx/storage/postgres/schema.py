@@ -308,19 +308,27 @@ _VERSION_5 = """
 COMMENT ON COLUMN batches.body IS 'compressed with a dictionary, which earlier versions do not have';
 """
 
-_VERSION_6 = """
+_VERSION_6 = (
+    """
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS restored_at float8 NOT NULL DEFAULT 0; -- earlier entries are held
+""",
+    """
 ALTER TABLE outbox
     ADD COLUMN IF NOT EXISTS addressed text NOT NULL DEFAULT '',  -- the recipient as the caller has named it, as JSON
     ADD COLUMN IF NOT EXISTS content_id text NOT NULL DEFAULT ''; -- SHA-256 of file, md5 of sticker, or id of message
+""",
+    """
 ALTER TABLE consumers
     ADD COLUMN IF NOT EXISTS lived_on bigint NOT NULL DEFAULT 0; -- last opening whose process has not crashed
+""",
+    """
 ALTER TABLE workers
     ADD COLUMN IF NOT EXISTS renewed timestamptz NOT NULL DEFAULT now(), -- last renewal of its lease
     ADD COLUMN IF NOT EXISTS weight bigint,                 -- in place of the capacity, to divide the accounts
     ADD COLUMN IF NOT EXISTS loop_lag float8 NOT NULL DEFAULT 0, -- longest since the renewal before the last one
     ADD COLUMN IF NOT EXISTS failed_bots bigint NOT NULL DEFAULT 0;
-"""
+""",
+)
 
 _INDEXES_6 = {
     "failures_held": "failures (consumer, number) WHERE state = 'held'",
@@ -331,18 +339,21 @@ _INDEXES_6 = {
 class Migration(NamedTuple):
     """The changes from one version to the next."""
 
-    statements: str
-    """Changes that do not depend on the number of rows. With indexes, they can be repeated after an interruption."""
+    statements: tuple[str, ...]
+    """
+    Changes that do not depend on the number of rows. Each is a transaction of its own, because one that changed several
+    tables could wait in a circle with another that uses them in another order; so each can be repeated.
+    """
     indexes: Mapping[str, str] = MappingProxyType({})
     """Table, columns and condition of each new index, by its name; they are built while other processes write."""
 
 
 MIGRATIONS: tuple[Migration, ...] = (
-    Migration(_VERSION_1),
-    Migration(_VERSION_2),
-    Migration(_VERSION_3),
-    Migration(_VERSION_4),
-    Migration(_VERSION_5),
+    Migration((_VERSION_1,)),
+    Migration((_VERSION_2,)),
+    Migration((_VERSION_3,)),
+    Migration((_VERSION_4,)),
+    Migration((_VERSION_5,)),
     Migration(_VERSION_6, _INDEXES_6),
 )
 """The changes from each version to the next, beginning with an empty schema."""
@@ -410,7 +421,8 @@ async def require_tables(connection: asyncpg.Connection[asyncpg.Record], place: 
 
 async def _create(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     for migration in MIGRATIONS:
-        await connection.execute(migration.statements)
+        for statement in migration.statements:
+            await connection.execute(statement)
         for name, definition in migration.indexes.items():
             await connection.execute(f"CREATE INDEX {name} ON {definition}")
     await connection.execute("CREATE TABLE webwx_schema (version integer NOT NULL)")
