@@ -47,10 +47,12 @@ _MOST_UNREADABLE = 1_000
 
 _OF_BATCH = (
     "FROM entries e WHERE e.account = $1 AND e.number >= b.batch AND e.batch = b.batch AND e.number < coalesce("
-    "(SELECT min(n.batch) FROM batches n WHERE n.account = $1 AND n.batch > b.batch), 9223372036854775807) OFFSET 0"
+    "(SELECT min(n.batch) FROM batches n WHERE n.account = $1 AND n.batch > b.batch), 9223372036854775807)"
+    " ORDER BY e.number OFFSET 0"
 )
 """
-The entries of a batch `b`, which have consecutive numbers. `OFFSET 0` makes PostgreSQL look them up by the index.
+The entries of a batch `b`, which have consecutive numbers, in their order. `OFFSET 0` makes PostgreSQL look them up by
+the index.
 """
 
 
