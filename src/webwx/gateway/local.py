@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from functools import partial
@@ -170,8 +169,11 @@ class LocalGateway:
         options = client_options(account.settings, self._rate_limit)
         await self._accounts.configure(account.name, host=account.settings.host, **options)
         account.settings_in_use = account.settings
-        with contextlib.suppress(WxError):  # its state shows the error
+        try:
             await account.start()
+        except WxError:
+            if not account.is_started:  # otherwise it goes on trying, and its state shows the error
+                raise
         self._bots.open_account(account)
 
     def _note_state(self, name: str, change: StateChange) -> None:

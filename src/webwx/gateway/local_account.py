@@ -203,8 +203,10 @@ class LocalAccount(StoredReads):
         Open the saved login and begin to sync.
 
         Raises:
-            WxError: The login or its journal cannot be opened now. The account goes on trying, and its state shows why.
+            WxError: The login or its journal cannot be opened now. The account goes on trying, and its state shows why,
+                if `is_started`; otherwise its promised sends cannot be read, and it does nothing.
         """
+        self._tasks = []
         await self._promised.load()
         await self._promised_files.load()
         await self._kept.delete_all_but(self._promised_files.promises)
@@ -215,6 +217,11 @@ class LocalAccount(StoredReads):
         finally:
             works = (self._sync(opened), self._promised.run(), self._promised_files.run())
             self._tasks = [loop.create_task(work) for work in works]
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the work of the account has begun."""
+        return bool(self._tasks)
 
     async def close(self, *, patience: float = SEND_PATIENCE) -> None:
         """
