@@ -265,6 +265,19 @@ class TestTheOutbox:
 
         assert last(world, "ahua", "xiaoming").is_recalled
 
+    async def test_entries_can_be_recalled_by_a_client_that_cannot_read_the_outbox(
+        self, log_in: LogIn, new_client: NewClient, world: World, journal: SqliteJournal
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(journal=journal, store=store)
+        await client.send_text("阿华", "a slip")
+        [send] = await client.list_sends()
+        without_journal = new_client(store=store)
+        await without_journal.resume()
+        await without_journal.recall(send)
+
+        assert last(world, "ahua", "xiaoming").is_recalled
+
     async def test_a_second_recall_succeeds_without_a_request(
         self, log_in: LogIn, journal: SqliteJournal, world: World, counted: Counted
     ) -> None:

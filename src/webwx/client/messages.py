@@ -99,7 +99,8 @@ class Messages:
         await self._session.require_login()
         stored = await self._sender.stored(sent.client_id)
         known = None if stored is None else stored.receipt
-        receipt = sent if isinstance(sent, Receipt) and not sent.is_unknown else known
+        given = sent if isinstance(sent, Receipt) else sent.receipt
+        receipt = known if given is None or given.is_unknown else given
         if receipt is None:
             raise InvalidRequest("It is unknown whether this message was sent, so it cannot be recalled.")
         is_recalled = stored is not None and stored.state == "recalled"
