@@ -151,6 +151,32 @@ async def test_a_task_that_is_no_handler_is_named_by_its_outermost_function(warn
     assert any("in_a_task.<locals>.work has blocked" in text for text in warnings.texts)
 
 
+async def test_many_short_handlers_that_keep_the_loop_busy_are_not_named(
+    monkeypatch: pytest.MonkeyPatch, warnings: Warnings
+) -> None:
+    counts, looks, current_task = DeliveryCounts(), list[object](), asyncio.current_task
+
+    def counted(loop: asyncio.AbstractEventLoop | None = None) -> asyncio.Task[object] | None:
+        if threading.current_thread().name != "webwx watchdog":
+            return current_task(loop)
+        while looks and looks[-1] is not None and looks[-1] is current_task(loop):
+            threading.Event().wait(0.001)  # it ends now, however slow the machine is
+        found = current_task(loop)
+        looks.append(found)
+        return found
+
+    monkeypatch.setattr(asyncio, "current_task", counted)
+
+    async def short() -> None:  # until the watchdog has looked once
+        before = len(looks)
+        while len(looks) == before and not counts.blocked:
+            threading.Event().wait(0.001)
+
+    with watching(counts, short=short):
+        await asyncio.gather(*(short() for _ in range(5)))
+    assert (counts.blocked, warnings.texts) == (0, [])
+
+
 async def test_the_watchdog_of_a_loop_ends_with_the_last_bot() -> None:
     def threads() -> set[threading.Thread]:
         return {each for each in threading.enumerate() if each.name == "webwx watchdog"}

@@ -16,7 +16,7 @@ import logging
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webwx.bot.failures import is_own_file
 from webwx.bot.log_fields import log_fields
@@ -94,24 +94,29 @@ class LoopWatchdog:
 
     def _look(self) -> None:
         while not self._has_ended.wait(LOOK_EVERY):
-            if asyncio.current_task(self._loop) is None:
-                continue
-            has_answered = threading.Event()
-            try:
-                self._loop.call_soon_threadsafe(has_answered.set)
-            except RuntimeError:  # the loop was closed
-                return
-            if not has_answered.wait(BLOCKED_AFTER):
-                self._report()
-                while not has_answered.wait(LOOK_EVERY) and not self._has_ended.is_set():
-                    pass
+            task = asyncio.current_task(self._loop)
+            if task is not None:
+                self._wait_for_answer(task)
+                del task  # an ended one must not stay in memory until the next look
 
-    def _report(self) -> None:
+    def _wait_for_answer(self, task: asyncio.Task[Any]) -> None:
+        """Ask the loop for an answer while a task is running; report a task that runs without a pause meanwhile."""
+        has_answered, is_reported = threading.Event(), False
+        with contextlib.suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(has_answered.set)
+            while not has_answered.wait(BLOCKED_AFTER) and not self._has_ended.is_set():
+                running = asyncio.current_task(self._loop)
+                if running is task and not is_reported:  # otherwise many short tasks keep the loop busy
+                    self._report(task)
+                    is_reported = True
+                elif running is not None:
+                    task = running
+
+    def _report(self, task: asyncio.Task[Any]) -> None:
         """Log the handler that blocks the loop now, once for each line."""
-        task = asyncio.current_task(self._loop)
         # Documented, and the only way in Python to the stack of another thread.
         innermost = sys._current_frames().get(self._thread_of_loop)
-        if task is None or innermost is None:
+        if innermost is None:
             return
         outermost = getattr(task.get_coro(), "cr_frame", None)
         found = self._handler_in(_frames(innermost, outermost))
