@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
@@ -19,7 +21,7 @@ from webwx.gateway.console import FILES
 from webwx.gateway.serve import listen, serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.gateway.conftest import Running, StartGateway
@@ -70,6 +72,10 @@ async def served_with_tls(
         await asyncio.wait([server])
 
 
+def _connector(served: Served) -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(ssl=served.trust)
+
+
 async def test_requests_over_tls_are_answered(
     start_gateway: StartGateway, authority: trustme.CA, tmp_path: Path
 ) -> None:
@@ -88,9 +94,8 @@ async def test_a_websocket_over_tls_gets_events(
     async with served_with_tls(start_gateway, authority, tmp_path) as served:
         await served.running.log_in()
         headers = {"Authorization": f"Bearer {await served.running.key('events')}"}
-        connector = aiohttp.TCPConnector(ssl=served.trust)
         async with (
-            aiohttp.ClientSession(served.url, headers=headers, connector=connector) as client,
+            aiohttp.ClientSession(served.url, headers=headers, connector=_connector(served)) as client,
             client.ws_connect("/api/v1/events/ws") as socket,
         ):
             await socket.send_json({"op": "hello", "types": ["message.text"]})
@@ -152,6 +157,38 @@ async def test_bytes_that_are_not_tls_close_the_connection(
         with contextlib.suppress(ConnectionError):
             assert b"HTTP" not in await reader.read()
         writer.close()
+
+
+def _connect_and_reset(address: tuple[str, int], sent: bytes) -> None:
+    """End a connection as the checks of load balancers do."""
+    with socket.create_connection(address) as client:
+        client.sendall(sent)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("new_event_loop", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_connections_that_end_before_their_handshake_are_counted_no_longer(
+    start_gateway: StartGateway,
+    authority: trustme.CA,
+    tmp_path: Path,
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def end_often() -> None:
+        async with served_with_tls(start_gateway, authority, tmp_path, patience=2, connections=10) as served:
+            for _ in range(40):
+                for sent in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"):
+                    _connect_and_reset(served.address, sent)
+                await asyncio.sleep(0)
+            async with asyncio.timeout(60), aiohttp.ClientSession(connector=_connector(served)) as client:
+                while True:  # at most for the patience of the gateway
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with client.get(f"{served.url}/healthz") as answer:
+                            if answer.status == 200:
+                                break
+                    await asyncio.sleep(0.05)
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(end_often())
 
 
 def test_the_first_bytes_of_a_client_are_never_lost(

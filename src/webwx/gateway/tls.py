@@ -58,20 +58,18 @@ class TlsHandshake(asyncio.Protocol):
             self._transport.abort()
 
     async def _secure(self, transport: asyncio.Transport, admission: ConnectionAdmission) -> None:
-        handshake = asyncio.ensure_future(
-            self._http.loop.start_tls(
-                transport, self, self._context, server_side=True, ssl_handshake_timeout=self._patience
-            )
-        )
+        secured: asyncio.Transport | None = None
         try:
-            await asyncio.sleep(0)  # the handshake has begun: its protocol has replaced this one
-            self._pass_on(transport.get_protocol())
-            secured = await handshake
-        except OSError:  # also a refused handshake and one that takes too long
-            secured = None
+            async with asyncio.timeout(self._patience):  # a transport that ends at the wrong moment does not report it
+                handshake = asyncio.ensure_future(self._shake_hands(transport))
+                await asyncio.sleep(0)  # the handshake has begun: its protocol has replaced this one
+                self._pass_on(transport.get_protocol())
+                secured = await handshake
+        except (OSError, RuntimeError):  # refused, too slow, or uvloop has closed the transport
+            pass
         finally:
             self._http.connections.discard(self)
-        if secured is None or self._is_lost:
+        if secured is None or self._is_lost or secured.is_closing():
             transport.abort()
             admission.close()
             return
@@ -79,6 +77,13 @@ class TlsHandshake(asyncio.Protocol):
         self._http.connection_made(secured)
         for data in self._early:
             self._http.data_received(data)
+
+    async def _shake_hands(self, transport: asyncio.Transport) -> asyncio.Transport | None:
+        if transport.is_closing():  # a handshake on it would never end
+            return None
+        return await self._http.loop.start_tls(
+            transport, self, self._context, server_side=True, ssl_handshake_timeout=self._patience
+        )
 
     def _pass_on(self, protocol: asyncio.BaseProtocol) -> None:
         """Pass the first bytes of the client to the handshake; uvloop reads them before a task can begin it."""
