@@ -39,14 +39,19 @@ class TemporaryPooler:
         user = "postgres" if os.getuid() == 0 else None  # PgBouncer refuses to run as root
         if user:
             os.chown(self._folder, pwd.getpwnam(user).pw_uid, -1)
+        self._program, self._user = program, user
         self._write(mode)
-        self._process = subprocess.Popen(
-            [program, "--quiet", self._folder / "pgbouncer.ini"],
-            user=user, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [self._program, "--quiet", self._folder / "pgbouncer.ini"],
+            user=self._user, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         while not self._listens():
-            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert process.poll() is None, (self._folder / "log").read_text()
             time.sleep(0.01)
+        return process
 
     @property
     def url(self) -> str:
@@ -62,6 +67,19 @@ class TemporaryPooler:
         self._process.send_signal(signal.SIGHUP)
         while log.read_text().count("SIGHUP") == before:
             time.sleep(0.01)
+
+    def restart(self, mode: Literal["session", "transaction"]) -> None:
+        """Kill the pooler, whose connections end, and start it again in a mode."""
+        self._process.kill()
+        self._process.wait()
+        (self._folder / "log").unlink()
+        self._write(mode)
+        self._process = self._start()
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether a client has connected since the start."""
+        return "login attempt" in (self._folder / "log").read_text()
 
     def end(self) -> None:
         """Stop the pooler and delete its folder."""

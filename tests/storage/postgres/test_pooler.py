@@ -85,3 +85,31 @@ async def test_a_pooler_that_is_changed_to_transaction_mode_is_refused_at_the_ne
                 while await leases.renew("a"):  # noqa: ASYNC110 - no event announces it
                     await asyncio.sleep(0)
         await leases.close()
+
+
+async def test_a_pooler_that_is_restarted_in_session_mode_works_again(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
+    with pooler(schema, "session") as running:
+        leases = PostgresLeases(running.url, DEFAULT_TIMES)
+        await leases.join("a", "host", 1)
+        running.change_mode("transaction")
+        async with asyncio.timeout(60):
+            while await can_renew(leases):  # noqa: ASYNC110 - no event announces it
+                await asyncio.sleep(0)
+            running.restart("transaction")
+            while not running.has_clients:  # noqa: ASYNC110 - until the next look
+                await asyncio.sleep(0.01)
+            running.restart("session")
+            while not await can_renew(leases):  # noqa: ASYNC110 - no event announces it
+                await asyncio.sleep(0.01)
+        await leases.close()
+
+
+async def can_renew(leases: PostgresLeases) -> bool:
+    """Return whether the lease of a worker can be renewed."""
+    try:
+        return await leases.renew("a") is not None
+    except StorageError:
+        return False

@@ -321,7 +321,7 @@ class PostgresDatabase:
 
     async def _check_sessions(self) -> None:
         """Check again that a pooler shares no session: its mode may change, and a busy one is not always detected."""
-        if self._idle:
+        if self._idle or self._shares_sessions:  # a restart of the pooler closes the idle ones
             name = self._settings["application_name"]
             try:
                 await self._borrow(lambda one: require_own_session(one, self._url, name, self._timeout))
