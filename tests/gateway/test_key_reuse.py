@@ -216,4 +216,5 @@ async def test_a_step_of_a_bot_is_made_once_whatever_it_says_when_it_is_repeated
     account: LocalAccount = online.port.account(1)
     first = await account.client.send_text("Boss", "it is 12:00", key=StepKey("bot/1/1"))
     assert await account.client.send_text("Boss", "it is 12:01", key=StepKey("bot/1/1")) == first
+    assert await account.client.send_text("Boss", "", key=StepKey("bot/1/1")) == first
     assert await account.client.send_image("filehelper", PNG, key=StepKey("bot/1/1")) == first

@@ -45,9 +45,9 @@ class Messages:
 
     async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """Send a text."""
-        message_flows.check_text(text)
         wanted = WantedSend(to, "text", text, key)
         try:
+            message_flows.check_text(text)
             chat = await self._identities.target(to)
         except WxError:
             if key and (sent := await self._sender.sent_as(wanted)):  # its receiver may not exist any more
