@@ -11,13 +11,16 @@ import pytest
 from tests.client.conftest import MP4
 from tests.gateway.api.test_messages import PNG
 
+from webwx.client.sender import StepKey
 from webwx.errors import (
     AlreadyRunning,
     EmptyText,
     InvalidRequest,
+    KeyReused,
     NoSuchFile,
     NotAPicture,
     RecallRefused,
+    RecipientRejected,
     UnknownContact,
 )
 from webwx.model.messages import FriendRequest, ImageMessage, MessageRecalled, Receipt, TextMessage
@@ -71,6 +74,30 @@ async def test_texts_are_sent_once_per_key_and_recalled(client: AsyncClient, san
     await client.recall(receipt)  # The outbox calls it recalled already.
     with pytest.raises((RecallRefused, InvalidRequest)):
         await client.recall(Receipt(message_id="1", client_id="", chat=receipt.chat, time=receipt.time))
+
+
+async def test_a_step_of_a_handler_is_one_send_whatever_its_later_calls_send(
+    client: AsyncClient, sandbox: Sandbox
+) -> None:
+    sandbox.say("ahua", "me", "what time is it?")
+    before, key = texts(sandbox, "ahua", "xiaoming"), StepKey("bot/1/1")
+    first = await client.send_text("阿华", "it is 12:00", key=key)
+    assert await client.send_text("阿华", "it is 12:01", key=key) == first
+    assert await client.send_file("filehelper", b"12:02", name="time.txt", key=key) == first
+    with pytest.raises(KeyReused):
+        await client.send_text("阿华", "it is 12:03", key="bot/1/1")
+    assert texts(sandbox, "ahua", "xiaoming") == [*before, "it is 12:00"]
+
+
+async def test_a_step_that_was_refused_is_made_by_its_next_call(client: AsyncClient, sandbox: Sandbox) -> None:
+    sandbox.say("ahua", "me", "what time is it?")
+    before, key = texts(sandbox, "ahua", "xiaoming"), StepKey("bot/2/1")
+    sandbox.control("refuse", endpoint="webwxsendmsg", ret=1201, times=1)
+    with pytest.raises(RecipientRejected):
+        await client.send_text("阿华", "it is 12:00", key=key)
+    receipt = await client.send_text("阿华", "it is 12:01", key=key)
+    assert (bool(receipt.message_id), receipt.is_unknown) == (True, False)
+    assert len(texts(sandbox, "ahua", "xiaoming")) == len(before) + 1
 
 
 async def test_mistakes_raise_the_same_errors(client: AsyncClient, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from webwx.client.remote.contacts import recipient_of
 from webwx.client.remote.missing import missing
-from webwx.errors import InvalidRequest, SendOutcomeUnknown
+from webwx.client.sender import StepKey
+from webwx.errors import InvalidRequest, KeyReused, SendOutcomeUnknown
 from webwx.representations.messages import Forwarding
 from webwx.representations.sends import MessageToSend, OutboxEntry, SendView, outgoing_of, receipt_of
 
@@ -56,7 +57,27 @@ class RemoteMessages:
     async def send(self, message: MessageToSend, key: str) -> Receipt:
         """Send a message; one without a key gets a random one, so that the call can be repeated after a lost answer."""
         path, key = await self._calls.path("messages"), key or secrets.token_hex(16)
-        return await _receipt_of_last(lambda: self._calls.post(path, SendView, message, key=key))
+        try:
+            return await _receipt_of_last(lambda: self._calls.post(path, SendView, message, key=key))
+        except KeyReused as reused:
+            return await self._receipt_of_step(key, reused)
+
+    async def _receipt_of_step(self, key: str, reused: KeyReused) -> Receipt:
+        """
+        Return the receipt of a handler's step that has another content now: its send is made once, as it was stored.
+
+        Raises:
+            KeyReused: The key is not one of a step.
+            SendOutcomeUnknown: The message may have been sent.
+        """
+        row = await self._history.find_send(key=key) if isinstance(key, StepKey) else None
+        if row is None:
+            raise reused
+        if row.receipt is not None:
+            return row.receipt
+        if row.state in {"queued", "failed"}:
+            return await self.retry_send(row.number)
+        raise SendOutcomeUnknown(f"Send {row.number} of the outbox may or may not have been sent.")
 
     async def retry_send(self, number: int) -> Receipt:
         """Send a queued or refused text again, or a queued file that the gateway keeps."""
@@ -78,9 +99,11 @@ class RemoteMessages:
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """Forward a received message by its number, recalled or not."""
         path = await self._calls.path("messages", await self._history.number_of(message), "forward")
-        return receipt_of(
-            await self._calls.post(path, SendView, Forwarding(to=recipient_of(to)), key=key or secrets.token_hex(16))
-        )
+        key = key or secrets.token_hex(16)
+        try:
+            return receipt_of(await self._calls.post(path, SendView, Forwarding(to=recipient_of(to)), key=key))
+        except KeyReused as reused:
+            return await self._receipt_of_step(key, reused)
 
     async def store_outcomes(self) -> None:
         """Return at once: the gateway stores the outcomes of sends, so a kill of this process changes none."""
