@@ -13,9 +13,10 @@ import uvicorn
 from tests.client.virtual_loop import on_virtual_clock
 from uvicorn.server import ServerState
 
-from webwx.gateway.auth import FREE_FAILURES
+from webwx.gateway.auth import FREE_FAILURES, Caller
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.connections import LimitedConnection, LimitedWebSocket
+from webwx.gateway.receivers import StoredReceiver
 from webwx.gateway.serve import listen, serve
 from webwx.gateway.unauthenticated import Share, admit
 
@@ -346,6 +347,8 @@ async def close_all(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]
             await writer.wait_closed()
 
 
+ADMIN = Caller(id="console", scopes=("admin",), accounts=None, address="127.0.0.1")
+
 WITH_KEY = "GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
 
 
@@ -367,6 +370,30 @@ async def test_connections_without_a_key_use_the_share_of_their_address_only(sta
             writer.write(with_key)
             assert b"200 OK" in await reader.readuntil(b"200 OK")
         await close_all([first, other, *held])
+
+
+@on_virtual_clock
+async def test_connections_with_the_token_of_a_receiver_or_a_link_are_not_in_the_share(
+    start_gateway: StartGateway,
+) -> None:
+    limits = LimitsTable(connections=10, patience=1000)
+    async with served_at(start_gateway, limits) as (running, address):
+        await running.log_in()
+        receiver = StoredReceiver(id="", name="n", kind="json", account=1, digest="", created_at=0)
+        token = (await running.gateway.receivers.create(receiver)).token
+        link = (await running.gateway.links.create("login_code", ADMIN, 1)).token
+        post = f"POST /hooks/json/{token} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1".encode()
+        with_secret = [post, f"GET /q/{link} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()]
+        admitted = [await asyncio.open_connection(*address) for _ in with_secret]
+        for (reader, writer), request in zip(admitted, with_secret, strict=True):
+            writer.write(request)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        held = [await asyncio.open_connection(*address) for _ in range(20)]
+        await until_closed(15, held)
+        for (reader, writer), request in zip(admitted, with_secret, strict=True):
+            writer.write(request)
+            assert b"200 OK" in await reader.readuntil(b"200 OK")
+        await close_all([*admitted, *held])
 
 
 @on_virtual_clock

@@ -8,6 +8,7 @@ every request that is for no receiver.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.notify.registry import candidates, kinds_of_host
 from webwx.gateway.notify.request import MAX_FIELDS, decode_header
 from webwx.gateway.reception import HookHead
+from webwx.gateway.unauthenticated import admit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +61,7 @@ class Hooks:
             await self._app(scope, receive, send)
             return
         head = read_head(scope)
-        found = await self._reception.answer(head, StreamedBody(receive, head.headers))
+        found = await self._reception.answer(head, StreamedBody(receive, head.headers), partial(admit, scope))
         if found is None:
             await self._app(scope, receive, send)
         else:

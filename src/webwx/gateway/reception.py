@@ -134,8 +134,17 @@ class Reception:
     def __repr__(self) -> str:
         return "Reception()"
 
-    async def answer(self, head: HookHead, body: ReceivedBody) -> HookAnswer | None:
-        """Return the answer to a request; None if it is not for a receiver, in which case no body was read."""
+    async def answer(
+        self, head: HookHead, body: ReceivedBody, admit: Callable[[], object] = lambda: None
+    ) -> HookAnswer | None:
+        """
+        Return the answer to a request; None if it is not for a receiver, in which case no body was read.
+
+        Args:
+            head: The request.
+            body: Its body.
+            admit: Called once the request has shown the token of a receiver.
+        """
         found = candidates(head.method, head.path, kinds_of_host(head.host))
         if not found:
             return None
@@ -151,6 +160,7 @@ class Reception:
             return found[0].receiver.refused(first, refusal, self._clock())
         try:
             if receiver is not None:
+                admit()
                 self._failed.forget(head.address)
             async with self._large if _may_be_large(request) else nullcontext():
                 return await self._receive(candidate, request, receiver, body)

@@ -3,7 +3,8 @@ Connections that have not shown a valid key: their number for each address, and 
 
 A client without a key can open connections faster than their deadlines end them. Each address has a share of the
 connections for it. An address that has used it up loses its oldest one with each new one, so that programs with a key,
-which need theirs without a key for a moment only, still connect from the same address.
+which need theirs without a key for a moment only, still connect from the same address. The token of a receiver and that
+of a link count as keys.
 """
 
 from __future__ import annotations

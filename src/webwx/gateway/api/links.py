@@ -23,6 +23,7 @@ from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink
 from webwx.gateway.front import client_address
 from webwx.gateway.port import GatewayPort, LoginStatus
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.unauthenticated import admit
 from webwx.gateway.uploads import plain_name
 from webwx.model.login import QrCode
 from webwx.model.messages import FileMessage
@@ -112,6 +113,7 @@ async def _opened(
     if link is None or port.find_account(str(link.account)) is None:
         failed_keys.add(client_address(request.scope))
         raise GatewayProblem("not-found", "This link is unknown, or has expired.")
+    admit(request.scope)
     return link
 
 
