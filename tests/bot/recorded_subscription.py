@@ -41,6 +41,7 @@ class RecordedSubscription(Subscription):
     """Delivers entries from memory, and records the calls for them."""
 
     crash_grace = 0.0
+    is_synced_here = True
     crashes: Mapping[int, int] = MappingProxyType({})
     """Crashes of entries, without those that were revoked."""
 

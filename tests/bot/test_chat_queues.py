@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from tests.bot.recorded_subscription import RecordedSubscription, delivered, run_until_done
 from tests.client.virtual_loop import run_with_virtual_clock, until
 
+from webwx.bot.account_health import AccountHealth
 from webwx.bot.chat_queues import ChatQueues, DeliveryCounts, is_last_attempt
-from webwx.errors import LoggedOut
+from webwx.client.client import AsyncClient
+from webwx.errors import ConnectFailed, LoggedOut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -701,6 +703,32 @@ class TestEnd:
             assert subscription.acked == [3]
             assert subscription.failures == {}
             assert queues.last_handled == 3
+
+        run_with_virtual_clock(work)
+
+    def test_entries_behind_a_running_handler_do_not_delay_the_end_while_the_account_waits(self) -> None:
+        async def work() -> None:
+            gated, has_failed = GatedHandler("@slow"), asyncio.Event()
+
+            async def handle(entry: Delivered, attempt: int) -> None:
+                if entry.entry.chat == "@failing":
+                    has_failed.set()
+                    raise ConnectFailed("There is no connection.")
+                await gated(entry, attempt)
+
+            subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"), delivered(3, "@failing"))
+            health = AccountHealth(AsyncClient(), subscription)  # a client without a login is not online
+            running = asyncio.create_task(ChatQueues(subscription, handle, health=health).run())
+            await has_failed.wait()
+            await until(lambda: gated.inside == 1)
+            running.cancel()
+            await until(lambda: subscription.is_stopped)
+            gated.open["@slow"].set()
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert asyncio.get_running_loop().time() - began < 1
+            assert gated.numbers == subscription.acked == [1]
 
         run_with_virtual_clock(work)
 

@@ -276,6 +276,9 @@ class ChatQueues:
 
     def _make_ready(self, queue: _ChatQueue) -> None:
         """Add a queue to the ready queues, so that its first entry is handled when its turn comes."""
+        if self._is_draining and self._is_account_waiting:  # it would have no turn any more
+            self._drop(queue)
+            return
         first = queue.waiting[0]
         crashes = first.crashes if isinstance(first, _Deferred) else first.entry.crashes
         # An entry whose handler has failed in this process, and did not crash it, needs no isolation any more.
