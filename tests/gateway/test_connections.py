@@ -347,6 +347,18 @@ async def close_all(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]
             await writer.wait_closed()
 
 
+@on_virtual_clock
+async def test_a_connection_whose_requests_wait_for_too_many_answers_is_closed(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable()) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000)
+        answers = b""
+        with contextlib.suppress(ConnectionError):
+            answers = await reader.read()
+        assert answers.count(b"HTTP/1.1 200") < 3000
+        writer.close()
+
+
 ADMIN = Caller(id="console", scopes=("admin",), accounts=None, address="127.0.0.1")
 
 WITH_KEY = "GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"

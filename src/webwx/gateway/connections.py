@@ -28,6 +28,9 @@ _SLOWEST_BODY = 1000
 _READING = 4
 """How many times longer a client may take for an answer than for a request."""
 
+_MOST_WAITING = 1000
+"""Maximum number of requests that wait for the answer to an earlier one of their connection."""
+
 _UPGRADE = b"upgrade"
 
 _END = b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -117,7 +120,9 @@ class LimitedConnection(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._unparsed > self._header:
+        if len(self.pipeline) > _MOST_WAITING:  # the base class reads on after each answer
+            self.transport.close()
+        elif self._unparsed > self._header:
             self._close_with(_TOO_LARGE)
         elif self._deadline is None and not self._is_awaited() and self.transport.get_protocol() is self:
             self._wait(self._patience)  # the base class stops waiting for the next request at an empty line
