@@ -18,7 +18,7 @@ from tests.client.conftest import GIF, MP4, PNG, last, take
 from webwx.errors import (
     ApiError,
     ConnectFailed,
-    EmptyText,
+    KeyReused,
     LoggedOut,
     NoJournal,
     NoSuchFile,
@@ -592,7 +592,7 @@ class TestALostAnswer:
             await client.send_text("阿华", "hi", key="1")
         following = new_client(store=store, dedupe_by_client_id=True)
         await following.resume()
-        with pytest.raises(EmptyText):
+        with pytest.raises(KeyReused):
             await following.send_text("阿华", "", key="1")
 
         assert (await only_send(following)).state == "unknown"
