@@ -76,7 +76,7 @@ async def deliver(
     Raises:
         LoggedOut: The login ended.
         AlreadyRunning: Another process is syncing this login, or another part of this one uses the consumer's name.
-        ValueError: `on_unknown` is none of its values.
+        ValueError: `on_unknown` has an unknown value.
     """
     check_on_unknown(on_unknown)
     counts = counts or DeliveryCounts()

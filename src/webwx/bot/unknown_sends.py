@@ -106,7 +106,7 @@ class UnknownSends:
 
 
 async def _row_of(client: AsyncClient, key: str) -> Outgoing | None:
-    """Return the row of a key in the outbox; None if there is none, or the gateway cannot be asked now."""
+    """Return the send with a key; None if the outbox has no such send, or the gateway does not answer now."""
     try:
         return await client.find_send(key=key)
     except TransportError:

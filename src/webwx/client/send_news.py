@@ -43,7 +43,7 @@ class SendNews(Generic[K]):
         return key
 
     async def take_until(self, time: float) -> K | None:
-        """Return the next changed send; None if there is none until a time of the event loop's clock."""
+        """Return the next changed send; None if no send changes until a time of the event loop's clock."""
         try:
             async with asyncio.timeout_at(time):
                 return await self.take()

@@ -277,7 +277,7 @@ class Sender:
 
     async def stored_as(self, wanted: WantedSend) -> Outgoing | None:
         """
-        Return the send with the key of a wanted one; None if there is none.
+        Return the stored send that has the key of the wanted one; None if no send has it.
 
         Raises:
             NoJournal: There is a key and no journal to store it.
@@ -534,7 +534,7 @@ class _Record:
         self.row = row
         self._has_begun = has_begun
         self._begun_at = row.changed_at if has_begun else None
-        """Time of the begin of the present attempt; None: there is none."""
+        """Time at which the current attempt began; None: no attempt has begun."""
         self._outbox = outbox
         self._now = now
 
