@@ -208,41 +208,36 @@ def own_tls(user: User, certificate: Certificate) -> Iterator[ServedGateway]:
 @contextmanager
 def caddy(user: User, certificate: Certificate) -> Iterator[ServedGateway]:
     """Start a gateway behind Caddy."""
-    port = free_port()
-    with _behind(user) as inner:
+
+    def command(port: int, inner: int) -> list[str | Path]:
         file = certificate.folder / f"Caddyfile-{port}"
         file.write_text(
             "{\n  admin off\n  auto_https off\n}\n"
-            f"https://:{port} {{\n  tls {certificate.chain} {certificate.key}\n"
-            f"  reverse_proxy 127.0.0.1:{inner.port}\n}}\n"
+            f"https://:{port} {{\n  tls {certificate.chain} {certificate.key}\n  reverse_proxy 127.0.0.1:{inner}\n}}\n"
         )
-        folders = {"HOME": str(certificate.folder), "XDG_DATA_HOME": str(certificate.folder)}
-        command = [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(file)]
-        with _running(command, user.environment | folders):
-            served = ServedGateway(user, f"https://{NAME}:{port}", inner.key, certificate)
-            _wait_for_port(port)
-            served.wait_until_online()
-            yield served
+        return [program("caddy"), "run", "--adapter", "caddyfile", "--config", file]
+
+    with _behind(user, certificate, command) as served:
+        yield served
 
 
 @contextmanager
 def haproxy(user: User, certificate: Certificate) -> Iterator[ServedGateway]:
     """Start a gateway behind HAProxy."""
-    port = free_port()
-    with _behind(user) as inner:
+
+    def command(port: int, inner: int) -> list[str | Path]:
         file = certificate.folder / f"haproxy-{port}.cfg"
         file.write_text(
             "defaults\n  mode http\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n"
             "  timeout tunnel 1h\n"
             f"frontend tls\n  bind 127.0.0.1:{port} ssl crt {certificate.both} alpn h2,http/1.1\n"
             "  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n  default_backend gateway\n"
-            f"backend gateway\n  server one 127.0.0.1:{inner.port}\n"
+            f"backend gateway\n  server one 127.0.0.1:{inner}\n"
         )
-        with _running([program("haproxy"), "-db", "-q", "-f", str(file)], user.environment):
-            served = ServedGateway(user, f"https://{NAME}:{port}", inner.key, certificate)
-            _wait_for_port(port)
-            served.wait_until_online()
-            yield served
+        return [program("haproxy"), "-db", "-q", "-f", file]
+
+    with _behind(user, certificate, command) as served:
+        yield served
 
 
 WAYS = {"own-tls": own_tls, "caddy": caddy, "haproxy": haproxy}
@@ -250,13 +245,29 @@ WAYS = {"own-tls": own_tls, "caddy": caddy, "haproxy": haproxy}
 
 
 @contextmanager
-def _behind(user: User) -> Iterator[ServedGateway]:
+def _behind(
+    user: User, certificate: Certificate, command: Callable[[int, int], list[str | Path]]
+) -> Iterator[ServedGateway]:
+    """
+    Start a gateway and a proxy before it.
+
+    Args:
+        user: The user.
+        certificate: The proxy's certificate.
+        command: Returns the command of the proxy for its port and the port of the gateway.
+    """
+    folders = {"HOME": str(certificate.folder), "XDG_DATA_HOME": str(certificate.folder)}
     with gateway(user, f'[listen]\nbehind_proxy = "127.0.0.1"\nhosts = ["{NAME}"]\n') as inner:
-        yield inner
+        port = free_port()
+        with _running(command(port, inner.port), user.environment | folders):
+            served = ServedGateway(user, f"https://{NAME}:{port}", inner.key, certificate)
+            _wait_for_port(port)
+            served.wait_until_online()
+            yield served
 
 
 @contextmanager
-def _running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+def _running(command: list[str | Path], environment: dict[str, str]) -> Iterator[None]:
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             yield
