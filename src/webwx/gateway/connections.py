@@ -17,6 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from webwx.gateway.unauthenticated import ADMISSION, ConnectionAdmission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import uvicorn
     from uvicorn.server import ServerState
 
@@ -42,6 +44,35 @@ _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n" + _END
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _END
 
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\n" + _END
+
+
+class Deadline:
+    """
+    A time by which something has to happen.
+
+    Args:
+        loop: The event loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether something is waited for."""
+        return self._timer is not None
+
+    def set(self, seconds: float, on_expiry: Callable[[], object]) -> None:
+        """Call a function after some seconds; this replaces an earlier time."""
+        self.clear()
+        self._timer = self._loop.call_later(seconds, on_expiry)
+
+    def clear(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -83,8 +114,8 @@ class LimitedConnection(HttpToolsProtocol):
         """Bytes that were received since the end of a header or of a piece of a body."""
         self._slowest_end = 0.0
         """Time by which the next piece of the body has to arrive to reach the minimum average."""
-        self._deadline: asyncio.TimerHandle | None = None
-        self._reader_deadline: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self.loop)
+        self._reader_deadline = Deadline(self.loop)
 
     def arrive(self, transport: asyncio.Transport) -> ConnectionAdmission:
         """Begin to count the connection; `connection_made` does it unless a TLS handshake comes first."""
@@ -108,8 +139,8 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        self._stop_waiting()
-        self._stop_waiting_for_reader()
+        self._deadline.clear()
+        self._reader_deadline.clear()
         if self._admission is not None:
             self._admission.close()
         super().connection_lost(exc)
@@ -124,13 +155,13 @@ class LimitedConnection(HttpToolsProtocol):
             self.transport.close()
         elif self._unparsed > self._header:
             self._close_with(_TOO_LARGE)
-        elif self._deadline is None and not self._is_awaited() and self.transport.get_protocol() is self:
+        elif not self._deadline.is_set and not self._is_awaited() and self.transport.get_protocol() is self:
             self._wait(self._patience)  # the base class stops waiting for the next request at an empty line
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to the protocol of WebSockets, until a deadline unless it shows a valid key."""
-        self._stop_waiting()
-        self._stop_waiting_for_reader()
+        self._deadline.clear()
+        self._reader_deadline.clear()
         assert self._admission is not None  # noqa: S101 - for the type checker: there is a connection
         self._admission.require_within(self._patience)
         super().handle_websocket_upgrade()
@@ -179,18 +210,17 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Stop waiting, because the request is complete."""
         self._unparsed = 0
-        self._stop_waiting()
+        self._deadline.clear()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Begin to wait until the client has read."""
         super().pause_writing()
-        self._stop_waiting_for_reader()
-        self._reader_deadline = self.loop.call_later(_READING * self._patience, self.transport.abort)
+        self._reader_deadline.set(_READING * self._patience, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stop waiting, because the client has read."""
-        self._stop_waiting_for_reader()
+        self._reader_deadline.clear()
         super().resume_writing()
 
     def _is_awaited(self) -> bool:
@@ -198,18 +228,7 @@ class LimitedConnection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self, seconds: float) -> None:
-        self._stop_waiting()
-        self._deadline = self.loop.call_later(seconds, self._give_up)
-
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _stop_waiting_for_reader(self) -> None:
-        if self._reader_deadline is not None:
-            self._reader_deadline.cancel()
-            self._reader_deadline = None
+        self._deadline.set(seconds, self._give_up)
 
     def _give_up(self) -> None:
         if self.flow.read_paused:  # the application is slow, not the client
@@ -245,26 +264,20 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._patience = patience
-        self._reader_deadline: asyncio.TimerHandle | None = None
+        self._reader_deadline = Deadline(self.loop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection, and stop waiting."""
         cast("ConnectionAdmission", self.app_state[ADMISSION]).close()
-        self._stop_waiting_for_reader()
+        self._reader_deadline.clear()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Begin to wait until the client has read."""
         super().pause_writing()
-        self._stop_waiting_for_reader()
-        self._reader_deadline = self.loop.call_later(_READING * self._patience, self.transport.abort)
+        self._reader_deadline.set(_READING * self._patience, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stop waiting, because the client has read."""
-        self._stop_waiting_for_reader()
+        self._reader_deadline.clear()
         super().resume_writing()
-
-    def _stop_waiting_for_reader(self) -> None:
-        if self._reader_deadline is not None:
-            self._reader_deadline.cancel()
-            self._reader_deadline = None
