@@ -914,6 +914,39 @@ class TestBadDays:
 
         assert texts([virtual_runner.run(read())]) == ["hi"]
 
+    def test_refusals_of_an_earlier_login_do_not_count_against_the_next_one(
+        self,
+        log_in: LogIn,
+        sandbox: SandboxCore,
+        world: World,
+        virtual_runner: asyncio.Runner,
+        phone_of: Phone,
+    ) -> None:
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
+        carrier.answers = (Response(body=b'{"BaseResponse":{"Ret":1200}}'),)
+        world.say("ahua", "me", "in the earlier login")
+        virtual_runner.run(listen(client, REFUSED_FOR / 2))
+
+        async def read() -> set[str]:
+            """Read until the new login's message, and return the reasons of the gaps before it."""
+            await client.logout()
+            await client.login(show_qr=phone_of("me"))
+            await asyncio.sleep(REFUSED_FOR)
+            asyncio.get_running_loop().call_later(MINUTE / 2, setattr, carrier, "answers", ())
+            world.say("ahua", "me", "hi")
+            reasons = set[str]()
+            async with asyncio.timeout(10 * MINUTE):
+                async for event in client.events(include_all=False):
+                    if isinstance(event, ContinuityLost):
+                        reasons.add(event.reason)
+                    elif isinstance(event, TextMessage):
+                        break
+            return reasons
+
+        assert virtual_runner.run(read()) <= {"new_login"}
+
     def test_a_key_that_is_refused_sometimes_is_kept(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:

@@ -167,10 +167,12 @@ class SyncLoop:
         return self._state.work
 
     def forget(self) -> None:
-        """Drop the unstored batch of the present login."""
-        self._state.unstored = None
-        self._state.has_more = False
-        self._state.forget_keys()
+        """Drop the unstored batch of the present login, and what its failures have counted."""
+        state = self._state
+        state.unstored = state.announced_at = state.refused_since = None
+        state.has_more = False
+        state.missing = MissingMessages()
+        state.forget_keys()
 
     # -- one reader, without a journal -------------------------------------------------------------------------------
 
