@@ -30,3 +30,16 @@ def test_files_that_are_not_in_use_and_old_enough_are_deleted(tmp_path: Path) ->
     delete_left(tmp_path, {"used"}, only={"old", "young", "folder"}, min_age=3600)
     assert {path.name for path in tmp_path.iterdir()} == {"folder", "used", "later", "young"}
     delete_left(tmp_path / "absent", set())
+
+
+def test_a_file_that_another_process_deletes_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(b"")
+
+    class OtherProcess(frozenset[str]):
+        def __contains__(self, name: object) -> bool:
+            (tmp_path / "one").unlink(missing_ok=True)
+            return False
+
+    delete_left(tmp_path, OtherProcess())
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -121,6 +122,11 @@ def delete_left(
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        is_left = path.name not in names and (only is None or path.name in only) and path.is_file()
-        if is_left and time.time() - path.stat().st_mtime >= min_age:
+        if path.name in names or (only is not None and path.name not in only):
+            continue
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # another process has deleted it meanwhile
+            continue
+        if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime >= min_age:
             path.unlink(missing_ok=True)
