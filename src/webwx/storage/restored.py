@@ -83,7 +83,8 @@ class RestoredStorage(Protocol):
 
         All workers are removed. Epochs and numbers skip those that may have been assigned after the moment of the
         restore. Unfinished sends become `unknown`. Events that no consumer has acknowledged, and timers that are due,
-        are held; so are events that arrive later, but are older than this call. The media archive holds nothing.
+        are held; so are events that arrive later, but whose message is from before the return of this call. The media
+        archive holds nothing.
         """
         ...
 

@@ -130,6 +130,18 @@ async def test_unfinished_sends_of_the_restored_moment_are_listed_and_unknown(
     }  # fmt: skip
 
 
+async def test_a_message_of_the_second_of_the_reset_is_held_and_one_of_the_next_second_is_not(
+    installation: Installation, schema: TemporarySchema
+) -> None:
+    await installation.account.consumer("bot", since="beginning")
+    await installation.restore(schema.dump())
+    reset_in = int(float(schema.execute("SELECT restored_at FROM accounts"))) - 1
+    assert time.time() >= reset_in + 1
+
+    await installation.account.ingest(arrival(message(1, at=reset_in), message(2, at=reset_in + 1)))
+    assert await rest_of(await installation.account.consumer("bot")) == ["2"]
+
+
 async def test_events_before_a_restore_are_held_until_they_are_released(
     installation: Installation, schema: TemporarySchema
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 from webwx.storage.database_url import check_database_url, describe_database
@@ -82,9 +84,11 @@ class PostgresRestored:
             sends = await _end_sends(self._db, time)
             await _skip_numbers(self._db)
             await hold_all(self._db, time)
-            # The times of messages are whole seconds.
-            await self._db.execute("UPDATE accounts SET restored_at = floor($1::float8)", time)
+            # The times of messages are whole seconds: one that was answered in this second is older as well.
+            next_second = math.floor(time) + 1
+            await self._db.execute("UPDATE accounts SET restored_at = $1::float8", next_second)
             accounts = await self._db.fetchval("SELECT count(*) FROM accounts")
+        await asyncio.sleep(next_second - time)  # so that no message that is sent after this call is held
         return RestoredReset(accounts=accounts, sends=tuple(sends))
 
     async def held(self) -> list[HeldWork]:

@@ -125,7 +125,7 @@ class StoredRoster:
         listed = list(ids)
         self._lookups = lookups
         self._login = login
-        self.ids = Places.of(listed)
+        self.ids: Places = Places.of(listed)
         self._count = len(listed)
         self._is_chatroom = is_chatroom
         find = partial(_find, lookups, login)
@@ -209,7 +209,7 @@ class Thinning:
     """The thinning of a file's earlier logins, in small transactions."""
 
     def __init__(self) -> None:
-        self.is_due = True
+        self.is_due: bool = True
 
     def look_soon(self) -> None:
         """Check for logins to thin with the next piece of work."""
