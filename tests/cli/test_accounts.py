@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Shell
 
 
 def test_each_account_has_its_own_login(me: Any, friend: Any) -> None:
@@ -62,3 +69,33 @@ def test_a_name_that_could_leave_its_folder_is_refused(shell: Any) -> None:
     done = shell.run("status", "--account", "../friend")
     assert (done.code, done.stdout) == (2, "")
     assert "account" in done.sentence
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status", "contacts", "chats", "history", "search x", "outbox", "recalled", "identity list", "journal stats",
+        "journal check", "journal consumers", "journal dead", "journal export", "logout",
+    ],
+)  # fmt: skip
+def test_the_only_account_needs_no_name(shell: Shell, friend: object, command: str) -> None:
+    done = shell.run(*command.split())
+    assert done.code == 0, done
+
+
+def test_a_bot_that_names_no_account_runs_on_the_only_one(shell: Shell, friend: object, tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text("from webwx import Bot\nbot = Bot()\n@bot.on()\nasync def see(ctx, event): ...\n")
+    with shell.start("run", "bot.py", folder=tmp_path) as process:
+        assert process.stdout is not None
+        assert "bot runs as 阿华" in process.stdout.readline()
+        process.terminate()
+
+
+def test_an_account_that_is_logged_out_is_not_taken_for_the_only_other_one(me: Shell, friend: object) -> None:
+    me.run("send", "filehelper", "mine")
+    assert me.run("logout").code == 0
+    assert "mine" in me.run("history").stdout
+    assert me.run("logout").code == 4
+    assert me.run("journal", "purge", "--all", "--yes").code == 0
+    assert me.run("status", "--account", "friend").code == 0
+    assert me.run("journal", "stats", "--account", "friend").code == 0

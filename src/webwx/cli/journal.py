@@ -296,6 +296,7 @@ async def forget(session: Session, consumer: str, yes: bool) -> None:
 
 async def _require_journal(session: Session) -> None:
     """Raise if there is no journal, so that a command that only reads does not create one."""
+    await session.choose_account()
     async with session.storage() as storage:
         has_journal = await storage.has_journal(session.settings.login_name)
     if not has_journal:

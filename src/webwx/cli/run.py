@@ -143,6 +143,8 @@ async def _serve(session: Session, bots: list[Bot], address: Address | None) -> 
         BadInput: The bots cannot run in one process, or `webwx[metrics]` is not installed.
         CommandFailed: The address cannot be used.
     """
+    await session.choose_account()
+    os.environ["WEBWX_ACCOUNT"] = session.settings.account  # for the bots that name none
     try:
         check(*bots)
     except (TypeError, ValueError) as error:

@@ -74,6 +74,8 @@ class Session:
     def __init__(self, given: Given) -> None:
         self._given = given
         self.output = Output(as_json=given.as_json, notices=NOTICES if given.log_format == "json" else None)
+        self._has_chosen = False
+        """Whether the account is settled, by the user or by `choose_account`."""
         self.is_endless = False
         """Whether the command runs until it is stopped, so that SIGTERM is its regular end."""
         self.keeps_media = False
@@ -159,14 +161,20 @@ class Session:
             yield client
 
     async def choose_account(self) -> None:
-        """Use the only account with a saved login, if the user has named none and has no login of the default name."""
+        """
+        Use the only account with a saved login, if the user has named none.
+
+        An account of the default name is used if it has a login, or a journal from an earlier one.
+        """
         settings = self.settings
-        if "account" in settings.sources:
+        if self._has_chosen or "account" in settings.sources:
             return
+        self._has_chosen = True
         async with self.storage() as storage:
-            if await storage.login(settings.login_name).load() is not None:
+            name = settings.login_name
+            if await storage.login(name).load() is not None or await storage.has_journal(name):
                 return
-            names = {name.account for name in await storage.list_logins() if name.place == settings.login_name.place}
+            names = {each.account for each in await storage.list_logins() if each.place == name.place}
         if len(names) == 1:
             self.settings = dataclasses.replace(settings, account=names.pop())
 
@@ -178,6 +186,7 @@ class Session:
         Raises:
             NotLoggedIn: No login is saved.
         """
+        await self.choose_account()
         async with AsyncExitStack() as stack:
             client = self._client_on(await stack.enter_async_context(self.storage()), None)
             stack.push_async_callback(self._close, client)
@@ -258,6 +267,7 @@ class Session:
         in_place: bool = False,
     ) -> T:  # fmt: skip
         """Open a reader of the journal; in another place if that fails and is possible."""
+        await self.choose_account()
         if not self.settings.storage and not in_place:
             return await self._open_or_copy(stack, open_on)
         storage = await stack.enter_async_context(self.storage(retention_days=0))
@@ -267,6 +277,7 @@ class Session:
         self, stack: AsyncExitStack, open_on: Callable[[AsyncExitStack, JournalFile], Coroutine[Any, Any, T]]
     ) -> T:
         """Open a reader of the journal's file and read once; from a copy if that fails in place."""
+        await self.choose_account()
         path = self.settings.journal_path
         try:
             return await open_on(stack, self._file_to_read(stack, path))
