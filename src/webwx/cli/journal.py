@@ -129,7 +129,7 @@ async def check(session: Session) -> None:
 @click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Delete messages of this chat.")
 @click.option("--media", is_flag=True, help="Delete archived media, but no messages.")
 @click.option("--all", "is_all", is_flag=True, help="Delete the whole journal with its consumers.")
-@click.option("--compact", is_flag=True, help="Make the file smaller afterwards; no other process may use it.")
+@click.option("--compact", is_flag=True, help="Make the file smaller afterwards.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 async def purge(
     session: Session, before: float | None, chat: str | None, media: bool, is_all: bool, compact: bool, yes: bool
@@ -141,7 +141,7 @@ async def purge(
     event about the gap. Deleting messages also deletes their archived media; --media deletes only the media.
 
     A running bot goes on meanwhile, and uses the free space of the file again. --compact, also without another option,
-    gives it back to the disk.
+    gives it back to the disk; for a file of an earlier version, the first time, no other process may use it.
     """
     if media and (is_all or chat):
         raise click.UsageError("Pass --media alone or with --before TIME")

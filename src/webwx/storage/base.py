@@ -1015,10 +1015,13 @@ class JournalFile(Journal, Protocol):
 
     async def compact(self) -> int:
         """
-        Close the journal, return the free space of its file to the disk, and return how many bytes these are.
+        Return the free space of the file to the disk, close the journal, and return how many bytes these are.
+
+        This is done in small steps beside other writers. A file that was created by an earlier version is copied and
+        replaced once, which needs the file for itself and room for the copy.
 
         Raises:
-            AlreadyRunning: Another process, or another journal object, has the file open.
+            AlreadyRunning: The file of an earlier version is open in another process, or in another journal object.
             StorageError: The file cannot be written, or the disk has no room for a copy of it.
         """
         ...

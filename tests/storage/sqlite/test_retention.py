@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from tests.storage.arrivals import (
     FRIEND,
+    OWN,
     ROOM,
     UIN,
     arrival,
@@ -287,11 +288,38 @@ class TestCompacting:
         async with SqliteJournal(path, retention_days=0) as again:
             assert ids(await everything(again.account(UIN))) == ["5000", "5001", "5002"]
 
-    async def test_a_file_in_use_is_not_compacted(self, journal: SqliteJournal, path: Path) -> None:
+    async def test_a_file_is_compacted_beside_another_journal_that_goes_on(
+        self, journal: SqliteJournal, account: SqliteAccount, path: Path
+    ) -> None:
+        async with SqliteJournal(path, retention_days=0) as other:
+            theirs = other.account(UIN)
+            await theirs.position(OWN)
+            bot = await theirs.consumer("bot", since="beginning")
+            await account.ingest(arrival(*messages(1, 2_000), *messages(5_000, 3, ROOM)))
+            assert len(await bot.take(10)) == 10
+            await account.purge(chats=[FRIEND])
+            assert await journal.compact() > 100_000
+            await theirs.ingest(arrival(*messages(6_000, 2)))
+            seen = await everything(theirs)
+        assert [each for each in ids(seen) if each] == ["5000", "5001", "5002", "6000", "6001"]
+
+    async def test_a_file_of_an_earlier_version_is_compacted_when_it_is_not_in_use(
+        self, journal: SqliteJournal, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, 3)))
+        await journal.close()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute("PRAGMA auto_vacuum = NONE")
+            db.execute("VACUUM")
         async with SqliteJournal(path, retention_days=0) as other:
             await other.accounts()
             with pytest.raises(AlreadyRunning):
-                await journal.compact()
+                await SqliteJournal(path, retention_days=0).compact()
+        await SqliteJournal(path, retention_days=0).compact()
+        async with SqliteJournal(path, retention_days=0) as other:
+            assert ids(await everything(other.account(UIN))) == ["1", "2", "3"]
+            await SqliteJournal(path, retention_days=0).compact()  # the first time has prepared it
 
 
 class TestRetention:

@@ -64,17 +64,17 @@ from webwx.storage.sqlite.links import links_named
 from webwx.storage.sqlite.lookup import find_entries
 from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
 from webwx.storage.sqlite.retention import (
-    LONGEST_PAUSE,
     MAX_STEP,
-    PURGE_REST,
     Retention,
+    checkpoint,
     delete_sends,
     delete_some,
+    do_step,
     expunge,
     forget_people,
     old_entries,
 )
-from webwx.storage.sqlite.schema import connect, log_of, make_room, set_up
+from webwx.storage.sqlite.schema import can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.sqlite.timers import SqliteTimerStore, delete_timers
@@ -299,18 +299,19 @@ class SqliteJournal:
                 raise StorageError(f"{self._path} cannot be deleted: {explain(error)}") from None
 
     async def compact(self) -> int:
-        """
-        Close the journal, return the free space of its file to the disk, and return how many bytes these are.
-
-        Raises:
-            AlreadyRunning: Another process, or another journal object, has the file open.
-            StorageError: The file cannot be written, or the disk has no room for a copy of it.
-        """
-        await self.close()
-        return await asyncio.to_thread(self._compact)
-
-    def _compact(self) -> int:
+        """Return the free space of the file to the disk, close the journal, and return how many bytes these are."""
         before = self._path.stat().st_size
+        if await self._reader.do(can_shrink):
+            while await do_step(self._writer, shrink):
+                pass
+            await checkpoint(self._writer)
+            await self.close()
+        else:
+            await self.close()
+            await asyncio.to_thread(self._vacuum)
+        return max(0, before - self._path.stat().st_size)
+
+    def _vacuum(self) -> None:
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=_IN_USE, isolation_level=None)) as db:
                 # No other process may have the file open: others remember numbers of rows, which this may change.
@@ -322,7 +323,6 @@ class SqliteJournal:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
                 raise AlreadyRunning(f"Another process is using {self._path}.") from None
             raise StorageError(f"{self._path} cannot be compacted: {explain_sqlite(error)}") from None
-        return max(0, before - self._path.stat().st_size)
 
     async def close(self) -> None:
         """Close all consumers, store pending changes, and close the journal."""
@@ -798,32 +798,22 @@ class SqliteAccount:
         count, done = 0, 0
         while done < len(numbers):
             piece = numbers[done : done + MAX_STEP]
-            step = await self._step(partial(delete_some, index=self._index, numbers=piece, reached=self._reached()))
+            delete_piece = partial(delete_some, index=self._index, numbers=piece, reached=self._reached())
+            step = await do_step(self._writer, delete_piece)
             count += step.deleted
             done += step.done
-        while sends := await self._step(lambda db: delete_sends(db, account, before, ids)):
+        while sends := await do_step(self._writer, lambda db: delete_sends(db, account, before, ids)):
             count += sends
         await self._writer.do(lambda db: delete_conversations(db, account=account, before=before, chats=ids))
         count += await self._writer.do(lambda db: delete_timers(db, account, before, ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
         await self._writer.do(partial(delete_unnamed, files=self._media_files))
-        has_more = await self._step(partial(expunge, is_first=True))
+        has_more = await do_step(self._writer, partial(expunge, is_first=True))
         while has_more:
-            has_more = await self._step(partial(expunge, is_first=False))
-        # The first checkpoint causes no delay, and leaves little for the second one, which does.
-        for kind in ("PASSIVE", "TRUNCATE"):
-            await self._writer.do_outside(
-                lambda db, kind=kind: db.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()  # type: ignore[misc]
-            )
+            has_more = await do_step(self._writer, partial(expunge, is_first=False))
+        await checkpoint(self._writer)
         return count
-
-    async def _step(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Do a step of a purge, and leave the file to other work of this process and of others for some time."""
-        began = time.monotonic()
-        result = await self._writer.do(job)
-        await asyncio.to_thread(time.sleep, min(PURGE_REST * (time.monotonic() - began), LONGEST_PAUSE))
-        return result
 
 
 def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:

@@ -10,9 +10,10 @@ because of its age.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from webwx.storage.archive_files import MediaFiles
     from webwx.storage.sqlite.contacts import Thinning
     from webwx.storage.sqlite.index import Index
+    from webwx.storage.sqlite.threads import Writer
+
+T = TypeVar("T")
 
 PIECE = 50
 """Number of entries deleted by one set of statements."""
@@ -162,6 +166,23 @@ class Retention:
             db,
             "SELECT number FROM entries WHERE is_quarantined ORDER BY number DESC LIMIT ? OFFSET ?",
             (MAX_STEP, QUARANTINE),
+        )
+
+
+async def do_step(writer: Writer, job: Callable[[sqlite3.Connection], T]) -> T:
+    """Do a step of a purge, and leave the file to other work of this process and of others for some time."""
+    began = time.monotonic()
+    result = await writer.do(job)
+    await asyncio.to_thread(time.sleep, min(PURGE_REST * (time.monotonic() - began), LONGEST_PAUSE))
+    return result
+
+
+async def checkpoint(writer: Writer) -> None:
+    """Write the log back to the file, and make both as short as they can be."""
+    # The first checkpoint causes no delay, and leaves little for the second one, which does.
+    for kind in ("PASSIVE", "TRUNCATE"):
+        await writer.do_outside(
+            lambda db, kind=kind: db.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()  # type: ignore[misc]
         )
 
 

@@ -40,6 +40,12 @@ ROOM = 8 * 1024 * 1024
 PLENTY = 32
 """Multiple of `ROOM` that must be free on the disk for the log to be allocated in advance."""
 
+_INCREMENTAL = 2
+"""SQLite's number for the incremental mode of `auto_vacuum`."""
+
+_SHRUNK = 100
+"""Number of free pages that a step of `shrink` removes."""
+
 _CACHE = 384
 """
 Size of a connection's page cache in KiB.
@@ -418,6 +424,8 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make_durable(db: sqlite3.Connection, path: Path) -> None:
+    # For a new file, before its first page: it can be made smaller while others use it. VACUUM sets it in an older one.
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     # A commit has to survive a power failure: with a WAL, only FULL guarantees that.
     db.execute("PRAGMA synchronous = FULL")
     kept = (
@@ -455,6 +463,17 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
     finally:
         if db.in_transaction:  # SQLite may have rolled it back by itself
             db.execute("ROLLBACK")
+
+
+def can_shrink(db: sqlite3.Connection) -> bool:
+    """Return whether `shrink` can make a file smaller; those of earlier versions need VACUUM once."""
+    return _ask(db, "PRAGMA auto_vacuum") == _INCREMENTAL
+
+
+def shrink(db: sqlite3.Connection) -> bool:
+    """Move some pages from the end of a file to free places, and return whether free pages are left."""
+    db.execute(f"PRAGMA incremental_vacuum({_SHRUNK})").fetchall()
+    return _ask(db, "PRAGMA freelist_count") != 0
 
 
 def _lacks_room(path: Path) -> bool:
