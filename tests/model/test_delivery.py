@@ -313,6 +313,22 @@ class TestEveryRowOfTheTables:
 
 
 class TestMedia:
+    def test_a_picture_has_its_size_and_the_size_of_its_preview(self) -> None:
+        xml = '<msg><img aeskey="00" cdnthumbheight="120" cdnthumbwidth="90" length="139120" md5="a018" /></msg>'
+        by_fields = event(PEER, ME, escape(xml), msg_type=3, img_height=121, img_width=91)
+        by_xml = event(PEER, ME, escape(xml), msg_type=3)
+
+        assert isinstance(by_fields, ImageMessage)
+        assert isinstance(by_xml, ImageMessage)
+        assert (by_fields.size, by_fields.height, by_fields.width, by_fields.md5) == (139120, 121, 91, "a018")
+        assert (by_xml.height, by_xml.width) == (120, 90)
+
+    def test_a_picture_in_the_short_form_has_the_size_of_its_preview(self) -> None:
+        picture = event(PEER, ME, "@0a1b2c", msg_type=3, img_height=120, img_width=90)
+
+        assert isinstance(picture, ImageMessage)
+        assert (picture.size, picture.height, picture.width, picture.md5) == (0, 120, 90, "")
+
     def test_a_voice_has_a_duration(self) -> None:
         xml = '<msg><voicemsg endflag="1" voicelength="2340" length="3898" /></msg>'
         by_field = event(PEER, ME, escape(xml), msg_type=34, voice_length=2350)
@@ -490,6 +506,25 @@ class TestPeople:
         assert (asked.person.nickname, asked.greeting, asked.ticket, asked.scene) == (
             "小华", "hi", "v2_x@stranger", 3,
         )  # fmt: skip
+        assert (asked.chatroom, asked.person.sex, asked.person.avatar_url) == ("", 0, "")
+
+    def test_a_friend_request_has_sex_avatar_and_the_chatroom_it_came_from(self) -> None:
+        xml = (
+            '<msg sex="1" bigheadimgurl="http://wx.qlogo.example/0" smallheadimgurl="http://wx.qlogo.example/132"'
+            ' chatroomusername="1708519@chatroom"><brandlist/></msg>'
+        )
+        asked = event("fmessage", ME, escape(xml), msg_type=37)
+
+        assert isinstance(asked, FriendRequest)
+        assert (asked.chatroom, asked.person.sex) == ("1708519@chatroom", 1)
+        assert asked.person.avatar_url == "http://wx.qlogo.example/0"
+
+    def test_the_sex_of_a_person_comes_from_the_fields(self) -> None:
+        xml = '<msg sex="1" smallheadimgurl="http://wx.qlogo.example/132" />'
+        shown = event(PEER, ME, escape(xml), msg_type=42, recommend_info=RecommendInfo(user_name="@a", sex=2))
+
+        assert isinstance(shown, CardMessage)
+        assert (shown.person.sex, shown.person.avatar_url) == (2, "http://wx.qlogo.example/132")
 
     def test_a_proposed_friend(self) -> None:
         shown = event("fmessage", ME, msg_type=40, recommend_info=msgspec.convert(INFO, RecommendInfo))
@@ -564,6 +599,23 @@ class TestApps:
 
         assert isinstance(link, LinkMessage)
         assert link.articles == ARTICLES
+        assert (link.source, link.description) == ("示例公众号", "摘要")
+
+    def test_a_link_has_the_publisher_and_the_summary_of_its_article(self) -> None:
+        link = app(
+            5, "<mmreader><category><item><title>t</title><summary>正文开头</summary></item></category>"
+            "<publisher><username>gh_1</username><nickname>号</nickname></publisher></mmreader>",
+        )  # fmt: skip
+
+        assert isinstance(link, LinkMessage)
+        assert (link.title, link.description, link.source, link.source_id) == ("t", "正文开头", "号", "gh_1")
+        assert link.articles[0].summary == "正文开头"
+
+    def test_the_source_of_another_link_is_the_app_that_sent_it(self) -> None:
+        link = app(5, "<title>t</title>", shell="<appinfo><version>1</version><appname>阅读</appname></appinfo>")
+
+        assert isinstance(link, LinkMessage)
+        assert (link.source, link.source_id) == ("阅读", "")
 
     def test_news_in_the_form_of_a_text(self) -> None:
         link = event("newsapp", ME, escape(MMREADER))
@@ -590,11 +642,12 @@ class TestApps:
     def test_a_mini_program(self, type_: int) -> None:
         card = app(
             type_, "<title>拼车</title><sourcedisplayname>出行</sourcedisplayname><weappinfo><username>gh_1@app"
-            "</username><appid>wx2</appid><pagepath><![CDATA[a.html?b=1&c=2]]></pagepath></weappinfo>",
+            "</username><appid>wx2</appid><pagepath><![CDATA[a.html?b=1&c=2]]></pagepath><weappiconurl>http://i/1</weappiconurl></weappinfo>",
         )  # fmt: skip
 
         assert isinstance(card, MiniProgramMessage)
         assert (card.title, card.program, card.program_id, card.page) == ("拼车", "出行", "gh_1@app", "a.html?b=1&c=2")
+        assert (card.app_id, card.icon_url) == ("wx2", "http://i/1")
 
     def test_a_mini_program_without_fields(self) -> None:
         card = app(33, "<title>t</title><sourceusername>gh_2</sourceusername>")
@@ -614,14 +667,14 @@ class TestApps:
     def test_a_reply_quotes_a_message(self, type_: int, content: str, text: str) -> None:
         quote = app(
             57, f"<title>好</title><refermsg><type>{type_}</type><svrid>2900000000000000001</svrid><fromusr>wxid_a"
-            f"</fromusr><chatusr>wxid_b</chatusr><displayname>小华</displayname><content>{content}</content></refermsg>",
+            f"</fromusr><chatusr>wxid_b</chatusr><displayname>小华</displayname><content>{content}</content><createtime>1710902183</createtime></refermsg>",
         )  # fmt: skip
 
         assert isinstance(quote, QuoteMessage)
         assert quote.text == "好"
         assert quote.quoted == Quoted(
             message_id="2900000000000000001", sender_name="小华", sender="wxid_a", message_type=type_, text=text,
-            content=quote.quoted.content,
+            content=quote.quoted.content, time=1_710_902_183,
         )  # fmt: skip
         assert quote.quoted.content.startswith(("a < b", "<msg>") if content else "")
 
@@ -724,11 +777,13 @@ class TestApps:
     def test_a_video_of_a_channel_has_an_author_and_a_caption(self) -> None:
         message = app(
             51, "<title>当前微信版本不支持展示该内容</title><finderFeed><nickname>国风</nickname>"
-            "<desc>还招人么？#cos</desc><mediaCount>1</mediaCount></finderFeed>",
+            "<desc>还招人么？#cos</desc><mediaCount>1</mediaCount><mediaList><media><coverUrl>http://c/1</coverUrl>"
+            "<videoPlayDuration>34</videoPlayDuration></media></mediaList></finderFeed>",
         )  # fmt: skip
 
         assert isinstance(message, AppMessage)
         assert (message.app_type, message.text, message.author) == (51, "还招人么？#cos", "国风")
+        assert (message.cover_url, message.duration) == ("http://c/1", 34)
 
     def test_any_other_app_message_has_its_type_title_and_link(self) -> None:
         other = app(16, "<title>优惠券</title><des>九折</des>", url="http://a")

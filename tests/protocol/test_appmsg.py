@@ -14,7 +14,7 @@ from webwx.protocol.appmsg import (
     RecordItem,
     Reference,
     read_app,
-    read_articles,
+    read_news,
     read_record,
     write_app,
     write_received_app,
@@ -41,12 +41,14 @@ FULL = AppContent(
     source_name="号",
     md5="m",
     attachment=Attachment(size=1),
-    quoted=Reference(type=1, message_id="29", sender="wxid_a", chat="wxid_b", sender_name="小华", content="<b> & c"),
-    articles=(Article(title="一", url="u", digest="d", cover="c|1|2", time=7), Article(title="二")),
-    mini_program=MiniProgram(id="gh_1@app", app_id="wx2", page="a.html?b=1&c=2"),
+    quoted=Reference(
+        type=1, message_id="29", sender="wxid_a", chat="wxid_b", sender_name="小华", content="<b> & c", time=8
+    ),
+    articles=(Article(title="一", url="u", digest="d", summary="s", cover="c|1|2", time=7), Article(title="二")),
+    mini_program=MiniProgram(id="gh_1@app", app_id="wx2", page="a.html?b=1&c=2", icon="http://i/1"),
     record="<recordinfo/>",
     payment=Payment(amount="￥0.10", subtype=1),
-    channel_video=ChannelVideo(author="频道", caption="一 & 二"),
+    channel_video=ChannelVideo(author="频道", caption="一 & 二", cover="http://c/1", seconds=34),
     announcement="一\n二",
 )
 HOSTILE = ["a&b", "<x>", "</title><url>http://evil</url>", "]]>", '"', "a < b & c", "你好😀", "<![CDATA[x]]>"]
@@ -114,10 +116,38 @@ def test_an_invalid_number_is_zero(number: str) -> None:
 def test_articles_are_found_in_every_place() -> None:
     articles = (Article(title="一", url="u"), Article(title="二"))
     for xml in ("<mmreader><category>{}</category></mmreader>", "<a><b><c>{}</c></b></a>"):
-        assert read_articles(
-            xml.format("<item><title>一</title><url>u</url></item><item><title>二</title></item>")
-        ) == (articles)
-    assert read_articles("hi") == ()
+        news = read_news(xml.format("<item><title>一</title><url>u</url></item><item><title>二</title></item>"))
+        assert news == AppContent(articles=articles)
+    assert read_news("hi") == AppContent()
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "real_id"),
+    [
+        ("<category><name>号</name></category>", "号", ""),
+        ("<category/><publisher><username>gh_1</username><nickname>号</nickname></publisher>", "号", "gh_1"),
+        ("", "", ""),
+    ],
+)
+def test_articles_without_a_source_are_from_their_publisher(reader: str, name: str, real_id: str) -> None:
+    xml = f"<appmsg><sourcedisplayname></sourcedisplayname><mmreader>{reader}</mmreader></appmsg>"
+    assert read_app(xml) == AppContent(source_name=name, source_id=real_id)
+    assert read_news(xml).source_name == name
+
+
+@pytest.mark.parametrize(
+    ("media", "cover", "seconds"),
+    [
+        ("<thumbUrl>t</thumbUrl><coverUrl>c</coverUrl><videoPlayDuration>34</videoPlayDuration>", "c", 34),
+        ("<thumbUrl>t</thumbUrl><fullCoverUrl>f</fullCoverUrl><coverUrl></coverUrl>", "f", 0),
+        ("<thumbUrl>t</thumbUrl>", "t", 0),
+        ("", "", 0),
+    ],
+)
+def test_a_video_of_a_channel_has_a_cover(media: str, cover: str, seconds: int) -> None:
+    read = read_app(f"<appmsg><finderFeed><mediaList><media>{media}</media></mediaList></finderFeed></appmsg>")
+    assert read == AppContent(channel_video=ChannelVideo(cover=cover, seconds=seconds))
+    assert read_app("<appmsg><finderFeed/></appmsg>") == AppContent(channel_video=ChannelVideo())
 
 
 ITEMS = (

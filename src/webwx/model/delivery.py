@@ -58,7 +58,7 @@ from webwx.protocol.appmsg import (
     RecordItem,
     Reference,
     read_app,
-    read_articles,
+    read_news,
     read_record,
 )
 from webwx.protocol.codec import number, read_json
@@ -192,9 +192,9 @@ def _text(delivery: Delivery) -> Event:
     text = plain_text(delivery.payload)
     if wire.app_msg_type == AppMessageType.RED_PACKET:
         return RedPacketMessage(**delivery.envelope, title=text)
-    articles = read_articles(text) if wire.from_user_name == NEWS else ()
-    if articles:
-        return _link_of(delivery, AppContent(articles=articles))
+    news = read_news(text) if wire.from_user_name == NEWS else AppContent()
+    if news.articles:
+        return _link_of(delivery, news)
     return TextMessage(**delivery.envelope, text=text)
 
 
@@ -227,7 +227,14 @@ def _location(delivery: Delivery) -> Event:
 
 
 def _image(delivery: Delivery) -> Event:
-    return ImageMessage(**delivery.envelope)
+    wire, attributes = delivery.wire, delivery.attributes("img")
+    return ImageMessage(
+        **delivery.envelope,
+        size=number(attributes.get("length"), 0),
+        height=wire.img_height or number(attributes.get("cdnthumbheight"), 0),
+        width=wire.img_width or number(attributes.get("cdnthumbwidth"), 0),
+        md5=attributes.get("md5", ""),
+    )
 
 
 def _voice(delivery: Delivery) -> Event:
@@ -283,6 +290,8 @@ def _person(delivery: Delivery) -> Person:
         city=plain_text(shown.city) or attributes.get("city", ""),
         signature=plain_text(shown.signature) or attributes.get("sign", ""),
         is_official=bool(shown.verify_flag & _OFFICIAL),
+        sex=shown.sex or number(attributes.get("sex"), 0),
+        avatar_url=attributes.get("bigheadimgurl") or attributes.get("smallheadimgurl", ""),
     )
 
 
@@ -298,6 +307,7 @@ def _friend_request(delivery: Delivery) -> Event:
         greeting=plain_text(shown.content) or attributes.get("content", ""),
         ticket=shown.ticket or attributes.get("ticket", ""),
         scene=shown.scene or number(attributes.get("scene"), 0),
+        chatroom=attributes.get("chatroomusername", ""),
     )
 
 
@@ -346,6 +356,8 @@ def _other_app(delivery: Delivery, app: AppContent) -> Event:
         url=_url(delivery, app),
         text=app.announcement or video.caption,
         author=video.author,
+        cover_url=video.cover,
+        duration=float(video.seconds),
     )
 
 
@@ -371,9 +383,10 @@ def _link_of(delivery: Delivery, app: AppContent) -> Event:
         **delivery.envelope,
         title=_title(delivery, app) or first.title,
         url=_url(delivery, app) or first.url,
-        description=app.description or first.digest,
+        description=app.description or first.digest or first.summary,
         thumbnail_url=app.thumbnail_url or first.cover_url,
-        source=app.source_name,
+        source=app.source_name or app.app_name,
+        source_id=app.source_id,
         articles=articles,
     )
 
@@ -382,8 +395,9 @@ def _article(article: Article) -> LinkedArticle:
     # The size of the picture may follow its address.
     cover = article.cover.partition("|")[0]
     return LinkedArticle(
-        title=article.title, url=article.url, digest=article.digest, cover_url=cover, time=article.time
-    )
+        title=article.title, url=article.url, digest=article.digest, cover_url=cover, time=article.time,
+        summary=article.summary,
+    )  # fmt: skip
 
 
 def _music(delivery: Delivery, app: AppContent) -> Event:
@@ -406,6 +420,8 @@ def _mini_program(delivery: Delivery, app: AppContent) -> Event:
         program_id=opened.id or app.source_id,
         page=opened.page,
         url=_url(delivery, app),
+        app_id=opened.app_id,
+        icon_url=opened.icon,
     )
 
 
@@ -423,6 +439,7 @@ def _quote(delivery: Delivery, app: AppContent) -> Event:
             text=_quoted_text(quoted),
             content=quoted.content,
             chatroom=quoted.sender if is_in_chatroom else "",
+            time=quoted.time,
         ),
     )
 

@@ -161,6 +161,14 @@ class TextMessage(Message, frozen=True, kw_only=True, tag="text_message"):
 class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
     """A picture."""
 
+    size: int = 0
+    """Size in bytes, without an original that was sent beside it; 0 if unknown."""
+    height: int = 0
+    """Height of its preview in pixels; the platform does not deliver that of the picture. 0 if unknown."""
+    width: int = 0
+    md5: str = ""
+    """Md5 of the picture, if it arrived with its keys."""
+
     @property
     def forward_content(self) -> str:
         """
@@ -291,6 +299,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     signature: str = ""
     is_official: bool = False
     """Whether it is an official account."""
+    sex: int = 0
+    """1 male, 2 female, 0 unknown."""
+    avatar_url: str = ""
+    """Public address of the avatar, on a host that this client does not contact; empty if the platform sent none."""
 
 
 class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
@@ -312,6 +324,8 @@ class FriendRequest(Message, frozen=True, kw_only=True, tag="friend_request"):
     """Ticket that accepts the request; a secret, also where it appears in `content`."""
     scene: int = 0
     """How the person found this account, as numbered by the platform."""
+    chatroom: str = ""
+    """Real id of the chatroom in which they found it, such as `…@chatroom`; not a `ContactId`. Empty if elsewhere."""
 
     def __repr__(self) -> str:
         return _without_ticket(self)
@@ -349,9 +363,12 @@ class LinkedArticle(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     url: str
     digest: str = ""
+    """Words of the account about the article."""
     cover_url: str = ""
     time: int = 0
     """Seconds since 1970; 0 if unknown."""
+    summary: str = ""
+    """Beginning of the article's text; empty if the platform did not send it."""
 
 
 class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
@@ -360,9 +377,12 @@ class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
     title: str
     url: str
     description: str = ""
+    """Words below the title; those of the first article if the link has none."""
     thumbnail_url: str = ""
     source: str = ""
-    """Name of the official account that sent it."""
+    """Name of the official account that published it, or of the app that sent it."""
+    source_id: str = ""
+    """Real id of that account, such as `gh_…`; not a `ContactId`. Empty if unknown."""
     articles: tuple[LinkedArticle, ...] = ()
     """All articles of a message with several; the first one is the link itself."""
 
@@ -391,6 +411,10 @@ class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_m
     page: str = ""
     url: str = ""
     """Address of a page for browsers."""
+    app_id: str = ""
+    """Id of the mini program as an app: `wx…`."""
+    icon_url: str = ""
+    """Public address of its icon."""
 
 
 class Quoted(msgspec.Struct, frozen=True, kw_only=True):
@@ -409,6 +433,8 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     """Content in the reply: a text, or XML."""
     chatroom: str = ""
     """Real id of the chatroom of the message; empty if it is from another chat."""
+    time: int = 0
+    """Seconds since 1970; 0 if unknown."""
 
 
 class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
@@ -481,6 +507,10 @@ class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
     """Text of an announcement (87), caption of a channel's video (51); empty for others."""
     author: str = ""
     """Name of the channel of a video; empty for others."""
+    cover_url: str = ""
+    """Public address of the cover of a channel's video; empty for others."""
+    duration: float = 0
+    """Length of a channel's video in whole seconds; 0 for others, or if unknown."""
 
 
 # -- grey lines ------------------------------------------------------------------------------------------------------

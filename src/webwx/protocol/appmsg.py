@@ -51,6 +51,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     sender_name: str = ""
     content: str = ""
     """A text, or the XML of anything else."""
+    time: int = 0
+    """`createtime`: seconds since 1970, 0 when it is missing."""
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +61,9 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     url: str = ""
     digest: str = ""
+    """Words of the account about it."""
+    summary: str = ""
+    """Beginning of its text."""
     cover: str = ""
     """Address of its picture; `|width|height` may follow."""
     time: int = 0
@@ -71,7 +76,10 @@ class MiniProgram(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     """`gh_…@app`."""
     app_id: str = ""
+    """`wx…`."""
     page: str = ""
+    icon: str = ""
+    """`weappiconurl`: address of its icon."""
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +96,10 @@ class ChannelVideo(msgspec.Struct, frozen=True, kw_only=True):
 
     author: str = ""
     caption: str = ""
+    cover: str = ""
+    """Address of its picture: the first of `coverUrl`, `fullCoverUrl` and `thumbUrl`."""
+    seconds: int = 0
+    """`videoPlayDuration`."""
 
 
 class RecordItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,8 +132,9 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the app that sent it."""
     app_name: str = ""
     source_id: str = ""
-    """`gh_…` of an official account."""
+    """`gh_…` of an official account, also where only its `publisher` names it."""
     source_name: str = ""
+    """Name of that account, also where only `mmreader` or its `publisher` has it."""
     md5: str = ""
     """MD5 of a file."""
     attachment: Attachment | None = None
@@ -155,8 +168,8 @@ def read_app(xml: str) -> AppContent | None:
         thumbnail_url=_text(app, "thumburl"),
         app_id=app.get("appid", ""),
         app_name=_text(root, "appinfo/appname"),
-        source_id=_text(app, "sourceusername"),
-        source_name=_text(app, "sourcedisplayname"),
+        source_id=_text(app, "sourceusername") or _text(app, "mmreader/publisher/username"),
+        source_name=_text(app, "sourcedisplayname") or _publisher(app.find("mmreader")),
         md5=_text(app, "md5"),
         attachment=_attachment(app.find("appattach")),
         quoted=_reference(app.find("refermsg")),
@@ -180,14 +193,22 @@ def _noted(xml: str) -> str:
     return "\n".join(item.text for item in read_record(xml) if item.type == TEXT_ITEM and item.text)
 
 
-def read_articles(xml: str) -> tuple[Article, ...]:
-    """Decode the articles of an official account, wherever the XML has its `mmreader`."""
+def read_news(xml: str) -> AppContent:
+    """Decode the articles of an official account and its name, wherever the XML has its `mmreader`."""
     root = read_loosely(xml)
-    return () if root is None else tuple(_article(item) for item in root.iter("item"))
+    if root is None:
+        return AppContent()
+    reader = next(root.iter("mmreader"), None)
+    return AppContent(source_name=_publisher(reader), articles=tuple(_article(item) for item in root.iter("item")))
 
 
 def _text(element: Element, path: str) -> str:
     return (element.findtext(path) or "").strip()
+
+
+def _publisher(reader: Element | None) -> str:
+    """Return the name of the official account whose articles these are."""
+    return "" if reader is None else _text(reader, "category/name") or _text(reader, "publisher/nickname")
 
 
 def _attachment(attached: Element | None) -> Attachment | None:
@@ -212,6 +233,7 @@ def _reference(quoted: Element | None) -> Reference | None:
         chat=_text(quoted, "chatusr"),
         sender_name=_text(quoted, "displayname"),
         content=_text(quoted, "content"),
+        time=number(_text(quoted, "createtime"), 0),
     )
 
 
@@ -220,6 +242,7 @@ def _article(item: Element) -> Article:
         title=_text(item, "title"),
         url=_text(item, "url"),
         digest=_text(item, "digest"),
+        summary=_text(item, "summary"),
         cover=_text(item, "cover"),
         time=number(_text(item, "pub_time"), 0),
     )
@@ -228,7 +251,12 @@ def _article(item: Element) -> Article:
 def _mini_program(opened: Element | None) -> MiniProgram | None:
     if opened is None:
         return None
-    return MiniProgram(id=_text(opened, "username"), app_id=_text(opened, "appid"), page=_text(opened, "pagepath"))
+    return MiniProgram(
+        id=_text(opened, "username"),
+        app_id=_text(opened, "appid"),
+        page=_text(opened, "pagepath"),
+        icon=_text(opened, "weappiconurl"),
+    )
 
 
 def _payment(paid: Element | None) -> Payment | None:
@@ -240,7 +268,16 @@ def _payment(paid: Element | None) -> Payment | None:
 def _channel_video(feed: Element | None) -> ChannelVideo | None:
     if feed is None:
         return None
-    return ChannelVideo(author=_text(feed, "nickname"), caption=_text(feed, "desc"))
+    media = feed.find("mediaList/media")
+    return ChannelVideo(
+        author=_text(feed, "nickname"),
+        caption=_text(feed, "desc"),
+        cover="" if media is None else next(filter(None, (_text(media, tag) for tag in _COVERS)), ""),
+        seconds=0 if media is None else number(_text(media, "videoPlayDuration"), 0),
+    )
+
+
+_COVERS = ("coverUrl", "fullCoverUrl", "thumbUrl")
 
 
 def _record_item(item: Element) -> RecordItem:
@@ -351,6 +388,7 @@ def _write_quoted(quoted: Reference | None) -> str:
         ("chatusr", quoted.chat),
         ("displayname", quoted.sender_name),
         ("content", quoted.content),
+        ("createtime", str(quoted.time)),
     )
     return f"<refermsg>{inner}</refermsg>"
 
@@ -364,6 +402,7 @@ def _write_articles(content: AppContent) -> str:
             ("title", article.title),
             ("url", article.url),
             ("pub_time", str(article.time)),
+            ("summary", article.summary),
             ("cover", article.cover),
             ("digest", article.digest),
         )
@@ -377,7 +416,12 @@ def _write_articles(content: AppContent) -> str:
 def _write_mini_program(opened: MiniProgram | None) -> str:
     if opened is None:
         return ""
-    inner = _tags(("username", opened.id), ("appid", opened.app_id), ("pagepath", opened.page))
+    inner = _tags(
+        ("username", opened.id),
+        ("appid", opened.app_id),
+        ("pagepath", opened.page),
+        ("weappiconurl", opened.icon),
+    )
     return f"<weappinfo>{inner}</weappinfo>"
 
 
@@ -390,4 +434,6 @@ def _write_payment(paid: Payment | None) -> str:
 def _write_channel_video(video: ChannelVideo | None) -> str:
     if video is None:
         return ""
-    return f"<finderFeed>{_tags(('nickname', video.author), ('desc', video.caption))}</finderFeed>"
+    media = _tags(("coverUrl", video.cover), ("videoPlayDuration", str(video.seconds)))
+    shown = _tags(("nickname", video.author), ("desc", video.caption))
+    return f"<finderFeed>{shown}<mediaList><media>{media}</media></mediaList></finderFeed>"
