@@ -121,12 +121,12 @@ def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
 
 def test_a_dead_letter_is_listed_and_retried(me: Shell, sandbox: Sandbox) -> None:
     (number,) = kept(me, sandbox, "poison \x1b[31m")
-    assert me.run("journal", "dead").stderr == "Consumer 'bot' has no dead letters.\n"
+    assert me.run("journal", "dead", "--consumer", "bot").stderr == "Consumer 'bot' has no dead letters.\n"
     give_up(me, number)
-    line = me.run("journal", "dead", "--json").line
+    line = me.run("journal", "dead", "--consumer", "bot", "--json").line
     assert (line["number"], line["consumer"], line["attempts"]) == (number, "bot", 1)
     assert (line["error"], line["event"]["text"]) == ("ValueError at bot.py:3", "poison \x1b[31m")
-    shown = me.run("journal", "dead").stdout
+    shown = me.run("journal", "dead", "--consumer", "bot").stdout
     assert "阿华: poison" in shown
     assert "after 1 attempt: ValueError at bot.py:3]" in shown
     assert "\x1b" not in shown
@@ -137,7 +137,18 @@ def test_a_dead_letter_is_listed_and_retried(me: Shell, sandbox: Sandbox) -> Non
     assert me.run("journal", "revive", str(number), "--json").line == {"revived": True, "number": number}
     again = me.run("journal", "revive", str(number))
     assert (again.code, "'webwx journal dead' lists them" in again.stderr) == (2, True)
-    assert me.run("journal", "dead").stdout == ""
+    assert me.run("journal", "dead", "--consumer", "bot").stdout == ""
+
+
+def test_without_a_name_the_consumers_with_dead_letters_are_listed(me: Shell, sandbox: Sandbox) -> None:
+    (number,) = kept(me, sandbox, "poison")
+    assert me.run("journal", "dead").stderr == "No consumer has dead letters.\n"
+    give_up(me, number, "my \x1b bot")
+    assert me.run("journal", "dead").stdout == (
+        "my \\x1b bot  1 dead letter; webwx journal dead --consumer 'my \\x1b bot' lists them\n"
+    )
+    line = me.run("journal", "dead", "--json").line
+    assert (line["name"], line["dead_letters"]) == ("my \x1b bot", 1)
 
 
 def test_a_consumer_is_listed_and_deleted(me: Shell, sandbox: Sandbox) -> None:

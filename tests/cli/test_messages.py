@@ -92,6 +92,25 @@ def test_without_words_the_text_is_read_from_stdin(piped: str, text: str, me: An
     assert last_message(sandbox, "me", "filehelper")["text"] == text
 
 
+def test_a_hyphen_as_text_reads_the_text_from_stdin_and_says_so(me: Any, sandbox: Any) -> None:
+    done = me.run("send", "阿华", "-", stdin="from a pipe\n")
+    assert (done.code, done.sentence) == (0, "The text is read from stdin; '-- -' sends a hyphen.")
+    assert last_message(sandbox, "me", "ahua")["text"] == "from a pipe"
+    assert me.run("send", "阿华", "--", "-", stdin="from a pipe\n").stderr == ""
+    assert last_message(sandbox, "me", "ahua")["text"] == "-"
+
+
+def test_a_text_that_names_a_file_is_sent_with_a_hint(me: Any, sandbox: Any, tmp_path: Path) -> None:
+    (photo := tmp_path / "photo.jpg").write_bytes(pictures.jpeg())
+    done = me.run("send", "阿华", str(photo))
+    assert (done.code, last_message(sandbox, "me", "ahua")["text"]) == (0, str(photo))
+    assert done.sentence == f"The name '{photo}' was sent as text; --file sends the file, --image a picture."
+    assert me.run("send", "阿华", str(photo), "--json").stderr == ""
+    assert me.run("send", "阿华", "long" * 1000).stderr == ""
+    alone = me.run("send", str(photo))
+    assert (alone.code, "pass --file before it" in alone.sentence) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "piped", "what"),
     [
@@ -305,10 +324,28 @@ def test_a_recall_after_two_minutes_is_refused(me: Any, sandbox: Any) -> None:
     assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is False
 
 
-def test_an_invalid_receipt_is_refused(me: Any) -> None:
-    done = me.run("recall", stdin="hello\n")
+@pytest.mark.parametrize(("arguments", "piped"), [(["-"], "hello\n"), (["-"], ""), ([], '{"hello": 1}\n')])
+def test_an_invalid_receipt_is_refused(arguments: list[str], piped: str, me: Any) -> None:
+    me.run("send", "阿华", "stays")
+    done = me.run("recall", *arguments, stdin=piped)
     assert done.code == 2
     assert "webwx send --json" in done.sentence
+
+
+def test_a_receipt_on_stdin_can_be_asked_for_by_a_hyphen(me: Any) -> None:
+    sent = me.run("send", "阿华", "one", "--json")
+    me.run("send", "阿华", "two")
+    assert me.run("recall", "-", "--json", stdin=sent.stdout).line["message_id"] == sent.line["message_id"]
+
+
+def test_stdin_that_holds_no_json_is_not_used_by_recall(me: Any, tmp_path: Path) -> None:
+    sent = me.run("send", "阿华", "a slip", "--json").line
+    assert me.run("recall", "--json", stdin="echo the next line of a script\n").line["message_id"] == sent["message_id"]
+    me.run("send", "阿华", "another slip")
+    (script := tmp_path / "script").write_text("echo the next line\n")
+    command = f"({WEBWX} recall > /dev/null; cat) < {script}"
+    done = subprocess.run(["sh", "-c", command], env=me.environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "echo the next line\n"
 
 
 # -- forward ---------------------------------------------------------------------------------------------------------

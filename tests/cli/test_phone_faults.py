@@ -33,6 +33,22 @@ def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["truncated:at=3,times=2,endpoint=webwxsync@0.5"], ("webwxsync", 2, 0.5, 3)),
+        (["truncated:at=3@0.5", "--probability", "0.25", "--times", "4"], ("", 4, 0.25, 3)),
+        (["truncated", "at=7"], ("", None, 1.0, 7)),
+    ],
+)
+def test_a_fault_is_written_as_for_the_option_of_the_sandbox(
+    shell: Any, arguments: list[str], rule: tuple[str, int | None, float, int]
+) -> None:
+    assert shell.run("phone", "fault", *arguments, "--json").line["fault"] == "truncated"
+    [active] = shell.run("phone", "faults", "--json").line["active"]
+    assert (active["endpoint"], active["times"], active["probability"], active["options"]["at"]) == rule
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("truncated", "--times", "1"), "The fault truncated is on, for one call (number "),
@@ -77,6 +93,7 @@ def test_the_list_is_one_object(shell: Any) -> None:
     [
         (("truncatd",), "There is no fault 'truncatd'; did you mean truncated?"),
         (("truncated", "att=3"), "The fault 'truncated' has no option 'att'; it has at."),
+        (("truncated:3",), "The option '3' has no value: write truncated:3=VALUE."),
         (("truncated", "3"), "The option '3' has no value: write 3=VALUE"),
         (("tls_expired",), "The fault 'tls_expired' cannot happen here: it needs TLS"),
         ((), "Pass the name of a fault, or --reset to turn off all"),

@@ -185,7 +185,7 @@ async def test_a_closed_stdin_counts_as_empty(monkeypatch: pytest.MonkeyPatch) -
     assert await read_text(Output(as_json=False)) == ""
 
 
-@pytest.mark.parametrize("arguments", [["recall"], ["forward", "filehelper"], ["friend", "accept"], ["send"]])
+@pytest.mark.parametrize("arguments", [["recall", "-"], ["forward", "filehelper"], ["friend", "accept"], ["send"]])
 def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me: Any) -> None:
     with me.start(*arguments, stdin=subprocess.PIPE) as process:
         process.stdin.write("no end of it")

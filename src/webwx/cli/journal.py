@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -221,17 +222,21 @@ _consumer = click.option(
 )
 
 
-@command("dead", group=journal, examples=("webwx journal dead", "webwx journal dead --consumer archive --json"))
-@_consumer
+@command("dead", group=journal, examples=("webwx journal dead", "webwx journal dead --consumer bot --json"))
+@click.option("--consumer", metavar="NAME", help="Name of the bot's consumer.  [default: list the consumers]")
 @limit_option
-async def dead(session: Session, consumer: str, limit: int) -> None:
+async def dead(session: Session, consumer: str | None, limit: int) -> None:
     """
     List the dead letters of a bot, newest first.
 
-    A dead letter is an event whose handler failed in every attempt. Each line shows the event's number, its content,
-    and the error and where it was raised. The bot may be running.
+    A dead letter is an event whose handler failed in every attempt. Without --consumer, lists the consumers that have
+    dead letters, with their numbers. With it, each line shows the event's number, its content, and the error and where
+    it was raised. The bot may be running.
     """
     await _require_journal(session)
+    if consumer is None:
+        await _list_failing(session)
+        return
     async with session.reading() as client:
         letters = await client.list_dead_letters(consumer=clean_text(consumer), limit=limit)
         people = await client.find_people({each for letter in letters for each in people_in(letter.event)})
@@ -243,6 +248,18 @@ async def dead(session: Session, consumer: str, limit: int) -> None:
             session.output.line(f"{number:>6}  {what}  [{why}]", {"number": number, **to_builtins(letter)})
     if not letters:
         session.output.remark(f"Consumer {consumer!r} has no dead letters.")
+
+
+async def _list_failing(session: Session) -> None:
+    """Print the consumers that have dead letters."""
+    async with session.reading() as client:
+        failing = [each for each in await client.list_consumers() if each.dead_letters]
+    for each in failing:
+        count = f"{each.dead_letters:,} dead letter{'' if each.dead_letters == 1 else 's'}"
+        shown = f"webwx journal dead --consumer {shlex.quote(printable(each.name))}"
+        session.output.line(f"{printable(each.name)}  {count}; {shown} lists them", msgspec.structs.asdict(each))
+    if not failing:
+        session.output.remark("No consumer has dead letters.")
 
 
 @command("revive", group=journal, examples=("webwx journal revive 1207",))

@@ -19,7 +19,7 @@ from webwx.cli.consumers import LISTEN
 from webwx.cli.exits import BadInput
 from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
-from webwx.cli.options import FreeTextCommand
+from webwx.cli.options import FreeTextCommand, ends_options
 from webwx.cli.owner_sends import refuse_files, send_text
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import (
@@ -28,6 +28,7 @@ from webwx.cli.session import (
     command,
     ended_by_reader,
     piped_bytes,
+    read_piped_json,
     read_piped_line,
     read_text,
 )
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(allow_dash=True)
 
+_STDIN = "-"
+"""Argument that stands for stdin."""
+
 
 @command(
     "send",
@@ -68,6 +72,7 @@ _PATH = click.Path(allow_dash=True)
         "webwx send 阿华 --image photo.jpg",
         "webwx send --file report.pdf",
         "make 2>&1 | tail -1 | webwx send",
+        "git log -1 | webwx send 阿华 -",
         'webwx send filehelper "the backup is done" --key "backup-$(date +%F)"',
         "pg_dump shop | webwx send --file - --name shop.sql",
     ),
@@ -93,8 +98,9 @@ async def send(
     Send a text, a picture or any file, and print the receipt.
 
     TO is 'filehelper' (your own phone), a remark, a nickname, an id, or an identity number such as who:12. TEXT is sent
-    unchanged, even if it looks like an option. Without TO, a picture or file goes to filehelper. Without any argument,
-    the text is read from stdin and sent to filehelper. PATH '-' means stdin.
+    unchanged, even if it looks like an option; only '-' means that the text is read from stdin ('-- -' sends a hyphen).
+    Without TO, a picture or file goes to filehelper. Without any argument, the text is read from stdin and sent to
+    filehelper. PATH '-' means stdin.
 
     With --key, you can repeat an interrupted command safely: nothing is sent twice. If the outcome of the first attempt
     is unknown, the exit code is 7 until the message is seen in the chat; see 'webwx outbox'.
@@ -113,6 +119,8 @@ async def send(
             text = ""
         case [], [] | [_]:
             to, text = FILEHELPER, ""
+        case [path], [] if _is_file(path):
+            raise click.UsageError(f"Pass TO and TEXT; to send the file {path!r}, pass --file before it")
         case _:
             raise click.UsageError(
                 "Pass TO and TEXT (in quotes if it has spaces), or [TO] and --image, --video, --sticker or --file, "
@@ -121,6 +129,7 @@ async def send(
     if name is not None and not attached:
         raise click.UsageError("--name needs --file, --image, --video or --sticker")
     key = clean_text(key)
+    is_piped = not words or (text == _STDIN and not ends_options(click.get_current_context()))
     async with session.logged_in() as client:
         before = await client.find_send(key=key) if key else None
         if attached:
@@ -131,7 +140,9 @@ async def send(
             with given_bytes as source, shown_progress(name or Path(path).name) as progress:
                 receipt = await send_it(client, whom(to), source, name=name, progress=progress, key=key)
         else:
-            text = checked_text(text, "TEXT") if words else await read_text(session.output)
+            if words and is_piped:
+                session.output.remark("The text is read from stdin; '-- -' sends a hyphen.")
+            text = await read_text(session.output) if is_piped else checked_text(text, "TEXT")
             if not text.strip():  # no phone sends such a message
                 raise BadInput("The text is empty; pass a text to send.")
             receipt = await send_text(session.settings, client, whom(to), text, key=key)
@@ -139,6 +150,16 @@ async def send(
             session.output.line("Already sent with this key; not sent again.", receipt)
         else:
             report_sent(session, receipt, name_of(client.contacts, receipt.chat))
+            if not (attached or is_piped) and _is_file(text):
+                session.output.remark(f"The name {text!r} was sent as text; --file sends the file, --image a picture.")
+
+
+def _is_file(text: str) -> bool:
+    """Return whether a text is the path of a file on this machine."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a text that is too long for a path, or has a null character
+        return False
 
 
 def report_sent(session: Session, receipt: Receipt, to: str) -> None:
@@ -169,6 +190,7 @@ async def read(session: Session, chat: str) -> None:
         "webwx recall",
         "webwx recall 12    # the number that 'webwx outbox' shows",
         'webwx send 阿华 "hello" --json | webwx recall',
+        "webwx recall - < receipt.json",
     ),
 )
 @click.argument("which", required=False, metavar="[WHICH]")
@@ -176,11 +198,12 @@ async def recall(session: Session, which: str | None) -> None:
     """
     Recall a message sent less than two minutes ago.
 
-    WHICH is a number shown by 'webwx outbox', or the message id. Without WHICH, reads the receipt of 'webwx send
-    --json' from stdin; without stdin, recalls the last message sent by any process of this account.
+    WHICH is a number shown by 'webwx outbox', the message id, or '-' to read the receipt of 'webwx send --json' from
+    stdin. Without WHICH, a receipt that is piped in is recalled too; if there is none, the last message sent by any
+    process of this account. Stdin that is not JSON is not used then.
     """
-    piped = await read_piped_line() if which is None else ""
-    given = _read_receipt(piped) if piped else None
+    line = await read_piped_line() if which == _STDIN else await read_piped_json() if which is None else ""
+    given = _read_receipt(line) if line or which == _STDIN else None
     async with session.logged_in() as client:
         receipt = given or (await _last_receipt(client) if which is None else await _receipt_of(client, which))
         await client.recall(receipt)

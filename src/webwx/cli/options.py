@@ -77,6 +77,14 @@ def example_text(*examples: str) -> str:
     return "\b\n" + "\n".join([f"{title}:", *(f"  {example}" for example in examples)])
 
 
+_ENDS_OPTIONS = "webwx.cli.ends_options"
+
+
+def ends_options(ctx: click.Context) -> bool:
+    """Return whether the arguments of a `FreeTextCommand` have a `--`, so that each word after it is plain text."""
+    return bool(ctx.meta.get(_ENDS_OPTIONS))
+
+
 class FreeTextCommand(click.Command):
     """
     A command whose arguments may be any text, even text that looks like an option.
@@ -98,6 +106,7 @@ class FreeTextCommand(click.Command):
         rest = iter(args)
         for arg in rest:
             if arg == "--":
+                ctx.meta[_ENDS_OPTIONS] = True
                 words.extend(rest)
             elif arg in takes_value and (arg.startswith("--") or not words):
                 value = [*islice(rest, takes_value[arg])]

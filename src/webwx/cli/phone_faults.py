@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from webwx.cli.control import ask_phones
+from webwx.cli.exits import BadInput
 from webwx.cli.faults import complete_calls, complete_faults, read_script
 from webwx.cli.session import Session, command
+from webwx.sandbox.errors import Impossible
+from webwx.sandbox.faults import FaultRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,22 +23,23 @@ if TYPE_CHECKING:
 @command(
     "fault",
     examples=(
-        "webwx phone fault lost_answer --endpoint webwxsendmsg --times 1",
+        "webwx phone fault lost_answer:endpoint=webwxsendmsg,times=1",
+        "webwx phone fault truncated:at=100@0.1",
         "webwx phone fault truncated at=100 --probability 0.1",
         "webwx phone fault --off 3",
         "webwx phone fault --reset --seed 7",
     ),
 )
-@click.argument("name", default="", shell_complete=complete_faults)
+@click.argument("name", default="", metavar="[NAME[:OPTION=VALUE,…][@PROBABILITY]]", shell_complete=complete_faults)
 @click.argument("options", nargs=-1, metavar="[OPTION=VALUE]...")
 @click.option(
     "--endpoint", default="", metavar="CALL", shell_complete=complete_calls,
     help="Only for this call.  [default: the calls that the fault applies to]",
 )  # fmt: skip
-@click.option("--times", type=click.IntRange(min=1), help="Number of calls.  [default: until turned off]")
+@click.option("--times", type=click.IntRange(min=1), metavar="N", help="Number of calls.  [default: until turned off]")
 @click.option(
-    "--probability", type=click.FloatRange(0, 1, min_open=True), default=1.0, metavar="P",
-    help="Probability for each call, at most 1.",
+    "--probability", type=click.FloatRange(0, 1, min_open=True), metavar="P",
+    help="Probability for each call, at most 1.  [default: 1]",
 )  # fmt: skip
 @click.option(
     "--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
@@ -49,13 +54,18 @@ async def fault(
     options: tuple[str, ...],
     endpoint: str,
     times: int | None,
-    probability: float,
+    probability: float | None,
     script: Path | None,
     off: int | None,
     seed: int | None,
     reset: bool,
 ) -> None:
-    """Turn on a fault: a NAME listed by 'webwx phone faults'."""
+    """
+    Turn on a fault: a NAME listed by 'webwx phone faults'.
+
+    The argument is written as for 'webwx sandbox --fault'; 'endpoint' and 'times' are options of every fault. An option
+    of its own, such as --times, takes precedence.
+    """
     server = session.settings.server
     if not (name or reset or script) and off is None and seed is None:
         raise click.UsageError("Pass the name of a fault, or --reset to turn off all")
@@ -74,8 +84,9 @@ async def fault(
         done = "The script is on."
     number = 0
     if name:
-        rule = {"fault": name, "endpoint": endpoint, "times": times, "probability": probability}
-        number = (await ask_phones(server, "faults", rule | {"options": _parted(options)}))["number"]
+        rule = _rule(name, options, endpoint=endpoint or None, times=times, probability=probability)
+        name, times = rule.fault, rule.times
+        number = (await ask_phones(server, "faults", msgspec.structs.asdict(rule)))["number"]
         until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is turned off"
         done = f"The fault {name} is on, {until} (number {number})."
     session.output.result(done, fault=name, number=number)
@@ -93,6 +104,16 @@ async def faults(session: Session) -> None:
 
 FAULT_COMMANDS = (fault, faults)
 """Commands to add to `phone`."""
+
+
+def _rule(text: str, options: tuple[str, ...], **given: str | float | None) -> FaultRule:
+    """Return the rule that a text describes, with the options that were given beside it."""
+    try:
+        rule = FaultRule.read(text)
+    except Impossible as no:
+        raise BadInput(str(no)) from None
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(rule, options=rule.options | _parted(options), **changes)
 
 
 def _parted(options: tuple[str, ...]) -> dict[str, str]:

@@ -507,12 +507,29 @@ async def read_piped_line() -> str:
     return (await _read_stdin(b"\n")).decode(errors="replace").strip()
 
 
-async def _read_stdin(end: bytes = b"") -> bytes:
-    """Read stdin in a thread, so that Ctrl-C works meanwhile, up to its end or to the first `end`."""
+async def read_piped_json() -> str:
+    """Read one line from stdin if it is a pipe or a file that holds a JSON object; otherwise return an empty text."""
+    if sys.stdin is None or not (_is_pipe(sys.stdin) or stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)):
+        return ""
+    return (await _read_stdin(b"\n", start=b"{")).decode(errors="replace").strip()
+
+
+async def _read_stdin(end: bytes = b"", *, start: bytes = b"") -> bytes:
+    """
+    Read stdin in a thread, so that Ctrl-C works meanwhile.
+
+    Args:
+        end: Byte before which to stop; by default, read to the end.
+        start: First byte; if stdin starts with another one, read only that byte and return nothing.
+    """
     stdin = _Stdin()
 
     def read() -> bytes:
-        content = b""
+        content = stdin.read(len(start)) if start else b""
+        if content != start:
+            if sys.stdin.seekable():  # another program may read the rest of the file
+                os.lseek(sys.stdin.fileno(), -len(content), os.SEEK_CUR)
+            return b""
         while piece := stdin.read(_PIECE):
             content += piece
             if end and end in piece:
