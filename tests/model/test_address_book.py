@@ -83,7 +83,7 @@ class TestResolve:
             self.contacts.resolve(to)
 
     def test_a_name_of_two_contacts_is_an_error_that_lists_both(self) -> None:
-        with pytest.raises(UnknownContact, match=r"2 contacts .*@zhang, @zhang2"):
+        with pytest.raises(UnknownContact, match=r"2 contacts .*'@zhang', '@zhang2'"):
             Contacts([ZHANG, OTHER_ZHANG]).resolve("张三")
 
 

@@ -198,7 +198,7 @@ async def test_a_file_that_became_shorter_ends_early(path: Path) -> None:
 
 async def test_a_file_deleted_before_it_is_opened_is_reported(path: Path) -> None:
     async with FileChunks(len(CONTENT)) as windows:
-        with pytest.raises(NoSuchFile, match=r"gone cannot be read any more"):
+        with pytest.raises(NoSuchFile, match=r"gone' cannot be read any more"):
             await windows.read(window(str(path.with_name("gone")), 0))
 
 

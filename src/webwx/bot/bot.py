@@ -23,7 +23,7 @@ from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
 from webwx.bot.commands import DEFAULT_COMMANDS
 from webwx.bot.conversations import Conversations
 from webwx.bot.dispatch import Dispatch, Listeners
-from webwx.bot.failures import describe
+from webwx.bot.failures import FailureReports, describe
 from webwx.bot.http_handlers import HttpRoutes
 from webwx.bot.journal import use_journal
 from webwx.bot.loop import run_long
@@ -385,19 +385,20 @@ class Bot(Router, TimerRegistry):
         """Log in and handle events; after each end of the login, log in again."""
         client = login.client
         self.conversations = conversations = Conversations(client, self._state_key)
+        reports = FailureReports(debug=self.debug)
         self._dispatch = dispatch = Dispatch(
             self.name, client, conversations, self, self._listeners, commands=self.commands, accounts=accounts,
             threads=self._threads, attempts=self._attempts, time_limit=self._time_limit,
             replies_per_minute=self._replies_per_minute,
             unknown_sends=UnknownSends(self.name, self.counts) if self._on_unknown == "continue" else None,
-            debug=self.debug,
+            debug=self.debug, reports=reports,
         )  # fmt: skip
         try:
             await login.log_in(self._show_qr, self._on_push)
             self._warn_of_unreachable_handlers(client.account)
             while True:
                 try:
-                    return await self._work(client, conversations, dispatch, on_ready)
+                    return await self._work(client, conversations, dispatch, reports, on_ready)
                 except LoggedOut as end:
                     _log.warning("%s: the login has ended: %s", self.name, end)
                     await dispatch.report_log_out(end)
@@ -422,7 +423,7 @@ class Bot(Router, TimerRegistry):
                 )  # fmt: skip
 
     async def _work(
-        self, client: AsyncClient, conversations: Conversations, dispatch: Dispatch,
+        self, client: AsyncClient, conversations: Conversations, dispatch: Dispatch, reports: FailureReports,
         on_ready: Callable[[Bot, AsyncClient], object],
     ) -> None:  # fmt: skip
         """Handle events and call timers until the login ends."""
@@ -432,16 +433,16 @@ class Bot(Router, TimerRegistry):
             health = AccountHealth(client, subscription)
             queues = ChatQueues(
                 subscription, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
-                is_over=lambda: client.state is LoginState.LOGGED_OUT, health=health, debug=self.debug,
+                is_over=lambda: client.state is LoginState.LOGGED_OUT, health=health, reports=reports,
             )  # fmt: skip
             dispatch.queues = queues
             dispatch.one_shot_timers = one_shot_timers = OneShotTimers(
                 self.timer_handlers, client, subscription.part, dispatch.call_one_shot, bot=self.name,
-                attempts=self._attempts, counts=self.timer_counts, health=health, debug=self.debug,
+                attempts=self._attempts, counts=self.timer_counts, health=health, reports=reports,
             )  # fmt: skip
             timeouts = StateTimeouts(
                 conversations, dispatch.time_out, is_over=lambda: client.state is LoginState.LOGGED_OUT, bot=self.name,
-                attempts=self._attempts, health=health, debug=self.debug,
+                attempts=self._attempts, health=health, reports=reports,
             )  # fmt: skip
             dispatch.unsent_replies = unsent_replies = UnsentReplies(self.name, client, subscription.part)
             work = [queues.run(), timeouts.run(), unsent_replies.run()]
@@ -452,7 +453,7 @@ class Bot(Router, TimerRegistry):
             if self.timers:
                 timers = Timers(
                     self.timers, subscription.part, dispatch.call_timer, bot=self.name, clock=client.clock,
-                    counts=self.timer_counts, debug=self.debug,
+                    counts=self.timer_counts, reports=reports,
                 )  # fmt: skip
                 work.append(timers.run())
             try:

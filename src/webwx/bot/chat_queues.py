@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.bot.account_health import WAITS, FailureMeaning
-from webwx.bot.failures import describe, trace
+from webwx.bot.failures import FailureReports, describe
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.questions import Dialogue
@@ -151,7 +151,7 @@ class ChatQueues:
         counts: Counters to use; their owner may read them at any time.
         health: Distinguishes failures of the account, which count no attempt: all queues wait until it is well again.
             None: every failure counts.
-        debug: Log the messages of exceptions, which may hold text of a chat.
+        reports: Texts about failures; default: texts without the messages of exceptions.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class ChatQueues:
         is_over: Callable[[], bool] = lambda: False,
         counts: DeliveryCounts | None = None,
         health: AccountHealth | None = None,
-        debug: bool = False,
+        reports: FailureReports | None = None,
     ) -> None:
         self.counts: DeliveryCounts = counts or DeliveryCounts()
         self.last_handled: int = 0
@@ -177,7 +177,7 @@ class ChatQueues:
         self._time_limit = time_limit
         self._is_over = is_over
         self._health = health
-        self._is_debug = debug
+        self._reports = reports or FailureReports()
         self._loop = asyncio.get_running_loop()
         self._queues: dict[ContactId, _ChatQueue] = {}
         self._ready: deque[_ChatQueue] = deque()
@@ -466,15 +466,15 @@ class ChatQueues:
                 self._subscription.ack(each.entry.number)
             self.counts.dead += 1
             _log.error(
-                "%s: event %d is a dead letter after %d failures; the last one was %s.\n%s",
-                name, number, failures, kind, trace(error, with_messages=self._is_debug),
+                "%s: event %d is a dead letter after %d failures; the last one was %s",
+                name, number, failures, self._reports.text(error, kind),
                 extra=log_fields(name, event=number, chat=queue.chat),
             )  # fmt: skip
             self._finish_first(queue)
             return
         _log.warning(
-            "%s: event %d failed (attempt %d of %d): %s.\n%s",
-            name, number, failures, self._attempts, kind, trace(error, with_messages=self._is_debug),
+            "%s: event %d failed (attempt %d of %d): %s",
+            name, number, failures, self._attempts, self._reports.text(error, kind),
             extra=log_fields(name, event=number, chat=queue.chat),
         )  # fmt: skip
         queue.attempt = attempt + 1

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from webwx.bot.journal import use_journal
+from webwx.bot.signatures import WrongFunction
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
@@ -231,12 +232,15 @@ class Conversations:
 
         Raises:
             UnknownContact: The event has no chat.
-            TypeError: The bot's own function did not return a text.
+            WrongFunction: The bot's own function did not return a text.
         """
         if callable(self._key):
             key = self._key(event)
             if not isinstance(key, str) or not key:
-                raise TypeError(f"The function of state_key= returned {type(key).__name__}; it must return a text.")
+                raise WrongFunction(
+                    f"The function of state_key= returned {type(key).__name__}; it must return a text.",
+                    self._key,
+                )
             return [key]
         chat: ContactId | None = getattr(event, "chat", None)
         if not chat:

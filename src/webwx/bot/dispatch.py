@@ -19,7 +19,7 @@ from webwx.bot.chat_queues import is_last_attempt
 from webwx.bot.commands import DEFAULT_COMMANDS, CommandAnswers, CommandParser
 from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
-from webwx.bot.failures import describe, trace
+from webwx.bot.failures import FailureReports
 from webwx.bot.http_handlers import HttpRoutes, InvalidBody, response_of
 from webwx.bot.injection import CallScope
 from webwx.bot.log_fields import bind, log_fields, unbind
@@ -89,7 +89,8 @@ class Dispatch:
         time_limit: Seconds after which an asynchronous handler is cancelled.
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
         unknown_sends: Counts sends with an unknown outcome as made; None: they raise `SendOutcomeUnknown`.
-        debug: Log each event, and the messages of exceptions.
+        debug: Log each event.
+        reports: Texts about failures; default: texts without the messages of exceptions.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Dispatch:
         replies_per_minute: int,
         unknown_sends: UnknownSends | None = None,
         debug: bool = False,
+        reports: FailureReports | None = None,
     ) -> None:
         self._name = name
         self._client = client
@@ -137,6 +139,7 @@ class Dispatch:
         self._loop = asyncio.get_running_loop()
         self._unknown_sends = unknown_sends
         self._is_debug = debug
+        self._reports = reports or FailureReports()
         self._limits: dict[int, asyncio.Timeout] = {}
         """Time limits of the handlers that run, by the numbers of their events."""
         self.queues: ChatQueues | None = None
@@ -427,8 +430,8 @@ class Dispatch:
         except BaseException as error:
             if not _is_cancelled(error):
                 _log.error(
-                    "%s: the HTTP handler %s failed: %s.\n%s",
-                    self._name, handler.name, describe(error), trace(error, with_messages=self._is_debug),
+                    "%s: the HTTP handler %s failed: %s",
+                    self._name, handler.name, self._reports.text(error),
                     extra=log_fields(self._name),
                 )  # fmt: skip
                 await self._report_error(context, None, error)
@@ -492,8 +495,8 @@ class Dispatch:
             if _is_cancelled(error):
                 raise
             _log.error(
-                "%s: %s failed: %s.\n%s",
-                self._name, name, describe(error), trace(error, with_messages=self._is_debug),
+                "%s: %s failed: %s",
+                self._name, name, self._reports.text(error),
                 extra=log_fields(self._name),
             )  # fmt: skip
 

@@ -18,7 +18,7 @@ import msgspec
 
 from webwx.bot.account_health import AGAIN
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
-from webwx.bot.failures import describe, trace
+from webwx.bot.failures import FailureReports
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.client.scheduler import JobScheduler
@@ -70,7 +70,7 @@ class OneShotTimers:
         attempts: Number of attempts after which a call is given up.
         counts: Counters to use.
         health: Distinguishes failures of the account, which do not count; None: every failure counts.
-        debug: Log the messages of exceptions, which may hold text of a chat.
+        reports: Texts about failures; default: texts without the messages of exceptions.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class OneShotTimers:
         attempts: int,
         counts: TimerCounts,
         health: AccountHealth | None = None,
-        debug: bool = False,
+        reports: FailureReports | None = None,
     ) -> None:
         self._handlers = handlers
         self._client = client
@@ -94,7 +94,7 @@ class OneShotTimers:
         self._attempts = attempts
         self._counts = counts
         self._health = health
-        self._is_debug = debug
+        self._reports = reports or FailureReports()
         self._news = asyncio.Event()
         """Set when the earliest due time may have changed."""
         self._running: set[int] = set()
@@ -271,9 +271,8 @@ class OneShotTimers:
         failures = timer.failures + 1
         _log.log(
             logging.ERROR if failures >= self._attempts else logging.WARNING,
-            "%s: the timer %d failed (attempt %d of %d): %s.\n%s",
-            self._bot, timer.number, failures, self._attempts, describe(error),
-            trace(error, with_messages=self._is_debug),
+            "%s: the timer %d failed (attempt %d of %d): %s",
+            self._bot, timer.number, failures, self._attempts, self._reports.text(error),
             extra=log_fields(self._bot, chat=timer.chat, timer=timer.number),
         )  # fmt: skip
         if failures >= self._attempts:

@@ -5,11 +5,46 @@ from __future__ import annotations
 import inspect
 import typing
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
+
+
+class WrongFunction(TypeError):
+    """
+    A function of the user's program does not do what its decorator requires.
+
+    Args:
+        text: What is wrong, and what to write instead.
+        function: The function.
+    """
+
+    def __init__(self, text: str, function: Callable[..., object]) -> None:
+        super().__init__(text)
+        self.place: str = place_of(function)
+        """File and line of the function."""
+
+
+def code_of(function: Callable[..., object]) -> CodeType | None:
+    """Return the code of a function, also of a method, a partial function and an object that is called."""
+    while isinstance(function, partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    function = getattr(function, "__func__", function)
+    if not hasattr(function, "__code__"):
+        function = type(function).__call__
+    code: CodeType | None = getattr(function, "__code__", None)
+    return code
+
+
+def place_of(function: Callable[..., object]) -> str:
+    """Return the file and line of a function, such as `bot.py:9`; its name if it was not written in Python."""
+    code = code_of(function)
+    return name_of(function) if code is None else f"{Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 def check_signature(function: object, count: int, rule: str) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from webwx.bot.account_health import AGAIN
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
-from webwx.bot.failures import describe, trace
+from webwx.bot.failures import FailureReports
 from webwx.bot.journal import use_journal
 from webwx.client.scheduler import JobScheduler
 
@@ -51,7 +51,7 @@ class StateTimeouts:
         bot: The bot's name.
         attempts: Number of attempts after which a time-out is given up.
         health: Distinguishes failures of the account, which do not count; None: every failure counts.
-        debug: Log the messages of exceptions, which may hold text of a chat.
+        reports: Texts about failures; default: texts without the messages of exceptions.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class StateTimeouts:
         bot: str,
         attempts: int,
         health: AccountHealth | None = None,
-        debug: bool = False,
+        reports: FailureReports | None = None,
     ) -> None:
         self._conversations = conversations
         self._call = call
@@ -71,7 +71,7 @@ class StateTimeouts:
         self._bot = bot
         self._attempts = attempts
         self._health = health
-        self._is_debug = debug
+        self._reports = reports or FailureReports()
         self._next = 0.0
         """A time that is not after the earliest deadline: seconds since 1970."""
         self._failures: dict[str, int] = {}
@@ -144,8 +144,8 @@ class StateTimeouts:
             self._failures[row.key] = failures
             _log.log(
                 logging.ERROR if failures >= self._attempts else logging.WARNING,
-                "%s: the time-out of a state failed (attempt %d of %d): %s.\n%s",
-                self._bot, failures, self._attempts, describe(error), trace(error, with_messages=self._is_debug),
+                "%s: the time-out of a state failed (attempt %d of %d): %s",
+                self._bot, failures, self._attempts, self._reports.text(error),
             )  # fmt: skip
             if failures < self._attempts:
                 return pause_after(failures)

@@ -15,6 +15,8 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from webwx.bot.signatures import WrongFunction, name_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
@@ -105,13 +107,17 @@ class Threads:
         Call a handler in a thread, and return its result; its exceptions are raised here.
 
         Raises:
-            TypeError: The handler returned a coroutine.
+            WrongFunction: The handler returned a coroutine.
 
         """
         result = await self.run(lambda: function(*arguments, **named))
         if inspect.iscoroutine(result):
             result.close()
-            raise TypeError("A plain handler returned a coroutine; write it as `async def`, or await the coroutine.")
+            raise WrongFunction(
+                f"{name_of(function)} is a plain function and returned a coroutine; write it as `async def` and await "
+                "the coroutine in it.",
+                function,
+            )
         return result
 
     def end(self) -> None:

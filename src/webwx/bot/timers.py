@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
-from webwx.bot.failures import describe, trace
+from webwx.bot.failures import FailureReports
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.one_shot_timers import TimerCounts
@@ -263,7 +263,7 @@ class Timers:
         bot: The bot's name.
         clock: The wall clock, in seconds since 1970.
         counts: Counters to use.
-        debug: Log the messages of exceptions, which may hold text of a chat.
+        reports: Texts about failures; default: texts without the messages of exceptions.
     """
 
     def __init__(
@@ -275,14 +275,14 @@ class Timers:
         bot: str,
         clock: Callable[[], float] = time.time,
         counts: TimerCounts | None = None,
-        debug: bool = False,
+        reports: FailureReports | None = None,
     ) -> None:
         self._counts = counts or TimerCounts()
         self._timers = timers
         self._part = part
         self._call = call
         self._bot = bot
-        self._is_debug = debug
+        self._reports = reports or FailureReports()
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ahead = 0.0
@@ -370,8 +370,8 @@ class Timers:
             if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
                 raise
             _log.error(
-                "%s: the timer %s failed: %s.\n%s",
-                self._bot, timer.name, describe(error), trace(error, with_messages=self._is_debug),
+                "%s: the timer %s failed: %s",
+                self._bot, timer.name, self._reports.text(error),
                 extra=log_fields(self._bot, timer=timer.name),
             )  # fmt: skip
             self._counts.failed += 1

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import inspect
 import logging
 import sys
 import threading
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webwx.bot.failures import is_own_file
 from webwx.bot.log_fields import log_fields
+from webwx.bot.signatures import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,7 +81,7 @@ class LoopWatchdog:
         if watchdog is None:
             watchdog = _WATCHDOGS[loop] = LoopWatchdog(loop)
             watchdog._thread.start()
-        watched = _WatchedBot(bot, {code: name for name, each in handlers if (code := _code_of(each))}, counts)
+        watched = _WatchedBot(bot, {code: name for name, each in handlers if (code := code_of(each))}, counts)
         watchdog._watched.append(watched)
         try:
             yield
@@ -154,18 +153,6 @@ def _frames(innermost: FrameType, outermost: FrameType | None) -> Iterator[Frame
     while frame is not None:
         yield frame
         frame = None if frame is outermost else frame.f_back
-
-
-def _code_of(function: Callable[..., object]) -> CodeType | None:
-    """Return the code of a function, also of a method, a partial function and an object that is called."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    function = getattr(function, "__func__", function)
-    if not hasattr(function, "__code__"):
-        function = type(function).__call__
-    code: CodeType | None = getattr(function, "__code__", None)
-    return code
 
 
 _WATCHDOGS: dict[asyncio.AbstractEventLoop, LoopWatchdog] = {}

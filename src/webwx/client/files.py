@@ -191,8 +191,8 @@ def _inspect(source: OpenedSource, what: str, limit: int) -> _Seen:
     try:
         about = path.stat()
         if not path.is_file():
-            raise NoSuchFile(f"{path} is not a file.")
-        _check_size(about.st_size, f"{what} {path}", limit)
+            raise NoSuchFile(f"{str(path)!r} is not a file.")
+        _check_size(about.st_size, f"{what} {str(path)!r}", limit)
         with path.open("rb", buffering=0) as file:
             stamp = stamp_of(file)
             start = file.read(64)
@@ -201,7 +201,7 @@ def _inspect(source: OpenedSource, what: str, limit: int) -> _Seen:
             size = file.tell()
             is_sure = is_settled(stamp) and stamp_of(file) == stamp
     except OSError as error:
-        raise NoSuchFile(f"The file {path} cannot be read: {error.strerror}.") from None
+        raise NoSuchFile(f"The file {str(path)!r} cannot be read: {error.strerror}.") from None
     return _Seen(
         source=str(path), name=path.name, size=size, md5=digest.hexdigest(), start=start, modified=about.st_mtime,
         stamp=stamp if is_sure else None,
@@ -335,9 +335,9 @@ class Place:
         self._part: Path | None = None
         """Path of the unfinished file, if it has a name."""
         if not self._folder.is_dir():
-            raise NoSuchFile(f"There is no folder {self._folder}.")
+            raise NoSuchFile(f"There is no folder {str(self._folder)!r}.")
         if self._exact is not None and os.path.lexists(self._exact):
-            raise InvalidRequest(f"{path} already exists; files are never overwritten.")
+            raise InvalidRequest(f"{str(path)!r} already exists; files are never overwritten.")
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[BinaryIO]:
@@ -353,7 +353,7 @@ class Place:
         try:
             handle, self._part = _make_part(self._folder)
         except OSError as error:
-            raise LocalStateError(f"Nothing can be written to {self._folder}: {error.strerror}.") from None
+            raise LocalStateError(f"Nothing can be written to {str(self._folder)!r}: {error.strerror}.") from None
         try:
             with os.fdopen(handle, "w+b", buffering=0) as file:
                 yield file
@@ -395,9 +395,9 @@ class Place:
                 break
             except FileExistsError:
                 if self._exact is not None:
-                    raise LocalStateError(f"{chosen} was created by another program meanwhile.") from None
+                    raise LocalStateError(f"{str(chosen)!r} was created by another program meanwhile.") from None
             except OSError as error:
-                raise LocalStateError(f"{chosen} cannot be written: {error.strerror}.") from None
+                raise LocalStateError(f"{str(chosen)!r} cannot be written: {error.strerror}.") from None
         return chosen
 
     def _chosen(self, name: str, turn: int) -> Path:

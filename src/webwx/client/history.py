@@ -331,7 +331,7 @@ class MessageHistory:
             identity = await self._identities.numbered(part, chat)
             numbered = await contact_ids_of(part.identities, identity.number)
             if not numbered:  # no id at all would mean all chats
-                raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat in this login.")
+                raise UnknownContact(f"Number {identity.number} ({identity.name!r}) has no chat in this login.")
             return tuple(numbered)
         contact_id = self._identities.id_meant(chat)
         if contact_id is None:

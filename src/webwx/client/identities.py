@@ -205,7 +205,7 @@ class AccountIdentities:
             if known is not None and link.confidence >= SURE:
                 return known
         raise StaleContact(
-            f"Number {identity.number} ({identity.name}) is not among the contacts of this login, "
+            f"Number {identity.number} ({identity.name!r}) is not among the contacts of this login, "
             "or the match is not certain; nothing was sent."
         )
 

@@ -296,5 +296,5 @@ class Contacts:
                     f"No contact is named {name!r} (the whole name must match); list the contacts to find it."
                 )
             case _:
-                ids = ", ".join(contact.id for contact in found)
+                ids = ", ".join(repr(contact.id) for contact in found)
                 raise UnknownContact(f"{len(found)} contacts are called {name!r}; use one of the ids: {ids}.")

@@ -207,5 +207,5 @@ def _unreadable(wanted: Read) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        which = f"file {wanted.source}" if isinstance(wanted.source, str) else "stream's content"
+        which = f"file {wanted.source!r}" if isinstance(wanted.source, str) else "stream's content"
         raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None
