@@ -30,6 +30,10 @@ def complete(shell: Any, line: str) -> list[str]:
         ("webwx send --im", ["--image"]),
         ("webwx journal p", ["purge"]),
         ("webwx outbox --state unk", ["unknown"]),
+        ("webwx help exit", ["exit-codes"]),
+        ("webwx help rec", ["receive", "recall", "recalled"]),
+        ("webwx help journal d", ["dead"]),
+        ("webwx help sned d", []),
         ("webwx sned ", []),
     ],
 )

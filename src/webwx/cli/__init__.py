@@ -18,9 +18,11 @@ from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import CommandFailed, explain
+from webwx.cli.guesses import GUESSES
+from webwx.cli.help_pages import CliGroup, write_environment, write_exit_codes, write_options, write_topics
 from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, print_document, print_failure
-from webwx.outcomes import MEANING, Exit
+from webwx.outcomes import Exit
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Without an account": {
@@ -74,6 +76,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "config": ("config", "Show the settings and where each one comes from."),
         "completion": ("completion", "Print a shell script that completes webwx commands."),
         "doctor": ("doctor", "Print the facts for a bug report, without private data."),
+        "help": ("help", "Show the help of a command or about a topic."),
     },
 }
 """Commands by section of the help: name, module in this package, and summary."""
@@ -82,7 +85,7 @@ COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in sect
 """The same commands without the sections."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CliGroup):
     """A group that imports a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -104,7 +107,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that an argument names, or suggest a similar one."""
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+            message = _suggest(args[0])
+            raise NoSuchCommand(args[0], message, possibilities=None if message else COMMANDS, ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
@@ -122,25 +126,11 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()], col_max=20)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the exit codes and the environment."""
-        del ctx
-        with formatter.section("Exit codes"):
-            formatter.write_dl([(str(int(code)), meaning) for code, meaning in MEANING.items()], col_max=20)
-        with formatter.section("Environment"):
-            formatter.write_dl([
-                ("WEBWX_HOME", "folder of saved logins; default: the platform's state folder"),
-                ("WEBWX_SERVER", "default for --server"),
-                ("WEBWX_HOST", "default for --host"),
-                ("WEBWX_ACCOUNT", "default for --account"),
-                ("WEBWX_STORAGE", "default for --storage"),
-                ("WEBWX_PROXY", "default for --proxy"),
-                ("WEBWX_KEEP", "chats whose pictures are archived as they arrive: 'all', or names separated by commas"),
-                ("WEBWX_RETENTION_DAYS", "days to keep messages in the journal; default: 90, 0 means forever"),
-                ("WEBWX_CONFIG", "configuration file; see 'webwx config'"),
-                ("WEBWX_PASSPHRASE", "encrypts the saved logins; requires webwx[crypto]"),
-                ("WEBWX_PASSPHRASE_FROM", "'keyring': use the system's keyring; requires webwx[keyring]"),
-                ("NO_COLOR", "if set, disables colours"),
-            ])  # fmt: skip
+        """Write the topics that concern all commands."""
+        write_options(ctx, formatter)
+        write_exit_codes(ctx, formatter)
+        write_environment(ctx, formatter)
+        write_topics(formatter)
 
 
 @with_common_options
@@ -149,13 +139,22 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="webwx", message="%(prog)s %(version)s")
+@click.version_option(None, "-V", "--version", package_name="webwx", message="%(prog)s %(version)s")
 def webwx() -> None:
     """
     Use WeChat over its web protocol, or run a server of that protocol on this machine.
 
     New to webwx? Run 'webwx demo': it shows the main features without an account.
     """
+
+
+def _suggest(name: str) -> str | None:
+    """Return the message for a word that people type for another command; None for any other word."""
+    words = GUESSES.get(name.lower())
+    if words is None:
+        return None
+    commands = " or ".join(f"'webwx {each}'" for each in words)
+    return f"No such command {name!r}. Did you mean {commands}?"
 
 
 def main() -> None:

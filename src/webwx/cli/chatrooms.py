@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.contacts import describe
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.names import whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @with_common_options
 @click.group(
     "chatroom",
+    cls=CliGroup,
     epilog=example_text(
         "webwx chatroom create 阿华 Boss --name 周末爬山",
         "webwx chatroom members 周末爬山",

@@ -10,6 +10,7 @@ import click
 
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.messages import clock_time
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @with_common_options
 @click.group(
     "cluster",
+    cls=CliGroup,
     epilog=example_text(
         "webwx cluster status",
         "webwx cluster drain 3f9a1c2e",

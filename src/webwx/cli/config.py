@@ -6,13 +6,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import click
 
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 from webwx.settings import KEYS, config_path
 
 
 @with_common_options
-@click.group("config", epilog=example_text("webwx config path", "webwx config show"))
+@click.group("config", cls=CliGroup, epilog=example_text("webwx config path", "webwx config show"))
 def config() -> None:
     """
     Show the settings and where each one comes from.

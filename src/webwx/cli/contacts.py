@@ -8,6 +8,7 @@ import click
 
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command, read_piped_line
@@ -82,6 +83,7 @@ async def pin(session: Session, who: str, off: bool) -> None:
 @with_common_options
 @click.group(
     "friend",
+    cls=CliGroup,
     epilog=example_text(
         'webwx friend add @55aa66bb77cc88dd "I am the neighbour"',
         "webwx listen --json | grep -m1 friend_request | webwx friend accept",

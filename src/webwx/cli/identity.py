@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.messages import clock_time
 from webwx.cli.names import complete_chats, complete_numbers, numbered, whom
 from webwx.cli.options import example_text, with_common_options
@@ -37,6 +38,7 @@ def _which(text: str) -> To:
 @with_common_options
 @click.group(
     "identity",
+    cls=CliGroup,
     epilog=example_text(
         "webwx identity list",
         "webwx identity show 阿华",

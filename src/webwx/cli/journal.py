@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.history import DATED, people_in
 from webwx.cli.journal_copy import copy, import_journal
 from webwx.cli.messages import clock_time, describe
@@ -36,6 +37,7 @@ _ALL_SENDS = 2**62
 @with_common_options
 @click.group(
     "journal",
+    cls=CliGroup,
     epilog=example_text(
         "webwx journal stats",
         "webwx journal check",

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from webwx.cli.help_pages import CliCommand, CommonOption
 from webwx.cli.names import complete_accounts
 from webwx.cli.option_values import Given
 
@@ -33,31 +34,31 @@ def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 def common_options() -> list[click.Parameter]:
     """Return the common options, to be added to a command's own."""
     return [
-        click.Option(
+        CommonOption(
             ["--server"], metavar="URL", callback=_gather, expose_value=False,
             help="Address of a sandbox or another server.  [env: WEBWX_SERVER]",
         ),
-        click.Option(
+        CommonOption(
             ["--host"], metavar="NAME", callback=_gather, expose_value=False,
             help="Profile: filehelper (default), web (default with --server), or a host name.  [env: WEBWX_HOST]",
         ),
-        click.Option(
+        CommonOption(
             ["--account"], metavar="NAME", callback=_gather, expose_value=False, shell_complete=complete_accounts,
             help="Name of the account; each account has its own logins.  [env: WEBWX_ACCOUNT]",
         ),
-        click.Option(
+        CommonOption(
             ["--storage"], metavar="URL", callback=_gather, expose_value=False,
             help="PostgreSQL database for everything that is stored: postgresql://HOST/DATABASE.  [env: WEBWX_STORAGE]",
         ),
-        click.Option(
+        CommonOption(
             ["--proxy"], metavar="URL", callback=_gather, expose_value=False,
             help="HTTP proxy to use.  [env: WEBWX_PROXY]",
         ),
-        click.Option(
+        CommonOption(
             ["--json", "as_json"], is_flag=True, callback=_gather, expose_value=False,
             help="Print results as JSON, one object per line, and a failure as JSON on stderr.",
         ),
-        click.Option(
+        CommonOption(
             ["-v", "--verbose"], is_flag=True, callback=_gather, expose_value=False,
             help="Log requests to stderr (without secrets or message text).",
         ),
@@ -85,7 +86,7 @@ def ends_options(ctx: click.Context) -> bool:
     return bool(ctx.meta.get(_ENDS_OPTIONS))
 
 
-class FreeTextCommand(click.Command):
+class FreeTextCommand(CliCommand):
     """
     A command whose arguments may be any text, even text that looks like an option.
 

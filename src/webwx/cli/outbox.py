@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.exits import BadInput
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.messages import clock_time, name_of, report_sent
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.session import Session, command
@@ -31,6 +32,7 @@ _DONE = {"sent", "recalled"}
 @with_common_options
 @click.group(
     "outbox",
+    cls=CliGroup,
     invoke_without_command=True,
     epilog=example_text(
         "webwx outbox",

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import click
 
 from webwx.cli.control import ask_phones
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
@@ -28,6 +29,7 @@ from webwx.storage.atomic_write import write_private
 @with_common_options
 @click.group(
     "phone",
+    cls=CliGroup,
     epilog=example_text(
         "webwx phone scan me && webwx phone confirm",
         'webwx phone say 阿华 me "Are you there?"',

@@ -9,6 +9,7 @@ import click
 from msgspec import NODEFAULT
 
 from webwx.cli.control import ask_phones, send_file
+from webwx.cli.help_pages import CliCommand
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.session import Session, command
 from webwx.sandbox.action_table import ACTIONS
@@ -40,7 +41,7 @@ def _make(action: Action) -> click.Command:
     has_free_text = any((each.meta.extra or {}).get("is_free_text") for each in action.parameters)
     made = command(
         action.name,
-        cls=FreeTextCommand if has_free_text else click.Command,
+        cls=FreeTextCommand if has_free_text else CliCommand,
         examples=tuple(f"webwx phone {action.name} {example}".rstrip() for example in action.examples),
     )(act)
     made.params[:0] = _parameters(action)

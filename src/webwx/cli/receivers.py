@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from webwx.cli.exits import BadInput
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 from webwx.errors import InvalidRequest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @with_common_options
 @click.group(
     "receiver",
+    cls=CliGroup,
     epilog=example_text(
         "webwx serve receiver create --name servers --kind alertmanager",
         "webwx serve receiver create --name phone --kind ntfy",

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.node import (
     NodeOptions,
@@ -63,7 +64,7 @@ _bot_option = click.option(
 )
 
 
-class _ServeGroup(click.Group):
+class _ServeGroup(CliGroup):
     """A group that runs the gateway when no subcommand is named."""
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -411,6 +412,7 @@ async def _records(settings: Settings) -> AsyncIterator[RecordStore]:
 @with_common_options
 @click.group(
     "key",
+    cls=CliGroup,
     epilog=example_text(
         "webwx serve key create --name grafana --scopes send:filehelper",
         "webwx serve key list",

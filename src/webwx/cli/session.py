@@ -27,6 +27,7 @@ import msgspec
 
 from webwx.bot.loop import run_long
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.help_pages import CliCommand
 from webwx.cli.logs import NOTICES, log_to_stderr
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
@@ -334,7 +335,7 @@ def command(
     name: str,
     *,
     examples: tuple[str, ...],
-    cls: type[click.Command] = click.Command,
+    cls: type[click.Command] = CliCommand,
     group: click.Group | None = None,
     endless: bool = False,
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], click.Command]:

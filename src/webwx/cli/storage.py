@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 
 
 @with_common_options
-@click.group("storage", epilog=example_text("webwx storage migrate"))
+@click.group("storage", cls=CliGroup, epilog=example_text("webwx storage migrate"))
 def storage() -> None:
     """
     Migrate the tables of a database.

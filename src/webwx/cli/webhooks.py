@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.exits import BadInput
+from webwx.cli.help_pages import CliGroup
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import printable
 from webwx.cli.session import Session, command
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 @with_common_options
 @click.group(
-    "webhook", epilog=example_text("webwx serve webhook list", "webwx serve webhook delete 8hT2kQ9x")
-)  # fmt: skip
+    "webhook",
+    cls=CliGroup,
+    epilog=example_text("webwx serve webhook list", "webwx serve webhook delete 8hT2kQ9x"),
+)
 def webhook() -> None:
     """
     List and delete the addresses of other programs to which the gateway sends events.
