@@ -311,6 +311,7 @@ class TestContacts:
         got = await take(following, 2, include_all=True, consumer="slow")
         [changed] = [event for event in got if isinstance(event, ContactChanged)]
         assert changed.contact.nickname == "阿华"
+        assert changed.raw["RemarkName"] == "花"
 
 
 class TestAFullDisk:

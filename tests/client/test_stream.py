@@ -46,6 +46,21 @@ async def first(client: AsyncClient, *, ack: bool = False) -> Event:
     return event
 
 
+@pytest.mark.parametrize("has_journal", [True, False])
+async def test_a_text_has_all_its_delivered_fields(log_in: LogIn, world: World, *, has_journal: bool) -> None:
+    client = await (log_in() if has_journal else log_in(journal=None))
+    say(world, "1", "2")
+    event = await first(client)
+
+    assert isinstance(event, TextMessage)
+    assert (event.text, event.raw["Content"], event.raw["ImgStatus"], event.raw["AppInfo"]["AppID"]) == (
+        "1",
+        "1",
+        1,
+        "",
+    )
+
+
 async def test_an_unacknowledged_event_is_redelivered_and_marked(log_in: LogIn, world: World) -> None:
     client = await log_in()
     say(world, "1", "2")

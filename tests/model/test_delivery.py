@@ -7,10 +7,12 @@ import pytest
 
 from webwx.model.contacts import ContactId
 from webwx.model.delivery import message_from_wire, read_wire
+from webwx.model.events import event_from_json, event_to_json
 from webwx.model.messages import (
     AppMessage,
     CallMessage,
     CardMessage,
+    DeliveredEvent,
     Event,
     FileMessage,
     FriendRequest,
@@ -138,23 +140,31 @@ class TestUnknownMessage:
         unknown = event(PEER, ME, "&lt;msg/&gt;", msg_type=type_, voice_length=1200, file_name="报告.pdf")
 
         assert isinstance(unknown, UnknownMessage)
-        fields = msgspec.json.decode(unknown.raw)
+        fields = unknown.raw
         assert (unknown.message_type, fields["VoiceLength"], fields["FileName"]) == (type_, 1200, "报告.pdf")
 
-    @pytest.mark.parametrize(
-        ("delivered", "kept"),
-        [
-            (b'{\n"MsgId": "1",\n"Content": "a\\nb"\n}', '{"MsgId":"1","Content":"a\\nb"}'),
-            (b'{"MsgId":"1","Content":"\xff"}', '{"MsgId":"1","Content":"\ufffd"}'),
-            (b'{"MsgId":"1","Content":"a\nb"}', '{"MsgId":"1","Content":"a\\nb"}'),
-        ],
-        ids=["lines", "broken UTF-8", "control characters"],
-    )
-    def test_stores_them_on_one_line_of_valid_json(self, delivered: bytes, kept: str) -> None:
-        unknown = message_from_wire(WireMessage(msg_id="1", msg_type=2), ME, delivered)
 
-        assert isinstance(unknown, UnknownMessage)
-        assert bytes(unknown.raw).decode() == kept
+class TestRaw:
+    @pytest.mark.parametrize("msg_type", [1, 3, 49, 51, 10000, 10002, 4242])
+    def test_has_every_field_of_every_kind_of_message(self, msg_type: int) -> None:
+        made = event(PEER, ME, write_recall_notice(RecallNotice(message_id="1")), msg_type=msg_type, forward_flag=7)
+
+        assert isinstance(made, DeliveredEvent)
+        assert (made.raw["ForwardFlag"], made.raw["RecommendInfo"]["QQNum"]) == (7, 0)
+
+    def test_is_decoded_into_a_new_dict_at_each_access(self) -> None:
+        made = event(PEER, ME)
+        assert isinstance(made, TextMessage)
+        made.raw.clear()
+        assert made.raw["MsgType"] == 1
+
+    def test_is_part_of_neither_json_nor_equality(self) -> None:
+        made = event(PEER, ME, forward_flag=7)
+        read = event_from_json(event_to_json(made))
+
+        assert "ForwardFlag" not in event_to_json(made)
+        assert isinstance(read, TextMessage)
+        assert (read, read.raw) == (made, {})
 
 
 class TestPhoneActivity:

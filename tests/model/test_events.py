@@ -49,10 +49,7 @@ COMMON = {"message_id": "9223372036854775807", "chat": CHAT, "sender": CHAT, "is
 
 TEXT = TextMessage(**COMMON, content="a&amp;b<br/>😀", text="a&b\n😀")
 IMAGE = ImageMessage(**COMMON, content="&lt;msg&gt;")
-UNKNOWN = UnknownMessage(
-    **COMMON, content="x", message_type=49,
-    raw=msgspec.Raw(b'{"MsgId":"9223372036854775807","NewMsgId":9223372036854775807}'),
-)  # fmt: skip
+UNKNOWN = UnknownMessage(**COMMON, content="x", message_type=49)
 
 
 def recalled(original: Message | None) -> MessageRecalled:
@@ -273,6 +270,15 @@ class TestIdentify:
         other = item(kind, b'{"UserName":"@peer","MsgId":"7"}')
 
         assert identify(other, "@me") == Arrived(item=other, raw=other.raw, read=event_from_item(other, "@me"))
+
+    @pytest.mark.parametrize(("kind", "class_"), [("contact", ContactChanged), ("deleted", ContactDeleted)])
+    def test_a_contact_item_has_all_its_fields_in_raw(
+        self, kind: str, class_: type[ContactChanged | ContactDeleted]
+    ) -> None:
+        event = event_from_item(item(kind, b'{"UserName":"@peer","StarFriend":1}'), "@me")
+
+        assert isinstance(event, class_)
+        assert event.raw == {"UserName": "@peer", "StarFriend": 1}
 
     def test_a_text_is_decoded_to_its_event_at_once(self) -> None:
         assert identify(message(), "@me").read == event_from_item(message(), "@me")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -225,6 +226,9 @@ class TestReadingJson:
     def test_an_invalid_required_field_is_an_error_without_its_value(self) -> None:
         with pytest.raises(ProtocolError, match="a text was expected"):
             read_json(b'{"MsgId":{"secret":1}}', Item)
+
+    def test_any_value_is_repaired_as_a_field_is(self) -> None:
+        assert read_json(b'{"a":"x\ny","b":"\xff\\ud83d"}', Any) == {"a": "x\ny", "b": "\ufffd\ufffd"}
 
     @pytest.mark.parametrize("size", [10_000, 6_000_000])
     @pytest.mark.parametrize("deep", HOSTILE_FIELDS)

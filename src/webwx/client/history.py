@@ -16,7 +16,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
-from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
+from webwx.model.messages import Event, Message, MessageRecalled, TextMessage, keep_raw
 from webwx.storage.base import EntryQuery, Outgoing, SendQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
 from webwx.storage.tokenizer import Query, cut
@@ -384,10 +384,11 @@ class MessageHistory:
                 case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                     pass
                 case MessageRecalled():
-                    event = await self._with_original(event)
-                case ContactChanged(contact=contact):
+                    await self._add_original(event)
+                case ContactChanged(contact=contact) as delivered:
                     # A change on the wire has fewer fields than the contact into which it was merged.
                     event = ContactChanged(contact=self._book.contacts.get(contact.id) or contact)
+                    keep_raw(event, delivered)
             # No caller has the event yet, and a copy would double the cost.
             msgspec.structs.force_setattr(event, "number", entry.number)
             if entry.redelivered:
@@ -397,12 +398,11 @@ class MessageHistory:
             events.append(event)
         return events
 
-    async def _with_original(self, recall: MessageRecalled) -> MessageRecalled:
-        """Return a recall with the recalled message, if the journal has it."""
+    async def _add_original(self, recall: MessageRecalled) -> None:
+        """Set the recalled message of a recall that no caller has yet, if the journal has the message."""
         part = await self._updates.readable_part()
         found = await find_message(part, recall.message_id)
         original = None if found is None else event_from_item(found.item, found.own_id)
-        if found is None or not isinstance(original, Message):
-            return recall
-        original = msgspec.structs.replace(original, number=found.number)
-        return msgspec.structs.replace(recall, original=original)
+        if found is not None and isinstance(original, Message):
+            msgspec.structs.force_setattr(original, "number", found.number)
+            msgspec.structs.force_setattr(recall, "original", original)

@@ -9,7 +9,7 @@ import msgspec
 from webwx.client.recent_messages import RecentMessages
 from webwx.errors import LocalStateError
 from webwx.model.events import ContactChanged, ContactDeleted, event_from_item
-from webwx.model.messages import Message, MessageRecalled, PhoneActivity, TextMessage
+from webwx.model.messages import Message, MessageRecalled, PhoneActivity, TextMessage, keep_raw
 
 if TYPE_CHECKING:
     from webwx.client.contact_book import ContactBook
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from webwx.client.session import ClientSession
     from webwx.flows.sync import Batch
     from webwx.model.messages import Event
+    from webwx.model.raw_fields import AnswerPlace
+    from webwx.protocol.messages import WireText
 
 
 class PendingEvents:
@@ -42,6 +44,8 @@ class PendingEvents:
         self._meet = directory.look_up_unknown
         self._interval = interval
         self._recent = RecentMessages()
+        self._places: dict[WireText, AnswerPlace] = {}
+        """Places of the texts that this process has fetched and not delivered yet: a saved text has few fields."""
 
     async def store(self, batch: Batch, began: float) -> bool:  # noqa: ARG002 - nothing is marked as backlog here
         """
@@ -63,6 +67,7 @@ class PendingEvents:
             session.change(**{name: getattr(login, name) for name in changes})
             raise
         session.pending.extend(batch.items)
+        self._places.update(batch.places_of_texts())
         has_messages = any(item.kind == "message" for item in batch.items)
         return self._interval.count_batch(
             messages=0,  # `take` counts new messages
@@ -72,7 +77,12 @@ class PendingEvents:
 
     def take(self, own_id: str) -> Event | None:
         """Remove the oldest pending item and return its event; None if the event was delivered before."""
-        event = event_from_item(self._session.take_pending(), own_id)
+        item = self._session.take_pending()
+        event = event_from_item(item, own_id)
+        if item.text is not None and isinstance(event, TextMessage):
+            keep_raw(event, self._places.pop(item.text, item.text))
+            if not self._session.pending:  # what another process has delivered meanwhile is not taken here
+                self._places.clear()
         match event:
             case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                 if not self._recent.is_new(event):
@@ -86,14 +96,14 @@ class PendingEvents:
                 if not self._recent.is_new(event):
                     return None
                 self._interval.reset()
-                return msgspec.structs.replace(event, original=self._recent.find(gone))
+                msgspec.structs.force_setattr(event, "original", self._recent.find(gone))
             case ContactChanged(contact=contact):
                 contacts = self._book.contacts
                 known = contacts.get(contact.id)
                 merged = contacts.merge(contact)
                 if merged != known:
                     self._interval.count_contact_change()
-                return ContactChanged(contact=merged)
+                msgspec.structs.force_setattr(event, "contact", merged)
             case ContactDeleted(id=gone):
                 if gone in self._book.contacts:
                     self._interval.count_contact_change()

@@ -16,12 +16,16 @@ import msgspec
 from webwx.flows.call import Flow, call, exchange, judge, read, secrets_of
 from webwx.model.delivery import MAX_ITEM, is_text
 from webwx.model.events import Item
+from webwx.model.raw_fields import AnswerPlace
 from webwx.protocol.codec import percent_encode, read_json, read_sound_json, write_json
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncReply, SyncRequest, WholeSyncReply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx.model.login import Login
     from webwx.protocol.http import Response
+    from webwx.protocol.messages import WireText
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +43,19 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Number of messages that the answer announces and does not hold."""
     body: bytes = b""
     """The raw answer, if requested, without the login's keys, which must not be stored with messages."""
+    texts_in: bytes = b""
+    """The raw answer otherwise, for the fields of its texts; it may contain the login's keys and is never stored."""
 
     def __repr__(self) -> str:
         return f"Batch({len(self.items)} items)"
+
+    def places_of_texts(self) -> Iterator[tuple[WireText, AnswerPlace]]:
+        """Yield each text that was decoded with the whole answer, with its place there."""
+        if self.texts_in:
+            messages = [item for item in self.items if item.kind == "message"]
+            for place, item in enumerate(messages):  # the other list of messages comes last
+                if item.text is not None:
+                    yield item.text, AnswerPlace(self.texts_in, place)
 
     def delivered(self) -> list[msgspec.Raw]:
         """Return each item as it was delivered, in order; most are views of the body."""
@@ -112,6 +126,7 @@ def fetch(login: Login, now: float, *, with_body: bool = False) -> Flow[Batch]:
         has_more=reply.continue_flag != 0,
         missing=max(0, reply.add_msg_count - len(reply.add_msg_list) - len(reply.msg_list or ())),
         body=response.body if with_body else b"",
+        texts_in=b"" if with_body else response.body,
     )
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from webwx.errors import ProtocolError
 from webwx.model.contacts import ContactId, is_chatroom
 from webwx.model.messages import (
     AppMessage,
     CallMessage,
     CardMessage,
+    DeliveredEvent,
     Envelope,
     Event,
     FileMessage,
@@ -45,6 +44,7 @@ from webwx.model.messages import (
     UnknownMessage,
     VideoMessage,
     VoiceMessage,
+    keep_raw,
 )
 from webwx.model.notices import system_message
 from webwx.model.text import notice_text, plain_text, xml_text
@@ -70,6 +70,10 @@ from webwx.protocol.sysmsg import read_notice
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
+
+    import msgspec
+
+    from webwx.model.raw_fields import Delivered
 
 T = TypeVar("T")
 
@@ -129,12 +133,11 @@ def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, Conta
 class Delivery:
     """A delivered message with its chat, its author, and its content decoded on demand."""
 
-    __slots__ = ("chat", "is_self", "payload", "raw", "sender", "wire")
+    __slots__ = ("chat", "is_self", "payload", "sender", "wire")
 
-    def __init__(self, wire: WireMessage, own_id: str, raw: bytes | msgspec.Raw) -> None:
+    def __init__(self, wire: WireMessage, own_id: str) -> None:
         self.chat, self.sender, self.is_self, self.payload = parties(wire, own_id)
         self.wire = wire
-        self.raw = raw
 
     @property
     def envelope(self) -> Envelope:
@@ -167,17 +170,22 @@ class Delivery:
 def message_from_wire(wire: WireMessage | WireText, own_id: str, raw: bytes | msgspec.Raw) -> Event:
     """Build the event of a delivered message; `raw` are its fields as delivered."""
     if isinstance(wire, WireText):
-        return text_from_wire(wire, own_id)
-    return _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id, raw))
+        return text_from_wire(wire, own_id, raw)
+    event = _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id))
+    if isinstance(event, DeliveredEvent):  # as all of them are
+        keep_raw(event, raw)
+    return event
 
 
-def text_from_wire(wire: WireText, own_id: str) -> TextMessage:
-    """Build the event of a plain text."""
+def text_from_wire(wire: WireText, own_id: str, raw: Delivered) -> TextMessage:
+    """Build the event of a plain text; `raw` are its fields as delivered."""
     chat, sender, is_self, payload = parties(wire, own_id)
-    return TextMessage(
+    text = TextMessage(
         message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
         content=wire.content, text=plain_text(payload),
     )  # fmt: skip
+    keep_raw(text, raw)
+    return text
 
 
 # -- texts and places ------------------------------------------------------------------------------------------------
@@ -557,13 +565,7 @@ def _phone_activity(delivery: Delivery) -> Event:
 
 
 def _unknown(delivery: Delivery) -> Event:
-    return UnknownMessage(**delivery.envelope, message_type=delivery.wire.msg_type, raw=_one_line(delivery.raw))
-
-
-def _one_line(raw: bytes | msgspec.Raw) -> msgspec.Raw:
-    """Encode delivered JSON on one line in valid UTF-8, because events are stored one per line."""
-    (item,) = read_json(b"[" + bytes(raw) + b"]", list[msgspec.Raw])
-    return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))
+    return UnknownMessage(**delivery.envelope, message_type=delivery.wire.msg_type)
 
 
 _KINDS: dict[int, Callable[[Delivery], Event]] = {

@@ -21,6 +21,7 @@ from webwx.model.messages import (
     ChatroomOwnerChanged,
     ChatroomRejoined,
     ChatroomRenamed,
+    DeliveredEvent,
     Event,
     FriendAdded,
     FriendConfirmationRequired,
@@ -33,6 +34,7 @@ from webwx.model.messages import (
     PhoneActivity,
     PossibleFriend,
     TextMessage,
+    keep_raw,
 )
 from webwx.model.serialization import to_json
 from webwx.protocol.codes import MessageType
@@ -41,13 +43,13 @@ from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.sync import DeletedContact
 
 
-class ContactChanged(Event, frozen=True, kw_only=True, tag="contact_changed"):
+class ContactChanged(DeliveredEvent, frozen=True, kw_only=True, tag="contact_changed"):
     """A contact was added, or changed its name, or a chatroom its members."""
 
     contact: Contact
 
 
-class ContactDeleted(Event, frozen=True, kw_only=True, tag="contact_deleted"):
+class ContactDeleted(DeliveredEvent, frozen=True, kw_only=True, tag="contact_deleted"):
     """A friend was deleted, a chatroom left, or a chat removed on the phone."""
 
     id: ContactId
@@ -228,7 +230,7 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
         )
     read: TextMessage | WireMessage
     if isinstance(wire, WireText):  # as nearly always; making the event is cheap, whatever the message contains
-        read = text_from_wire(wire, own_id)
+        read = text_from_wire(wire, own_id, raw)
         chat, sender, is_self = read.chat, read.sender, read.is_self
     else:
         read = wire
@@ -285,7 +287,7 @@ def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None)
     if isinstance(read, Event):
         return read
     if item.text is not None:
-        return text_from_wire(item.text, own_id)
+        return text_from_wire(item.text, own_id, item.text)
     raw = item.raw
     try:
         match item.kind:
@@ -293,9 +295,13 @@ def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None)
                 wire = read if isinstance(read, WireMessage) else read_wire(raw)
                 return message_from_wire(wire, own_id, raw)
             case "contact":
-                return ContactChanged(contact=contact_from_wire(read_item(raw, WireContact), own_id))
+                changed = ContactChanged(contact=contact_from_wire(read_item(raw, WireContact), own_id))
+                keep_raw(changed, raw)
+                return changed
             case "deleted":
-                return ContactDeleted(id=ContactId(read_item(raw, DeletedContact).user_name))
+                deleted = ContactDeleted(id=ContactId(read_item(raw, DeletedContact).user_name))
+                keep_raw(deleted, raw)
+                return deleted
             case "gap":
                 return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
             case "damaged":

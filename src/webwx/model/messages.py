@@ -17,7 +17,7 @@ An event is a frozen value without a client: it can be printed, compared, stored
     │   │   ├── MemberJoined     MemberRemoved     ChatroomRenamed    ChatroomOwnerChanged
     │   │   ├── ChatroomDissolved                  ChatroomRejoined   Pat
     │   │   └── RedPacketNotice  SplitBillNotice   LiveLocationEnded
-    │   └── UnknownMessage       any other kind, with its raw fields
+    │   └── UnknownMessage       any other kind; its fields are in `raw`
     ├── MessageRecalled
     └── PhoneActivity
 
@@ -26,12 +26,13 @@ An event is a frozen value without a client: it can be printed, compared, stored
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
 from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
+from webwx.model.raw_fields import Delivered, raw_fields
 from webwx.model.serialization import to_json
 from webwx.model.text import is_mentioned, xml_text
 from webwx.protocol.codes import RECALL_WINDOW, StatusNotify
@@ -107,6 +108,30 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Whether the message was written before this process began to sync."""
 
 
+class DeliveredEvent(Event, frozen=True, kw_only=True, dict=True):
+    """An event of one item that the platform delivered."""
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """
+        All fields of the item as delivered, by their names on the wire: `event.raw["NewMsgId"]`.
+
+        They are decoded at each access into a new dict, and belong to no field of the event: neither its JSON nor a
+        copy has them. It is empty for an event that was read from JSON, that comes from a gateway, or that a program
+        created.
+        """
+        delivered: Delivered | None = self.__dict__.get("delivered")
+        return {} if delivered is None else raw_fields(delivered)
+
+
+def keep_raw(event: DeliveredEvent, delivered: Delivered | DeliveredEvent) -> None:
+    """Set the item whose fields are `event.raw`: as delivered, or the one of another event."""
+    if isinstance(delivered, DeliveredEvent):
+        event.__dict__.update(delivered.__dict__)
+    else:
+        event.__dict__["delivered"] = delivered
+
+
 class Envelope(TypedDict):
     """The fields that every message has."""
 
@@ -118,7 +143,7 @@ class Envelope(TypedDict):
     content: str
 
 
-class Message(Event, frozen=True, kw_only=True):
+class Message(DeliveredEvent, frozen=True, kw_only=True):
     """Fields that all messages have."""
 
     message_id: str
@@ -615,8 +640,6 @@ class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
 
     message_type: int
     """The platform's `MsgType`."""
-    raw: msgspec.Raw = msgspec.Raw(b"{}")
-    """All fields of the message, as JSON on one line."""
 
 
 AnyMessage = (
@@ -662,7 +685,7 @@ AnyMessage = (
 # -- what is no message ----------------------------------------------------------------------------------------------
 
 
-class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
+class MessageRecalled(DeliveredEvent, frozen=True, kw_only=True, tag="message_recalled"):
     """A message was recalled."""
 
     message_id: str
@@ -679,7 +702,7 @@ class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
     """The recalled message, if this client still has it."""
 
 
-class PhoneActivity(Event, frozen=True, kw_only=True, tag="phone_activity"):
+class PhoneActivity(DeliveredEvent, frozen=True, kw_only=True, tag="phone_activity"):
     """The phone read, opened or left a chat, or sent its list of recent chats."""
 
     code: int

@@ -252,6 +252,8 @@ def _coerce(value: Any, kind: msgspec.inspect.Type, depth: int) -> Any:
             if isinstance(value, int) or (isinstance(value, str) and value):
                 return value if isinstance(value, int) else _as_text(value)
             return 0
+        case msgspec.inspect.AnyType():
+            return _clean(value, depth)
         case _:
             raise ProtocolError("a value has an unknown type")
 
