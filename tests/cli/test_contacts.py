@@ -15,7 +15,8 @@ def test_each_contact_is_a_line(me: Any) -> None:
     assert {"小明", "阿华", "张三", "李雷", "周末爬山", "文件传输助手"} <= set(by_name)
     assert list(by_name["李雷"]) == [
         "id", "nickname", "remark", "alias", "kind", "members", "is_pinned", "is_owner", "avatar_key", "uin", "pinyin",
-        "remark_pinyin", "avatar", "signature", "region", "sex", "attr_status", "is_incomplete", "number",
+        "remark_pinyin", "avatar", "signature", "region", "sex", "attr_status", "is_incomplete", "owner", "is_muted",
+        "is_starred", "is_blocked", "number",
     ]  # fmt: skip
     assert len({contact["number"] for contact in done.lines}) == len(done.lines)
     assert (by_name["李雷"]["remark"], by_name["李雷"]["kind"]) == ("Boss", "friend")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from webwx.errors import UnknownContact
@@ -13,6 +14,7 @@ from webwx.model.contacts import (
     Member,
     contact_from_wire,
     names_all_members,
+    read_listed,
 )
 from webwx.protocol.codec import write_json
 from webwx.protocol.contacts import WireContact, WireMember
@@ -225,6 +227,95 @@ class TestChatrooms:
         changed = known.merge(contact_from_wire(WireContact(user_name="@@room", contact_flag=3), ME))
 
         assert (changed.is_owner, changed.avatar_key, changed.is_pinned) == (True, "@0f1e", False)
+
+    @pytest.mark.parametrize(
+        ("fields", "owner", "is_owner"),
+        [
+            ({"IsOwner": 1}, ME, True),
+            ({"OwnerUin": 7}, ME, True),
+            ({"ChatRoomOwner": ME}, ME, True),
+            ({"ChatRoomOwner": "@li"}, "@li", False),
+            ({"OwnerUin": 8, "MemberList": [{"UserName": "@li", "Uin": 8}]}, "@li", False),
+            ({"OwnerUin": 9, "MemberList": [{"UserName": "@li", "Uin": 0}]}, "", False),
+            ({"OwnerUin": 0, "IsOwner": 0, "ChatRoomOwner": "", "MemberList": [{"UserName": "@li"}]}, "", False),
+            ({"ChatRoomOwner": None, "IsOwner": "1"}, ME, True),
+        ],
+    )
+    def test_the_owner_of_a_chatroom_is_named_in_three_ways(
+        self, fields: dict[str, object], owner: str, is_owner: bool
+    ) -> None:
+        room = read_listed([msgspec.json.encode({"UserName": "@@room"} | fields)], ME, 7)
+
+        assert room is not None
+        assert (room.owner, room.is_owner) == (owner, is_owner)
+
+    def test_a_person_owns_no_chatroom_and_has_no_owner(self) -> None:
+        person = contact_from_wire(WireContact(user_name="@li", owner_uin=7, is_owner=1), ME, 7)
+
+        assert (person.owner, person.is_owner) == ("", False)
+
+    @pytest.mark.parametrize(
+        ("later", "owner"),
+        [
+            (WireContact(user_name="@@room", chat_room_owner="@li"), "@li"),
+            (WireContact(user_name="@@room", encry_chat_room_id="@0f1e"), ""),
+        ],
+    )
+    def test_an_owner_who_hands_the_chatroom_over_owns_it_no_more(self, later: WireContact, owner: str) -> None:
+        known = Contacts([contact_from_wire(self.ROOM, ME)])
+        assert known.resolve("@@room").owner == ME
+        changed = known.merge(contact_from_wire(later, ME))
+
+        assert (changed.is_owner, changed.owner) == (False, owner)
+
+    def test_details_without_an_owner_keep_the_other_member_who_is_known_as_owner(self) -> None:
+        known = Contacts([contact_from_wire(WireContact(user_name="@@room", chat_room_owner="@li"), ME)])
+        changed = known.merge(contact_from_wire(WireContact(user_name="@@room", encry_chat_room_id="@0f1e"), ME))
+
+        assert (changed.is_owner, changed.owner) == (False, "@li")
+
+    @pytest.mark.parametrize(
+        ("wire", "is_muted"),
+        [
+            (WireContact(user_name="@@room", statues=0, encry_chat_room_id="@0f1e"), True),
+            (WireContact(user_name="@@room", statues=0, chat_room_owner="@li"), True),
+            (WireContact(user_name="@@room", statues=1, chat_room_owner="@li"), False),
+            (WireContact(user_name="@@room", statues=0), False),
+            (WireContact(user_name="@li", contact_flag=3 | 512), True),
+            (WireContact(user_name="@li", contact_flag=3, statues=0), False),
+        ],
+    )
+    def test_a_contact_may_be_muted(self, wire: WireContact, is_muted: bool) -> None:
+        assert contact_from_wire(wire, ME).is_muted is is_muted
+
+    def test_a_first_snapshot_changes_no_muted_chatroom(self) -> None:
+        muted = WireContact(user_name="@@room", statues=0, encry_chat_room_id="@0f1e")
+        known = Contacts([contact_from_wire(muted, ME)])
+
+        assert known.merge(contact_from_wire(WireContact(user_name="@@room", statues=0), ME)).is_muted
+        heard = WireContact(user_name="@@room", statues=1, encry_chat_room_id="@0f1e")
+        assert not known.merge(contact_from_wire(heard, ME)).is_muted
+
+    @pytest.mark.parametrize(
+        ("wire", "flags"),
+        [
+            (WireContact(user_name="@li", contact_flag=3 | 64), (True, False)),
+            (WireContact(user_name="@li", contact_flag=3, star_friend=1), (True, False)),
+            (WireContact(user_name="@li", contact_flag=3 | 8), (False, True)),
+            (WireContact(user_name="@li", contact_flag=3 | 32768), (False, False)),
+        ],
+    )
+    def test_a_friend_may_be_starred_or_blocked(self, wire: WireContact, flags: tuple[bool, bool]) -> None:
+        read = contact_from_wire(wire, ME)
+
+        assert (read.is_starred, read.is_blocked) == flags
+
+    def test_flags_of_a_friend_are_kept_where_they_are_missing_and_removed_where_they_are_not(self) -> None:
+        known = Contacts([contact_from_wire(WireContact(user_name="@li", contact_flag=3 | 8 | 64 | 512), ME)])
+        bare = known.merge(contact_from_wire(WireContact(user_name="@li"), ME))
+        assert (bare.is_starred, bare.is_blocked, bare.is_muted) == (True, True, True)
+        plain = known.merge(contact_from_wire(WireContact(user_name="@li", contact_flag=3), ME))
+        assert (plain.is_starred, plain.is_blocked, plain.is_muted) == (False, False, False)
 
     def test_a_change_of_the_name_removes_its_pinyin(self) -> None:
         known = Contacts([contact("@li", "李雷", "Boss", pinyin="lilei", remark_pinyin="boss", avatar=7, sex=1)])

@@ -8,6 +8,7 @@ from webwx.representations.contacts import AdmissionView, MemberView, admission_
 
 ROOM = Contact(
     id=ContactId("@@room"), nickname="计划", remark="plan", kind="chatroom", is_pinned=True, is_owner=True,
+    owner=ContactId("@me"), is_muted=True, is_starred=True, is_blocked=True,
     members=(Member(id=ContactId("@a"), nickname="阿华"),),
 )  # fmt: skip
 

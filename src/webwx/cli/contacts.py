@@ -144,8 +144,12 @@ def _name(contact: Contact) -> str:
 
 
 def _kind(contact: Contact) -> str:
-    members = f", {len(contact.members)} members" if contact.members else ""
-    return f"{contact.kind}{members}{', pinned' if contact.is_pinned else ''}"
+    members = f"{len(contact.members)} members" if contact.members else ""
+    flags = {
+        "pinned": contact.is_pinned, "starred": contact.is_starred, "muted": contact.is_muted,
+        "blocked": contact.is_blocked,
+    }  # fmt: skip
+    return ", ".join(filter(None, (contact.kind, members, *(flag for flag, is_set in flags.items() if is_set))))
 
 
 def _number(number: int | None) -> str:

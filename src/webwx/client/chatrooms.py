@@ -60,7 +60,10 @@ class Chatrooms:
         opened = await self._change_room(
             lambda: chatroom_flows.create_chatroom(self._session.login, ids, name, self._session.now())
         )
-        self._book.contacts.merge(Contact(id=opened.chatroom, nickname=name, kind="chatroom", is_owner=True))
+        own_id = ContactId(self._session.login.user_id)
+        self._book.contacts.merge(
+            Contact(id=opened.chatroom, nickname=name, kind="chatroom", is_owner=True, owner=own_id)
+        )
         return await self._admission(opened.chatroom, ids, opened.added)
 
     async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:

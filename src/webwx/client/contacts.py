@@ -117,7 +117,7 @@ class ContactDirectory:
                 strangers.append(contact)
             else:
                 others.append(contact.id)
-        self._book.contacts = Contacts.listed(listing, login.user_id, strangers)
+        self._book.contacts = Contacts.listed(listing, login.user_id, strangers, own_uin=login.account.uin)
         self._book.lists_all = listing.is_complete
         whole = {each.id for each in details if names_all_members(each.raw)}
         gone = []
@@ -142,7 +142,8 @@ class ContactDirectory:
     async def list_chats(self) -> list[Contact]:
         """Fetch the recent chats, the newest first. No waiting event is consumed."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
-        for contact in contact_flows.read_contacts(reply.contact_list, self._session.login.user_id):
+        account = self._session.login.account
+        for contact in contact_flows.read_contacts(reply.contact_list, account.id, account.uin):
             self._book.contacts.merge(contact)
         chats = [each for each in reply.chat_set.split(",") if each]
         unknown = [each for each in chats if self._book.contacts.get(each) is None]

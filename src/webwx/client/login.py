@@ -411,7 +411,8 @@ class AccountLogin:
             fetch_key=reply.sync_key,
             check_key=reply.sync_key,
         )
-        for contact in contact_flows.read_contacts(reply.contact_list, self._session.login.user_id):
+        account = self._session.login.account
+        for contact in contact_flows.read_contacts(reply.contact_list, account.id, account.uin):
             self._book.contacts.merge(contact)
         for each in reply.chat_set.split(","):
             if is_chatroom(each) and each not in self._book.contacts:

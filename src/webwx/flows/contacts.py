@@ -108,7 +108,7 @@ def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[L
     """
     keys = list(keys)
     listed = yield from list_details(login, keys, now)
-    read = [read_listed([item.raw], login.user_id) for item in listed]
+    read = [read_listed([item.raw], login.user_id, login.account.uin) for item in listed]
     found = {each.id: each for each in read if each is not None}
     wanted = dict.fromkeys(ContactId(key.user_name) for key in keys)
     return Lookup(found=tuple(found.values()), missing=tuple(each for each in wanted if each not in found))
@@ -139,7 +139,7 @@ def get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list
 
     Wire: webwxbatchgetcontact
     """
-    return read_contacts((yield from _get_batch(login, keys, now)), login.user_id)
+    return read_contacts((yield from _get_batch(login, keys, now)), login.user_id, login.account.uin)
 
 
 def _get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list[msgspec.Raw]]:
@@ -153,9 +153,9 @@ def _get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[lis
     return reply.contact_list
 
 
-def read_contacts(items: Iterable[msgspec.Raw], own_id: str) -> list[Contact]:
-    """Decode contacts one by one; an invalid one is omitted."""
-    read = [read_listed([item], own_id) for item in items]
+def read_contacts(items: Iterable[msgspec.Raw], own_id: str, own_uin: int = 0) -> list[Contact]:
+    """Decode contacts one by one, see `contact_from_wire`; an invalid one is omitted."""
+    read = [read_listed([item], own_id, own_uin) for item in items]
     return [contact for contact in read if contact is not None]
 
 

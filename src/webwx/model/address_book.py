@@ -82,9 +82,10 @@ class Contacts:
         """Whether a contact has changed since this was created or saved."""
 
     @classmethod
-    def listed(cls, listing: Listing, own_id: str, known: Iterable[Contact] = ()) -> Contacts:
-        """Return the contacts that the server has listed, and further ones."""
-        return cls(known, roster=PackedRoster(listing, partial(read_listed, own_id=own_id), is_chatroom))
+    def listed(cls, listing: Listing, own_id: str, known: Iterable[Contact] = (), *, own_uin: int = 0) -> Contacts:
+        """Return the contacts that the server has listed, and further ones; see `contact_from_wire`."""
+        read = partial(read_listed, own_id=own_id, own_uin=own_uin)
+        return cls(known, roster=PackedRoster(listing, read, is_chatroom))
 
     @classmethod
     def packed(cls, known: Iterable[Contact]) -> Contacts:

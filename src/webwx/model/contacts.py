@@ -41,6 +41,9 @@ BUILT_IN = frozenset((
 Kind = Literal["friend", "chatroom", "official", "builtin", "self", "stranger"]
 
 _IS_CONTACT = 1
+_IS_BLOCKED = 8
+_IS_STARRED = 64
+_IS_MUTED = 512
 _IS_PINNED = 2048
 _IS_OFFICIAL = 8
 
@@ -79,7 +82,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     is_pinned: bool = False
     """Whether the chat is pinned to the top of the list."""
     is_owner: bool = False
-    """Whether the account owns this chatroom."""
+    """Whether the account owns this chatroom; False also if the server has not named the owner."""
     avatar_key: str = ""
     """For a chatroom: key that the server requires for avatars of members who are not friends."""
     uin: int = 0
@@ -100,6 +103,14 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """Undocumented bits about the profile."""
     is_incomplete: bool = False
     """Whether the server listed fewer members than the chatroom has. Members that were known before are kept."""
+    owner: ContactId = ContactId("")
+    """Id of a chatroom's owner in this login; empty if it is unknown."""
+    is_muted: bool = False
+    """Whether the phone does not notify about new messages of this contact."""
+    is_starred: bool = False
+    """Whether the contact is one of the starred friends."""
+    is_blocked: bool = False
+    """Whether the account has blocked this contact."""
 
     @property
     def display_name(self) -> str:
@@ -133,9 +144,17 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """People who could not be added: not a friend, blocked, or a confirmation is required."""
 
 
-def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
-    """Build a contact from its fields on the wire."""
+def contact_from_wire(wire: WireContact, own_id: str, own_uin: int = 0) -> Contact:
+    """
+    Build a contact from its fields on the wire.
+
+    Args:
+        wire: The fields.
+        own_id: Id of the account in this login.
+        own_uin: Number (uin) of the account, by which older servers name the owner of a chatroom; 0 if unknown.
+    """
     kind = _kind(wire, own_id)
+    owner = _owner(wire, own_id, own_uin) if kind == "chatroom" else ""
     return Contact(
         id=ContactId(wire.user_name),
         nickname=plain_text(wire.nick_name),
@@ -145,7 +164,7 @@ def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
         members=_members(wire.member_list) if wire.member_list else (),
         is_incomplete=len(wire.member_list) < wire.member_count,
         is_pinned=bool(wire.contact_flag & _IS_PINNED),
-        is_owner=bool(wire.is_owner),
+        is_owner=bool(owner) and owner == own_id,
         avatar_key=wire.encry_chat_room_id if kind == "chatroom" else "",
         uin=wire.uin,
         pinyin=wire.py_quan_pin,
@@ -155,7 +174,27 @@ def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
         region=f"{wire.province} {wire.city}".strip(),
         sex=wire.sex,
         attr_status=wire.attr_status,
+        owner=ContactId(owner),
+        is_muted=_is_muted(wire, kind),
+        is_starred=bool(wire.star_friend or wire.contact_flag & _IS_STARRED),
+        is_blocked=bool(wire.contact_flag & _IS_BLOCKED),
     )
+
+
+def _owner(wire: WireContact, own_id: str, own_uin: int) -> str:
+    """Return the id of a chatroom's owner; empty if the server does not say it."""
+    if wire.chat_room_owner:
+        return wire.chat_room_owner
+    if wire.is_owner or (wire.owner_uin and wire.owner_uin == own_uin):
+        return own_id
+    return next((member.user_name for member in wire.member_list if member.uin and member.uin == wire.owner_uin), "")
+
+
+def _is_muted(wire: WireContact, kind: Kind) -> bool:
+    if kind != "chatroom":
+        return bool(wire.contact_flag & _IS_MUTED)
+    # The first snapshot has 0 in this field of chatrooms that notify; details and entries of webwxsync state it.
+    return wire.statues == 0 and bool(wire.encry_chat_room_id or wire.chat_room_owner)
 
 
 def _members(listed: Iterable[WireMember]) -> tuple[Member, ...]:
@@ -269,12 +308,12 @@ class Listing:
         return len(self.raws) - before
 
 
-def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
-    """Decode all parts of a contact, oldest first; None if none of them can be decoded."""
+def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str, own_uin: int = 0) -> Contact | None:
+    """Decode all parts of a contact, oldest first; None if none of them can be decoded. See `contact_from_wire`."""
     known: Contact | None = None
     for raw in raws:
         try:
-            read = contact_from_wire(read_json(raw, WireContact), own_id)
+            read = contact_from_wire(read_json(raw, WireContact), own_id, own_uin)
         except ProtocolError:
             continue
         known = read if known is None else merged(known, read)
@@ -286,11 +325,17 @@ def merged(known: Contact, newer: Contact) -> Contact:
     Return a contact merged with newer data of the server.
 
     Empty names and lists never erase known values, because changes carry fewer fields than first snapshots. An
-    incomplete list of members removes none.
+    incomplete list of members removes none. Flags become false only by an answer that states them: of a person who is
+    a contact, or the details or a change of a chatroom.
     """
     # Changes come without pinyin, and that of an earlier name would be wrong.
     pinyin = known.pinyin if newer.nickname in {"", known.nickname} else ""
     remark_pinyin = known.remark_pinyin if newer.remark in {"", known.remark} else ""
+    lacks_flags = newer.kind == "stranger"
+    # Details have the key, and changes the owner; the first snapshot has neither, and zeros.
+    lacks_owner = not (newer.avatar_key or newer.owner)
+    lacks_mute = lacks_owner if newer.kind == "chatroom" else lacks_flags
+    was_own = known.is_owner and not lacks_owner
     members = _merged_members(known.members, newer.members)
     if newer.is_incomplete:
         members = tuple({each.id: each for each in (*known.members, *members)}.values())
@@ -302,8 +347,8 @@ def merged(known: Contact, newer: Contact) -> Contact:
         members=members,
         is_incomplete=newer.is_incomplete if newer.is_incomplete or newer.members else known.is_incomplete,
         kind=known.kind if newer.kind == "stranger" else newer.kind,
-        is_pinned=known.is_pinned if newer.kind == "stranger" else newer.is_pinned,
-        is_owner=newer.is_owner or known.is_owner,
+        is_pinned=newer.is_pinned or (lacks_flags and known.is_pinned),
+        is_owner=newer.is_owner or (lacks_owner and known.is_owner),
         avatar_key=newer.avatar_key or known.avatar_key,
         uin=newer.uin or known.uin,
         pinyin=newer.pinyin or pinyin,
@@ -313,6 +358,10 @@ def merged(known: Contact, newer: Contact) -> Contact:
         region=newer.region or known.region,
         sex=newer.sex or known.sex,
         attr_status=newer.attr_status or known.attr_status,
+        owner=newer.owner or (ContactId("") if was_own else known.owner),
+        is_muted=newer.is_muted or (lacks_mute and known.is_muted),
+        is_starred=newer.is_starred or (lacks_flags and known.is_starred),
+        is_blocked=newer.is_blocked or (lacks_flags and known.is_blocked),
     )
 
 

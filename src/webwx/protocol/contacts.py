@@ -51,14 +51,16 @@ class WireContact(Wire, frozen=True, kw_only=True):
     verify_flag: int = 0
     """Bit 8 marks an official account."""
     owner_uin: int = 0
+    """Number (uin) of a chatroom's owner, in older answers."""
     py_initial: str = msgspec.field(name="PYInitial", default="")
     py_quan_pin: str = msgspec.field(name="PYQuanPin", default="")
     remark_py_initial: str = msgspec.field(name="RemarkPYInitial", default="")
     remark_py_quan_pin: str = msgspec.field(name="RemarkPYQuanPin", default="")
     star_friend: int = 0
+    """1 is starred, in lists and details."""
     app_account_flag: int = 0
     statues: int = 0
-    """The platform's spelling. For chatrooms: 1 notifies, 0 is muted."""
+    """The platform's spelling. For chatrooms: 1 notifies, 0 is muted, or unknown in a first snapshot."""
     attr_status: int = 0
     province: str = ""
     city: str = ""
@@ -69,7 +71,11 @@ class WireContact(Wire, frozen=True, kw_only=True):
     chat_room_id: int = 0
     key_word: str = ""
     encry_chat_room_id: str = ""
+    """Of a chatroom, only in its details; of a person it is empty or `0`."""
     is_owner: int = 0
+    """1 if the account owns the chatroom, in newer answers; it is filled in details only."""
+    chat_room_owner: str | msgspec.UnsetType = msgspec.UNSET
+    """Id of a chatroom's owner in this login, in entries of webwxsync only."""
 
 
 class WireUser(Wire, frozen=True, kw_only=True):

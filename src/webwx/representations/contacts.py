@@ -39,6 +39,13 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     is_pinned: bool
     is_owner: bool
     """Whether the contact is a chatroom that the account owns."""
+    owner: str
+    """Id of a chatroom's owner in this login; empty if it is unknown."""
+    is_muted: bool
+    """Whether the phone does not notify about new messages of the contact."""
+    is_starred: bool
+    is_blocked: bool
+    """Whether the account has blocked the contact."""
     member_count: int
 
 
@@ -133,6 +140,7 @@ def contact_of(view: ContactView, members: Iterable[MemberView] = ()) -> Contact
     return Contact(
         id=ContactId(view.id), nickname=view.nickname, remark=view.remark, alias=view.alias,
         kind=cast("Kind", view.kind), is_pinned=view.is_pinned, is_owner=view.is_owner,
+        owner=ContactId(view.owner), is_muted=view.is_muted, is_starred=view.is_starred, is_blocked=view.is_blocked,
         members=tuple(Member(id=ContactId(member.id), nickname=member.name) for member in members),
     )  # fmt: skip
 

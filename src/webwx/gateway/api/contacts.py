@@ -41,6 +41,7 @@ def view_of_contact(contact: Contact) -> ContactView:
     return ContactView(
         id=contact.id, name=contact.display_name, nickname=contact.nickname, remark=contact.remark,
         alias=contact.alias, kind=contact.kind, is_pinned=contact.is_pinned, is_owner=contact.is_owner,
+        owner=contact.owner, is_muted=contact.is_muted, is_starred=contact.is_starred, is_blocked=contact.is_blocked,
         member_count=len(contact.members),
     )  # fmt: skip
 
