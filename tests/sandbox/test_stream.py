@@ -28,12 +28,31 @@ def test_messages_and_contacts_have_separate_counters(stream):
     assert stream.fetch(start, 10).key == stream.newest
 
 
-def test_the_oldest_waiting_change_determines_the_selector(stream):
+def test_a_waiting_message_determines_the_selector_whatever_is_older(stream):
+    start = stream.newest
+    stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
+    assert stream.selector(start) == Selector.CONTACT_ADDED
+    stream.add(message(1), Selector.PHONE_ACTIVITY)
+    stream.add(message(2), Selector.MESSAGES)
+    assert stream.selector(start) == Selector.MESSAGES
+    stream.add(message(3), Selector.PHONE_ACTIVITY)
+    assert stream.selector(stream.fetch(start, 3).key) == Selector.PHONE_ACTIVITY
+
+
+def test_on_request_the_oldest_waiting_change_determines_the_selector(stream):
     start = stream.newest
     stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
     stream.add(message(1), Selector.MESSAGES)
-    assert stream.selector(start) == Selector.CONTACT_ADDED
-    assert stream.selector(stream.fetch(start, 1).key) == Selector.MESSAGES
+    assert stream.selector(start, is_oldest=True) == Selector.CONTACT_ADDED
+    assert stream.selector(stream.fetch(start, 1).key, is_oldest=True) == Selector.MESSAGES
+
+
+def test_a_resumed_stream_still_announces_its_messages(stream):
+    start = stream.newest
+    stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
+    stream.add(message(1), Selector.MESSAGES)
+    again = ChangeStream.resume(stream.counters, stream.changes, stream.silent)
+    assert again.selector(start) == Selector.MESSAGES
 
 
 def test_batches_are_complete_and_oldest_first(stream):

@@ -37,6 +37,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webwxinit repeats the skey of the login or returns another one."""
     strict_skey: bool = False
     """Refuse a non-empty skey that the session never had."""
+    selector: Literal["messages", "oldest"] = "messages"
+    """
+    Selector of a poll when several changes wait: 2 if one of them is a message, or always that of the oldest change.
+
+    A client that fetches on selector 2 only receives nothing once an older change of another kind waits.
+    """
     silent_changes: bool = False
     """
     Whether a sent picture changes `SyncCheckKey` and not `SyncKey`, as the platform does at times.
@@ -100,6 +106,7 @@ STRICT: dict[str, str | float | bool] = {
     "picture_versions": "zero",
     "skey": "renewed",
     "strict_skey": True,
+    "selector": "oldest",
     "silent_changes": True,
     "large_chatrooms": "invited",
     "logout_answer": "redirect",

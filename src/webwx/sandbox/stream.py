@@ -99,6 +99,8 @@ class ChangeStream:
         """Numbers of the changes, by kind."""
         self._places: dict[int, list[int]] = {}
         """Indexes of the changes in the whole stream, by kind."""
+        self._message = 0
+        """Number of the last change that polls announce as a message."""
         self._silent = 0
 
     @classmethod
@@ -146,6 +148,8 @@ class ChangeStream:
         self._numbers.setdefault(change.kind, []).append(change.number)
         self._places.setdefault(change.kind, []).append(len(self._changes))
         self._changes.append(change)
+        if change.selector is Selector.MESSAGES:
+            self._message = change.number
 
     def add_silent(self) -> None:
         """Count a change that delivers nothing."""
@@ -159,9 +163,17 @@ class ChangeStream:
         silent = {_SILENT: self._silent} if self._silent else {}
         return ChangeBatch(changes=changes, key=_key(position), check_key=_key(position | silent))
 
-    def selector(self, key: SyncKey) -> Selector:
-        """Return the selector for the changes after a key."""
-        first = next(self._behind(self._position(key)), None)
+    def selector(self, key: SyncKey, *, is_oldest: bool = False) -> Selector:
+        """
+        Return the selector for the changes after a key.
+
+        If a message is among them, the selector is that of messages: some clients fetch on no other one. With
+        `is_oldest` it is always that of the oldest change.
+        """
+        position = self._position(key)
+        if not is_oldest and position[SyncKeyKind.MESSAGES] < self._message:
+            return Selector.MESSAGES
+        first = next(self._behind(position), None)
         if first:
             return first.selector
         seen = next((pair.val for pair in key.list if pair.key == _SILENT), 0)

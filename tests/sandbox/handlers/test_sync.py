@@ -1,9 +1,11 @@
 import msgspec
 import pytest
 
+from webwx.protocol.codes import MessageType, Selector, StatusNotify
 from webwx.protocol.cookies import Jar
 from webwx.protocol.hosts import FAMILIES, single
 from webwx.protocol.http import Park
+from webwx.protocol.messages import STATUSNOTIFY, StatusNotifyRequest
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, KeyValue, SyncKey, SyncRequest
 from webwx.sandbox.options import Options
 
@@ -111,6 +113,45 @@ def test_after_a_silent_change_a_poll_with_the_fetch_key_returns_at_once(me, wor
     assert me.messages() == []
     assert b'selector:"7"' in me.check(me.sync_key).body
     assert isinstance(me.check(me.check_key), Park)
+
+
+def received_by_selector_2_only(page, world):
+    """Poll ten times as clients do that fetch on no other selector; return the texts that they receive."""
+    texts = []
+    for _ in range(10):
+        answer = page.check()
+        if isinstance(answer, Park):
+            break
+        if SYNCCHECK.decode_reply(answer).selector == Selector.MESSAGES:
+            texts += [message.content for message in page.messages() if message.msg_type == MessageType.TEXT]
+    return texts
+
+
+def change_before_each_message(page, world):
+    page.call(STATUSNOTIFY, StatusNotifyRequest(credentials=page.credentials, code=StatusNotify.INITED))
+    world.say("ahua", "me", "在吗")
+    world.befriend("me", "ahua", remark="老板")
+    world.say("ahua", "me", "明天去爬山吗")
+    world.open_chat("me", "ahua")
+    world.say("lilei", "me", "我也去")
+
+
+def test_a_client_that_fetches_on_selector_2_only_receives_every_message(me, world):
+    change_before_each_message(me, world)
+    assert received_by_selector_2_only(me, world) == ["在吗", "明天去爬山吗", "我也去"]
+
+
+@pytest.mark.parametrize("options", [Options(batch_size=1)])
+def test_a_client_that_fetches_on_selector_2_only_receives_messages_of_later_batches(me, world):
+    change_before_each_message(me, world)
+    assert received_by_selector_2_only(me, world) == ["在吗", "明天去爬山吗", "我也去"]
+
+
+@pytest.mark.parametrize("options", [Options(selector="oldest")])
+def test_by_an_option_the_oldest_change_determines_the_selector(me, world):
+    change_before_each_message(me, world)
+    assert b'selector:"7"' in me.check().body
+    assert received_by_selector_2_only(me, world) == []
 
 
 def test_the_phone_can_end_the_login(me, world):

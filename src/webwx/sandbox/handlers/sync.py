@@ -42,7 +42,8 @@ def check(call: Call, request: CheckRequest) -> CheckReply | Park:
         if call.world.now < session.silent_until:
             return call.park(account, until=session.silent_until)
         return CheckReply(retcode=session.ended)
-    selector = session.stream.selector(read_sync_key(request.synckey))
+    is_oldest = call.world.options.selector == "oldest"
+    selector = session.stream.selector(read_sync_key(request.synckey), is_oldest=is_oldest)
     if selector or call.is_over:
         return CheckReply(retcode=0, selector=selector)
     return call.park(account, until=min(call.deadline, session.expires))
