@@ -6,9 +6,9 @@ from webwx.protocol.codec import FilePart
 from webwx.protocol.contacts import GETCONTACT, ContactsRequest
 from webwx.protocol.hosts import FAMILIES, single
 from webwx.protocol.http import Park
-from webwx.protocol.login import Credentials
+from webwx.protocol.login import LOGOUT, Credentials, LogoutRequest
 from webwx.protocol.media import UPLOAD, UploadRequest, UploadTicket
-from webwx.protocol.sync import WEBWXSYNC, SyncRequest
+from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox.options import Options
 
 HOSTS = single("http://127.0.0.1:8790")
@@ -34,10 +34,25 @@ def test_a_body_is_accepted_where_none_is_needed(me, sandbox, body, ret):
     assert GETCONTACT.decode_reply(sandbox.answer(request)).base_response.ret == ret
 
 
-def test_a_cookie_precedes_the_query_and_the_query_precedes_the_body(me):
-    good = Credentials(sid=me.credentials.sid)
-    assert sync_ret(me, SyncRequest(sid=good.sid), cookie="wxsid=other") == 1101
-    assert sync_ret(me, SyncRequest(sid="other", credentials=good)) == 1101
+def test_a_wrong_sid_is_refused_beside_a_good_one(me, friend):
+    good = me.credentials.sid
+    for wrong in ("other", friend.credentials.sid):
+        credentials = Credentials(sid=wrong)
+        assert sync_ret(me, SyncRequest(sid=good), cookie=f"wxsid={wrong}") == 1101
+        assert sync_ret(me, SyncRequest(sid=wrong), cookie=f"wxsid={good}") == 1101
+        assert sync_ret(me, SyncRequest(sid=good, credentials=credentials)) == 1101
+        assert sync_ret(me, SyncRequest(credentials=credentials), cookie=f"wxsid={good}") == 1101
+
+
+def test_a_wrong_sid_is_refused_by_polls_uploads_and_logouts_beside_good_cookies(me):
+    cookies = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    ticket = msgspec.json.encode(UploadTicket(credentials=Credentials(sid="other"))).decode()
+    part = FilePart(name="a.png", content=b"x", boundary="X")
+    assert me.call(SYNCCHECK, CheckRequest(sid="other"), headers=cookies).retcode == 1101
+    upload = UploadRequest(uploadmediarequest=ticket, filename=part)
+    assert me.call(UPLOAD, upload, headers=cookies).base_response.ret == 1101
+    assert me.call(LOGOUT, LogoutRequest(sid="other"), headers=cookies).base_response.ret == 1101
+    assert me.call(LOGOUT, LogoutRequest(sid=me.credentials.sid), headers=cookies).base_response.ret == 0
 
 
 def test_the_session_of_an_upload_is_found_by_its_ticket(me):

@@ -121,10 +121,11 @@ class Call:
         Only the sid identifies it: DeviceID, pass_ticket and skey of real clients are often old, wrong or empty.
 
         Raises:
-            Refused: No session has this sid. If an option demands it, also: the host is wrong, a cookie is missing, or
-                the skey was never issued to the session.
+            Refused: No session has this sid, or the request states two different ones. If an option demands it, also:
+                the host is wrong, a cookie is missing, or the skey was never issued to the session.
         """
-        session = self.world.logins.session(self._sid())
+        sids = self._sids()
+        session = self.world.logins.session(sids.pop()) if len(sids) == 1 else None
         if session is None:
             raise Refused(Ret.SESSION_INVALID)
         options = self.world.options
@@ -164,8 +165,10 @@ class Call:
         if self.cookie(name) != value:
             raise Refused(Ret.SESSION_NOT_FOUND)
 
-    def _sid(self) -> str:
-        return self.cookie("wxsid") or read_pairs(self.http.query).get("sid") or self._credentials().sid
+    def _sids(self) -> set[str]:
+        """Return the sids of the cookie, the query and the body; a client states one of them, or the same in each."""
+        in_body = self._credentials().sid, getattr(self._request, "sid", "")
+        return {self.cookie("wxsid"), read_pairs(self.http.query).get("sid", ""), *in_body} - {""}
 
     def _credentials(self) -> Credentials:
         """Return `BaseRequest` of the body; in an upload it is nested one level deeper."""
