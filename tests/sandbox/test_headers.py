@@ -1,6 +1,7 @@
 """The headers of each response, compared with those of the live service."""
 
 import hashlib
+import json
 import re
 from email.utils import parsedate_to_datetime
 
@@ -138,6 +139,9 @@ def test_a_preflight_request_is_answered_as_by_the_live_service(sandbox):
     answer = sandbox.answer(Request(endpoint="any", method="OPTIONS", url=url, headers=asks))
     reply = UPLOAD.decode_reply(answer)
     assert (answer.status, reply.base_response.ret, reply.media_id) == (200, 1, "")
+    assert list(json.loads(answer.body)) == [
+        "BaseResponse", "MediaId", "StartPos", "CDNThumbImgHeight", "CDNThumbImgWidth"
+    ]  # fmt: skip
 
 
 def test_a_page_of_the_platform_may_read_a_poll_with_its_cookies(page):

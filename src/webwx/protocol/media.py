@@ -104,7 +104,8 @@ class UploadReply(Reply, frozen=True, kw_only=True):
     """Size of the file in the last answer, 0 in those before."""
     cdn_thumb_img_height: int = msgspec.field(name="CDNThumbImgHeight", default=0)
     cdn_thumb_img_width: int = msgspec.field(name="CDNThumbImgWidth", default=0)
-    encry_file_name: str = ""
+    encry_file_name: str | msgspec.UnsetType = ""
+    """Name of the file, percent-encoded; absent in the answer to OPTIONS."""
 
 
 UPLOAD = Endpoint(

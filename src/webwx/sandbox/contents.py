@@ -317,8 +317,8 @@ def call(message_type: int = MessageType.CALL) -> MessageContent:
 
 
 def app(sender: WorldPerson, content: AppContent, kind: MessageKind = "raw") -> MessageContent:
-    """Send an app message of any type."""
-    has_image = content.type in {AppMessageType.LINK, AppMessageType.MINI_PROGRAM}
+    """Send an app message of any type. `FileSize` of one without a file is "0", and `ImgStatus` of a link is 1."""
+    has_image = content.type == AppMessageType.MINI_PROGRAM
     wire = WireMessage(
         msg_id="",
         msg_type=MessageType.APP,
@@ -326,6 +326,7 @@ def app(sender: WorldPerson, content: AppContent, kind: MessageKind = "raw") -> 
         content=write_received_app(content, sender.real_id),
         img_status=2 if has_image else 1,
         file_name=content.title,
+        file_size="0",
         url=content.url,
     )
     return MessageContent(kind=kind, text=content.title, wire=wire)
@@ -394,7 +395,8 @@ def _record_item(line: str) -> RecordItem:
 
 def unsupported() -> MessageContent:
     """Send a message without content for the web, as merged histories usually arrive."""
-    return MessageContent(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
+    wire = msgspec.structs.replace(_wire(MessageType.APP, ON_THE_PHONE_ONLY), img_status=2)
+    return MessageContent(kind="history", text=ON_THE_PHONE_ONLY, wire=wire)
 
 
 def live_location(sender: WorldPerson) -> MessageContent:

@@ -130,7 +130,8 @@ class SandboxCore:
         request = normalized_path(request)
         if request.method == "OPTIONS" and page_permission(request):
             if request.path == UPLOAD.path:
-                return UPLOAD.encode_reply(UploadReply(base_response=BaseResponse(ret=Ret.PARAMETER_ERROR)))
+                refused = BaseResponse(ret=Ret.PARAMETER_ERROR)
+                return UPLOAD.encode_reply(UploadReply(base_response=refused, encry_file_name=msgspec.UNSET))
             return Response()  # with status 200, which one client insists on
         # Who asks for the head of something asks for the thing, and the shell leaves the body out.
         endpoint = find_endpoint("GET" if request.method == "HEAD" else request.method, request.path)
