@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
 from tests.recording import RECORDINGS
@@ -13,8 +13,17 @@ from webwx.protocol.contacts import GETHEADIMG, GETICON, AvatarRequest
 from webwx.protocol.hosts import FAMILIES, single
 from webwx.protocol.http import Request
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE, PollRequest, QrPictureRequest, QrRequest
-from webwx.protocol.media import GETMSGIMG, UPLOAD, ImageDownloadRequest, UploadRequest, UploadTicket
+from webwx.protocol.media import (
+    GETMSGIMG,
+    GETVIDEO,
+    UPLOAD,
+    ImageDownloadRequest,
+    UploadRequest,
+    UploadTicket,
+    VideoDownloadRequest,
+)
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
+from webwx.sandbox.media import SOME_VIDEO
 
 HERE = single("http://127.0.0.1:8790")
 
@@ -131,6 +140,33 @@ def test_the_picture_of_a_message_has_a_tag_and_a_refusal_has_none(me, world, pn
         for each in (picture.id, "1")
     ]
     assert tags == [f'"{hashlib.md5(png).hexdigest()}"', ""]
+
+
+def test_the_parts_of_a_video_state_its_time_and_its_tag(me, world):
+    video = world.video("ahua", "me", SOME_VIDEO)
+    sent = formatdate(world.now, usegmt=True)
+    world.wind(60)
+
+    def ask(*headers, **more):
+        cookie = ("Cookie", f"wxsid={me.credentials.sid}")
+        return me.ask(GETVIDEO, VideoDownloadRequest(message_id=video.id, **more), headers=(cookie, *headers))
+
+    first = ask(range="bytes=0-")
+    tag = f'"{hashlib.md5(SOME_VIDEO).hexdigest()}"'
+    assert (first.status, first.header("Last-Modified"), first.header("ETag")) == (206, sent, tag)
+    assert (ask(range="bytes=4-7").header("Last-Modified"), ask(range="bytes=4-7").header("ETag")) == (sent, tag)
+    assert ask(("If-None-Match", tag), range="bytes=0-").status == 304
+    assert not ask().header("ETag")
+
+
+def test_the_picture_of_a_message_states_the_time_of_the_message(me, world, png):
+    picture = world.picture("ahua", "me", png)
+    sent = formatdate(world.now, usegmt=True)
+    world.wind(60)
+    cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
+    assert (
+        me.ask(GETMSGIMG, ImageDownloadRequest(message_id=picture.id), headers=cookie).header("Last-Modified") == sent
+    )
 
 
 def test_a_preflight_request_is_answered_as_by_the_live_service(sandbox):

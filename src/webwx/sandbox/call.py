@@ -84,7 +84,9 @@ class Call:
         self.cookies: list[str] = []
         """`Set-Cookie` values of the answer."""
         self.digest = ""
-        """MD5 of the picture in the answer, for its `ETag`; empty for any other answer."""
+        """MD5 of the picture or video in the answer, for its `ETag`; empty for any other answer."""
+        self.modified = world.now
+        """Time of that picture or video, for its `Last-Modified`."""
         self.instead: Response | None = None
         """Answer for a browser, in place of the encoded reply; None for a client."""
         self._request = request

@@ -35,10 +35,9 @@ def headers_of(endpoint: Endpoint[Any, Any], call: Call) -> Headers:
     elif endpoint is UPLOAD:
         headers = (("Date", dashed_date(now)),)
     elif call.digest:
-        headers = (("ETag", f'"{call.digest}"'),)
+        headers = ("Last-Modified", formatdate(call.modified, usegmt=True)), ("ETag", f'"{call.digest}"')
         if endpoint in _AVATARS:
-            age = ("Last-Modified", formatdate(now, usegmt=True)), ("Cache-control", "max-age=604800")
-            headers = (*age, *headers)
+            headers = (*headers, ("Cache-control", "max-age=604800"))
     if endpoint.host in {Host.MAIN, Host.FILE} and call.http.url.startswith("https:"):
         headers = (*headers, _TLS_ONLY)
     return headers

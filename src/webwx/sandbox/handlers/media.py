@@ -142,7 +142,7 @@ def download(call: Call, request: ImageDownloadRequest) -> Media:
     """Return a picture or sticker in full, for every requested size; for other media with a thumbnail, a grey tile."""
     message = _message_with_media(call, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
-        call.digest = message.medium.md5
+        call.digest, call.modified = message.medium.md5, message.time
         return _whole(message.medium)
     if message.kind in {"video", "link", "location"} and request.type == "slave":
         return Media(content_type="image/jpeg", content=STILL)
@@ -152,14 +152,19 @@ def download(call: Call, request: ImageDownloadRequest) -> Media:
 @handles(GETVOICE)
 def download_voice(call: Call, request: VoiceDownloadRequest) -> Media:
     """Return a voice message, or the requested range of it."""
-    voice = _whole(_of_kind(call, request.message_id, "voice"))
+    _, medium = _of_kind(call, request.message_id, "voice")
+    voice = _whole(medium)
     return _range(call, voice, request.range) if request.range else voice
 
 
 @handles(GETVIDEO)
 def download_video(call: Call, request: VideoDownloadRequest) -> Media:
     """Return the requested range of a video; without `Range`, an empty body."""
-    return _range(call, _whole(_of_kind(call, request.message_id, "video")), request.range)
+    message, video = _of_kind(call, request.message_id, "video")
+    part = _range(call, _whole(video), request.range)
+    if part.content:
+        call.digest, call.modified = video.md5, message.time
+    return part
 
 
 @handles(GETMEDIA)
@@ -210,11 +215,11 @@ def _message_with_media(call: Call, message_id: str) -> WorldMessage:
     return message
 
 
-def _of_kind(call: Call, message_id: str, kind: str) -> MediaFile:
+def _of_kind(call: Call, message_id: str, kind: str) -> tuple[WorldMessage, MediaFile]:
     message = _message_with_media(call, message_id)
     if message.kind != kind or message.medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
-    return message.medium
+    return message, message.medium
 
 
 def _whole(medium: MediaFile) -> Media:
