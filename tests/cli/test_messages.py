@@ -316,6 +316,30 @@ def test_a_message_that_was_not_sent_from_here_cannot_be_recalled(which: str, me
     assert "'webwx outbox' lists" in done.sentence
 
 
+def test_a_message_sent_from_the_phone_is_recalled_by_its_event(me: Any, sandbox: Any) -> None:
+    for text in ("one", "two", "three"):
+        sandbox.say("me", "阿华", text)
+    events = me.run("listen", "--json", "--count", "3")
+    piped, numbered, named = events.lines
+    assert me.run("recall", "--json", stdin=events.stdout.splitlines()[0]).line["message_id"] == piped["message_id"]
+    assert me.run("recall", "--event", str(numbered["number"])).code == 0
+    assert me.run("recall", named["message_id"]).code == 0
+    assert [m["recalled"] for m in sandbox.chat("阿华", "xiaoming")["messages"][-3:]] == [True, True, True]
+
+
+def test_the_message_of_another_person_cannot_be_recalled(me: Any, sandbox: Any) -> None:
+    sandbox.say("阿华", "me", "mine")
+    event = me.run("listen", "--json", "--count", "1").line
+    done = me.run("recall", "--event", str(event["number"]))
+    assert (done.code, done.stdout) == (2, "")
+    assert "Only a message of this account can be recalled." in done.sentence
+
+
+def test_a_recall_takes_a_number_of_the_outbox_or_of_the_history(me: Any) -> None:
+    done = me.run("recall", "1", "--event", "2")
+    assert (done.code, "not both" in done.stderr) == (2, True)
+
+
 def test_a_recall_after_two_minutes_is_refused(me: Any, sandbox: Any) -> None:
     me.run("send", "阿华", "for ever")
     sandbox.control("wind", seconds=121)

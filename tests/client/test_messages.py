@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import PNG, last
+from tests.client.conftest import PNG, last, take
 
 from webwx.client.client import AsyncClient
 from webwx.errors import (
@@ -244,6 +244,53 @@ class TestRecall:
         await second.recall(Receipt.from_json(kept))
 
         assert last(world, "me", world.chat_id(world.person("me"), to)).is_recalled
+
+    async def test_a_message_of_the_phone_is_recalled_by_its_event(
+        self, log_in: LogIn, world: World, journal: SqliteJournal
+    ) -> None:
+        client = await log_in(journal=journal)
+        world.say("me", "阿华", "a slip of the phone")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        await client.recall(message)
+
+        assert last(world, "ahua", "xiaoming").is_recalled
+
+    async def test_a_message_of_this_client_is_recalled_by_its_event_and_marked_in_the_outbox(
+        self, log_in: LogIn, world: World, journal: SqliteJournal
+    ) -> None:
+        world.options = msgspec.structs.replace(world.options, echo="on")
+        client = await log_in(journal=journal)
+        await client.send_text("阿华", "a slip")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        await client.recall(message)
+
+        assert last(world, "ahua", "xiaoming").is_recalled
+        assert [send.state for send in await client.list_sends()] == ["recalled"]
+
+    async def test_a_message_of_the_phone_cannot_be_recalled_after_two_minutes(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        world.say("me", "阿华", "a slip of the phone")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        world.wind(123)
+        with pytest.raises(RecallExpired):
+            await client.recall(message)
+        assert "webwxrevokemsg" not in counted.calls
+
+    async def test_a_message_of_another_person_is_refused_without_a_request(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        client = await log_in()
+        world.say("阿华", "me", "mine")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        with pytest.raises(InvalidRequest, match="Only a message of this account"):
+            await client.recall(message)
+        assert "webwxrevokemsg" not in counted.calls
 
 
 class TestTheOutbox:

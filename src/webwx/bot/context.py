@@ -300,14 +300,14 @@ class Context(
         """
         return await self._send(to, partial(self.client.forward, message, to))
 
-    async def recall(self, receipt: Receipt) -> None:
+    async def recall(self, sent: Receipt | Message) -> None:
         """
-        Recall a message that this account sent.
+        Recall a message that this account wrote: by its receipt, or, if the phone sent it, by its event.
 
         Raises: As `AsyncClient.recall`.
 
         """
-        await self.client.recall(receipt)
+        await self.client.recall(sent)
 
     async def mark_read(self, chat: To | None = None) -> None:
         """

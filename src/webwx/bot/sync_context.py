@@ -242,13 +242,13 @@ class SyncContext(Generic[M]):
         """
         return self.wait(self._context.forward(message, to))
 
-    def recall(self, receipt: Receipt) -> None:
+    def recall(self, sent: Receipt | Message) -> None:
         """
-        Recall a message that this account sent.
+        Recall a message that this account wrote: by its receipt, or, if the phone sent it, by its event.
 
         Raises: As `AsyncClient.recall`.
         """
-        self.wait(self._context.recall(receipt))
+        self.wait(self._context.recall(sent))
 
     def mark_read(self, chat: To | None = None) -> None:
         """

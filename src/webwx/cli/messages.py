@@ -8,7 +8,7 @@ One command's `--json` output is another one's stdin: `recall` reads a receipt o
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,47 +189,72 @@ async def read(session: Session, chat: str) -> None:
     examples=(
         "webwx recall",
         "webwx recall 12    # the number that 'webwx outbox' shows",
+        "webwx recall --event 34    # the number that 'webwx history' shows, also for a message sent from the phone",
         'webwx send 阿华 "hello" --json | webwx recall',
         "webwx recall - < receipt.json",
     ),
 )
 @click.argument("which", required=False, metavar="[WHICH]")
-async def recall(session: Session, which: str | None) -> None:
+@click.option("--event", metavar="NUMBER", help="Recall a message by its number or id in the history.")
+async def recall(session: Session, which: str | None, event: str | None) -> None:
     """
     Recall a message sent less than two minutes ago.
 
-    WHICH is a number shown by 'webwx outbox', the message id, or '-' to read the receipt of 'webwx send --json' from
-    stdin. Without WHICH, a receipt that is piped in is recalled too; if there is none, the last message sent by any
-    process of this account. Stdin that is not JSON is not used then.
+    WHICH is a number shown by 'webwx outbox', the message id, or '-' to read a receipt of 'webwx send --json' or a line
+    of 'webwx listen --json' from stdin. Without WHICH, such a line that is piped in is recalled too; if there is none,
+    the last message sent by any process of this account. Stdin that is not JSON is not used then. A message sent from
+    the phone is recalled by its id, by --event, or from stdin.
     """
-    line = await read_piped_line() if which == _STDIN else await read_piped_json() if which is None else ""
-    given = _read_receipt(line) if line or which == _STDIN else None
+    if which is not None and event is not None:
+        raise click.UsageError("Pass WHICH or --event, not both")
+    line = await read_piped_line() if which == _STDIN else await read_piped_json() if which is event is None else ""
+    given = _read_sent(line) if line or which == _STDIN else None
     async with session.logged_in() as client:
-        receipt = given or (await _last_receipt(client) if which is None else await _receipt_of(client, which))
-        await client.recall(receipt)
-        chat = name_of(client.contacts, receipt.chat)
+        sent = given or await _find_sent(client, which, event)
+        await client.recall(sent)
+        chat = name_of(client.contacts, sent.chat)
     session.output.result(
         f"Recalled; {chat} sees that a message was recalled, but not its content.",
-        recalled=True, message_id=receipt.message_id, chat=receipt.chat,
+        recalled=True, message_id=sent.message_id, chat=sent.chat,
     )  # fmt: skip
 
 
-def _read_receipt(line: str) -> Receipt:
+def _read_sent(line: str) -> Receipt | Message:
     try:
         return Receipt.from_json(line)
     except ValueError:
-        raise BadInput("stdin is not a receipt; pipe in a line printed by 'webwx send --json'.") from None
+        with suppress(ValueError):
+            event = event_from_json(line)
+            if isinstance(event, Message):
+                return event
+        raise BadInput(
+            "stdin is neither a receipt nor a message; pipe in a line printed by 'webwx send --json' or "
+            "'webwx listen --json'."
+        ) from None
 
 
-async def _receipt_of(client: AsyncClient, which: str) -> Receipt:
-    """Return the receipt of a send, found by message id or outbox number."""
-    which = clean_text(which)
+async def _find_sent(client: AsyncClient, which: str | None, event: str | None) -> Receipt | Message:
+    if event is not None:
+        message = await _find(client, clean_text(event))
+        if not isinstance(message, Message):
+            raise BadInput(f"Entry {event!r} of the history is not a message.")
+        return message
+    return await _last_receipt(client) if which is None else await _sent_as(client, clean_text(which))
+
+
+async def _sent_as(client: AsyncClient, which: str) -> Receipt | Message:
+    """Return the receipt of a send, found by message id or outbox number; or a message of the phone, by its id."""
     number = which.removeprefix("#")
     found = await client.find_send(message_id=which)
     if found is None and number.isdecimal() and len(number) < _LONGEST_NUMBER:
         found = await client.find_send(number=int(number))
+    if found is None and isinstance(message := await client.find_message(which), Message):
+        return message
     if found is None:
-        raise BadInput(f"The outbox has no send {which!r}; 'webwx outbox' lists its sends.")
+        raise BadInput(
+            f"The outbox has no send {which!r}; 'webwx outbox' lists its sends. A message sent from the phone has a "
+            "number in 'webwx history': pass it as --event."
+        )
     if found.receipt is None:
         raise BadInput(f"Send {found.number} may not have been sent, so it cannot be recalled.")
     return found.receipt

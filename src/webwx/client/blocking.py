@@ -693,21 +693,22 @@ class Client:
         """
         self._loop.run(self._client.mark_read(chat))
 
-    def recall(self, sent: Receipt | Outgoing) -> None:
+    def recall(self, sent: Receipt | Outgoing | Message) -> None:
         """
-        Recall a message that this account sent.
+        Recall a message that this account wrote, here, on the phone or on another device.
 
         The other person sees a notice of the recall without the content. The platform allows this for two minutes;
         check `receipt.can_recall(now)` first to avoid an exception. With a journal, a second recall of a message
         succeeds without a request.
 
         Args:
-            sent: The receipt that `send_…`, `reply` or `forward` returned, in any process; or the send as in the result
-                of `list_sends` or `find_send`.
+            sent: The receipt that `send_…`, `reply` or `forward` returned, in any process; the send as in the result of
+                `list_sends` or `find_send`; or the message as it arrived, with `is_self`, which is the only form of one
+                that another device sent.
 
         Raises:
-            InvalidRequest: The message was not sent, or its outcome is still unknown; the outbox is read for a receipt
-                with `is_unknown`.
+            InvalidRequest: The message is not of this account, was not sent, or its outcome is still unknown; the
+                outbox is read for a receipt with `is_unknown`.
             RecallExpired: The two minutes are over. The message stays.
             StaleContact: The message is of an earlier login, and its chat has no certain match. The message stays.
             RecallRefused: The message is not of this account, or the platform does not know it. The message stays.

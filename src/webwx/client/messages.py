@@ -94,10 +94,12 @@ class Messages:
             message_flows.mark_read(self._session.login, await self._identities.target(chat), self._session.now())
         )
 
-    async def recall(self, sent: Receipt | Outgoing) -> None:
-        """Recall a message that this account sent."""
+    async def recall(self, sent: Receipt | Outgoing | Message) -> None:
+        """Recall a message that this account wrote, here or on another device."""
         await self._session.require_login()
-        stored = await self._sender.stored(sent.client_id)
+        if isinstance(sent, Message):
+            sent = await self._sent(sent)
+        stored = await self._sender.stored(client_id=sent.client_id)
         known = None if stored is None else stored.receipt
         given = sent if isinstance(sent, Receipt) else sent.receipt
         receipt = known if given is None or given.is_unknown else given
@@ -119,3 +121,16 @@ class Messages:
                 "The message is older than two minutes and can no longer be recalled.",
                 endpoint=error.endpoint, ret=error.ret, message=error.message,
             ) from None  # fmt: skip
+
+    async def _sent(self, message: Message) -> Receipt | Outgoing:
+        """
+        Return the send of a message, or a receipt without a client id if another device sent it.
+
+        Raises:
+            InvalidRequest: Another account wrote the message, or the platform did.
+        """
+        if not message.is_self:
+            raise InvalidRequest("Only a message of this account can be recalled.")
+        stored = await self._sender.stored(message_id=message.message_id)
+        receipt = Receipt(message_id=message.message_id, client_id="", chat=message.chat, time=float(message.time))
+        return stored or receipt

@@ -347,19 +347,19 @@ class Sender:
             await outbox.settle(row.number, "queued", time=self._session.now())
         return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._session.now))
 
-    async def stored(self, client_id: str) -> Outgoing | None:
-        """Return the send with a client id; None without one, and if the journal cannot be read, which is logged."""
+    async def stored(self, *, client_id: str = "", message_id: str = "") -> Outgoing | None:
+        """Return the send with an id; None if none has it, and if the journal cannot be read, which is logged."""
         if not self._storage.has_journal:
             return None
         try:
-            return await find_send(self._storage.outbox, client_id=client_id)
+            return await find_send(self._storage.outbox, client_id=client_id, message_id=message_id)
         except StorageError as error:
             _log.warning("The outbox could not be read for a recall: %s", error)
             return None
 
     async def note_recall(self, client_id: str) -> None:
         """Store that a message was recalled; a failure to store it is logged."""
-        row = await self.stored(client_id)
+        row = await self.stored(client_id=client_id)
         if row is None:
             return
         outbox = self._storage.outbox

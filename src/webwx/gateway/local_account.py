@@ -591,11 +591,9 @@ class LocalAccount(StoredReads):
     async def recall_message(self, number: int) -> None:
         """Recall a message of this account by the number of its event."""
         event = await self.required_message(number)
-        if not isinstance(event, Message) or not event.is_self:
-            raise InvalidRequest("Only a message of this account can be recalled.")
-        sent = await self.client.find_send(message_id=event.message_id)
-        receipt = Receipt(message_id=event.message_id, client_id="", chat=event.chat, time=float(event.time))
-        await self.client.recall(sent or receipt)
+        if not isinstance(event, Message):
+            raise InvalidRequest("Only a message can be recalled.")
+        await self.client.recall(event)
 
     async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
         """Forward an event by its number, recalled or not."""

@@ -112,10 +112,11 @@ class RemoteMessages:
         """Mark a whole chat as read."""
         await self._calls.change("POST", await self._calls.path("contacts", recipient_of(chat), "read"), type(None))
 
-    async def recall(self, sent: Receipt | Outgoing) -> None:
-        """Recall a message of this account, by the id of its send, or without one by the platform's id."""
-        if sent.client_id:
-            path = await self._calls.path("sends", sent.client_id, "recall")
+    async def recall(self, sent: Receipt | Outgoing | Message) -> None:
+        """Recall a message of this account, by the id of its send, or without one by the number of its event."""
+        client_id = "" if isinstance(sent, Message) else sent.client_id
+        if client_id:
+            path = await self._calls.path("sends", client_id, "recall")
         else:
             path = await self._calls.path("messages", await self._history.number_of(sent), "recall")
         await self._calls.change("POST", path, type(None))
