@@ -248,6 +248,45 @@ class TestExchangeTicket:
             exchange(answer)
         assert caught.value.message == "no: ***"
 
+    @pytest.mark.parametrize(
+        ("words", "shown"),
+        [
+            (
+                "Windows微信下载地址：https://pc.weixin.qq.com  Mac微信下载地址：https://mac.weixin.qq.com",
+                "Windows微信下载地址：https://pc.weixin.qq.com Mac微信下载地址：https://mac.weixin.qq.com",
+            ),
+            ("Use Mac WeChat at http://wechat.com.", "Use Mac WeChat at http://wechat.com"),
+            (
+                "请打开https://weixin.qq.com/cgi-bin/readtemplate?t=weixin_faq，谢谢",
+                "请打开https://weixin.qq.com/cgi-bin/readtemplate，谢谢",
+            ),
+        ],
+    )
+    def test_a_refusal_shows_its_links(self, words: str, shown: str) -> None:
+        answer = Response(body=f"<error><ret>1203</ret><message>{words}</message></error>".encode())
+        with pytest.raises(LoginRefused) as caught:
+            exchange(answer)
+        assert caught.value.message == shown
+        assert f"): {shown}; File Transfer Helper" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://wx.qq.com/?sid=AbC",
+            "https://user:key@wx.qq.com/x",
+            "https://wx.qq.com:80/AbC",
+            "https://abcdefghijklmnopqrst.com",
+            "https://wx.qq.com/a/0123456789",
+            "https://a1b2c3.qq.com",
+            "//wx.qq.com/x",
+        ],
+    )
+    def test_the_links_of_a_refusal_contain_nothing_that_may_be_a_key(self, address: str) -> None:
+        answer = Response(body=f"<error><ret>1203</ret><message>{address}</message></error>".encode())
+        with pytest.raises(LoginRefused) as caught:
+            exchange(answer)
+        assert caught.value.message in {"", "https://wx.qq.com", "https://wx.qq.com/a"}
+
     def test_another_refusal_has_no_next_step(self) -> None:
         with pytest.raises(LoginRefused, match=r"ret 1\): no reason given\.$"):
             exchange(Response(body=b"<error><ret>1</ret><message></message></error>"))

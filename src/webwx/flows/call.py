@@ -196,6 +196,12 @@ def judge(name: str, ret: int, message: str = "", secrets: Collection[str] = ())
             raise ApiError(f"{number}.{words}", endpoint=name, ret=ret, message=message)
 
 
+_LINK = re.compile(
+    r"(https?://(?:[a-z-]{1,15}\.){1,4}[a-z]{2,15}(?:/[a-z_-]{1,15}){0,4}(?![a-z0-9@:_-]|\.[a-z0-9]))[!-~]*",
+    re.ASCII | re.IGNORECASE,
+)
+"""A link; the group is its beginning, up to the query, in short words that contain no key."""
+
 _ADDRESS = re.compile(r"(?:[a-z]{1,10}:)?//[!-~]*", re.IGNORECASE)
 
 _SECRET = re.compile(r"[!-~]{16,}|[!-~]*[=@][!-~]+|[0-9]{6,}")
@@ -214,12 +220,21 @@ _MOST_READ = 20 * _LONGEST_EXCERPT
 """Maximum number of characters of the platform's text that are processed."""
 
 
-def masked(words: str, secrets: Collection[str] = ()) -> str:
-    """Return the beginning of the platform's text on one line, without anything that could be a key or an id."""
+def masked(words: str, secrets: Collection[str] = (), *, keeps_links: bool = False) -> str:
+    """
+    Return the beginning of the platform's text on one line, without anything that could be a key or an id.
+
+    Args:
+        words: The text.
+        secrets: Keys of the request, which are removed first.
+        keeps_links: Whether plain links stay, without their query, instead of being removed.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             words = words.replace(secret, " *** ").replace(percent_encode(secret), " *** ")
     line = " ".join(words.split())[:_MOST_READ]
     text = "".join(each for each in line if each.isprintable())
-    text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())
+    parts = _LINK.split(text) if keeps_links else [text]  # every second part is a link
+    parts[::2] = [_SECRET.sub("***", _ADDRESS.sub(" ", part)) for part in parts[::2]]
+    text = " ".join("".join(parts).split())
     return text if len(text) <= _LONGEST_EXCERPT else f"{text[: _LONGEST_EXCERPT - 1]}…"

@@ -184,7 +184,7 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
     else:
         raise UnsafeRedirect("The login was redirected too many times.")
     if reply.ret:
-        reason = masked(reply.message)
+        reason = masked(reply.message, keeps_links=True)
         way_round = "; File Transfer Helper (host filehelper) is open to every account"
         raise LoginRefused(
             f"This login was refused (ret {reply.ret}): {reason.rstrip('。. ') or 'no reason given'}"
