@@ -131,6 +131,8 @@ if TYPE_CHECKING:
     from webwx.model.messages import FriendAdded as FriendAdded
     from webwx.model.messages import FriendConfirmationRequired as FriendConfirmationRequired
     from webwx.model.messages import FriendRequest as FriendRequest
+    from webwx.model.messages import GroupNoteEntry as GroupNoteEntry
+    from webwx.model.messages import GroupNoteMessage as GroupNoteMessage
     from webwx.model.messages import HistoryItem as HistoryItem
     from webwx.model.messages import HistoryMessage as HistoryMessage
     from webwx.model.messages import ImageMessage as ImageMessage
@@ -232,11 +234,11 @@ _HOMES = {
     "model.messages": (
         "AppMessage", "CallMessage", "CardMessage", "ChatroomDissolved", "ChatroomOwnerChanged", "ChatroomRejoined",
         "ChatroomRenamed", "Event", "FileMessage", "FriendAdded",
-        "FriendConfirmationRequired", "FriendRequest", "HistoryItem", "HistoryMessage", "ImageMessage", "LinkMessage",
-        "LinkedArticle", "LiveLocationEnded", "LiveLocationMessage", "LocationMessage", "MemberJoined",
-        "MemberRemoved", "Message", "MessageRecalled", "MessageRejected", "MiniProgramMessage",
-        "MusicMessage", "Pat", "Person", "PhoneActivity", "PossibleFriend", "QuoteMessage", "Quoted",
-        "Receipt", "RedPacketMessage", "RedPacketNotice", "SplitBillNotice", "StickerMessage",
+        "FriendConfirmationRequired", "FriendRequest", "GroupNoteEntry", "GroupNoteMessage", "HistoryItem",
+        "HistoryMessage", "ImageMessage", "LinkMessage", "LinkedArticle", "LiveLocationEnded", "LiveLocationMessage",
+        "LocationMessage", "MemberJoined", "MemberRemoved", "Message", "MessageRecalled", "MessageRejected",
+        "MiniProgramMessage", "MusicMessage", "Pat", "Person", "PhoneActivity", "PossibleFriend", "QuoteMessage",
+        "Quoted", "Receipt", "RedPacketMessage", "RedPacketNotice", "SplitBillNotice", "StickerMessage",
         "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
     ),
     "model.serialization": ("to_json",),

@@ -34,7 +34,8 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "music": (("茉莉花", "https://example.org/", "--artist", "a"), "[music] 茉莉花"),
     "mini-program": (("拼车", "--program", "出行"), "[mini program] 拼车"),
     "history": (("记录", "张三: 在吗", "李雷: 在"), "[history] 记录"),
-    "transfer": (("午饭",), "[transfer] 微信转账"),
+    "group-note": (("报名", "阿华 2 人"), "[group note] #接龙\\n报名\\n\\n1. 阿华 2 人"),
+    "transfer": (("午饭", "--amount", "￥9.90", "--note", "n", "--state", "returned"), "[transfer] 微信转账"),
     "red-packet": (("新年快乐",), "[red packet] 新年快乐"),
     "raw": (("49", "<msg/>", "--app-type", "16"), "[raw] <msg/>"),
 }

@@ -46,6 +46,11 @@ SAID: list[tuple[type[Message], dict[str, Any], str]] = [
     (kinds.AppMessage, {"text": "明天放假", "author": ""}, "[announcement] 明天放假"),
     (kinds.AppMessage, {"text": "还招人么？", "author": "国风"}, "[channel video of 国风] 还招人么？"),
     (kinds.HistoryMessage, {"title": "记录"}, "[chat history] 记录"),
+    (
+        kinds.GroupNoteMessage,
+        {"text": "#接龙\n报名\n\n1. 小华", "entries": ()},
+        "[group note, 0 entries] #接龙 报名 1. 小华",
+    ),
     (kinds.TransferMessage, {"title": "微信转账", "amount": ""}, "[transfer] 微信转账"),
     (kinds.TransferMessage, {"title": "微信转账", "amount": "￥0.10"}, "[transfer, ￥0.10] 微信转账"),
     (kinds.RedPacketMessage, {"title": "恭喜发财"}, "[red packet] 恭喜发财"),

@@ -16,6 +16,8 @@ from webwx.model.messages import (
     Event,
     FileMessage,
     FriendRequest,
+    GroupNoteEntry,
+    GroupNoteMessage,
     HistoryItem,
     HistoryMessage,
     ImageMessage,
@@ -276,6 +278,8 @@ EXPECTED: dict[int, type[Event]] = {
     MessageType.CALL_ENDED: CallMessage,
     MessageType.CALL_INVITE: CallMessage,
     MessageType.SHORT_VIDEO: VideoMessage,
+    MessageType.COMPANY_CARD: CardMessage,
+    MessageType.SERVICE_CARD: CardMessage,
     MessageType.SYSTEM_NOTICE: SystemMessage,
     MessageType.SYSTEM: SystemMessage,
     MessageType.RECALL: MessageRecalled,
@@ -289,7 +293,10 @@ EXPECTED_APPS: dict[int, type[Event]] = {
     AppMessageType.HISTORY: HistoryMessage,
     AppMessageType.MINI_PROGRAM: MiniProgramMessage,
     AppMessageType.MINI_PROGRAM_PAGE: MiniProgramMessage,
+    AppMessageType.GROUP_NOTE: GroupNoteMessage,
     AppMessageType.QUOTE: QuoteMessage,
+    AppMessageType.SONG: MusicMessage,
+    AppMessageType.SONG_CARD: MusicMessage,
     AppMessageType.TRANSFER: TransferMessage,
     AppMessageType.RED_PACKET: RedPacketMessage,
 }
@@ -492,6 +499,17 @@ class TestPeople:
         assert isinstance(shown, CardMessage)
         assert shown.person.is_official is is_official
 
+    @pytest.mark.parametrize("type_", [66, 67])
+    def test_a_card_of_a_user_of_wecom_has_the_company(self, type_: int) -> None:
+        xml = (
+            '<msg bigheadimgurl="http://a/0" smallheadimgurl="" username="2598@openim" nickname="小华" sex="1" '
+            'openimappid="3552365301" openimdesc="示例公司" openimdescicon="http://a/i.png" />'
+        )
+        card = event(PEER, ME, escape(xml), msg_type=type_)
+
+        assert isinstance(card, CardMessage)
+        assert (card.person.nickname, card.person.company) == ("小华", "示例公司")
+
     def test_a_card_without_fields_is_read_from_its_xml(self) -> None:
         xml = '<msg username="v1_x@stranger" nickname="小华" alias="xh" province="p" city="c" sign="s" />'
         shown = event(PEER, ME, escape(xml), msg_type=42)
@@ -586,6 +604,14 @@ ARTICLES = (
     LinkedArticle(title="标题二", url="http://mp.example/2"),
 )
 
+GROUP_NOTE = "#接龙\n打卡💪\n\n1. 小华 跑步\n20 分钟\n2. 小明"
+SOLITAIRE = (
+    "<solitaire><tt>0-9</tt><s>.</s><au>wxid_a</au><content><s>2</s>"
+    "<i><u>wxid_a</u><h>0</h><t>1687786648</t><r>13-11</r></i>"
+    "<i><u>wxid_b</u><h>0</h><t>1687787631</t><r>28-2</r></i></content></solitaire>"
+)
+"""Places of the entries, in units of UTF-16: the emoji has two."""
+
 
 class TestApps:
     def test_a_link(self) -> None:
@@ -638,9 +664,10 @@ class TestApps:
     def test_a_text_similar_to_news_is_a_text(self, sender: str) -> None:
         assert isinstance(event(sender, ME, "hi" if sender == "newsapp" else escape(MMREADER)), TextMessage)
 
-    def test_a_piece_of_music(self) -> None:
+    @pytest.mark.parametrize("type_", [3, 76, 92])
+    def test_a_piece_of_music(self, type_: int) -> None:
         music = app(
-            3, "<title>茉莉花</title><des>民歌</des><url>http://m/1</url><dataurl>http://m/1.mp3</dataurl>",
+            type_, "<title>茉莉花</title><des>民歌</des><url>http://m/1</url><dataurl>http://m/1.mp3</dataurl>",
             shell="<appinfo><version>7</version><appname>音乐</appname></appinfo>",
         )  # fmt: skip
 
@@ -759,6 +786,58 @@ class TestApps:
         assert (transfer.amount, transfer.pay_subtype) == ("￥0.01", 3)
         assert (packet.title, packet.description) == ("恭喜发财", "红包")
 
+    @pytest.mark.parametrize(
+        ("number", "state"),
+        [(1, "offered"), (7, "offered"), (3, "accepted"), (5, "accepted"), (8, "accepted"), (4, "returned"),
+         (9, "returned"), (0, ""), (99, "")],
+    )  # fmt: skip
+    def test_an_offer_is_distinguished_from_an_accepted_and_a_returned_transfer(self, number: int, state: str) -> None:
+        paid = f"<wcpayinfo><paysubtype>{number}</paysubtype><pay_memo><![CDATA[午饭 & 茶]]></pay_memo></wcpayinfo>"
+        transfer = app(2000, f"<title>微信转账</title>{paid}")
+
+        assert isinstance(transfer, TransferMessage)
+        assert (transfer.state, transfer.note) == (state, "午饭 & 茶")
+
+    @pytest.mark.parametrize(
+        ("inside", "greeting"),
+        [
+            ("<wcpayinfo><receivertitle><![CDATA[恭喜发财]]></receivertitle><sendertitle><![CDATA[红包已被领完]]>"
+             "</sendertitle></wcpayinfo>", "恭喜发财"),
+            ("<wcpayinfo><sendertitle>恭喜发财</sendertitle></wcpayinfo>", "恭喜发财"),
+            ("<des>我给你发了一个红包，赶紧去拆! 祝：恭喜发财！</des>", "恭喜发财！"),
+            ("<des>我给你发了一个红包，赶紧去拆!</des>", ""),
+        ],
+    )  # fmt: skip
+    def test_a_red_packet_has_the_greeting_of_its_sender(self, inside: str, greeting: str) -> None:
+        packet = app(2001, f"<title>微信红包</title>{inside}")
+
+        assert isinstance(packet, RedPacketMessage)
+        assert (packet.title, packet.wish) == ("微信红包", greeting)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://support.weixin.qq.com/cgi-bin/mmsupport-bin/readtemplate?t=page/common_page__upgrade&text=text001",
+            "https://support.weixin.qq.com/security/readtemplate?t=w_security_center_website/upgrade",
+            "http://support.weixin.qq.com/update/",
+        ],
+    )
+    @pytest.mark.parametrize("type_", [5, 33, 51, 62])
+    def test_the_page_that_asks_for_a_newer_app_is_no_address_of_a_message(self, type_: int, url: str) -> None:
+        xml = escape(f"<msg><appmsg><title>t</title><url><![CDATA[{url}]]></url></appmsg></msg>")
+        messages = (
+            event(PEER, ME, xml, msg_type=49, app_msg_type=type_),
+            event(PEER, ME, xml, msg_type=49, app_msg_type=type_, url=escape(url)),
+        )
+
+        assert [getattr(message, "url", None) for message in messages] == ["", ""]
+
+    def test_another_page_of_the_platforms_support_is_an_address(self) -> None:
+        link = app(5, "<title>t</title><url>https://support.weixin.qq.com/cgi-bin/help?id=1</url>")
+
+        assert isinstance(link, LinkMessage)
+        assert link.url == "https://support.weixin.qq.com/cgi-bin/help?id=1"
+
     def test_a_red_packet_in_the_form_of_a_text(self) -> None:
         packet = event(PEER, ME, "收到红包，请在手机上查看", app_msg_type=2001)
 
@@ -771,6 +850,59 @@ class TestApps:
     @pytest.mark.parametrize(("title", "kind"), [('"小华" 拍了拍我', Pat), ("别的", AppMessage)])
     def test_a_pat_in_the_form_of_an_app_message(self, title: str, kind: type[Event]) -> None:
         assert type(app(62, f"<title>{title}</title>")) is kind
+
+    PATTED = '"${wxid_a}" 拍了拍我的头'
+
+    @pytest.mark.parametrize(
+        "inside",
+        [
+            "<patMsg><chatUser>1@chatroom</chatUser><records><recordNum>1</recordNum><record><fromUser>wxid_a</fromUser>"
+            f"<pattedUser>wxid_me</pattedUser><template><![CDATA[{PATTED}]]></template></record></records></patMsg>",
+            "<patMsg><records><record><template>old</template></record><record><fromUser>wxid_a</fromUser>"
+            f"<templete>{PATTED}</templete></record></records></patMsg>",
+            f"<patinfo><fromusername>wxid_a</fromusername><template>{PATTED}</template></patinfo>",
+        ],
+    )
+    def test_a_pat_in_an_app_message_is_read_from_its_template(self, inside: str) -> None:
+        pat = app(62, f"<title>当前版本不支持展示该内容，请升级至最新版本。</title>{inside}")
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.text) == ("wxid_a", None, '"wxid_a" 拍了拍我的头')
+        assert pat.sender is None
+
+    def test_a_pat_with_names_in_its_title_has_those(self) -> None:
+        pat = app(
+            62, '<title>我拍了拍 "小华"</title><patinfo><pattedusername>wxid_a</pattedusername>'
+            '<template>我拍了拍 "${wxid_a}"</template></patinfo>',
+        )  # fmt: skip
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.text) == (None, "小华", '我拍了拍 "小华"')
+
+    def test_an_app_message_of_the_type_of_a_pat_with_an_empty_list_is_no_pat(self) -> None:
+        message = app(62, "<title>t</title><patMsg><records><recordNum>0</recordNum></records></patMsg>")
+
+        assert isinstance(message, AppMessage)
+
+    def test_a_pat_of_unknown_wording_has_the_ids_of_its_fields(self) -> None:
+        xml = write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom").replace("拍了拍", "poked")
+        line = event(ROOM, ME, escape(xml), msg_type=10002)
+
+        assert isinstance(line, Pat)
+        assert (line.actor, line.target) == ("wxid_a", "wxid_b")
+
+    def test_a_group_note_has_its_entries(self) -> None:
+        note = app(
+            53, f"<title>{escape_xml(GROUP_NOTE)}</title><extinfo><solitaire_info><![CDATA[{SOLITAIRE}]]>"
+            "</solitaire_info></extinfo>",
+        )  # fmt: skip
+
+        assert isinstance(note, GroupNoteMessage)
+        assert (note.text, note.title) == (GROUP_NOTE, "#接龙\n打卡💪")
+        assert note.entries == (
+            GroupNoteEntry(text="小华 跑步\n20 分钟", author="wxid_a", time=1_687_786_648),
+            GroupNoteEntry(text="小明", author="wxid_b", time=1_687_787_631),
+        )
 
     def test_a_transfer_without_an_amount(self) -> None:
         transfer = event(PEER, ME, "", msg_type=49, app_msg_type=2000, file_name="微信转账")
@@ -794,6 +926,21 @@ class TestApps:
         assert isinstance(message, AppMessage)
         assert (message.app_type, message.text, message.author) == (51, "还招人么？#cos", "国风")
         assert (message.cover_url, message.duration) == ("http://c/1", 34)
+
+    @pytest.mark.parametrize(
+        ("type_", "inside", "text"),
+        [
+            (50, "<findernamecard><nickname><![CDATA[国风]]></nickname><auth_job/></findernamecard>", ""),
+            (63, "<finderLive><nickname>国风</nickname><desc>今晚开播</desc><liveStatus>1</liveStatus></finderLive>",
+             "今晚开播"),
+            (88, "<finderLive><nickname>国风</nickname><desc><![CDATA[今晚开播]]></desc></finderLive>", "今晚开播"),
+        ],
+    )  # fmt: skip
+    def test_a_card_and_a_live_broadcast_of_a_channel_have_its_name(self, type_: int, inside: str, text: str) -> None:
+        message = app(type_, f"<title>当前版本不支持展示该内容，请升级至最新版本。</title>{inside}")
+
+        assert isinstance(message, AppMessage)
+        assert (message.app_type, message.text, message.author) == (type_, text, "国风")
 
     def test_any_other_app_message_has_its_type_title_and_link(self) -> None:
         other = app(16, "<title>优惠券</title><des>九折</des>", url="http://a")
@@ -876,8 +1023,32 @@ class TestNotices:
         assert (line.names, line.by, line.is_by_code) == (("A",), None, True)
         assert "weixin.qq.com" not in line.text
 
-    def test_xml_of_another_type_keeps_its_text(self) -> None:
-        line = event(ROOM, ME, escape('<sysmsg type="roomtoolstips"><todo>待办\n一</todo></sysmsg>'), msg_type=10002)
+    @pytest.mark.parametrize("kind", ["roomtoolstips", "functionmsg", "newest"])
+    def test_xml_of_another_type_has_an_empty_text(self, kind: str) -> None:
+        todo = "<todo><username>011@chatroom</username><title>请提交周报</title><creator>wxid_a</creator></todo>"
+        line = event(ROOM, ME, escape(f'<sysmsg type="{kind}">{todo}</sysmsg>'), msg_type=10002)
 
         assert type(line) is SystemMessage
-        assert (line.text, line.xml_type) == ("待办 一", "roomtoolstips")
+        assert (line.text, line.xml_type) == ("", kind)
+
+    def test_a_todo_of_a_chatroom_has_its_sentence(self) -> None:
+        todo = "<todo><title>群公告</title><template><![CDATA[${wxid_a}将你的消息设置为群待办]]></template></todo>"
+        line = event(ROOM, ME, escape(f'<sysmsg type="roomtoolstips">{todo}</sysmsg>'), msg_type=10002)
+
+        assert isinstance(line, SystemMessage)
+        assert line.text == "wxid_a将你的消息设置为群待办"
+
+    @pytest.mark.parametrize(
+        ("content", "text"),
+        [
+            ('<img src="SystemMessages_HongbaoIcon.png"/>  你领取了王五的<_wc_custom_link_ color="#FD9931" '
+             'href="weixin://weixinhongbao/opendetail?sendid=1&ver=6">红包</_wc_custom_link_>', "你领取了王五的红包"),
+            ("你可以<_wc_custom_link_ href='weixin://jump/setpat/'>设置拍一拍</_wc_custom_link_>", "你可以设置拍一拍"),
+            ("<_wc_custom_link_ href='weixin://a'>未完", "未完"),
+        ],
+    )  # fmt: skip
+    def test_links_and_pictures_of_phones_are_not_in_a_text(self, content: str, text: str) -> None:
+        line = event(ROOM, ME, escape(content), msg_type=10000)
+
+        assert isinstance(line, SystemMessage)
+        assert line.text == text

@@ -8,11 +8,15 @@ from webwx.protocol.appmsg import (
     AppContent,
     Article,
     Attachment,
+    ChannelCard,
+    ChannelLive,
     ChannelVideo,
     MiniProgram,
+    PatRecord,
     Payment,
     RecordItem,
     Reference,
+    SolitaireEntry,
     read_app,
     read_news,
     read_record,
@@ -47,8 +51,10 @@ FULL = AppContent(
     articles=(Article(title="一", url="u", digest="d", summary="s", cover="c|1|2", time=7), Article(title="二")),
     mini_program=MiniProgram(id="gh_1@app", app_id="wx2", page="a.html?b=1&c=2", icon="http://i/1"),
     record="<recordinfo/>",
-    payment=Payment(amount="￥0.10", subtype=1),
+    payment=Payment(amount="￥0.10", subtype=1, note="午饭 & 茶", wish="恭喜发财"),
     channel_video=ChannelVideo(author="频道", caption="一 & 二", cover="http://c/1", seconds=34),
+    pat=PatRecord(actor="wxid_a", target="wxid_b", template='"${wxid_a}" 拍了拍 "${wxid_b}"'),
+    solitaire=(SolitaireEntry(author="wxid_a", time=7, begin=9, length=4), SolitaireEntry()),
     announcement="一\n二",
 )
 HOSTILE = ["a&b", "<x>", "</title><url>http://evil</url>", "]]>", '"', "a < b & c", "你好😀", "<![CDATA[x]]>"]
@@ -148,6 +154,28 @@ def test_a_video_of_a_channel_has_a_cover(media: str, cover: str, seconds: int) 
     read = read_app(f"<appmsg><finderFeed><mediaList><media>{media}</media></mediaList></finderFeed></appmsg>")
     assert read == AppContent(channel_video=ChannelVideo(cover=cover, seconds=seconds))
     assert read_app("<appmsg><finderFeed/></appmsg>") == AppContent(channel_video=ChannelVideo())
+
+
+@pytest.mark.parametrize(
+    ("inside", "read"),
+    [
+        ("<finderLive><nickname>国风</nickname><desc>开播</desc></finderLive>",
+         AppContent(channel_live=ChannelLive(author="国风", caption="开播"))),
+        ("<findernamecard><nickname>国风</nickname></findernamecard>",
+         AppContent(channel_card=ChannelCard(author="国风"))),
+        ("<patinfo><fromusername>wxid_a</fromusername><pattedusername>wxid_b</pattedusername><template>t</template>"
+         "</patinfo>", AppContent(pat=PatRecord(actor="wxid_a", target="wxid_b", template="t"))),
+        ("<patMsg><records><recordNum>0</recordNum></records></patMsg>", AppContent()),
+        ("<patMsg><records><record><template>1</template></record><record><templete>2</templete></record></records>"
+         "</patMsg>", AppContent(pat=PatRecord(template="2"))),
+        ("<extinfo><solitaire_info>broken</solitaire_info></extinfo>", AppContent()),
+        ("<extinfo><solitaire_info><![CDATA[<solitaire><content><i><u>a</u><r>x-</r></i></content></solitaire>]]>"
+         "</solitaire_info></extinfo>", AppContent(solitaire=(SolitaireEntry(author="a"),))),
+        ("<wcpayinfo><sendertitle>w</sendertitle></wcpayinfo>", AppContent(payment=Payment(wish="w"))),
+    ],
+)  # fmt: skip
+def test_what_kinds_of_today_hold_is_read(inside: str, read: AppContent) -> None:
+    assert read_app(f"<msg><appmsg>{inside}</appmsg></msg>") == read
 
 
 ITEMS = (

@@ -72,9 +72,17 @@ def test_a_pat_without_fields_is_a_pat() -> None:
 
 
 @pytest.mark.parametrize("kind", ["roomtips", "roomtoolstips", "delchatroommember", "newest"])
-def test_any_other_notice_keeps_its_text(kind: str) -> None:
-    xml = f"<sysmsg type='{kind}'><a>x\n <b><![CDATA[y & z]]></b></a></sysmsg>"
-    assert read_notice(xml) == SystemNotice(type=kind, text="x y & z")
+def test_a_notice_without_a_sentence_has_an_empty_text(kind: str) -> None:
+    xml = f"<sysmsg type='{kind}'><todo>x\n <b><![CDATA[y & z]]></b><username>wxid_a</username></todo></sysmsg>"
+    assert read_notice(xml) == SystemNotice(type=kind)
+
+
+def test_a_todo_of_a_chatroom_has_the_sentence_of_its_template() -> None:
+    xml = (
+        "<sysmsg type='roomtoolstips'><todo><op>0</op><username>room@app.origin</username><title>群公告</title>"
+        "<template><![CDATA[${wxid_a}将你的消息设置为群待办]]></template></todo></sysmsg>"
+    )
+    assert read_notice(xml) == SystemNotice(type="roomtoolstips", text="wxid_a将你的消息设置为群待办")
 
 
 JOINED_BY_CODE = (
@@ -93,8 +101,10 @@ def test_a_notice_to_the_owner_has_its_plain_text_and_no_join_link(plain: str, t
 
 
 def test_links_and_codes_are_not_in_the_text_of_a_notice() -> None:
-    links = "<link><ticket>t</ticket></link><qrcode>http://weixin.qq.com/g/A</qrcode>"
-    assert read_notice(f"<sysmsg type='newest'><a>x{links} y</a></sysmsg>") == SystemNotice(type="newest", text="x y")
+    links = "<link><text>t</text></link><qrcode>http://weixin.qq.com/g/A</qrcode>"
+    assert read_notice(f"<sysmsg type='newest'><a>{links}<text>x</text></a></sysmsg>") == SystemNotice(
+        type="newest", text="x"
+    )
 
 
 def test_a_notice_to_the_owner_in_malformed_xml_has_its_plain_text() -> None:

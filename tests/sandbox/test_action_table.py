@@ -32,7 +32,8 @@ CALLS = {
     "music": ({"title": "t", "url": "http://a"}, "music", "t"),
     "mini-program": ({"title": "t"}, "mini_program", "t"),
     "history": ({"title": "t", "lines": ["a", "b"]}, "history", "t"),
-    "transfer": ({"description": "d"}, "transfer", "微信转账"),
+    "group-note": ({"title": "t", "entries": ["a", "b"]}, "group_note", "#接龙\nt\n\n1. a\n2. b"),
+    "transfer": ({"description": "d", "amount": "￥1", "note": "n", "state": "accepted"}, "transfer", "微信转账"),
     "red-packet": ({}, "red_packet", "恭喜发财，大吉大利"),
     "raw": ({"type": 49, "app_type": 16, "content": "<msg/>"}, "raw", "<msg/>"),
 }

@@ -16,6 +16,7 @@ from webwx.model.messages import (
     FileMessage,
     FriendAdded,
     FriendRequest,
+    GroupNoteMessage,
     HistoryMessage,
     ImageMessage,
     LinkMessage,
@@ -73,6 +74,7 @@ def every_content(world, png):
         (contents.mini_program(ahua, "拼车", "出行", "index.html"), MiniProgramMessage),
         (contents.quote(ahua, quoted, "wxid_ahua", "好"), QuoteMessage),
         (contents.history(ahua, "记录", ("张三: 在吗",)), HistoryMessage),
+        (contents.group_note(ahua, "报名", ("阿华 2 人",)), GroupNoteMessage),
         (contents.unsupported(), AppMessage),
         (contents.transfer(ahua, "收到转账0.01元"), TransferMessage),
         (contents.red_packet(ahua, "恭喜发财"), RedPacketMessage),
@@ -127,12 +129,14 @@ MESSAGE_ROWS = {
     52: CallMessage,
     53: CallMessage,
     62: VideoMessage,
+    66: CardMessage,
+    67: CardMessage,
     9999: SystemMessage,
     10000: SystemMessage,
     10002: MessageRecalled,
 }
 APP_ROWS = {
-    **dict.fromkeys((0, 1, 2, 4, 7, 8, 9, 10, 13, 15, 16, 51, 53, 74, 87, 100001), AppMessage),
+    **dict.fromkeys((0, 1, 2, 4, 7, 8, 9, 10, 13, 15, 16, 50, 51, 63, 74, 87, 88, 100001), AppMessage),
     3: MusicMessage,
     5: LinkMessage,
     6: FileMessage,
@@ -140,8 +144,11 @@ APP_ROWS = {
     19: HistoryMessage,
     33: MiniProgramMessage,
     36: MiniProgramMessage,
+    53: GroupNoteMessage,
     57: QuoteMessage,
     62: Pat,
+    76: MusicMessage,
+    92: MusicMessage,
     2000: TransferMessage,
     2001: RedPacketMessage,
 }
@@ -157,7 +164,7 @@ def produced(me, world, every_content):
         contents.raw(49, type_, f"<msg><appmsg><title>{title.get(type_, '标题')}</title></appmsg></msg>")
         for type_ in APP_ROWS
     ]
-    raw_kinds = [contents.raw(type_, 0, "<msg />") for type_ in (40, 48, 9999)]
+    raw_kinds = [contents.raw(type_, 0, "<msg />") for type_ in (40, 48, 66, 67, 9999)]
     for content in (
         [content for content, _ in every_content] + [contents.call(52), contents.call(53)] + raw_apps + raw_kinds
     ):
@@ -307,6 +314,25 @@ def test_a_merged_history_holds_its_messages(delivered, me, ahua):
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, HistoryMessage)
     assert [(item.sender_name, item.text) for item in event.items] == [("张三", "在吗"), ("", "[图片]")]
+
+
+def test_a_group_note_holds_its_entries(delivered, me, ahua):
+    wire = delivered(contents.group_note(ahua, "报名💪", ("阿华\n2 人", "小华")))
+    event = message_from_wire(wire, me.me, write_json(wire))
+    assert isinstance(event, GroupNoteMessage)
+    assert (event.title, event.text) == ("#接龙\n报名💪", "#接龙\n报名💪\n\n1. 阿华\n2 人\n2. 小华")
+    assert [(entry.text, entry.author) for entry in event.entries] == [
+        ("阿华\n2 人", ahua.real_id),
+        ("小华", ahua.real_id),
+    ]
+
+
+@pytest.mark.parametrize("state", ["offered", "accepted", "returned"])
+def test_a_transfer_and_a_red_packet_hold_what_phones_show(delivered, me, ahua, state):
+    sent = contents.transfer(ahua, "d", "￥9.90", "午饭", state), contents.red_packet(ahua, "新年快乐")
+    money, packet = (message_from_wire(wire, me.me, write_json(wire)) for wire in map(delivered, sent))
+    assert (money.amount, money.note, money.state) == ("￥9.90", "午饭", state)
+    assert (packet.title, packet.wish) == ("微信红包", "新年快乐")
 
 
 def test_no_other_text_has_a_link(delivered):

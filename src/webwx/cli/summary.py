@@ -10,6 +10,7 @@ from webwx.model.messages import (
     CardMessage,
     FileMessage,
     FriendRequest,
+    GroupNoteMessage,
     HistoryMessage,
     ImageMessage,
     LinkMessage,
@@ -62,6 +63,9 @@ def summarize(message: Message) -> str:
             return f"[{_WORDS[type(message)]}] {message.title} {message.url}".rstrip()
         case TransferMessage(amount=amount) if amount:
             return f"[transfer, {amount}] {message.title}".rstrip()
+        case GroupNoteMessage():
+            count = len(message.entries)
+            return f"[group note, {count} {'entry' if count == 1 else 'entries'}] {' '.join(message.text.split())}"
         case HistoryMessage() | TransferMessage() | RedPacketMessage() | LiveLocationMessage():
             return f"[{_WORDS[type(message)]}] {message.title}".rstrip()
         case CallMessage(state=state):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import ContactId, is_chatroom
+from webwx.model.group_notes import read_group_note
 from webwx.model.messages import (
     AppMessage,
     CallMessage,
@@ -21,6 +22,7 @@ from webwx.model.messages import (
     Event,
     FileMessage,
     FriendRequest,
+    GroupNoteMessage,
     HistoryItem,
     HistoryMessage,
     ImageMessage,
@@ -49,11 +51,15 @@ from webwx.model.messages import (
 from webwx.model.notices import system_message
 from webwx.model.text import notice_text, plain_text, xml_text
 from webwx.protocol.appmsg import (
+    TRANSFER_STATES,
     AppContent,
     Article,
     Attachment,
+    ChannelCard,
+    ChannelLive,
     ChannelVideo,
     MiniProgram,
+    PatRecord,
     Payment,
     RecordItem,
     Reference,
@@ -65,7 +71,7 @@ from webwx.protocol.codec import number, read_json
 from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
 from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
 from webwx.protocol.messages import WireMessage, WireText
-from webwx.protocol.sysmsg import read_notice
+from webwx.protocol.sysmsg import read_notice, without_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,6 +306,7 @@ def _person(delivery: Delivery) -> Person:
         is_official=bool(shown.verify_flag & _OFFICIAL),
         sex=shown.sex or number(attributes.get("sex"), 0),
         avatar_url=attributes.get("bigheadimgurl") or attributes.get("smallheadimgurl", ""),
+        company=attributes.get("openimdesc", ""),
     )
 
 
@@ -350,20 +357,26 @@ def _title(delivery: Delivery, app: AppContent) -> str:
     return app.title or plain_text(delivery.wire.file_name)
 
 
+_UPGRADE_PAGE = re.compile(r"https?://support\.weixin\.qq\.com(?=/).*(?:upgrade|/update)")
+
+
 def _url(delivery: Delivery, app: AppContent) -> str:
-    return plain_text(delivery.wire.url) or app.url
+    """Return the address of a message; the platform's page that asks for a newer app is no address of the message."""
+    url = plain_text(delivery.wire.url) or app.url
+    return "" if _UPGRADE_PAGE.match(url) else url
 
 
 def _other_app(delivery: Delivery, app: AppContent) -> Event:
-    video = app.channel_video or ChannelVideo()
+    video, live = app.channel_video or ChannelVideo(), app.channel_live or ChannelLive()
+    card = app.channel_card or ChannelCard()
     return AppMessage(
         **delivery.envelope,
         app_type=delivery.wire.app_msg_type or app.type,
         title=_title(delivery, app),
         description=app.description,
         url=_url(delivery, app),
-        text=app.announcement or video.caption,
-        author=video.author,
+        text=app.announcement or video.caption or live.caption,
+        author=video.author or live.author or card.author,
         cover_url=video.cover,
         duration=float(video.seconds),
     )
@@ -494,17 +507,37 @@ def _transfer(delivery: Delivery, app: AppContent) -> Event:
         title=_title(delivery, app),
         description=app.description,
         amount=paid.amount,
+        state=TRANSFER_STATES.get(paid.subtype, ""),
+        note=paid.note,
         pay_subtype=paid.subtype,
     )
 
 
+_WISH = re.compile(r"祝：(.+)")
+"""The greeting in the description of a red packet, in payloads without `receivertitle`."""
+
+
 def _red_packet(delivery: Delivery, app: AppContent) -> Event:
-    return RedPacketMessage(**delivery.envelope, title=_title(delivery, app), description=app.description)
+    paid, described = app.payment or Payment(), _WISH.search(app.description)
+    return RedPacketMessage(
+        **delivery.envelope,
+        title=_title(delivery, app),
+        description=app.description,
+        wish=paid.wish or (described[1] if described else ""),
+    )
+
+
+def _group_note(delivery: Delivery, app: AppContent) -> Event:
+    title, entries = read_group_note(app.title, app.solitaire)
+    return GroupNoteMessage(**delivery.envelope, text=app.title, title=title, entries=entries)
 
 
 def _pat_from_app(delivery: Delivery, app: AppContent) -> Event:
+    """Build a pat from its title, which has the names; older phones deliver only a template with real ids."""
     pat = system_message(delivery.notice_envelope, app.title)
-    return pat if isinstance(pat, Pat) else _other_app(delivery, app)
+    if isinstance(pat, Pat):
+        return pat
+    return _pat(delivery, app.pat) if app.pat is not None else _other_app(delivery, app)
 
 
 # -- grey lines, recalls, the phone ----------------------------------------------------------------------------------
@@ -536,12 +569,20 @@ def _from_sysmsg(delivery: Delivery) -> Event | None:
     notice = read_notice(xml)
     if notice is None:
         return None
-    text = notice_text(notice.text)
     if notice.type == "pat":
-        return Pat(
-            **delivery.notice_envelope, text=text, xml_type=notice.type, actor=notice.actor, target=notice.target
-        )
-    return system_message(delivery.notice_envelope, text, xml_type=notice.type)
+        return _pat(delivery, PatRecord(actor=notice.actor, target=notice.target, template=notice.text), notice.type)
+    return system_message(delivery.notice_envelope, notice_text(notice.text), xml_type=notice.type)
+
+
+def _pat(delivery: Delivery, record: PatRecord, xml_type: str = "") -> Event:
+    """Build a pat from its ids; the wording of its template says whether one of the two is this account."""
+    text = notice_text(without_placeholders(record.template))
+    actor: str | None = record.actor
+    target: str | None = record.target
+    said = system_message(delivery.notice_envelope, text)
+    if isinstance(said, Pat) and said.actor in {None, actor} and said.target in {None, target}:
+        actor, target = said.actor, said.target
+    return Pat(**delivery.notice_envelope, text=text, xml_type=xml_type, actor=actor, target=target)
 
 
 def _phone_activity(delivery: Delivery) -> Event:
@@ -584,6 +625,8 @@ _KINDS: dict[int, Callable[[Delivery], Event]] = {
     MessageType.CALL_ENDED: _call,
     MessageType.CALL_INVITE: _call,
     MessageType.SHORT_VIDEO: _video,
+    MessageType.COMPANY_CARD: _card,
+    MessageType.SERVICE_CARD: _card,
     MessageType.SYSTEM_NOTICE: _system,
     MessageType.SYSTEM: _system,
     MessageType.RECALL: _sysmsg,
@@ -591,12 +634,15 @@ _KINDS: dict[int, Callable[[Delivery], Event]] = {
 
 _APP_KINDS: dict[int, Callable[[Delivery, AppContent], Event]] = {
     AppMessageType.MUSIC: _music,
+    AppMessageType.SONG: _music,
+    AppMessageType.SONG_CARD: _music,
     AppMessageType.LINK: _link_of,
     AppMessageType.FILE: _file,
     AppMessageType.LIVE_LOCATION: _live_location,
     AppMessageType.HISTORY: _history,
     AppMessageType.MINI_PROGRAM: _mini_program,
     AppMessageType.MINI_PROGRAM_PAGE: _mini_program,
+    AppMessageType.GROUP_NOTE: _group_note,
     AppMessageType.QUOTE: _quote,
     AppMessageType.PAT: _pat_from_app,
     AppMessageType.TRANSFER: _transfer,

@@ -10,7 +10,8 @@ An event is a frozen value without a client: it can be printed, compared, stored
     │   ├── LocationMessage      LiveLocationMessage                  CardMessage      CallMessage
     │   ├── FriendRequest        PossibleFriend
     │   ├── FileMessage          LinkMessage       MusicMessage       MiniProgramMessage
-    │   ├── QuoteMessage         HistoryMessage    TransferMessage    RedPacketMessage
+    │   ├── QuoteMessage         HistoryMessage    GroupNoteMessage
+    │   ├── TransferMessage      RedPacketMessage
     │   ├── AppMessage           any other app message
     │   ├── SystemMessage        any other notice
     │   │   ├── FriendAdded      FriendConfirmationRequired           MessageRejected
@@ -328,6 +329,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """1 male, 2 female, 0 unknown."""
     avatar_url: str = ""
     """Public address of the avatar, on a host that this client does not contact; empty if the platform sent none."""
+    company: str = ""
+    """Company of a user of 企业微信 (WeCom); empty for others."""
 
 
 class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
@@ -501,6 +504,27 @@ class HistoryMessage(Message, frozen=True, kw_only=True, tag="history_message"):
     """The messages; empty if they were not delivered."""
 
 
+class GroupNoteEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a group note."""
+
+    text: str
+    """Text of the entry, without its number."""
+    author: str = ""
+    """Real id of the author, such as `wxid_…`; not a `ContactId`. Empty if it was not delivered."""
+    time: int = 0
+    """Seconds since 1970; 0 if unknown."""
+
+
+class GroupNoteMessage(Message, frozen=True, kw_only=True, tag="group_note_message"):
+    """A list to which each member of a chatroom adds an entry (接龙); each addition sends the whole list again."""
+
+    text: str
+    """The whole list, as phones show it."""
+    title: str = ""
+    """Text before the first entry."""
+    entries: tuple[GroupNoteEntry, ...] = ()
+
+
 class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"):
     """Money, which only phones can take."""
 
@@ -508,8 +532,12 @@ class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"
     description: str = ""
     amount: str = ""
     """Amount as written by the platform, such as `￥0.10`."""
+    state: Literal["", "offered", "accepted", "returned"] = ""
+    """Whether the money was offered, accepted or sent back; each is a message of its own. Empty if unknown."""
+    note: str = ""
+    """Note of the sender."""
     pay_subtype: int = 0
-    """The platform's `paysubtype`: 1 is an offer, 3 a transfer that was accepted; others exist, and 0 is unknown."""
+    """The platform's `paysubtype`, from which `state` is derived; 0 if unknown."""
 
 
 class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_message"):
@@ -517,21 +545,24 @@ class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_messa
 
     title: str
     description: str = ""
+    wish: str = ""
+    """Greeting of the sender, such as `恭喜发财，大吉大利`; empty if it was not delivered."""
 
 
 class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
-    """Any other app message: a chatroom's announcement, a channel's video, a coupon, an upload that has begun."""
+    """Any other app message: a chatroom's announcement, a channel's card or video, a coupon, an upload that began."""
 
     app_type: int
     """The platform's `AppMsgType`."""
     title: str = ""
-    """Title; for a channel's video only a sentence of the platform."""
+    """Title; for a channel only a sentence of the platform."""
     description: str = ""
     url: str = ""
+    """Address of a page; empty if it is only the platform's page that asks for a newer app."""
     text: str = ""
-    """Text of an announcement (87), caption of a channel's video (51); empty for others."""
+    """Text of an announcement (87), caption of a channel's video (51) or live broadcast (63, 88); empty for others."""
     author: str = ""
-    """Name of the channel of a video; empty for others."""
+    """Name of the channel of a card (50), a video or a live broadcast; empty for others."""
     cover_url: str = ""
     """Public address of the cover of a channel's video; empty for others."""
     duration: float = 0
@@ -545,7 +576,7 @@ class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
     """A notice of the platform: a member joined, a contact is not a friend any more, a red packet was sent."""
 
     text: str
-    """Sentence in the account's language; links are replaced by their texts."""
+    """Sentence in the account's language; links are replaced by their texts. Empty if the notice has no sentence."""
     xml_type: str = ""
     """Type of its XML, such as `roomtoolstips`; empty for a plain sentence."""
 
@@ -660,6 +691,7 @@ AnyMessage = (
     | MiniProgramMessage
     | QuoteMessage
     | HistoryMessage
+    | GroupNoteMessage
     | TransferMessage
     | RedPacketMessage
     | AppMessage

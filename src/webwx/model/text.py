@@ -21,6 +21,8 @@ _TAG = re.compile(r"""<br\s*/?>|<span class="emoji emoji(?P<emoji>[0-9a-zA-Z]*)"
 # Glued code points: pictographs have five digits and begin with 1f, the others four; a keycap's digit has two.
 _CODE_POINTS = re.compile(r"1f[0-9a-f]{3}|[0-9a-f]{2}(?=20e3$)|[0-9a-f]{4}")
 _LINK = re.compile(r"<a\b")
+_MARKUP_OF_PHONES = re.compile(r"</?_wc_custom_link_\b[^<>]*>|<img src=\"SystemMessages_[^<>]*>[ \t]*")
+"""Tags around the link in a notice, and the picture in front of it, such as that of a red packet."""
 _SURROGATES = range(0xD800, 0xE000)
 
 LONGEST_NAME = 200
@@ -71,8 +73,8 @@ def xml_text(content: str) -> str:
 
 
 def notice_text(content: str) -> str:
-    """Return a system notice as plain text, links replaced by their words."""
-    text = plain_text(content)
+    """Return a system notice as plain text, links replaced by their words, without pictures."""
+    text = _MARKUP_OF_PHONES.sub("", plain_text(content))
     kept, at = [], 0
     while link := _LINK.search(text, at):
         shown_from = text.find(">", link.end()) + 1

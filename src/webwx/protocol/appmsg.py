@@ -6,7 +6,7 @@ All share one XML format and differ in `<type>`. A received one is wrapped in `<
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -83,12 +83,28 @@ class MiniProgram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """The money in a transfer (`wcpayinfo`)."""
+    """The money in a transfer or red packet (`wcpayinfo`)."""
 
     amount: str = ""
     """`feedesc`: amount with its currency."""
     subtype: int = 0
-    """`paysubtype`: 1 is an offer, 3 a transfer that was accepted; others exist."""
+    """`paysubtype`: a number in `TRANSFER_STATES`; others exist."""
+    note: str = ""
+    """`pay_memo`: note of a transfer."""
+    wish: str = ""
+    """`receivertitle`: greeting in a red packet; in some payloads only in `sendertitle`."""
+
+
+TRANSFER_STATES: dict[int, Literal["offered", "accepted", "returned"]] = {
+    1: "offered",
+    3: "accepted",
+    4: "returned",
+    5: "accepted",
+    7: "offered",
+    8: "accepted",
+    9: "returned",
+}
+"""Meaning of `paysubtype`; sources and doubts: docs/protocol/messages.md."""
 
 
 class ChannelVideo(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +116,43 @@ class ChannelVideo(msgspec.Struct, frozen=True, kw_only=True):
     """Address of its picture: the first of `coverUrl`, `fullCoverUrl` and `thumbUrl`."""
     seconds: int = 0
     """`videoPlayDuration`."""
+
+
+class ChannelLive(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel's live broadcast (`finderLive`)."""
+
+    author: str = ""
+    caption: str = ""
+
+
+class ChannelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that recommends a channel (`findernamecard`)."""
+
+    author: str = ""
+
+
+class PatRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A pat in an app message: `patMsg/records/record` or, in newer ones, `patinfo`."""
+
+    actor: str = ""
+    """Real id of the person who patted."""
+    target: str = ""
+    """Real id of the person who was patted."""
+    template: str = ""
+    """Sentence with `${real id}` for people."""
+
+
+class SolitaireEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """The place of one entry in a group note (`solitaire_info`)."""
+
+    author: str = ""
+    """`u`: real id."""
+    time: int = 0
+    """`t`: seconds since 1970."""
+    begin: int = 0
+    """First part of `r`: where its text begins in the title, in units of UTF-16."""
+    length: int = 0
+    """Second part of `r`: length of its text in the title, in units of UTF-16."""
 
 
 class RecordItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +198,11 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
     """The XML of a merged history."""
     payment: Payment | None = None
     channel_video: ChannelVideo | None = None
+    channel_live: ChannelLive | None = None
+    channel_card: ChannelCard | None = None
+    pat: PatRecord | None = None
+    solitaire: tuple[SolitaireEntry, ...] = ()
+    """Entries of a group note."""
     announcement: str = ""
     """Text of a chatroom's announcement (`textannouncement`)."""
 
@@ -178,6 +236,10 @@ def read_app(xml: str) -> AppContent | None:
         record=_text(app, "recorditem"),
         payment=_payment(app.find("wcpayinfo")),
         channel_video=_channel_video(app.find("finderFeed")),
+        channel_live=_channel_live(app.find("finderLive")),
+        channel_card=_channel_card(app.find("findernamecard")),
+        pat=_pat(app),
+        solitaire=_solitaire(_text(app, "extinfo/solitaire_info")),
         announcement=_text(app, "textannouncement") or _noted(_text(app, "announcement")),
     )
 
@@ -262,7 +324,12 @@ def _mini_program(opened: Element | None) -> MiniProgram | None:
 def _payment(paid: Element | None) -> Payment | None:
     if paid is None:
         return None
-    return Payment(amount=_text(paid, "feedesc"), subtype=number(_text(paid, "paysubtype"), 0))
+    return Payment(
+        amount=_text(paid, "feedesc"),
+        subtype=number(_text(paid, "paysubtype"), 0),
+        note=_text(paid, "pay_memo"),
+        wish=_text(paid, "receivertitle") or _text(paid, "sendertitle"),
+    )
 
 
 def _channel_video(feed: Element | None) -> ChannelVideo | None:
@@ -278,6 +345,47 @@ def _channel_video(feed: Element | None) -> ChannelVideo | None:
 
 
 _COVERS = ("coverUrl", "fullCoverUrl", "thumbUrl")
+
+
+def _channel_live(live: Element | None) -> ChannelLive | None:
+    if live is None:
+        return None
+    return ChannelLive(author=_text(live, "nickname"), caption=_text(live, "desc"))
+
+
+def _channel_card(card: Element | None) -> ChannelCard | None:
+    return None if card is None else ChannelCard(author=_text(card, "nickname"))
+
+
+def _pat(app: Element) -> PatRecord | None:
+    """Decode a pat; of several in one message, the newest. Other messages have an empty list."""
+    info, records = app.find("patinfo"), app.findall("patMsg/records/record")
+    if info is not None:
+        return PatRecord(
+            actor=_text(info, "fromusername"), target=_text(info, "pattedusername"), template=_text(info, "template")
+        )
+    if not records:
+        return None
+    newest = records[-1]
+    return PatRecord(
+        actor=_text(newest, "fromUser"),
+        target=_text(newest, "pattedUser"),
+        template=_text(newest, "template") or _text(newest, "templete"),  # phones write both spellings
+    )
+
+
+def _solitaire(xml: str) -> tuple[SolitaireEntry, ...]:
+    root = read_loosely(xml)
+    if root is None:
+        return ()
+    return tuple(_solitaire_entry(item) for item in root.iterfind("content/i"))
+
+
+def _solitaire_entry(item: Element) -> SolitaireEntry:
+    begin, _, length = _text(item, "r").partition("-")
+    return SolitaireEntry(
+        author=_text(item, "u"), time=number(_text(item, "t"), 0), begin=number(begin, 0), length=number(length, 0)
+    )
 
 
 def _record_item(item: Element) -> RecordItem:
@@ -312,7 +420,8 @@ def write_app(content: AppContent) -> str:
         ("recorditem", content.record),
         ("thumburl", content.thumbnail_url),
         ("messageaction", ""),
-        ("extinfo", ""),
+    )
+    source = _tags(
         ("sourceusername", content.source_id),
         ("sourcedisplayname", content.source_name),
         ("commenturl", ""),
@@ -327,9 +436,10 @@ def write_app(content: AppContent) -> str:
     )
     head = write_tag("appmsg", {"appid": content.app_id, "sdkver": "0"})
     return (
-        f"{head}>{_tags(*tags)}<appattach>{attachment}</appattach>{_tags(('md5', content.md5))}"
+        f"{head}>{_tags(*tags)}{_write_extra(content.solitaire)}{source}<appattach>{attachment}</appattach>"
+        f"{_tags(('md5', content.md5))}"
         f"{_write_quoted(content.quoted)}{_write_articles(content)}{_write_mini_program(content.mini_program)}"
-        f"{_write_payment(content.payment)}{_write_channel_video(content.channel_video)}"
+        f"{_write_payment(content.payment)}{_write_channel_video(content.channel_video)}{_write_pat(content.pat)}"
         f"{_tags(('textannouncement', content.announcement)) if content.announcement else ''}</appmsg>"
     )
 
@@ -428,7 +538,9 @@ def _write_mini_program(opened: MiniProgram | None) -> str:
 def _write_payment(paid: Payment | None) -> str:
     if paid is None:
         return ""
-    return f"<wcpayinfo>{_tags(('paysubtype', str(paid.subtype)), ('feedesc', paid.amount))}</wcpayinfo>"
+    wish = (("receivertitle", paid.wish),) if paid.wish else ()
+    inner = _tags(("paysubtype", str(paid.subtype)), ("feedesc", paid.amount), ("pay_memo", paid.note), *wish)
+    return f"<wcpayinfo>{inner}</wcpayinfo>"
 
 
 def _write_channel_video(video: ChannelVideo | None) -> str:
@@ -437,3 +549,21 @@ def _write_channel_video(video: ChannelVideo | None) -> str:
     media = _tags(("coverUrl", video.cover), ("videoPlayDuration", str(video.seconds)))
     shown = _tags(("nickname", video.author), ("desc", video.caption))
     return f"<finderFeed>{shown}<mediaList><media>{media}</media></mediaList></finderFeed>"
+
+
+def _write_pat(pat: PatRecord | None) -> str:
+    if pat is None:
+        return ""
+    inner = _tags(("fromUser", pat.actor), ("pattedUser", pat.target), ("template", pat.template))
+    return f"<patMsg><records><recordNum>1</recordNum><record>{inner}</record></records></patMsg>"
+
+
+def _write_extra(entries: tuple[SolitaireEntry, ...]) -> str:
+    """Encode `extinfo`, which has the entries of a group note as XML in a text."""
+    if not entries:
+        return "<extinfo></extinfo>"
+    items = "".join(
+        f"<i>{_tags(('u', entry.author), ('t', str(entry.time)), ('r', f'{entry.begin}-{entry.length}'))}</i>"
+        for entry in entries
+    )
+    return f"<extinfo>{_tags(('solitaire_info', f'<solitaire><content>{items}</content></solitaire>'))}</extinfo>"

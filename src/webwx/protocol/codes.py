@@ -96,6 +96,10 @@ class MessageType(enum.IntEnum):
     CALL_ENDED = 52
     CALL_INVITE = 53
     SHORT_VIDEO = 62
+    COMPANY_CARD = 66
+    """Card of a user of 企业微信 (WeCom)."""
+    SERVICE_CARD = 67
+    """Card of a customer service of 企业微信 (WeCom)."""
     SYSTEM_NOTICE = 9999
     SYSTEM = 10000
     RECALL = 10002
@@ -124,12 +128,20 @@ class AppMessageType(enum.IntEnum):
     HISTORY = 19
     MINI_PROGRAM = 33
     MINI_PROGRAM_PAGE = 36
+    CHANNEL_CARD = 50
     CHANNEL_VIDEO = 51
     GROUP_NOTE = 53
+    """接龙: a list to which each member of a chatroom adds an entry."""
     QUOTE = 57
     PAT = 62
+    CHANNEL_LIVE = 63
     UPLOADING = 74
+    SONG = 76
+    """Music, as newer phones send it."""
     ANNOUNCEMENT = 87
+    CHANNEL_LIVE_REPLAY = 88
+    SONG_CARD = 92
+    """Music, as the platform's own player sends it."""
     TRANSFER = 2000
     RED_PACKET = 2001
 

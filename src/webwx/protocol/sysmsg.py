@@ -16,15 +16,15 @@ from webwx.protocol.codec import tag_text
 from webwx.protocol.content import escape_xml, read_loosely, write_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from xml.etree.ElementTree import Element
 
 _PLACEHOLDER = re.compile(r"\$(\w{1,64})\$")
-_PATTED = re.compile(r"\$\{([^{}]{1,128})\}")
+_PLACEHOLDER_OF_PERSON = re.compile(r"\$\{([^{}]{1,128})\}")
 _SEPARATOR = "、"
 _LONGEST_SEPARATOR = 8
-_LINKS = frozenset({"link", "qrcode"})
-"""Elements that phones show as buttons or pictures."""
+_SHOWN = ("plain", "text", "content")
+"""Elements with a sentence that phones show."""
 
 
 class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     """`sysmsgtemplate`, `pat`, `roomtips`, `roomtoolstips` and others."""
     text: str = ""
-    """Text for display."""
+    """Text for display; empty if nothing in the notice is meant for display."""
     actor: str = ""
     """Real id of the person who patted."""
     target: str = ""
@@ -53,28 +53,29 @@ def read_notice(xml: str) -> SystemNotice | None:
     if pat is not None:
         return SystemNotice(
             type=kind,
-            text=_PATTED.sub(r"\1", (pat.findtext("template") or "").strip()),
+            text=without_placeholders((pat.findtext("template") or "").strip()),
             actor=(pat.findtext("fromusername") or "").strip(),
             target=(pat.findtext("pattedusername") or "").strip(),
         )
     return SystemNotice(type=kind, text=_words(root) or (tag_text(xml, "plain") or "").strip())
 
 
+def without_placeholders(template: str) -> str:
+    """Return the template of a pat with the real ids of the people in place of their placeholders."""
+    return _PLACEHOLDER_OF_PERSON.sub(r"\1", template)
+
+
 def _words(root: Element) -> str:
-    """Return the text of a notice of another type, without the links in it, because links contain tickets."""
-    for tag in ("plain", "text", "content"):
+    """
+    Return the sentence of a notice of another type, from the elements that hold one.
+
+    All other elements are ids, links with tickets, and values for the app; nothing that a person reads.
+    """
+    for tag in _SHOWN:
         shown = (root.findtext(f"*/{tag}") or "").strip()
         if shown:
             return shown
-    return " ".join("".join(_outside_links(root)).split())
-
-
-def _outside_links(element: Element) -> Iterator[str]:
-    yield element.text or ""
-    for child in element:
-        if child.tag not in _LINKS:
-            yield from _outside_links(child)
-        yield child.tail or ""
+    return without_placeholders((root.findtext("todo/template") or "").strip())
 
 
 def _sentence(template: Element, room: int) -> str:

@@ -33,6 +33,7 @@ _TYPES = {
     "friend_added": "friend.added",
     "friend_confirmation_required": "friend.confirmation_required",
     "friend_request": "friend.requested",
+    "group_note_message": "message.group_note",
     "history_message": "message.history",
     "identity_ambiguous": "identity.ambiguous",
     "image_message": "message.image",

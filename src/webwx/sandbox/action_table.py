@@ -473,10 +473,24 @@ def history(world: World, *, from_: str, to: str, title: Text, lines: tuple[str,
     return _sent(world.send(from_, to, contents.history(world.person(from_), title, lines)))
 
 
-@_action("transfer", "阿华 me 午饭", sentence=_sent_sentence)
-def transfer(world: World, *, from_: str, to: str, description: Text = "") -> Answer:
+@_action("group-note", "阿华 周末爬山 报名 '阿华 2 人' 小华", sentence=_sent_sentence)
+def group_note(world: World, *, from_: str, to: str, title: Text, entries: tuple[str, ...] = ()) -> Answer:
+    """Send a group note (接龙) with its entries."""
+    return _sent(world.send(from_, to, contents.group_note(world.person(from_), title, entries)))
+
+
+@_action("transfer", "阿华 me --amount ￥9.90 --note 午饭", sentence=_sent_sentence)
+def transfer(
+    world: World, *, from_: str, to: str, description: Text = "",
+    amount: Annotated[str, option("Amount with its currency.")] = "",
+    note: Annotated[str, option("Note of the sender.")] = "",
+    state: Annotated[
+        Literal["offered", "accepted", "returned"], option("Whether it is an offer, or the answer to one.")
+    ] = "offered",
+) -> Answer:  # fmt: skip
     """Send a simulated transfer of money."""
-    return _sent(world.send(from_, to, contents.transfer(world.person(from_), description)))
+    content = contents.transfer(world.person(from_), description, amount, note, state)
+    return _sent(world.send(from_, to, content))
 
 
 @_action("red-packet", "阿华 周末爬山 新年快乐", sentence=_sent_sentence)

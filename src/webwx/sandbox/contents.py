@@ -7,7 +7,7 @@ text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -16,8 +16,10 @@ from webwx.protocol.appmsg import (
     Article,
     Attachment,
     MiniProgram,
+    Payment,
     RecordItem,
     Reference,
+    SolitaireEntry,
     write_received_app,
     write_record,
 )
@@ -404,16 +406,42 @@ def live_location(sender: WorldPerson) -> MessageContent:
     return app(sender, AppContent(type=AppMessageType.LIVE_LOCATION, title="我发起了位置共享"), "live_location")
 
 
-def transfer(sender: WorldPerson, description: str) -> MessageContent:
-    """Send money."""
-    content = AppContent(type=AppMessageType.TRANSFER, title="微信转账", description=description)
+def group_note(sender: WorldPerson, title: str, entries: tuple[str, ...]) -> MessageContent:
+    """Send a group note (接龙), all entries by its sender."""
+    text, places = f"#接龙\n{title}\n", []
+    for number, entry in enumerate(entries, 1):
+        text += f"\n{number}. "
+        places.append(SolitaireEntry(author=sender.real_id, begin=_units(text), length=_units(entry)))
+        text += entry
+    content = AppContent(type=AppMessageType.GROUP_NOTE, title=text, solitaire=tuple(places))
+    return app(sender, content, "group_note")
+
+
+def _units(text: str) -> int:
+    """Return the length of a text in units of UTF-16."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+_PAY_SUBTYPES = {"offered": 1, "accepted": 3, "returned": 4}
+
+
+def transfer(
+    sender: WorldPerson, description: str, amount: str = "", note: str = "",
+    state: Literal["offered", "accepted", "returned"] = "offered",
+) -> MessageContent:  # fmt: skip
+    """Send money, or the answer to an offer of money."""
+    paid = Payment(amount=amount, note=note, subtype=_PAY_SUBTYPES[state])
+    content = AppContent(type=AppMessageType.TRANSFER, title="微信转账", description=description, payment=paid)
     return app(sender, content, "transfer")
 
 
 def red_packet(sender: WorldPerson, wish: str) -> MessageContent:
     """Send a red packet."""
-    content = AppContent(type=AppMessageType.RED_PACKET, title=wish, description="我给你发了一个红包，赶紧去拆!")
-    return app(sender, content, "red_packet")
+    content = AppContent(
+        type=AppMessageType.RED_PACKET, title="微信红包", description="我给你发了一个红包，赶紧去拆!",
+        payment=Payment(wish=wish),
+    )  # fmt: skip
+    return msgspec.structs.replace(app(sender, content, "red_packet"), text=wish)
 
 
 def _wire(message_type: int, content: str) -> WireMessage:

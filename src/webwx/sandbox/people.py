@@ -34,7 +34,7 @@ BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
 
 MessageKind = Literal[
     "text", "image", "voice", "video", "sticker", "file", "location", "live_location", "card", "friend_request", "link",
-    "music", "mini_program", "quote", "history", "transfer", "red_packet", "call", "system", "raw",
+    "music", "mini_program", "quote", "history", "group_note", "transfer", "red_packet", "call", "system", "raw",
 ]  # fmt: skip
 
 KINDS: tuple[MessageKind, ...] = get_args(MessageKind)

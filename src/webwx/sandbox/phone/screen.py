@@ -33,7 +33,7 @@ _MOST_HITS = 50
 
 _FEW_MEMBERS = 9
 
-_FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "transfer", "red_packet"})
+_FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "group_note", "transfer", "red_packet"})
 """Kinds whose content is the XML of an app message."""
 
 

@@ -20,6 +20,7 @@ const CARDS = {
   music: "music",
   mini_program: "program",
   history: "chats",
+  group_note: "chats",
   transfer: "money",
   red_packet: "money",
   call: "call",

@@ -91,6 +91,7 @@ const WORDS = {
   mini_program: ["Mini program", "小程序"],
   quote: ["Quote", "引用"],
   history: ["Chat history", "聊天记录"],
+  group_note: ["Group note", "接龙"],
   transfer: ["Transfer", "转账"],
   red_packet: ["Red packet", "红包"],
   call: ["Call", "通话"],
