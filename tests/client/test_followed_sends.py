@@ -1,4 +1,4 @@
-"""A client follows the sends of its account, also those of other processes with the same journal file."""
+"""A client follows the sends of its account, also those of other processes with the same journal."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import SERVER
-from tests.storage_contract.engines import make
+from tests.storage_contract.engines import SURVIVING, make
 
 from webwx.client import followed_sends
 from webwx.client.client import AsyncClient
 from webwx.errors import NoJournal, NotLoggedIn, RecipientRejected
-from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -64,13 +63,14 @@ async def test_the_changes_of_own_sends_are_followed_from_now_on(
     await journal.close()
 
 
+@pytest.mark.parametrize("kind", SURVIVING)
 async def test_a_send_of_another_process_is_followed(
     world: World, counted: Counted, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, kind: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(followed_sends, "LOOK_EVERY", 0.01)
-    path = tmp_path / "private" / "me.journal"
-    async with SqliteJournal(path, retention_days=0) as journal, SqliteJournal(path, retention_days=0) as of_other:
+    engine = make(kind, tmp_path)
+    async with engine.open() as journal, engine.open() as of_other:
         client, other = client_of(world, counted, journal), client_of(world, counted, of_other)
         await client.login(show_qr=phone_of("me"))
         await other.login(show_qr=phone_of("me"))

@@ -6,11 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.gateway.cluster_nodes import node
+from tests.gateway.cluster_nodes import PASSPHRASE, node
+from tests.gateway.conftest import SERVER, HoldingLoopback
 from tests.postgres import new_schema
 
+from webwx.client.accounts import Accounts
+from webwx.gateway import send_changes
 from webwx.gateway.port import TextContent
 from webwx.gateway.send_changes import SendChanges
+from webwx.model.contacts import ContactId
+from webwx.storage.open import open_storage
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -65,6 +71,23 @@ async def test_a_reader_that_has_ended_is_forgotten(online: Running) -> None:
     assert repr(changes) == "SendChanges(0 readers)"
 
 
+async def test_a_send_whose_process_has_died_changes_although_nothing_is_announced(
+    online: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send_changes, "_LOOK_AGAIN", 0.01)
+    account = online.port.account(1)
+    changes = SendChanges(online.port.account)
+    reader = changes.watch([1])
+    outbox = account.client.subscribe("x").part.outbox
+    send = await outbox.add(client_id="1", chat=ContactId("filehelper"), kind="text", text="", key="", time=1)
+    changes.note(1, send.number)
+    async with asyncio.timeout(20):
+        assert (await anext(reader)).send.state == "queued"
+        following = asyncio.ensure_future(anext(reader))
+        await outbox.settle(send.number, "unknown", time=2)
+        assert (await following).send.state == "unknown"
+
+
 @pytest.mark.verify
 async def test_changes_are_followed_at_each_node(sandbox: SandboxCore, tmp_path: Path) -> None:
     schema = new_schema()
@@ -81,3 +104,25 @@ async def test_changes_are_followed_at_each_node(sandbox: SandboxCore, tmp_path:
         await owner.client.send_text("filehelper", "hello")
         for changes in (there, here):
             assert (await until_sent(changes))[-1] == (number, "hello", "sent")
+
+
+@pytest.mark.verify
+async def test_the_sends_of_a_command_are_followed_without_an_owner_of_the_account(
+    sandbox: SandboxCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send_changes, "_LOOK_AGAIN", 3_600)  # the change must be announced
+    schema = new_schema()
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        number = await front.log_in()
+        storage = open_storage(schema.url, passphrase=PASSPHRASE)
+        async with Accounts(
+            storage, server=SERVER, transport=HoldingLoopback(sandbox), clock=sandbox.world.clock.now,
+            timeouts=Timeouts(retry=0),
+        ) as accounts:  # fmt: skip
+            command = await accounts.open("default")
+            following = asyncio.ensure_future(until_sent(front.port.watch_sends([number])))
+            while not following.done():  # the node may not listen yet
+                await command.send_text("filehelper", "from a command")
+                await asyncio.wait([following], timeout=1)
+            assert (await following)[-1] == (number, "from a command", "sent")
+        await storage.close()

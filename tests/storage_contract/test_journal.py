@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.storage.arrivals import (
-    UIN,
-    arrival,
-    message,
-    opened,
-)
+from tests.storage.arrivals import FRIEND, UIN, arrival, message, opened
 
 from webwx.errors import StorageError
+from webwx.storage.memory.journal import MemoryJournal
+from webwx.storage.postgres import news
 from webwx.storage.sqlite import journal as sqlite_journal
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -55,24 +53,38 @@ async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(engine: St
         await account.ingest(arrival(message(1)))
 
 
-async def test_the_fingerprint_of_a_file_differs_after_changes_of_other_processes(
-    engine: StorageEngine, monkeypatch: pytest.MonkeyPatch
+async def test_the_fingerprint_differs_after_another_process_has_changed_a_send(
+    surviving: StorageEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_journal, "_COMMIT", 0.0)
-    journal, of_other = engine.open(), engine.open()
-    await opened(journal)
-    before = journal.fingerprint()
-    assert before == journal.fingerprint()
-    for number in range(3):
-        await of_other.account(UIN).change_state("pace", lambda _, number=number: b"%d" % number)  # type: ignore[misc]
-        assert (before is None) == (before == journal.fingerprint())
-        before = journal.fingerprint()
-    await of_other.close()
-    if of_other is not journal:
-        await journal.close()
+    monkeypatch.setattr(news, "NEWS_DELAY", 3_600)  # the reader must learn of changes by their announcement
+    async with surviving.open() as journal, surviving.open() as of_other:
+        await opened(journal)
+        other = of_other.account(UIN)
+        seen = set[object]()
+
+        async def until_different() -> None:
+            async with asyncio.timeout(60):
+                while (now := journal.fingerprint(UIN)) in seen:  # noqa: ASYNC110 - it depends on another thread
+                    await asyncio.sleep(0.01)
+            seen.add(now)
+
+        seen.add(journal.fingerprint(UIN))
+        send = await other.outbox.add(client_id="2", chat=FRIEND, kind="text", text="hello", key="", time=2)
+        await until_different()
+        assert await other.outbox.sending(send.number, 3, FRIEND)
+        await until_different()
+        await other.outbox.settle(send.number, "sent", time=4, begun_at=3)
+        await until_different()
+
+
+async def test_the_fingerprint_of_a_journal_in_memory_is_none() -> None:
+    async with MemoryJournal() as journal:
+        await opened(journal)
+        assert journal.fingerprint(UIN) is None
 
 
 async def test_the_fingerprint_of_a_file_that_has_just_changed_is_of_one_moment(tmp_path: Path) -> None:
     async with SqliteJournal(tmp_path / "private" / "me.journal") as journal:
         await opened(journal)
-        assert journal.fingerprint() != journal.fingerprint()
+        assert journal.fingerprint(UIN) != journal.fingerprint(UIN)

@@ -104,8 +104,14 @@ class AccountStorage:
             asyncio.get_running_loop().call_soon(self._on_send, number)
 
     def fingerprint(self) -> object:
-        """Return the fingerprint of the journal; None without one."""
-        return None if self._journal is None else self._journal.fingerprint()
+        """
+        Return what `Journal.fingerprint` returns of this account; None without a journal.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            StorageError: The journal was closed.
+        """
+        return None if self._journal is None else self._journal.fingerprint(self._session_state.login.account.uin)
 
     async def latest_part(self) -> AccountJournal:
         """

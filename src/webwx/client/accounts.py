@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from contextlib import AsyncExitStack
 from functools import partial
@@ -227,8 +228,11 @@ class Accounts:
         return self._open[account].client
 
     def fingerprint(self, account: str = DEFAULT_ACCOUNT) -> object:
-        """Return the fingerprint of an account's journal, as `Journal.fingerprint` does; None if it is not open."""
-        return self._open[account].journal.fingerprint() if account in self._open else None
+        """Return what `Journal.fingerprint` returns of an account; None if it is not open, or never logged in."""
+        with contextlib.suppress(KeyError, NotLoggedIn):
+            opened = self._open[account]
+            return opened.journal.fingerprint(opened.client.account.uin)
+        return None
 
     def _note_send(self, account: str, number: int) -> None:
         if self.on_send is not None:

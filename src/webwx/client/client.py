@@ -1104,10 +1104,9 @@ class AsyncClient:
         """
         Yield each send of this account that is stored, or whose state changes, from now on, as it is then.
 
-        Several quick changes of a send are one. The sends of other processes with the same journal file are yielded
-        too, about half a second later, if they are among the newest hundred; those of processes that share a database
-        are not. Nothing is yielded again, and nothing is stored for it: a program that needs every outcome reads
-        `list_sends` as well.
+        Several quick changes of a send are one. The sends of other processes with the same journal are yielded
+        too, about half a second later, if they are among the newest hundred. Nothing is yielded again, and nothing is
+        stored for it: a program that needs every outcome reads `list_sends` as well.
 
         Raises:
             NoJournal: There is no journal.

@@ -1,5 +1,5 @@
 """
-The sends that other processes of this machine store or change in the same journal file.
+The sends that other processes store or change in the same journal.
 
 Only a reader of changed sends looks for them; without one, nothing is checked.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import Outgoing
 
 LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at a journal file."""
+"""Seconds between two looks at the fingerprint of a journal."""
 
 NEWEST: Final = 100
 """Number of the newest sends whose changes are found."""
@@ -25,7 +25,7 @@ class SendsOfOthers:
     Finds the changed sends of one account. A first look notes the sends that exist.
 
     Args:
-        fingerprint: Returns that of the journal, as `Journal.fingerprint` does.
+        fingerprint: Returns what `Journal.fingerprint` returns of the account.
         newest: Returns the newest sends, up to `NEWEST`.
         since: The present time; a send that changes later is found by the first look as well.
     """
@@ -59,7 +59,7 @@ class SendsOfOthers:
         found = sorted(await self._newest(), key=lambda send: send.changed_at)
         known = self._known
         self._known = {send.number: (send.state, send.changed_at) for send in found}
-        # The process of a send that is `sending` may die, which changes no file.
+        # The process of a send that is `sending` may die, which changes no fingerprint.
         self._last = object() if any(send.state == "sending" for send in found) else present
         return [
             number

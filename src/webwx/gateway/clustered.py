@@ -62,9 +62,6 @@ _log = logging.getLogger("webwx.gateway")
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the accounts and states that other gateways have stored."""
 
-_ANNOUNCE_EVERY = 0.1
-"""Seconds between two announcements of changed sends."""
-
 _REST = 3.0
 """Pause between two such looks, in durations of the last one: the accounts of a large installation take some time."""
 
@@ -180,9 +177,6 @@ class ClusterGateway:
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
         self._send_changes = SendChanges(self.account)
-        self._unannounced: set[int] = set()
-        """Numbers of the accounts whose changed sends are to be announced to the other gateways."""
-        self._has_unannounced = asyncio.Event()
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
         """The readers of states; True: of the accounts that run here only."""
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
@@ -208,7 +202,7 @@ class ClusterGateway:
         await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
         works = (
             self._media.run(), self._follow_news(), self._keep_current(), self._keep_adopting_promises(),
-            self._keep_publishing(), self._refresh_states(), self._keep_announcing(),
+            self._keep_publishing(), self._refresh_states(),
         )  # fmt: skip
         self._tasks = [asyncio.ensure_future(work) for work in works]
         await self._worker.start(self.node.address, capacity=self.node.capacity)
@@ -268,26 +262,13 @@ class ClusterGateway:
         self._send_changes.note(number)
 
     def _note_send(self, name: str, number: int) -> None:
-        """Note a changed send of an account that runs here, for the readers of this process and of the others."""
+        """Note a changed send of an account that runs here, for the readers of this process."""
         account = self._by_name.get(name)
         if account is not None:
             self._send_changes.note(account.number, number)
-            self._unannounced.add(account.number)
-            self._has_unannounced.set()
-
-    async def _keep_announcing(self) -> NoReturn:
-        """Announce changed sends to the other gateways, those of a moment together."""
-        while True:
-            await self._has_unannounced.wait()
-            self._has_unannounced.clear()
-            numbers, self._unannounced = self._unannounced, set()
-            for number in numbers:
-                with contextlib.suppress(StorageError):
-                    await self.announce_sends(number)
-            await asyncio.sleep(_ANNOUNCE_EVERY)
 
     async def announce_sends(self, number: int) -> None:
-        """Announce to all gateways that sends of an account have changed."""
+        """Announce to all gateways at once that sends of an account have changed, because one of them waits for it."""
         uin = self.directory.uin_of(number)
         if uin is not None:
             await self._storage.owned.announce_sends(uin)

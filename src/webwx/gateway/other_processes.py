@@ -27,7 +27,7 @@ class OtherProcesses:
     Args:
         changes: Passes the changes to the readers.
         accounts: Returns all accounts.
-        fingerprint: Returns the fingerprint of an account's journal, by the account's name.
+        fingerprint: Returns what `Journal.fingerprint` returns of an account, by its name.
         clock: Returns seconds since 1970.
     """
 

@@ -7,6 +7,7 @@ account then reads the send. Without a reader nothing is read, and no reader add
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from webwx.gateway.port import SendChange
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from webwx.gateway.port import AccountPort
     from webwx.storage.base import Outgoing
@@ -33,6 +34,17 @@ _NEWEST = 50
 
 _WINDOW = 10.0
 """Seconds before the newest change in which the other changes of such an announcement are."""
+
+
+_LOOK_AGAIN = 5.0
+"""
+Seconds after which sends without a final state are read again.
+
+The death of the process of a send is not announced, and the announcement of its outcome may be lost.
+"""
+
+_UNFINISHED: Final = frozenset(("queued", "sending"))
+"""States that are not final."""
 
 
 class SendChanges:
@@ -73,24 +85,47 @@ class SendChanges:
         return self._follow(reader)
 
     async def _follow(self, reader: _SendReader) -> AsyncGenerator[SendChange, None]:
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + _LOOK_AGAIN
         while True:
-            account, number = await reader.news.take()
-            for send in await self._read(account, number):
-                if reader.news.is_new((account, send.number), send):
-                    yield SendChange(account, send)
+            change = await reader.news.take_until(look_at)
+            if change is None:
+                found = [
+                    SendChange(account, send)
+                    for account, numbers in tuple(reader.unfinished.items())
+                    for send in await self._newest(account)
+                    if send.number in numbers
+                ]
+                look_at = loop.time() + _LOOK_AGAIN
+            else:
+                found = [SendChange(change[0], send) for send in await self._read(*change)]
+            for each in found:
+                if reader.is_new(each):
+                    yield each
 
     async def _read(self, account: int, number: int) -> list[Outgoing]:
         """Return the sends of an announcement, the earliest change first; none if they cannot be read now."""
+        if number:
+            return await self._try(account, lambda port: _found(port, number))
+        newest = await self._newest(account)
+        since = max((send.changed_at for send in newest), default=0.0) - _WINDOW
+        return sorted((send for send in newest if send.changed_at >= since), key=lambda send: send.changed_at)
+
+    async def _newest(self, account: int) -> list[Outgoing]:
+        """Return the newest sends of an account; none if they cannot be read now."""
+        return await self._try(account, lambda port: port.list_sends(limit=_NEWEST))
+
+    async def _try(self, account: int, read: Callable[[AccountPort], Awaitable[list[Outgoing]]]) -> list[Outgoing]:
         try:
-            if number:
-                found = await self._account(account).find_send(number=number)
-                return [] if found is None else [found]
-            newest = await self._account(account).list_sends(limit=_NEWEST)
+            return await read(self._account(account))
         except (WxError, GatewayProblem) as error:  # the account is handed over, or the storage fails
             _log.debug("A changed send cannot be read now: %s", error)
             return []
-        since = max((send.changed_at for send in newest), default=0.0) - _WINDOW
-        return sorted((send for send in newest if send.changed_at >= since), key=lambda send: send.changed_at)
+
+
+async def _found(port: AccountPort, number: int) -> list[Outgoing]:
+    send = await port.find_send(number=number)
+    return [] if send is None else [send]
 
 
 class _SendReader:
@@ -99,10 +134,23 @@ class _SendReader:
     def __init__(self, accounts: frozenset[int] | None) -> None:
         self._accounts = accounts
         self.news: SendNews[tuple[int, int]] = SendNews()
+        self.unfinished: dict[int, set[int]] = {}
+        """Numbers of the sends without a final state that the reader has seen, by their accounts."""
 
     def follows(self, account: int) -> bool:
         """Return whether the reader gets the sends of an account."""
         return self._accounts is None or account in self._accounts
+
+    def is_new(self, change: SendChange) -> bool:
+        """Return whether the state of a send differs from the one that the reader has seen, and remember it."""
+        account, send = change.account, change.send
+        if send.state in _UNFINISHED:
+            self.unfinished.setdefault(account, set()).add(send.number)
+        elif account in self.unfinished:
+            self.unfinished[account].discard(send.number)
+            if not self.unfinished[account]:
+                del self.unfinished[account]
+        return self.news.is_new((account, send.number), send)
 
 
 def is_named(event_type: str, patterns: tuple[str, ...]) -> bool:

@@ -96,8 +96,8 @@ class _OpenJournal:
     def account(self, uin: int) -> AccountJournal:
         return self._journal.account(uin)
 
-    def fingerprint(self) -> object:
-        return self._journal.fingerprint()
+    def fingerprint(self, uin: int) -> object:
+        return self._journal.fingerprint(uin)
 
     async def accounts(self) -> list[int]:
         return await self._journal.accounts()

@@ -988,11 +988,14 @@ class Journal(Protocol):
         """Return the numbers of the accounts that have a part, the latest login first."""
         ...
 
-    def fingerprint(self) -> object:
+    def fingerprint(self, uin: int) -> object:
         """
-        Return a value that differs after each change of the journal's file by any process, and at other times too.
+        Return a value that differs soon after another process has changed sends of an account, and at other times too.
 
-        None: this journal has no file of its own, so no process changes it without another notice.
+        None: no other process makes sends of the account.
+
+        Raises:
+            StorageError: The journal was closed.
         """
         ...
 

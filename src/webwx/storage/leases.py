@@ -215,7 +215,7 @@ class StorageNews(NamedTuple):
     entries: dict[int, int]
     """Number of the last entry of each account with new entries."""
     sends: set[int]
-    """Accounts whose sends have changed, as `SharedStorage.announce_sends` has announced."""
+    """Accounts whose sends have changed, as any process has announced."""
 
     def __repr__(self) -> str:
         return f"StorageNews({len(self.entries)}, {len(self.sends)})"
@@ -249,13 +249,14 @@ class SharedStorage(Storage, Protocol):
         Yield the number of the last entry of each account that has entries, and from then on what has changed.
 
         Entries of workers are announced within some 20 milliseconds, those of other processes are found within a
-        second. While the database cannot be reached, nothing is yielded.
+        second. Changed sends of any process are announced within some 100 milliseconds; `announce_sends` states what
+        holds of an announcement. While the database cannot be reached, nothing is yielded.
         """
         ...
 
     async def announce_sends(self, account: int) -> None:
         """
-        Announce to the readers of `moved`, in all processes, that sends of an account have changed.
+        Announce to the readers of `moved`, in all processes, that sends of an account have changed, because one waits.
 
         A process announces a send that it has stored for the owner of the account, and the owner announces the outcome.
         A reader of the announcement finds everything that was stored before this call. The announcement is made after

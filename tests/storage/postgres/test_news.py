@@ -9,10 +9,11 @@ import asyncpg
 import pytest
 from tests.client.virtual_loop import run_with_virtual_clock
 from tests.postgres import new_schema
-from tests.storage.arrivals import arrival, messages, opened
+from tests.storage.arrivals import FRIEND, arrival, messages, opened
 
 from webwx.storage.base import Fence
 from webwx.storage.leases import NEWS_DELAY, ClusterMember, StorageNews
+from webwx.storage.postgres import news as postgres_news
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.news import changed_heads, entries_of, payloads, sends_of, written
 
@@ -136,6 +137,68 @@ async def test_changed_sends_are_announced_to_all_readers_by_any_process(schema:
             assert await asyncio.gather(*following) == [({}, {account})] * 2
         for reader in readers:
             await reader.aclose()
+
+
+@verify
+async def test_each_change_of_a_send_is_announced_and_changes_of_a_moment_together(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as reader:
+        account = await opened(journal, 1)
+        await account.ingest(arrival(*messages(1, 1)))
+        news = reader.moved()
+        await anext(news)
+        outbox = account.outbox
+        send = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="", key="k", time=1)
+        assert await anext(news) == ({}, {1})
+        await outbox.add(client_id="2", chat=FRIEND, kind="text", text="", key="k", time=2)  # this stores nothing
+        assert await outbox.sending(send.number, 3, FRIEND)
+        await outbox.settle(send.number, "sent", time=4, begun_at=3)
+        assert await anext(news) == ({}, {1})
+        await outbox.settle(send.number, "recalled", time=5)
+        assert await anext(news) == ({}, {1})
+        await news.aclose()
+
+
+@verify
+async def test_a_session_listens_for_sends_only_while_somebody_asks(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_news, "_LISTEN_FOR", 0.5)
+    monkeypatch.setattr(postgres_news, "NEWS_DELAY", 0.01)
+    listening = (
+        "SELECT count(*) FROM pg_stat_activity"
+        f" WHERE usename = '{schema.name}' AND query LIKE '%AS horizon%' AND pid <> pg_backend_pid()"
+    )
+    async with PostgresJournal(schema.url) as journal:
+        await opened(journal, 1)
+        for _ in range(2):
+            before = journal.fingerprint(1)
+            async with asyncio.timeout(60):
+                while journal.fingerprint(1) == before:  # noqa: ASYNC110 - it depends on another thread
+                    await asyncio.sleep(0.01)
+                while (await asyncio.to_thread(schema.execute, listening)).strip() != "0":  # noqa: ASYNC110 - it depends on another thread
+                    await asyncio.sleep(0.01)
+
+
+@verify
+async def test_sends_that_were_not_announced_are_found_after_an_interruption(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        await opened(journal, 1)
+        before = journal.fingerprint(1)
+        async with asyncio.timeout(60):
+            while (connected := journal.fingerprint(1)) == before:  # noqa: ASYNC110 - it depends on another thread
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(schema.end_sessions)
+            await asyncio.to_thread(schema.allow_sessions)
+            while journal.fingerprint(1) == connected:  # noqa: ASYNC110 - it depends on another thread
+                await asyncio.sleep(0.01)
+
+
+@verify
+async def test_a_worker_listens_for_no_sends_of_others_because_it_makes_those_of_its_accounts(
+    schema: TemporarySchema,
+) -> None:
+    async with PostgresJournal(schema.url, member=MEMBER) as worker:
+        assert worker.fingerprint(1) is None
 
 
 @verify

@@ -134,8 +134,8 @@ class MemoryJournal:
             self._folder = MediaFiles(Path(folder))
         return self._folder
 
-    def fingerprint(self) -> None:
-        """Return None: there is no file."""
+    def fingerprint(self, uin: int) -> None:
+        """Return None: there is no other process."""
 
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that have a part, the latest login first."""

@@ -42,7 +42,7 @@ from webwx.storage.postgres.evidence import identify
 from webwx.storage.postgres.identities import PostgresIdentityStore
 from webwx.storage.postgres.links import links_named
 from webwx.storage.postgres.lookup import find_entries
-from webwx.storage.postgres.news import Announcer, moved
+from webwx.storage.postgres.news import AnnouncedSends, Announcer, moved
 from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
@@ -77,6 +77,8 @@ class PostgresJournal:
         self._database = PostgresDatabase(url, member, watch=self._watch)
         self._announcer = Announcer(self._database)
         self._announce = _do_not_announce if member is None else self._announcer.note_entries
+        self._announced_sends = AnnouncedSends(self._database) if member is None else None
+        """Announcements of changed sends; None in a worker, which makes the sends of its accounts itself."""
         self._appender = Appender(self._database, self._announce)
         self._sender = PostgresSender(self._database)
         self._copies = LocalCopies()
@@ -114,8 +116,8 @@ class PostgresJournal:
         """
         return PostgresAccount(
             uin, self._database, self._appender, self._sender, self._copies, login_name=clean_text(login),
-            announce=self._announce, retention=self._retention, consumers=self._consumers,
-            rosters=self._rosters.setdefault(uin, OpenRosters()),
+            announce=self._announce, note_send=self._announcer.note_changed_send, retention=self._retention,
+            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
         )  # fmt: skip
 
     def send_files(self, uin: int) -> PostgresSendFiles:
@@ -144,8 +146,9 @@ class PostgresJournal:
         for row in rows:
             consumers[row["consumer"]].look_soon()
 
-    def fingerprint(self) -> None:
-        """Return None: there is no file."""
+    def fingerprint(self, uin: int) -> object:
+        """Return a value that differs after other processes have changed sends of an account; None in a worker."""
+        return None if self._announced_sends is None else self._announced_sends.fingerprint(uin)
 
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that have a part, the latest login first."""
@@ -240,8 +243,9 @@ class LoginJournal:
         self._used.add(uin)
         return self._journal.account(uin, login=self._name)
 
-    def fingerprint(self) -> None:
-        """Return None: there is no file."""
+    def fingerprint(self, uin: int) -> object:
+        """Return a value that differs after other processes have changed sends of an account; None in a worker."""
+        return self._journal.fingerprint(uin)
 
     async def accounts(self) -> list[int]:
         """Return the numbers of the accounts that logged in under this name, the latest login first."""
@@ -257,8 +261,8 @@ class PostgresAccount:
 
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
-        login_name: str, announce: Callable[[int, int], object], retention: PostgresRetention,
-        consumers: list[PostgresConsumer], rosters: OpenRosters,
+        login_name: str, announce: Callable[[int, int], object], note_send: Callable[[int], object],
+        retention: PostgresRetention, consumers: list[PostgresConsumer], rosters: OpenRosters,
     ) -> None:  # fmt: skip
         self._uin = uin
         self._database = database
@@ -270,7 +274,7 @@ class PostgresAccount:
         self._rosters = rosters
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
-        self.outbox: PostgresOutbox = PostgresOutbox(uin, database, sender)
+        self.outbox: PostgresOutbox = PostgresOutbox(uin, database, sender, note_send)
         self.timers: PostgresTimerStore = PostgresTimerStore(uin, database)
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
         self.identities: PostgresIdentityStore = PostgresIdentityStore(

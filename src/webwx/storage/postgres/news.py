@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 _ANNOUNCE_DELAY = 0.02
 """Seconds between two announcements; what is stored meanwhile is announced together."""
+
+_SENDS_DELAY = 0.1
+"""Seconds from the change of a send to its announcement; all changes of this time are announced together."""
+
+_LISTEN_FOR = 10.0
+"""Seconds from the last call of `AnnouncedSends.fingerprint` to the end of its session."""
+
+_CLOSING = 2.0
+"""Seconds that the end of a process waits for its last announcement."""
 
 _LONGEST_PAYLOAD = 7_900
 """Bytes of an announcement; PostgreSQL takes fewer than 8,000."""
@@ -55,6 +65,8 @@ class Announcer:
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
         self._news = StorageNews({}, set())
+        self._changed: set[int] = set()
+        """Accounts whose changed sends are announced after a moment."""
         self._work: asyncio.Task[None] | None = None
         self._is_closed = False
         self._connection: Connection | None = None
@@ -71,15 +83,31 @@ class Announcer:
         self._news.sends.add(account)
         self._begin()
 
+    def note_changed_send(self, account: int) -> None:
+        """Announce in a moment that a send of an account has changed, together with what changes meanwhile."""
+        if not self._changed:
+            asyncio.get_running_loop().call_later(_SENDS_DELAY, self._announce_changed)
+        self._changed.add(account)
+
+    def _announce_changed(self) -> None:
+        if self._changed:
+            self._news.sends.update(self._changed)
+            self._changed.clear()
+            self._begin()
+
     def _begin(self) -> None:
         if (self._work is None or self._work.done()) and not self._is_closed:
             self._work = asyncio.get_running_loop().create_task(self._announce())
 
     async def close(self) -> None:
         """Announce what remains, and close the session; what is stored later is not announced."""
+        self._announce_changed()
         self._is_closed = True
         if self._work is not None:
-            await asyncio.wait([self._work])
+            _, late = await asyncio.wait([self._work], timeout=_CLOSING)
+            for work in late:
+                work.cancel()
+                await asyncio.wait([work])
         if self._connection is not None:
             await disconnect(self._connection)
 
@@ -162,6 +190,65 @@ class _NewsListener:
     def _receive_sends(self, connection: object, pid: int, channel: str, payload: object) -> None:
         del connection, pid, channel
         self._on_news(StorageNews({}, sends_of(str(payload))))
+
+
+class AnnouncedSends:
+    """
+    Counts the announcements of changed sends, by the accounts of the sends.
+
+    Its session is opened by the first call of `fingerprint`, and closed some seconds after the last one.
+
+    Args:
+        database: The database.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._counts: dict[int, int] = {}
+        self._asked_at = 0.0
+        """Time of the last call (monotonic)."""
+        self._is_listening = False
+        self._work: asyncio.Task[None] | None = None
+        database.before_close.add(self.close)
+
+    def fingerprint(self, account: int) -> object:
+        """
+        Return a value that differs after each announcement, and also when one may have been missed.
+
+        It may be called in any thread.
+
+        Raises:
+            StorageError: The database was closed.
+        """
+        self._asked_at = time.monotonic()
+        if not self._is_listening:
+            self._is_listening = True
+            self._database.spawn(self._begin)
+        return self._counts.get(account, 0)
+
+    async def _begin(self) -> None:
+        self._work = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        listener = _NewsListener(self._database, lambda news: self._note(news.sends))
+        try:
+            while time.monotonic() - self._asked_at < _LISTEN_FOR:
+                with contextlib.suppress(StorageError):  # the next read is of all accounts
+                    self._note(await listener.read_heads())
+                await asyncio.sleep(NEWS_DELAY)
+        finally:
+            self._is_listening = False
+            await listener.close()
+
+    def _note(self, accounts: Iterable[int]) -> None:
+        for account in accounts:
+            self._counts[account] = self._counts.get(account, 0) + 1
+
+    async def close(self) -> None:
+        """Close the session; called in the thread of the connections."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
 
 
 async def changed_heads(db: Connection, horizon: str) -> tuple[dict[int, int], str]:

@@ -18,7 +18,7 @@ from webwx.storage.base import ChangeRefused, NotOwner, Outgoing
 from webwx.storage.postgres.database import new_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import asyncpg
 
@@ -107,12 +107,23 @@ class PostgresSender:
 
 
 class PostgresOutbox:
-    """An account's sends; `Outbox` states the guarantees."""
+    """
+    An account's sends; `Outbox` states the guarantees.
 
-    def __init__(self, account: int, database: PostgresDatabase, sender: PostgresSender) -> None:
+    Args:
+        account: The account's number at the platform.
+        database: The database.
+        sender: The lock of this process.
+        changed: Called with the account after each change of a send, in the thread of the connections.
+    """
+
+    def __init__(
+        self, account: int, database: PostgresDatabase, sender: PostgresSender, changed: Callable[[int], object]
+    ) -> None:  # fmt: skip
         self._account = account
         self._database = database
         self._sender = sender
+        self._changed = changed
         self._begun: dict[int, int] = {}
         """Epoch under which each unfinished send was begun, by number."""
 
@@ -128,6 +139,7 @@ class PostgresOutbox:
         sender = self._sender.key if state == "sending" else 0
 
         def stored(number: int, epoch: int) -> Outgoing:
+            self._changed(self._account)
             if state == "sending":
                 self._begun[number] = epoch
             return Outgoing(
@@ -201,6 +213,7 @@ class PostgresOutbox:
                 raise NotOwner("Another process owns this account now.")
             if row["is_begun"]:
                 self._begun[number] = epoch
+                self._changed(self._account)
             return bool(row["is_begun"])
 
         return await self._database.run(work)
@@ -222,6 +235,7 @@ class PostgresOutbox:
             epoch = (await self._database.fence_of(self._account)).epoch if begun is None else begun
             message_id = "" if receipt is None else clean_text(receipt.message_id)
             await db.execute(_SETTLE, self._account, number, state, written, message_id, ret, time, epoch, begun_at)
+            self._changed(self._account)
 
         async def work() -> None:
             try:

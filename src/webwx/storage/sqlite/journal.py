@@ -207,13 +207,14 @@ class SqliteJournal:
                 if consumer.row in rows:
                     consumer.look_soon_threadsafe()
 
-    def fingerprint(self) -> object:
+    def fingerprint(self, uin: int) -> object:
         """
-        Return a value that differs after each change of the file by any process.
+        Return a value that differs after each change of the file by any process, to any account.
 
         For some seconds after a change every value differs: the next change may have the same time, and a commit
         becomes visible only when the disk has stored it.
         """
+        del uin
         found = []
         for path in (self._path, log_of(self._path)):
             with contextlib.suppress(FileNotFoundError):
