@@ -20,6 +20,7 @@ import msgspec
 
 from webwx.client.cancellation import cancel_until_done
 from webwx.client.rate_limit import RateLimit
+from webwx.cluster.staggered_starts import StaggeredStarts
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
@@ -173,7 +174,7 @@ class ClusterGateway:
         self._owned: dict[int, LocalAccount] = {}
         self._by_name: dict[str, LocalAccount] = {}
         """The accounts that run here by their names."""
-        self._starts = asyncio.Semaphore(_STARTS)
+        self._starts = StaggeredStarts(_STARTS)
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
         self._send_changes = SendChanges(self.account)
@@ -330,7 +331,7 @@ class ClusterGateway:
             InvalidLogin: The saved login cannot be read.
         """
         async with AsyncExitStack() as closing:
-            async with self._starts:
+            async with self._starts.turn():
                 opened = await self._start(account, closing)
             if opened is None:
                 return
