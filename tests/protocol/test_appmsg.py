@@ -110,6 +110,12 @@ def test_the_title_is_found_in_malformed_xml(xml: str, title: str) -> None:
     assert read_app(xml) == AppContent(title=title)
 
 
+@pytest.mark.parametrize("before", ["", "pmsg appid='wx1'>", "<!DOCTYPE m><msg><appmsg>"])
+def test_without_the_message_element_the_words_and_the_address_are_found(before: str) -> None:
+    xml = f"{before}<title>t</title><des> d </des><type>5</type><url>http://a</url></appmsg></msg>"
+    assert read_app(xml) == AppContent(title="t", description="d", url="http://a")
+
+
 @pytest.mark.parametrize("number", ["", "x", "1.5", "9" * 50, "-"])
 def test_an_invalid_number_is_zero(number: str) -> None:
     read = read_app(

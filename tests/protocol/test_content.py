@@ -180,14 +180,48 @@ class TestReadingXmlLoosely:
             ("<m><t>x</t><des", "x"),
             ("<m><t>x</t></d></m>", "x"),
             ("<m><t>x", "x"),
+            ("<m><a>1<b>2</a><t>x</t></m>", "x"),
+            ("<m></a><a></b></a><t>x</t></m>", "x"),
+            ("<m><b>1<t>x</t></m>", "x"),
+            ("<m><a><b>1<c>2<t>x</t></a></m>", None),
+            ("</a><m><t>x</t></m>", "x"),
+            ("<m a='1' a='2'><t>x</t></m>", "x"),
+            ("<m><a b='1<2'/><t>x</t></m>", "x"),
+            ('<m><a b="1"2" c="3"/><t>x</t></m>', "x"),
+            ("<m><t>a <b c</t></m>", "a <b c"),
+            ("<m><t>a<b</t></m>", "a<b"),
+            ("<m></b><t>&lt;&#20320;&#x4f60;&#xd800;&#x110000;&nbsp;</t></m>", "<你你&nbsp;"),
+            ("<m></b><t><![CDATA[a & <b>\0]]> c</t></m>", "a & <b> c"),
+            ("<m></b><t><![CDATA[a & <b>", "a & <b>"),
+            ("<m></b><?x <t>1</t> ?><!-- <t>2</t> --><t>x</t></m>", "x"),
+            ("<m></b><t>x</t><!-- ", "x"),
+            ("<m></b><t>x</t><a/></m><m><t>y</t></m>", "x"),
         ],
     )
-    def test_undamaged_parts_of_damaged_xml_are_decoded(self, xml: str, title: str) -> None:
+    def test_undamaged_parts_of_damaged_xml_are_decoded(self, xml: str, title: str | None) -> None:
         root = read_loosely(xml)
         assert root is not None
         assert root.findtext("t") == title
 
-    @pytest.mark.parametrize("xml", ["", "text", "@abc:<", "<", "<<<", "<m", "</m>", "&"])
+    @pytest.mark.parametrize(
+        ("xml", "attributes"),
+        [
+            ('<m a="1" b="2', {"a": "1"}),
+            ("<m a='1' b = \"2\" c", {"a": "1", "b": "2"}),
+            ('<m a="1"2" b="3" />', {"a": "1", "b": "3"}),
+            ("<m a=1 b='2'/>", {"b": "2"}),
+            ("<m a='x<y>z' b='2' />", {"a": "x<y>z", "b": "2"}),
+            ("<m a='1' a='2' b='' />", {"a": "1", "b": ""}),
+            ("<m a='&amp;&lt;&quot;&#65;&' b='2'", {"a": '&<"A&', "b": "2"}),
+            ("<m a='1' <t>x</t></m>", {"a": "1"}),
+        ],
+    )
+    def test_whole_attributes_of_a_damaged_tag_are_decoded(self, xml: str, attributes: dict[str, str]) -> None:
+        root = read_loosely(xml)
+        assert root is not None
+        assert root.attrib == attributes
+
+    @pytest.mark.parametrize("xml", ["", "text", "@abc:<", "<", "<<<", "<m", "</m>", "&", "<m ", "<m a='1"])
     def test_text_without_xml_is_none(self, xml: str) -> None:
         assert read_loosely(xml) is None
 
@@ -199,12 +233,34 @@ class TestReadingXmlLoosely:
             pytest.param("<a>" * (MAX_XML_DEPTH + 1) + "&", id="one level too deep"),
             pytest.param(f"<a>&{' ' * MAX_XML}</a>", id="too large"),
             pytest.param(f"<a>{'&' * (MAX_XML // 4)}</a>", id="too large once repaired"),
+            pytest.param("<a></b><!DOCTYPE m></a>", id="a DTD inside"),
+            pytest.param(f"<a></b>{'<c>' * MAX_XML_DEPTH}", id="one level too deep in damaged XML"),
+            pytest.param(f"<a></b>{'<c/>' * MAX_XML_ELEMENTS}", id="too many elements in damaged XML"),
         ],
     )
     def test_loose_reading_refuses_entities_as_well(self, xml: str) -> None:
         assert read_loosely(xml) is None
 
-    @pytest.mark.parametrize("piece", ["<", "&", "<![CDATA[", "<a ", "<a><", "<!--", "]]>"])
+    @pytest.mark.parametrize(
+        "piece",
+        [
+            "<",
+            "&",
+            "<![CDATA[",
+            "<a ",
+            "<a><",
+            "<!--",
+            "]]>",
+            "<a></b>",
+            "<a b='",
+            "<a b=",
+            "<![CDATA[]]>",
+            "<a\t",
+            "&#",
+            "</a",
+            "<a b='1' ",
+        ],
+    )
     def test_loose_reading_takes_linear_time(self, piece: str) -> None:
         # The timeout of a test is the limit: an algorithm with quadratic time would need minutes.
         read_loosely(piece * (MAX_XML // len(piece)))

@@ -211,12 +211,18 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_app(xml: str) -> AppContent | None:
-    """Decode an app message, with or without `<msg>`; only its title if the XML is damaged; None without a message."""
+    """
+    Decode an app message, with or without `<msg>`; None without a message.
+
+    Of XML without an `appmsg`, such as the rest of a damaged one, the title, the description and the address are read.
+    """
     root = read_loosely(xml)
     app = root if root is None or root.tag == "appmsg" else root.find("appmsg")
     if root is None or app is None:
-        title = tag_text(xml, "title")
-        return AppContent(title=title) if title is not None else None
+        title, description, url = (tag_text(xml, tag) for tag in ("title", "des", "url"))
+        if title is None:
+            return None
+        return AppContent(title=title, description=(description or "").strip(), url=(url or "").strip())
     return AppContent(
         type=number(_text(app, "type"), 0),
         title=_text(app, "title"),

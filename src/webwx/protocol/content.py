@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -19,7 +19,7 @@ from webwx.errors import NotForwardable
 from webwx.protocol.codec import tag_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MAX_XML = 1024 * 1024
 """Maximum length of XML in characters."""
@@ -72,21 +72,26 @@ class _UnsafeXml(Exception):
 
 def read_xml(text: str) -> Element | None:
     """Parse XML that a contact wrote; None if it is invalid, too large, too deep, or has a DTD."""
-    return _parse(text, keeps_rest=False)
+    return _parse(text)
 
 
 def read_loosely(text: str) -> Element | None:
     """
     Parse XML as it really arrives; None if nothing in it can be parsed.
 
-    A chatroom's prefix, raw `&` and `<` in a title, control characters, a truncated end and text after the root do not
-    affect the other elements. What `read_xml` refuses for safety is refused here too.
+    A chatroom's prefix, raw `&` and `<` in a title or an attribute, control characters, end tags that are missing or
+    superfluous, broken quotes, a truncated end and text after the root do not affect the other elements and attributes.
+    What `read_xml` refuses for safety is refused here too.
     """
     text = text[text.find("<") :] if "<" in text else ""
-    root = _parse(text, keeps_rest=False)
+    root = _parse(text)
     if root is not None or len(text) > MAX_XML:
         return root
-    return _parse(_STRAY.sub(_repair, text), keeps_rest=True)
+    repaired = _STRAY.sub(_repair, text)
+    if len(repaired) > MAX_XML:
+        return None
+    root = _parse(repaired)
+    return _scan(repaired) if root is None else root
 
 
 _STRAY = re.compile(
@@ -107,45 +112,144 @@ def _repair(stray: re.Match[str]) -> str:
 _REPAIRED = {"&": "&amp;", "<": "&lt;"}
 
 
-def _parse(text: str, *, keeps_rest: bool) -> Element | None:
-    """Parse strictly, or keep the part before an error."""
+def _parse(text: str) -> Element | None:
+    """Parse strictly."""
     if len(text) > MAX_XML:
         return None
     builder = TreeBuilder()
-    opened: list[str] = []
-    count = 0
+    depth = count = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal count
-        count += 1
-        opened.append(tag)
-        if len(opened) > MAX_XML_DEPTH or count > MAX_XML_ELEMENTS:
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        if depth > MAX_XML_DEPTH or count > MAX_XML_ELEMENTS:
             raise _UnsafeXml
         builder.start(tag, attributes)
 
     def end(tag: str) -> None:
-        opened.pop()
+        nonlocal depth
+        depth -= 1
         builder.end(tag)
 
     def refuse(*_: object) -> None:
         raise _UnsafeXml
 
     parser = expat.ParserCreate("utf-8")  # whatever its declaration says: it is a decoded string already
-    parser.buffer_text = not keeps_rest  # what lies in the buffer is lost at an error
+    parser.buffer_text = True
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(text.strip().encode("utf-8", "replace"), True)
-    except expat.ExpatError:
-        if not keeps_rest or not count:
-            return None
-        while opened:
-            end(opened[-1])
-    except _UnsafeXml:
+    except (expat.ExpatError, _UnsafeXml):
         return None
     return builder.close()
+
+
+# -- damaged XML -----------------------------------------------------------------------------------------------------
+
+# Each pattern is possessive or ends at a character that it excludes, so that hostile text takes linear time.
+_MARKUP = re.compile(r"<(?:(!\[CDATA\[|!--|\?|!DOCTYPE)|(/?)([A-Za-z_][\w.:-]*+))")
+_ATTRIBUTE = re.compile(r"""\s*+([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""")
+_TAG_END = re.compile(r"\s*+(/?)>")
+_OTHER_WORD = re.compile(r"\s*+[^\s<>]++")
+_ENTITY = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));")
+
+_CDATA = "![CDATA["
+_ENDS = {_CDATA: "]]>", "!--": "-->", "?": "?>"}
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+
+
+class _Tag(NamedTuple):
+    name: str
+    attributes: dict[str, str]
+    is_start: bool
+    is_end: bool
+
+
+def _scan(text: str) -> Element | None:
+    """Build the elements of XML that a parser refuses, from those tags and attributes that are whole."""
+    builder = TreeBuilder()
+    opened: list[Element] = []
+    has_root = False
+    try:
+        for piece in _pieces(text):
+            if isinstance(piece, str):
+                if opened:
+                    builder.data(piece)
+                continue
+            if piece.is_start:
+                if len(opened) == MAX_XML_DEPTH:
+                    return None
+                opened.append(builder.start(piece.name, piece.attributes))
+                has_root = True
+            if piece.is_end and any(element.tag == piece.name for element in opened):
+                while (ended := builder.end(opened.pop().tag)).tag != piece.name:
+                    # It has no end tag, so what seemed to be in it may as well be behind it.
+                    opened[-1].extend(list(ended))
+                    del ended[:]
+            if has_root and not opened:
+                break
+    except _UnsafeXml:
+        return None
+    while opened:
+        builder.end(opened.pop().tag)
+    return builder.close() if has_root else None
+
+
+def _pieces(text: str) -> Iterator[_Tag | str]:
+    """Split XML into its tags and the text between them; what only looks like a tag is text."""
+    at = read = count = 0
+    while found := _MARKUP.search(text, at):
+        start, at = found.span()
+        count += 1
+        if found[1] == "!DOCTYPE" or count > MAX_XML_ELEMENTS:
+            raise _UnsafeXml
+        if found[1]:
+            yield _decoded(text[read:start])
+            end = text.find(_ENDS[found[1]], at)
+            end = len(text) if end < 0 else end
+            if found[1] == _CDATA:
+                yield _ILLEGAL.sub("", text[at:end])
+            at = read = end + len(_ENDS[found[1]])
+            continue
+        attributes, is_empty, at = _attributes(text, at)
+        if is_empty is not None or attributes:
+            yield _decoded(text[read:start])
+            yield _Tag(found[3], attributes, not found[2], bool(found[2] or is_empty))
+            read = at
+    yield _decoded(text[read:])
+
+
+def _attributes(text: str, at: int) -> tuple[dict[str, str], bool | None, int]:
+    """Return the attributes of a tag, whether it ends as an empty element, None if it does not end, and where."""
+    attributes: dict[str, str] = {}
+    while True:
+        if found := _ATTRIBUTE.match(text, at):
+            attributes.setdefault(found[1], _decoded(found[2] or found[3] or ""))
+        elif found := _TAG_END.match(text, at):
+            return attributes, bool(found[1]), found.end()
+        else:
+            found = _OTHER_WORD.match(text, at)
+            if found is None:
+                return attributes, None, at
+        at = found.end()
+
+
+def _decoded(text: str) -> str:
+    """Return a text of XML without entities, and without characters that XML does not allow."""
+    return _ILLEGAL.sub("", _ENTITY.sub(_entity, text) if "&" in text else text)
+
+
+def _entity(found: re.Match[str]) -> str:
+    if found[1]:
+        return _ENTITIES[found[1]]
+    point = int(found[2]) if found[2] else int(found[3], 16)
+    return chr(point) if point < 0x110000 else ""
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
 
 
 def _attribute(value: str) -> str:
