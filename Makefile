@@ -34,7 +34,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs records blocking sandbox format clean
+.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs records blocking messages sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -116,6 +116,9 @@ records: tools  ## Rewrite the record of every request, after a call was added o
 
 blocking: tools  ## Rewrite Client, BlockingSubscription and SyncContext from the asynchronous classes
 	$(BIN)/python scripts/make_blocking.py
+
+messages: tools  ## Collect the messages of the command line for translation, and compile the catalogue
+	$(BIN)/python -m scripts.make_messages
 
 sandbox: setup  ## A server of the protocol on loopback
 	@$(BIN)/webwx sandbox

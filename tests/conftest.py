@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import random
 import signal
 import sys
@@ -127,7 +128,10 @@ def pytest_runtest_teardown() -> Generator[None, None, None]:
 
 
 def pytest_configure() -> None:
-    """Record every log line and every error that a test expects; handle SIGINT."""
+    """Record every log line and every error that a test expects; handle SIGINT; use English in every process."""
+    for name in ("LC_ALL", "LANGUAGE"):
+        os.environ.pop(name, None)
+    os.environ["LC_MESSAGES"] = "C"
     # A shell starts its background jobs with SIGINT ignored, and the processes of a test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     root = logging.getLogger()

@@ -25,6 +25,8 @@ def test_the_wheel_has_the_types_and_the_licence_and_no_tests(wheel: Path) -> No
     assert "webwx/py.typed" in names
     assert {"webwx/sandbox/phone/static/index.html", "webwx/gateway/console/index.html", "webwx/web/dom.js"} <= {*names}
     assert {"webwx/cli/templates/both/pyproject.toml.txt", "webwx/cli/templates/zh/bot.py.txt"} <= {*names}
+    assert "webwx/cli/locale/zh/LC_MESSAGES/webwx.mo" in names
+    assert not any(name.endswith(".po") for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"webwx"}
 
@@ -50,6 +52,13 @@ def test_a_new_bot_is_made_by_the_wheel(installed: Path, tmp_path: Path) -> None
     program = "import bot, sys; print(bot.bot.name)"
     done = run(installed / "python", "-W", "error", "-c", program, folder=tmp_path / "mybot")
     assert (done.returncode, done.stdout) == (0, "mybot\n"), done.stderr
+
+
+def test_the_help_is_chinese_where_the_environment_asks_for_it(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert run(installed / "webwx", "--help", folder=tmp_path).stdout.startswith("用法：")
 
 
 def test_the_version_is_printed(installed: Path, wheel: Path, tmp_path: Path) -> None:

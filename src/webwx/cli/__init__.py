@@ -20,63 +20,64 @@ from click.shell_completion import CompletionItem
 from webwx.cli.exits import CommandFailed, explain
 from webwx.cli.guesses import GUESSES
 from webwx.cli.help_pages import CliGroup, write_environment, write_exit_codes, write_options, write_topics
+from webwx.cli.language import N_, _, language_of, use_language
 from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, print_document, print_failure
 from webwx.outcomes import Exit
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
-    "Without an account": {
-        "demo": ("demo", "Show the main features against a server in this process."),
-        "sandbox": ("sandbox", "Run a server of the protocol on this machine."),
-        "phone": ("phone", "Control the phones of a running sandbox."),
-        "proxy": ("proxy", "Inject faults between a client and a sandbox."),
+    N_("Without an account"): {
+        "demo": ("demo", N_("Show the main features against a server in this process.")),
+        "sandbox": ("sandbox", N_("Run a server of the protocol on this machine.")),
+        "phone": ("phone", N_("Control the phones of a running sandbox.")),
+        "proxy": ("proxy", N_("Inject faults between a client and a sandbox.")),
     },
-    "Your login": {
-        "login": ("login", "Log in with a QR code, or restore the saved login."),
-        "status": ("login", "Show whether the saved login is valid."),
-        "logout": ("login", "Log out and delete the saved login."),
-        "accounts": ("accounts", "List the saved logins of this machine or of the database."),
+    N_("Your login"): {
+        "login": ("login", N_("Log in with a QR code, or restore the saved login.")),
+        "status": ("login", N_("Show whether the saved login is valid.")),
+        "logout": ("login", N_("Log out and delete the saved login.")),
+        "accounts": ("accounts", N_("List the saved logins of this machine or of the database.")),
     },
-    "People": {
-        "contacts": ("contacts", "List friends, chatrooms and official accounts."),
-        "identity": ("identity", "Recognise people and chatrooms across logins."),
-        "chats": ("contacts", "List recent chats, newest first."),
-        "chatroom": ("chatrooms", "Create chatrooms and manage their members."),
-        "friend": ("contacts", "Send and accept friend requests."),
-        "remark": ("contacts", "Set your own name for WHO; an empty TEXT removes it."),
-        "pin": ("contacts", "Pin the chat with WHO to the top of the list, on all devices."),
+    N_("People"): {
+        "contacts": ("contacts", N_("List friends, chatrooms and official accounts.")),
+        "identity": ("identity", N_("Recognise people and chatrooms across logins.")),
+        "chats": ("contacts", N_("List recent chats, newest first.")),
+        "chatroom": ("chatrooms", N_("Create chatrooms and manage their members.")),
+        "friend": ("contacts", N_("Send and accept friend requests.")),
+        "remark": ("contacts", N_("Set your own name for WHO; an empty TEXT removes it.")),
+        "pin": ("contacts", N_("Pin the chat with WHO to the top of the list, on all devices.")),
     },
-    "Messages": {
-        "send": ("messages", "Send a text, a picture or any file, and print the receipt."),
-        "push": ("push", "Send a notification to your own phone."),
-        "receive": ("receive", "Save received files, pictures and other media."),
-        "listen": ("messages", "Print messages and recalls as they arrive."),
-        "history": ("history", "Print past messages, oldest first."),
-        "search": ("history", "Find messages that contain all WORDS."),
-        "read": ("messages", "Mark a chat as read, on the phone too."),
-        "recall": ("messages", "Recall a message sent less than two minutes ago."),
-        "recalled": ("recalled", "List recalled messages and whether they can be forwarded."),
-        "forward": ("messages", "Forward a received message, even if it was recalled."),
-        "outbox": ("outbox", "List sends and their states."),
+    N_("Messages"): {
+        "send": ("messages", N_("Send a text, a picture or any file, and print the receipt.")),
+        "push": ("push", N_("Send a notification to your own phone.")),
+        "receive": ("receive", N_("Save received files, pictures and other media.")),
+        "listen": ("messages", N_("Print messages and recalls as they arrive.")),
+        "history": ("history", N_("Print past messages, oldest first.")),
+        "search": ("history", N_("Find messages that contain all WORDS.")),
+        "read": ("messages", N_("Mark a chat as read, on the phone too.")),
+        "recall": ("messages", N_("Recall a message sent less than two minutes ago.")),
+        "recalled": ("recalled", N_("List recalled messages and whether they can be forwarded.")),
+        "forward": ("messages", N_("Forward a received message, even if it was recalled.")),
+        "outbox": ("outbox", N_("List sends and their states.")),
     },
-    "Bots": {
-        "new": ("new", "Create a folder with a bot and its tests."),
-        "run": ("run", "Run the bots of a Python file."),
+    N_("Bots"): {
+        "new": ("new", N_("Create a folder with a bot and its tests.")),
+        "run": ("run", N_("Run the bots of a Python file.")),
     },
-    "Other programs": {
-        "serve": ("serve", "Serve all accounts of this machine to other programs, over HTTP."),
+    N_("Other programs"): {
+        "serve": ("serve", N_("Serve all accounts of this machine to other programs, over HTTP.")),
     },
-    "Several machines": {
-        "worker": ("worker", "Run accounts of a database that several machines share."),
-        "cluster": ("cluster", "Show and control the workers of a shared database."),
+    N_("Several machines"): {
+        "worker": ("worker", N_("Run accounts of a database that several machines share.")),
+        "cluster": ("cluster", N_("Show and control the workers of a shared database.")),
     },
-    "This machine": {
-        "journal": ("journal", "Count, check, export, copy, back up and delete stored messages."),
-        "storage": ("storage", "Migrate the tables of a database."),
-        "config": ("config", "Show the settings and where each one comes from."),
-        "completion": ("completion", "Print a shell script that completes webwx commands."),
-        "doctor": ("doctor", "Print the facts for a bug report, without private data."),
-        "help": ("help", "Show the help of a command or about a topic."),
+    N_("This machine"): {
+        "journal": ("journal", N_("Count, check, export, copy, back up and delete stored messages.")),
+        "storage": ("storage", N_("Migrate the tables of a database.")),
+        "config": ("config", N_("Show the settings and where each one comes from.")),
+        "completion": ("completion", N_("Print a shell script that completes webwx commands.")),
+        "doctor": ("doctor", N_("Print the facts for a bug report, without private data.")),
+        "help": ("help", N_("Show the help of a command or about a topic.")),
     },
 }
 """Commands by section of the help: name, module in this package, and summary."""
@@ -98,7 +99,7 @@ class LazyGroup(CliGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, _ = COMMANDS[cmd_name]
+        module, _summary = COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(f"webwx.cli.{module}"), cmd_name)
         return command
 
@@ -114,7 +115,9 @@ class LazyGroup(CliGroup):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Complete command names, without importing a command, and options."""
         commands = [
-            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+            CompletionItem(name, help=_(text))
+            for name, (_module, text) in COMMANDS.items()
+            if name.startswith(incomplete)
         ]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
@@ -122,8 +125,8 @@ class LazyGroup(CliGroup):
         """Write the commands by section, without importing one."""
         del ctx
         for title, commands in SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()], col_max=20)
+            with formatter.section(_(title)):
+                formatter.write_dl([(name, _(summary)) for name, (_module, summary) in commands.items()], col_max=20)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the topics that concern all commands."""
@@ -153,8 +156,8 @@ def _suggest(name: str) -> str | None:
     words = GUESSES.get(name.lower())
     if words is None:
         return None
-    commands = " or ".join(f"'webwx {each}'" for each in words)
-    return f"No such command {name!r}. Did you mean {commands}?"
+    commands = _(" or ").join(f"'webwx {each}'" for each in words)
+    return _("No such command {name!r}. Did you mean {commands}?").format(name=name, commands=commands)
 
 
 def main() -> None:
@@ -166,9 +169,10 @@ def main() -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command and return its exit code; a failure is one sentence on stderr, with `--json` one object."""
+    use_language("" if _prints_json(arguments) or _logs_json(arguments) else language_of(os.environ))
     try:
         if sys.stdout is None:
-            raise CommandFailed("stdout is closed, so nothing was done; use '> /dev/null' to discard results.")
+            raise CommandFailed(_("stdout is closed, so nothing was done; use '> /dev/null' to discard results."))
         # Passing the arguments keeps click from expanding `*` in them on Windows: a text is a text.
         code: int | None = webwx.main(arguments, prog_name="webwx", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -182,8 +186,7 @@ def run_command(arguments: list[str]) -> int:
         return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, never a traceback
         exit_code, sentence = explain(error)
-        # The parser stops at a mistake and may not have read --json yet, so it is looked for here.
-        if "--json" in takewhile("--".__ne__, arguments):
+        if _prints_json(arguments):
             fields = {"type": type(error).__name__, "message": sentence, "exit_code": int(exit_code)}
             print_document({"error": fields})
         elif _logs_json(arguments):
@@ -195,6 +198,11 @@ def run_command(arguments: list[str]) -> int:
             print_failure(sentence)
         return exit_code
     return code or Exit.DONE
+
+
+def _prints_json(arguments: list[str]) -> bool:
+    """Return whether `--json` was given; the parser may have stopped before it."""
+    return "--json" in takewhile("--".__ne__, arguments)
 
 
 def _logs_json(arguments: list[str]) -> bool:

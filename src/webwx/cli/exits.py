@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from webwx.cli.language import N_, _
 from webwx.errors import (
     AlreadyRunning,
     ConnectFailed,
@@ -22,14 +23,14 @@ from webwx.errors import (
 from webwx.outcomes import Exit, outcome_of
 
 _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
-    (LoginTimeout, "; run 'webwx login' again and confirm on the phone"),
-    (NotLoggedIn, ": run 'webwx login'"),
-    (LoggedOut, ": run 'webwx login'"),
-    (AlreadyRunning, "; end it first"),
-    (TlsError, "; check this machine's clock and its proxy"),
-    (ProxyFailed, "; check the proxy's address, given as --proxy or WEBWX_PROXY"),
-    (ConnectFailed, "; check the network, or the address given as --server or WEBWX_SERVER"),
-    (Timeout, "; check the network and try again"),
+    (LoginTimeout, N_("; run 'webwx login' again and confirm on the phone")),
+    (NotLoggedIn, N_(": run 'webwx login'")),
+    (LoggedOut, N_(": run 'webwx login'")),
+    (AlreadyRunning, N_("; end it first")),
+    (TlsError, N_("; check this machine's clock and its proxy")),
+    (ProxyFailed, N_("; check the proxy's address, given as --proxy or WEBWX_PROXY")),
+    (ConnectFailed, N_("; check the network, or the address given as --server or WEBWX_SERVER")),
+    (Timeout, N_("; check the network and try again")),
 )
 """Next steps for the user, which only the command line knows."""
 
@@ -51,33 +52,38 @@ def explain(error: Exception) -> tuple[Exit, str]:
     match error:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "webwx"
-            return Exit.BAD_INPUT, _join(error.format_message(), f"; see '{command} --help'")
+            hint = _("; see '{command} --help'").format(command=command)
+            return Exit.BAD_INPUT, _join(error.format_message(), hint)
         case click.ClickException():
             return Exit(error.exit_code), error.format_message()
         case WxError():
             return outcome_of(error).exit, _join(str(error), _next_step(error))
         case OSError():
             return Exit.FAILED, _explain_os_error(error)
-        case _:
+        case unforeseen:
             # The text of an unforeseen exception may hold anything, keys included; where it was raised holds nothing.
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            place = traceback.extract_tb(unforeseen.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
-            return Exit.FAILED, f"Internal error in webwx ({type(error).__name__} at {where}); please report it."
+            message = _("Internal error in webwx ({kind} at {where}); please report it.")
+            return Exit.FAILED, message.format(kind=type(error).__name__, where=where)
 
 
 def _explain_os_error(error: OSError) -> str:
     reason = error.strerror or type(error).__name__
     if error.errno == errno.ENOSPC:
-        return "The disk is full; free some space and try again."
+        return _("The disk is full; free some space and try again.")
     if error.filename is None:
-        return f"System error: {reason}."
-    return f"Cannot open {str(error.filename)!r} ({reason}); check the path and its permissions."
+        return _("System error: {reason}.").format(reason=reason)
+    message = _("Cannot open {path!r} ({reason}); check the path and its permissions.")
+    return message.format(path=str(error.filename), reason=reason)
 
 
 def _next_step(error: WxError) -> str:
-    return next((step for kind, step in _NEXT_STEPS if isinstance(error, kind)), "")
+    return next((_(step) for kind, step in _NEXT_STEPS if isinstance(error, kind)), "")
 
 
 def _join(what: str, next_step: str) -> str:
-    sentence = " ".join(what.split()).rstrip(".")
-    return sentence if sentence.endswith("?") else f"{sentence}{next_step}."
+    sentence = " ".join(what.split()).rstrip(".。")
+    if sentence.endswith(("?", "？")):
+        return sentence
+    return _("{sentence}{next_step}.").format(sentence=sentence, next_step=next_step)

@@ -60,5 +60,5 @@ def _find(root: click.Context, words: tuple[str, ...]) -> click.Context:
         name, command, _ = found.command.resolve_command(found, [word])
         if command is None:
             break
-        found = click.Context(command, info_name=name, parent=found)
+        found = command.context_class(command, info_name=name, parent=found)
     return found

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from webwx.cli.help_pages import CliCommand, CommonOption
+from webwx.cli.language import N_
 from webwx.cli.names import complete_accounts
 from webwx.cli.option_values import Given
 
@@ -66,16 +67,15 @@ def common_options() -> list[click.Parameter]:
 
 
 def with_common_options(command: AnyCommand) -> AnyCommand:
-    """Add the common options to a command or group, and show the first line of its help uncut in its group's help."""
+    """Add the common options to a command or group."""
     command.params.extend(common_options())
-    command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
     return command
 
 
 def example_text(*examples: str) -> str:
     """Return the examples for a command's help; click does not rewrap a paragraph that starts with a backspace."""
-    title = "Example" if len(examples) == 1 else "Examples"
-    return "\b\n" + "\n".join([f"{title}:", *(f"  {example}" for example in examples)])
+    title = N_("Example:") if len(examples) == 1 else N_("Examples:")
+    return "\b\n" + "\n".join([title, *(f"  {example}" for example in examples)])
 
 
 _ENDS_OPTIONS = "webwx.cli.ends_options"

@@ -1,0 +1,64 @@
+"""
+The language of help and messages: English, or Chinese where LC_ALL, LC_MESSAGES or LANG ask for it.
+
+A message in the code is English: `_("Sent to {to}.").format(to=name)`. For Chinese, GNU gettext's catalogue in `locale`
+has a translation of each; `make messages` updates it. For English no catalogue is read. The messages of click, which
+uses gettext too, are in the same catalogue. Texts for programs, such as `--json`, and exceptions are always English.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOMAIN = "webwx"
+"""Name of the catalogue."""
+
+FOLDER = os.path.join(os.path.dirname(__file__), "locale")  # noqa: PTH118, PTH120 - pathlib takes longer to import
+"""Folder of the catalogues."""
+
+CHINESE = "zh"
+
+_translations = gettext.NullTranslations()
+
+
+def language_of(environment: Mapping[str, str]) -> str:
+    """Return the language that an environment asks for, by the rules of GNU gettext: `zh`, or empty for English."""
+    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(name))), "")
+    if locale.partition(".")[0] in {"", "C", "POSIX"}:
+        return ""
+    for wanted in (*environment.get("LANGUAGE", "").split(":"), locale):
+        if wanted.lower().startswith((CHINESE, "en")):
+            return CHINESE if wanted.lower().startswith(CHINESE) else ""
+    return ""
+
+
+def use_language(language: str) -> None:
+    """Use a language, `zh` or empty for English, for all messages from now on."""
+    global _translations
+    if language:
+        _translations = gettext.translation(DOMAIN, FOLDER, [language])
+        gettext.bindtextdomain(DOMAIN, FOLDER)
+        gettext.textdomain(DOMAIN)
+    else:
+        _translations = gettext.NullTranslations()
+        gettext.textdomain("messages")
+
+
+def _(message: str) -> str:
+    """Return the translation of a message."""
+    return _translations.gettext(message) if message else ""
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """Return the translation of a message about a number of things."""
+    return _translations.ngettext(one, many, count)
+
+
+def N_(message: str) -> str:  # noqa: N802 - the name that tools for gettext know
+    """Mark a constant as a message that is translated where it is printed."""
+    return message

@@ -1,0 +1,94 @@
+"""
+Help in columns whose texts may be Chinese.
+
+Chinese has no blanks between words and its characters are two cells wide, so its lines are broken by cells, between any
+two characters but not before a closing sign or after an opening one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from webwx.cli.language import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CLOSING = "，。；：！？、）”》】…"
+_OPENING = "（“《【"
+_UNIT = re.compile(rf"\s+|[{_OPENING}]*(?:[^\s\u2e80-\uffef{_OPENING}{_CLOSING}]+|[^\s])[{_CLOSING}]*")
+"""What stays on one line: a word or a Chinese character with the signs around it, or blanks."""
+
+
+class CellFormatter(click.HelpFormatter):
+    """A formatter of help that counts the cells of Chinese texts."""
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading with the colon of the language."""
+        self.write(" " * self.current_indent + _("{heading}:").format(heading=heading) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs; one that begins with a backspace keeps its lines."""
+        if not _is_wide(text):
+            super().write_text(text)
+            return
+        indent = " " * self.current_indent
+        for number, paragraph in enumerate(re.split(r"\n{2,}", text.strip("\n"))):
+            raw = paragraph.removeprefix("\b\n")
+            lines = raw.splitlines() if raw != paragraph else wrap(paragraph, self.width - self.current_indent)
+            self.write("\n" if number else "")
+            self.write("".join(f"{indent}{line}\n" for line in lines))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and their descriptions."""
+        rows = list(rows)
+        if not any(_is_wide(second) for _first, second in rows):
+            super().write_dl(rows, col_max, col_spacing)
+            return
+        column = min(max(len(first) for first, _second in rows), col_max) + col_spacing
+        indent = " " * self.current_indent
+        for first, second in rows:
+            lines = wrap(second, max(self.width - column - self.current_indent, 20))
+            if len(first) > column - col_spacing:
+                self.write(f"{indent}{first}\n")
+                first = ""
+            for line in lines:
+                self.write(f"{indent}{first:{column}}{line}\n")
+                first = ""
+
+
+class CliContext(click.Context):
+    """The context of a command, whose help may be Chinese."""
+
+    formatter_class = CellFormatter
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """Return a text in lines of at most a number of cells; a longer word has its own line."""
+    lines: list[str] = []
+    line, used = "", 0
+    for unit, size in _units(text):
+        if used + size > cells and line.strip():
+            lines.append(line.rstrip())
+            line, used = "", 0
+        if unit.isspace() and not line:
+            continue
+        line, used = line + unit, used + size
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _units(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the parts of a text that stay on one line, and their sizes in cells."""
+    from webwx.cli.columns import width
+
+    for found in _UNIT.finditer(" ".join(text.splitlines())):
+        yield found[0], width(found[0])
+
+
+def _is_wide(text: str) -> bool:
+    """Return whether a text has Chinese characters outside paragraphs that keep their lines."""
+    wrapped = [each for each in text.split("\n\n") if not each.lstrip("\n").startswith("\b")]
+    return any(character >= "\u2e80" for each in wrapped for character in each)

@@ -1,0 +1,115 @@
+"""The language of help and messages, by the environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.cli.test_cli import every_command
+
+from webwx.cli import run_command
+from webwx.cli.language import _, language_of, ngettext, use_language
+
+CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
+
+
+@pytest.fixture(autouse=True)
+def _english_after() -> Iterator[None]:
+    yield
+    use_language("")
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, ""),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_TW"}, "zh"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, ""),
+        ({"LC_MESSAGES": "zh_CN", "LC_ALL": "C"}, ""),
+        ({"LC_ALL": "C.UTF-8", "LANG": "zh_CN"}, ""),
+        ({"LC_ALL": "", "LANG": "zh_CN"}, "zh"),
+        ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh_CN:en"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en"}, ""),
+        ({"LANG": "C", "LANGUAGE": "zh"}, ""),
+        ({"LANG": "fr_FR.UTF-8", "LANGUAGE": "fr"}, ""),
+    ],
+)
+def test_the_environment_selects_the_language_as_for_gettext(environment: dict[str, str], language: str) -> None:
+    assert language_of(environment) == language
+
+
+def test_a_message_is_translated_until_the_language_changes() -> None:
+    assert _("Exit codes") == "Exit codes"
+    use_language("zh")
+    assert _("Exit codes") == "退出码"
+    assert _("no message of webwx") == "no message of webwx"
+    assert _("") == ""
+    use_language("")
+    assert _("Exit codes") == "Exit codes"
+    assert ngettext("one", "many", 2) == "many"
+
+
+@every_command
+def test_every_help_is_chinese(path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert run_command([*path.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("用法：")
+    assert "'webwx help options'。" in shown
+    # Of English, only what a user types is left: names of options and arguments, and examples.
+    assert " the " not in shown.partition("例子：")[0]
+
+
+def test_the_help_about_all_commands_is_chinese(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    for arguments in ([], ["names"]):
+        assert run_command(["help", *arguments]) == 0
+        assert " the " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sned"], "webwx: 没有命令 'sned'。 是不是 'send'？"),
+        (["undo"], "webwx: 没有命令 'undo'。是不是 'webwx recall'？"),
+        (["quux"], "webwx: 没有命令 'quux'；见 'webwx --help'。"),
+        (["read"], "webwx: 缺少参数 'CHAT'；见 'webwx read --help'。"),
+    ],
+)
+def test_wrong_usage_is_explained_in_chinese(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert run_command(arguments) == 2
+    assert capsys.readouterr().err == f"{sentence}\n"
+
+
+def test_an_exception_stays_english_and_its_next_step_is_chinese(shell: Any) -> None:
+    done = shell.run("send", "filehelper", "hello", **CHINESE)
+    assert done.sentence == "webwx: No login is saved here; log in first：请运行 'webwx login'。"
+
+
+def test_texts_for_programs_stay_english(shell: Any) -> None:
+    done = shell.run("read", "--nope", "--json", **CHINESE)
+    assert done.error["message"] == "No such option '--nope'; see 'webwx read --help'."
+    done = shell.run("listen", "--log-format", "json", "--nope", **CHINESE)
+    assert json.loads(done.sentence)["message"] == "No such option '--nope'; see 'webwx listen --help'."
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["quux"]])
+def test_for_english_no_catalogue_is_read(arguments: list[str]) -> None:
+    program = (
+        "import sys; opened = []; sys.addaudithook(lambda name, args: name == 'open' and opened.append(str(args[0])));"
+        f"from webwx.cli import run_command; run_command({arguments});"
+        "print([each for each in opened if '.mo' in each], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.endswith("[]\n")

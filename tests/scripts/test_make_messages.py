@@ -1,0 +1,46 @@
+"""The catalogue of Chinese messages is complete, and the script finds what is missing or wrong."""
+
+from __future__ import annotations
+
+import pytest
+from babel.messages.catalog import Catalog
+from scripts.make_messages import mistakes_of, problems, updated
+
+from scripts import make_messages
+
+
+def test_each_message_has_a_chinese_translation_and_none_is_stale() -> None:
+    assert [*problems()] == [], "run `make messages`"
+
+
+def test_an_update_adds_new_messages_and_removes_old_ones() -> None:
+    old = Catalog()
+    old.add("kept", "保留")
+    old.add("gone", "消失")
+    new = updated(old, {"kept", "new", ("one", "many")})
+    assert {message.id: message.string for message in new if message.id} == {
+        "kept": "保留", "new": "", ("one", "many"): ("",),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "translation", "mistake"),
+    [
+        ("Sent to {to}.", "已发送给 {to}。", ""),
+        ("Sent to {to}.", "", "not translated"),
+        ("Sent to {to}.", "已发送。", "placeholders"),
+        ("{count:,} events", "{count} 个事件", "placeholders"),
+        ("No {name!r}.", "没有 {name}。", "placeholders"),
+        ("run 'webwx login' or pass --account", "请运行 'webwx login' 或带上 --account", ""),
+        ("run 'webwx login' or pass --account", "请运行 'webwx logout' 或带上 --account", "options and commands"),
+        ("run 'webwx login' or pass --account", "请运行 'webwx login'", "options and commands"),
+        (("{count} key", "{count} keys"), ("{count} 个密钥",), ""),
+        (("{count} key", "{count} keys"), ("密钥",), "placeholders"),
+    ],
+)
+def test_a_translation_has_the_placeholders_and_commands_of_its_message(
+    message: make_messages.MessageId, translation: str | tuple[str, ...], mistake: str
+) -> None:
+    found = " ".join(mistakes_of(message, translation))
+    assert mistake in found
+    assert bool(mistake) == bool(found)
