@@ -94,3 +94,18 @@ def test_every_member_of_a_chatroom_gets_its_messages(sandbox: Sandbox, chatroom
             assert listener.hears("pong", chat="周末爬山")
     chatroom.remove(newcomer)
     assert newcomer not in chatroom.members
+
+
+def test_a_name_adds_the_person_who_has_it_and_only_then_a_new_one(sandbox: Sandbox, chatroom: Chatroom) -> None:
+    person = sandbox.add_person("王五")
+    chatroom.add("王五", "赵六")
+    assert person in chatroom.members
+    chatroom.remove("赵六", "王五")
+    assert not {"王五", "赵六"} & {member.nickname for member in chatroom.members}
+
+
+def test_a_stranger_can_be_a_member_of_a_chatroom(sandbox: Sandbox, chatroom: Chatroom) -> None:
+    chatroom.add(stranger := sandbox.add_stranger("路人"))
+    with sandbox.running(bot):
+        stranger.say("ping", to=chatroom)
+        assert stranger.hears("pong", chat=chatroom)

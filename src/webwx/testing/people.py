@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from webwx.sandbox.errors import Impossible
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.people import FILEHELPER, WorldChat
 from webwx.testing.messages import PhoneMessage, transcript_of
@@ -316,13 +317,13 @@ class Chatroom:
         Add people, in one call.
 
         Args:
-            people: People, or nicknames of new ones.
+            people: People, or their nicknames; a nickname that nobody has makes a new person, a friend of everyone.
             by: The member who adds them; default: the sandbox's friend.
 
         Raises:
             Refused: That person is not a member.
         """
-        who = [each if isinstance(each, PhoneUser) else self._stage.add_person(each) for each in people]
+        who = [each if isinstance(each, PhoneUser) else self._person(each) for each in people]
         host = by or self._stage.friend
         self._stage.do(
             lambda world: world.membership.add(
@@ -330,13 +331,26 @@ class Chatroom:
             )
         )
 
-    def remove(self, *people: PhoneUser) -> None:
-        """Remove people, as the owner."""
+    def remove(self, *people: PhoneUser | str) -> None:
+        """
+        Remove people, or those with these nicknames, as the owner.
+
+        Raises:
+            Impossible: There is no person of that name.
+        """
+        who = [each if isinstance(each, PhoneUser) else self._stage.person(each) for each in people]
         self._stage.do(
             lambda world: world.membership.remove(
-                self._room, [world.person(each.id) for each in people], by=self._room.members[0]
+                self._room, [world.person(each.id) for each in who], by=self._room.members[0]
             )
         )
+
+    def _person(self, nickname: str) -> PhoneUser:
+        """Return the person of a name; a new one if there is none."""
+        try:
+            return self._stage.person(nickname)
+        except Impossible:
+            return self._stage.add_person(nickname)
 
 
 To = PhoneUser | Chatroom | str
