@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,6 +104,8 @@ class TestTypes:
             (int, "１２", 12),
             (float, "1.5", 1.5),
             (float, "１．５", 1.5),
+            (Decimal, "1.10", Decimal("1.10")),
+            (Decimal, "１．５", Decimal("1.5")),
             (bool, "YES", True),
             (bool, "关", False),
             (date, "2026-05-01", date(2026, 5, 1)),
@@ -131,6 +134,9 @@ class TestTypes:
         [
             (int, "five", "value: 'five' is not a whole number."),
             (float, "nan", "value: 'nan' is not a number."),
+            (Decimal, "five", "value: 'five' is not a number."),
+            (Decimal, "NaN", "value: 'NaN' is not a number."),
+            (Decimal, "1e999999999", "value: '1e999999999' is not a number."),
             (bool, "maybe", "value: 'maybe' is not yes or no."),
             (date, "2026-02-30", "value: '2026-02-30' is not a date such as 2026-05-01."),
             (date, "tomorrow", "value: 'tomorrow' is not a date such as 2026-05-01."),

@@ -14,6 +14,7 @@ import typing
 import unicodedata
 from collections.abc import Callable
 from datetime import date, time, timedelta
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from operator import itemgetter
 from types import NoneType, UnionType
@@ -164,6 +165,17 @@ def _to_float(word: str) -> float:
     return value
 
 
+def _to_decimal(word: str) -> Decimal:
+    try:
+        value = Decimal(_narrow(word))
+    except InvalidOperation:
+        raise ValueError from None
+    # An exponent such as 1e999999999 would make a later conversion to an integer endless.
+    if not value.is_finite() or abs(value.adjusted()) > LONGEST_WORD:
+        raise ValueError
+    return value
+
+
 def _to_date(word: str) -> date:
     found = _DATE.fullmatch(_narrow(word))
     if found is None:
@@ -195,6 +207,7 @@ _TYPES: dict[object, WordType] = {
     str: WordType(str, itemgetter("str")),
     int: WordType(int, itemgetter("int")),
     float: WordType(_to_float, itemgetter("float")),
+    Decimal: WordType(_to_decimal, itemgetter("float")),
     bool: WordType(_to_bool, itemgetter("bool")),
     date: WordType(_to_date, itemgetter("date")),
     time: WordType(_to_time, itemgetter("time")),
