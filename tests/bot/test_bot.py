@@ -291,7 +291,7 @@ class TestStart:
             await until(lambda: sorted(ready) == ["one", "two"])
             task.cancel()
             await asyncio.wait([task])
-            with pytest.raises(ValueError, match="Two bots of one account"):
+            with pytest.raises(ValueError, match="Several bots of one account"):
                 await start(bots[0], bots[0], client=client)
 
     async def test_a_client_without_a_journal_is_refused(self, world: World, counted: Counted) -> None:
@@ -404,7 +404,9 @@ class TestSettings:
         await asyncio.wait([task])
 
     async def test_bots_of_one_account_need_different_names(self) -> None:
-        with pytest.raises(ValueError, match="Two bots of one account have the name 'bot'"):
+        with pytest.raises(
+            ValueError, match=r"Several bots .* have the name 'bot' \(test_bot.py:\d+ and test_bot.py:\d+\)"
+        ):
             await start(Bot(), Bot(host="web"), Bot())
 
 

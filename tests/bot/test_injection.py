@@ -131,7 +131,8 @@ class TestChoice:
             raise AssertionError
 
         with pytest.raises(
-            TypeError, match=r"No value is provided for the parameter 'shop' of .*buy; call provide\(shop=…\)"
+            TypeError,
+            match=r"No value is provided for the parameter 'shop' of .*buy at test_inj.*; call provide\(shop=…\)",
         ):
             check(bot)
 

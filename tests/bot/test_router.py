@@ -230,7 +230,9 @@ class TestMistakes:
             async def handler(ctx: Context, message: Message) -> None:
                 raise AssertionError
 
-            with pytest.raises(ValueError, match=r"The decorator of on\(\) was not applied to a function"):
+            with pytest.raises(
+                ValueError, match=r"The decorator of on\(\) at test_router\.py:\d+ was not applied to a function"
+            ):
                 await bot.start()
 
     def test_include_refuses_a_module(self) -> None:

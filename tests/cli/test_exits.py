@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import re
 
 import click
 import pytest
 
 from webwx import errors
+from webwx.bot.schedules import Every
 from webwx.cli.exits import BadInput, CommandFailed, explain
 
 
@@ -78,5 +80,13 @@ def test_an_unexpected_exception_is_shown_by_its_place_without_its_text() -> Non
         {"@crypt_key": 1}["pass_ticket"]
     except KeyError as raised:
         _, sentence = explain(raised)
-    assert sentence.startswith("Internal error in webwx (KeyError at test_exits.py:")
-    assert "pass_ticket" not in sentence
+    assert re.fullmatch(r"The program has failed: KeyError at test_exits\.py:\d+; correct this line\.", sentence)
+
+
+def test_an_unexpected_exception_of_webwx_is_an_internal_error() -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        Every(0).latest(1, 0)
+    _, sentence = explain(raised.value.with_traceback(raised.tb.tb_next))
+    assert re.fullmatch(
+        r"Internal error in webwx \(ZeroDivisionError at schedules\.py:\d+\); please report it\.", sentence
+    )

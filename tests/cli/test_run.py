@@ -284,7 +284,7 @@ def test_the_traceback_of_a_file_begins_with_its_own_line(shell: Shell, file: Pa
     assert first == "Traceback (most recent call last):"
     assert place == f'  File "{file}", line 5, in <module>'
     assert error == "KeyError: 'token'"
-    assert sentence == "webwx: bot.py cannot be run; see the traceback above."
+    assert sentence == "webwx: bot.py cannot be run: KeyError at bot.py:2; see above, and correct this line."
 
 
 def test_a_syntax_error_is_shown_as_python_shows_it(shell: Shell, file: Path) -> None:
@@ -303,13 +303,13 @@ def test_a_syntax_error_is_shown_as_python_shows_it(shell: Shell, file: Path) ->
         (
             PONG + "\nagain = Bot()\n",
             "",
-            "Two bots of one account have the name 'bot'; give each its own with name=.",
+            "Several bots of one account have the name 'bot' (bot.py:4 and bot.py:21); give each its own with name=.",
         ),
         (
             "from webwx import Bot\nbot = Bot()\n@bot.on()\nasync def buy(ctx, message, *, shop): ...\n",
             "",
-            "No value is provided for the parameter 'shop' of buy; call provide(shop=…) of the bot or of the router, "
-            "or give it a default.",
+            "No value is provided for the parameter 'shop' of buy at bot.py:3; call provide(shop=…) of the bot or of "
+            "the router, or give it a default.",
         ),
     ],
 )

@@ -361,7 +361,7 @@ def test_bots_of_the_configuration_run_on_the_accounts_it_names(me: Shell, frien
 @pytest.mark.parametrize(
     ("program", "code", "sentence"),
     [
-        ("raise ValueError", 1, "bot.py cannot be run; see the traceback above."),
+        ("raise ValueError", 1, "bot.py cannot be run: ValueError at bot.py:1; see above, and correct this line."),
         ("x = 1", 2, "bot.py creates no Bot"),
         ("from webwx import Bot\na, b = Bot(), Bot()", 2, "have the name 'bot'"),
         ("from webwx import Bot, Keep\nbot = Bot(keep=Keep())", 2, "keep="),

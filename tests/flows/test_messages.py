@@ -14,6 +14,7 @@ from tests.saved import LOGIN, ME, NOW
 from webwx.errors import (
     ApiError,
     EmptyText,
+    InvalidRequest,
     LoggedOut,
     RecallRefused,
     RecipientRejected,
@@ -52,6 +53,10 @@ def test_the_flow_makes_the_reference_request(name: str) -> None:
 
 
 class TestSendText:
+    def test_refuses_a_number_before_any_request(self) -> None:
+        with pytest.raises(InvalidRequest, match="A text to send is a str, not int"):
+            next(flows.send_text(LOGIN, FRIEND, 5, "1"))  # type: ignore[arg-type]  # that is the mistake
+
     def test_refuses_an_empty_text_before_any_request(self) -> None:
         with pytest.raises(EmptyText):
             next(flows.send_text(LOGIN, FRIEND, "", "1"))

@@ -23,7 +23,7 @@ from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
 from webwx.bot.commands import DEFAULT_COMMANDS
 from webwx.bot.conversations import Conversations
 from webwx.bot.dispatch import Dispatch, Listeners
-from webwx.bot.failures import FailureReports, describe
+from webwx.bot.failures import FailureReports, calling_place, describe
 from webwx.bot.http_handlers import HttpRoutes
 from webwx.bot.journal import use_journal
 from webwx.bot.loop import run_long
@@ -32,7 +32,7 @@ from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
 from webwx.bot.router import Router, check_commands
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.side_by_side import until_all_end, until_first_ends
-from webwx.bot.signatures import check_injectable, check_signature, name_of
+from webwx.bot.signatures import check_injectable, check_signature, name_of, place_of
 from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
@@ -195,6 +195,8 @@ class Bot(Router, TimerRegistry):
         self._state_key = state_key
         self._on_unknown = on_unknown
         self._listeners = Listeners()
+        self._place = calling_place()
+        """File and line of the program that created the bot."""
         self._dispatch: Dispatch | None = None
         """Calls the handlers; None while the bot is not running."""
 
@@ -394,6 +396,7 @@ class Bot(Router, TimerRegistry):
             debug=self.debug, reports=reports,
         )  # fmt: skip
         try:
+            self._warn_of_equal_names()
             await login.log_in(self._show_qr, self._on_push)
             self._warn_of_unreachable_handlers(client.account)
             while True:
@@ -408,6 +411,19 @@ class Bot(Router, TimerRegistry):
         finally:
             self._dispatch = None
             dispatch.end()
+
+    def _warn_of_equal_names(self) -> None:
+        """Log which handlers have the same name, and so the same keys for their sends."""
+        functions: dict[str, dict[Callable[..., object], None]] = {}
+        for handler in self.handlers():
+            functions.setdefault(handler.name, {})[handler.function] = None
+        for name, several in functions.items():
+            if len(several) > 1:
+                _log.warning(
+                    "%s: several handlers have the name %s (%s). The keys of their sends contain the name, so a send "
+                    "of one may count as a send of another; give each function its own name.",
+                    self.name, name, ", ".join(map(place_of, several)),
+                )  # fmt: skip
 
     def _warn_of_unreachable_handlers(self, account: Account) -> None:
         """Log which handlers can never be called on the host of this login."""
@@ -626,7 +642,10 @@ def check(*bots: Bot, client: AsyncClient | None = None) -> None:
     for bot, key in zip(bots, keys, strict=True):
         bot._check_handlers()
         if keys.count(key) > 1:
-            raise ValueError(f"Two bots of one account have the name {bot.name!r}; give each its own with name=.")
+            places = " and ".join(each._place for each, its_key in zip(bots, keys, strict=True) if its_key == key)
+            raise ValueError(
+                f"Several bots of one account have the name {bot.name!r} ({places}); give each its own with name=."
+            )
 
 
 def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.bot.account_health import WAITS, FailureMeaning
-from webwx.bot.failures import FailureReports, describe
+from webwx.bot.failures import FailureReports, describe, summarize
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.questions import Dialogue
@@ -508,7 +508,7 @@ class ChatQueues:
         if self._account_failures == 1:
             _log.warning(
                 "%s: the account waits, because event %d failed and the account cannot send or store now: %s.",
-                self._subscription.name, number, describe(error),
+                self._subscription.name, number, summarize(error),
                 extra=log_fields(self._subscription.name, event=number, chat=queue.chat),
             )  # fmt: skip
         self._scheduler.schedule("account", self._resume, self._account_pause)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Never, Protocol, TypeVar
 
 import msgspec
 
@@ -346,7 +346,7 @@ class Context(
     async def call_later(
         self,
         handler: OneShotHandler | str,
-        *,
+        *unitless: Never,
         days: float = 0,
         hours: float = 0,
         minutes: float = 0,
@@ -363,6 +363,7 @@ class Context(
 
         Args:
             handler: A function that was registered with `@bot.timer()`, or its name.
+            unitless: Nothing: a number needs a unit, as in `minutes=10`.
             days: Days of the delay.
             hours: Hours of the delay.
             minutes: Minutes of the delay.
@@ -373,10 +374,12 @@ class Context(
 
         Raises:
             ValueError: The delay is negative, or the handler is not registered with this bot.
-            TypeError: The data cannot be encoded as JSON.
+            TypeError: A number has no unit, or the data cannot be encoded as JSON.
             UnknownContact: No contact has the name of the chat, or several have.
             StorageError: The timer was not stored.
         """
+        if unitless:
+            raise TypeError("The delay of a timer needs a unit, as in call_later(remind, minutes=10).")
         delay = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if delay < 0:
             raise ValueError("The delay of a timer cannot be negative.")

@@ -27,7 +27,7 @@ from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.router import Routes, make_help
 from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
-from webwx.bot.threads import Threads, is_asynchronous
+from webwx.bot.threads import Threads, check_result, is_asynchronous
 from webwx.client.state import LoginState
 from webwx.errors import InvalidRequest, NoAnswer, ReplyLimitReached, UnknownContact
 from webwx.model.contacts import FILEHELPER
@@ -245,7 +245,7 @@ class Dispatch:
                 log.chose(handler)
             context.key += f"/{handler.name}"
             if handler.is_direct and self._is_simple:
-                await handler.start(context)
+                check_result(handler.function, await handler.start(context))
             else:
                 await self._call(handler, context)
             return True
@@ -295,7 +295,10 @@ class Dispatch:
     def _innermost(self, handler: Handler, context: Context) -> Proceed:
         if handler.is_plain:
             return partial(self._pool.call, handler.function, SyncContext(context, self._loop), context.event)
-        return partial(handler.start, context)
+        return partial(self._start, handler, context)
+
+    async def _start(self, handler: Handler, context: Context) -> None:
+        check_result(handler.function, await handler.start(context))
 
     async def _call_command(
         self, scope: CallScope, plan: CallPlan | None, handler: Handler, command: Command, context: Context
@@ -324,7 +327,9 @@ class Dispatch:
         if is_plain:
             return await self._pool.call(function, own_context, *arguments, **injected)
         # An asynchronous function returns an awaitable.
-        return await cast("Awaitable[object]", function(own_context, *arguments, **injected))
+        result = await cast("Awaitable[object]", function(own_context, *arguments, **injected))
+        check_result(function, result)
+        return result
 
     # -- questions ---------------------------------------------------------------------------------------------------
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import dis
+import inspect
 import re
 import sysconfig
 import traceback
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,14 +65,14 @@ class FailureReports:
             error: The exception.
             what: What happened; default: the type of the exception and the line of the user's program.
         """
-        lines = list(_trace(error, is_debug=self._is_debug))
+        lines = list(_trace(error, shows_messages=self._is_debug, folds=not self._is_debug))
         what, text = what or describe(error), "\n".join(lines)
         if text in self._written:
             return f"{what}, as before."
         if len(self._written) >= _REMEMBERED:
             self._written.clear()
         self._written.add(text)
-        if not self._has_hinted and any(str(each) and not own_sentence(each) for each in _chain(error)):
+        if not self._has_hinted and any(str(each) and not _public_message(each) for each in _chain(error)):
             self._has_hinted = True
             text = f"{text}\n{_HINT}"
         return f"{what}.\n{text}"
@@ -80,11 +82,19 @@ def describe(error: BaseException) -> str:
     """Return the type of an exception and the last line of the user's program, such as `KeyError at shop.py:9`."""
     if isinstance(error, WrongFunction):
         return f"{type(error).__name__} at {error.place}"
+    if isinstance(error, SyntaxError) and error.filename and is_own_file(error.filename):
+        return f"{type(error).__name__} at {Path(error.filename).name}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return type(error).__name__
     frame = (_own_frames(frames) or frames)[-1]
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+
+
+def summarize(error: BaseException) -> str:
+    """Return the description of an exception, with its sentence if this package raised it."""
+    sentence = own_sentence(error)
+    return f"{describe(error)}: {sentence.rstrip('.')}" if sentence else describe(error)
 
 
 def own_sentence(error: BaseException) -> str:
@@ -105,6 +115,24 @@ def own_sentence(error: BaseException) -> str:
     if isinstance(error, ApiError) and error.message:
         text = text.replace(error.message, "…")
     return _QUOTED.sub("'…'", text)
+
+
+def load_report(error: BaseException) -> list[str]:
+    """Return the lines about an exception of a program that is loaded: its traceback, with messages."""
+    return list(_trace(error, shows_messages=True, folds=True))
+
+
+def calling_place() -> str:
+    """Return the file and line of the user's program that has called this package, such as `bot.py:9`."""
+    frame = inspect.currentframe()
+    while frame is not None and not is_own_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return "an unknown place" if frame is None else f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def is_of_program(error: BaseException) -> bool:
+    """Return whether a function of the user's program raised an exception, or called what raised it."""
+    return any(is_own_file(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
 
 
 def is_own_file(name: str) -> bool:
@@ -134,16 +162,42 @@ def _is_folded(frame: traceback.FrameSummary) -> bool:
     return not _FOLDED.isdisjoint(Path(frame.filename).parents)
 
 
-def _trace(error: BaseException, *, is_debug: bool) -> Iterator[str]:
+def _public_message(error: BaseException) -> str:
+    """Return what the log may show of the message of an exception; empty for nothing."""
+    return own_sentence(error) or _unknown_name(error)
+
+
+def _unknown_name(error: BaseException) -> str:
+    """Return a text with the name that does not exist, if the name is in the code itself; empty for other errors."""
+    innermost = _innermost(error.__traceback__)
+    if not isinstance(error, AttributeError | NameError) or innermost is None:
+        return ""
+    if error.name not in (*innermost.tb_frame.f_code.co_names, *innermost.tb_frame.f_code.co_varnames):
+        return ""
+    if isinstance(error, NameError):
+        return f"the name {error.name!r} has no value here"
+    close = get_close_matches(error.name, dir(type(error.obj)), n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"a {type(error.obj).__name__} has no attribute {error.name!r}{hint}"
+
+
+def _trace(error: BaseException, *, shows_messages: bool, folds: bool) -> Iterator[str]:
     """
     Format an exception with the exceptions that led to it, as Python does, from the first frame of the program on.
 
     Args:
         error: The exception.
-        is_debug: Show the messages of exceptions, which may contain text of a chat, and all frames.
+        shows_messages: Show the messages of exceptions, which may contain text of a chat.
+        folds: Fold the frames of this package.
     """
     for each in _chain(error):
-        yield from _lines(each, is_debug=is_debug)
+        yield from _frames(each, folds=folds)
+        if shows_messages and isinstance(each, SyntaxError):
+            yield from "".join(traceback.format_exception_only(each)).rstrip("\n").split("\n")
+            continue
+        # Indented, so that no line of a message can pass for a log record.
+        message = "\n    ".join((str(each) if shows_messages else _public_message(each)).splitlines())
+        yield f"{type(each).__name__}: {message}" if message else type(each).__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -156,18 +210,19 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     yield from reversed(chain)
 
 
-def _lines(error: BaseException, *, is_debug: bool) -> Iterator[str]:
-    frames = list(traceback.extract_tb(error.__traceback__))
+def _frames(error: BaseException, *, folds: bool) -> Iterator[str]:
+    """Format the frames of an exception; none if they are all of this package, whose sentence needs none."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<frozen ")]
     own = _own_frames(frames)
     shown = frames[frames.index(own[0]) :] if own else frames
+    if folds and not own and (isinstance(error, SyntaxError) or own_sentence(error)):
+        return
     if shown:
         yield "Traceback (most recent call last):"
-    for is_folded, group in groupby(shown, key=lambda frame: bool(own) and not is_debug and _is_folded(frame)):
+    for is_folded, group in groupby(shown, key=lambda frame: bool(own) and folds and _is_folded(frame)):
         some = list(group)
         if is_folded:
             yield f"  ({len(some)} frame{'s' if len(some) > 1 else ''} of webwx)"
         else:
-            yield from (text.rstrip("\n") for text in traceback.StackSummary.from_list(some).format())
-    # Indented, so that no line of a message can pass for a log record.
-    message = "\n    ".join((str(error) if is_debug else own_sentence(error)).splitlines())
-    yield f"{type(error).__name__}: {message}" if message else type(error).__name__
+            for text in traceback.StackSummary.from_list(some).format():
+                yield from text.rstrip("\n").split("\n")

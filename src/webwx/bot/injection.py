@@ -20,6 +20,7 @@ from webwx.bot.signatures import (
     hint_at_unknown_type,
     keyword_parameters,
     name_of,
+    place_of,
     resolve_annotation,
 )
 from webwx.bot.state import ConversationState
@@ -175,8 +176,9 @@ class InjectedParameters:
                     if parameter.default is not parameter.empty:
                         continue
                     raise TypeError(
-                        f"No value is provided for the parameter {parameter.name!r} of {name_of(self._function)}; "
-                        f"call provide({parameter.name}=…) of the bot or of the router, or give it a default."
+                        f"No value is provided for the parameter {parameter.name!r} of {name_of(self._function)} "
+                        f"at {place_of(self._function)}; call provide({parameter.name}=…) of the bot or of the "
+                        "router, or give it a default."
                         f"{hint_at_unknown_type(self._function, parameter.annotation)}"
                     )
         return plan
@@ -196,7 +198,7 @@ class InjectedParameters:
             if len(found) > 1:
                 raise TypeError(
                     f"{len(found)} values have the type {kind.__name__} of the parameter {parameter.name!r} of "
-                    f"{name_of(self._function)}; provide one of them under this name."
+                    f"{name_of(self._function)} at {place_of(self._function)}; provide one of them under this name."
                 )
             if found:
                 return found[0]

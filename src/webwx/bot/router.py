@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from webwx.bot.arguments import levelled
 from webwx.bot.commands import COMMAND_EVENTS, Command
 from webwx.bot.conditions import Filter, condition_of
+from webwx.bot.failures import calling_place
 from webwx.bot.filters import (
     FIELDS,
     ContactFilter,
@@ -29,7 +30,7 @@ from webwx.bot.filters import (
 )
 from webwx.bot.http_handlers import HttpHandler, check_methods, check_path
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
-from webwx.bot.signatures import check_injectable, further_parameters, name_of
+from webwx.bot.signatures import check_injectable, further_parameters, name_of, place_of
 from webwx.bot.steps import step_names
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
@@ -125,8 +126,8 @@ class Router:
         self._http_handlers: list[HttpHandler] = []
         self._included: list[Router] = []
         self._providers = Providers()
-        self._unfinished: set[Registration[Any]] = set()
-        """Decorators that `on` returned and that were not applied to a function."""
+        self._unfinished: dict[Registration[Any], str] = {}
+        """Decorators that `on` returned and that were not applied to a function, with the lines that called `on`."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({sum(len(each._handlers) for each in self.routers())} handlers)"
@@ -198,9 +199,9 @@ class Router:
 
         def take(function: Callable[..., object]) -> None:
             self._handlers.append(Handler(function, event_types, filters, keywords))
-            self._unfinished.discard(registration)
+            self._unfinished.pop(registration, None)
 
-        self._unfinished.add(registration)
+        self._unfinished[registration] = calling_place()
         return registration
 
     def on_http(self, path: str, *, methods: Collection[str] = ("POST",)) -> Callable[[Function], Function]:
@@ -293,9 +294,10 @@ class Router:
             ValueError: A decorator of `on` was not applied to a function.
         """
         for router in self.routers():
-            if router._unfinished:
+            for place in router._unfinished.values():
                 raise ValueError(
-                    "The decorator of on() was not applied to a function; write `@bot.on(…)` above a function."
+                    f"The decorator of on() at {place} was not applied to a function; write `@bot.on(…)` with its "
+                    "parentheses above a function."
                 )
             yield from router._handlers
 
@@ -501,7 +503,9 @@ def check_commands(handlers: Iterable[Handler]) -> None:
             for earlier in by_name.setdefault(name, []):
                 if earlier is not handler and earlier.takes_all_of(handler):
                     raise ValueError(
-                        f"{handler.name} is never called: {earlier.name} has the command {name!r} as well."
+                        f"{handler.name} at {place_of(handler.function)} is never called: {earlier.name} at "
+                        f"{place_of(earlier.function)} has the command {name!r} as well. Give one of them another "
+                        "command, or filters that differ, such as group=True."
                     )
             by_name[name].append(handler)
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from webwx.bot.steps import Step
+
 if TYPE_CHECKING:
     from webwx.bot.conversations import ConversationTransaction
-    from webwx.bot.steps import Step
 
 T = TypeVar("T")
 
@@ -54,12 +55,21 @@ class ConversationState:
 
         Raises:
             msgspec.ValidationError: The stored values do not fit the type.
+            TypeError: There are no stored values, and a field of the type has no default.
 
         For further errors see `get_step`.
 
         """
         values = (await self._transaction.row()).values
-        return msgspec.json.decode(values, type=kind) if values else kind()
+        if values:
+            return msgspec.json.decode(values, type=kind)
+        try:
+            return kind()
+        except TypeError as error:
+            raise TypeError(
+                f"{kind.__name__} cannot be made without values: {error}. Give each of its fields a default, because a "
+                "conversation begins without values."
+            ) from None
 
     async def set_step(self, step: Step, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it is stored
         """
@@ -71,11 +81,16 @@ class ConversationState:
                 `StateTimedOut` is called; without such a handler the conversation ends. None: it never times out.
 
         Raises:
+            TypeError: The step is no `Step`.
             ValueError: The time-out is not positive, or the step belongs to no class.
 
         For further errors see `get_step`.
 
         """
+        if not isinstance(step, Step):
+            raise TypeError(
+                f"A state has a step of a class of steps, such as Survey.age, and no {type(step).__name__}."
+            )
         if not step.name:
             raise ValueError(
                 "The step belongs to no class of steps; define it as in `class Survey(Steps): age = Step()`."
@@ -98,7 +113,13 @@ class ConversationState:
         For further errors see `get_step`.
 
         """
-        encoded = msgspec.json.encode(values)
+        try:
+            encoded = msgspec.json.encode(values)
+        except TypeError as error:
+            raise TypeError(
+                f"The values of a state are stored as JSON, which cannot hold them: {error}. Store texts, numbers, "
+                "lists, dicts, dates or structs of these."
+            ) from None
         if not encoded.startswith(b"{"):
             raise TypeError(f"The values of a state are a dict or a struct, not {type(values).__name__}.")
         await self._transaction.change(values=encoded)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from datetime import datetime
     from pathlib import Path
-    from typing import Any
+    from typing import Any, Never
 
     from webwx.bot.arguments import CommandCall
     from webwx.bot.one_shot_timers import OneShotHandler
@@ -282,7 +282,7 @@ class SyncContext(Generic[M]):
     def call_later(
         self,
         handler: OneShotHandler | str,
-        *,
+        *unitless: Never,
         days: float = 0,
         hours: float = 0,
         minutes: float = 0,
@@ -299,6 +299,7 @@ class SyncContext(Generic[M]):
 
         Args:
             handler: A function that was registered with `@bot.timer()`, or its name.
+            unitless: Nothing: a number needs a unit, as in `minutes=10`.
             days: Days of the delay.
             hours: Hours of the delay.
             minutes: Minutes of the delay.
@@ -309,13 +310,21 @@ class SyncContext(Generic[M]):
 
         Raises:
             ValueError: The delay is negative, or the handler is not registered with this bot.
-            TypeError: The data cannot be encoded as JSON.
+            TypeError: A number has no unit, or the data cannot be encoded as JSON.
             UnknownContact: No contact has the name of the chat, or several have.
             StorageError: The timer was not stored.
         """
         return self.wait(
             self._context.call_later(
-                handler, days=days, hours=hours, minutes=minutes, seconds=seconds, data=data, chat=chat, name=name
+                handler,
+                *unitless,
+                days=days,
+                hours=hours,
+                minutes=minutes,
+                seconds=seconds,
+                data=data,
+                chat=chat,
+                name=name,
             )
         )
 

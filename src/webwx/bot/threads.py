@@ -33,6 +33,24 @@ def is_asynchronous(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object may be called
 
 
+def check_result(function: Callable[..., object], result: object) -> None:
+    """
+    Raise an error if a function of a bot returned a coroutine, which nothing awaits.
+
+    Raises:
+        WrongFunction: The result is a coroutine.
+    """
+    if not inspect.iscoroutine(result):
+        return
+    result.close()
+    way_out = (
+        "write `await` before the call that it returns"
+        if is_asynchronous(function)
+        else "write it as `async def` and await the coroutine in it"
+    )
+    raise WrongFunction(f"{name_of(function)} returned a coroutine, which nothing awaits; {way_out}.", function)
+
+
 class _HandlerThread(threading.Thread):
     """A thread of a pool."""
 
@@ -111,13 +129,7 @@ class Threads:
 
         """
         result = await self.run(lambda: function(*arguments, **named))
-        if inspect.iscoroutine(result):
-            result.close()
-            raise WrongFunction(
-                f"{name_of(function)} is a plain function and returned a coroutine; write it as `async def` and await "
-                "the coroutine in it.",
-                function,
-            )
+        check_result(function, result)
         return result
 
     def end(self) -> None:

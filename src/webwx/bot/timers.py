@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Never, TypeVar
 
 import msgspec
 
@@ -76,7 +76,7 @@ class TimerRegistry:
 
     def every(
         self,
-        *,
+        *unitless: Never,
         days: float = 0,
         hours: float = 0,
         minutes: float = 0,
@@ -92,6 +92,7 @@ class TimerRegistry:
         `on_error`, with None for the event, and the timer continues.
 
         Args:
+            unitless: Nothing: a number needs a unit, as in `minutes=5`.
             days: Days of the interval.
             hours: Hours of the interval.
             minutes: Minutes of the interval.
@@ -100,8 +101,11 @@ class TimerRegistry:
             name: Name in the journal; default: the function's name and the schedule.
 
         Raises:
+            TypeError: A number has no unit.
             ValueError: The interval is less than a second, or the bot has a timer of this name already.
         """
+        if unitless:
+            raise TypeError("The interval of a timer needs a unit, as in @bot.every(minutes=5) or every(seconds=30).")
         total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if total < 1:
             raise ValueError("The interval of a timer must be at least a second, as in every(minutes=5).")
@@ -186,7 +190,7 @@ class TimerRegistry:
         """
         return self._register(Cron(expression, parse_zone(timezone)), catch_up, name)
 
-    def timer(self, *, name: str = "") -> Callable[[Handler], Handler]:
+    def timer(self, *bare: Never, name: str = "") -> Callable[[Handler], Handler]:
         """
         Register a handler of one-shot timers: `@bot.timer()` above `async def remind(ctx, data)`.
 
@@ -195,11 +199,15 @@ class TimerRegistry:
         with None for the event.
 
         Args:
+            bare: Nothing: the decorator is written with parentheses.
             name: Name in the journal; keep it when the program changes. Default: the function's name.
 
         Raises:
+            TypeError: The decorator has no parentheses, or the function does not take these arguments.
             ValueError: The bot has such a handler of this name already.
         """
+        if bare:
+            raise TypeError("The decorator of a one-shot timer's handler has parentheses: write @bot.timer().")
 
         def note(handler: Handler) -> Handler:
             check_injectable(handler, 2, "A one-shot timer's handler is called with a context and the timer's data")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from webwx.bot.failures import describe, is_of_program
 from webwx.cli.language import N_, _
 from webwx.errors import (
     AlreadyRunning,
@@ -60,6 +61,8 @@ def explain(error: Exception) -> tuple[Exit, str]:
             return outcome_of(error).exit, _join(str(error), _next_step(error))
         case OSError():
             return Exit.FAILED, _explain_os_error(error)
+        case own if is_of_program(own):
+            return Exit.FAILED, _("The program has failed: {what}; correct this line.").format(what=describe(own))
         case unforeseen:
             # The text of an unforeseen exception may hold anything, keys included; where it was raised holds nothing.
             place = traceback.extract_tb(unforeseen.__traceback__)[-1]

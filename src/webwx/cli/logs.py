@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -86,7 +87,7 @@ def log_format_option(command: F) -> F:
 
 def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str = "text") -> None:
     """
-    Send log records to stderr, unless the bot's program has configured the root logger itself.
+    Send log records to stderr, unless the bot's program has configured the root logger itself; complete warnings.
 
     Records from INFO on are shown. Of this library they are shown from WARNING on, or from INFO on in debug mode. If
     the library has a handler of its own, all other handlers that write to stderr skip its records.
@@ -97,6 +98,7 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str =
         log_format: One of `FORMATS`; `json` has such a handler as well.
 
     """
+    warnings.formatwarning = format_warning
     library = logging.getLogger("webwx")
     if not is_verbose:
         library.setLevel(logging.INFO if is_debugging else logging.WARNING)
@@ -108,6 +110,18 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str =
         for handler in root.handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
                 handler.addFilter(_is_not_of_library)
+
+
+_format_warning = warnings.formatwarning
+
+
+def format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return the text of a warning as Python does; one about a coroutine that nothing awaits has the next step."""
+    text = _format_warning(message, category, filename, lineno, line)
+    is_of_coroutine = issubclass(category, RuntimeWarning) and str(message).endswith("was never awaited")
+    return f"{text}  The call did nothing; write `await` before the call.\n" if is_of_coroutine else text
 
 
 def _is_not_of_library(record: logging.LogRecord) -> bool:

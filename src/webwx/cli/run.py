@@ -12,7 +12,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from webwx.bot.bot import Bot, check, loading, start
+from webwx.bot.failures import describe, load_report
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.metrics import parse_address, serving
@@ -240,8 +240,8 @@ def load(session: Session, path: Path) -> dict[str, Bot]:
         try:
             module = run_file(path)
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
-            session.output.report(_traceback(error, path))
-            raise CommandFailed(f"{path.name} cannot be run; see the traceback above.") from None
+            session.output.report(load_report(error))
+            raise CommandFailed(f"{path.name} cannot be run: {describe(error)}{_next_step(error)}.") from None
     named = _bots_of(module)
     known = {id(bot) for bot in named.values()}
     return named | {f"{bot.name} ({index})": bot for index, bot in enumerate(started) if id(bot) not in known}
@@ -251,12 +251,10 @@ def _bots_of(module: ModuleType) -> dict[str, Bot]:
     return {name: value for name, value in vars(module).items() if isinstance(value, Bot)}
 
 
-def _traceback(error: Exception, path: Path) -> list[str]:
-    """Return the traceback lines of an exception, from the file's own line on."""
-    place = error.__traceback__
-    while place is not None and place.tb_frame.f_code.co_filename != str(path):
-        place = place.tb_next
-    return "".join(traceback.format_exception(type(error), error, place)).rstrip().split("\n")
+def _next_step(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"; install the package that has the module {error.name!r}, beside webwx"
+    return "; see above, and correct this line"
 
 
 # -- the end of a login ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.errors import ApiError, EmptyText, RecallRefused, SendOutcomeUnknown, TextTooLong
+from webwx.errors import ApiError, EmptyText, InvalidRequest, RecallRefused, SendOutcomeUnknown, TextTooLong
 from webwx.flows.call import Flow, call
 from webwx.protocol.appmsg import write_outgoing_file
 from webwx.protocol.codes import MAX_TEXT, MessageType, Ret, StatusNotify
@@ -52,9 +52,12 @@ def check_text(text: str) -> None:
     Check that a text can be sent.
 
     Raises:
+        InvalidRequest: It is no `str`.
         EmptyText: The text is empty.
         TextTooLong: The text has more than 16,000 characters.
     """
+    if not isinstance(text, str):
+        raise InvalidRequest(f"A text to send is a str, not {type(text).__name__}; convert it, as in str(value).")
     if not text:
         raise EmptyText("There is no text to send.")
     if len(text) > MAX_TEXT:

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from webwx.bot.bot import check, serve
-from webwx.bot.failures import describe
+from webwx.bot.failures import summarize
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.errors import InvalidSettings, LoggedOut, NotLoggedIn, WxError
 from webwx.protocol.hosts import choose
@@ -149,7 +149,7 @@ class BotRun:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.state, self.error = "ended", type(error).__name__
-            _log.error("The bot %s on account %d has ended: %s.", self.bot.name, self.account.number, describe(error))
+            _log.error("The bot %s on account %d has ended: %s.", self.bot.name, self.account.number, summarize(error))
 
 
 class HostedBots:

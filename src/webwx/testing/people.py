@@ -317,7 +317,7 @@ class Chatroom:
         Add people, in one call.
 
         Args:
-            people: People, or their nicknames; a nickname that nobody has makes a new person, a friend of everyone.
+            people: People, or their nicknames; a nickname that no person has makes a new person, a friend of everyone.
             by: The member who adds them; default: the sandbox's friend.
 
         Raises:
