@@ -161,6 +161,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import StickerMessage as StickerMessage
     from webwx.model.messages import SystemMessage as SystemMessage
     from webwx.model.messages import TextMessage as TextMessage
+    from webwx.model.messages import TextQuoteMessage as TextQuoteMessage
     from webwx.model.messages import TransferMessage as TransferMessage
     from webwx.model.messages import UnknownMessage as UnknownMessage
     from webwx.model.messages import VideoMessage as VideoMessage
@@ -239,7 +240,8 @@ _HOMES = {
         "LocationMessage", "MemberJoined", "MemberRemoved", "Message", "MessageRecalled", "MessageRejected",
         "MiniProgramMessage", "MusicMessage", "Pat", "Person", "PhoneActivity", "PossibleFriend", "QuoteMessage",
         "Quoted", "Receipt", "RedPacketMessage", "RedPacketNotice", "SplitBillNotice", "StickerMessage",
-        "SystemMessage", "TextMessage", "TransferMessage", "UnknownMessage", "VideoMessage", "VoiceMessage",
+        "SystemMessage", "TextMessage", "TextQuoteMessage", "TransferMessage", "UnknownMessage", "VideoMessage",
+        "VoiceMessage",
     ),
     "model.serialization": ("to_json",),
     "protocol.hosts": ("Desktop",),

@@ -32,15 +32,16 @@ async def taken(
     @bot.on(*(event_types or (TextMessage,)), **keywords)
     async def handler(ctx: Context, message: TextMessage) -> None:
         texts.append(message.text)
+        seen.append(message.whole_text)
 
     @bot.on(TextMessage, own=True)
     async def others(ctx: Context, message: TextMessage) -> None:
-        seen.append(message.text)
+        seen.append(message.whole_text)
 
     async with running(bot, client):
         for sender, to, text in said:
             world.say(sender, to, text)
-            await until(lambda text=text: text in texts + seen)
+            await until(lambda text=text: text in seen)
     return texts
 
 
@@ -169,6 +170,17 @@ class TestMentions:
             said = [("ahua", "hiking", text)]
             assert await taken(client, world, said, mentions_me=True) == ([text] if is_meant else [])
             assert await taken(client, world, said, mentions_me=False) == ([] if is_meant else [text])
+
+    @pytest.mark.parametrize(
+        ("quoted", "reply", "is_meant"), [("@小明 在吗", "在", False), ("在吗", "@小明 在吗", True)]
+    )
+    async def test_a_mention_in_a_quoted_text_does_not_count(
+        self, open_client: OpenClient, world: World, quoted: str, reply: str, is_meant: bool
+    ) -> None:
+        said = [("ahua", "hiking", f"「李雷：{quoted}」\n- - - - - -\n{reply}")]
+        async with open_client() as client:
+            assert await taken(client, world, said, mentions_me=True) == ([reply] if is_meant else [])
+            assert await taken(client, world, said, mentions_me=False) == ([] if is_meant else [reply])
 
     async def test_a_mention_by_a_changed_display_name_matches(self, open_client: OpenClient, world: World) -> None:
         room = world.chatroom(world.person("me"), "hiking")

@@ -12,6 +12,7 @@ from tests.bot.conftest import running, until
 import webwx
 from webwx.bot.bot import Bot
 from webwx.bot.router import Handler, Router, Routes
+from webwx.bot.steps import Step, Steps
 from webwx.model.contacts import ContactId
 from webwx.model.events import QUIET, ContactChanged, ContinuityLost, LoopDetected
 from webwx.model.login import Account
@@ -23,6 +24,7 @@ from webwx.model.messages import (
     Message,
     MessageRecalled,
     PhoneActivity,
+    QuoteMessage,
     SystemMessage,
     TextMessage,
 )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.context import Context
     from webwx.sandbox.world import World
+    from webwx.testing import PhoneUser, Sandbox
 
 
 def noting(received: list[str], name: str) -> Callable[[Context, Event], Awaitable[None]]:
@@ -314,3 +317,80 @@ async def test_the_match_of_a_refused_handler_is_not_passed_to_the_next_one(
         async with running(bot, client):
             world.say("ahua", "me", "hey")
             await until(lambda: matches == [None])
+
+
+@pytest.mark.parametrize("kind", [TextMessage, QuoteMessage])
+def test_a_quote_in_a_text_reaches_handlers_of_texts_and_of_quotes(
+    webwx_sandbox: Sandbox, webwx_friend: PhoneUser, kind: type[TextMessage | QuoteMessage]
+) -> None:
+    bot = Bot()
+
+    @bot.on(kind)
+    async def answer(ctx: Context, message: TextMessage | QuoteMessage) -> None:
+        await ctx.reply(f"heard: {message.text}")
+
+    with webwx_sandbox.running(bot):
+        webwx_friend.quote(webwx_friend.say("原文"), "回复")
+        assert webwx_friend.hears("heard: 回复")
+
+
+def test_a_quote_as_an_app_message_is_no_text(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+    webwx_sandbox.switch(quotes="app")
+    bot = Bot()
+
+    @bot.on(TextMessage)
+    async def text(ctx: Context, message: TextMessage) -> None:
+        await ctx.reply("a text")
+
+    @bot.on(QuoteMessage)
+    async def quote(ctx: Context, message: QuoteMessage) -> None:
+        await ctx.reply("a quote")
+
+    with webwx_sandbox.running(bot):
+        said = webwx_friend.say("原文")
+        assert webwx_friend.hears("a text")
+        webwx_friend.quote(said, "回复")
+        assert webwx_friend.hears("a quote")
+
+
+@pytest.mark.parametrize(("quoted", "reply", "answer"), [("/add 1 2", "好", "other"), ("好", "/add 1 2", "3")])
+def test_a_command_is_found_in_the_reply_of_a_quote_only(
+    webwx_sandbox: Sandbox, webwx_friend: PhoneUser, quoted: str, reply: str, answer: str
+) -> None:
+    bot = Bot()
+
+    @bot.on(command="add")
+    async def add(ctx: Context, message: TextMessage, one: int, other: int) -> None:
+        await ctx.reply(str(one + other))
+
+    @bot.on(TextMessage)
+    async def other(ctx: Context, message: TextMessage) -> None:
+        await ctx.reply("other")
+
+    said = webwx_friend.say(quoted)
+    with webwx_sandbox.running(bot):
+        webwx_friend.quote(said, reply)
+        assert webwx_friend.hears(answer)
+
+
+def test_a_quote_reaches_a_state_and_answers_a_question(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+    bot = Bot()
+
+    class Survey(Steps):
+        name = Step()
+
+    @bot.on(TextMessage, state=Survey.name)
+    async def named(ctx: Context, message: TextMessage) -> None:
+        age = await ctx.ask(f"{message.text}, how old?")
+        await ctx.reply(f"{message.text} is {age.text}")
+
+    @bot.on(TextMessage)
+    async def start(ctx: Context, message: TextMessage) -> None:
+        await ctx.state.set_step(Survey.name)
+        await ctx.reply("name?")
+
+    with webwx_sandbox.running(bot):
+        webwx_friend.say("hi")
+        webwx_friend.quote(webwx_friend.hears("name?"), "阿华")
+        webwx_friend.quote(webwx_friend.hears("阿华, how old?"), "30")
+        assert webwx_friend.hears("阿华 is 30")

@@ -26,6 +26,7 @@ SAID: list[tuple[type[Message], dict[str, Any], str]] = [
         {"text": "好", "quoted": msgspec.structs.replace(QUOTED, text="")},
         "好 [in reply to 小华: something]",
     ),
+    (kinds.TextQuoteMessage, {"text": "好", "quoted": QUOTED}, "好 [in reply to 小华: 原文]"),
     (kinds.ImageMessage, {"content": PICTURE}, "[picture]"),
     (kinds.ImageMessage, {"content": "@hash"}, "[picture that cannot be forwarded]"),
     (kinds.VoiceMessage, {"duration": 2.5}, "[voice, 2.5 s]"),

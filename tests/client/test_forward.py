@@ -65,6 +65,14 @@ class TestForward:
 
         assert last(world, "me", "filehelper").text == "<br/> & 你好\n😀"
 
+    async def test_a_text_is_forwarded_with_the_text_that_it_quotes(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.quote("ahua", "me", world.say("ahua", "me", "原文").id, "回复")
+        quote = (await take(client, 2))[1]
+        await client.forward(quote, "filehelper")
+
+        assert last(world, "me", "filehelper").text == "「阿华：原文」\n- - - - - - - - - - - - - - -\n回复"
+
     async def test_a_location_is_forwarded_with_its_place_and_name(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.send("ahua", "me", contents.location(22.5, 113.25, "深圳市示例路", "[某店]"))

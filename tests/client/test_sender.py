@@ -468,14 +468,15 @@ class TestALostAnswer:
         assert texts(world) == (["once"] if arrives else [])
         assert (await only_send(client)).state == "unknown"
 
+    @pytest.mark.parametrize("text", ["a&b\n<c>", "「阿华：原文」\n- - - - -\n回复"], ids=["text", "quote"])
     async def test_is_settled_once_the_message_is_delivered_back(
-        self, log_in: LogIn, world: World, counted: Counted
+        self, log_in: LogIn, world: World, counted: Counted, text: str
     ) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
         with pytest.raises(SendOutcomeUnknown):
-            await client.send_text("阿华", "a&b\n<c>", key="1")
+            await client.send_text("阿华", text, key="1")
         async with asyncio.timeout(60), client.events() as events:
             await anext(events)
             while (send := await only_send(client)).state == "unknown":  # noqa: ASYNC110 - nothing tells of it
@@ -484,7 +485,7 @@ class TestALostAnswer:
         assert send.state == "sent"
         assert send.receipt is not None
         assert send.receipt.message_id == last(world, "ahua", "xiaoming").id
-        assert await client.send_text("阿华", "a&b\n<c>", key="1") == send.receipt
+        assert await client.send_text("阿华", text, key="1") == send.receipt
 
     async def test_is_settled_at_once_if_the_message_was_delivered_before(
         self, log_in: LogIn, world: World, failing: Failing

@@ -40,6 +40,7 @@ from webwx.model.messages import (
     StickerMessage,
     SystemMessage,
     TextMessage,
+    TextQuoteMessage,
     TransferMessage,
     UnknownMessage,
     VideoMessage,
@@ -134,6 +135,65 @@ class TestSenderInAChatroom:
 
         assert isinstance(message, TextMessage)
         assert (message.text, message.payload) == ("@abc:\nhi", "@abc:<br/>hi")
+
+
+class TestTextQuote:
+    LINE = "- - - - - - - - - - - - - - -"
+
+    @pytest.mark.parametrize(
+        ("parties", "prefix", "sender"),
+        [
+            ((PEER, ME), "", PEER), ((ME, PEER), "", ME), ((ME, ROOM), "", ME), ((ROOM, ME), f"{MEMBER}:<br/>", MEMBER),
+            ((ME, "filehelper"), "", ME),
+        ],
+        ids=["of a friend", "by oneself", "by oneself in a chatroom", "in a chatroom", "File Transfer Helper"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("end", ["<br/>", "\n", "\r\n", "<br />"])
+    def test_has_the_reply_as_its_text_and_the_quoted_text_beside_it(
+        self, parties: tuple[str, str], prefix: str, sender: str, end: str
+    ) -> None:
+        content = f"{prefix}「小明 &amp; Co：1 &lt; 2{end}@me 好」{end}{self.LINE}{end}@张三\u2005 是{end}的"
+        quote = event(*parties, content)
+
+        assert isinstance(quote, TextQuoteMessage)
+        assert isinstance(quote, TextMessage)
+        assert isinstance(quote, QuoteMessage)
+        shown = "\n" if "br" in end else end
+        assert (quote.sender, quote.text) == (sender, f"@张三\u2005 是{shown}的")
+        assert quote.quoted == Quoted(
+            sender_name="小明 & Co", text=f"1 < 2{shown}@me 好", content=f"1 < 2{shown}@me 好"
+        )
+        assert quote.whole_text == f"「小明 & Co：1 < 2{shown}@me 好」{shown}{self.LINE}{shown}@张三\u2005 是{shown}的"
+        assert quote.raw["Content"] == quote.content == content
+
+    def test_mentions_only_the_names_in_the_reply(self) -> None:
+        quote = event(PEER, ME, f"「小明：@me 好」<br/>{self.LINE}<br/>@张三\u2005是")
+
+        assert isinstance(quote, TextMessage)
+        assert (quote.mentions("me"), quote.mentions("张三")) == (False, True)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            f"「小明：好」&lt;br/&gt;{LINE}&lt;br/&gt;是",
+            f"看「小明：好」<br/>{LINE}<br/>是",
+            f"{MEMBER}:<br/>「小明：好」<br/>{LINE}<br/>是",
+            f"「小明：好」<br/>{LINE}<br/>",
+        ],
+        ids=["typed tags", "not at the beginning", "a prefix in a chat of two", "no reply"],
+    )
+    def test_is_no_quote_if_the_text_only_looks_like_one(self, content: str) -> None:
+        text = event(PEER, ME, content)
+
+        assert type(text) is TextMessage
+        assert text.whole_text == text.text
+
+    def test_is_found_in_a_text_with_uncommon_fields_too(self) -> None:
+        assert isinstance(event(PEER, ME, f"「小明：好」<br/>{self.LINE}<br/>是", app_msg_type=57), TextQuoteMessage)
+
+    def test_goes_through_json(self) -> None:
+        quote = event(PEER, ME, f"「小明：好」<br/>{self.LINE}<br/>是")
+        assert event_from_json(event_to_json(quote)) == quote
 
 
 class TestUnknownMessage:

@@ -12,7 +12,7 @@ from webwx.errors import ProtocolError
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event, MessageRecalled, TextMessage
+from webwx.model.messages import Event, MessageRecalled, Quoted, TextMessage, TextQuoteMessage
 from webwx.model.serialization import to_builtins
 from webwx.representations.events import PRIVATE_FIELDS, EventView, event_of, public
 
@@ -27,6 +27,8 @@ def over_the_wire(event: Event) -> Event:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_event_comes_back_without_its_private_fields(kind: type[Event]) -> None:
     event = sample(kind, lambda name: "" if name in PRIVATE_FIELDS else "x")
+    if isinstance(event, TextQuoteMessage):  # only the missing type of the quoted message tells it from other quotes
+        event = msgspec.structs.replace(event, quoted=Quoted(sender_name="x", text="x", content=""))
     back = over_the_wire(event)
     assert type(back) is kind
     assert public(to_builtins(back)) == public(to_builtins(event))
@@ -40,6 +42,14 @@ def test_a_recalled_message_comes_back_with_its_original() -> None:
     back = over_the_wire(recall)
     assert isinstance(back, MessageRecalled)
     assert back.original == msgspec.structs.replace(original, content="")
+
+
+def test_a_quote_in_a_text_comes_back_with_its_whole_text() -> None:
+    quote = sample(TextQuoteMessage, lambda name: "x")
+    back = over_the_wire(msgspec.structs.replace(quote, quoted=Quoted(sender_name="张三", text="原文", content="")))
+
+    assert isinstance(back, TextQuoteMessage)
+    assert back.whole_text == "「张三：原文」\n- - - - - - - - - - - - - - -\nx"
 
 
 def test_an_event_of_a_later_version_is_named() -> None:

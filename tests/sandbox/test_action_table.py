@@ -63,7 +63,14 @@ def test_an_action_sends_the_content_of_its_name(control, world, me, name):
     assert [wire.msg_id for wire in me.messages()] == [sent["message_id"]]
 
 
-def test_a_reply_names_the_message_it_quotes(control, world, me):
+def test_a_reply_quotes_in_one_text(control, world, me):
+    quoted = world.say("me", "ahua", "原文")
+    assert control("quote", message_id=quoted.id, text="好")[0] == 200
+    assert me.messages()[-1].content == "「小明：原文」<br/>- - - - - - - - - - - - - - -<br/>好"
+
+
+def test_a_reply_as_an_app_message_names_the_message_it_quotes(control, world, me):
+    world.options = msgspec.structs.replace(world.options, quotes="app")
     quoted = world.say("ahua", "me", "原文")
     status, _ = control("quote", message_id=quoted.id, text="好")
     assert status == 200

@@ -35,6 +35,7 @@ from webwx.model.messages import (
     StickerMessage,
     SystemMessage,
     TextMessage,
+    TextQuoteMessage,
     TransferMessage,
     UnknownMessage,
     VideoMessage,
@@ -73,6 +74,7 @@ def every_content(world, png):
         (contents.music(ahua, "茉莉花", "民歌", "http://m", "http://m/1.mp3"), MusicMessage),
         (contents.mini_program(ahua, "拼车", "出行", "index.html"), MiniProgramMessage),
         (contents.quote(ahua, quoted, "wxid_ahua", "好"), QuoteMessage),
+        (contents.text_quote(quoted, "好"), TextQuoteMessage),
         (contents.history(ahua, "记录", ("张三: 在吗",)), HistoryMessage),
         (contents.group_note(ahua, "报名", ("阿华 2 人",)), GroupNoteMessage),
         (contents.unsupported(), AppMessage),
@@ -307,6 +309,23 @@ def test_a_quote_in_a_chatroom_names_the_chatroom_and_the_author(delivered, me, 
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, QuoteMessage)
     assert (event.quoted.sender, event.quoted.chatroom, event.quoted.text) == (ahua.real_id, room, "原文")
+
+
+@pytest.mark.parametrize(
+    ("send", "said"),
+    [
+        (lambda world, _: world.say("ahua", "me", "原文"), "原文"),
+        (lambda world, png: world.picture("ahua", "me", png), "[图片]"),
+        (lambda world, _: world.file("ahua", "me", b"%PDF", "a.pdf"), "[文件]a.pdf"),
+        (lambda world, _: world.send("ahua", "me", contents.raw(49, 16, "<msg/>")), "[消息]"),
+    ],
+    ids=["text", "picture", "file", "raw"],
+)
+def test_a_quote_in_a_text_names_the_author_and_what_was_said(delivered, me, world, png, send, said):
+    wire = delivered(contents.text_quote(send(world, png), "好"))
+    event = message_from_wire(wire, me.me, write_json(wire))
+    assert isinstance(event, TextQuoteMessage)
+    assert (event.text, event.quoted.sender_name, event.quoted.text) == ("好", "阿华", said)
 
 
 def test_a_merged_history_holds_its_messages(delivered, me, ahua):

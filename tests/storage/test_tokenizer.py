@@ -23,6 +23,7 @@ from webwx.model.messages import (
     QuoteMessage,
     SystemMessage,
     TextMessage,
+    TextQuoteMessage,
 )
 from webwx.storage.tokenizer import MOST_TOKENS, Query, cut, searchable_text
 
@@ -135,6 +136,7 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
         (sample(AppMessage, lambda name: name), "text\ntitle\ndescription\nauthor"),
         (sample(HistoryMessage, lambda name: name), "title\ndescription\ntext"),
         (sample(QuoteMessage, lambda name: name), "text\ntext"),
+        (sample(TextQuoteMessage, lambda name: name), "text\nsender_name\ntext"),
         (sample(CardMessage, lambda name: name), "nickname"),
         (sample(FriendRequest, lambda name: name), "greeting\nnickname"),
         (sample(PhoneActivity, lambda name: name), ""),

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 def summarize(message: Message) -> str:
     """Summarize a message: a text unchanged, other kinds in brackets."""
     match message:
-        case TextMessage() | SystemMessage():
-            return message.text
         case QuoteMessage():
             return f"{message.text} [in reply to {message.quoted.sender_name}: {message.quoted.text or 'something'}]"
+        case TextMessage() | SystemMessage():
+            return message.text
         case ImageMessage():
             return "[picture]" if message.can_forward else "[picture that cannot be forwarded]"
         case VoiceMessage() | VideoMessage():

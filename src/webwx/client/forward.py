@@ -80,7 +80,9 @@ class Forwarder:
     def _forward_flow(self, message: Event, chat: ContactId) -> Make:
         match message:
             case TextMessage():
-                return lambda client_id: message_flows.forward_text(self._session.login, chat, message.text, client_id)
+                return lambda client_id: message_flows.forward_text(
+                    self._session.login, chat, message.whole_text, client_id
+                )
             case LocationMessage(original=xml) if xml:
                 return lambda client_id: message_flows.forward_location(self._session.login, chat, xml, client_id)
             case ImageMessage():
@@ -124,7 +126,7 @@ _PREPARED = {"video": files.prepare_video, "file": files.prepare_file}
 def _outgoing(message: Event) -> tuple[str, str]:
     """Return the kind and the text of a forward for the outbox."""
     match message:
-        case TextMessage(text=text):
+        case TextMessage(whole_text=text):
             return "text", text
         case LocationMessage(label=label):
             return "location", label

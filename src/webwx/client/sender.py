@@ -602,7 +602,7 @@ def _ret(error: WxError) -> int:
 def _content_of(event: Event) -> tuple[str, str] | None:
     """Return the kind and text of an own message as the outbox stores them; None if they do not identify it."""
     match event:
-        case TextMessage(is_self=True, text=text):
+        case TextMessage(is_self=True, whole_text=text):
             return "text", text
         case FileMessage(is_self=True, name=name):
             return "file", name

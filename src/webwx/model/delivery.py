@@ -42,6 +42,7 @@ from webwx.model.messages import (
     RedPacketMessage,
     StickerMessage,
     TextMessage,
+    TextQuoteMessage,
     TransferMessage,
     UnknownMessage,
     VideoMessage,
@@ -71,6 +72,7 @@ from webwx.protocol.codec import number, read_json
 from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
 from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
 from webwx.protocol.messages import WireMessage, WireText
+from webwx.protocol.quotes import read_text_quote
 from webwx.protocol.sysmsg import read_notice, without_placeholders
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from webwx.model.raw_fields import Delivered
+    from webwx.protocol.quotes import TextQuote
 
 T = TypeVar("T")
 
@@ -186,12 +189,25 @@ def message_from_wire(wire: WireMessage | WireText, own_id: str, raw: bytes | ms
 def text_from_wire(wire: WireText, own_id: str, raw: Delivered) -> TextMessage:
     """Build the event of a plain text; `raw` are its fields as delivered."""
     chat, sender, is_self, payload = parties(wire, own_id)
-    text = TextMessage(
-        message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
-        content=wire.content, text=plain_text(payload),
-    )  # fmt: skip
-    keep_raw(text, raw)
-    return text
+    text = plain_text(payload)
+    quote = read_text_quote(text)
+    if quote is None:
+        message = TextMessage(
+            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
+            content=wire.content, text=text,
+        )  # fmt: skip
+    else:
+        message = _text_quote(quote, {
+            "message_id": wire.msg_id, "chat": chat, "sender": sender, "is_self": is_self, "time": wire.create_time,
+            "content": wire.content,
+        })  # fmt: skip
+    keep_raw(message, raw)
+    return message
+
+
+def _text_quote(quote: TextQuote, envelope: Envelope) -> TextQuoteMessage:
+    quoted = Quoted(sender_name=quote.name, text=quote.quoted, content=quote.quoted)
+    return TextQuoteMessage(**envelope, text=quote.reply, quoted=quoted)
 
 
 # -- texts and places ------------------------------------------------------------------------------------------------
@@ -209,7 +225,8 @@ def _text(delivery: Delivery) -> Event:
     news = read_news(text) if wire.from_user_name == NEWS else AppContent()
     if news.articles:
         return _link_of(delivery, news)
-    return TextMessage(**delivery.envelope, text=text)
+    quote = read_text_quote(text)
+    return TextMessage(**delivery.envelope, text=text) if quote is None else _text_quote(quote, delivery.envelope)
 
 
 _DEGREES = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,20})?")

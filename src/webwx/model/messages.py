@@ -6,7 +6,8 @@ An event is a frozen value without a client: it can be printed, compared, stored
 
     Event
     ├── Message
-    │   ├── TextMessage          ImageMessage      VoiceMessage       VideoMessage     StickerMessage
+    │   ├── TextMessage          TextQuoteMessage (a TextMessage and a QuoteMessage)
+    │   ├── ImageMessage      VoiceMessage       VideoMessage     StickerMessage
     │   ├── LocationMessage      LiveLocationMessage                  CardMessage      CallMessage
     │   ├── FriendRequest        PossibleFriend
     │   ├── FileMessage          LinkMessage       MusicMessage       MiniProgramMessage
@@ -35,9 +36,10 @@ from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
 from webwx.model.raw_fields import Delivered, raw_fields
 from webwx.model.serialization import to_json
-from webwx.model.text import is_mentioned, xml_text
+from webwx.model.text import is_mentioned, plain_text, xml_text
 from webwx.protocol.codes import RECALL_WINDOW, StatusNotify
 from webwx.protocol.content import forward_image, read_attributes, split_sender
+from webwx.protocol.quotes import TextQuote, write_text_quote
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,20 +167,29 @@ class Message(DeliveredEvent, frozen=True, kw_only=True):
         return split_sender(self.content)[1] if is_chatroom(self.chat) and not self.is_self else self.content
 
 
-class TextMessage(Message, frozen=True, kw_only=True, tag="text_message"):
-    """A text."""
+class WrittenMessage(Message, frozen=True, kw_only=True):
+    """A message with a text that a person wrote."""
 
     text: str
-    """Text as the author typed it."""
+    """Text as the author typed it; of a reply without the part that it quotes."""
 
     def mentions(self, *names: str) -> bool:
         """
-        Return whether a contact is mentioned under one of its names.
+        Return whether a contact is mentioned under one of its names; a mention in a quoted text does not count.
 
         The platform sends no list of mentions, only `@name` in the text, so pass the display name in the chatroom and
         the nickname.
         """
         return is_mentioned(self.text, names)
+
+
+class TextMessage(WrittenMessage, frozen=True, kw_only=True, tag="text_message"):
+    """A text."""
+
+    @property
+    def whole_text(self) -> str:
+        """The text as delivered: of a `TextQuoteMessage` with the quoted part, otherwise the same as `text`."""
+        return self.text
 
 
 # -- media -----------------------------------------------------------------------------------------------------------
@@ -448,13 +459,14 @@ class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_m
 class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     """The message that a reply quotes."""
 
-    message_id: str
+    message_id: str = ""
+    """Platform's id of the message; empty in a `TextQuoteMessage`."""
     sender_name: str
     """Name of the author, as shown by the platform."""
-    sender: str
-    """Real id of the author, such as `wxid_…`; not a `ContactId`."""
-    message_type: int
-    """The platform's `MsgType`."""
+    sender: str = ""
+    """Real id of the author, such as `wxid_…`; not a `ContactId`. Empty in a `TextQuoteMessage`."""
+    message_type: int = 0
+    """The platform's `MsgType`; 0 in a `TextQuoteMessage`."""
     text: str
     """Text of the message; for other kinds the title, empty without a title."""
     content: str
@@ -465,16 +477,26 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970; 0 if unknown."""
 
 
-class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
+class QuoteMessage(WrittenMessage, frozen=True, kw_only=True, tag="quote_message"):
     """A reply that quotes an earlier message."""
 
-    text: str
-    """Text of the reply."""
     quoted: Quoted
 
-    def mentions(self, *names: str) -> bool:
-        """Return whether the reply mentions a contact, as `TextMessage.mentions` does."""
-        return is_mentioned(self.text, names)
+
+class TextQuoteMessage(TextMessage, QuoteMessage, frozen=True, kw_only=True, tag="text_quote_message"):
+    """
+    A reply that quotes an earlier message, delivered as one text; it is a `TextMessage` and a `QuoteMessage`.
+
+    It names no message: only `sender_name`, `text` and `content` of `quoted` are known.
+    """
+
+    @property
+    def whole_text(self) -> str:
+        """The text as delivered: the quoted author and text in brackets, a line of dashes, and the reply."""
+        if self.content:
+            return plain_text(self.payload)
+        # From a gateway, which does not return the content.
+        return write_text_quote(TextQuote(self.quoted.sender_name, self.quoted.text, self.text))
 
 
 class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -690,6 +712,7 @@ AnyMessage = (
     | MusicMessage
     | MiniProgramMessage
     | QuoteMessage
+    | TextQuoteMessage
     | HistoryMessage
     | GroupNoteMessage
     | TransferMessage

@@ -60,6 +60,7 @@ _TYPES = {
     "sticker_message": "message.sticker",
     "system_message": "message.system",
     "text_message": "message.text",
+    "text_quote_message": "message.quote",
     "transfer_message": "message.transfer",
     "unknown_message": "message.unknown",
     "video_message": "message.video",
@@ -68,7 +69,7 @@ _TYPES = {
 """Type of an event in the API, by the event's tag."""
 
 
-EVENT_TYPES = (*sorted(_TYPES.values()), "account.state", "send.changed", "webhook.disabled", "webhook.failing")
+EVENT_TYPES = (*sorted(set(_TYPES.values())), "account.state", "send.changed", "webhook.disabled", "webhook.failing")
 """All types of events."""
 
 
@@ -144,7 +145,7 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
 
 # -- and back ----------------------------------------------------------------------------------------------------------
 
-_TAGS = {shown: tag for tag, shown in _TYPES.items()}
+_TAGS = {shown: tag for tag, shown in _TYPES.items() if tag != "text_quote_message"}
 """Tag of an event by its type in the API."""
 
 _BLANK = {"content": "", "media_id": "", "ticket": ""}
@@ -162,6 +163,8 @@ def event_of(view: EventView) -> AnyEvent:
         ProtocolError: The event is not one that this version knows.
     """
     tag = _TAGS.get(view.type)
+    if tag == "quote_message" and not (view.data.get("quoted") or {}).get("message_type"):
+        tag = "text_quote_message"  # both are quotes for users of the API; only texts name no type
     fields = {
         **_filled(view.data), **_BLANK_OF.get(tag or "", {}), "event": tag, "number": view.number,
         "redelivered": view.redelivered,

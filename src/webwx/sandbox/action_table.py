@@ -462,9 +462,7 @@ def mini_program(
 def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")], text: Text) -> Answer:
     """Reply to the message ID with TEXT."""
     _check_length(text)
-    person = world.person(from_)
-    chat = world.real_id(world.chat_id(person, to))
-    return _sent(world.send(from_, to, contents.quote(person, world.delivery.message(message_id, person), chat, text)))
+    return _sent(world.quote(from_, to, message_id, text))
 
 
 @_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", sentence=_sent_sentence)

@@ -26,6 +26,7 @@ from webwx.protocol.appmsg import (
 from webwx.protocol.codes import AppMessageType, MessageStatus, MessageType
 from webwx.protocol.content import write_image, write_message, write_tag
 from webwx.protocol.messages import AppInfo, RecommendInfo, WireMessage
+from webwx.protocol.quotes import TextQuote, write_text_quote
 from webwx.sandbox.people import MessageContent
 from webwx.sandbox.pictures import picture_size
 
@@ -362,8 +363,25 @@ def mini_program(sender: WorldPerson, title: str, program: str, page: str) -> Me
     return app(sender, content, "mini_program")
 
 
+def text_quote(quoted: WorldMessage, words: str) -> MessageContent:
+    """Reply to a message in one text; phones quote the text of a message, or the name of its kind."""
+    name = _NAMES_OF_KINDS.get(quoted.kind, "")
+    said = "" if quoted.kind == "raw" else quoted.text
+    content = write_text_quote(TextQuote(quoted.sender.nickname, f"{name}{said}" or "[消息]", words))
+    return MessageContent(kind="quote", text=words, wire=_wire(MessageType.TEXT, content))
+
+
+_NAMES_OF_KINDS: dict[MessageKind, str] = {
+    "image": "[图片]", "voice": "[语音]", "video": "[视频]", "sticker": "[动画表情]", "file": "[文件]",
+    "location": "[位置]", "live_location": "[位置共享]", "card": "[个人名片]", "link": "[链接]", "music": "[音乐]",
+    "mini_program": "[小程序]", "history": "[聊天记录]", "transfer": "[转账]", "red_packet": "[微信红包]",
+    "call": "[语音通话]",
+}  # fmt: skip
+"""How phones name a message of a kind in one line, before its text; a text and a reply have no name."""
+
+
 def quote(sender: WorldPerson, quoted: WorldMessage, chat: str, words: str) -> MessageContent:
-    """Reply to a message; `chat` is the real id of its chat."""
+    """Reply to a message as an app message; `chat` is the real id of its chat."""
     author = quoted.sender.real_id
     # In a chatroom the platform swaps the two fields: `fromusr` is the chatroom, `chatusr` the author.
     is_chatroom = chat.endswith("@chatroom")

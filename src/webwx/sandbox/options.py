@@ -31,6 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Form of `Content` in which pictures are delivered; only the full one can be forwarded."""
     picture_versions: Literal["sent", "zero"] = "sent"
     """Whether the address of an avatar contains its version, or always 0, as in some answers."""
+    quotes: Literal["text", "app"] = "text"
+    """Form in which quotes of phones are delivered: as one text, as to web clients, or as an app message of type 57."""
     real_ids: Literal["hidden", "sent"] = "hidden"
     """Whether phone activity also contains the real ids of chats, as until April 2017."""
     skey: Literal["kept", "renewed"] = "kept"

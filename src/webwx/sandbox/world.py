@@ -424,6 +424,20 @@ class World:
         """
         return self.send(sender, to, contents.text(text))
 
+    def quote(self, sender: str, to: str, message_id: str, text: str) -> WorldMessage:
+        """
+        Reply to a message from a person's phone, in the form that `options.quotes` names.
+
+        Raises:
+            Impossible: There is no such person, chat or message.
+            Refused: The platform refuses the message.
+        """
+        person = self.person(sender)
+        quoted = self.delivery.message(message_id, person)
+        if self.options.quotes == "text":
+            return self.send(sender, to, contents.text_quote(quoted, text))
+        return self.send(sender, to, contents.quote(person, quoted, self.real_id(self.chat_id(person, to)), text))
+
     def picture(self, sender: str, to: str, content: bytes) -> WorldMessage:
         """Send a picture from a person's phone, as `send` does."""
         return self.send(sender, to, contents.image(self.media.add(content)))

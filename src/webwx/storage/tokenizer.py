@@ -29,6 +29,7 @@ from webwx.model.messages import (
     PossibleFriend,
     QuoteMessage,
     TextMessage,
+    TextQuoteMessage,
 )
 from webwx.model.text import normalized
 
@@ -126,6 +127,8 @@ def searchable_text(event: Event) -> str:
         return ""
     texts = [value for field in _searched_fields(type(event)) if (value := getattr(event, field))]
     match event:
+        case TextQuoteMessage(quoted=quoted):  # journals of earlier versions have the name in their index
+            texts += [quoted.sender_name, quoted.text]
         case QuoteMessage(quoted=quoted):
             texts.append(quoted.text)
         case HistoryMessage(items=items):

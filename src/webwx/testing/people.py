@@ -105,6 +105,10 @@ class PhoneUser:
         """
         return self._send(lambda world, chat: world.say(self.id, chat, text), to)
 
+    def quote(self, message: PhoneMessage, text: str, *, to: To | None = None) -> PhoneMessage:
+        """Reply to a message of the chat, which is quoted. Raises as `say`."""
+        return self._send(lambda world, chat: world.quote(self.id, chat, message.id, text), to)
+
     def picture(self, content: bytes = PICTURE, *, to: To | None = None) -> PhoneMessage:
         """Send a picture. Raises as `say`."""
         return self._send(lambda world, chat: world.picture(self.id, chat, content), to)

@@ -11,7 +11,7 @@ from tests.samples import sample
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event, LocationMessage, MessageRecalled
+from webwx.model.messages import Event, LocationMessage, MessageRecalled, QuoteMessage, TextQuoteMessage
 from webwx.representations.events import EVENT_TYPES, PRIVATE_FIELDS, type_of
 from webwx.representations.times import moment, optional_moment
 
@@ -29,8 +29,9 @@ def test_every_event_has_a_type_and_no_private_field(kind: type[Event]) -> None:
     assert SECRET not in shown
 
 
-def test_types_are_unique() -> None:
-    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 4
+def test_types_are_unique_but_all_quotes_have_one() -> None:
+    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 4 - 1
+    assert {type_of(sample(kind)) for kind in (QuoteMessage, TextQuoteMessage)} == {"message.quote"}
 
 
 def test_a_recall_has_its_original_and_a_location_does_not() -> None:

@@ -39,6 +39,11 @@ def test_an_app_message_shows_the_fields_of_its_xml(shown, world):
     assert shown(contents.quote(ahua, quoted, "x", "reply")).note == "小明: original"
 
 
+def test_a_quote_in_a_text_looks_like_one(shown, world):
+    bubble = shown(contents.text_quote(world.say("me", "ahua", "original"), "reply"))
+    assert (bubble.kind, bubble.text, bubble.title, bubble.note) == ("quote", "reply", "reply", "小明: original")
+
+
 def test_a_quoted_picture_shows_no_xml(shown, world, png):
     picture = world.picture("me", "ahua", png)
     assert shown(contents.quote(world.person("ahua"), picture, "x", "reply")).note == "小明"

@@ -14,6 +14,7 @@ import msgspec
 from webwx.protocol.appmsg import Reference, read_app
 from webwx.protocol.codes import MessageType
 from webwx.protocol.content import read_attributes
+from webwx.protocol.quotes import read_text_quote
 from webwx.sandbox.people import BUILTIN, WorldChat, WorldChatroom, WorldMessage, WorldPerson
 
 if TYPE_CHECKING:
@@ -238,6 +239,9 @@ def _bubble(viewer: WorldPerson, message: WorldMessage) -> Bubble:
     if content.kind == "location":
         place = read_attributes(content.wire.ori_content, "location")
         return msgspec.structs.replace(shown, title=place.get("poiname", ""))
+    quote = read_text_quote(content.wire.content) if content.kind == "quote" else None
+    if quote is not None:
+        return msgspec.structs.replace(shown, title=quote.reply, note=f"{quote.name}: {quote.quoted}")
     app = read_app(content.wire.content) if content.kind in _FROM_APPS else None
     if app is None:
         return shown
