@@ -469,6 +469,18 @@ def test_javascript_gets_every_digit_of_an_id(printed: str) -> None:
     assert done.stdout.splitlines() == [f"string {each}" for each in BEYOND_A_DOUBLE]
 
 
+def test_listen_ends_with_1_if_too_few_events_arrive_in_time(me: Any, sandbox: Any) -> None:
+    sandbox.say("阿华", "me", "the only one")
+    assert me.run("listen", "--count", "1", "--timeout", "60").code == 0
+    done = me.run("listen", "--count", "1", "--timeout", "0.01")
+    assert (done.code, done.sentence) == (1, "webwx: 0 of 1 events arrived within 0.01 s.")
+
+
+def test_listen_without_a_count_ends_with_0_after_its_timeout(me: Any) -> None:
+    done = me.run("listen", "--timeout", "0.01")
+    assert (done.code, done.stdout) == (0, "")
+
+
 def test_a_second_listen_ends_with_3_and_names_the_first(me: Any, sandbox: Any) -> None:
     with me.start("listen", "--json") as first:
         sandbox.say("ahua", "me", "one")

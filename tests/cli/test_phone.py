@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import PATIENCE
 
 from webwx.cli import pictures
 
@@ -73,6 +74,26 @@ def test_an_inbox_is_one_object(shell: Any) -> None:
     inbox = shell.run("phone", "inbox", "lilei", "--json").line
     assert list(inbox) == ["nickname", "id", "chats"]
     assert (inbox["nickname"], inbox["id"]) == ("李雷", "lilei")
+
+
+def test_wait_prints_the_message_when_the_phone_shows_it(shell: Any, sandbox: Any) -> None:
+    with shell.start("phone", "wait", "me", "on my") as process:
+        sandbox.say("阿华", "me", "I am coming")
+        sandbox.say("阿华", "me", "I am on my way")
+        stdout, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, stdout.split("  ")[-1]) == (0, "阿华: I am on my way\n")
+
+
+def test_wait_takes_a_message_that_is_there_already(shell: Any, sandbox: Any) -> None:
+    sandbox.say("阿华", "me", "--done")
+    newest = sandbox.say("阿华", "me", "--done again")
+    line = shell.run("phone", "wait", "me", "--done", "--json").line
+    assert (line["chat"], line["message_id"], line["text"]) == ("阿华", newest, "--done again")
+
+
+def test_wait_ends_with_1_after_its_timeout(shell: Any) -> None:
+    done = shell.run("phone", "wait", "me", "never", "--timeout", "0")
+    assert (done.code, done.sentence) == (1, "webwx: No message on 小明's phone contains the text after 0 s.")
 
 
 def test_the_virtual_clock_can_be_advanced(shell: Any) -> None:

@@ -22,6 +22,9 @@ from webwx.sandbox.control import MAX_UPLOAD, UPLOAD_TYPE
 from webwx.transport.default import default_transport
 from webwx.transport.failures import Failures
 
+POLL_INTERVAL = 0.25
+"""Seconds between two requests of a command that waits for a change."""
+
 _PATIENCE = 60.0
 """Maximum seconds for one piece of a file, or for the answer."""
 

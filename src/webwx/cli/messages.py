@@ -7,16 +7,16 @@ One command's `--json` output is another one's stdin: `recall` reads a receipt o
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import nullcontext, suppress
-from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from webwx.cli.consumers import LISTEN
-from webwx.cli.exits import BadInput
+from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand, ends_options
@@ -357,11 +357,18 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
     endless=True,
     examples=(
         "webwx listen",
-        "webwx listen --json --count 1",
+        "webwx listen --json --count 1 --timeout 60",
         """webwx listen --json | jq -r 'select(.event == "text_message") | .text'""",
     ),
 )
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Exit after N events.  [default: never]")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Exit after SECONDS; with 1 if --count asks for more events than arrived.  [default: never]",
+)
 @click.option(
     "--consumer",
     metavar="NAME",
@@ -377,7 +384,9 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
 )
 @click.option("--keep", is_flag=True, help="Archive pictures as they arrive, so that they survive a recall.")
 @log_format_option
-async def listen(session: Session, count: int | None, consumer: str, include_all: bool, keep: bool) -> None:
+async def listen(
+    session: Session, count: int | None, seconds: float | None, consumer: str, include_all: bool, keep: bool
+) -> None:
     """
     Print messages and recalls as they arrive.
 
@@ -392,18 +401,25 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
     forward them even after a recall. 'keep' in the configuration does the same, and selects chats and kinds.
     """
     session.keeps_media = keep
-    async with session.logged_in() as client:
-        with ended_by_reader():
-            async with client.events(clean_text(consumer), include_all=include_all) as events:
-                session.announce("Waiting for messages; press Ctrl-C to stop.")
-                printed = count_from(1)
-                # Asking for the next one says that this one is printed.
-                async for event in events:
-                    session.output.line(describe(event, client.contacts), event)
-                    if next(printed) == count:
-                        await events.ack()
-                        await client.wait_for_kept()
-                        break
+    printed = 0
+    try:
+        async with asyncio.timeout(seconds) as time_limit, session.logged_in() as client:
+            with ended_by_reader():
+                async with client.events(clean_text(consumer), include_all=include_all) as events:
+                    session.announce("Waiting for messages; press Ctrl-C to stop.")
+                    # Asking for the next one says that this one is printed.
+                    async for event in events:
+                        session.output.line(describe(event, client.contacts), event)
+                        printed += 1
+                        if printed == count:
+                            await events.ack()
+                            await client.wait_for_kept()
+                            break
+    except TimeoutError:
+        if not time_limit.expired():
+            raise
+        if count is not None and printed < count:
+            raise CommandFailed(f"{printed} of {count} events arrived within {seconds:g} s.") from None
 
 
 def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:

@@ -7,6 +7,7 @@ Each command is one request to the sandbox's control API. `phone_actions` makes 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from pathlib import Path
@@ -15,9 +16,10 @@ from urllib.parse import quote
 
 import click
 
-from webwx.cli.control import ask_phones
+from webwx.cli.control import POLL_INTERVAL, ask_phones
+from webwx.cli.exits import CommandFailed
 from webwx.cli.help_pages import CliGroup
-from webwx.cli.options import example_text, with_common_options
+from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_wire import wire
@@ -59,6 +61,45 @@ async def inbox(session: Session, who: str) -> None:
     """Show WHO's phone: chats, unread counts, messages."""
     shown = await ask_phones(session.settings.server, f"inbox?who={quote(clean_text(who))}")
     session.output.result(_describe_inbox(shown), **shown)
+
+
+@command(
+    "wait",
+    group=phone,
+    cls=FreeTextCommand,
+    examples=('webwx phone wait me "pong"', 'webwx phone wait 阿华 "hello" --timeout 10 --json'),
+)
+@click.argument("who")
+@click.argument("text")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    help="Fail if the message is not there after SECONDS.",
+)
+async def wait(session: Session, who: str, text: str, seconds: float) -> None:
+    """
+    Wait until WHO's phone shows a message that contains TEXT, and print it.
+
+    A message that is there already counts; so do messages that WHO has sent. Of several, prints the newest. Exits with
+    1 if there is none in time.
+    """
+    text = clean_text(text)
+    path = f"inbox?who={quote(clean_text(who))}"
+    deadline = time.monotonic() + seconds
+    while True:
+        shown = await ask_phones(session.settings.server, path)
+        messages = [{"chat": chat["chat"], **message} for chat in shown["chats"] for message in chat["messages"]]
+        found = sorted((each for each in messages if text in each["text"]), key=lambda each: each["time"])
+        if found:
+            session.output.result(_describe_message(found[-1]), **found[-1])
+            return
+        if time.monotonic() >= deadline:
+            raise CommandFailed(f"No message on {shown['nickname']}'s phone contains the text after {seconds:g} s.")
+        await asyncio.sleep(POLL_INTERVAL)
 
 
 @command(

@@ -9,15 +9,12 @@ from urllib.parse import quote
 
 import click
 
-from webwx.cli.control import ask_phones
+from webwx.cli.control import POLL_INTERVAL, ask_phones
 from webwx.cli.faults import complete_calls
 from webwx.cli.session import Session, command, ended_by_reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_POLL_INTERVAL = 0.25
-"""Seconds between two requests of `--follow`."""
 
 
 @command(
@@ -56,7 +53,7 @@ async def wire(session: Session, number: int | None, endpoint: str, follow: bool
                 session.output.result(_describe(exchange), **exchange)
             if not follow:
                 return
-            await asyncio.sleep(_POLL_INTERVAL)
+            await asyncio.sleep(POLL_INTERVAL)
 
 
 def _describe(exchange: Mapping[str, Any]) -> str:
