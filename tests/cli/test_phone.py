@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,22 @@ def test_wait_takes_a_message_that_is_there_already(shell: Any, sandbox: Any) ->
 
 
 def test_wait_ends_with_1_after_its_timeout(shell: Any) -> None:
-    done = shell.run("phone", "wait", "me", "never", "--timeout", "0")
-    assert (done.code, done.sentence) == (1, "webwx: No message on 小明's phone contains the text after 0 s.")
+    done = shell.run("phone", "wait", "me", "never", "--timeout", "1")
+    assert (done.code, done.sentence) == (1, "webwx: No message on 小明's phone contains the text after 1 s.")
+
+
+def test_wait_without_a_text_waits_for_a_sandbox_that_is_starting(shell: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+    server = f"http://127.0.0.1:{port}"
+    assert shell.run("phone", "wait", "--timeout", "0.5", WEBWX_SERVER=server).code == 1
+    with (
+        shell.start("phone", "wait", WEBWX_SERVER=server) as waiting,
+        shell.start("sandbox", "--port", port) as started,
+    ):
+        stdout, _ = waiting.communicate(timeout=PATIENCE)
+        started.terminate()
+    assert (waiting.returncode, stdout) == (0, "The sandbox is running.\n")
 
 
 def test_the_virtual_clock_can_be_advanced(shell: Any) -> None:

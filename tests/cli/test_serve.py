@@ -151,6 +151,21 @@ def test_a_new_link_is_printed_while_it_runs(shell: Shell) -> None:
         assert paired["console"].startswith(f"{first_line['url']}/#code=")
 
 
+def test_wait_ends_when_the_gateway_is_ready(me: Shell) -> None:
+    with me.start("serve", "wait", "--require", "online", "--json") as waiting, serving(me) as (_, line):
+        stdout, _ = waiting.communicate(timeout=PATIENCE)
+    assert (waiting.returncode, json.loads(stdout)) == (0, {"url": line["url"]})
+
+
+def test_wait_ends_with_1_and_the_reason_after_its_timeout(shell: Shell) -> None:
+    done = shell.run("serve", "wait", "--timeout", "1")
+    assert done.code == 1
+    assert "No gateway is running on this folder" in done.sentence
+    with serving(shell):
+        done = shell.run("serve", "wait", "--require", "online", "--timeout", "2")
+    assert (done.code, "the gateway has no account" in done.sentence) == (1, True)
+
+
 def test_keys_are_listed_rotated_and_deleted_without_their_secrets(shell: Shell) -> None:
     key = new_key(shell)
     key_id = key.split("_")[1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_wire import wire
 from webwx.cli.session import Session, command
+from webwx.errors import ConnectFailed
 from webwx.protocol.codec import clean_text
 from webwx.storage.atomic_write import write_private
 
@@ -69,8 +71,8 @@ async def inbox(session: Session, who: str) -> None:
     cls=FreeTextCommand,
     examples=('webwx phone wait me "pong"', 'webwx phone wait 阿华 "hello" --timeout 10 --json'),
 )
-@click.argument("who")
-@click.argument("text")
+@click.argument("who", default="me")
+@click.argument("text", default="")
 @click.option(
     "--timeout",
     "seconds",
@@ -84,22 +86,27 @@ async def wait(session: Session, who: str, text: str, seconds: float) -> None:
     """
     Wait until WHO's phone shows a message that contains TEXT, and print it.
 
-    A message that is there already counts; so do messages that WHO has sent. Of several, prints the newest. Exits with
-    1 if there is none in time.
+    A message that is there already counts; so do messages that WHO has sent. Of several, prints the newest. Also waits
+    for a sandbox that is just starting; without TEXT, for nothing else. Exits with 1 if the time is over.
     """
     text = clean_text(text)
     path = f"inbox?who={quote(clean_text(who))}"
-    deadline = time.monotonic() + seconds
-    while True:
-        shown = await ask_phones(session.settings.server, path)
-        messages = [{"chat": chat["chat"], **message} for chat in shown["chats"] for message in chat["messages"]]
-        found = sorted((each for each in messages if text in each["text"]), key=lambda each: each["time"])
-        if found:
-            session.output.result(_describe_message(found[-1]), **found[-1])
-            return
-        if time.monotonic() >= deadline:
-            raise CommandFailed(f"No message on {shown['nickname']}'s phone contains the text after {seconds:g} s.")
-        await asyncio.sleep(POLL_INTERVAL)
+    reason = "The sandbox does not answer"
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                with suppress(ConnectFailed):
+                    shown = await ask_phones(session.settings.server, path)
+                    if not text:
+                        session.output.result("The sandbox is running.", running=True)
+                        return
+                    if found := _newest_with(text, shown):
+                        session.output.result(_describe_message(found), **found)
+                        return
+                    reason = f"No message on {shown['nickname']}'s phone contains the text"
+                await asyncio.sleep(POLL_INTERVAL)
+    except TimeoutError:
+        raise CommandFailed(f"{reason} after {seconds:g} s.") from None
 
 
 @command(
@@ -117,6 +124,13 @@ async def save(session: Session, file: Path) -> None:
     content = base64.b64decode((await ask_phones(session.settings.server, "save", {}))["state"])
     write_private(file, content)
     session.output.result(f"Saved in {file} ({len(content):,} bytes).", file=str(file), size=len(content))
+
+
+def _newest_with(text: str, shown: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the newest message of a phone that contains a text, with the name of its chat."""
+    messages = [{"chat": chat["chat"], **message} for chat in shown["chats"] for message in chat["messages"]]
+    found = sorted((each for each in messages if text in each["text"]), key=lambda each: each["time"])
+    return found[-1] if found else None
 
 
 def _describe_inbox(shown: dict[str, Any]) -> list[str]:

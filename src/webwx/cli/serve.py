@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -13,6 +15,7 @@ import msgspec
 from click.core import ParameterSource
 
 from webwx.cli.backup import backup
+from webwx.cli.control import POLL_INTERVAL
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.logs import configure_logging, log_format_option
@@ -31,8 +34,10 @@ from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
 from webwx.cli.webhooks import webhook
-from webwx.errors import InvalidRequest, InvalidSettings
+from webwx.errors import ConnectFailed, InvalidRequest, InvalidSettings
+from webwx.protocol.http import Request
 from webwx.storage.atomic_write import write_private
+from webwx.transport.default import default_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -43,10 +48,13 @@ if TYPE_CHECKING:
     from webwx.gateway.bots import AssignedBot, HostedBots
     from webwx.gateway.config import GatewayConfig, LimitsTable
     from webwx.gateway.keys import ApiKey, KeyRing
+    from webwx.gateway.running import RunningGateway
     from webwx.settings import Settings
     from webwx.storage.base import RecordStore
 
 _PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free one with --port 0."
+
+_NOT_RUNNING = "No gateway is running on this folder; 'webwx serve' starts one."
 
 _CONFIG_HELP = "Configuration file.  [default: gateway.toml beside the logins]"
 
@@ -388,13 +396,66 @@ async def pair(session: Session) -> None:
 
     running = find_running(session.settings.home)
     if running is None:
-        raise CommandFailed("No gateway is running on this folder; 'webwx serve' starts one.")
+        raise CommandFailed(_NOT_RUNNING)
     async with _records(session.settings) as records:
         code = await ConsoleSessions(records, time.time).create_code()
     link = f"{running.browser_url}/#code={code}"
     session.output.result(
         f"Open this link in a browser; it is valid once, for ten minutes: {link}", console=link, url=running.url
     )
+
+
+@command("wait", group=serve_group, examples=("webwx serve wait", "webwx serve wait --require online --timeout 10"))
+@click.option(
+    "--require",
+    "required",
+    multiple=True,
+    type=click.Choice(["online", "bots"]),
+    help="Wait also until every account is online, and there is one, or until every bot runs; repeatable.",
+)
+@click.option(
+    "--timeout", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", default=60.0, show_default=True,
+    help="Fail if it is not ready after SECONDS.",
+)  # fmt: skip
+async def wait(session: Session, required: tuple[str, ...], seconds: float) -> None:
+    """
+    Wait until the gateway of this folder is ready.
+
+    For scripts that start a gateway in the background. Asks /readyz of the gateway. Exits with 1 if it is not ready in
+    time.
+    """
+    reason = "It does not answer."
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                running, reason = await _check_readiness(session.settings.home, required)
+                if running is not None:
+                    break
+                await asyncio.sleep(POLL_INTERVAL)
+    except TimeoutError:
+        raise CommandFailed(f"The gateway is not ready after {seconds:g} s: {reason}") from None
+    session.output.result(f"The gateway at {running.url} is ready.", url=running.url)
+
+
+async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[RunningGateway | None, str]:
+    """Return the gateway of a folder if it is ready; otherwise the reason why it is not."""
+    from webwx.gateway.running import find_running
+
+    running = find_running(home)
+    if running is None:
+        return None, _NOT_RUNNING
+    network = default_transport()
+    try:
+        for query in [f"?require={each}" for each in required] or [""]:
+            request = Request(endpoint="readyz", method="GET", url=f"{running.url}/readyz{query}")
+            response = await network.send(request)
+            if response.status != HTTPStatus.OK:
+                return None, response.body.decode(errors="replace")
+    except ConnectFailed as error:  # it has just ended
+        return None, str(error)
+    finally:
+        await network.close()
+    return running, ""
 
 
 @asynccontextmanager
