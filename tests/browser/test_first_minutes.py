@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.verify
 
-[COMMANDS] = [block for block in blocks(ROOT / "README.md", "sh") if "make setup" in block]
+COMMANDS = "".join(block for block in blocks(ROOT / "README.md", "sh") if ".venv/bin/webwx" in block)
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@
 The code on a page of the documentation: which blocks run, and what they print.
 
 All ```python blocks of a page are one program, and all ```console blocks are one shell session: lines that begin with
-`$ ` are typed, the others are the expected output, with `…` for anything. A ```python bot.py or ```toml family.toml
-block is saved as that file at its place in the session. Other blocks, and those with `no-run` after the language,
-are for the reader only.
+`$ ` are pasted into the shell, all of a block at once, and the others are the expected output, with `…` for anything. A
+```python bot.py or ```toml family.toml block is saved as that file at its place in the session. Other blocks, and those
+with `no-run` after the language, are for the reader only.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,21 +42,39 @@ def program(page: Path) -> str:
     return "\n".join(blocks(page, "python"))
 
 
-def commands(page: Path) -> list[tuple[str, list[str]]]:
-    """
-    Return the commands of a page, each with its expected output; a block that is a file becomes a command that writes
-    it.
-    """
-    typed: list[tuple[str, list[str]]] = []
+class SavedFile(NamedTuple):
+    """A block that the reader saves as a file."""
+
+    name: str
+    content: str
+
+
+class Command(NamedTuple):
+    """A command of a block, and the output that the page shows for it."""
+
+    typed: str
+    expected: list[str]
+
+
+def steps(page: Path) -> list[SavedFile | list[Command]]:
+    """Return what the reader of a page does, in order: save a file, or paste the commands of a block."""
+    found: list[SavedFile | list[Command]] = []
     for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if file := _FILE.fullmatch(mark):
-            typed.append((f"cat > {file[1]} <<'END OF FILE'\n{code}END OF FILE", []))
-        for line in code.splitlines() if mark == "console" else ():
-            if line.startswith("$ "):
-                typed.append((line.removeprefix("$ "), []))
-            else:
-                typed[-1][1].append(line)
-    return typed
+            found.append(SavedFile(file[1], code))
+        if mark == "console":
+            found.append(_session(code))
+    return found
+
+
+def _session(code: str) -> list[Command]:
+    found: list[Command] = []
+    for line in code.splitlines():
+        if line.startswith("$ "):
+            found.append(Command(line.removeprefix("$ "), []))
+        else:
+            found[-1].expected.append(line)
+    return found
 
 
 def original(page: Path) -> Path:
@@ -67,15 +85,6 @@ def original(page: Path) -> Path:
 def is_run_already(page: Path, read: Callable[[Path], object]) -> bool:
     """Return whether a page is a translation with the same code as its original."""
     return page != original(page) and read(page) == read(original(page))
-
-
-def in_background(typed: str, output: Path) -> str:
-    """Return a shell command that starts a command with `&` and waits for its first output."""
-    return (
-        f"{typed.removesuffix('&')} > '{output}' &\n"
-        f"until [ -s '{output}' ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done\n"
-        f"cat '{output}'"
-    )
 
 
 def matches(expected: list[str], printed: str) -> bool:

@@ -1,15 +1,22 @@
-"""A shell session that runs the commands of a page, with `webwx` and `python` on the path and no webwx settings."""
+"""A reader of a page, with `webwx` and `python` on the path and no webwx settings, who pastes blocks into a shell."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import socket
 import subprocess
-from contextlib import contextmanager
+import termios
+import threading
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from tests.docs.pages import OWN_PORT, SERVER, commands, in_background, matches, program
+from tests.docs.pages import OWN_PORT, SERVER, Command, SavedFile, matches, program, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.forks import Forks
 
-PATIENCE = 600.0
+PATIENCE = 400.0
 """Time limit in seconds for the code of a page."""
 
 
@@ -78,22 +85,35 @@ class Reader:
             self._run(self._bin / "python", "-W", "error", "-c", code)
 
     def types(self, page: Path, server: str) -> None:
-        """Run the commands of a page, and compare their output with the page."""
-        # One shell runs all commands, so that variables stay set; a line separates their output.
-        script = "trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n"  # No process is left after a page that fails.
-        for turn, (typed, _) in enumerate(commands(page)):
-            line = typed
-            if typed.endswith(" &"):
-                output = self.folder.parent / f"output{turn}"
-                line = in_background(typed, output)
-            script += f"{line}\nprintf '\\n<next>\\n'\n"
+        """Paste the blocks of a page into a shell one after the other, and compare the output with the page."""
         own_port = free_port()
-        script = script.replace(OWN_PORT, own_port).replace(
-            SERVER, server
-        )  # A port may contain the digits of another one.
-        printed = self._run("bash", "-e", "-o", "pipefail", "-c", script)
-        for (typed, expected), output in zip(commands(page), printed.split("\n<next>\n"), strict=False):
-            assert matches(expected, output.replace(server, SERVER).replace(own_port, OWN_PORT)), f"$ {typed}\n{output}"
+        background: list[tuple[Command, Path]] = []
+
+        def check(command: Command, output: str) -> None:
+            # A port may contain the digits of another one.
+            printed = output.replace(server, SERVER).replace(own_port, OWN_PORT)
+            assert matches(command.expected, printed), f"$ {command.typed}\n{output}"
+
+        def with_ports(text: str) -> str:
+            return text.replace(OWN_PORT, own_port).replace(SERVER, server)
+
+        def pasted(command: Command) -> str:
+            line = command.typed
+            if line.endswith(" &"):
+                background.append((command, self.folder.parent / f"output{len(background)}"))
+                line = f"{line.removesuffix('&')} > '{background[-1][1]}' &"
+            return with_ports(line)
+
+        with Terminal(self.environment, self.folder) as terminal:
+            for step in steps(page):
+                if isinstance(step, SavedFile):
+                    (self.folder / step.name).write_text(with_ports(step.content), encoding="utf-8")
+                    continue
+                for command, output in zip(step, terminal.paste([pasted(each) for each in step]), strict=True):
+                    if not command.typed.endswith(" &"):
+                        check(command, output)
+        for command, file in background:
+            check(command, file.read_text(encoding="utf-8"))
 
     def _run(self, *command: str | Path) -> str:
         """Run code of a page, which is the last argument, and return its output."""
@@ -103,6 +123,87 @@ class Reader:
         )  # fmt: skip
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+class Terminal:
+    """
+    A terminal with an interactive shell, as users have it.
+
+    Only stdout of the commands is read. A failing command does not end the shell.
+
+    Args:
+        environment: Variables of the shell.
+        folder: Its working folder.
+    """
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self._screen, terminal = pty.openpty()
+        attributes = termios.tcgetattr(terminal)
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        self._shell = subprocess.Popen(
+            ["bash", "--noprofile", "--norc", "--noediting", "-i", "-o", "pipefail"], cwd=folder, stdin=terminal,
+            stdout=subprocess.PIPE, stderr=terminal, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env=environment | {"PS1": "", "PS2": "", "TERM": "dumb", "HISTFILE": ""},
+        )  # fmt: skip
+        os.close(terminal)
+        self._shown = b""
+        self._drain = threading.Thread(target=self._read_screen, daemon=True)
+        self._drain.start()
+        self._printed = b""
+        self._deadline = time.monotonic() + PATIENCE
+
+    def __enter__(self) -> Terminal:
+        self.paste(["trap 'kill $(jobs -p) 2> /dev/null; wait' EXIT"])  # No process is left after a page that fails.
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._shell.stdout is not None
+        os.close(self._screen) if error[0] else self._write(b"exit\n")  # The first is a hangup.
+        try:
+            self._shell.wait(60)
+        except subprocess.TimeoutExpired:
+            self._shell.kill()
+            self._shell.wait()
+        self._shell.stdout.close()
+
+    def paste(self, lines: list[str]) -> list[str]:
+        """Paste lines all at once, and return what each has printed once all are done."""
+        text = "".join(f"{line}\nprintf '\\n<%s>\\n' $?\n" for line in lines)
+        threading.Thread(target=self._write, args=[text.encode()], daemon=True).start()
+        return [self._read_output(line) for line in lines]
+
+    def _read_output(self, line: str) -> str:
+        assert self._shell.stdout is not None
+        stdout = self._shell.stdout.fileno()
+        while (found := _END.search(self._printed)) is None:
+            ready, _, _ = select.select([stdout], [], [], max(0.0, self._deadline - time.monotonic()))
+            assert ready, f"$ {line}\nThis does not end.\n{self._all_shown()}"
+            received = os.read(stdout, 65_536)
+            assert received, f"$ {line}\nThe shell has ended.\n{self._all_shown()}"
+            self._printed += received
+        output, self._printed = self._printed[: found.start()], self._printed[found.end() :]
+        assert found[1] == b"0", f"$ {line}\n{output.decode()}\nexit code {found[1].decode()}\n{self._all_shown()}"
+        return output.decode()
+
+    def _all_shown(self) -> str:
+        return (self._printed + b"\n" + self._shown).decode(errors="replace")
+
+    def _write(self, text: bytes) -> None:
+        """Write to the shell's input; this blocks while a command runs and the terminal's buffer is full."""
+        with suppress(OSError):
+            while text:
+                text = text[os.write(self._screen, text) :]
+
+    def _read_screen(self) -> None:
+        with suppress(OSError):  # the shell has ended
+            while received := os.read(self._screen, 65_536):
+                self._shown += received
+
+
+_END = re.compile(rb"\n<(\d+)>\n")
+"""What the shell prints after each pasted line: its exit code."""
 
 
 def free_port() -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 import pytest
-from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, commands, name, original
+from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, SavedFile, name, original, steps
 
 import webwx.errors
 from webwx.cli.options import common_options
@@ -201,6 +201,18 @@ def test_every_id_of_a_field_bug_is_unique() -> None:
     assert len(ids) == len(set(ids))
 
 
+# -- commands --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_command_of_a_page_can_wait_for_ever(page: Path) -> None:
+    for step in steps(page):
+        for command in () if isinstance(step, SavedFile) else step:
+            assert not re.match(r"(until|while|sleep) ", command.typed), "a loop or a pause depends on timing"
+            assert command.typed != "wait", "plain `wait` also waits for the sandbox if that runs in the same shell"
+            assert not re.search(r"\blisten\b(?!.*--timeout)", command.typed), "`listen` needs a --timeout"
+
+
 # -- links -----------------------------------------------------------------------------------------------------------
 
 
@@ -230,7 +242,7 @@ def test_both_readmes_have_the_same_parts() -> None:
 
 @pytest.mark.parametrize("page", TRANSLATIONS, ids=name)
 def test_a_translation_has_the_same_parts_and_the_same_commands(page: Path) -> None:
-    assert commands(page) == commands(original(page))
+    assert steps(page) == steps(original(page))
     assert len(anchors(page)) == len(anchors(original(page)))
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, SERVER, blocks, commands, is_run_already, name, program
+from tests.docs.pages import PAGES, ROOT, SERVER, blocks, is_run_already, name, program, steps
 from tests.docs.reader import Reader
 
 if TYPE_CHECKING:
     from tests.forks import Forks
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and not is_run_already(page, program)]
-WITH_COMMANDS = [page for page in PAGES if blocks(page, "console") and not is_run_already(page, commands)]
+WITH_COMMANDS = [page for page in PAGES if blocks(page, "console") and not is_run_already(page, steps)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, blocks, commands, name
+from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, blocks, name, steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +104,7 @@ GUIDES = [
 
 @pytest.mark.parametrize("page", GUIDES, ids=name)
 def test_every_guide_is_tried_from_outside(page: Path) -> None:
-    has_session = bool(commands(page) or blocks(page, "python"))
+    has_session = bool(steps(page) or blocks(page, "python"))
     assert has_session or any(row.page == name(page) for row in PROMISES)
 
 
