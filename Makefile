@@ -34,29 +34,49 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs records blocking messages sandbox format clean
+.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs records blocking messages sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 setup: $(VENV)/.ready  ## Make .venv with the project in it
+extras: setup  ## Add to it all extras: PostgreSQL, metrics, cron expressions, encrypted logins
+	@$(SYNC) --no-dev --all-extras
 tools: $(VENV)/.tools  ## Add to it what tests and checks need
 
 $(BIN)/uv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "webwx needs Python 3.11 or newer")'
 	@echo "Fetching uv into $(VENV)."
 	@python3 -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+	@$(CERTIFICATES); $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+
+# Behind a proxy with its own certificate, pip and uv must both trust it, and each reads other variables. The first that
+# is set counts for both; otherwise the system's certificates, where administrators add those of proxies.
+define CERTIFICATES
+ca="$${SSL_CERT_FILE:-$${PIP_CERT:-$${REQUESTS_CA_BUNDLE:-$${CURL_CA_BUNDLE:-$$(python3 -m pip config get global.cert \
+2>/dev/null)}}}}"; \
+if test -z "$$ca" && test "$$(uname)" = Darwin; then export UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true; \
+else for each in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem; do \
+test -n "$$ca" || ! test -f "$$each" || ca="$$each"; done; fi; \
+test -z "$$ca" || export SSL_CERT_FILE="$$ca" PIP_CERT="$${PIP_CERT:-$$ca}"; \
+test -z "$$PIP_PROXY" || export HTTPS_PROXY="$${HTTPS_PROXY:-$${https_proxy:-$$PIP_PROXY}}"
+endef
 
 # uv gives up without a cache, so a HOME that cannot be written is replaced for it.
 define SYNC
+$(CERTIFICATES); \
 cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}"; \
 mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || cache="$(CURDIR)/build/uv-cache"; \
 UV_CACHE_DIR="$$cache" $(UV) sync --frozen --inexact --quiet
 endef
 
-$(VENV)/.ready: pyproject.toml uv.lock $(filter $(BIN)/uv,$(UV))
+$(VENV)/.package: pyproject.toml uv.lock $(filter $(BIN)/uv,$(UV))
 	@echo "Setting up $(VENV); this takes a moment the first time."
+	@$(SYNC) --no-dev
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.package
+	@echo "Adding the gateway, and the certificates of the sandbox."
 	@$(SYNC) --no-dev --extra tls --extra gateway
 	@touch $@
 
@@ -65,7 +85,7 @@ $(VENV)/.tools: $(VENV)/.ready
 	@$(SYNC) --all-extras
 	@touch $@
 
-demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
+demo: $(VENV)/.package  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
 	@$(BIN)/webwx demo
 
 demo-crash: tools  ## A bot that is killed while its friends write: nothing lost, nothing doubled: make demo-crash KILLS=20 SEED=7 STORAGE=postgresql:///webwx
