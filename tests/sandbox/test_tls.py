@@ -1,3 +1,4 @@
+import re
 import ssl
 import stat
 import subprocess
@@ -5,6 +6,7 @@ import sys
 
 import pytest
 
+from webwx.installation import install_command
 from webwx.sandbox.tls import Authority, NoCertificates
 
 
@@ -69,7 +71,7 @@ def test_while_it_runs_the_disk_has_one_certificate_and_no_key(authority):
 
 def test_without_the_extra_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "trustme", None)
-    with pytest.raises(NoCertificates, match=r"pip install 'webwx\[tls\]'"):
+    with pytest.raises(NoCertificates, match=re.escape(install_command("tls"))):
         Authority(["wx.qq.com"])
 
 

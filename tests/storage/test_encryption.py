@@ -13,6 +13,7 @@ import pytest
 from tests.saved import LOGIN, SECRETS
 
 from webwx.errors import InvalidLogin, StorageError
+from webwx.installation import install_command
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import SavedLogin
@@ -209,4 +210,4 @@ except StorageError as error:
 def test_without_the_extra_the_error_names_it() -> None:
     printed = subprocess.run([sys.executable, "-c", WITHOUT], stdout=subprocess.PIPE, check=True, text=True).stdout
 
-    assert "pip install 'webwx[crypto]'" in printed
+    assert install_command("crypto") in printed

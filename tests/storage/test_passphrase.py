@@ -14,6 +14,7 @@ import pytest
 from tests.keyrings import LockedKeyring, ReadOnlyKeyring
 
 from webwx.errors import InvalidLogin, StorageError
+from webwx.installation import install_command
 from webwx.storage.passphrase import SERVICE, KeyringPassphrase, TypedPassphrase, keyring_backend
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def test_without_the_extra_the_error_names_it() -> None:
         [sys.executable, "-c", ASK, "without"], stdout=subprocess.PIPE, check=True, text=True
     ).stdout
 
-    assert "pip install 'webwx[keyring]'" in printed
+    assert install_command("keyring") in printed
 
 
 @pytest.mark.parametrize(

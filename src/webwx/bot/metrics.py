@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.client.state import LoginState
+from webwx.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,7 +55,7 @@ class Metrics:
             from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, metrics_core
         except ModuleNotFoundError:
             raise ModuleNotFoundError(
-                "Metrics need the package prometheus-client: pip install 'webwx[metrics]'."
+                f"Metrics need the package prometheus-client: {install_command('metrics')}."
             ) from None
         self._gauge = metrics_core.GaugeMetricFamily
         self._counter = metrics_core.CounterMetricFamily

@@ -17,6 +17,8 @@ from datetime import time as time_of_day
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from webwx.installation import install_command
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -142,7 +144,7 @@ class Cron:
         try:
             from cronsim import CronSim, CronSimError
         except ModuleNotFoundError:
-            raise ValueError("Cron expressions need the package cronsim: pip install 'webwx[cron]'.") from None
+            raise ValueError(f"Cron expressions need the package cronsim: {install_command('cron')}.") from None
         self._zone = zone
         self._fields = " ".join(expression.split())
         self._times_after = CronSim

@@ -14,6 +14,7 @@ from webwx.cli.session import Session, checked_text, command, read_text
 from webwx.gateway.notify.message import compose
 from webwx.gateway.notify.notification import Notification, Severity
 from webwx.gateway.notify.render import Rendered, markdown_text
+from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER
 from webwx.protocol.codec import clean_text
 
@@ -78,4 +79,4 @@ def _rendered(text: str) -> Rendered:
     try:
         return markdown_text(text)
     except ImportError:
-        raise BadInput("--markdown needs more packages: pip install 'webwx[gateway]'.") from None
+        raise BadInput(f"--markdown needs more packages: {install_command('gateway')}.") from None

@@ -35,6 +35,7 @@ from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
 from webwx.cli.webhooks import webhook
 from webwx.errors import ConnectFailed, InvalidRequest, InvalidSettings
+from webwx.installation import install_command
 from webwx.protocol.http import Request
 from webwx.storage.atomic_write import write_private
 from webwx.transport.default import default_transport
@@ -235,7 +236,7 @@ def require_extra() -> None:
         import uvicorn  # noqa: F401
         import websockets  # noqa: F401
     except ImportError:
-        raise CommandFailed("The gateway needs more packages: pip install 'webwx[gateway]'.") from None
+        raise CommandFailed(f"The gateway needs more packages: {install_command('gateway')}.") from None
 
 
 def load_bots(session: Session, config: GatewayConfig, path: Path, targets: tuple[str, ...]) -> list[AssignedBot]:

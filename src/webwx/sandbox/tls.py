@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from webwx.installation import install_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,7 +37,7 @@ class Authority:
         try:
             import trustme
         except ModuleNotFoundError:
-            raise NoCertificates("Serving the real host names needs certificates: pip install 'webwx[tls]'.") from None
+            raise NoCertificates(f"Serving the real host names needs certificates: {install_command('tls')}.") from None
         self._authority = authority = trustme.CA(organization_name="webwx sandbox")
         self._folder = TemporaryDirectory(prefix="webwx-sandbox-")
         self.certificate = Path(self._folder.name) / "ca.pem"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import InvalidLogin, StorageError
+from webwx.installation import install_command
 from webwx.storage.passphrase import TypedPassphrase
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class LoginCipher:
         try:
             import cryptography  # noqa: F401 - checked here, before the user confirms a login that cannot be saved
         except ImportError:
-            raise StorageError("A passphrase needs the package cryptography: pip install 'webwx[crypto]'.") from None
+            raise StorageError(f"A passphrase needs the package cryptography: {install_command('crypto')}.") from None
         self._source = TypedPassphrase(passphrase) if isinstance(passphrase, str) else passphrase
         self._passphrase = ""
         self._salt = os.urandom(_SALT)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from webwx.errors import InvalidSettings
+from webwx.installation import install_command
 from webwx.storage.base import AUDIT_ENTRIES, RETENTION_DAYS
 from webwx.storage.database_url import is_database_url
 from webwx.storage.leases import DEFAULT_TIMES
@@ -107,7 +108,7 @@ def _require_driver() -> None:
     try:
         import asyncpg  # noqa: F401 - checked here, so that the error names the package to install
     except ImportError:
-        raise InvalidSettings("PostgreSQL needs the package asyncpg: pip install 'webwx[postgres]'.") from None
+        raise InvalidSettings(f"PostgreSQL needs the package asyncpg: {install_command('postgres')}.") from None
 
 
 def _require_shared(url: str) -> None:

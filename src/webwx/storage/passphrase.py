@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.errors import InvalidLogin, StorageError
+from webwx.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +165,7 @@ def keyring_backend() -> KeyringBackend:
         import keyring
         from keyring.backends import fail
     except ImportError:
-        raise StorageError("The system keyring needs the package keyring: pip install 'webwx[keyring]'.") from None
+        raise StorageError(f"The system keyring needs the package keyring: {install_command('keyring')}.") from None
     try:
         backend = keyring.get_keyring()
     except (ImportError, AttributeError, ValueError, RuntimeError):

@@ -1,0 +1,54 @@
+"""
+How this package was installed, and the command that adds an extra to it.
+
+webwx is in no package index, where its name may one day belong to another project: it is installed from a checkout or
+from a wheel. Every sentence about a missing extra ends with `install_command`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import msgspec
+
+PACKAGE = "webwx"
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    """The `direct_url.json` of an installed package: https://packaging.python.org/specifications/direct-url/."""
+
+    url: str
+    vcs_info: dict[str, str] = {}
+
+
+def install_command(extras: str) -> str:
+    """
+    Return the command that adds extras to this installation.
+
+    Args:
+        extras: Names of extras, separated by commas.
+    """
+    origin = _origin()
+    if origin is None:  # installed by its name, from an index or a folder of wheels of the user
+        return f"pip install 'PATH[{extras}]', where PATH is the checkout or the wheel of webwx"
+    if not origin.url.startswith("file:"):
+        kind = origin.vcs_info.get("vcs")  # such as "git"
+        source = f"{kind}+{origin.url}" if kind else origin.url
+        return f"pip install {shlex.quote(f'{PACKAGE}[{extras}] @ {source}')}"
+    path = Path(url2pathname(urlsplit(origin.url).path))
+    if Path(sys.prefix) == path / ".venv" and (path / "Makefile").exists():
+        return f"make -C {shlex.quote(str(path))} extras"
+    return f"pip install {shlex.quote(f'{path}[{extras}]')}"
+
+
+def _origin() -> _Origin | None:
+    try:
+        written = metadata.distribution(PACKAGE).read_text("direct_url.json")
+        return msgspec.json.decode(written, type=_Origin) if written else None
+    except (metadata.PackageNotFoundError, msgspec.DecodeError):
+        return None
