@@ -108,7 +108,9 @@ class TestChoice:
         async def in_outer(ctx: Context, event: TextMessage, *, name: str) -> None:
             raise AssertionError
 
-        plans = {handler.name.rpartition(".")[2]: plan.values for handler, plan in bot.call_plans()}
+        plans = {
+            handler.name.rpartition(".")[2]: call.plan.values for handler, call in bot.handler_calls() if call.plan
+        }
         assert plans == {
             "in_inner": {"name": "inner", "only_outer": "outer"},
             "in_outer": {"name": "outer"},

@@ -32,9 +32,9 @@ from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
 from webwx.bot.router import Router, check_commands
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.side_by_side import until_all_end, until_first_ends
-from webwx.bot.signatures import check_injectable, check_signature, name_of, place_of
+from webwx.bot.signatures import check_injectable, check_signature, place_of
 from webwx.bot.state_timeouts import StateTimeouts
-from webwx.bot.threads import THREADS, is_asynchronous
+from webwx.bot.threads import THREADS
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
 from webwx.bot.unsent_replies import UnsentReplies
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
     from webwx.bot.commands import Commands
     from webwx.bot.conversations import StateKey
-    from webwx.bot.dispatch import Middleware
     from webwx.bot.http_handlers import HttpRequest, HttpResponse
     from webwx.bot.unknown_sends import OnUnknown
     from webwx.client.client import AsyncClient
@@ -64,7 +63,6 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal, LoginStore, Storage
 
     Listener = TypeVar("Listener", bound=Callable[..., object])
-    M = TypeVar("M", bound=Middleware)
 
 _log = logging.getLogger("webwx.bot")
 
@@ -205,26 +203,11 @@ class Bot(Router, TimerRegistry):
 
     # -- listeners ---------------------------------------------------------------------------------------------------
 
-    def middleware(self, function: M) -> M:
-        """
-        Wrap every call of a handler in a function: `async def timed(ctx, event, proceed): await proceed()`.
-
-        The first middleware that is registered is the outermost. If it does not call `proceed`, the handler is not
-        called, and the event is acknowledged.
-
-        Raises:
-            TypeError: The function is not asynchronous, or does not take these arguments.
-        """
-        check_injectable(function, 3, "Middleware is called with a context, an event and the function that proceeds")
-        if not is_asynchronous(function):
-            raise TypeError(f"Middleware has to be asynchronous; write `async def {name_of(function)}`.")
-        self._listeners.middleware.append(function)
-        return function
-
     def on_error(self, function: Listener) -> Listener:
         """
         Call a function after each failed attempt: `async def failed(ctx, event, error)`.
 
+        It only reports: the event is tried again. `error` registers functions that handle errors of some classes.
         With `ctx.is_last_attempt`, the event becomes a dead letter. The event is None when a timer has failed. Errors
         of the function itself are logged.
 
@@ -336,8 +319,8 @@ class Bot(Router, TimerRegistry):
         """Raise an error if a decorator was not applied, or no value is provided for a parameter of a function."""
         check_commands(self.handlers())
         _ = self.http_routes  # raises for two handlers of one path, and for a parameter that nothing provides
-        dict(self.call_plans())
-        for function in (*self._listeners.middleware, *self._listeners.on_error):
+        list(self.handler_calls())
+        for function in self._listeners.on_error:
             self.plan_call(function)
         for timer in self.timers:
             self.plan_call(timer.handler)

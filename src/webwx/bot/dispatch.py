@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Concatenate, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.commands import Command, Commands
     from webwx.bot.conversations import Conversations, ConversationTransaction
+    from webwx.bot.handler_calls import HandlerCall, Proceed
     from webwx.bot.http_handlers import HttpRequest, HttpResponse
     from webwx.bot.injection import CallPlan
     from webwx.bot.one_shot_timers import OneShotHandler, OneShotTimers
@@ -55,9 +56,6 @@ if TYPE_CHECKING:
     from webwx.model.events import LoopDetected
     from webwx.storage.base import ConversationRow, Outgoing, StoredTimer
 
-    Proceed = Callable[[], Awaitable[object]]
-    Middleware = Callable[Concatenate[Context, Event, Proceed, ...], Awaitable[object]]
-
 _log = logging.getLogger("webwx.bot")
 
 
@@ -65,8 +63,6 @@ class Listeners:
     """Functions of a bot that are called in addition to its handlers."""
 
     def __init__(self) -> None:
-        self.middleware: list[Middleware] = []
-        """Middleware, the outermost first."""
         self.on_error: list[Callable[..., object]] = []
         self.on_logged_out: list[Callable[..., object]] = []
         self.on_send_changed: list[Callable[..., object]] = []
@@ -122,17 +118,19 @@ class Dispatch:
         self._answers = CommandAnswers(commands)
         self._http_routes = HttpRoutes(router.http_handlers())
         self._routes = Routes((*make_help(handlers, commands.help_names, self._answers), *handlers))
-        self._plans = dict(router.call_plans())
-        """Call plans of the handlers that have injected parameters."""
+        self._around = router.surroundings()
+        """Middleware and error handlers of the bot itself."""
+        self._calls = dict.fromkeys(self._routes.all, self._around) | dict(router.handler_calls())
         self._listeners = listeners
-        self._middleware = [(each, router.plan_call(each)) for each in listeners.middleware]
-        """Middleware with its plans, the outermost first."""
-        self._is_middleware_injected = any(plan is not None for _, plan in self._middleware)
         self._pool = Threads(threads)
         self._attempts = attempts
         self._time_limit = time_limit
-        self._is_simple = time_limit is None and not self._middleware
-        """Whether asynchronous handlers are called directly, without middleware and time limit."""
+        self._direct = frozenset(
+            each
+            for each, call in self._calls.items()
+            if each.is_direct and time_limit is None and not (call.middleware or call.error_handlers)
+        )
+        """Asynchronous handlers that are called directly, without middleware, error handlers and time limit."""
         self._loops: list[LoopDetected] = []
         """Loops that were detected during a call of a handler and are not reported yet."""
         self._loop_guard = LoopGuard(replies_per_minute, on_loop=self._loops.append)
@@ -244,7 +242,7 @@ class Dispatch:
             if log is not None:
                 log.chose(handler)
             context.key += f"/{handler.name}"
-            if handler.is_direct and self._is_simple:
+            if handler in self._direct:
                 check_result(handler.function, await handler.start(context))
             else:
                 await self._call(handler, context)
@@ -252,6 +250,37 @@ class Dispatch:
         return False
 
     async def _call(self, handler: Handler, context: Context) -> None:
+        """Call a handler inside the middleware, and its error handler if it fails."""
+        try:
+            await self._call_in_time(handler, context)
+        except BaseException as error:
+            if not await self._handle_error(self._calls[handler], handler.name, context, context.event, error):
+                raise
+
+    async def _handle_error(
+        self, call: HandlerCall, name: str, context: Context, event: Event | None, error: BaseException
+    ) -> bool:
+        """Call the first error handler that fits, and return whether there is one."""
+        if _is_cancelled(error) or self._client.state is LoginState.LOGGED_OUT:
+            return False
+        found = next(((each, plan) for each, plan in call.error_handlers if each.handles(error)), None)
+        if found is None:
+            return False
+        error_handler, plan = found
+        if context._conversation is not None:
+            context._conversation.roll_back()
+        if self._is_debug:
+            _log.info(
+                "%s: %s handles an error of %s: %s", self._name, error_handler.name, name, self._reports.text(error),
+                extra=log_fields(self._name),
+            )  # fmt: skip
+        own = msgspec.structs.replace(context, key=f"{context.key}/{error_handler.name}", _others=None, _ordinal=0)
+        is_limited = is_asynchronous(error_handler.function)
+        async with asyncio.timeout(self._time_limit if is_limited else None), CallScope(own) as scope:
+            await self._call_injected(scope, plan, error_handler.function, own, event, error)
+        return True
+
+    async def _call_in_time(self, handler: Handler, context: Context) -> None:
         """Call a handler inside the middleware, an asynchronous one with the time limit."""
         proceed = self._inside_middleware(handler, context)
         if self._time_limit is None or handler.is_plain:
@@ -270,17 +299,18 @@ class Dispatch:
 
     def _inside_middleware(self, handler: Handler, context: Context) -> Proceed:
         """Return the call of a handler inside the middleware."""
-        if handler in self._plans or handler.command is not None or self._is_middleware_injected:
+        call = self._calls[handler]
+        if handler.command is not None or call.is_injected:
             return partial(self._call_with_injected_values, handler, context)
         proceed = self._innermost(handler, context)
-        for middleware, _ in reversed(self._middleware):
+        for middleware, _ in reversed(call.middleware):
             proceed = partial(middleware, context, context.event, proceed)
         return proceed
 
     async def _call_with_injected_values(self, handler: Handler, context: Context) -> None:
         """Call a handler inside the middleware, with injected values for both or with the words of a command."""
         async with CallScope(context) as scope:
-            plan = self._plans.get(handler)
+            plan, call_middleware, _ = self._calls[handler]
             proceed: Proceed
             if handler.command is not None:
                 proceed = partial(self._call_command, scope, plan, handler, handler.command, context)
@@ -288,7 +318,7 @@ class Dispatch:
                 proceed = partial(self._call_injected, scope, plan, handler.function, context, context.event)
             else:
                 proceed = self._innermost(handler, context)
-            for middleware, its_plan in reversed(self._middleware):
+            for middleware, its_plan in reversed(call_middleware):
                 proceed = partial(self._call_injected, scope, its_plan, middleware, context, context.event, proceed)
             await proceed()
 
@@ -405,6 +435,8 @@ class Dispatch:
         try:
             await self._call_beside_handlers(handler, context, *arguments)
         except BaseException as error:
+            if await self._handle_error(self._around, name_of(handler), context, None, error):
+                return
             if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
                 await self._report_error(context, None, error)
             raise

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.bot import Bot
     from webwx.bot.context import Context
-    from webwx.bot.dispatch import Proceed
+    from webwx.bot.handler_calls import Proceed
     from webwx.client.client import AsyncClient
     from webwx.client.measurement import AccountMeasurement
     from webwx.model.messages import Event

@@ -28,6 +28,7 @@ from webwx.bot.filters import (
     make_regex,
     names_in,
 )
+from webwx.bot.handler_calls import ErrorHandler, HandlerCall, check_kinds, check_middleware
 from webwx.bot.http_handlers import HttpHandler, check_methods, check_path
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
 from webwx.bot.signatures import check_injectable, further_parameters, name_of, place_of
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from webwx.bot.conditions import Condition, FilterFunction
     from webwx.bot.context import Context
     from webwx.bot.filters import EventCheck
+    from webwx.bot.handler_calls import Middleware
     from webwx.bot.injection import CallPlan
     from webwx.bot.sync_context import SyncContext
     from webwx.model.login import Account
@@ -52,10 +54,13 @@ if TYPE_CHECKING:
 
 _text = attrgetter("text")
 
+_NOTHING = HandlerCall()
+
 E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Event)
 R = TypeVar("R")
 P = ParamSpec("P")
+M = TypeVar("M", bound="Middleware")
 Function = TypeVar("Function", bound="Callable[..., object]")
 
 
@@ -126,6 +131,9 @@ class Router:
         self._http_handlers: list[HttpHandler] = []
         self._included: list[Router] = []
         self._providers = Providers()
+        self._middleware: list[Middleware] = []
+        """Middleware, the outermost first."""
+        self._error_handlers: list[ErrorHandler] = []
         self._unfinished: dict[Registration[Any], str] = {}
         """Decorators that `on` returned and that were not applied to a function, with the lines that called `on`."""
 
@@ -280,6 +288,46 @@ class Router:
         self._providers.add(name, Factory(function))
         return function
 
+    def middleware(self, function: M) -> M:
+        """
+        Wrap every call of a handler in a function: `async def timed(ctx, event, proceed): await proceed()`.
+
+        It wraps the handlers of this router and of those that it includes. Middleware of an including router is outside
+        of that of an included one; within a router the first one that is registered is the outermost. If it does not
+        call `proceed`, the handler is not called, and the event is acknowledged.
+
+        Raises:
+            TypeError: The function is not asynchronous, or does not take these arguments.
+        """
+        check_middleware(function)
+        self._middleware.append(function)
+        return function
+
+    def error(self, *kinds: type[Exception]) -> Callable[[Function], Function]:
+        """
+        Handle errors of some classes: `@bot.error(OutOfStock)` above `async def sold_out(ctx, event, error)`.
+
+        The function is called when a handler of this router, or of one that it includes, or its middleware, raises such
+        an error. The first one that fits is called: those of the handler's own router first, then those of the routers
+        around it. When it has returned, the event counts as handled; the handler has changed no state, and the function
+        may change it. If it raises, that error is the failure. Errors of a bot's timers go to the bot's own functions,
+        with None for the event. A plain function runs in a thread, with a `SyncContext`.
+
+        Args:
+            kinds: Classes of exceptions. `NoAnswer` and `ReplyLimitReached`, which are no failures, are passed only to
+                a function that names them.
+
+        Raises:
+            TypeError: A value is no class of exceptions, or the function does not take these arguments.
+        """
+        check_kinds(kinds)
+
+        def note(function: Function) -> Function:
+            self._error_handlers.append(ErrorHandler(function, kinds))
+            return function
+
+        return note
+
     def routers(self) -> Iterator[Router]:
         """Yield this router and all routers that it includes, in their order."""
         yield self
@@ -301,22 +349,36 @@ class Router:
                 )
             yield from router._handlers
 
-    def call_plans(self, outer: tuple[Providers, ...] = ()) -> Iterator[tuple[Handler, CallPlan]]:
+    def handler_calls(
+        self, outer: HandlerCall = _NOTHING, outer_providers: tuple[Providers, ...] = ()
+    ) -> Iterator[tuple[Handler, HandlerCall]]:
         """
-        Yield each handler that has injected parameters, with its plan.
+        Yield each handler with the way in which it is called.
 
         Args:
-            outer: The providers of the routers that include this one, the innermost first.
+            outer: Middleware and error handlers of the routers that include this one.
+            outer_providers: The providers of the routers that include this one, the innermost first.
 
         Raises:
-            TypeError: No value is provided for a parameter.
+            TypeError: No value is provided for a parameter of a handler, of middleware or of an error handler.
         """
-        chain = (self._providers, *outer)
+        around = self.surroundings(outer, outer_providers)
+        chain = (self._providers, *outer_providers)
         for handler in self._handlers:
-            if handler.injected:
-                yield handler, handler.injected.plan(chain)
+            yield handler, around._replace(plan=handler.injected.plan(chain) if handler.injected else None)
         for router in self._included:
-            yield from router.call_plans(chain)
+            yield from router.handler_calls(around, chain)
+
+    def surroundings(self, outer: HandlerCall = _NOTHING, outer_providers: tuple[Providers, ...] = ()) -> HandlerCall:
+        """Return the middleware and the error handlers around this router's handlers; see `handler_calls`."""
+        chain = (self._providers, *outer_providers)
+        return HandlerCall(
+            middleware=(*outer.middleware, *((each, _plan(each, chain)) for each in self._middleware)),
+            error_handlers=(
+                *((each, _plan(each.function, chain)) for each in self._error_handlers),
+                *outer.error_handlers,
+            ),
+        )
 
     def http_handlers(self, outer: tuple[Providers, ...] = ()) -> Iterator[tuple[HttpHandler, CallPlan | None]]:
         """
@@ -341,8 +403,12 @@ class Router:
         Raises:
             TypeError: No value is provided for a parameter.
         """
-        injected = InjectedParameters(function)
-        return injected.plan((self._providers,)) if injected else None
+        return _plan(function, (self._providers,))
+
+
+def _plan(function: Callable[..., object], chain: tuple[Providers, ...]) -> CallPlan | None:
+    injected = InjectedParameters(function)
+    return injected.plan(chain) if injected else None
 
 
 class Handler:
