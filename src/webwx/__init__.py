@@ -167,6 +167,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import VideoMessage as VideoMessage
     from webwx.model.messages import VoiceMessage as VoiceMessage
     from webwx.model.serialization import to_json as to_json
+    from webwx.model.summary import summarize as summarize
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.storage.base import ConsumerPosition as ConsumerPosition
     from webwx.storage.base import Journal as Journal
@@ -244,6 +245,7 @@ _HOMES = {
         "VoiceMessage",
     ),
     "model.serialization": ("to_json",),
+    "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),
     "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "Storage", "StoredTimer"),
     "storage.memory.journal": ("MemoryJournal",),

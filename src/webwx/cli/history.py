@@ -11,9 +11,9 @@ from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, limit_option
 from webwx.cli.outbox import describe_send
 from webwx.cli.session import Session, command
-from webwx.cli.summary import summarize
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.messages import Message, MessageRecalled, PhoneActivity
+from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
 from webwx.storage.base import Outgoing
 

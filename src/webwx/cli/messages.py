@@ -32,7 +32,6 @@ from webwx.cli.session import (
     read_piped_line,
     read_text,
 )
-from webwx.cli.summary import summarize
 from webwx.client.client import AsyncClient
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import (
@@ -50,6 +49,7 @@ from webwx.model.messages import (
     PhoneActivity,
     Receipt,
 )
+from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:

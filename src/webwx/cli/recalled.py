@@ -11,9 +11,9 @@ from webwx.cli.messages import clock_time, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import limit_option
 from webwx.cli.session import Session, command
-from webwx.cli.summary import summarize
 from webwx.model.messages import ImageMessage
 from webwx.model.serialization import to_builtins
+from webwx.model.summary import summarize
 
 if TYPE_CHECKING:
     from webwx.client.recalled import Recalled

@@ -11,6 +11,7 @@ from webwx.errors import ProtocolError
 from webwx.model.events import AnyEvent
 from webwx.model.messages import Event
 from webwx.model.serialization import to_builtins
+from webwx.model.summary import summarize_event
 
 PRIVATE_FIELDS = frozenset({
     "attr_status", "avatar_key", "content", "encrypted_name", "media_id", "raw", "real_ids", "scene", "ticket", "uin",
@@ -73,6 +74,15 @@ EVENT_TYPES = (*sorted(set(_TYPES.values())), "account.state", "send.changed", "
 """All types of events."""
 
 
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """An event on one line, in each language; empty for an event without content, such as a change of a contact."""
+
+    en: str = ""
+    """English."""
+    zh: str = ""
+    """Chinese."""
+
+
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """An event."""
 
@@ -98,6 +108,8 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this account has written the message, here or on another device."""
     redelivered: bool
     """Whether the reader may have received the event before."""
+    summary: Summary = Summary()
+    """The event on one line of at most 200 characters: a text as it is, other kinds with the kind in brackets."""
     data: dict[str, Any]
     """The fields of this kind of event."""
 
@@ -109,6 +121,11 @@ def type_of(event: Event) -> str:
 
 
 _IN_ENVELOPE = frozenset({"event", "number", "redelivered", "chat", "sender", "is_self", "time"})
+
+
+def summary_of(event: Event) -> Summary:
+    """Return an event on one line."""
+    return Summary(en=summarize_event(event), zh=summarize_event(event, "zh"))
 
 
 def fields_of(event: Event) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { t } from "./chats-words.js";
 import { fill, h, icon, iconButton, set } from "./dom.js";
 import { shortTime } from "./formats.js";
-import { inWords, noticeWords } from "./message-content.js";
+import { inWords } from "./message-content.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { Rows } from "./rows.js";
@@ -105,7 +105,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
       const time = Date.parse(send.time ?? send.created_at) / 1000;
       return { key: `send ${send.id}`, isMessage: true, chat: send.chat, time, line: send.text };
     }
-    const line = event.type === "message.recalled" ? noticeWords(event, "") : inWords(event.type, event.data);
+    const line = inWords(event, event.sender_name);
     return { key: `event ${event.id}`, isMessage: true, chat: event.chat, time: Date.parse(event.time) / 1000, line };
   }
 

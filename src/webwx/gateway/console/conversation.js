@@ -5,7 +5,7 @@ import { t } from "./chats-words.js";
 import { composer } from "./composer.js";
 import { button, fill, h, icon, iconButton, set } from "./dom.js";
 import { bytes, countdown, longTime } from "./formats.js";
-import { content, inWords, isNotice, noticeWords, sentContent } from "./message-content.js";
+import { content, inWords, isNotice, sentContent } from "./message-content.js";
 import { stateReason, t as said } from "./message-words.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
@@ -259,10 +259,10 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (entry.send) return sendBubble(entry.send);
     const { event } = entry;
     const name = event.is_self ? said("you") : event.sender_name || names.of(event.sender);
-    if (isNotice(event)) return h("div", { class: "grey-line", tabindex: "-1" }, h("span", {}, noticeWords(event, name)));
+    if (isNotice(event)) return h("div", { class: "grey-line", tabindex: "-1" }, h("span", {}, event.data.text || inWords(event, name)));
     const isMine = event.is_self;
     return bubble(
-      { isMine, name, words: inWords(event.type, event.data), face: face(event.sender, name, "is-small") },
+      { isMine, name, words: inWords(event, name), face: face(event.sender, name, "is-small") },
       content(event, { name }),
       [
         isRecalled && pill("recalled", "recalled"),

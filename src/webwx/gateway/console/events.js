@@ -5,7 +5,7 @@ import { button, fill, h, icon, set, soon } from "./dom.js";
 import { t } from "./events-words.js";
 import { timeOfDay } from "./formats.js";
 import { live } from "./live.js";
-import { inWords, isNotice, noticeWords } from "./message-content.js";
+import { inWords } from "./message-content.js";
 import { dialog, empty } from "./overlays.js";
 import { MOST, recordedEvents } from "./recorded-events.js";
 import { Rows } from "./rows.js";
@@ -134,7 +134,7 @@ function open(frame) {
   function wordsOf({ type, event }) {
     if (!event) return t("reset");
     if (type === "account.state") return t(event.state);
-    return isNotice(event) ? noticeWords(event, event.sender_name) : inWords(type, event.data);
+    return inWords(event, event.sender_name);
   }
 
   function showJson({ type, event }) {

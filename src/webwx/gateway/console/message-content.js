@@ -3,6 +3,7 @@
 import { linkTo, load } from "./api.js";
 import { h, icon } from "./dom.js";
 import { bytes, duration } from "./formats.js";
+import { language } from "./language.js";
 import { kindWords, t } from "./message-words.js";
 
 const CARDS = {
@@ -29,23 +30,17 @@ export function isNotice(event) {
   return event.type === "message.recalled" || !event.sender;
 }
 
-/** Return the text of a notice. */
-export function noticeWords(event, name) {
-  if (event.type === "continuity.lost") return t("gap");
-  if (event.type === "message.recalled") return event.data.text || t("recalledBy", { name });
-  return event.data.text || kindWords(kindOf(event.type));
-}
-
 /** Return the path of the media of an event. */
 function mediaOf(event) {
   return `/accounts/${event.account}/messages/${event.number}/media`;
 }
 
-/** Return a message in one line, for lists and screen readers. */
-export function inWords(type, data) {
-  const kind = kindOf(type);
-  if (kind === "text" || kind === "quote") return data.text ?? "";
-  return [kindWords(kind), data.title ?? data.name ?? data.text].filter(Boolean).join(": ");
+/** Return an event in one line, for lists, notices and screen readers; `name` is that of its author. */
+export function inWords(event, name) {
+  if (event.summary?.[language()]) return event.summary[language()];
+  if (event.type === "continuity.lost") return t("gap");
+  if (event.type === "message.recalled") return t("recalledBy", { name });
+  return kindWords(kindOf(event.type));
 }
 
 /** Return the content of a message from a contact with that name. */
@@ -56,6 +51,7 @@ export function content(event, { name }) {
 
 const DRAWN = {
   text: ({ data }) => words(data.text),
+  group_note: ({ data }) => words(data.text),
   quote: ({ data }) => [
     words(data.text),
     h("blockquote", { class: "quoted" }, [data.quoted?.sender_name, data.quoted?.text].filter(Boolean).join(": ")),
@@ -109,8 +105,11 @@ function download(source, picture, name, length, size = 0) {
 }
 
 function card({ kind, data }) {
-  const title = data.title || data.person?.nickname || data.name || data.text || kindWords(kind);
-  const below = data.description || data.greeting || data.label || data.amount || "";
+  // The title of a channel's message only says that the app is too old, and that of money only says what it is.
+  const shown = data.author || data.amount || data.wish || data.title;
+  const title = shown || data.person?.nickname || data.name || data.text || kindWords(kind);
+  const described = data.author ? data.text : data.note || data.description;
+  const below = described || data.greeting || data.label || data.person?.company || "";
   return h(
     "div",
     { class: "card" },

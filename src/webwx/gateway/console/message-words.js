@@ -19,6 +19,7 @@ const OWN = {
   mini_program: ["Mini program", "小程序"],
   quote: ["Reply", "引用回复"],
   history: ["Chat history", "聊天记录"],
+  group_note: ["Group note", "接龙"],
   transfer: ["Transfer", "转账"],
   red_packet: ["Red packet", "红包"],
   app: ["App message", "应用消息"],
