@@ -166,6 +166,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import UnknownMessage as UnknownMessage
     from webwx.model.messages import VideoMessage as VideoMessage
     from webwx.model.messages import VoiceMessage as VoiceMessage
+    from webwx.model.publications import Publication as Publication
     from webwx.model.serialization import to_json as to_json
     from webwx.model.summary import summarize as summarize
     from webwx.protocol.hosts import Desktop as Desktop
@@ -244,6 +245,7 @@ _HOMES = {
         "SystemMessage", "TextMessage", "TextQuoteMessage", "TransferMessage", "UnknownMessage", "VideoMessage",
         "VoiceMessage",
     ),
+    "model.publications": ("Publication",),
     "model.serialization": ("to_json",),
     "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.cli.conftest import Shell, log_in, running_sandbox
 
 from webwx.cli.columns import width
+
+if TYPE_CHECKING:
+    from tests.forks import Forks
 
 
 def test_each_contact_is_a_line(me: Any) -> None:
@@ -56,6 +62,28 @@ def test_recent_chats_are_newest_first(me: Any, sandbox: Any) -> None:
     first, *others = me.run("chats", "--json").lines
     assert first["nickname"] == "张三"
     assert {"文件传输助手", "周末爬山"} <= {chat["nickname"] for chat in others}
+
+
+def test_articles_of_official_accounts_are_listed(tmp_path: Path, secret_scanner: Any, forks: Forks) -> None:
+    world = tmp_path / "world.toml"
+    world.write_text(
+        """
+        people = [
+            { nickname = "小明", id = "xiaoming", friends = "everybody" },
+            { nickname = "晨报", id = "paper", account = "verified" },
+        ]
+        history = [
+            { from = "paper", to = "me", articles = [{ title = "一", url = "http://a" }, { title = "二", url = "" }] },
+        ]
+        """
+    )
+    with running_sandbox(forks, "--world", str(world)) as sandbox:
+        shell = Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
+        log_in("me", shell.settings, sandbox, secret_scanner)
+        assert shell.run("articles").stdout == "晨报\n  一 http://a\n  二\n"
+        [published] = shell.run("articles", "--json").lines
+    assert list(published) == ["account", "name", "time", "articles"]
+    assert [article["url"] for article in published["articles"]] == ["http://a", ""]
 
 
 def test_a_contact_is_found_by_its_new_remark(me: Any) -> None:

@@ -223,7 +223,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory, secret_scanner: Any, forks: 
             {{ nickname = "小明", id = "xiaoming", friends = "everybody" }},
             {{ nickname = {in_toml(HOSTILE)}, id = "mallory" }},
             {{ nickname = "李雷", id = "lilei" }},
+            {{ nickname = "晨报", id = "paper", account = "public" }},
         ]
+        history = [{{ from = "paper", to = "me", articles = [{{ title = {in_toml(HOSTILE)}, url = "" }}] }}]
         chatrooms = [
             {{ name = {in_toml(HOSTILE)}, id = "room", members = ["mallory", "me", "lilei"] }},
         ]
@@ -291,6 +293,7 @@ LISTEN = ("listen", "--count", "1")
 COMMANDS: dict[str, Step] = {
     "contacts": typed("contacts"),
     "chats": typed("chats"),
+    "articles": typed("articles"),
     "identity list": typed("identity", "list"),
     "identity show": typed("identity", "show", "{friend}"),
     "identity explain": typed("identity", "explain", "{friend}"),

@@ -344,6 +344,7 @@ VERBS: dict[str, Callable[[AsyncClient, Receipt, Contact], Coroutine[Any, Any, o
     "add_friend": lambda client, *_: client.add_friend("阿华"),
     "list_contacts": lambda client, *_: client.list_contacts(),
     "list_chats": lambda client, *_: client.list_chats(),
+    "list_articles": lambda client, *_: client.list_articles(),
     "get_contacts": lambda client, _, room: client.get_contacts([room.id]),
     "create_chatroom": lambda client, *_: client.create_chatroom(["阿华", "张三"]),
     "add_members": lambda client, _, room: client.add_members(room, ["阿华"]),

@@ -20,6 +20,7 @@ from webwx.model.events import ContactChanged, ContactDeleted
 from webwx.model.messages import FriendAdded, FriendRequest, Person, PhoneActivity, TextMessage
 from webwx.protocol.http import Response
 from webwx.protocol.sync import WEBWXSYNC
+from webwx.sandbox import contents
 from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
 from webwx.sandbox.options import Options
@@ -555,6 +556,30 @@ async def test_file_transfer_helper_has_one_recent_chat(log_in: LogIn) -> None:
     client = await log_in(host="filehelper")
 
     assert [chat.id for chat in await client.list_chats()] == ["filehelper"]
+
+
+# -- articles of official accounts ------------------------------------------------------------------------------------
+
+
+async def test_the_latest_articles_of_official_accounts_are_listed(log_in: LogIn, world: World) -> None:
+    paper = world.add_person("晨报", "paper")
+    paper.verify_flag = 24
+    world.befriend("me", "paper")
+    client = await log_in()
+    assert await client.list_articles() == []
+    world.send("paper", "me", contents.link(paper, "一", "http://a", "摘要"))
+    [published] = await client.list_articles()
+
+    assert (published.name, [(each.title, each.url, each.digest) for each in published.articles]) == (
+        "晨报", [("一", "http://a", "摘要")],
+    )  # fmt: skip
+    assert published.account == client.contacts.find(nickname="晨报").id
+
+
+async def test_file_transfer_helper_lists_no_articles(log_in: LogIn) -> None:
+    client = await log_in(host="filehelper")
+
+    assert await client.list_articles() == []
 
 
 # -- File Transfer Helper --------------------------------------------------------------------------------------------

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from webwx.gateway.api.contacts import view_of_contact
+import pytest
+
+from webwx.gateway.api.contacts import view_of_contact, view_of_publication
 from webwx.model.contacts import Admission, Contact, ContactId, Member
-from webwx.representations.contacts import AdmissionView, MemberView, admission_of, contact_of
+from webwx.model.messages import LinkedArticle
+from webwx.model.publications import Publication
+from webwx.representations.contacts import AdmissionView, MemberView, admission_of, contact_of, publication_of
 
 ROOM = Contact(
     id=ContactId("@@room"), nickname="计划", remark="plan", kind="chatroom", is_pinned=True, is_owner=True,
@@ -27,3 +31,10 @@ def test_an_admission_comes_back() -> None:
     assert isinstance(admission, Admission)
     assert (admission.added, admission.invited, admission.refused) == (("@a",), ("@b",), ("@c",))
     assert admission.chatroom == ROOM
+
+
+@pytest.mark.parametrize("time", [0, 1_560_000_000])
+def test_a_publication_comes_back(time: int) -> None:
+    articles = (LinkedArticle(title="一", url="http://a", digest="摘要", cover_url="http://c"),)
+    published = Publication(account=ContactId("@gh"), name="晨报", time=time, articles=articles)
+    assert publication_of(view_of_publication(published)) == published

@@ -26,6 +26,7 @@ from webwx import (
     Lookup,
     MessageRecalled,
     Outgoing,
+    Publication,
     QrCode,
     RecallExpired,
     Receipt,
@@ -83,6 +84,7 @@ def look_people_up(client: Client) -> None:
     assert_type([contact.display_name for contact in client.contacts], list[str])
     assert_type(client.get_contacts(["@a"]), Lookup)
     assert_type(client.list_chats(), list[Contact])
+    assert_type(client.list_articles(), list[Publication])
     assert_type(client.set_remark("Boss", ""), Contact)
     assert_type(client.set_pinned("Boss", False), Contact)
     assert_type(client.download_avatar("Boss"), bytes)

@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "contacts": ("contacts", N_("List friends, chatrooms and official accounts.")),
         "identity": ("identity", N_("Recognise people and chatrooms across logins.")),
         "chats": ("contacts", N_("List recent chats, newest first.")),
+        "articles": ("contacts", N_("List the latest articles of official accounts that you follow.")),
         "chatroom": ("chatrooms", N_("Create chatrooms and manage their members.")),
         "friend": ("contacts", N_("Send and accept friend requests.")),
         "remark": ("contacts", N_("Set your own name for WHO; an empty TEXT removes it.")),

@@ -1,4 +1,4 @@
-"""`webwx contacts`, `chats`, `remark`, `pin` and `friend`."""
+"""`webwx contacts`, `chats`, `articles`, `remark`, `pin` and `friend`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,18 @@ async def chats(session: Session) -> None:
     """List recent chats, newest first."""
     async with session.logged_in() as client:
         await _print(session, client, await client.list_chats())
+
+
+@command(
+    "articles",
+    examples=("webwx articles", "webwx articles --json | jq -r '.articles[].url'"),
+)
+async def articles(session: Session) -> None:
+    """List the latest articles of official accounts that you follow."""
+    async with session.logged_in() as client:
+        for published in await client.list_articles():
+            lines = [f"  {each.title} {each.url}".rstrip() for each in published.articles]
+            session.output.line([published.name, *lines], published)
 
 
 @command(

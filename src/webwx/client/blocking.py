@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from webwx.model.identities import Identity, Link
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
+    from webwx.model.publications import Publication
     from webwx.protocol.hosts import Desktop
     from webwx.storage.base import ConsumerPosition, Journal, LoginStore, Outgoing, State
     from webwx.transport.runner import Transport
@@ -307,6 +308,20 @@ class Client:
         Wire: webwxinit, webwxbatchgetcontact
         """
         return self._loop.run(self._client.list_chats())
+
+    def list_articles(self) -> list[Publication]:
+        """
+        Fetch the latest articles of the official accounts that this account follows, as the platform orders them.
+
+        The platform lists only accounts with recent articles, and none on File Transfer Helper. No waiting event is
+        consumed.
+
+        Raises:
+            LoggedOut: The login ended.
+
+        Wire: webwxinit
+        """
+        return self._loop.run(self._client.list_articles())
 
     def get_contacts(self, ids: Iterable[str]) -> Lookup:
         """

@@ -22,6 +22,7 @@ from webwx.model.contacts import (
     merged,
     names_all_members,
 )
+from webwx.model.publications import read_publications
 from webwx.protocol.contacts import ContactKey
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.contacts import Listing
     from webwx.model.messages import FriendRequest, Person
+    from webwx.model.publications import Publication
 
 T = TypeVar("T")
 
@@ -152,6 +154,11 @@ class ContactDirectory:
         await self._book.save()
         self._updates.add(await self._book.everybody())
         return [self._book.contacts.get(each) or Contact(id=ContactId(each), kind=_kind(each)) for each in chats]
+
+    async def list_articles(self) -> list[Publication]:
+        """Fetch the latest articles of the official accounts that this account follows."""
+        reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
+        return read_publications(reply.mp_subscribe_msg_list)
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
         """Fetch people and chatrooms by id, including the members of chatrooms; the result lists the missing ids."""

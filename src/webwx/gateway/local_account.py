@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Admission, Contact, Lookup
     from webwx.model.identities import Identity
     from webwx.model.messages import Event
+    from webwx.model.publications import Publication
     from webwx.storage.base import Outgoing, RecordStore
 
 T = TypeVar("T")
@@ -629,6 +630,10 @@ class LocalAccount(StoredReads):
     async def list_chats(self) -> list[Contact]:
         """Return the recent chats, the newest first."""
         return await self.client.list_chats()
+
+    async def list_articles(self) -> list[Publication]:
+        """Return the latest articles of the official accounts that the account follows."""
+        return await self.client.list_articles()
 
     async def find_contact(self, which: str | int) -> Contact:
         """Return a contact by its identity's number, its name or its id."""

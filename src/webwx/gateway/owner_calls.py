@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from webwx.gateway.port import DownloadedMedia, EventConsumer, MediaContent, Sent
     from webwx.model.contacts import Admission, Contact, Lookup
     from webwx.model.identities import Identity
+    from webwx.model.publications import Publication
 
 
 class OwnerCalls:
@@ -68,6 +69,10 @@ class OwnerCalls:
 
     async def list_chats(self) -> list[Contact]:
         """Raise an error: the owner fetches the recent chats."""
+        await self.refuse()
+
+    async def list_articles(self) -> list[Publication]:
+        """Raise an error: the owner fetches the articles of official accounts."""
         await self.refuse()
 
     async def get_contacts(self, ids: Collection[str]) -> Lookup:

@@ -18,6 +18,7 @@ from webwx.client.recalled import Recalled
 from webwx.model.contacts import Admission, Contact, Lookup
 from webwx.model.identities import Identity, Link
 from webwx.model.messages import Event, Receipt
+from webwx.model.publications import Publication
 from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
 from webwx.storage.base import ConsumerPosition, Outgoing, State
@@ -373,6 +374,10 @@ class AccountPort(Protocol):
 
     async def list_chats(self) -> list[Contact]:
         """Return the recent chats, the newest first."""
+        ...
+
+    async def list_articles(self) -> list[Publication]:
+        """Return the latest articles of the official accounts that the account follows."""
         ...
 
     async def find_contact(self, which: str | int) -> Contact:

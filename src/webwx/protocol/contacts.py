@@ -102,6 +102,27 @@ class WireUser(Wire, frozen=True, kw_only=True):
     sns_flag: int = 0
 
 
+class SubscribedArticle(Wire, frozen=True, kw_only=True):
+    """An article in `MPSubscribeMsgList`."""
+
+    title: str = ""
+    digest: str = ""
+    cover: str = ""
+    """Address of its picture; `|width|height` may follow."""
+    url: str = ""
+
+
+class PublicAccountNews(Wire, frozen=True, kw_only=True):
+    """The latest articles of an official account, in `MPSubscribeMsgList`."""
+
+    user_name: str
+    mp_article_count: int = msgspec.field(name="MPArticleCount", default=0)
+    mp_article_list: list[SubscribedArticle] = msgspec.field(name="MPArticleList", default_factory=list)
+    time: int = 0
+    """Seconds since 1970."""
+    nick_name: str = ""
+
+
 class InitRequest(Wire, frozen=True, kw_only=True):
     """Open the session."""
 
@@ -131,6 +152,7 @@ class InitReply(Reply, frozen=True, kw_only=True):
     """Number of members from which people are invited instead of added."""
     mp_subscribe_msg_count: int = msgspec.field(name="MPSubscribeMsgCount", default=0)
     mp_subscribe_msg_list: list[msgspec.Raw] = msgspec.field(name="MPSubscribeMsgList", default_factory=list)
+    """A `PublicAccountNews` for each official account with new articles."""
     click_report_interval: int = 0
 
     def __repr__(self) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from webwx.model.contacts import Admission, Contact, ContactId, Member
+from webwx.model.messages import LinkedArticle
+from webwx.model.publications import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +90,34 @@ class ChatList(msgspec.Struct, frozen=True, kw_only=True):
     chats: list[ContactView]
 
 
+class ArticleView(msgspec.Struct, frozen=True, kw_only=True):
+    """An article of an official account."""
+
+    title: str
+    url: str
+    digest: str
+    """Words of the official account about the article."""
+    cover_url: str
+    """Address of its picture."""
+
+
+class PublicationView(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest articles of an official account."""
+
+    account: str
+    """Id of the official account in this login."""
+    name: str
+    time: datetime | None
+    """Time of the publication; null if unknown."""
+    articles: list[ArticleView]
+
+
+class PublicationList(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest articles of the official accounts that the account follows."""
+
+    publications: list[PublicationView]
+
+
 class ContactChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of a contact; a missing field is not changed."""
 
@@ -143,6 +174,16 @@ def contact_of(view: ContactView, members: Iterable[MemberView] = ()) -> Contact
         owner=ContactId(view.owner), is_muted=view.is_muted, is_starred=view.is_starred, is_blocked=view.is_blocked,
         members=tuple(Member(id=ContactId(member.id), nickname=member.name) for member in members),
     )  # fmt: skip
+
+
+def publication_of(view: PublicationView) -> Publication:
+    """Return the latest articles of an official account."""
+    articles = tuple(
+        LinkedArticle(title=each.title, url=each.url, digest=each.digest, cover_url=each.cover_url)
+        for each in view.articles
+    )
+    time = int(view.time.timestamp()) if view.time else 0
+    return Publication(account=ContactId(view.account), name=view.name, time=time, articles=articles)
 
 
 def admission_of(view: AdmissionView) -> Admission:

@@ -10,13 +10,11 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from webwx.protocol.appmsg import Article, read_app
-from webwx.protocol.codec import Wire
 from webwx.protocol.codes import MessageStatus, MessageType, StatusNotify
-from webwx.protocol.contacts import WireContact, WireMember, WireUser
+from webwx.protocol.contacts import PublicAccountNews, SubscribedArticle, WireContact, WireMember, WireUser
 from webwx.protocol.content import RecallNotice, escape, write_recall_notice
 from webwx.protocol.messages import RecommendInfo, WireMessage
 from webwx.sandbox.people import BUILTIN, FILEHELPER, TEAM, WorldChatroom, WorldMessage, WorldPerson
@@ -48,25 +46,6 @@ _TEAM_STATUS = 4
 
 Shown = Literal["recent", "listed", "asked"]
 """Call in which a contact is shown: webwxinit, webwxgetcontact or webwxbatchgetcontact."""
-
-
-class SubscribedArticle(Wire, frozen=True, kw_only=True):
-    """An article in `MPSubscribeMsgList`."""
-
-    title: str
-    digest: str
-    cover: str
-    url: str
-
-
-class PublicAccountNews(Wire, frozen=True, kw_only=True):
-    """Latest articles of a public account, in `MPSubscribeMsgList`."""
-
-    user_name: str
-    mp_article_count: int = msgspec.field(name="MPArticleCount")
-    mp_article_list: list[SubscribedArticle] = msgspec.field(name="MPArticleList")
-    time: int
-    nick_name: str
 
 
 class ViewedWorld(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.gateway.api.contacts import which_of
+from webwx.sandbox import contents
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
@@ -52,6 +53,19 @@ async def test_chats_are_listed_and_marked_as_read(online: Running) -> None:
         assert chats.status_code == 200
         assert isinstance(chats.json()["chats"], list)
         assert (await client.post(f"{CONTACTS}/filehelper/read")).status_code == 204
+
+
+async def test_the_articles_of_official_accounts_are_listed(online: Running) -> None:
+    paper = online.world.add_person("晨报", "paper")
+    paper.verify_flag = 24
+    online.world.befriend("me", "paper")
+    online.world.send("paper", "me", contents.link(paper, "一", "http://a", "摘要"))
+    async with online.client("read") as client:
+        [published] = (await client.get("/api/v1/accounts/1/articles")).json()["publications"]
+        assert (published["name"], published["articles"]) == (
+            "晨报", [{"title": "一", "url": "http://a", "digest": "摘要", "cover_url": ""}],
+        )  # fmt: skip
+        assert published["time"].endswith("Z")
 
 
 async def test_a_chatroom_is_created_renamed_changed_and_left(online: Running) -> None:

@@ -23,8 +23,10 @@ from webwx.representations.contacts import (
     FoundContacts,
     FriendToAdd,
     People,
+    PublicationList,
     admission_of,
     contact_of,
+    publication_of,
 )
 from webwx.transport.download_sink import DownloadSink
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.contacts import Admission, Member
     from webwx.model.messages import FriendRequest, Person
+    from webwx.model.publications import Publication
 
 _LARGEST_PICTURE = 16 * 1024 * 1024
 
@@ -103,6 +106,11 @@ class RemoteContacts:
         """Return the recent chats, the newest first."""
         listed = await self._calls.get(await self._calls.path("chats"), ChatList)
         return [contact_of(view) for view in listed.chats]
+
+    async def list_articles(self) -> list[Publication]:
+        """Return the latest articles of the official accounts that this account follows."""
+        listed = await self._calls.get(await self._calls.path("articles"), PublicationList)
+        return [publication_of(view) for view in listed.publications]
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
         """Fetch people and chatrooms by id, including the members of chatrooms."""

@@ -11,9 +11,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort
 from webwx.model.contacts import Admission, Contact
+from webwx.model.publications import Publication
 from webwx.protocol.media import image_type
 from webwx.representations.contacts import (
     AdmissionView,
+    ArticleView,
     ChatList,
     ChatroomChange,
     ChatroomToCreate,
@@ -26,8 +28,11 @@ from webwx.representations.contacts import (
     FriendToAdd,
     MemberView,
     People,
+    PublicationList,
+    PublicationView,
     Who,
 )
+from webwx.representations.times import optional_moment
 
 ContactIds = Annotated[
     list[str], QueryParameter(name="id", min_items=1, max_items=50, description="Ids; repeat the parameter for each")
@@ -44,6 +49,17 @@ def view_of_contact(contact: Contact) -> ContactView:
         owner=contact.owner, is_muted=contact.is_muted, is_starred=contact.is_starred, is_blocked=contact.is_blocked,
         member_count=len(contact.members),
     )  # fmt: skip
+
+
+def view_of_publication(publication: Publication) -> PublicationView:
+    """Return the latest articles of an official account as the API shows them."""
+    articles = [
+        ArticleView(title=each.title, url=each.url, digest=each.digest, cover_url=each.cover_url)
+        for each in publication.articles
+    ]
+    return PublicationView(
+        account=publication.account, name=publication.name, time=optional_moment(publication.time), articles=articles
+    )
 
 
 def which_of(text: str) -> Who:
@@ -83,6 +99,17 @@ def _matches(contact: Contact, wanted: str) -> bool:
 async def list_chats(number: AccountNumber, port: InjectedPort) -> ChatList:
     """Return the recent chats, the newest first."""
     return ChatList(chats=[view_of_contact(chat) for chat in await port.account(number).list_chats()])
+
+
+@get(
+    "/accounts/{account:str}/articles", scope="read", summary="List articles of official accounts",
+    responses=problems(404, 424, 502, 503),
+)  # fmt: skip
+async def list_articles(number: AccountNumber, port: InjectedPort) -> PublicationList:
+    """Return the latest articles of the official accounts that the account follows, as the platform orders them."""
+    return PublicationList(
+        publications=[view_of_publication(each) for each in await port.account(number).list_articles()]
+    )
 
 
 @get(
@@ -254,7 +281,7 @@ def _view_of_admission(admission: Admission) -> AdmissionView:
 contacts_router = Router(
     "/",
     route_handlers=[
-        list_contacts, list_chats, look_contacts_up, find_people,
+        list_contacts, list_chats, list_articles, look_contacts_up, find_people,
         show_contact, change_contact, show_avatar, mark_read, add_friend, accept_friend,
         create_chatroom, rename_chatroom, add_members, invite_members, remove_member, leave_chatroom,
     ],
