@@ -9,6 +9,7 @@ from webwx.client.remote.contacts import recipient_of
 from webwx.client.remote.missing import missing
 from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, KeyReused, SendOutcomeUnknown
+from webwx.model.messages import Message
 from webwx.representations.messages import Forwarding
 from webwx.representations.sends import MessageToSend, OutboxEntry, SendView, outgoing_of, receipt_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from webwx.client.identities import To
     from webwx.client.remote.calls import GatewayCalls
     from webwx.client.remote.history import RemoteHistory
-    from webwx.model.messages import Event, Message, Receipt
+    from webwx.model.messages import Event, Receipt
     from webwx.representations.sends import FileToSend
     from webwx.storage.base import Outgoing
 
