@@ -144,6 +144,7 @@ PRINTS_BY_ITSELF = {
     "output.py": "the one place",
     "__init__.py": "a usage, which holds no text but ours",
     "progress.py": "the same, with a label that is escaped",
+    "help.py": "help, which holds no text but ours",
 }
 """Modules that print without `Output`, each with the reason."""
 
@@ -338,7 +339,7 @@ Commands and groups, some of them also in the table above, that name a contact i
 
 WITHOUT_CONTACTS = {
     "demo", "sandbox", "proxy", "new", "run", "serve", "push", "journal", "outbox", "config", "completion", "doctor",
-    "worker", "cluster", "storage",
+    "help", "worker", "cluster", "storage",
 }  # fmt: skip
 """Commands that print only numbers, paths, and the names of the user's own bots, and groups of such commands."""
 
