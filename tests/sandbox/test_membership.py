@@ -11,7 +11,7 @@ def lines(world, who, chat):
 
 @pytest.fixture
 def people(world):
-    return {name: world.person(name) for name in world.people}
+    return {name: person for name, person in world.people.items() if not person.is_public}
 
 
 def test_each_member_gets_a_notice_from_their_point_of_view(world, people):

@@ -8,7 +8,7 @@ def test_each_side_sees_a_message_in_the_chat_with_the_other(world):
 
 def test_all_members_see_a_message_in_the_chatroom(world):
     message = world.say("ahua", "周末爬山", "走吗")
-    assert {message.chat_of(person) for person in world.people.values()} == {"hiking"}
+    assert {message.chat_of(person) for person in world.chatrooms["hiking"].members} == {"hiking"}
 
 
 def test_reading_clears_one_chat(world):
@@ -35,9 +35,9 @@ def test_a_member_lists_the_chatroom(world):
 
 def test_the_longest_member_owns_a_chatroom_and_an_empty_one_has_no_owner(world):
     room = world.chatrooms["hiking"]
-    owners = []
-    for person in room.members:
+    owners, members = [], room.members
+    for person in members:
         owners.append(room.owner)
         room.remove(person)
-    assert owners == list(world.people.values())
+    assert owners == list(members)
     assert room.owner is None

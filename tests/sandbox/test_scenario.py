@@ -219,7 +219,7 @@ def test_an_error_is_reported_with_its_line_and_the_world_continues(world, frien
     world.say("me", "阿华", "ping")
     world.wind(1)
     assert mistakes == [
-        line_of(answer, 2) + "There is no person 'unknown'; the people are xiaoming, ahua, zhangsan, lilei.",
+        line_of(answer, 2) + "There is no person 'unknown'; the people are xiaoming, ahua, zhangsan, lilei, weekly.",
         line_of(hurry, 3) + "A script cannot wait for 'soon'; yield a number of seconds, 0 or more.",
         line_of(divide, 3) + "ZeroDivisionError: division by zero",
     ]

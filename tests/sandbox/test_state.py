@@ -209,6 +209,13 @@ def test_faults_keep_their_seed_and_options_can_be_changed():
     assert again.faults.seed == world.faults.seed
 
 
+def test_articles_of_a_public_account_survive(world, new_page):
+    again = load(save(world))
+    account = again.people["weekly"]
+    assert (account.published.id, account.published.sender) == (world.people["weekly"].published.id, account)
+    assert new_page(SandboxCore(again)).login().init().mp_subscribe_msg_count == 1
+
+
 # -- invalid files ---------------------------------------------------------------------------------------------------
 
 

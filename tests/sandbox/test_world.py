@@ -3,21 +3,45 @@ import random
 import msgspec
 import pytest
 
-from webwx.protocol.contacts import WEBWXINIT, InitRequest
+from webwx.protocol.contacts import GETCONTACT, WEBWXINIT, ContactsRequest, InitRequest, WireContact
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
 from webwx.sandbox.world import VirtualClock, default_world
 
 
-def test_the_default_world_has_friends_a_remark_and_a_chatroom(world):
+def test_the_default_world_has_friends_a_remark_and_a_saved_chatroom(world):
     assert [(person.id, person.nickname) for person in world.people.values()] == [
         ("xiaoming", "小明"),
         ("ahua", "阿华"),
         ("zhangsan", "张三"),
         ("lilei", "李雷"),
+        ("weekly", "爬山周刊"),
     ]
-    assert world.person("me").friends == {"ahua": "", "zhangsan": "", "lilei": "Boss"}
-    assert [member.id for member in world.chatrooms["hiking"].members] == list(world.people)
+    assert world.person("me").friends == {"ahua": "", "zhangsan": "", "lilei": "Boss", "weekly": ""}
+    members = world.chatrooms["hiking"].members
+    assert [member.id for member in members] == ["xiaoming", "ahua", "zhangsan", "lilei"]
+    assert all("hiking" in member.saved for member in members)
+
+
+def test_the_default_world_has_a_public_account_and_no_chats(world):
+    assert [person.id for person in world.people.values() if person.is_public] == ["weekly"]
+    assert [person.chats for person in world.people.values()] == [{}] * 5
+
+
+def test_a_client_that_reads_only_the_contact_list_finds_the_chatroom_and_the_public_account(me):
+    request = ContactsRequest(skey=me.credentials.skey)
+    reply = me.call(GETCONTACT, request, headers=(("Cookie", f"wxsid={me.credentials.sid}"),))
+    contacts = [msgspec.json.decode(raw, type=WireContact) for raw in reply.member_list]
+    assert [each.nick_name for each in contacts if each.user_name.startswith("@@")] == ["周末爬山"]
+    assert [each.nick_name for each in contacts if each.verify_flag == 8] == ["爬山周刊"]
+
+
+def test_the_default_world_shows_its_articles_at_init(me):
+    reply = me.init()
+    assert reply.chat_set == f"filehelper,{me.name('hiking')},"
+    (news,) = [msgspec.json.decode(raw) for raw in reply.mp_subscribe_msg_list]
+    assert (news["NickName"], news["MPArticleCount"]) == ("爬山周刊", 2)
+    assert [article["Title"] for article in news["MPArticleList"]] == ["香山红叶几时最好", "新手装备清单"]
 
 
 def test_equal_seeds_make_equal_worlds():
@@ -40,7 +64,7 @@ def test_ids_are_unique(world, id_):
 
 
 def test_ids_are_generated_by_default(world):
-    assert world.add_person("新").id == "person5"
+    assert world.add_person("新").id == "person6"
     assert world.add_chatroom("新群", ["me", "新"]).id == "room2"
 
 
@@ -174,5 +198,5 @@ def test_a_person_is_found_by_the_new_nickname_only(world):
 def test_in_a_large_world_an_error_names_only_a_few_people(world):
     for number in range(1000):
         world.add_person(f"路人{number}")
-    with pytest.raises(Impossible, match=r"the people are xiaoming, .*, person20 and 984 others\.$"):
+    with pytest.raises(Impossible, match=r"the people are xiaoming, .*, person20 and 985 others\.$"):
         world.person("unknown")

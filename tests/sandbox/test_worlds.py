@@ -208,7 +208,7 @@ def test_by_default_the_clock_runs_from_now_or_from_its_start(write):
 
 def test_the_default_world_is_the_one_without_a_file():
     assert [person.nickname for person in open_world("default", seed=3).people.values()] == [
-        "小明", "阿华", "张三", "李雷",
+        "小明", "阿华", "张三", "李雷", "爬山周刊",
     ]  # fmt: skip
 
 

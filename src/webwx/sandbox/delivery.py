@@ -76,6 +76,8 @@ class MessageDelivery:
             raise Refused(Ret.PHONE_OFFLINE)
         self._check_target(sender, to)
         message = self._new_message(sender, to, content)
+        if sender.is_public and content.kind == "link":
+            sender.published = message
         is_echoed = by is None or self._world.options.echo == "on"
         self._show(sender, message, is_unread=False, in_session=is_echoed)
         for receiver in self._receivers(sender, to):
@@ -93,6 +95,10 @@ class MessageDelivery:
             else:
                 self._show(receiver, message, is_unread=True)
         return message
+
+    def publish(self, account: WorldPerson, content: MessageContent) -> None:
+        """Make content the latest articles of a public account, without delivering it, as before it was followed."""
+        account.published = self._new_message(account, account.id, content)
 
     def find(self, message_id: str) -> WorldMessage | None:
         """Return a message by id, visible or not; None if no message has this id."""

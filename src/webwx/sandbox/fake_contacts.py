@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.people import ME
+from webwx.sandbox.people import ME, PUBLIC, VERIFIED
 
 if TYPE_CHECKING:
     from random import Random
@@ -69,7 +69,7 @@ def add_fake_contacts(world: World, wanted: FakeContacts, rng: Random) -> None:
         room.names.update({member.id: rng.choice(_NICKNAMED) for member in others if _seldom(rng)})
     for _ in range(wanted.public):
         account = world.add_person(rng.choice(_ROOMS) + rng.choice(_PUBLISHERS))
-        account.verify_flag = rng.choice((8, 24))
+        account.verify_flag = rng.choice((PUBLIC, VERIFIED))
         account.province, account.city = rng.choice(_REGIONS)
         world.befriend(me.id, account.id)
 

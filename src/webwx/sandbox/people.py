@@ -29,6 +29,9 @@ FILEHELPER = "filehelper"
 TEAM = "weixin"
 """World id and wire name of the platform's own account, which does not accept messages."""
 
+PUBLIC, VERIFIED = 8, 24
+"""`VerifyFlag` of a public account, and of a verified one."""
+
 BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
 """Accounts that exist in every login, with their nicknames."""
 
@@ -107,7 +110,7 @@ class WorldPerson:
     nickname: str
     uin: int
     verify_flag: int = 0
-    """`VerifyFlag`: 8 for a public account, 24 for a verified one, 0 for a person."""
+    """`VerifyFlag`: `PUBLIC`, `VERIFIED`, or 0 for a person."""
     alias: str = ""
     """The WeChat id that this person has chosen. Pages show it to friends; the platform no longer does."""
     signature: str = ""
@@ -135,6 +138,8 @@ class WorldPerson:
     """Chatrooms of this person by world id; `WorldChatroom` updates it."""
     saved: set[str] = field(default_factory=set)
     """World ids of the chatrooms that are saved to the contacts."""
+    published: WorldMessage | None = None
+    """Latest message with articles of a public account."""
 
     @property
     def real_id(self) -> str:

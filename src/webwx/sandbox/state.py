@@ -113,6 +113,8 @@ class SavedPerson(_Saved, frozen=True, kw_only=True):
     chats: list[SavedChat] = []
     rooms: list[str] = []
     saved: set[str] = set()
+    published: str = ""
+    """Id of the latest message with articles of a public account; empty if there is none."""
 
 
 class SavedChatroom(_Saved, frozen=True, kw_only=True):
@@ -249,7 +251,7 @@ def _saved(world: World) -> SavedWorld:
     )
 
 
-_SAME = [name for name in SavedPerson.__struct_fields__ if name not in {"chats", "rooms"}]
+_SAME = [name for name in SavedPerson.__struct_fields__ if name not in {"chats", "rooms", "published"}]
 """Fields of a person that are stored unchanged."""
 
 
@@ -258,7 +260,9 @@ def _saved_person(person: WorldPerson) -> SavedPerson:
         SavedChat(key=key, unread=chat.unread, messages=[message.id for message in chat.messages])
         for key, chat in person.chats.items()
     ]
-    return SavedPerson(**{name: getattr(person, name) for name in _SAME}, chats=chats, rooms=list(person.rooms))
+    published = person.published.id if person.published else ""
+    same = {name: getattr(person, name) for name in _SAME}
+    return SavedPerson(**same, chats=chats, rooms=list(person.rooms), published=published)
 
 
 def _saved_message(message: WorldMessage, place: Callable[[MediaFile], int]) -> SavedMessage:
@@ -360,6 +364,7 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
         world.delivery.take(message)
     for person in saved.people:
         owner = world.people[person.id]
+        owner.published = messages.get(person.published)
         owner.rooms = {room: world.chatrooms[room] for room in person.rooms}
         owner.chats = {
             chat.key: WorldChat(unread=chat.unread, messages=[messages[each] for each in chat.messages])

@@ -142,24 +142,21 @@ class View:
         return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
 
     def _subscription(self, account: WorldPerson) -> PublicAccountNews | None:
-        chat = self._me.chats.get(account.id)
-        for message in reversed(chat.messages if chat else ()):
-            app = read_app(message.content.wire.content) if message.kind == "link" else None
-            if app and message.sender is account:
-                articles = app.articles or (Article(title=app.title, digest=app.description, url=app.url),)
-                return PublicAccountNews(
-                    user_name=self.name(account.id),
-                    mp_article_count=len(articles),
-                    mp_article_list=[
-                        SubscribedArticle(
-                            title=escape(each.title), digest=escape(each.digest), cover=each.cover, url=each.url
-                        )
-                        for each in articles
-                    ],
-                    time=int(message.time),
-                    nick_name=escape(account.nickname),
-                )
-        return None
+        message = account.published
+        app = read_app(message.content.wire.content) if message else None
+        if message is None or app is None:
+            return None
+        articles = app.articles or (Article(title=app.title, digest=app.description, url=app.url),)
+        return PublicAccountNews(
+            user_name=self.name(account.id),
+            mp_article_count=len(articles),
+            mp_article_list=[
+                SubscribedArticle(title=escape(each.title), digest=escape(each.digest), cover=each.cover, url=each.url)
+                for each in articles
+            ],
+            time=int(message.time),
+            nick_name=escape(account.nickname),
+        )
 
     def _person(self, person: WorldPerson, shown: Shown) -> WireContact:
         name = self.name(person.id)

@@ -13,6 +13,7 @@ from math import inf
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
+from webwx.protocol.appmsg import Article
 from webwx.protocol.codes import Ret, Selector, StatusNotify
 from webwx.protocol.sync import DeletedContact
 from webwx.sandbox import contents
@@ -24,7 +25,7 @@ from webwx.sandbox.logins import LoginCode, LoginRegistry
 from webwx.sandbox.media import MediaStore
 from webwx.sandbox.membership import Membership
 from webwx.sandbox.options import Options
-from webwx.sandbox.people import BUILTIN, ME, WorldChat, WorldChatroom, WorldMessage, WorldPerson
+from webwx.sandbox.people import BUILTIN, ME, PUBLIC, WorldChat, WorldChatroom, WorldMessage, WorldPerson
 from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.traffic import Traffic
@@ -676,10 +677,26 @@ def _some(names: Collection[str]) -> str:
     return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
 
+_ARTICLES = tuple(
+    Article(
+        title=title, digest=digest, url=f"http://weekly.example/{number}", cover=f"http://weekly.example/{number}.jpg"
+    )
+    for number, (title, digest) in enumerate(
+        [("香山红叶几时最好", "今年比去年晚一周。"), ("新手装备清单", "鞋要合脚，水要带够。")], 1
+    )
+)
+"""Articles of the public account in the default world."""
+
+
 def default_world(
     *, options: Options | None = None, clock: WorldClock | None = None, rng: Random | None = None
 ) -> World:
-    """Create the default world of a sandbox: four friends with accounts, and one chatroom with all of them."""
+    """
+    Create the default world of a sandbox.
+
+    It has four friends with accounts, one chatroom with all of them, which they have saved to their contacts, and a
+    public account that they follow, with two articles.
+    """
     world = World(options=options, clock=clock, rng=rng)
     for id_, nickname in (("xiaoming", "小明"), ("ahua", "阿华"), ("zhangsan", "张三"), ("lilei", "李雷")):
         world.add_person(nickname, id_)
@@ -692,4 +709,12 @@ def default_world(
             world.befriend(one, other)
     world.befriend("xiaoming", "lilei", remark="Boss")
     world.add_chatroom("周末爬山", everybody, "hiking")
+    for person in everybody:
+        world.set_saved(person, "hiking", is_saved=True)
+    account = world.add_person("爬山周刊", "weekly")
+    account.verify_flag = PUBLIC
+    first = _ARTICLES[0]
+    world.delivery.publish(account, contents.link(account, first.title, first.url, first.digest, _ARTICLES))
+    for person in everybody:
+        world.befriend(person, account.id)
     return world

@@ -24,6 +24,7 @@ from webwx.sandbox.errors import Impossible, Refused, explain
 from webwx.sandbox.fake_contacts import FakeContacts, add_fake_contacts
 from webwx.sandbox.faults import FaultInjector
 from webwx.sandbox.options import Options
+from webwx.sandbox.people import PUBLIC, VERIFIED
 from webwx.sandbox.pictures import avatar, picture_size
 from webwx.sandbox.world import World, default_world
 
@@ -38,7 +39,7 @@ BUILTIN_WORLDS = ("default", "big")
 
 _SEXES = {"": 0, "male": 1, "female": 2}
 
-_VERIFY_FLAGS = {"person": 0, "public": 8, "verified": 24}
+_VERIFY_FLAGS = {"person": 0, "public": PUBLIC, "verified": VERIFIED}
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 

@@ -11,7 +11,6 @@ from tests.recording import RECORDINGS
 from tests.samples import sample
 
 from webwx.protocol import ENDPOINTS
-from webwx.protocol.appmsg import Article
 from webwx.protocol.chatrooms import (
     CREATECHATROOM,
     UPDATECHATROOM,
@@ -181,7 +180,7 @@ class Caller:
         page = self.page
         me = page.credentials
         self.ask(GETCONTACT, ContactsRequest())
-        keys = [ContactKey(user_name=page.name(each)) for each in ("ahua", "hiking", "books", "paper", "filehelper")]
+        keys = [ContactKey(user_name=page.name(each)) for each in ("ahua", "hiking", "books", "weekly", "filehelper")]
         self.ask(BATCHGETCONTACT, BatchContactsRequest(credentials=me, count=len(keys), list=tuple(keys)))
         self.ask(SEARCHCONTACT, SearchContactRequest(credentials=me, key_word="阿华"))
         self.ask(OPLOG, OplogRequest(credentials=me, cmd_id=2, user_name=page.name("ahua"), remark_name="花"))
@@ -278,12 +277,7 @@ class Caller:
 @pytest.fixture
 def bodies(world, page, png):
     """The answers to each call, in a world that has content of every kind."""
-    paper = world.add_person("晨报", "paper")
-    paper.verify_flag = 24
-    world.befriend("me", "paper")
-    world.send("paper", "me", contents.link(paper, "一", "http://a", articles=(Article(title="一", url="http://a"),)))
     world.add_chatroom("读书会", ["me", "ahua"], "books")
-    world.set_saved("me", "books", is_saved=True)
     caller = Caller(page, png)
     caller.log_in()
     caller.look_around()

@@ -13,7 +13,7 @@ def histories(updates):
 def test_a_new_page_gets_people_time_and_logins(world, me):
     updates = [each for make in SOURCES for each in make(world).updates()]
     people, clock, logins = updates
-    assert [face.id for face in people.people] == ["xiaoming", "ahua", "zhangsan", "lilei"]
+    assert [face.id for face in people.people] == ["xiaoming", "ahua", "zhangsan", "lilei", "weekly"]
     assert (clock.now, clock.runs) == (world.now, False)
     assert (logins.waiting, [client.who for client in logins.open]) == ([], ["xiaoming"])
 
