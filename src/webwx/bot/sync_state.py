@@ -57,6 +57,7 @@ class SyncConversationState:
 
         Raises:
             msgspec.ValidationError: The stored values do not fit the type.
+            TypeError: There are no stored values, and a field of the type has no default.
 
         For further errors see `get_step`.
         """
@@ -72,6 +73,7 @@ class SyncConversationState:
                 `StateTimedOut` is called; without such a handler the conversation ends. None: it never times out.
 
         Raises:
+            TypeError: The step is no `Step`.
             ValueError: The time-out is not positive, or the step belongs to no class.
 
         For further errors see `get_step`.
