@@ -1010,6 +1010,30 @@ class TestApps:
 
 
 class TestBrokenXml:
+    def test_a_truncated_picture_keeps_the_attributes_in_front(self) -> None:
+        xml = '<?xml version="1.0"?>\n<msg>\n\t<img cdnthumbheight="120" cdnthumbwidth="90" length="139120" md5="a018'
+        picture = event(PEER, ME, escape(xml), msg_type=3)
+
+        assert isinstance(picture, ImageMessage)
+        assert (picture.size, picture.height, picture.width, picture.md5) == (139120, 120, 90, "")
+        assert not picture.can_forward
+
+    def test_a_friend_request_with_a_broken_name_keeps_the_rest(self) -> None:
+        xml = '<msg fromnickname="a"b<c" content="hi" scene="3" sex="2" ticket="v2_x@stranger" opcode="2"><brandlist'
+        asked = event("fmessage", ME, escape(xml), msg_type=37)
+
+        assert isinstance(asked, FriendRequest)
+        assert (asked.greeting, asked.scene, asked.person.sex, asked.ticket) == ("hi", 3, 2, "v2_x@stranger")
+
+    def test_a_link_with_a_tag_in_its_title_keeps_the_rest(self) -> None:
+        link = app(
+            5, "<title>a <b> c<title><des>d</des><url>http://a/?b=1&c=2</url><sourcedisplayname>号</sourcedisplayname>"
+        )
+
+        assert isinstance(link, LinkMessage)
+        assert (link.description, link.url, link.source) == ("d", "http://a/?b=1&c=2", "号")
+        assert link.title == "a"
+
     @pytest.mark.parametrize(
         ("xml", "title"),
         [

@@ -214,6 +214,8 @@ class TestReadingXmlLoosely:
             ("<m a='1' a='2' b='' />", {"a": "1", "b": ""}),
             ("<m a='&amp;&lt;&quot;&#65;&' b='2'", {"a": '&<"A&', "b": "2"}),
             ("<m a='1' <t>x</t></m>", {"a": "1"}),
+            ("<m a='1'x<y' b='2'><t>x</t></m>", {"a": "1", "b": "2"}),
+            ("<m a='1' <!-- b='2' -->", {"a": "1"}),
         ],
     )
     def test_whole_attributes_of_a_damaged_tag_are_decoded(self, xml: str, attributes: dict[str, str]) -> None:

@@ -150,10 +150,10 @@ def _parse(text: str) -> Element | None:
 # -- damaged XML -----------------------------------------------------------------------------------------------------
 
 # Each pattern is possessive or ends at a character that it excludes, so that hostile text takes linear time.
-_MARKUP = re.compile(r"<(?:(!\[CDATA\[|!--|\?|!DOCTYPE)|(/?)([A-Za-z_][\w.:-]*+))")
+_MARKUP = re.compile(r"<(?:(!\[CDATA\[|!--|\?|!DOCTYPE)|(/?)([A-Za-z_][\w.:-]*+)(?=[\s/>]|\Z))")
 _ATTRIBUTE = re.compile(r"""\s*+([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""")
 _TAG_END = re.compile(r"\s*+(/?)>")
-_OTHER_WORD = re.compile(r"\s*+[^\s<>]++")
+_OTHER_WORD = re.compile(r"\s*+(?:[^\s<>]++|<(?!!|/?[A-Za-z_][\w.:-]*+[\s/>]))")
 _ENTITY = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));")
 
 _CDATA = "![CDATA["
