@@ -403,6 +403,30 @@ async def test_changes_of_members_are_read_from_both_lists_of_a_sync(
     assert known.is_owner
 
 
+def hand_over(room: WorldChatroom, owner: WorldPerson) -> None:
+    """Make a member the owner of a chatroom, who is its first member."""
+    for member in room.members[: room.members.index(owner)]:
+        room.remove(member)
+        room.add([member])
+
+
+async def test_the_owner_of_a_chatroom_changes(log_in: LogIn, world: World) -> None:
+    client = await log_in()
+    hiking, me, ahua = world.chatrooms["hiking"], world.person("me"), world.person("ahua")
+    ids = {me: client.account.id, ahua: client.contacts.find(nickname="阿华").id}
+    room = client.contacts.resolve("周末爬山")
+    assert (room.owner, room.is_owner) == (ids[me], True)
+    for owner, name in ((ahua, "春天爬山"), (me, "夏天爬山")):
+        hand_over(hiking, owner)
+        world.membership.rename(hiking, name, by=ahua)
+        await take(client, 2, include_all=True)
+        now = client.contacts.resolve(name)
+        assert (now.owner, now.is_owner) == (ids[owner], owner is me)
+    hand_over(hiking, ahua)
+    await client.get_contacts([room.id])
+    assert not client.contacts.resolve("夏天爬山").is_owner
+
+
 # -- remark and pin --------------------------------------------------------------------------------------------------
 
 
