@@ -12,8 +12,9 @@ from tests.client.conftest import PNG, last, take
 from webwx.errors import LoggedOut, NoJournal, NotLoggedIn, SendOutcomeUnknown, UnknownContact
 from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import ContinuityLost, QuarantinedMessage
-from webwx.model.messages import Event, ImageMessage, MessageRecalled, SystemMessage, TextMessage
+from webwx.model.messages import Event, ImageMessage, MessageRecalled, Pat, SystemMessage, TextMessage
 from webwx.protocol.codes import MessageType
+from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
 from webwx.storage.base import Outgoing
@@ -79,6 +80,16 @@ class TestHostileMessages:
 
 
 class TestHistory:
+    async def test_a_pat_names_the_friend_whose_real_id_it_has(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        xml = write_pat(actor="wxid_ahua", target="wxid_me", chat="wxid_me").replace('"${wxid_me}"', "我")
+        world.notify("me", "ahua", contents.system_xml(xml, "拍了拍"))
+        [pat] = await take(client, 1)
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.text) == ("阿华", None, '"阿华" 拍了拍 我')
+        assert said(await client.history("阿华")) == [pat.text]
+
     async def test_has_received_and_sent_messages_in_the_order_of_time(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:

@@ -19,7 +19,10 @@ from webwx.errors import (
 )
 from webwx.model.messages import (
     Event,
+    Pat,
 )
+from webwx.protocol.sysmsg import write_pat
+from webwx.sandbox import contents
 from webwx.sandbox.core import SandboxCore
 from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.loopback import Loopback
@@ -69,6 +72,15 @@ class TestWithoutAJournal:
         assert saved.login.fetch_key != before.login.fetch_key
         assert len(saved.pending) == 4  # With the phone's greeting.
         assert len((await store.load()).pending) == 2
+
+    async def test_a_pat_names_the_friend_whose_real_id_it_has(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        xml = write_pat(actor="wxid_ahua", target="wxid_me", chat="wxid_me").replace('"${wxid_me}"', "我")
+        world.notify("me", "ahua", contents.system_xml(xml, "拍了拍"))
+        [pat] = await take(client, 1)
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.text) == ("阿华", None, '"阿华" 拍了拍 我')
 
     @pytest.mark.parametrize(("count", "is_asked"), [(AHEAD_FROM, True), (AHEAD_FROM - 1, False)])
     async def test_the_next_poll_runs_during_the_delivery_of_many_events_and_not_of_a_few(

@@ -928,7 +928,29 @@ class TestApps:
 
         assert isinstance(pat, Pat)
         assert (pat.actor, pat.target, pat.text) == ("wxid_a", None, '"wxid_a" 拍了拍我的头')
-        assert pat.sender is None
+        assert (pat.sender, pat.actor_id, pat.target_id) == (None, PEER, None)
+
+    @pytest.mark.parametrize(
+        ("sender", "content", "template", "ids"),
+        [
+            (PEER, "", '我拍了拍 "${wxid_b}"', (None, PEER)),
+            (PEER, "", '"${wxid_a}" 拍了拍 "${wxid_b}"', (None, None)),
+            (ROOM, f"{MEMBER}:<br/>", '"${wxid_a}" 拍了拍 "${wxid_b}"', (MEMBER, None)),
+            (ROOM, f"{MEMBER}:<br/>", '我拍了拍 "${wxid_b}"', (None, None)),
+            (ROOM, "", '"${wxid_a}" 拍了拍我', (None, None)),
+        ],
+    )
+    def test_a_pat_with_real_ids_has_the_contact_that_must_be_meant(
+        self, sender: str, content: str, template: str, ids: tuple[str | None, str | None]
+    ) -> None:
+        xml = (
+            "<sysmsg type='pat'><pat><fromusername>wxid_a</fromusername><pattedusername>wxid_b</pattedusername>"
+            f"<template><![CDATA[{template}]]></template></pat></sysmsg>"
+        )
+        pat = event(sender, ME, content + escape(xml), msg_type=10002)
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor_id, pat.target_id) == ids
 
     def test_a_pat_with_names_in_its_title_has_those(self) -> None:
         pat = app(

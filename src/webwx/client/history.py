@@ -16,7 +16,8 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
-from webwx.model.messages import Event, Message, MessageRecalled, TextMessage, keep_raw
+from webwx.model.messages import Event, Message, MessageRecalled, Pat, TextMessage, keep_raw
+from webwx.model.pats import name_people, people_in_pat
 from webwx.storage.base import EntryQuery, Outgoing, SendQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
 from webwx.storage.tokenizer import Query, cut
@@ -381,7 +382,11 @@ class MessageHistory:
         for entry in entries:
             event = event_from_item(entry.item, entry.own_id, entry.read)
             match event:
-                case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
+                case TextMessage():  # most are one; testing it first takes half the time
+                    pass
+                case Pat():
+                    name_people(event, await self.find_people(people_in_pat(event)))
+                case Message():
                     pass
                 case MessageRecalled():
                     await self._add_original(event)

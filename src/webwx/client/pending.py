@@ -9,7 +9,8 @@ import msgspec
 from webwx.client.recent_messages import RecentMessages
 from webwx.errors import LocalStateError
 from webwx.model.events import ContactChanged, ContactDeleted, event_from_item
-from webwx.model.messages import Message, MessageRecalled, PhoneActivity, TextMessage, keep_raw
+from webwx.model.messages import Message, MessageRecalled, Pat, PhoneActivity, TextMessage, keep_raw
+from webwx.model.pats import name_people
 
 if TYPE_CHECKING:
     from webwx.client.contact_book import ContactBook
@@ -89,6 +90,8 @@ class PendingEvents:
                     self._interval.skip_known()
                     return None
                 self._interval.reset()
+                if isinstance(event, Pat):
+                    name_people(event, self._book.contacts)
                 self._recent.messages.append(event)
                 if not self._book.contacts.knows(event.chat, event.sender):
                     self._meet(event.chat, event.sender)

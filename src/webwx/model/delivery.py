@@ -599,7 +599,16 @@ def _pat(delivery: Delivery, record: PatRecord, xml_type: str = "") -> Event:
     said = system_message(delivery.notice_envelope, text)
     if isinstance(said, Pat) and said.actor in {None, actor} and said.target in {None, target}:
         actor, target = said.actor, said.target
-    return Pat(**delivery.notice_envelope, text=text, xml_type=xml_type, actor=actor, target=target)
+    actor_id = target_id = None
+    if not is_chatroom(delivery.chat):  # the other one of the two is the chat
+        actor_id = delivery.chat if target is None and actor is not None else None
+        target_id = delivery.chat if actor is None and target is not None else None
+    elif actor is not None and not delivery.is_self:
+        actor_id = delivery.sender
+    return Pat(
+        **delivery.notice_envelope, text=text, xml_type=xml_type, actor=actor, target=target, actor_id=actor_id,
+        target_id=target_id,
+    )  # fmt: skip
 
 
 def _phone_activity(delivery: Delivery) -> Event:

@@ -683,9 +683,17 @@ class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
     """A member patted another one (拍了拍)."""
 
     actor: str | None = None
-    """Member who patted, by the name that the platform shows or, in XML, by real id; None is this account."""
+    """
+    Name of the member who patted; None is this account.
+
+    Some pats have only real ids, such as `wxid_…`; they stay if it is unknown whose they are.
+    """
     target: str | None = None
-    """Member who was patted, in the same form."""
+    """Name of the member who was patted, in the same form."""
+    actor_id: ContactId | None = None
+    """Id in this login of the member who patted, if a pat with real ids says it."""
+    target_id: ContactId | None = None
+    """Id in this login of the member who was patted, if a pat with real ids says it."""
 
 
 class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
