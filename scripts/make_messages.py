@@ -8,6 +8,7 @@ removed, and the catalogue is compiled. `problems()` is what a test checks.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
@@ -28,12 +29,22 @@ from webwx.cli import webwx
 from webwx.cli.help_pages import COMMENT
 from webwx.cli.language import CHINESE, DOMAIN, FOLDER
 from webwx.outcomes import MEANING
+from webwx.sandbox.action_table import ACTIONS
 
 SOURCE = Path(FOLDER).parent
 CATALOGUE = Path(FOLDER) / CHINESE / "LC_MESSAGES" / f"{DOMAIN}.po"
 COMPILED = CATALOGUE.with_suffix(".mo")
 
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
+
+PRINTING = {
+    "result", "line", "remark", "report", "announce", "confirm",
+    "BadInput", "CommandFailed", "UsageError", "BadParameter",
+}  # fmt: skip
+"""Functions and exceptions whose first argument is shown to the user."""
+
+ENGLISH = re.compile(r"^[^$]*\b[A-Za-z]{2,} [a-z]{2,}")
+"""Words of a sentence, outside a command of the shell."""
 
 MessageId = str | tuple[str, ...]
 
@@ -50,7 +61,7 @@ def source_messages() -> set[MessageId]:
     """Return all messages that have to be translated."""
     own = _extracted(SOURCE)
     of_click = {each for each in _extracted(Path(click.__file__).parent) if not NOT_SHOWN.search(_first(each))}
-    return own | of_click | {*_help_of(webwx, click.Context(webwx))} | {*MEANING.values()}
+    return own | of_click | {*_help_of(webwx, click.Context(webwx)), *MEANING.values(), *_sentences()}
 
 
 def read_catalogue() -> Catalog:
@@ -84,6 +95,8 @@ def problems() -> Iterator[str]:
     yield from (f"not in the code any more: {each!r}" for each in known.keys() - needed)
     for message, translation in known.items():
         yield from mistakes_of(message, translation)
+    for file in sorted(SOURCE.glob("*.py")):
+        yield from (f"{file.name}: not marked for translation: {each}" for each in unmarked(file.read_text("utf-8")))
     if COMPILED.read_bytes() != compiled(catalogue):
         yield "the compiled catalogue is old; run `make messages`"
 
@@ -98,6 +111,19 @@ def mistakes_of(message: MessageId, translation: str | Sequence[str]) -> Iterato
         for what, of in (("placeholders", _placeholders), ("options and commands", _literals)):
             if of(text) != of(source):
                 yield f"other {what} than in {source!r}: {text!r}"
+
+
+def unmarked(source: str) -> Iterator[str]:
+    """Yield the texts that source code prints without `_`."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        shown = node.args[0].elts if isinstance(node.args[0], ast.List) else [node.args[0]]
+        if name in PRINTING:
+            parts = [part for each in shown if isinstance(each, ast.JoinedStr) for part in each.values]
+            texts = [each for each in (*shown, *parts) if isinstance(each, ast.Constant)]
+            yield from (str(each.value) for each in texts if ENGLISH.search(str(each.value)))
 
 
 def main() -> int:
@@ -132,6 +158,14 @@ def _help_of(command: click.Command, ctx: click.Context) -> Iterator[str]:
             inner = command.get_command(ctx, name)
             if inner is not None:
                 yield from _help_of(inner, ctx)
+
+
+def _sentences() -> Iterator[str]:
+    """Yield the sentences of the phone actions."""
+    for action in ACTIONS.values():
+        yield action.sentence
+        if action.without is not None:
+            yield action.without[1]
 
 
 def _placeholders(text: str) -> set[tuple[str | None, str | None, str | None]]:

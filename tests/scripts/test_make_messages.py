@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from babel.messages.catalog import Catalog
-from scripts.make_messages import mistakes_of, problems, updated
+from scripts.make_messages import mistakes_of, problems, unmarked, updated
 
 from scripts import make_messages
 
@@ -21,6 +21,20 @@ def test_an_update_adds_new_messages_and_removes_old_ones() -> None:
     assert {message.id: message.string for message in new if message.id} == {
         "kept": "保留", "new": "", ("one", "many"): ("",),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('raise BadInput(f"No send {number}; see it.")', ["No send ", "; see it."]),
+        ('output.result(["It is done.", other])', ["It is done."]),
+        ('output.remark(_("It is done."))', []),
+        ('output.result(f"{number}  {name}")', []),
+        ('find("It is done.")', []),
+    ],
+)
+def test_a_text_that_is_printed_without_a_mark_is_found(source: str, found: list[str]) -> None:
+    assert [*unmarked(source)] == found
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.client.accounts import Accounts
 
@@ -25,11 +26,15 @@ async def accounts(session: Session) -> None:
         found = await opened.list_accounts()
     for each in found:
         is_current = (each.account, each.place) == (current.account, current.place)
-        login = f"{each.nickname} on {each.server or each.host}" if each.host else each.place
+        login = (
+            _("{nickname} on {where}").format(nickname=each.nickname, where=each.server or each.host)
+            if each.host
+            else each.place
+        )
         session.output.result(
             f"{'*' if is_current else ' '} {each.account}: {login} - {each.state}",
             account=each.account, nickname=each.nickname, host=each.host, server=each.server, state=each.state,
             reason=each.reason, current=is_current,
         )  # fmt: skip
     if not found:
-        session.output.remark("No login is saved on this machine; run 'webwx login'.")
+        session.output.remark(_("No login is saved on this machine; run 'webwx login'."))

@@ -8,6 +8,7 @@ import click
 
 from webwx.cli.contacts import describe
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import _
 from webwx.cli.names import whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command
@@ -94,7 +95,7 @@ async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
     """Remove WHO from ROOM, which you must own."""
     async with session.logged_in() as client:
         left = await client.remove_members(whom(room), map(whom, who))
-        session.output.line(f"Now: {describe(left)}", left)
+        session.output.line(_("Now: {what}").format(what=describe(left)), left)
 
 
 @command(
@@ -109,7 +110,7 @@ async def rename(session: Session, room: str, name: str) -> None:
     """Rename ROOM to NAME."""
     async with session.logged_in() as client:
         renamed = await client.rename_chatroom(whom(room), clean_text(name))
-        session.output.line(f"Now: {describe(renamed)}", renamed)
+        session.output.line(_("Now: {what}").format(what=describe(renamed)), renamed)
 
 
 @command("leave", group=chatroom, examples=("webwx chatroom leave 周末爬山",))
@@ -118,13 +119,13 @@ async def leave(session: Session, room: str) -> None:
     """Leave ROOM."""
     async with session.logged_in() as client:
         await client.leave_chatroom(whom(room))
-        session.output.result(f"You have left {room}.", left=True)
+        session.output.result(_("You have left {room}.").format(room=room), left=True)
 
 
 def _report(output: Output, contacts: Contacts, admission: Admission) -> None:
     """Return one line with the names of all people who joined."""
-    parts = [f"Now: {describe(admission.chatroom)}"]
-    for what, ids in (("invited", admission.invited), ("could not be added", admission.refused)):
+    parts = [_("Now: {what}").format(what=describe(admission.chatroom))]
+    for what, ids in (("invited", admission.invited), (_("could not be added"), admission.refused)):
         if ids:
             known = [contacts.get(each) for each in ids]
             names = ", ".join(each.display_name if each else id_ for each, id_ in zip(known, ids, strict=True))

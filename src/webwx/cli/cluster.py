@@ -11,6 +11,7 @@ import click
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import _
 from webwx.cli.messages import clock_time
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
@@ -85,9 +86,10 @@ async def status(session: Session) -> None:
     ]  # fmt: skip
     session.output.line(
         [
-            *(columns(rows) if workers else ["There is no worker."]),
-            f"{counts['accounts']:,} accounts: {counts['owned']:,} owned, {counts['free']:,} without a worker, "
-            f"{counts['logged_out']:,} logged out.",
+            *(columns(rows) if workers else [_("There is no worker.")]),
+            _("{accounts:,} accounts: {owned:,} owned, {free:,} without a worker, {logged_out:,} logged out.").format(
+                accounts=counts["accounts"], owned=counts["owned"], free=counts["free"], logged_out=counts["logged_out"]
+            ),
         ],
         None,
     )
@@ -119,10 +121,14 @@ async def drain(session: Session, worker: str) -> None:
     async with _leases(session) as leases:
         found = [each.worker for each in await leases.workers() if each.worker.startswith(worker)]
         if len(found) != 1:
-            reason = "several workers have ids that begin" if found else "no worker has an id that begins"
-            raise BadInput(f"{reason.capitalize()} with {worker!r}; see 'webwx cluster status'.")
+            message = (
+                _("Several workers have ids that begin with {worker!r}; see 'webwx cluster status'.")
+                if found
+                else _("No worker has an id that begins with {worker!r}; see 'webwx cluster status'.")
+            )
+            raise BadInput(message.format(worker=worker))
         await leases.drain(found[0])
-    session.output.result(f"Worker {found[0]} hands its accounts over.", worker=found[0])
+    session.output.result(_("Worker {worker} hands its accounts over.").format(worker=found[0]), worker=found[0])
 
 
 @command("reset", group=cluster, examples=("webwx cluster reset --yes", "webwx cluster reset --restored --yes"))
@@ -140,13 +146,13 @@ async def reset(session: Session, yes: bool, restored: bool) -> None:
     webhook gets them until 'webwx cluster release', because they may have been answered already.
     """
     if not yes:
-        raise BadInput("Running workers stop all their accounts for a moment; pass --yes to reset them.")
+        raise BadInput(_("Running workers stop all their accounts for a moment; pass --yes to reset them."))
     if restored:
         await _reset_restored(session)
         return
     async with _leases(session) as leases:
         count = await leases.reset()
-    session.output.result(f"{count:,} accounts have no worker now.", accounts=count)
+    session.output.result(_("{count:,} accounts have no worker now.").format(count=count), accounts=count)
 
 
 async def _reset_restored(session: Session) -> None:
@@ -164,14 +170,16 @@ async def _reset_restored(session: Session) -> None:
         await records.close()
     for send in done.sends:
         when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
-        line = f"{send.account or '?'}  {send.number:>6}  {when}  {send.kind}, may or may not have been sent"
+        line = _("{account}  {number:>6}  {when}  {kind}, may or may not have been sent").format(
+            account=send.account or "?", number=send.number, when=when, kind=send.kind
+        )
         session.output.line(f"{line}  [{send.key}]" if send.key else line, send)
     events, timers = sum(each.events for each in held), sum(each.timers for each in held)
     session.output.result(
         [
-            f"{done.accounts:,} accounts have no worker now; {len(done.sends):,} sends are 'unknown'; "
-            f"{_counted(events, timers)} are held.",
-            "Start the workers again, and decide about what is held: see 'webwx cluster held'.",
+            _("{accounts:,} accounts have no worker now; {sends:,} sends are 'unknown'; {held} are "
+"held.").format(accounts=done.accounts, sends=len(done.sends), held=_counted(events, timers)),
+            _("Start the workers again, and decide about what is held: see 'webwx cluster held'."),
         ],
         accounts=done.accounts, sends=len(done.sends), events=events, timers=timers,
     )  # fmt: skip
@@ -194,7 +202,7 @@ async def held(session: Session) -> None:
         return
     rows = [("ACCOUNT", "CONSUMER", "EVENTS", "TIMERS")]
     rows += [(each.account or "?", each.consumer, f"{each.events:,}", f"{each.timers:,}") for each in found]
-    session.output.line(columns(rows) if found else ["Nothing is held."], None)
+    session.output.line(columns(rows) if found else [_("Nothing is held.")], None)
 
 
 def _with_filters(work: Work) -> Work:
@@ -218,7 +226,9 @@ async def release(session: Session, name: str, consumer: str) -> None:
     async with open_restored(session.require_database()) as storage:
         done = await storage.release(name, consumer)
     session.output.result(
-        f"{_counted(done.events, done.timers)} are delivered.", events=done.events, timers=done.timers
+        _("{what} are delivered.").format(what=_counted(done.events, done.timers)),
+        events=done.events,
+        timers=done.timers,
     )
 
 
@@ -235,11 +245,13 @@ async def drop(session: Session, name: str, consumer: str, yes: bool) -> None:
     from webwx.storage.open import open_restored
 
     if not yes:
-        raise BadInput("Held events that are dropped are never handled; pass --yes to drop them.")
+        raise BadInput(_("Held events that are dropped are never handled; pass --yes to drop them."))
     async with open_restored(session.require_database()) as storage:
         done = await storage.drop(name, consumer)
-    session.output.result(f"{_counted(done.events, done.timers)} are dropped.", events=done.events, timers=done.timers)
+    session.output.result(
+        _("{what} are dropped.").format(what=_counted(done.events, done.timers)), events=done.events, timers=done.timers
+    )
 
 
 def _counted(events: int, timers: int) -> str:
-    return f"{events:,} events and {timers:,} timers"
+    return _("{events:,} events and {timers:,} timers").format(events=events, timers=timers)

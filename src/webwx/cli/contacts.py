@@ -9,6 +9,7 @@ import click
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import N_, _
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command, read_piped_line
@@ -76,7 +77,7 @@ async def remark(session: Session, who: str, text: str) -> None:
     """Set your own name for WHO; an empty TEXT removes it."""
     async with session.logged_in() as client:
         changed = await client.set_remark(whom(who), clean_text(text))
-        session.output.line(f"Now: {describe(changed)}", changed)
+        session.output.line(_("Now: {chat}").format(chat=describe(changed)), changed)
 
 
 @command(
@@ -117,7 +118,7 @@ async def add(session: Session, who: str, greeting: str) -> None:
     """Send a friend request to WHO, an id from 'webwx chatroom members' or a contact card."""
     async with session.logged_in() as client:
         await client.add_friend(whom(who), clean_text(greeting))
-        session.output.result("Asked; they are a friend once they accept.", asked=True)
+        session.output.result(_("Asked; they are a friend once they accept."), asked=True)
 
 
 @command(
@@ -130,12 +131,12 @@ async def accept(session: Session) -> None:
     try:
         request = event_from_json(await read_piped_line())
     except ValueError:
-        raise BadInput("stdin is empty; pipe in a line printed by 'webwx listen --json'.") from None
+        raise BadInput(_("stdin is empty; pipe in a line printed by 'webwx listen --json'.")) from None
     if not isinstance(request, FriendRequest):
-        raise BadInput("stdin is not a friend request; pipe in a friend request printed by 'webwx listen --json'.")
+        raise BadInput(_("stdin is not a friend request; pipe in a friend request printed by 'webwx listen --json'."))
     async with session.logged_in() as client:
         await client.accept_friend(request)
-        session.output.result(f"{request.person.nickname} is a friend now.", accepted=True)
+        session.output.result(_("{nickname} is a friend now.").format(nickname=request.person.nickname), accepted=True)
 
 
 async def _print(session: Session, client: AsyncClient, contacts: list[Contact]) -> None:
@@ -156,12 +157,24 @@ def _name(contact: Contact) -> str:
 
 
 def _kind(contact: Contact) -> str:
-    members = f"{len(contact.members)} members" if contact.members else ""
+    members = _("{count} members").format(count=len(contact.members)) if contact.members else ""
     flags = {
-        "pinned": contact.is_pinned, "starred": contact.is_starred, "muted": contact.is_muted,
-        "blocked": contact.is_blocked,
+        _("pinned"): contact.is_pinned, _("starred"): contact.is_starred, _("muted"): contact.is_muted,
+        _("blocked"): contact.is_blocked,
     }  # fmt: skip
-    return ", ".join(filter(None, (contact.kind, members, *(flag for flag, is_set in flags.items() if is_set))))
+    kind = _(_KINDS[contact.kind])
+    return ", ".join(filter(None, (kind, members, *(flag for flag, is_set in flags.items() if is_set))))
+
+
+_KINDS = {
+    "self": N_("self"),
+    "friend": N_("friend"),
+    "chatroom": N_("chatroom"),
+    "official": N_("official"),
+    "builtin": N_("builtin"),
+    "stranger": N_("stranger"),
+}
+"""Text for each kind of contact."""
 
 
 def _number(number: int | None) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.language import _
 from webwx.protocol.codec import clean_text
 from webwx.protocol.hosts import single
 from webwx.protocol.http import Request
@@ -70,7 +71,11 @@ async def send_file(server: str | None, path: str, fields: dict[str, Any], file:
     """
     content, size = _sized(file)
     if size > MAX_UPLOAD:
-        raise BadInput(f"{file.name} has {size:,} bytes; a sandbox phone sends at most {MAX_UPLOAD:,}.")
+        raise BadInput(
+            _("{name} has {size:,} bytes; a sandbox phone sends at most {max_upload:,}.").format(
+                name=file.name, size=size, max_upload=MAX_UPLOAD
+            )
+        )
     origin = urlsplit(_control_url(server))
     kind = http.client.HTTPSConnection if origin.scheme == "https" else http.client.HTTPConnection
     connection = kind(origin.netloc, timeout=_PATIENCE, blocksize=_PIECE)
@@ -109,7 +114,7 @@ def _read(body: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(body)
         refusal = answer.get("error")
     except (ValueError, AttributeError):
-        raise CommandFailed("The server has no control API; pass the address of a 'webwx sandbox'.") from None
+        raise CommandFailed(_("The server has no control API; pass the address of a 'webwx sandbox'.")) from None
     if refusal:
         raise BadInput(refusal)
     return answer
@@ -141,5 +146,5 @@ def _cleaned(value: Any) -> Any:
 
 def _control_url(server: str | None) -> str:
     if server is None:
-        raise click.UsageError("No sandbox given; pass the address that it printed as --server or WEBWX_SERVER")
+        raise click.UsageError(_("No sandbox given; pass the address that it printed as --server or WEBWX_SERVER"))
     return f"{single(server.rstrip('/').removesuffix('/control')).main}/control"

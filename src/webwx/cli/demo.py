@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click.exceptions
 
 from webwx.cli import pictures
+from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.client.client import AsyncClient
 from webwx.errors import MediaUnavailable, WxError
@@ -80,11 +81,13 @@ async def demo(session: Session) -> None:
         me, friend = [
             await stack.enter_async_context(AsyncClient(server=served.url, timeouts=timeouts)) for _ in range(2)
         ]
-        session.output.remark([f"A sandbox is running at {served.url}; two clients use it over HTTP.", ""])
+        session.output.remark(
+            [_("A sandbox is running at {url}; two clients use it over HTTP.").format(url=served.url), ""]
+        )
         await perform(session, Demo(world, me, friend))
         session.output.remark([
             "",
-            "Every step was verified on the server. Run 'webwx sandbox' to start such a server.",
+            _("Every step was verified on the server. Run 'webwx sandbox' to start such a server."),
         ])  # fmt: skip
 
 
@@ -112,10 +115,15 @@ class Demo:
         for who, client in ((ME, self._me), (FRIEND, self._friend)):
             account = await client.login(show_qr=partial(self._scan_and_confirm, who))
             person = self._world.person(who)
-            _verify(self._world.logins.live(person) is not None, f"the server has no live session of {who}")
-            _verify(account.nickname == person.nickname, "the client logged in as another person")
+            _verify(
+                self._world.logins.live(person) is not None,
+                _("the server has no live session of {who}").format(who=who),
+            )
+            _verify(account.nickname == person.nickname, _("the client logged in as another person"))
         return Done(
-            f"{self._my_name} and {self._friend_name} scanned their codes, confirmed, and are logged in",
+            _("{my_name} and {friend_name} scanned their codes, confirmed, and are logged in").format(
+                my_name=self._my_name, friend_name=self._friend_name
+            ),
             {"accounts": [self._my_name, self._friend_name]},
         )
 
@@ -123,11 +131,13 @@ class Demo:
         """Send Chinese and emoji, and compare what arrives."""
         receipt = await self._me.send_text(self._to_friend, TEXT)
         shown = self._last_message(FRIEND, ME)
-        _verify((shown.id, shown.text) == (receipt.message_id, TEXT), "the friend's phone shows another text")
+        _verify((shown.id, shown.text) == (receipt.message_id, TEXT), _("the friend's phone shows another text"))
         received = await _receive(self._friend, TextMessage, receipt.message_id)
-        _verify(received.text == TEXT, "the friend's client received another text")
+        _verify(received.text == TEXT, _("the friend's client received another text"))
         return Done(
-            f'{self._my_name} to {self._friend_name}: "{TEXT}"; it arrived sign by sign',
+            _('{my_name} to {friend_name}: "{text}"; it arrived sign by sign').format(
+                my_name=self._my_name, friend_name=self._friend_name, text=TEXT
+            ),
             {"message_id": receipt.message_id, "text": TEXT},
         )
 
@@ -138,9 +148,14 @@ class Demo:
         before = self._chat(ME, FRIEND).unread
         await self._me.mark_read(self._to_friend)
         after = self._chat(ME, FRIEND).unread
-        _verify((before, after) == (3, 0), f"unread went {before} -> {after} on the server, not 3 -> 0")
+        _verify(
+            (before, after) == (3, 0),
+            _("unread went {before} -> {after} on the server, not 3 -> 0").format(before=before, after=after),
+        )
         return Done(
-            f"{self._friend_name} wrote three messages; unread on the server: {before} -> {after}",
+            _("{friend_name} wrote three messages; unread on the server: {before} -> {after}").format(
+                friend_name=self._friend_name, before=before, after=after
+            ),
             {"unread_before": before, "unread_after": after},
         )
 
@@ -149,10 +164,12 @@ class Demo:
         receipt = await self._me.send_text(self._to_friend, "发错了")
         await self._me.recall(receipt)
         shown = self._last_message(FRIEND, ME)
-        _verify(shown.id == receipt.message_id and shown.is_recalled, "the friend's phone still shows the message")
+        _verify(shown.id == receipt.message_id and shown.is_recalled, _("the friend's phone still shows the message"))
         notice = await _receive(self._friend, MessageRecalled, receipt.message_id)
         return Done(
-            f'{self._friend_name} sees in place of the message: "{notice.text}"',
+            _('{friend_name} sees in place of the message: "{text}"').format(
+                friend_name=self._friend_name, text=notice.text
+            ),
             {"message_id": receipt.message_id, "notice": notice.text},
         )
 
@@ -162,26 +179,39 @@ class Demo:
             await self._forward_recalled("jpeg", pictures.jpeg()),
             await self._forward_recalled("png", pictures.png()),
         ]
-        what = " and a ".join(f"{each['format'].upper()} of {each['bytes']:,} bytes" for each in forwarded)
+        what = _(" and a ").join(
+            _("{format} of {size:,} bytes").format(format=each["format"].upper(), size=each["bytes"])
+            for each in forwarded
+        )
         return Done(
-            f"{self._friend_name} recalled a {what}; gone by id, forwarded to File Transfer Helper, md5 unchanged",
+            _("{friend_name} recalled a {what}; gone by id, forwarded to File Transfer Helper, md5 unchanged").format(
+                friend_name=self._friend_name, what=what
+            ),
             {"pictures": forwarded},
         )
 
     async def _forward_recalled(self, kind: str, content: bytes) -> dict[str, Any]:
         sent = await self._friend.send_image(self._friend.contacts.resolve(self._my_name), content)
         received = await _receive(self._me, ImageMessage, sent.message_id)
-        _verify(await self._me.download(received) == content, f"the {kind} came out changed before the recall")
+        _verify(
+            await self._me.download(received) == content,
+            _("the {kind} came out changed before the recall").format(kind=kind),
+        )
         await self._friend.recall(sent)
         recalled = await _receive(self._me, MessageRecalled, sent.message_id)
         await self._verify_gone(received)
 
         receipt = await self._me.forward(recalled, FILEHELPER)
         shown = self._last_message(ME, FILEHELPER)
-        _verify(shown.id == receipt.message_id, f"File Transfer Helper does not show the {kind}")
+        _verify(shown.id == receipt.message_id, _("File Transfer Helper does not show the {kind}").format(kind=kind))
         md5 = _md5(content)
         downloaded = _md5(await self._me.download(receipt))
-        _verify(downloaded == md5, f"the forwarded {kind} came out with md5 {downloaded}, not {md5}")
+        _verify(
+            downloaded == md5,
+            _("the forwarded {kind} came out with md5 {downloaded}, not {md5}").format(
+                kind=kind, downloaded=downloaded, md5=md5
+            ),
+        )
         return {
             "format": kind,
             "bytes": len(content),
@@ -196,7 +226,7 @@ class Demo:
             await self._me.download(picture)
         except MediaUnavailable:
             return
-        raise NotVerified("the recalled picture can still be downloaded by its id")
+        raise NotVerified(_("the recalled picture can still be downloaded by its id"))
 
     # -- who and where -----------------------------------------------------------------------------------------------
 
@@ -218,7 +248,7 @@ class Demo:
 
     def _chat(self, who: str, chat: str) -> WorldChat:
         chats = self._world.inbox(who)
-        _verify(chat in chats, f"{who}'s phone shows no chat with {chat}")
+        _verify(chat in chats, _("{who}'s phone shows no chat with {chat}").format(who=who, chat=chat))
         return chats[chat]
 
     def _last_message(self, who: str, chat: str) -> WorldMessage:
@@ -244,7 +274,9 @@ async def _receive(client: AsyncClient, kind: type[E], message_id: str) -> E:
                     return event
     except TimeoutError:
         pass
-    raise NotVerified(f"the other client received no {kind.__name__} within {PATIENCE:.0f} s")
+    raise NotVerified(
+        _("the other client received no {event} within {patience:.0f} s").format(event=kind.__name__, patience=PATIENCE)
+    )
 
 
 def _verify(holds: bool, otherwise: str) -> None:

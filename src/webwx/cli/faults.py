@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import BadInput
+from webwx.cli.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,6 @@ def read_script(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise BadInput(f"The script {path} is not a text file.") from None
+        raise BadInput(_("The script {path} is not a text file.").format(path=path)) from None
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]

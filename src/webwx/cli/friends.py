@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.cli.exits import BadInput
+from webwx.cli.language import _
 from webwx.cli.programs import run_file
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.scenario import Scenario, describe
@@ -30,7 +31,9 @@ def play_file(path: Path, world: World, on_mistake: Callable[[str], object]) -> 
         raise BadInput(describe(error, str(path))) from None
     scenarios = [value for value in vars(module).values() if isinstance(value, Scenario)]
     if not scenarios:
-        raise BadInput(f"{path.name} creates no Scenario; add a line such as 'friends = Scenario()'.")
+        raise BadInput(
+            _("{name} creates no Scenario; add a line such as 'friends = Scenario()'.").format(name=path.name)
+        )
     try:
         for scenario in scenarios:
             scenario.play(world, on_mistake=on_mistake)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webwx.cli.language import _, language
 from webwx.cli.messages import clock_time, describe, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, limit_option
@@ -73,7 +74,7 @@ async def history(
         )
         await _print(session, client, items, is_full=is_full)
     if not items:
-        session.output.remark("The journal has no message; 'webwx listen' receives messages.")
+        session.output.remark(_("The journal has no message; 'webwx listen' receives messages."))
 
 
 @command(
@@ -97,7 +98,7 @@ async def search(session: Session, words: tuple[str, ...], chat: str | None, lim
         found = await client.search(wanted, chat=whom(chat) if chat else None, limit=limit)
         await _print(session, client, found, is_full=is_full)
     if not found:
-        session.output.remark("No message found.")
+        session.output.remark(_("No message found."))
 
 
 async def _print(session: Session, client: AsyncClient, items: list[Event | Outgoing], *, is_full: bool) -> None:
@@ -111,12 +112,16 @@ def _lines(thing: Event | Outgoing, people: Contacts, *, is_full: bool) -> list[
         case Outgoing():
             when = clock_time(thing.created_at, DATED)
             return _laid_out(
-                f"{'':>6}  {when}  you to {name_of(people, thing.chat)}: ", describe_send(thing), is_full=is_full
+                _("{number:>6}  {when}  you to {chat}: ").format(
+                    number="", when=when, chat=name_of(people, thing.chat)
+                ),
+                describe_send(thing),
+                is_full=is_full,
             )
         case Message():
             when = clock_time(thing.time, DATED)
             head = f"{thing.number:>6}  {when}  {place_of(thing, people)}: "
-            return _laid_out(head, summarize(thing), is_full=is_full)
+            return _laid_out(head, summarize(thing, language()), is_full=is_full)
         case _:
             return [f"{thing.number:>6}  {describe(thing, people, DATED)}"]
 
@@ -128,7 +133,7 @@ def _laid_out(head: str, text: str, *, is_full: bool) -> list[str]:
     first, *others = shown.split("\n")
     lines = [f"{head}{first}", *(f"{'':>6}  | {each}".rstrip() for each in others)]
     if left := len(text) - len(shown):
-        lines.append(f"{'':>6}  | … {left:,} more characters; --full prints them")
+        lines.append(_("{number:>6}  | … {left:,} more characters; --full prints them").format(number="", left=left))
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import N_, _
 from webwx.cli.messages import clock_time
 from webwx.cli.names import complete_chats, complete_numbers, numbered, whom
 from webwx.cli.options import example_text, with_common_options
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from webwx.model.identities import Identity, Link, Reason
 
 _BY = {
-    "seen": "was new",
-    "ambiguous": "was new, because several identities are similar",
-    "certain": "is certainly the same",
-    "matched": "matched",
-    "hand": "was declared by you",
+    "seen": N_("was new"),
+    "ambiguous": N_("was new, because several identities are similar"),
+    "certain": N_("is certainly the same"),
+    "matched": N_("matched"),
+    "hand": N_("was declared by you"),
 }
 """Text for each way in which a contact got its identity."""
 
@@ -69,7 +70,7 @@ async def list_identities(session: Session) -> None:
     for each in found:
         session.output.line(_describe_identity(each), each)
     if not found:
-        session.output.remark("No identity is known yet; run 'webwx contacts' to fetch the contacts.")
+        session.output.remark(_("No identity is known yet; run 'webwx contacts' to fetch the contacts."))
 
 
 @command("show", group=identity, examples=("webwx identity show 阿华", "webwx identity show 12 --json"))
@@ -113,7 +114,7 @@ async def merge(session: Session, one: str, other: str) -> None:
     """
     async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))
-    session.output.line(f"Merged: {_describe_identity(merged)}", merged)
+    session.output.line(_("Merged: {identity}").format(identity=_describe_identity(merged)), merged)
 
 
 @command("split", group=identity, examples=("webwx identity split 12 @77aa88bb99cc00dd",))
@@ -127,21 +128,21 @@ async def split(session: Session, which: str, contact_id: str) -> None:
     """
     async with session.reading(in_place=True) as client:
         parted = await client.split_identity(_which(which), clean_text(contact_id))
-    session.output.line(f"New identity: {_describe_identity(parted)}", parted)
+    session.output.line(_("New identity: {identity}").format(identity=_describe_identity(parted)), parted)
 
 
 def _describe_identity(found: Identity) -> str:
     """Describe an identity in one line, the number first."""
-    return f"{found.number:>6}  {found.name} - {found.kind} - {found.contact_id or 'not in this login'}"
+    return f"{found.number:>6}  {found.name} - {found.kind} - {found.contact_id or _('not in this login')}"
 
 
 def _describe_link(link: Link) -> str:
-    sure = "" if link.confidence > _AS_GOOD_AS_SURE else f", {link.confidence:.2%} sure"
+    sure = "" if link.confidence > _AS_GOOD_AS_SURE else _(", {confidence:.2%} sure").format(confidence=link.confidence)
     is_in_doubt = link.by == "ambiguous" and link.candidates  # by hand it is settled, and they are who it was before
-    candidates = f" (maybe {', '.join(map(str, link.candidates))})" if is_in_doubt else ""
+    candidates = _(" (maybe {names})").format(names=", ".join(map(str, link.candidates))) if is_in_doubt else ""
     reasons = ", ".join(map(_describe_reason, link.reasons))
     when = clock_time(link.seen_at, "%Y-%m-%d %H:%M")
-    found = f"{when}  {link.name} - {link.contact_id} {_BY[link.by]}{candidates}{sure}"
+    found = f"{when}  {link.name} - {link.contact_id} {_(_BY[link.by])}{candidates}{sure}"
     return f"{found}: {reasons}" if reasons else found
 
 

@@ -17,6 +17,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.history import DATED, people_in
 from webwx.cli.journal_copy import copy, import_journal
+from webwx.cli.language import _, ngettext
 from webwx.cli.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, limit_option, with_common_options
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ALL_SENDS = 2**62
+
+_MB = 1_000_000
 
 
 @with_common_options
@@ -74,12 +77,23 @@ async def stats(session: Session) -> None:
     place = settings.storage and describe_database(settings.storage)
     session.output.result(
         [
-            f"{total['entries']:,} events in {total['batches']:,} batches, {size / 1_000_000:,.1f} MB in "
-            f"{place or settings.journal_path}",
-            f"{total['quarantined']:,} could not be read, {total['conflicts']:,} came with another one's id, "
-            f"{total['dead_letters']:,} were given up by a handler",
-            f"{total['kept']:,} messages with their media, {total['kept_size'] / 1_000_000:,.1f} MB",
-            f"{sends.total():,} sends: {', '.join(f'{count:,} {state}' for state, count in sends.items()) or 'none'}",
+            _("{entries:,} events in {batches:,} batches, {size:,.1f} MB in {place}").format(
+                entries=total["entries"],
+                batches=total["batches"],
+                size=size / _MB,
+                place=place or settings.journal_path,
+            ),
+            _(
+                "{quarantined:,} could not be read, {conflicts:,} came with another one's id, {dead_letters:,} were "
+                "given up by a handler"
+            ).format_map(total),
+            _("{kept:,} messages with their media, {kept_size:,.1f} MB").format(
+                kept=total["kept"], kept_size=total["kept_size"] / _MB
+            ),
+            _("{count:,} sends: {states}").format(
+                count=sends.total(),
+                states=", ".join(f"{count:,} {state}" for state, count in sends.items()) or _("none"),
+            ),
         ],
         path=None if place else str(settings.journal_path), database=place, size=size, **total, sends=dict(sends),
     )  # fmt: skip
@@ -101,20 +115,22 @@ async def check(session: Session) -> None:
     damaged = [batch for check in checks for batch in check.damaged]
     count = sum(batch.entries for batch in damaged)
     lines = [
-        f"{batch.entries:,} events from {batch.number} on, stored {clock_time(batch.time, DATED)}, cannot be read"
+        _("{entries:,} events from {number} on, stored {time}, cannot be read").format(
+            entries=batch.entries, number=batch.number, time=clock_time(batch.time, DATED)
+        )
         for batch in damaged
     ]
     if not is_sound:
-        lines.append("SQLite finds damage in the file")
+        lines.append(_("SQLite finds damage in the file"))
     if not lines:
-        lines.append(f"{sum(check.batches for check in checks):,} batches can be read")
+        lines.append(_("{count:,} batches can be read").format(count=sum(check.batches for check in checks)))
     session.output.result(
         lines, batches=sum(check.batches for check in checks), unreadable=count, damaged=damaged, file_is_sound=is_sound
     )
     if not is_sound:
-        raise CommandFailed("The file is damaged; save what is in it with 'webwx journal export'.")
+        raise CommandFailed(_("The file is damaged; save what is in it with 'webwx journal export'."))
     if damaged:
-        raise CommandFailed(f"{count:,} events cannot be read; a backup may still have them.")
+        raise CommandFailed(_("{count:,} events cannot be read; a backup may still have them.").format(count=count))
 
 
 @command(
@@ -147,30 +163,34 @@ async def purge(
     gives it back to the disk; for a file of an earlier version, the first time, no other process may use it.
     """
     if media and (is_all or chat):
-        raise click.UsageError("Pass --media alone or with --before TIME")
+        raise click.UsageError(_("Pass --media alone or with --before TIME"))
     has_condition = bool(before or chat)
     if (not media and (is_all and (has_condition or compact))) or not (media or is_all or has_condition or compact):
-        raise click.UsageError("Pass --before TIME, --chat CHAT, --media, --compact or --all")
+        raise click.UsageError(_("Pass --before TIME, --chat CHAT, --media, --compact or --all"))
     if compact:
-        session.require_file("PostgreSQL uses free space again, and 'VACUUM FULL' by its administrator gives it back")
+        session.require_file(
+            _("PostgreSQL uses free space again, and 'VACUUM FULL' by its administrator gives it back")
+        )
     await _require_journal(session)
     if is_all:
-        _confirm("Delete the whole journal permanently?", yes=yes)
+        _confirm(_("Delete the whole journal permanently?"), yes=yes)
         async with session.storage() as storage:
             await storage.delete_journal(session.settings.login_name)
-        session.output.result("The journal is deleted.", deleted=True)
+        session.output.result(_("The journal is deleted."), deleted=True)
         return
     if media:
         async with session.reading(in_place=True) as client:
             count = await client.purge_kept(before=before or 0)
-        session.output.result(f"The archived media of {count:,} messages are deleted permanently.", purged=count)
+        session.output.result(
+            _("The archived media of {count:,} messages are deleted permanently.").format(count=count), purged=count
+        )
     elif has_condition:
         async with session.reading(in_place=True) as client:
             count = await client.purge_history(whom(chat) if chat else None, before=before or 0)
-        session.output.result(f"{count:,} deleted permanently.", purged=count)
+        session.output.result(_("{count:,} deleted permanently.").format(count=count), purged=count)
     if compact:
         freed = await open_journal_file(session.settings.journal_path, retention_days=0).compact()
-        session.output.result(f"The file is {freed / 1_000_000:,.1f} MB smaller.", freed=freed)
+        session.output.result(_("The file is {freed:,.1f} MB smaller.").format(freed=freed / 1000000), freed=freed)
 
 
 @command("export", group=journal, examples=("webwx journal export -o all.jsonl", "webwx journal export | jq -r .text"))
@@ -196,7 +216,9 @@ async def export(session: Session, path: Path | None) -> None:
                 else:
                     file.write(f"{printable_json(thing)}\n")
     if path is not None:
-        session.output.result(f"{count:,} lines are in {path}.", path=str(path), lines=count)
+        session.output.result(
+            _("{count:,} lines are in {path}.").format(count=count, path=path), path=str(path), lines=count
+        )
 
 
 @command("backup", group=journal, examples=("webwx journal backup journal-$(date +%F).db",))
@@ -208,11 +230,11 @@ async def backup(session: Session, file: Path) -> None:
     'webwx listen' may keep running. To restore a copy, put it in place of the journal. Archived media lie in a folder
     beside the journal and are not copied.
     """
-    session.require_file("back up the database with 'pg_dump', or continuously")
+    session.require_file(_("back up the database with 'pg_dump', or continuously"))
     await _require_journal(session)
     async with session.file_to_read() as opened:
         await opened.backup(file)
-    session.output.result(f"The journal is copied to {file}.", path=str(file))
+    session.output.result(_("The journal is copied to {file}.").format(file=file), path=str(file))
 
 
 journal.add_command(import_journal)
@@ -244,12 +266,14 @@ async def dead(session: Session, consumer: str | None, limit: int) -> None:
         people = await client.find_people({each for letter in letters for each in people_in(letter.event)})
         for letter in letters:
             what = describe(letter.event, people, DATED)
-            times = f"{letter.attempts} attempt{'' if letter.attempts == 1 else 's'}"
-            why = f"given up {clock_time(letter.time, DATED)} after {times}: {letter.error}"
+            times = ngettext("{count} attempt", "{count} attempts", letter.attempts).format(count=letter.attempts)
+            why = _("given up {time} after {times}: {error}").format(
+                time=clock_time(letter.time, DATED), times=times, error=letter.error
+            )
             number = letter.event.number
             session.output.line(f"{number:>6}  {what}  [{why}]", {"number": number, **to_builtins(letter)})
     if not letters:
-        session.output.remark(f"Consumer {consumer!r} has no dead letters.")
+        session.output.remark(_("Consumer {consumer!r} has no dead letters.").format(consumer=consumer))
 
 
 async def _list_failing(session: Session) -> None:
@@ -257,11 +281,16 @@ async def _list_failing(session: Session) -> None:
     async with session.reading() as client:
         failing = [each for each in await client.list_consumers() if each.dead_letters]
     for each in failing:
-        count = f"{each.dead_letters:,} dead letter{'' if each.dead_letters == 1 else 's'}"
+        count = ngettext("{count:,} dead letter", "{count:,} dead letters", each.dead_letters).format(
+            count=each.dead_letters
+        )
         shown = f"webwx journal dead --consumer {shlex.quote(printable(each.name))}"
-        session.output.line(f"{printable(each.name)}  {count}; {shown} lists them", msgspec.structs.asdict(each))
+        session.output.line(
+            _("{name}  {count}; {shown} lists them").format(name=printable(each.name), count=count, shown=shown),
+            msgspec.structs.asdict(each),
+        )
     if not failing:
-        session.output.remark("No consumer has dead letters.")
+        session.output.remark(_("No consumer has dead letters."))
 
 
 @command("revive", group=journal, examples=("webwx journal revive 1207",))
@@ -276,8 +305,12 @@ async def revive(session: Session, number: int, consumer: str) -> None:
     await _require_journal(session)
     async with session.reading(in_place=True) as client:
         if not await client.revive(number, consumer=clean_text(consumer)):
-            raise BadInput(f"Consumer {consumer!r} has no dead letter {number}; 'webwx journal dead' lists them.")
-    session.output.result(f"Event {number} will be handled again.", revived=True, number=number)
+            raise BadInput(
+                _("Consumer {consumer!r} has no dead letter {number}; 'webwx journal dead' lists them.").format(
+                    consumer=consumer, number=number
+                )
+            )
+    session.output.result(_("Event {number} will be handled again.").format(number=number), revived=True, number=number)
 
 
 @command("consumers", group=journal, examples=("webwx journal consumers --json",))
@@ -290,8 +323,12 @@ async def consumers(session: Session) -> None:
     await _require_journal(session)
     async with session.reading() as client:
         for each in await client.list_consumers():
-            letters = f", {each.dead_letters:,} given up" if each.dead_letters else ""
-            line = f"{printable(each.name)}  up to {each.acked:,}, {each.waiting:,} waiting{letters}"
+            letters = (
+                _(", {dead_letters:,} given up").format(dead_letters=each.dead_letters) if each.dead_letters else ""
+            )
+            line = _("{name}  up to {acked:,}, {waiting:,} waiting{letters}").format(
+                name=printable(each.name), acked=each.acked, waiting=each.waiting, letters=letters
+            )
             session.output.line(line, msgspec.structs.asdict(each))
 
 
@@ -306,11 +343,15 @@ async def forget(session: Session, consumer: str, yes: bool) -> None:
     this name later begins with new messages.
     """
     await _require_journal(session)
-    _confirm(f"Delete the position and the dead letters of {consumer!r}?", yes=yes)
+    _confirm(_("Delete the position and the dead letters of {consumer!r}?").format(consumer=consumer), yes=yes)
     async with session.reading(in_place=True) as client:
         if not await client.forget_consumer(clean_text(consumer)):
-            raise BadInput(f"There is no consumer {consumer!r}; 'webwx journal consumers' lists them.")
-    session.output.result(f"Deleted the consumer {consumer!r}.", deleted=True, consumer=consumer)
+            raise BadInput(
+                _("There is no consumer {consumer!r}; 'webwx journal consumers' lists them.").format(consumer=consumer)
+            )
+    session.output.result(
+        _("Deleted the consumer {consumer!r}.").format(consumer=consumer), deleted=True, consumer=consumer
+    )
 
 
 async def _require_journal(session: Session) -> None:
@@ -319,16 +360,16 @@ async def _require_journal(session: Session) -> None:
     async with session.storage() as storage:
         has_journal = await storage.has_journal(session.settings.login_name)
     if not has_journal:
-        raise CommandFailed("There is no journal yet; run 'webwx login' first.")
+        raise CommandFailed(_("There is no journal yet; run 'webwx login' first."))
 
 
 def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise BadInput("stdin is not a terminal; pass --yes to delete.")
+        raise BadInput(_("stdin is not a terminal; pass --yes to delete."))
     if not click.confirm(question, err=True):
-        raise CommandFailed("Nothing was deleted.")
+        raise CommandFailed(_("Nothing was deleted."))
 
 
 @contextmanager
@@ -340,7 +381,7 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise BadInput(f"{str(path)!r} already exists; pass a new file.") from None
+        raise BadInput(_("{path!r} already exists; pass a new file.").format(path=str(path))) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             yield file

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.exits import BadInput, CommandFailed, explain
+from webwx.cli.language import _
 from webwx.cli.progress import shown_rows
 from webwx.cli.session import Session, command
 from webwx.errors import WxError
@@ -53,7 +54,7 @@ async def import_journal(session: Session, source: str, is_all: bool, with_login
     journal that the database has already is left out, so the command can be run again after an error.
     """
     if bool(source) == is_all:
-        raise BadInput("Pass the file or the database to import from, or --all.")
+        raise BadInput(_("Pass the file or the database to import from, or --all."))
     if is_all:
         await _import_all(session, with_login=with_login)
         return
@@ -78,18 +79,22 @@ async def _import_all(session: Session, *, with_login: bool) -> None:
         finally:
             await storage.close()
         if is_known:
-            session.output.remark(f"{name} is in the database already.")
+            session.output.remark(_("{name} is in the database already.").format(name=name))
             continue
         try:
             if await _holds_nothing(path):
-                session.output.remark(f"{name} holds no account.")
+                session.output.remark(_("{name} holds no account.").format(name=name))
                 continue
             await _copy(session, name, path, url, path, with_login=with_login)
         except (WxError, BadInput) as error:
             failed += 1
-            session.output.report(f"{name} was not copied: {explain(error)[1]}")
+            session.output.report(_("{name} was not copied: {reason}").format(name=name, reason=explain(error)[1]))
     if failed:
-        raise CommandFailed(f"{failed} journals were not copied; run the command again when the reasons are gone.")
+        raise CommandFailed(
+            _("{failed} journals were not copied; run the command again when the reasons are gone.").format(
+                failed=failed
+            )
+        )
 
 
 @command(
@@ -116,7 +121,7 @@ def _own(settings: Settings) -> Path | str:
 def _typed(place: str) -> Path | str:
     if not is_database_url(place):
         return Path(place)
-    check_typed_url(place, "an argument")
+    check_typed_url(place, _("an argument"))
     return place
 
 
@@ -124,9 +129,9 @@ async def _copy(
     session: Session, name: LoginName, source: Path | str, target: Path | str, other: Path | str, *, with_login: bool
 ) -> None:
     if isinstance(source, str) == isinstance(target, str):
-        raise BadInput("A journal is copied between a file and a PostgreSQL database; pass --storage or a URL.")
+        raise BadInput(_("A journal is copied between a file and a PostgreSQL database; pass --storage or a URL."))
     if isinstance(source, Path) and not source.is_file():  # noqa: ASYNC240 - it takes no time
-        raise BadInput(f"There is no journal {str(source)!r}.")
+        raise BadInput(_("There is no journal {source!r}.").format(source=str(source)))
     async with AsyncExitStack() as stack:
         moved = None
         if with_login:
@@ -136,15 +141,23 @@ async def _copy(
             copied = await copy_journal(open_transfer(source, name), open_transfer(target, name), show)
     rows = {table: sum(each[table] for each in copied) for table in copied[0]}
     place = describe_database(other) if isinstance(other, str) else str(other)
-    direction = "from" if other is source else "to"
+    message = (
+        _(
+            "{entries:,} events, {outbox:,} sends, {consumers:,} consumers, {identities:,} identities and {files:,} "
+            "files are copied from {place}; both journals hold the same."
+        )
+        if other is source
+        else _(
+            "{entries:,} events, {outbox:,} sends, {consumers:,} consumers, {identities:,} identities and {files:,} "
+            "files are copied to {place}; both journals hold the same."
+        )
+    )
     session.output.result(
-        f"{rows['entries']:,} events, {rows['outbox']:,} sends, {rows['consumers']:,} consumers, "
-        f"{rows['identities']:,} identities and {rows['files']:,} files are copied {direction} {place}; "
-        "both journals hold the same.",
+        message.format(place=place, **rows),
         accounts=len(copied), rows=rows, place=place, verified=True, login=bool(moved),
     )  # fmt: skip
-    then = "The login was moved." if moved else "Run 'webwx login' where you continue."
-    session.output.remark(f"{then} Do not use the other journal any more.")
+    then = _("The login was moved.") if moved else _("Run 'webwx login' where you continue.")
+    session.output.remark(_("{then} Do not use the other journal any more.").format(then=then))
 
 
 @asynccontextmanager
@@ -163,7 +176,7 @@ async def _moved_login(
     async with _old_login(settings, name, source) as old, _login_at(settings, name, target) as new, old.syncing():
         saved = await old.load()
         if await new.load() is not None:
-            raise BadInput("There is a saved login at the target; run 'webwx logout' there, or omit --with-login.")
+            raise BadInput(_("There is a saved login at the target; run 'webwx logout' there, or omit --with-login."))
         await new.prepare()
         yield saved is not None
         if saved is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gettext
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,27 +26,32 @@ CHINESE = "zh"
 _translations = gettext.NullTranslations()
 
 
-def language_of(environment: Mapping[str, str]) -> str:
+def language_of(environment: Mapping[str, str]) -> Literal["zh", ""]:
     """Return the language that an environment asks for, by the rules of GNU gettext: `zh`, or empty for English."""
     locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(name))), "")
     if locale.partition(".")[0] in {"", "C", "POSIX"}:
         return ""
     for wanted in (*environment.get("LANGUAGE", "").split(":"), locale):
         if wanted.lower().startswith((CHINESE, "en")):
-            return CHINESE if wanted.lower().startswith(CHINESE) else ""
+            return "zh" if wanted.lower().startswith(CHINESE) else ""
     return ""
 
 
-def use_language(language: str) -> None:
-    """Use a language, `zh` or empty for English, for all messages from now on."""
+def use_language(chosen: Literal["zh", ""]) -> None:
+    """Use Chinese, or English, for all messages from now on."""
     global _translations
-    if language:
-        _translations = gettext.translation(DOMAIN, FOLDER, [language])
+    if chosen:
+        _translations = gettext.translation(DOMAIN, FOLDER, [chosen])
         gettext.bindtextdomain(DOMAIN, FOLDER)
         gettext.textdomain(DOMAIN)
     else:
         _translations = gettext.NullTranslations()
         gettext.textdomain("messages")
+
+
+def language() -> Literal["en", "zh"]:
+    """Return the language in use."""
+    return "en" if type(_translations) is gettext.NullTranslations else "zh"
 
 
 def _(message: str) -> str:

@@ -15,6 +15,7 @@ import click
 
 from webwx.cli.consumers import begin
 from webwx.cli.exits import BadInput
+from webwx.cli.language import N_, _
 from webwx.cli.messages import clock_time
 from webwx.cli.output import takes_colors
 from webwx.cli.session import Session, command
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 Form = Literal["text", "inverted", "svg", "png"]
 
 _STEPS: dict[LoginStep, str] = {
-    "scanned": "Scanned; now confirm the login on your phone.",
-    "cancelled": "The login was cancelled on the phone.",
-    "expired": "The code has expired.",
+    "scanned": N_("Scanned; now confirm the login on your phone."),
+    "cancelled": N_("The login was cancelled on the phone."),
+    "expired": N_("The code has expired."),
 }
 """Sentences for the steps of a login."""
 
@@ -66,12 +67,12 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
     the login.
     """
     if form in {"svg", "png"} and file is None:
-        raise click.UsageError(f"--qr {form} needs a FILE, such as 'code.{form}'")
+        raise click.UsageError(_("--qr {form} needs a FILE, such as 'code.{form}'").format(form=form))
     with CodeDisplay(session.output, form, file) as display:
         async with session.client_and_journal() as (client, journal):
             account = await client.login(show_qr=display.show, on_step=display.report)
             await begin(journal.account(account.uin))
-    session.output.line(f"Logged in as {account.nickname}.", account)
+    session.output.line(_("Logged in as {nickname}.").format(nickname=account.nickname), account)
 
 
 class CodeDisplay:
@@ -86,7 +87,11 @@ class CodeDisplay:
     def __enter__(self) -> CodeDisplay:
         # The file is deleted in the end, so it must not be an existing one.
         if self._file is not None and self._file.exists():
-            raise BadInput(f"{str(self._file)!r} already exists; pass a new file for the QR code, or delete it.")
+            raise BadInput(
+                _("{file!r} already exists; pass a new file for the QR code, or delete it.").format(
+                    file=str(self._file)
+                )
+            )
         return self
 
     def __exit__(
@@ -98,21 +103,24 @@ class CodeDisplay:
     def show(self, code: QrCode) -> None:
         """Show a code in place of the previous one."""
         if self._is_shown:
-            self._output.report("Here is a new code.")
+            self._output.report(_("Here is a new code."))
         self._is_shown = True
         if self._file is None:
             *picture, address = self._text(code, colors=takes_colors(sys.stderr)).split("\n")
             self._output.draw("\n".join(picture))
-            self._output.report([address, "Scan this with WeChat on your phone, then confirm there."])
+            self._output.report([address, _("Scan this with WeChat on your phone, then confirm there.")])
             return
         write_private(self._file, self._draw(code))
         self._output.report(
-            [f"Scan the code in {self._file} with WeChat on your phone, then confirm there.", code.url],
+            [
+                _("Scan the code in {file} with WeChat on your phone, then confirm there.").format(file=self._file),
+                code.url,
+            ],
         )
 
     def report(self, step: LoginStep) -> None:
         """Report what the phone has done, or that a code has expired."""
-        self._output.report(_STEPS[step])
+        self._output.report(_(_STEPS[step]))
 
     def _draw(self, code: QrCode) -> bytes:
         match self._form:
@@ -145,7 +153,10 @@ async def status(session: Session) -> None:
         raise
     state = await _rate_limit_state(session)
     session.output.result(
-        [f"Logged in as {account.nickname} ({account.host}).", *([] if state is None else _rate_limit(state))],
+        [
+            _("Logged in as {nickname} ({host}).").format(nickname=account.nickname, host=account.host),
+            *([] if state is None else _rate_limit(state)),
+        ],
         logged_in=True, **to_builtins(account),
         rate_limit=None if state is None else {"may_send": state.may_send, **to_builtins(state)},
     )  # fmt: skip
@@ -159,21 +170,29 @@ async def _rate_limit_state(session: Session) -> RateLimitState | None:
         async with session.logged_in() as client:
             return await client.rate_limit_state()
     except StorageError as error:
-        session.output.report(f"The state of the rate limit is unknown: {error}")
+        session.output.report(_("The state of the rate limit is unknown: {error}").format(error=error))
         return None
 
 
 def _rate_limit(state: RateLimitState) -> list[str]:
     """Return lines with the state of the account's rate limit."""
-    when = "now" if state.may_send else f"in {state.wait:.0f} s"
+    when = _("now") if state.may_send else _("in {wait:.0f} s").format(wait=state.wait)
     lines = [
-        f"Rate limit: the next message may be sent {when} (messages in the last minute: {state.messages_last_minute}, "
-        f"uploads in the last hour: {state.uploads_last_hour})."
+        _(
+            "Rate limit: the next message may be sent {when} (messages in the last minute: "
+            "{messages_last_minute}, uploads in the last hour: {uploads_last_hour})."
+        ).format(when=when, messages_last_minute=state.messages_last_minute, uploads_last_hour=state.uploads_last_hour)
     ]
     if state.refusals:
-        until = f"; paused until {clock_time(state.paused_until, '%H:%M:%S')}" if state.paused_until else ""
-        times = "once" if state.refusals == 1 else f"{state.refusals} times in a row"
-        lines.append(f"The platform refused this account as too frequent {times}{until}.")
+        until = (
+            _("; paused until {time}").format(time=clock_time(state.paused_until, "%H:%M:%S"))
+            if state.paused_until
+            else ""
+        )
+        times = _("once") if state.refusals == 1 else _("{refusals} times in a row").format(refusals=state.refusals)
+        lines.append(
+            _("The platform refused this account as too frequent {times}{until}.").format(times=times, until=until)
+        )
     return lines
 
 
@@ -188,6 +207,8 @@ async def logout(session: Session) -> None:
         try:
             await client.logout()
         except StorageError as error:
-            session.output.report(f"Logged out, but the saved login could not be deleted. {error}")
-    session.output.result("Logged out.", logged_out=True)
-    session.output.remark("Messages stay in the journal; 'webwx journal purge --all' deletes them.")
+            session.output.report(
+                _("Logged out, but the saved login could not be deleted. {error}").format(error=error)
+            )
+    session.output.result(_("Logged out."), logged_out=True)
+    session.output.remark(_("Messages stay in the journal; 'webwx journal purge --all' deletes them."))

@@ -17,6 +17,7 @@ import click
 
 from webwx.cli.consumers import LISTEN
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.language import N_, _, language
 from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand, ends_options
@@ -120,14 +121,18 @@ async def send(
         case [], [] | [_]:
             to, text = FILEHELPER, ""
         case [path], [] if _is_file(path):
-            raise click.UsageError(f"Pass TO and TEXT; to send the file {path!r}, pass --file before it")
+            raise click.UsageError(
+                _("Pass TO and TEXT; to send the file {path!r}, pass --file before it").format(path=path)
+            )
         case _:
             raise click.UsageError(
-                "Pass TO and TEXT (in quotes if it has spaces), or [TO] and --image, --video, --sticker or --file, "
-                "or no argument and the text on stdin"
+                _(
+                    "Pass TO and TEXT (in quotes if it has spaces), or [TO] and --image, --video, --sticker "
+                    "or --file, or no argument and the text on stdin"
+                )
             )
     if name is not None and not attached:
-        raise click.UsageError("--name needs --file, --image, --video or --sticker")
+        raise click.UsageError(_("--name needs --file, --image, --video or --sticker"))
     key = clean_text(key)
     is_piped = not words or (text == _STDIN and not ends_options(click.get_current_context()))
     async with session.logged_in() as client:
@@ -141,17 +146,19 @@ async def send(
                 receipt = await send_it(client, whom(to), source, name=name, progress=progress, key=key)
         else:
             if words and is_piped:
-                session.output.remark("The text is read from stdin; '-- -' sends a hyphen.")
+                session.output.remark(_("The text is read from stdin; '-- -' sends a hyphen."))
             text = await read_text(session.output) if is_piped else checked_text(text, "TEXT")
             if not text.strip():  # no phone sends such a message
-                raise BadInput("The text is empty; pass a text to send.")
+                raise BadInput(_("The text is empty; pass a text to send."))
             receipt = await send_text(session.settings, client, whom(to), text, key=key)
         if before is not None and receipt == before.receipt:
-            session.output.line("Already sent with this key; not sent again.", receipt)
+            session.output.line(_("Already sent with this key; not sent again."), receipt)
         else:
             report_sent(session, receipt, name_of(client.contacts, receipt.chat))
             if not (attached or is_piped) and _is_file(text):
-                session.output.remark(f"The name {text!r} was sent as text; --file sends the file, --image a picture.")
+                session.output.remark(
+                    _("The name {text!r} was sent as text; --file sends the file, --image a picture.").format(text=text)
+                )
 
 
 def _is_file(text: str) -> bool:
@@ -164,7 +171,7 @@ def _is_file(text: str) -> bool:
 
 def report_sent(session: Session, receipt: Receipt, to: str) -> None:
     """Print a receipt."""
-    session.output.line(f"Sent to {to}; 'webwx recall' can recall it within two minutes.", receipt)
+    session.output.line(_("Sent to {to}; 'webwx recall' can recall it within two minutes.").format(to=to), receipt)
 
 
 # -- read and recall -------------------------------------------------------------------------------------------------
@@ -181,7 +188,9 @@ async def read(session: Session, chat: str) -> None:
     async with session.logged_in() as client:
         contact = await client.find_contact(whom(chat))
         await client.mark_read(contact)
-    session.output.result(f"{contact.display_name} is marked as read.", read=True, chat=contact.id)
+    session.output.result(
+        _("{display_name} is marked as read.").format(display_name=contact.display_name), read=True, chat=contact.id
+    )
 
 
 @command(
@@ -206,7 +215,7 @@ async def recall(session: Session, which: str | None, event: str | None) -> None
     the phone is recalled by its id, by --event, or from stdin.
     """
     if which is not None and event is not None:
-        raise click.UsageError("Pass WHICH or --event, not both")
+        raise click.UsageError(_("Pass WHICH or --event, not both"))
     line = await read_piped_line() if which == _STDIN else await read_piped_json() if which is event is None else ""
     given = _read_sent(line) if line or which == _STDIN else None
     async with session.logged_in() as client:
@@ -214,7 +223,7 @@ async def recall(session: Session, which: str | None, event: str | None) -> None
         await client.recall(sent)
         chat = name_of(client.contacts, sent.chat)
     session.output.result(
-        f"Recalled; {chat} sees that a message was recalled, but not its content.",
+        _("Recalled; {chat} sees that a message was recalled, but not its content.").format(chat=chat),
         recalled=True, message_id=sent.message_id, chat=sent.chat,
     )  # fmt: skip
 
@@ -228,8 +237,10 @@ def _read_sent(line: str) -> Receipt | Message:
             if isinstance(event, Message):
                 return event
         raise BadInput(
-            "stdin is neither a receipt nor a message; pipe in a line printed by 'webwx send --json' or "
-            "'webwx listen --json'."
+            _(
+                "stdin is neither a receipt nor a message; pipe in a line printed by 'webwx send --json' "
+                "or 'webwx listen --json'."
+            )
         ) from None
 
 
@@ -237,7 +248,7 @@ async def _find_sent(client: AsyncClient, which: str | None, event: str | None) 
     if event is not None:
         message = await _find(client, clean_text(event))
         if not isinstance(message, Message):
-            raise BadInput(f"Entry {event!r} of the history is not a message.")
+            raise BadInput(_("Entry {event!r} of the history is not a message.").format(event=event))
         return message
     return await _last_receipt(client) if which is None else await _sent_as(client, clean_text(which))
 
@@ -252,11 +263,13 @@ async def _sent_as(client: AsyncClient, which: str) -> Receipt | Message:
         return message
     if found is None:
         raise BadInput(
-            f"The outbox has no send {which!r}; 'webwx outbox' lists its sends. A message sent from the phone has a "
-            "number in 'webwx history': pass it as --event."
+            _(
+                "The outbox has no send {which!r}; 'webwx outbox' lists its sends. A message sent from "
+                "the phone has a number in 'webwx history': pass it as --event."
+            ).format(which=which)
         )
     if found.receipt is None:
-        raise BadInput(f"Send {found.number} may not have been sent, so it cannot be recalled.")
+        raise BadInput(_("Send {number} may not have been sent, so it cannot be recalled.").format(number=found.number))
     return found.receipt
 
 
@@ -265,7 +278,7 @@ async def _last_receipt(client: AsyncClient) -> Receipt:
     for send in await client.list_sends("sent", "recalled", limit=1):
         if send.state == "sent" and send.receipt is not None:
             return send.receipt
-    raise BadInput("There is no sent message to recall; pipe in a receipt printed by 'webwx send --json'.")
+    raise BadInput(_("There is no sent message to recall; pipe in a receipt printed by 'webwx send --json'."))
 
 
 # -- forward ---------------------------------------------------------------------------------------------------------
@@ -301,7 +314,7 @@ async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> N
         case [which, to]:
             pass
         case _:
-            raise click.UsageError("Pass ID and TO, or only TO and the message on stdin")
+            raise click.UsageError(_("Pass ID and TO, or only TO and the message on stdin"))
     async with session.logged_in() as client:
         if recalled:
             message = await _find_recalled(client, clean_text(which))
@@ -312,11 +325,11 @@ async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> N
 
 def _read_event(line: str) -> Event:
     if not line:
-        raise BadInput("stdin is empty; pipe in a line printed by 'webwx listen --json'.")
+        raise BadInput(_("stdin is empty; pipe in a line printed by 'webwx listen --json'."))
     try:
         return event_from_json(line)
     except ValueError:
-        raise BadInput("stdin is not a message; pipe in a line printed by 'webwx listen --json'.") from None
+        raise BadInput(_("stdin is not a message; pipe in a line printed by 'webwx listen --json'.")) from None
 
 
 async def _find(client: AsyncClient, which: str) -> Event:
@@ -326,7 +339,9 @@ async def _find(client: AsyncClient, which: str) -> Event:
     if found is None and number.isdecimal() and len(number) < _LONGEST_NUMBER:
         found = await client.find_message(int(number))
     if found is None:
-        raise BadInput(f"The journal has no message {which!r}; 'webwx history' lists its messages.")
+        raise BadInput(
+            _("The journal has no message {which!r}; 'webwx history' lists its messages.").format(which=which)
+        )
     return found
 
 
@@ -338,15 +353,17 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
     """Find a recalled message by the number or id of the message or its recall; default: the last recalled message."""
     recalls = [one.notice for one in await client.list_recalled(limit=_RECALLS_SEARCHED if which else 1)]
     if not recalls:
-        raise BadInput("The journal has no recalled message.")
+        raise BadInput(_("The journal has no recalled message."))
     name = which.removeprefix("#")
     for notice in recalls:
         names = {notice.message_id, str(notice.number), str(notice.original.number) if notice.original else ""}
         if not which or name in names:
             if notice.original is None:
-                raise BadInput("The recalled message was never received here, so it cannot be forwarded.")
+                raise BadInput(_("The recalled message was never received here, so it cannot be forwarded."))
             return notice.original
-    raise BadInput(f"No message {which!r} was recalled; 'webwx recalled' lists recalled messages.")
+    raise BadInput(
+        _("No message {which!r} was recalled; 'webwx recalled' lists recalled messages.").format(which=which)
+    )
 
 
 # -- listen ----------------------------------------------------------------------------------------------------------
@@ -406,7 +423,7 @@ async def listen(
         async with asyncio.timeout(seconds) as time_limit, session.logged_in() as client:
             with ended_by_reader():
                 async with client.events(clean_text(consumer), include_all=include_all) as events:
-                    session.announce("Waiting for messages; press Ctrl-C to stop.")
+                    session.announce(_("Waiting for messages; press Ctrl-C to stop."))
                     # Asking for the next one says that this one is printed.
                     async for event in events:
                         session.output.line(describe(event, client.contacts), event)
@@ -419,7 +436,8 @@ async def listen(
         if not time_limit.expired():
             raise
         if count is not None and printed < count:
-            raise CommandFailed(f"{printed} of {count} events arrived within {seconds:g} s.") from None
+            message = _("{printed} of {count} events arrived within {seconds:g} s.")
+            raise CommandFailed(message.format(printed=printed, count=count, seconds=seconds)) from None
 
 
 def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
@@ -433,46 +451,52 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
     """
     match event:
         case Message():
-            return f"{clock_time(event.time, clock)}  {place_of(event, contacts)}: {summarize(event)}"
+            return f"{clock_time(event.time, clock)}  {place_of(event, contacts)}: {summarize(event, language())}"
         case MessageRecalled():
-            was = f" (it was: {summarize(event.original)})" if event.original else ""
+            was = (
+                _(" (it was: {summary})").format(summary=summarize(event.original, language()))
+                if event.original
+                else ""
+            )
             return f"{clock_time(event.time, clock)}  {name_of(contacts, event.chat)}: {event.text}{was}"
         case ContinuityLost():
             since, until = clock_time(event.since, clock), clock_time(event.until, clock)
-            return f"Messages may be missing between {since} and {until}: {_REASONS[event.reason]}."
+            return _("Messages may be missing between {since} and {until}: {reason}.").format(
+                since=since, until=until, reason=_(_REASONS[event.reason])
+            )
         case IdentityAmbiguous():
             maybe = ", ".join(map(str, event.candidates))
-            return (
-                f"{event.contact.display_name} may be a known contact ({maybe}); the number is {event.identity}. "
-                "If it is one of them, run 'webwx identity merge'."
-            )
+            return _(
+                "{display_name} may be a known contact ({maybe}); the number is {identity}. If it is one "
+                "of them, run 'webwx identity merge'."
+            ).format(display_name=event.contact.display_name, maybe=maybe, identity=event.identity)
         case PhoneActivity():
-            return _PHONE[event.action].format(chat=name_of(contacts, event.chat))
+            return _(_PHONE[event.action]).format(chat=name_of(contacts, event.chat))
         case ContactChanged():
-            return f"{event.contact.display_name} is new or has changed."
+            return _("{display_name} is new or has changed.").format(display_name=event.contact.display_name)
         case ContactDeleted():
-            return f"{event.id} was removed from the contacts or chats."
+            return _("{id} was removed from the contacts or chats.").format(id=event.id)
         case QuarantinedMessage():
-            return f"A message could not be read ({event.reason})."
+            return _("A message could not be read ({reason}).").format(reason=event.reason)
         case _:
             return type(event).__name__
 
 
 _REASONS = {
-    "new_login": "there was another login in between",
-    "key_refused": "the server no longer knew the position of this login",
-    "answer_too_large": "the answer of the server was too large",
-    "messages_missing": "the answer of the server held fewer messages than it announced",
-    "purged": "messages were deleted before they were read",
+    "new_login": N_("there was another login in between"),
+    "key_refused": N_("the server no longer knew the position of this login"),
+    "answer_too_large": N_("the answer of the server was too large"),
+    "messages_missing": N_("the answer of the server held fewer messages than it announced"),
+    "purged": N_("messages were deleted before they were read"),
 }
 """Text for each reason of a gap."""
 
 _PHONE = {
-    "read": "The phone has read {chat}.",
-    "opened": "The phone has opened {chat}.",
-    "left": "The phone has left {chat}.",
-    "recent": "The phone sent its recent chats.",
-    "other": "The phone used {chat}.",
+    "read": N_("The phone has read {chat}."),
+    "opened": N_("The phone has opened {chat}."),
+    "left": N_("The phone has left {chat}."),
+    "recent": N_("The phone sent its recent chats."),
+    "other": N_("The phone used {chat}."),
 }
 """Text for each `PhoneActivity.action`."""
 
@@ -481,10 +505,10 @@ def place_of(message: Message, contacts: Contacts) -> str:
     """Return the chat and the author of a message."""
     chat = name_of(contacts, message.chat)
     if message.is_self:
-        return f"you to {chat}"
+        return _("you to {chat}").format(chat=chat)
     if message.sender in {None, message.chat}:
         return chat
-    return f"{_member_name(contacts, message)} in {chat}"
+    return _("{member} in {chat}").format(member=_member_name(contacts, message), chat=chat)
 
 
 def _member_name(contacts: Contacts, message: Message) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.bot.metrics import CONTENT_TYPE
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.language import _
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +45,7 @@ def parse_address(text: str) -> Address:
     """
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found["port"]) > 65_535:
-        raise BadInput(f"--metrics cannot be {text!r}; write an address such as 127.0.0.1:9100.")
+        raise BadInput(_("--metrics cannot be {text!r}; write an address such as 127.0.0.1:9100.").format(text=text))
     return Address((found["host"] or "127.0.0.1").strip("[]"), int(found["port"]))
 
 
@@ -70,7 +71,9 @@ async def serving(metrics: Metrics, address: Address) -> AsyncIterator[str]:
     except OSError as error:
         # asyncio replaces the system's text by its own; the number of an unknown name is negative.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise CommandFailed(f"--metrics cannot use {address}: {reason.lower()}.") from None
+        raise CommandFailed(
+            _("--metrics cannot use {address}: {reason}.").format(address=address, reason=reason.lower())
+        ) from None
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"http://{Address(address.host, port)}/metrics"

@@ -10,6 +10,7 @@ from string import Template
 import click
 
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.cli.unit import write_unit
 
@@ -40,7 +41,9 @@ async def new(session: Session, folder: Path, language: str) -> None:
     """
     made = create(folder, language)
     session.output.result(
-        f"Created {folder.name} with {len(made)} files; run 'pytest' in it, then 'webwx run bot.py'.",
+        _("Created {name} with {count} files; run 'pytest' in it, then 'webwx run bot.py'.").format(
+            name=folder.name, count=len(made)
+        ),
         folder=str(Path.cwd() / folder), files=made,
     )  # fmt: skip
 
@@ -56,14 +59,16 @@ def create(folder: Path, language: str) -> list[str]:
     folder = folder.absolute()
     try:
         if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
-            raise BadInput(f"{folder} exists and is not an empty folder; choose another name.")
+            raise BadInput(_("{folder} exists and is not an empty folder; choose another name.").format(folder=folder))
         contents = contents_of(folder, language)
         for name, text in contents.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandFailed(f"{folder} cannot be written: {error.strerror}.") from None
+        raise CommandFailed(
+            _("{folder} cannot be written: {strerror}.").format(folder=folder, strerror=error.strerror)
+        ) from None
     return list(contents)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from click.core import ParameterSource
 
 from webwx.cli.exits import BadInput
+from webwx.cli.language import _
 from webwx.errors import InvalidSettings
 from webwx.storage.passphrase import REQUIRED
 
@@ -105,7 +106,11 @@ def refuse_node_options(context: click.Context) -> None:
     """
     for name in NodeOptions.__struct_fields__:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise BadInput(f"--{name} is for a shared database; give --storage postgresql://HOST/DATABASE as well.")
+            raise BadInput(
+                _("--{name} is for a shared database; give --storage postgresql://HOST/DATABASE as well.").format(
+                    name=name
+                )
+            )
 
 
 class Node(NamedTuple):

@@ -8,6 +8,7 @@ import click
 
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import N_, _
 from webwx.cli.messages import clock_time, name_of, report_sent
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.session import Session, command
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from webwx.storage.base import Outgoing, State
 
 STATES: dict[State, str] = {
-    "queued": "has not left",
-    "sending": "on its way",
-    "sent": "sent",
-    "failed": "refused",
-    "unknown": "may or may not have been sent",
-    "recalled": "recalled",
+    "queued": N_("has not left"),
+    "sending": N_("on its way"),
+    "sent": N_("sent"),
+    "failed": N_("refused"),
+    "unknown": N_("may or may not have been sent"),
+    "recalled": N_("recalled"),
 }
 """Text for each state."""
 
@@ -65,14 +66,16 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
         consumers = [each.name for each in await client.list_consumers()] if has_unknown else []
         for send in sends:
             when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
-            line = f"{send.number:>6}  {when}  {send.state:8}  to {name_of(people, send.chat)}: {_content(send)}"
+            line = _("{number:>6}  {when}  {state:8}  to {chat}: {content}").format(
+                number=send.number, when=when, state=send.state, chat=name_of(people, send.chat), content=_content(send)
+            )
             if send.key:
                 line += f"  [{send.key}]"
             if send.state == "unknown" and (event := _event_of(send.key, consumers)):
-                line += f"  for event {event}"
+                line += _("  for event {event}").format(event=event)
             session.output.line(line, send)
     if not sends:
-        session.output.remark("No send found.")
+        session.output.remark(_("No send found."))
 
 
 @command("retry", group=outbox, examples=("webwx outbox retry 12",))
@@ -88,7 +91,12 @@ async def retry(session: Session, number: int) -> None:
         before = await client.find_send(number=number)
         receipt = await client.retry_send(number)
         if before is not None and before.state in _DONE:
-            session.output.line(f"Send {number} was {STATES[before.state]}, and is not sent again.", receipt)
+            session.output.line(
+                _("Send {number} was {state}, and is not sent again.").format(
+                    number=number, state=_(STATES[before.state])
+                ),
+                receipt,
+            )
         else:
             report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
@@ -103,13 +111,19 @@ async def forget(session: Session, number: int) -> None:
     """
     async with session.reading(in_place=True) as client:
         if not await client.forget_send(number):
-            raise BadInput(f"The outbox has no send {number} that can be deleted; 'webwx outbox' lists them.")
-    session.output.result(f"Send {number} is deleted from the outbox.", forgotten=True, number=number)
+            raise BadInput(
+                _("The outbox has no send {number} that can be deleted; 'webwx outbox' lists them.").format(
+                    number=number
+                )
+            )
+    session.output.result(
+        _("Send {number} is deleted from the outbox.").format(number=number), forgotten=True, number=number
+    )
 
 
 def describe_send(send: Outgoing) -> str:
     """Describe a send in a few words, with its state unless it is 'sent'."""
-    return _content(send) if send.state == "sent" else f"{_content(send)} [{STATES[send.state]}]"
+    return _content(send) if send.state == "sent" else f"{_content(send)} [{_(STATES[send.state])}]"
 
 
 def _event_of(key: str, consumers: list[str]) -> str:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from webwx.cli.exits import CommandFailed
+from webwx.cli.language import _
 from webwx.errors import ApiError
 from webwx.gateway.account_numbers import AccountNumbers
 from webwx.gateway.background_sends import store_promise
@@ -62,7 +63,10 @@ async def refuse_files(settings: Settings, client: AsyncClient) -> None:
     """
     if settings.storage is not None and await _is_owned(settings.storage, client):
         raise CommandFailed(
-            "A worker runs this account, so this command sends only texts; send the file to a gateway ('webwx serve')."
+            _(
+                "A worker runs this account, so this command sends only texts; send the file to a "
+                "gateway ('webwx serve')."
+            )
         )
 
 
@@ -96,9 +100,11 @@ async def _outcome(client: AsyncClient, row: Outgoing) -> Receipt:
                 found = await client.find_send(number=row.number)
     if found is not None and found.state in {"queued", "sending"}:
         raise CommandFailed(
-            f"The worker of this account has not sent the text yet, but will: it is send {row.number} of"
-            " 'webwx outbox'. Do not send it again."
+            _(
+                "The worker of this account has not sent the text yet, but will: it is send {number} of "
+                "'webwx outbox'. Do not send it again."
+            ).format(number=row.number)
         )
     if found is not None and found.state == "failed":
-        raise ApiError("The platform refused the send.", ret=found.ret)
+        raise ApiError(_("The platform refused the send."), ret=found.ret)
     return await client.retry_send(row.number)

@@ -20,6 +20,7 @@ import click
 from webwx.cli.control import POLL_INTERVAL, ask_phones
 from webwx.cli.exits import CommandFailed
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import N_, _
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
@@ -91,22 +92,24 @@ async def wait(session: Session, who: str, text: str, seconds: float) -> None:
     """
     text = clean_text(text)
     path = f"inbox?who={quote(clean_text(who))}"
-    reason = "The sandbox does not answer"
+    failure = _("The sandbox does not answer after {seconds:g} s.").format(seconds=seconds)
     try:
         async with asyncio.timeout(seconds):
             while True:
                 with suppress(ConnectFailed):
                     shown = await ask_phones(session.settings.server, path)
                     if not text:
-                        session.output.result("The sandbox is running.", running=True)
+                        session.output.result(_("The sandbox is running."), running=True)
                         return
                     if found := _newest_with(text, shown):
                         session.output.result(_describe_message(found), **found)
                         return
-                    reason = f"No message on {shown['nickname']}'s phone contains the text"
+                    failure = _("No message on {nickname}'s phone contains the text after {seconds:g} s.").format(
+                        nickname=shown["nickname"], seconds=seconds
+                    )
                 await asyncio.sleep(POLL_INTERVAL)
     except TimeoutError:
-        raise CommandFailed(f"{reason} after {seconds:g} s.") from None
+        raise CommandFailed(failure) from None
 
 
 @command(
@@ -123,7 +126,9 @@ async def save(session: Session, file: Path) -> None:
     """
     content = base64.b64decode((await ask_phones(session.settings.server, "save", {}))["state"])
     write_private(file, content)
-    session.output.result(f"Saved in {file} ({len(content):,} bytes).", file=str(file), size=len(content))
+    session.output.result(
+        _("Saved in {file} ({count:,} bytes).").format(file=file, count=len(content)), file=str(file), size=len(content)
+    )
 
 
 def _newest_with(text: str, shown: dict[str, Any]) -> dict[str, Any] | None:
@@ -134,9 +139,11 @@ def _newest_with(text: str, shown: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _describe_inbox(shown: dict[str, Any]) -> list[str]:
-    lines = [f"{shown['nickname']}'s phone" + ("" if shown["chats"] else ": no messages yet")]
+    lines = [
+        _("{nickname}'s phone").format(nickname=shown["nickname"]) + ("" if shown["chats"] else _(": no messages yet"))
+    ]
     for chat in shown["chats"]:
-        unread = f" - {chat['unread']} unread" if chat["unread"] else ""
+        unread = _(" - {unread} unread").format(unread=chat["unread"]) if chat["unread"] else ""
         lines += ["", f"{chat['chat']}{unread}", *(_describe_message(message) for message in chat["messages"])]
     return lines
 
@@ -147,11 +154,11 @@ def _describe_message(message: dict[str, Any]) -> str:
         return f"  {at}  {message['text']}"
     text = message["text"]
     if message["kind"] != "text":
-        kind = _SHOWN.get(message["kind"], message["kind"].replace("_", " "))
-        size = f", {message['size']:,} bytes" if message["size"] else ""
+        kind = _(_SHOWN.get(message["kind"], message["kind"].replace("_", " ")))
+        size = _(", {size:,} bytes").format(size=message["size"]) if message["size"] else ""
         text = f"[{kind}{size}] {text}".rstrip()
     return f"  {at}  {message['from']}: {text}"
 
 
-_SHOWN = {"image": "picture"}
+_SHOWN = {"image": N_("picture")}
 """Message kinds whose name here differs from the one in JSON."""

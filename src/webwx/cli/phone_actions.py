@@ -10,6 +10,7 @@ from msgspec import NODEFAULT
 
 from webwx.cli.control import ask_phones, send_file
 from webwx.cli.help_pages import CliCommand
+from webwx.cli.language import _
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.session import Session, command
 from webwx.sandbox.action_table import ACTIONS
@@ -35,7 +36,10 @@ def _make(action: Action) -> click.Command:
         answer = {name: value for name, value in answer.items() if value != ""}  # a message without a file has no md5
         facts = {name: typed[fact] if isinstance(fact, str) else fact for name, fact in action.facts.items()}
         words = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in typed.items()}
-        session.output.result(action.sentence(**words | answer), **facts | answer)
+        known = words | answer
+        is_without = action.without is not None and not known.get(action.without[0])
+        sentence = action.without[1] if action.without is not None and is_without else action.sentence
+        session.output.result(_(sentence).format(**known), **facts | answer)
 
     act.__doc__ = action.help
     has_free_text = any((each.meta.extra or {}).get("is_free_text") for each in action.parameters)

@@ -12,6 +12,7 @@ import msgspec
 from webwx.cli.control import ask_phones
 from webwx.cli.exits import BadInput
 from webwx.cli.faults import complete_calls, complete_faults, read_script
+from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import FaultRule
@@ -68,27 +69,33 @@ async def fault(
     """
     server = session.settings.server
     if not (name or reset or script) and off is None and seed is None:
-        raise click.UsageError("Pass the name of a fault, or --reset to turn off all")
+        raise click.UsageError(_("Pass the name of a fault, or --reset to turn off all"))
     done = ""
     if reset:
         await ask_phones(server, "faults/reset", {})
-        done = "All faults are off."
+        done = _("All faults are off.")
     if off is not None:
         await ask_phones(server, "faults/take-off", {"number": off})
-        done = f"The fault of number {off} is off."
+        done = _("The fault of number {off} is off.").format(off=off)
     if seed is not None:
         await ask_phones(server, "faults/seed", {"seed": seed})
-        done = f"The seed is {seed}."
+        done = _("The seed is {seed}.").format(seed=seed)
     if script:
         await ask_phones(server, "faults/script", {"faults": read_script(script)})
-        done = "The script is on."
+        done = _("The script is on.")
     number = 0
     if name:
         rule = _rule(name, options, endpoint=endpoint or None, times=times, probability=probability)
         name, times = rule.fault, rule.times
         number = (await ask_phones(server, "faults", msgspec.structs.asdict(rule)))["number"]
-        until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is turned off"
-        done = f"The fault {name} is on, {until} (number {number})."
+        until = (
+            _("for {times} calls").format(times=times)
+            if times and times > 1
+            else _("for one call")
+            if times
+            else _("until it is turned off")
+        )
+        done = _("The fault {name} is on, {until} (number {number}).").format(name=name, until=until, number=number)
     session.output.result(done, fault=name, number=number)
 
 
@@ -121,16 +128,16 @@ def _parted(options: tuple[str, ...]) -> dict[str, str]:
     for option in options:
         name, equals, value = option.partition("=")
         if not equals:
-            raise click.UsageError(f"The option {option!r} has no value: write {option}=VALUE")
+            raise click.UsageError(_("The option {option!r} has no value: write {option}=VALUE").format(option=option))
         parted[name] = value
     return parted
 
 
 def _describe(listed: Mapping[str, Any]) -> list[str]:
-    lines = [f"Faults that are on (seed {listed['seed']}):", ""]
+    lines = [_("Faults that are on (seed {seed}):").format(seed=listed["seed"]), ""]
     lines += [f"  {_describe_rule(rule)}" for rule in listed["active"]] or ["  none"]
     if listed["script"]:
-        lines += ["", "Next in the script:", "", *(f"  {_describe_rule(rule)}" for rule in listed["script"])]
+        lines += ["", _("Next in the script:"), "", *(f"  {_describe_rule(rule)}" for rule in listed["script"])]
     for section, items in groupby(listed["menu"], key=lambda item: item["section"]):
         lines += ["", section, ""]
         for item in items:
@@ -142,9 +149,13 @@ def _describe(listed: Mapping[str, Any]) -> list[str]:
 
 def _describe_rule(rule: Mapping[str, Any]) -> str:
     parts = [f"{rule['number']}  {rule['fault']}", _describe_options(rule["options"]), rule["endpoint"]]
-    parts.append(f"{rule['hits']} of {rule['times']} times" if rule["times"] else f"{rule['hits']} times so far")
+    parts.append(
+        _("{hits} of {times} times").format(hits=rule["hits"], times=rule["times"])
+        if rule["times"]
+        else _("{hits} times so far").format(hits=rule["hits"])
+    )
     if rule["probability"] < 1:
-        parts.append(f"with probability {rule['probability']:g}")
+        parts.append(_("with probability {probability:g}").format(probability=rule["probability"]))
     return "  ".join(part for part in parts if part)
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
+from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.sandbox.proxy import FaultProxy
 
@@ -75,23 +76,27 @@ async def proxy(
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise CommandFailed("The port is in use; choose another one, or omit --port to use any free port.") from None
+        raise CommandFailed(_("The port is in use; choose another one, or omit --port to use any free port.")) from None
 
 
 def _welcome(fault_proxy: FaultProxy) -> list[str]:
     return [
-        f"A fault proxy is running at {fault_proxy.url}, in front of {fault_proxy.to}.",
-        f"Its seed is {fault_proxy.faults.seed}.",
+        _("A fault proxy is running at {url}, in front of {to}.").format(url=fault_proxy.url, to=fault_proxy.to),
+        _("Its seed is {seed}.").format(seed=fault_proxy.faults.seed),
         "",
-        "Type next, in other terminals:",
+        _("Type next, in other terminals:"),
         "",
-        f"  export WEBWX_SERVER={fault_proxy.url}                       # for the client",
-        f"  webwx phone --server {fault_proxy.control} fault latency    # to change what it does",
+        _("  export WEBWX_SERVER={url}                       # for the client").format(url=fault_proxy.url),
+        _("  webwx phone --server {control} fault latency    # to change what it does").format(
+            control=fault_proxy.control
+        ),
         "",
-        "Ctrl-C ends it, and it says what it has done.",
+        _("Ctrl-C ends it, and it says what it has done."),
     ]
 
 
 def _summary(report: Log) -> str:
     happened = ", ".join(f"{name} {times}" for name, times in sorted(report.counts.items())) or "nothing"
-    return f"{report.requests} requests came; what went wrong with them: {happened} (seed {report.seed})."
+    return _("{requests} requests came; what went wrong with them: {happened} (seed {seed}).").format(
+        requests=report.requests, happened=happened, seed=report.seed
+    )

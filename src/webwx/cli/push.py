@@ -7,6 +7,7 @@ import io
 import click
 
 from webwx.cli.exits import BadInput
+from webwx.cli.language import _
 from webwx.cli.messages import name_of, report_sent
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.owner_sends import refuse_files, send_text
@@ -51,7 +52,7 @@ async def push(
     follows as the file message.txt.
     """
     if len(words) > 1:
-        raise click.UsageError("Pass one TEXT, in quotes if it has spaces, or pass the text on stdin")
+        raise click.UsageError(_("Pass one TEXT, in quotes if it has spaces, or pass the text on stdin"))
     text = checked_text(words[0], "TEXT") if words else await read_text(session.output)
     rendered = _rendered(text) if is_markdown else Rendered(text=text)
     message = compose(
@@ -63,7 +64,7 @@ async def push(
         )
     )
     if not message.text.strip():
-        raise BadInput("The text is empty; pass a text to send.")
+        raise BadInput(_("The text is empty; pass a text to send."))
     key = clean_text(key)
     async with session.logged_in() as client:
         if message.files:
@@ -79,4 +80,5 @@ def _rendered(text: str) -> Rendered:
     try:
         return markdown_text(text)
     except ImportError:
-        raise BadInput(f"--markdown needs more packages: {install_command('gateway')}.") from None
+        message = _("--markdown needs more packages: {command}.")
+        raise BadInput(message.format(command=install_command("gateway"))) from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.history import DATED, people_in
+from webwx.cli.language import N_, _, language
 from webwx.cli.messages import clock_time, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import limit_option
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from webwx.model.address_book import Contacts
 
 _WAYS = {
-    "by_content": "can be forwarded",
-    "by_upload": "can be forwarded, from the archive",
-    "none": "cannot be forwarded",
+    "by_content": N_("can be forwarded"),
+    "by_upload": N_("can be forwarded, from the archive"),
+    "none": N_("cannot be forwarded"),
 }
 """Text for each value of `Recalled.way`."""
 
@@ -52,13 +53,15 @@ async def recalled(session: Session, chat: str | None, limit: int) -> None:
         for one in found:
             session.output.line(_line(one, people), {**to_builtins(one.notice), "way": one.way})
     if not found:
-        session.output.remark("The journal has no recalled message; 'webwx listen' receives messages.")
+        session.output.remark(_("The journal has no recalled message; 'webwx listen' receives messages."))
 
 
 def _line(one: Recalled, people: Contacts) -> str:
     notice, original = one.notice, one.notice.original
     when = clock_time(notice.time, DATED)
     if original is None:
-        return f"{'':>6}  {when}  {name_of(people, notice.chat)}: {notice.text} (content unknown)"
-    what = "[picture]" if isinstance(original, ImageMessage) else summarize(original)
-    return f"{original.number:>6}  {when}  {place_of(original, people)}: {what}  [{_WAYS[one.way]}]"
+        return _("{number:>6}  {when}  {chat}: {text} (content unknown)").format(
+            number="", when=when, chat=name_of(people, notice.chat), text=notice.text
+        )
+    what = _("[picture]") if isinstance(original, ImageMessage) else summarize(original, language())
+    return f"{original.number:>6}  {when}  {place_of(original, people)}: {what}  [{_(_WAYS[one.way])}]"

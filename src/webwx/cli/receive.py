@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.consumers import RECEIVE
+from webwx.cli.language import _
 from webwx.cli.logs import log_format_option
 from webwx.cli.messages import describe
 from webwx.cli.names import complete_chats, whom
@@ -84,9 +85,9 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
         with ended_by_reader():
             async with client.subscribe(RECEIVE, follow=follow) as subscription:
                 session.announce(
-                    "Waiting for files and other media; press Ctrl-C to stop."
+                    _("Waiting for files and other media; press Ctrl-C to stop.")
                     if follow
-                    else "Looking for received files and other media; pass --follow to wait for new ones."
+                    else _("Looking for received files and other media; pass --follow to wait for new ones.")
                 )
                 saver = MediaSaver(session, client, subscription, to, is_patient=follow)
                 while delivered := await subscription.take(1):
@@ -131,7 +132,7 @@ class MediaSaver:
         (number, event) = delivered.entry.number, delivered.event
         if isinstance(event, _MEDIA) and not await self._client.was_sent_here(event):
             if wanted not in {None, event.chat}:
-                self._report(event, "it came in another chat and is passed over.")
+                self._report(event, _("it came in another chat and is passed over."))
             elif not await self._is_saved(number, event):
                 return
         self._subscription.ack(number)
@@ -150,7 +151,7 @@ class MediaSaver:
             if not is_final and await self._subscription.failed(number, type(error).__name__) < TRIES:
                 self._failed(message, error, _AGAIN)
                 return False
-            self._failed(message, error, "It is given up.")
+            self._failed(message, error, _("It is given up."))
         return True
 
     async def _save(self, message: Message) -> None:
@@ -173,7 +174,7 @@ class MediaSaver:
 
     def _report(self, event: Event, why: str) -> None:
         text = f"{describe(event, self._client.contacts)}: {why}"
-        self._session.output.report(text, logged=f"event {event.number}: {why}")
+        self._session.output.report(text, logged=_("event {number}: {why}").format(number=event.number, why=why))
 
 
 def _kind(event: Event) -> str:

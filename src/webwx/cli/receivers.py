@@ -10,6 +10,7 @@ import click
 
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 from webwx.errors import InvalidRequest
@@ -98,11 +99,11 @@ async def create(
         )
     base = _base_of(session.settings)
     url = f"{base}{address_of(kind, made.token)}"
-    lines = [url] if made.token in url else [url, f"Token: {made.token}"]
+    lines = [url] if made.token in url else [url, _("Token: {token}").format(token=made.token)]
     session.output.result(
         lines, url=url, hook=f"{base}{hook_of(kind, made.token)}", token=made.token, id=made.receiver.id, kind=kind
     )
-    session.output.remark("It is not shown again.")
+    session.output.remark(_("It is not shown again."))
 
 
 @command("list", group=receiver, examples=("webwx serve receiver list --json",))
@@ -111,7 +112,9 @@ async def list_receivers(session: Session) -> None:
     async with _opened(session.settings) as opened:
         for each in await opened.receivers.find():
             session.output.line(
-                f"{each.id}  {each.kind}  {each.name}  account {each.account}",
+                _("{id}  {kind}  {name}  account {account}").format(
+                    id=each.id, kind=each.kind, name=each.name, account=each.account
+                ),
                 {"id": each.id, "kind": each.kind, "name": each.name, "account": each.account, "to": each.to},
             )
 
@@ -122,9 +125,13 @@ async def delete(session: Session, receiver_id: str) -> None:
     """Delete a receiver; a running gateway refuses its token within a second."""
     async with _opened(session.settings) as opened:
         if not await opened.receivers.delete(receiver_id):
-            raise BadInput(f"There is no receiver {receiver_id!r}; 'webwx serve receiver list' lists them.")
+            raise BadInput(
+                _("There is no receiver {receiver_id!r}; 'webwx serve receiver list' lists them.").format(
+                    receiver_id=receiver_id
+                )
+            )
         await opened.records.append_audit("cli", "receiver.delete", target=receiver_id, time=time.time())
-    session.output.result(f"Deleted {receiver_id}.", id=receiver_id, deleted=True)
+    session.output.result(_("Deleted {receiver_id}.").format(receiver_id=receiver_id), id=receiver_id, deleted=True)
 
 
 class _Opened(NamedTuple):
@@ -161,9 +168,13 @@ async def _account(settings: Settings, records: RecordStore) -> int:
         return account.number
     found = await numbers.find()
     if "account" in settings.sources or not found:
-        raise BadInput(f"The gateway does not have the account {settings.account!r} yet; start 'webwx serve' once.")
+        raise BadInput(
+            _("The gateway does not have the account {account!r} yet; start 'webwx serve' once.").format(
+                account=settings.account
+            )
+        )
     if len(found) > 1:
-        raise BadInput(f"Choose one with --account: {', '.join(each.name for each in found)}.")
+        raise BadInput(_("Choose one with --account: {names}.").format(names=", ".join(each.name for each in found)))
     return found[0].number
 
 

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from webwx.cli.language import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -57,7 +59,7 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
             changed = await _until_changed(output, child, before, folders)
         finally:
             await _end(child)
-        output.report(f"{', '.join(sorted(changed))} changed; restarting.")
+        output.report(_("{names} changed; restarting.").format(names=", ".join(sorted(changed))))
 
 
 async def _until_changed(output: Output, child: Child, before: State, folders: list[Path]) -> set[str]:
@@ -70,14 +72,16 @@ async def _until_changed(output: Output, child: Child, before: State, folders: l
         await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - begun)))
         if child.poll() is not None and not is_end_reported:
             is_end_reported = True
-            output.report(f"Ended with exit code {child.returncode}; change a file to restart it.")
+            output.report(
+                _("Ended with exit code {returncode}; change a file to restart it.").format(returncode=child.returncode)
+            )
         # A file may still be being written, so it counts once it is the same in two polls.
         if now == last and now not in (before, reported):
             changed = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
             mistake = _first_mistake(path for path in sorted(changed) if path in now)
             if mistake is None:
                 return {Path(path).name for path in changed}
-            output.report(f"{mistake}; waiting for a fix.")
+            output.report(_("{mistake}; waiting for a fix.").format(mistake=mistake))
             reported = now
         last = now
 
@@ -111,9 +115,9 @@ def _first_mistake(paths: Iterable[str]) -> str | None:
         try:
             ast.parse(Path(path).read_bytes())
         except SyntaxError as error:
-            return f"{Path(path).name}, line {error.lineno}: {error.msg}"
+            return _("{name}, line {lineno}: {msg}").format(name=Path(path).name, lineno=error.lineno, msg=error.msg)
         except (OSError, ValueError) as error:
-            return f"{Path(path).name} cannot be read ({type(error).__name__})"
+            return _("{name} cannot be read ({error})").format(name=Path(path).name, error=type(error).__name__)
     return None
 
 

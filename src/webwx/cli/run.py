@@ -21,6 +21,7 @@ import click
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.bot.failures import describe, load_report
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.metrics import parse_address, serving
 from webwx.cli.option_values import Given
@@ -161,7 +162,7 @@ async def _serve(session: Session, bots: list[Bot], address: Address | None) -> 
     for bot in bots:
         metrics.time_handlers(bot)
     async with serving(metrics, address) as url:
-        session.output.report(f"Metrics are at {url}.")
+        session.output.report(_("Metrics are at {url}.").format(url=url))
         await _run(session, bots, on_ready=metrics.add_bot)
 
 
@@ -171,9 +172,13 @@ async def _run(
     def announce(bot: Bot, client: AsyncClient) -> None:
         on_ready(bot, client)
         account, handlers, timers = client.account, len(list(bot.handlers())), len(bot.timers)
-        work = _count(handlers, "handler") + (f" and {_count(timers, 'timer')}" if timers else "")
+        work = ngettext("{count} handler", "{count} handlers", handlers).format(count=handlers)
+        if timers:
+            work += _(" and ") + ngettext("{count} timer", "{count} timers", timers).format(count=timers)
         session.output.result(
-            f"{bot.name} runs as {account.nickname} ({account.host}) with {work}.",
+            _("{name} runs as {nickname} ({host}) with {work}.").format(
+                name=bot.name, nickname=account.nickname, host=account.host, work=work
+            ),
             bot=bot.name, nickname=account.nickname, id=account.id, host=account.host, handlers=handlers, timers=timers,
         )  # fmt: skip
 
@@ -182,10 +187,6 @@ async def _run(
             session.output.report(f"{bot.name}: {change}")
 
     await start(*bots, on_ready=announce, on_state=report)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def split_target(target: str) -> tuple[Path, str]:
         file, name = target, ""
     path = Path(file)
     if not path.is_file():
-        raise BadInput(f"File {file!r} does not exist.")
+        raise BadInput(_("File {file!r} does not exist.").format(file=file))
     return path.resolve(), name
 
 
@@ -222,9 +223,13 @@ def find_bots(session: Session, files: list[tuple[Path, str]]) -> list[Bot]:
             loaded[path] = load(session, path)
         bots = loaded[path]
         if not bots:
-            raise BadInput(f"{path.name} creates no Bot; add a line such as 'bot = Bot()'.")
+            raise BadInput(_("{name} creates no Bot; add a line such as 'bot = Bot()'.").format(name=path.name))
         if name and name not in bots:
-            raise BadInput(f"{path.name} has no Bot {name!r}; it has {', '.join(map(repr, bots))}.")
+            raise BadInput(
+                _("{name} has no Bot {bot!r}; it has {names}.").format(
+                    name=path.name, bot=name, names=", ".join(map(repr, bots))
+                )
+            )
         found.update((id(bot), bot) for bot in ([bots[name]] if name else bots.values()))
     return list(found.values())
 
@@ -241,7 +246,10 @@ def load(session: Session, path: Path) -> dict[str, Bot]:
             module = run_file(path)
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
             session.output.report(load_report(error))
-            raise CommandFailed(f"{path.name} cannot be run: {describe(error)}{_next_step(error)}.") from None
+            message = _("{name} cannot be run: {what}{next_step}.")
+            raise CommandFailed(
+                message.format(name=path.name, what=describe(error), next_step=_next_step(error))
+            ) from None
     named = _bots_of(module)
     known = {id(bot) for bot in named.values()}
     return named | {f"{bot.name} ({index})": bot for index, bot in enumerate(started) if id(bot) not in known}
@@ -253,8 +261,8 @@ def _bots_of(module: ModuleType) -> dict[str, Bot]:
 
 def _next_step(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"; install the package that has the module {error.name!r}, beside webwx"
-    return "; see above, and correct this line"
+        return _("; install the package that has the module {module!r}, beside webwx").format(module=error.name)
+    return _("; see above, and correct this line")
 
 
 # -- the end of a login ----------------------------------------------------------------------------------------------
@@ -273,9 +281,9 @@ def _as_command(text: str | None) -> list[str]:
     with suppress(ValueError):  # a quotation mark is missing
         words = shlex.split(text)
     if not words:
-        raise BadInput("--on-logout is not a command; check its quotes.")
+        raise BadInput(_("--on-logout is not a command; check its quotes."))
     if shutil.which(words[0]) is None:
-        raise BadInput(f"--on-logout cannot run {words[0]!r}: the program does not exist.")
+        raise BadInput(_("--on-logout cannot run {program!r}: the program does not exist.").format(program=words[0]))
     return words
 
 
@@ -287,9 +295,13 @@ def _logout_command(bot: Bot, words: list[str], session: Session) -> Callable[[L
                 words, env=os.environ | variables, stdin=subprocess.DEVNULL, timeout=COMMAND_LIMIT, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            session.output.report(f"The command of --on-logout failed: {type(error).__name__}.")
+            session.output.report(_("The command of --on-logout failed: {error}.").format(error=type(error).__name__))
         else:
             if done.returncode:
-                session.output.report(f"The command of --on-logout ended with exit code {done.returncode}.")
+                session.output.report(
+                    _("The command of --on-logout ended with exit code {returncode}.").format(
+                        returncode=done.returncode
+                    )
+                )
 
     return run_words

@@ -15,6 +15,7 @@ import msgspec
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.faults import turn_on, with_fault_options
 from webwx.cli.friends import play_file
+from webwx.cli.language import N_, _
 from webwx.cli.saved_world import kept, locked, read_state
 from webwx.cli.session import Session, command
 from webwx.sandbox.core import SandboxCore
@@ -39,8 +40,8 @@ _MANY = 10
 OnOff = Literal["on", "off"]
 
 _PORT_SENTENCES = {
-    errno.EADDRINUSE: "Port {port} is taken; choose another with --port, or any free one with --port 0.",
-    errno.EACCES: (
+    errno.EADDRINUSE: N_("Port {port} is taken; choose another with --port, or any free one with --port 0."),
+    errno.EACCES: N_(
         "Port {port} needs privileges on this machine; allow it until the next restart with"
         " 'sudo sysctl net.ipv4.ip_unprivileged_port_start={port}', or omit --port."
     ),
@@ -160,7 +161,9 @@ async def sandbox(
             found = read_state(state, change, seed)
             if found is not None and source != _DEFAULT:
                 session.output.report(
-                    f"{state} continues with its saved world; --world {source} applies only to a new file."
+                    _("{state} continues with its saved world; --world {source} applies only to a new file.").format(
+                        state=state, source=source
+                    )
                 )
             world = found or _new_world(source, change, seed)
             await opened.enter_async_context(kept(world, state, session.output.report))
@@ -207,37 +210,45 @@ async def _serve(world: World, port: int, *, tls: bool) -> RunningSandbox:
     except OSError as error:
         if error.errno not in _PORT_SENTENCES:
             raise
-        raise CommandFailed(_PORT_SENTENCES[error.errno].format(port=port)) from None
+        raise CommandFailed(_(_PORT_SENTENCES[error.errno]).format(port=port)) from None
 
 
 def _with(options: Options, given: Mapping[str, object], more: tuple[str, ...]) -> Options:
     """Return the options with these values set: `name=value`."""
     chosen = msgspec.structs.asdict(options) | dict(given)
     for text in more:
-        name, _, value = text.partition("=")
+        name, _sign, value = text.partition("=")
         if name not in chosen:
-            raise click.BadParameter(f"There is no option {name!r}; the options are {', '.join(chosen)}.")
+            raise click.BadParameter(
+                _("There is no option {name!r}; the options are {names}.").format(name=name, names=", ".join(chosen))
+            )
         chosen[name] = value
     try:
         return msgspec.convert(chosen, Options, strict=False)
     except msgspec.ValidationError as error:
-        raise click.BadParameter(f"The option cannot have that value: {error}.") from None
+        raise click.BadParameter(_("The option cannot have that value: {error}.").format(error=error)) from None
 
 
 def _welcome(served: RunningSandbox, *, auto_confirm: bool, seed: int | None, state: Path | None) -> list[str]:
     people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts[:_MANY])
-    people += ", and others" if len(served.accounts) > _MANY else ""
+    people += _(", and others") if len(served.accounts) > _MANY else ""
     # A login waits for the phone, so the phone's commands are for a terminal of their own.
     scan, confirm = (f"webwx phone --server {served.url} {verb}" for verb in ("scan", "confirm"))
-    phone = [] if auto_confirm else [f"  {scan} && {confirm}    # in a third, while login waits"]
-    faults = [] if seed is None else [f"Faults are on (seed {seed}); 'webwx phone faults' lists them."]
+    phone = (
+        []
+        if auto_confirm
+        else [_("  {scan} && {confirm}    # in a third, while login waits").format(scan=scan, confirm=confirm)]
+    )
+    faults = (
+        [] if seed is None else [_("Faults are on (seed {seed}); 'webwx phone faults' lists them.").format(seed=seed)]
+    )
     return [
-        f"A sandbox is running at {served.url}, for this machine only.",
-        f"Its phones are in your browser: {served.phone}",
+        _("A sandbox is running at {url}, for this machine only.").format(url=served.url),
+        _("Its phones are in your browser: {phone}").format(phone=served.phone),
         *faults,
-        f"People: {people}. You are the first.",
+        _("People: {people}. You are the first.").format(people=people),
         "",
-        "Type next, in another terminal:",
+        _("Type next, in another terminal:"),
         "",
         f"  export WEBWX_SERVER={served.url}",
         "  webwx login",
@@ -246,7 +257,9 @@ def _welcome(served: RunningSandbox, *, auto_confirm: bool, seed: int | None, st
         "  webwx phone inbox me",
         *_tls_notes(served.tls),
         "",
-        "Ctrl-C ends it; nothing is kept." if state is None else f"Ctrl-C ends it; {state} keeps everything.",
+        _("Ctrl-C ends it; nothing is kept.")
+        if state is None
+        else _("Ctrl-C ends it; {state} keeps everything.").format(state=state),
     ]
 
 
@@ -254,12 +267,12 @@ def _tls_notes(tls: TlsAccess | None) -> list[str]:
     """Return lines that explain how to connect a client that uses only the real host names."""
     if tls is None:
         return []
-    names = f"{len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com"
-    wants = "one in Python wants SSL_CERT_FILE or REQUESTS_CA_BUNDLE in place of the last"
+    names = _("{count} of the platform's own hosts, such as https://wx.qq.com").format(count=len(tls.hosts))
+    wants = _("one in Python wants SSL_CERT_FILE or REQUESTS_CA_BUNDLE in place of the last")
     notes = [
         "",
-        f"It also plays {names}. Any client reaches",
-        f"them with these; {wants}:",
+        _("It also plays {names}. Any client reaches").format(names=names),
+        _("them with these; {wants}:").format(wants=wants),
         "",
         f"  export HTTPS_PROXY={tls.proxy}",
         f"  export NODE_EXTRA_CA_CERTS={tls.ca}",
@@ -267,8 +280,8 @@ def _tls_notes(tls: TlsAccess | None) -> list[str]:
     if tls.is_straight:
         notes += [
             "",
-            "They answer on port 443 as well, without a proxy, for clients that have these lines in a hosts file.",
-            "Use one of a namespace or a container: with them, this machine would find the real ones no more.",
+            _("They answer on port 443 as well, without a proxy, for clients that have these lines in a hosts file."),
+            _("Use one of a namespace or a container: with them, this machine would find the real ones no more."),
             "",
             *(f"  {line}" for line in tls.hosts),
         ]

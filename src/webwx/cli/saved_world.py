@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.language import _
 from webwx.errors import StorageError
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import FaultInjector
@@ -41,7 +42,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     lock = take_lock(path.with_name(f".{path.name}.lock"))
     if lock is None:
-        raise CommandFailed(f"Another sandbox uses {path}; end it first, or pass another file.")
+        raise CommandFailed(_("Another sandbox uses {path}; end it first, or pass another file.").format(path=path))
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from webwx.cli.backup import backup
 from webwx.cli.control import POLL_INTERVAL
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import N_, _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.node import (
     NodeOptions,
@@ -53,9 +54,11 @@ if TYPE_CHECKING:
     from webwx.settings import Settings
     from webwx.storage.base import RecordStore
 
-_PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free one with --port 0."
+_OPEN_LINK = N_("Open this link in a browser; it is valid once, for ten minutes: {link}")
 
-_NOT_RUNNING = "No gateway is running on this folder; 'webwx serve' starts one."
+_PORT_IN_USE = N_("Port {port} is taken; choose another with --port, or any free one with --port 0.")
+
+_NOT_RUNNING = N_("No gateway is running on this folder; 'webwx serve' starts one.")
 
 _CONFIG_HELP = "Configuration file.  [default: gateway.toml beside the logins]"
 
@@ -124,8 +127,10 @@ def serve(
     if context.invoked_subcommand is not None:
         if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in context.params):
             raise BadInput(
-                f"Options between 'serve' and '{context.invoked_subcommand}' have no effect; write them after "
-                f"'{context.invoked_subcommand}'; see 'webwx serve {context.invoked_subcommand} --help'."
+                _(
+                    "Options between 'serve' and '{invoked_subcommand}' have no effect; write them after "
+                    "'{invoked_subcommand}'; see 'webwx serve {invoked_subcommand} --help'."
+                ).format(invoked_subcommand=context.invoked_subcommand)
             )
         return _nothing()
     require_extra()
@@ -171,23 +176,28 @@ async def _run(
             try:
                 gateway.config = msgspec.structs.replace(gateway.config, limits=read().limits)
             except InvalidSettings as error:
-                session.output.report(f"{error} The limits stay as they were.")
+                session.output.report(_("{error} The limits stay as they were.").format(error=error))
             else:
-                session.output.report("The limits are reread; changes of the other tables need a restart.")
+                session.output.report(_("The limits are reread; changes of the other tables need a restart."))
 
         def announce() -> None:
             console = f"{browser_url}/#code={code}"
+            place = (
+                _("The gateway runs at {url}, for this machine only.")
+                if config.is_local
+                else _("The gateway runs at {url}.")
+            )
             session.output.result(
                 [
-                    f"The gateway runs at {listener.url}{', for this machine only' if config.is_local else ''}.",
-                    f"Open this link in a browser; it is valid once, for ten minutes: {console}",
+                    place.format(url=listener.url),
+                    _(_OPEN_LINK).format(link=console),
                     "",
-                    "For programs:",
+                    _("For programs:"),
                     "",
                     "  KEY=$(webwx serve key create --name my-script --scopes send,read)",
                     f'  curl -H "Authorization: Bearer $KEY" -d "hello" {listener.url}/api/v1/notify',
                     "",
-                    "Ctrl-C ends it.",
+                    _("Ctrl-C ends it."),
                 ],
                 url=listener.url, console=console,
             )  # fmt: skip
@@ -236,7 +246,8 @@ def require_extra() -> None:
         import uvicorn  # noqa: F401
         import websockets  # noqa: F401
     except ImportError:
-        raise CommandFailed(f"The gateway needs more packages: {install_command('gateway')}.") from None
+        message = _("The gateway needs more packages: {command}.")
+        raise CommandFailed(message.format(command=install_command("gateway"))) from None
 
 
 def load_bots(session: Session, config: GatewayConfig, path: Path, targets: tuple[str, ...]) -> list[AssignedBot]:
@@ -317,8 +328,10 @@ def open_listener(config: GatewayConfig) -> Any:
         return listen(config)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise CommandFailed(_PORT_IN_USE.format(port=config.listen.port)) from None
-        raise CommandFailed(f"Cannot listen on {config.listen.host}: {_reason_of(error)}.") from None
+            raise CommandFailed(_(_PORT_IN_USE).format(port=config.listen.port)) from None
+        raise CommandFailed(
+            _("Cannot listen on {host}: {reason}.").format(host=config.listen.host, reason=_reason_of(error))
+        ) from None
 
 
 def _reason_of(error: OSError) -> str:
@@ -343,9 +356,9 @@ async def init(session: Session, file: str | None) -> None:
 
     path = _config_path(session.settings, file)
     if path.exists():
-        raise BadInput(f"{path} exists already; it was not changed.")
+        raise BadInput(_("{path} exists already; it was not changed.").format(path=path))
     write_private(path, EXAMPLE.encode())
-    session.output.result(f"Wrote {path}.", path=str(path))
+    session.output.result(_("Wrote {path}.").format(path=path), path=str(path))
 
 
 @command("check", group=serve_group, examples=("webwx serve check", "webwx serve check --bot bot.py"))
@@ -372,13 +385,21 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
     async with _records(settings) as records:
         keys = len(await records.find("key"))
     running = find_running(settings.home)
+    listens = (
+        ngettext(
+            "Listens on {host}, port {port} with TLS; {keys} key",
+            "Listens on {host}, port {port} with TLS; {keys} keys",
+            keys,
+        )
+        if config.has_tls
+        else ngettext("Listens on {host}, port {port}; {keys} key", "Listens on {host}, port {port}; {keys} keys", keys)
+    )
     session.output.result(
         [
-            f"Configuration: {path if path.exists() else 'defaults'}",
-            f"Listens on {config.listen.host}, port {config.listen.port}"
-            f"{' with TLS' if config.has_tls else ''}; {keys} {'key' if keys == 1 else 'keys'}",
-            *([f"Bots: {', '.join(bots)}"] if bots else []),
-            f"Running at {running.url} (pid {running.pid})" if running else "Not running",
+            _("Configuration: {path}").format(path=path if path.exists() else _("defaults")),
+            listens.format(host=config.listen.host, port=config.listen.port, keys=keys),
+            *([_("Bots: {names}").format(names=', '.join(bots))] if bots else []),
+            _("Running at {url} (pid {pid})").format(url=running.url, pid=running.pid) if running else _("Not running"),
         ],
         config=str(path), listen=config.listen.host, port=config.listen.port, tls=config.has_tls, keys=keys, bots=bots,
         running=None if running is None else running.url,
@@ -397,12 +418,14 @@ async def pair(session: Session) -> None:
 
     running = find_running(session.settings.home)
     if running is None:
-        raise CommandFailed(_NOT_RUNNING)
+        raise CommandFailed(_(_NOT_RUNNING))
     async with _records(session.settings) as records:
         code = await ConsoleSessions(records, time.time).create_code()
     link = f"{running.browser_url}/#code={code}"
     session.output.result(
-        f"Open this link in a browser; it is valid once, for ten minutes: {link}", console=link, url=running.url
+        _(_OPEN_LINK).format(link=link),
+        console=link,
+        url=running.url,
     )
 
 
@@ -434,8 +457,9 @@ async def wait(session: Session, required: tuple[str, ...], seconds: float) -> N
                     break
                 await asyncio.sleep(POLL_INTERVAL)
     except TimeoutError:
-        raise CommandFailed(f"The gateway is not ready after {seconds:g} s: {reason}") from None
-    session.output.result(f"The gateway at {running.url} is ready.", url=running.url)
+        message = _("The gateway is not ready after {seconds:g} s: {reason}")
+        raise CommandFailed(message.format(seconds=seconds, reason=reason)) from None
+    session.output.result(_("The gateway at {url} is ready.").format(url=running.url), url=running.url)
 
 
 async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[RunningGateway | None, str]:
@@ -444,7 +468,7 @@ async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[Runni
 
     running = find_running(home)
     if running is None:
-        return None, _NOT_RUNNING
+        return None, _(_NOT_RUNNING)
     network = default_transport()
     try:
         for query in [f"?require={each}" for each in required] or [""]:
@@ -519,7 +543,7 @@ async def create(
     try:
         numbers = None if accounts is None else tuple(int(each) for each in accounts.split(","))
     except ValueError:
-        raise BadInput("--accounts takes numbers, such as '1,2'; 'webwx serve' lists them.") from None
+        raise BadInput(_("--accounts takes numbers, such as '1,2'; 'webwx serve' lists them.")) from None
     async with _key_ring(session) as (ring, records):
         made = await ring.create(
             name, {scope.strip() for scope in scopes.split(",") if scope.strip()}, accounts=numbers,
@@ -531,18 +555,18 @@ async def create(
     session.output.result(
         [made.text], key=made.text, id=made.key.id, name=name, scopes=made.key.scopes, accounts=numbers
     )
-    session.output.remark("It is not shown again.")
+    session.output.remark(_("It is not shown again."))
 
 
 @command("list", group=key, examples=("webwx serve key list --json",))
 async def list_keys(session: Session) -> None:
     """List the keys, without their secrets."""
-    async with _key_ring(session) as (ring, _):
+    async with _key_ring(session) as (ring, _store):
         keys = await ring.find()
     for each in keys:
         session.output.line(_key_line(each), _without_digests(each))
     if not keys:
-        session.output.remark("There is no key; 'webwx serve key create' makes one.")
+        session.output.remark(_("There is no key; 'webwx serve key create' makes one."))
 
 
 @command("delete", group=key, examples=("webwx serve key delete 8hT2kQ9x",))
@@ -551,9 +575,9 @@ async def delete(session: Session, key_id: str) -> None:
     """Delete a key; a running gateway refuses it within a second."""
     async with _key_ring(session) as (ring, records):
         if not await ring.delete(key_id):
-            raise BadInput(f"There is no key {key_id!r}; 'webwx serve key list' lists them.")
+            raise BadInput(_("There is no key {key_id!r}; 'webwx serve key list' lists them.").format(key_id=key_id))
         await records.append_audit("cli", "key.delete", target=key_id, time=time.time())
-    session.output.result(f"Deleted {key_id}.", id=key_id, deleted=True)
+    session.output.result(_("Deleted {key_id}.").format(key_id=key_id), id=key_id, deleted=True)
 
 
 @command("rotate", group=key, examples=("webwx serve key rotate 8hT2kQ9x --hours 24",))
@@ -570,7 +594,7 @@ async def rotate(session: Session, key_id: str, hours: float) -> None:
     async with _key_ring(session) as (ring, records):
         made = await ring.rotate(key_id, overlap=hours * 3600)
         if made is None:
-            raise BadInput(f"There is no key {key_id!r}; 'webwx serve key list' lists them.")
+            raise BadInput(_("There is no key {key_id!r}; 'webwx serve key list' lists them.").format(key_id=key_id))
         await records.append_audit("cli", "key.rotate", target=key_id, time=time.time())
     session.output.result([made.text], key=made.text, id=key_id)
 
@@ -593,7 +617,11 @@ async def _key_ring(session: Session) -> AsyncIterator[tuple[KeyRing, RecordStor
 
 
 def _key_line(each: ApiKey) -> str:
-    accounts = "all accounts" if each.accounts is None else f"accounts {', '.join(map(str, each.accounts))}"
+    accounts = (
+        _("all accounts")
+        if each.accounts is None
+        else _("accounts {names}").format(names=", ".join(map(str, each.accounts)))
+    )
     return f"{each.id}  {each.name}  {' '.join(each.scopes)}  {accounts}"
 
 

@@ -28,6 +28,7 @@ import msgspec
 from webwx.bot.loop import run_long
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.help_pages import CliCommand
+from webwx.cli.language import N_, _
 from webwx.cli.logs import NOTICES, log_to_stderr
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
@@ -64,8 +65,8 @@ _ONE_PRESS = 0.5
 """Seconds in which one Ctrl-C may arrive twice: from the terminal, and from the parent process."""
 
 _WAIT_REASONS: dict[WaitReason, str] = {
-    "rate_limit": "this account's rate limit is reached",
-    "refused": "the platform refused this account as too frequent",
+    "rate_limit": N_("this account's rate limit is reached"),
+    "refused": N_("the platform refused this account as too frequent"),
 }
 
 
@@ -146,7 +147,9 @@ class Session:
 
     def _report_wait(self, seconds: float, reason: WaitReason) -> None:
         if seconds > _UNNOTICED:
-            self.output.report(f"Waiting {seconds:.0f} s: {_WAIT_REASONS[reason]}.")
+            self.output.report(
+                _("Waiting {seconds:.0f} s: {reason}.").format(seconds=seconds, reason=_(_WAIT_REASONS[reason]))
+            )
 
     @asynccontextmanager
     async def logged_in(self) -> AsyncIterator[AsyncClient]:
@@ -247,7 +250,7 @@ class Session:
             BadInput: The storage is a folder.
         """
         if not self.settings.storage:
-            raise BadInput("Several machines can share only a database: pass --storage postgresql://HOST/DATABASE.")
+            raise BadInput(_("Several machines can share only a database: pass --storage postgresql://HOST/DATABASE."))
         return self.settings.storage
 
     def require_file(self, reason: str) -> None:
@@ -261,7 +264,7 @@ class Session:
             CommandFailed: It is.
         """
         if self.settings.storage:
-            raise CommandFailed(f"This journal is in a database; {reason}.")
+            raise CommandFailed(_("This journal is in a database; {reason}.").format(reason=reason))
 
     async def _open(
         self, stack: AsyncExitStack, open_on: Callable[[AsyncExitStack, Journal], Coroutine[Any, Any, T]], *,
@@ -288,7 +291,7 @@ class Session:
                 opened = await open_on(stack, self._file_to_read(stack, stack.enter_context(copied(path))))
             except StorageError:
                 raise failure from None
-            self.output.report(f"{failure} Reading a copy of it.")
+            self.output.report(_("{failure} Reading a copy of it.").format(failure=failure))
             return opened
 
     def _file_to_read(self, stack: AsyncExitStack, path: Path) -> JournalFile:
@@ -475,7 +478,7 @@ def piped_bytes(output: Output) -> Iterator[Stream]:
         yield io.BytesIO()
         return
     if sys.stdin.isatty():
-        output.report("Type the content to send; press Ctrl-D on an empty line to finish.")
+        output.report(_("Type the content to send; press Ctrl-D on an empty line to finish."))
     stdin = _Stdin()
     try:
         yield stdin
@@ -493,11 +496,13 @@ async def read_text(output: Output) -> str:
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
-        output.report("Type your message; press Ctrl-D on an empty line to send it.")
+        output.report(_("Type your message; press Ctrl-D on an empty line to send it."))
     try:
         text = (await _read_stdin()).decode()
     except UnicodeDecodeError:
-        raise BadInput(f"stdin {_NOT_UTF8}; use '--file -' to send any bytes as a file.") from None
+        raise BadInput(
+            _("stdin is not valid UTF-8, so nothing was sent; use '--file -' to send any bytes as a file.")
+        ) from None
     return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True).removesuffix("\n")
 
 
@@ -554,10 +559,8 @@ def checked_text(text: str, what: str) -> str:
         # Some terminals pass one character as two surrogates; this joins them.
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise BadInput(f"{what} {_NOT_UTF8}.") from None
+        raise BadInput(_("{what} is not valid UTF-8, so nothing was sent.").format(what=what)) from None
 
-
-_NOT_UTF8 = "is not valid UTF-8, so nothing was sent"
 
 _PIECE = 65_536
 """Bytes to read at a time."""

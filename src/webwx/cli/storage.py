@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 
@@ -33,5 +34,6 @@ async def migrate(session: Session) -> None:
     url = session.require_database()
     done = await upgrade_database(url, session.output.remark)
     is_old = done.before == done.after
-    text = f"The tables are of version {done.after}{' already' if is_old else ''}."
+    message = _("The tables are of version {version} already.") if is_old else _("The tables are of version {version}.")
+    text = message.format(version=done.after)
     session.output.result(text, version=done.after, before=done.before)

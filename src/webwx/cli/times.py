@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webwx.cli.language import _
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -43,7 +45,11 @@ class Moment(click.ParamType[float]):
         try:
             return self._read(text).timestamp()
         except (ValueError, OverflowError, OSError):
-            self.fail(f"{text!r} is not a time; write one such as {EXAMPLES}.", param, ctx)
+            self.fail(
+                _("{text!r} is not a time; write one such as {examples}.").format(text=text, examples=EXAMPLES),
+                param,
+                ctx,
+            )
 
     def _read(self, text: str) -> datetime.datetime:
         if _DAY.fullmatch(text):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.cli.exits import BadInput
+from webwx.cli.language import _
 from webwx.outcomes import Exit
 from webwx.settings import KEYS, SECRET_FILES
 
@@ -51,7 +52,11 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
     variables = _variables(environment)
     for text in (str(file), *program, *variables):
         if _CONTROL.search(text):
-            raise BadInput(f"A systemd unit cannot contain {text!r}: it has a line break or another control character.")
+            raise BadInput(
+                _("A systemd unit cannot contain {text!r}: it has a line break or another control character.").format(
+                    text=text
+                )
+            )
     lines = [
         f"# ~/.config/systemd/user/{name}.service",
         "#",

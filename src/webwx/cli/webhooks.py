@@ -12,6 +12,7 @@ import click
 
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import printable
 from webwx.cli.session import Session, command
@@ -45,7 +46,11 @@ async def list_webhooks(session: Session) -> None:
     async with _records(session.settings) as records:
         for each in await Webhooks(records, time.time).find():
             state = "enabled" if each.enabled else "disabled"
-            which = "all accounts" if each.accounts is None else f"accounts {', '.join(map(str, each.accounts))}"
+            which = (
+                _("all accounts")
+                if each.accounts is None
+                else _("accounts {names}").format(names=", ".join(map(str, each.accounts)))
+            )
             session.output.line(
                 f"{each.id}  {printable(each.name)}  {printable(each.url)}  {which}, {state}",
                 {
@@ -66,12 +71,16 @@ async def delete(session: Session, webhook_id: str) -> None:
 
     async with _records(session.settings) as records:
         if not await Webhooks(records, time.time).delete(webhook_id):
-            raise BadInput(f"There is no webhook {webhook_id!r}; 'webwx serve webhook list' lists them.")
+            raise BadInput(
+                _("There is no webhook {webhook_id!r}; 'webwx serve webhook list' lists them.").format(
+                    webhook_id=webhook_id
+                )
+            )
         owned = OwnedRecords(records, time.time)
         await AttemptLog(owned).forget(webhook_id)
         await WebhookRetries(owned, time.time, asyncio.sleep, random.Random()).forget(webhook_id)  # noqa: S311 - unused
         await records.append_audit("cli", "webhook.delete", target=webhook_id, time=time.time())
-    session.output.result(f"Deleted {webhook_id}.", id=webhook_id, deleted=True)
+    session.output.result(_("Deleted {webhook_id}.").format(webhook_id=webhook_id), id=webhook_id, deleted=True)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from webwx.cli.exits import BadInput
+from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.node import NodeOptions, gateway_of, node_options, open_node, until_drained
 from webwx.cli.option_values import Given
@@ -67,7 +68,11 @@ async def worker(session: Session, targets: tuple[str, ...], listen: str, **node
 
     def report(account: Account, count: int) -> None:
         session.output.result(
-            f"{account.nickname} ({account.host}) runs here with {count} bot{'' if count == 1 else 's'}.",
+            ngettext(
+                "{nickname} ({host}) runs here with {count} bot.",
+                "{nickname} ({host}) runs here with {count} bots.",
+                count,
+            ).format(nickname=account.nickname, host=account.host, count=count),
             event="account", nickname=account.nickname, id=account.id, host=account.host, bots=count,
         )  # fmt: skip
 
@@ -80,8 +85,9 @@ async def worker(session: Session, targets: tuple[str, ...], listen: str, **node
         parts = await opened.enter_async_context(opening)
         gateway = gateway_of(parts, settings, config, bots=bots, answers_clients=False)
         session.output.result(
-            f"Worker {parts.ownership.worker} takes up to {options.capacity:,} accounts of "
-            f"{parts.storage.place}.",
+            _("Worker {worker} takes up to {capacity:,} accounts of {place}.").format(
+                worker=parts.ownership.worker, capacity=options.capacity, place=parts.storage.place
+            ),
             event="worker", worker=parts.ownership.worker, capacity=options.capacity,
             database=parts.storage.place,
         )  # fmt: skip
@@ -95,8 +101,8 @@ def _listening(config: GatewayConfig, listen: str) -> GatewayConfig:
     Raises:
         BadInput: The text is not an address with a port.
     """
-    host, _, port = listen.rpartition(":")
+    host, _sign, port = listen.rpartition(":")
     if not host or not port.isdecimal():
-        raise BadInput("--listen takes an address and a port, such as 10.0.0.5:8792.")
+        raise BadInput(_("--listen takes an address and a port, such as 10.0.0.5:8792."))
     table = msgspec.structs.replace(config.listen, host=host.strip("[]"), port=int(port))
     return msgspec.structs.replace(config, listen=table)

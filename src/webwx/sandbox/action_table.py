@@ -54,8 +54,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     act: Callable[..., Answer | None]
     examples: tuple[str, ...]
     """Arguments of the examples in the command's help."""
-    sentence: Callable[..., str]
-    """Function that writes the sentence that the command prints, from the arguments and the answer."""
+    sentence: str
+    """Template of the sentence that the command prints, from the arguments and the answer."""
+    without: tuple[str, str] | None
+    """Name of an argument or a part of the answer, and the template of the sentence if that is missing or empty."""
     facts: Mapping[str, bool | str]
     """
     Fields that the command adds to the answer for `--json`: field name, and name of the parameter that holds its value.
@@ -77,9 +79,13 @@ ACTIONS: dict[str, Action] = {}
 
 
 def _action(
-    name: str, *examples: str, sentence: str | Callable[..., str], facts: Mapping[str, bool | str] | None = None
+    name: str,
+    *examples: str,
+    sentence: str,
+    without: tuple[str, str] | None = None,
+    facts: Mapping[str, bool | str] | None = None,
 ) -> Callable[[Callable[..., Answer | None]], Callable[..., Answer | None]]:
-    """Add a function to the table. If `sentence` is a text, it is a template for the sentence."""
+    """Add a function to the table."""
 
     def add(act: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
         _world, *fields = inspect.signature(act, eval_str=True).parameters.values()
@@ -94,7 +100,8 @@ def _action(
             ),
             act=act,
             examples=examples,
-            sentence=sentence.format if isinstance(sentence, str) else sentence,
+            sentence=sentence,
+            without=without,
             facts=facts or {},
         )  # fmt: skip
         return act
@@ -234,11 +241,10 @@ def accept(world: World, *, who: str = ME, asked_by: Annotated[str, shown_as("FR
     world.accept_friend(who, asked_by)
 
 
-def _remark_sentence(who: str, friend: str, remark: str) -> str:
-    return f"{who} calls {friend} {remark}." if remark else f"{friend} has no remark."
-
-
-@_action("remark", "me 阿华 花花", sentence=_remark_sentence, facts={"remark": "remark"})
+@_action(
+    "remark", "me 阿华 花花", sentence="{who} calls {friend} {remark}.", without=("remark", "{friend} has no remark."),
+    facts={"remark": "remark"},
+)  # fmt: skip
 def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -> None:
     """Set WHO's REMARK for FRIEND, or remove it."""
     person, other = world.person(who), world.person(friend)
@@ -262,11 +268,10 @@ def unblock(world: World, *, who: str, whom: str = ME) -> None:
 # -- chatrooms -------------------------------------------------------------------------------------------------------
 
 
-def _create_sentence(name: str, chat: str, **_: object) -> str:
-    return f"{name or 'The chatroom'} is open ({chat})."
-
-
-@_action("create", "me 电影 阿华 张三", sentence=_create_sentence)
+@_action(
+    "create", "me 电影 阿华 张三", sentence="{name} is open ({chat}).",
+    without=("name", "The chatroom is open ({chat})."),
+)  # fmt: skip
 def create(world: World, *, who: str = ME, name: str = "", people: list[str]) -> Answer:
     """Create a chatroom called NAME as WHO with PEOPLE, at least two."""
     owner, others = world.person(who), [world.person(each) for each in people]
@@ -331,21 +336,21 @@ def leave(world: World, *, who: str = ME, chat: str) -> None:
 # -- sending ---------------------------------------------------------------------------------------------------------
 
 
+_SENT = "Sent to {to} (message {message_id}, md5 {md5})."
+_WITHOUT_MD5 = ("md5", "Sent to {to} (message {message_id}).")
+
+
 def _sent(message: WorldMessage) -> Answer:
     return {"message_id": message.id, "md5": message.medium.md5 if message.medium else ""}
 
 
-def _sent_sentence(to: str, message_id: str, md5: str = "", **_: object) -> str:
-    return f"Sent to {to} (message {message_id}{f', md5 {md5}' if md5 else ''})."
-
-
-@_action("picture", "阿华 me holiday.jpg", sentence=_sent_sentence)
+@_action("picture", "阿华 me holiday.jpg", sentence=_SENT, without=_WITHOUT_MD5)
 def picture(world: World, *, from_: str, to: str, content: bytes) -> Answer:
     """Send the picture FILE from FROM's phone."""
     return _sent(world.picture(from_, to, content))
 
 
-@_action("file", "阿华 me report.pdf", sentence=_sent_sentence)
+@_action("file", "阿华 me report.pdf", sentence=_SENT, without=_WITHOUT_MD5)
 def file(
     world: World, *, from_: str, to: str, content: bytes,
     name: Annotated[str, option("Name of the file for the receiver; by default that of FILE.")],
@@ -354,7 +359,7 @@ def file(
     return _sent(world.file(from_, to, content, name))
 
 
-@_action("video", "阿华 me waves.mp4 --seconds 12", sentence=_sent_sentence)
+@_action("video", "阿华 me waves.mp4 --seconds 12", sentence=_SENT, without=_WITHOUT_MD5)
 def video(
     world: World, *, from_: str, to: str, content: bytes,
     seconds: Annotated[int, option("Duration to show, in seconds.")] = 1,
@@ -364,7 +369,7 @@ def video(
     return _sent(world.video(from_, to, content, seconds=seconds, is_short=short))
 
 
-@_action("voice", "阿华 me hello.mp3 --seconds 2.5", sentence=_sent_sentence)
+@_action("voice", "阿华 me hello.mp3 --seconds 2.5", sentence=_SENT, without=_WITHOUT_MD5)
 def voice(
     world: World, *, from_: str, to: str, content: bytes,
     seconds: Annotated[float, option("Duration to show, in seconds.")] = 1.0,
@@ -376,7 +381,7 @@ def voice(
 _GAMES = {"rock-paper-scissors": 1, "dice": 2}
 
 
-@_action("sticker", "阿华 me cat.gif", sentence=_sent_sentence)
+@_action("sticker", "阿华 me cat.gif", sentence=_SENT, without=_WITHOUT_MD5)
 def sticker(
     world: World, *, from_: str, to: str, content: bytes,
     game: Annotated[Literal["", "rock-paper-scissors", "dice"], option("Game of the sticker.")] = "",
@@ -387,13 +392,13 @@ def sticker(
     return _sent(world.send(from_, to, contents.sticker(world.person(from_), world.media.add(content), **played)))
 
 
-@_action("store-sticker", "阿华 me", sentence=_sent_sentence)
+@_action("store-sticker", "阿华 me", sentence=_SENT, without=_WITHOUT_MD5)
 def store_sticker(world: World, *, from_: str, to: str) -> Answer:
     """Send a sticker of the store, which the web cannot download."""
     return _sent(world.send(from_, to, contents.store_sticker()))
 
 
-@_action("location", "阿华 me 39.908722 116.397499 天安门", sentence=_sent_sentence)
+@_action("location", "阿华 me 39.908722 116.397499 天安门", sentence=_SENT, without=_WITHOUT_MD5)
 def location(
     world: World, *, from_: str, to: str, latitude: float, longitude: float, label: Text,
     name: Annotated[str, option("Name of the place.")] = "[位置]",
@@ -402,19 +407,19 @@ def location(
     return _sent(world.send(from_, to, contents.location(latitude, longitude, label, name)))
 
 
-@_action("live-location", "阿华 me", sentence=_sent_sentence)
+@_action("live-location", "阿华 me", sentence=_SENT, without=_WITHOUT_MD5)
 def live_location(world: World, *, from_: str, to: str) -> Answer:
     """Begin to share FROM's location."""
     return _sent(world.send(from_, to, contents.live_location(world.person(from_))))
 
 
-@_action("card", "阿华 me 李雷", sentence=_sent_sentence)
+@_action("card", "阿华 me 李雷", sentence=_SENT, without=_WITHOUT_MD5)
 def card(world: World, *, from_: str, to: str, person: str) -> Answer:
     """Recommend PERSON."""
     return _sent(world.send(from_, to, contents.card(world.person(person))))
 
 
-@_action("ask", '李雷 me "我是李雷"', sentence=_sent_sentence)
+@_action("ask", '李雷 me "我是李雷"', sentence=_SENT, without=_WITHOUT_MD5)
 def ask(world: World, *, from_: str, to: str, greeting: Text = "") -> Answer:
     """Send a friend request from FROM to TO."""
     return _sent(world.ask_friend(from_, to, greeting))
@@ -423,13 +428,13 @@ def ask(world: World, *, from_: str, to: str, greeting: Text = "") -> Answer:
 _CALLS = {"call": MessageType.CALL, "invite": MessageType.CALL_INVITE, "end": MessageType.CALL_ENDED}
 
 
-@_action("call", "阿华 me", sentence=_sent_sentence)
+@_action("call", "阿华 me", sentence=_SENT, without=_WITHOUT_MD5)
 def call(world: World, *, from_: str, to: str, type_: Literal["call", "invite", "end"] = "call") -> Answer:
     """Call TO, or end a call."""
     return _sent(world.send(from_, to, contents.call(_CALLS[type_])))
 
 
-@_action("link", "阿华 me 标题 https://example.org/", sentence=_sent_sentence)
+@_action("link", "阿华 me 标题 https://example.org/", sentence=_SENT, without=_WITHOUT_MD5)
 def link(
     world: World, *, from_: str, to: str, title: Text, url: Text,
     description: Annotated[str, option("Text below the title.")] = "",
@@ -438,7 +443,7 @@ def link(
     return _sent(world.send(from_, to, contents.link(world.person(from_), title, url, description)))
 
 
-@_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", sentence=_sent_sentence)
+@_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", sentence=_SENT, without=_WITHOUT_MD5)
 def music(
     world: World, *, from_: str, to: str, title: Text, url: Text,
     artist: Annotated[str, option("Name of the artist.")] = "",
@@ -448,7 +453,7 @@ def music(
     return _sent(world.send(from_, to, contents.music(world.person(from_), title, artist, url, sound_url)))
 
 
-@_action("mini-program", "阿华 me 拼车 --program 出行", sentence=_sent_sentence)
+@_action("mini-program", "阿华 me 拼车 --program 出行", sentence=_SENT, without=_WITHOUT_MD5)
 def mini_program(
     world: World, *, from_: str, to: str, title: Text,
     program: Annotated[str, option("Name of the mini program.")] = "",
@@ -458,26 +463,26 @@ def mini_program(
     return _sent(world.send(from_, to, contents.mini_program(world.person(from_), title, program, page)))
 
 
-@_action("quote", '阿华 me 4600000000000000001 "Yes!"', sentence=_sent_sentence)
+@_action("quote", '阿华 me 4600000000000000001 "Yes!"', sentence=_SENT, without=_WITHOUT_MD5)
 def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")], text: Text) -> Answer:
     """Reply to the message ID with TEXT."""
     _check_length(text)
     return _sent(world.quote(from_, to, message_id, text))
 
 
-@_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", sentence=_sent_sentence)
+@_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", sentence=_SENT, without=_WITHOUT_MD5)
 def history(world: World, *, from_: str, to: str, title: Text, lines: tuple[str, ...] = ()) -> Answer:
     """Send several messages merged into one."""
     return _sent(world.send(from_, to, contents.history(world.person(from_), title, lines)))
 
 
-@_action("group-note", "阿华 周末爬山 报名 '阿华 2 人' 小华", sentence=_sent_sentence)
+@_action("group-note", "阿华 周末爬山 报名 '阿华 2 人' 小华", sentence=_SENT, without=_WITHOUT_MD5)
 def group_note(world: World, *, from_: str, to: str, title: Text, entries: tuple[str, ...] = ()) -> Answer:
     """Send a group note (接龙) with its entries."""
     return _sent(world.send(from_, to, contents.group_note(world.person(from_), title, entries)))
 
 
-@_action("transfer", "阿华 me --amount ￥9.90 --note 午饭", sentence=_sent_sentence)
+@_action("transfer", "阿华 me --amount ￥9.90 --note 午饭", sentence=_SENT, without=_WITHOUT_MD5)
 def transfer(
     world: World, *, from_: str, to: str, description: Text = "",
     amount: Annotated[str, option("Amount with its currency.")] = "",
@@ -491,13 +496,13 @@ def transfer(
     return _sent(world.send(from_, to, content))
 
 
-@_action("red-packet", "阿华 周末爬山 新年快乐", sentence=_sent_sentence)
+@_action("red-packet", "阿华 周末爬山 新年快乐", sentence=_SENT, without=_WITHOUT_MD5)
 def red_packet(world: World, *, from_: str, to: str, wish: Text = "恭喜发财，大吉大利") -> Answer:
     """Send a simulated red packet."""
     return _sent(world.send(from_, to, contents.red_packet(world.person(from_), wish)))
 
 
-@_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", sentence=_sent_sentence)
+@_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", sentence=_SENT, without=_WITHOUT_MD5)
 def notice(
     world: World, *, from_: str, to: str, text: Text,
     xml: Annotated[str, option("XML of the notice (<sysmsg>); by default it is plain text.")] = "",
@@ -506,7 +511,7 @@ def notice(
     return _sent(world.notify(from_, to, contents.system_xml(xml, text) if xml else contents.system(text)))
 
 
-@_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", sentence=_sent_sentence)
+@_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", sentence=_SENT, without=_WITHOUT_MD5)
 def raw(
     world: World, *, from_: str, to: str, type_: int, content: Text = "",
     app_type: Annotated[int, option("AppMsgType of a message of type 49.")] = 0,
