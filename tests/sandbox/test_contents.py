@@ -364,6 +364,19 @@ def test_a_card(delivered, me, world):
     assert (wire.recommend_info.nick_name, wire.recommend_info.scene) == ("李雷", 17)
 
 
+def test_a_card_and_a_friend_request_describe_the_person(delivered, me, world):
+    person = world.person("lilei")
+    person.sex, person.province, person.signature = 1, "广东", "a & b"
+    card = delivered(contents.card(person))
+    world.ask_friend("lilei", "me", "在吗")
+    for wire in (card, *me.messages()):
+        event = message_from_wire(wire, me.me, write_json(wire))
+        shown = event.person
+        assert (shown.sex, shown.province, shown.signature) == (1, "广东", "a & b")
+        assert shown.avatar_url == "http://wx.qlogo.example/mmhead/lilei/0"
+    assert event.chatroom == world.chatrooms["hiking"].real_id
+
+
 def test_a_friend_request(me, world):
     world.add_person("新 <人>", "new")
     world.ask_friend("new", "me", "你好 <小明>")

@@ -42,6 +42,8 @@ _PC_APP = "wx6618f1cfc6c132f8"
 
 _CARD_SCENE = 17
 _REQUEST_SCENE = 14
+_SMALL_AVATAR = 132
+"""Size of the small avatar in its address; 0 stands for the large one."""
 
 _PLAIN_LINES = ("收到红包", "发出红包", "群收款消息")
 """Texts of notices that arrive with the status of an ordinary message."""
@@ -257,30 +259,38 @@ def card(person: WorldPerson) -> MessageContent:
     content = '<?xml version="1.0"?>\n' + write_tag(
         "msg",
         {
-            "bigheadimgurl": "",
-            "smallheadimgurl": "",
+            "bigheadimgurl": _avatar_url(person, 0),
+            "smallheadimgurl": _avatar_url(person, _SMALL_AVATAR),
             "username": f"v1_{person.id}@stranger",
             "nickname": person.nickname,
             "shortpy": "",
             "alias": "",
             "imagestatus": "3",
             "scene": str(_CARD_SCENE),
-            "province": "",
-            "city": "",
-            "sign": "",
-            "sex": "0",
+            "province": person.province,
+            "city": person.city,
+            "sign": person.signature,
+            "sex": str(person.sex),
             "certflag": "0",
             "certinfo": "",
             "antispamticket": f"v2_{person.id}@stranger",
         },
     )
-    shown = RecommendInfo(nick_name=person.nickname, scene=_CARD_SCENE)
+    shown = msgspec.structs.replace(_recommended(person), scene=_CARD_SCENE)
     wire = msgspec.structs.replace(_wire(MessageType.CARD, f"{content} />"), recommend_info=shown)
     return MessageContent(kind="card", text=person.nickname, about=person.id, wire=wire)
 
 
-def friend_request(person: WorldPerson, greeting: str, ticket: str) -> MessageContent:
-    """Send a friend request; `ticket` accepts it."""
+def friend_request(person: WorldPerson, greeting: str, ticket: str, *, met_in: str = "") -> MessageContent:
+    """
+    Send a friend request.
+
+    Args:
+        person: The person who asks.
+        greeting: Text of the request.
+        ticket: Accepts it.
+        met_in: Real id of the chatroom in which the person found the receiver.
+    """
     head = write_tag(
         "msg",
         {
@@ -292,22 +302,42 @@ def friend_request(person: WorldPerson, greeting: str, ticket: str) -> MessageCo
             "imagestatus": "3",
             "scene": str(_REQUEST_SCENE),
             "country": "",
-            "province": "",
-            "city": "",
-            "sign": "",
+            "province": person.province,
+            "city": person.city,
+            "sign": person.signature,
             "percard": "0",
-            "sex": "0",
+            "sex": str(person.sex),
             "alias": "",
+            "bigheadimgurl": _avatar_url(person, 0),
+            "smallheadimgurl": _avatar_url(person, _SMALL_AVATAR),
             "ticket": ticket,
             "opcode": "2",
+            "chatroomusername": met_in,
         },
     )
-    shown = RecommendInfo(nick_name=person.nickname, content=greeting, scene=_REQUEST_SCENE, ticket=ticket, op_code=2)
+    shown = msgspec.structs.replace(
+        _recommended(person), content=greeting, scene=_REQUEST_SCENE, ticket=ticket, op_code=2
+    )
     content = f'{head}><brandlist count="0" ver="680000000"></brandlist></msg>'
     wire = msgspec.structs.replace(
         _wire(MessageType.FRIEND_REQUEST, content), from_user_name="fmessage", recommend_info=shown
     )
     return MessageContent(kind="friend_request", text=greeting, about=person.id, wire=wire)
+
+
+def _recommended(person: WorldPerson) -> RecommendInfo:
+    return RecommendInfo(
+        nick_name=person.nickname,
+        province=person.province,
+        city=person.city,
+        signature=person.signature,
+        sex=person.sex,
+        verify_flag=person.verify_flag,
+    )
+
+
+def _avatar_url(person: WorldPerson, size: int) -> str:
+    return f"http://wx.qlogo.example/mmhead/{person.id}/{size}"
 
 
 def call(message_type: int = MessageType.CALL) -> MessageContent:

@@ -137,7 +137,9 @@ class View:
         return used + [world_id for world_id in always if world_id not in self._me.chats]
 
     def subscriptions(self) -> list[PublicAccountNews]:
-        """Show the latest articles of each public account."""
+        """Show the latest articles of each public account; none in a session of File Transfer Helper."""
+        if self._session.is_helper:
+            return []
         accounts = (self._world.people[each] for each in self._me.friends)
         return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
 
@@ -303,6 +305,7 @@ class View:
             user_name=self.name(content.about) if content.about else "",
             nick_name=escape(shown.nick_name),
             content=escape(shown.content),
+            signature=escape(shown.signature),
         )
 
     def recall(self, message: WorldMessage, *, notice_id: str, old_id: int, time: float) -> WireMessage:

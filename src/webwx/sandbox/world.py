@@ -497,7 +497,9 @@ class World:
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
         self.notify_watchers(other.id)
-        message = self.delivery.deliver(other, person.id, contents.friend_request(person, greeting, ticket))
+        shared = next((room.real_id for room in person.rooms.values() if room.has(other)), "")
+        content = contents.friend_request(person, greeting, ticket, met_in=shared)
+        message = self.delivery.deliver(other, person.id, content)
         self.play()
         return message
 
