@@ -370,6 +370,14 @@ def test_open_session_asks_with_the_first_keys_and_returns_the_snapshot() -> Non
                             "DeviceID": "e123456789012345"}} == msgspec.json.decode(request.content)  # fmt: skip
 
 
+def test_only_file_transfer_helper_names_a_language_when_it_opens_the_session() -> None:
+    snapshot = reply(WEBWXINIT, user=WireUser(user_name="@me"), sync_key=KEY)
+    helper = msgspec.structs.replace(LOGIN, profile_name="filehelper")
+    urls = [drive(flows.open_session(login, NOW), snapshot)[1][0].url for login in (LOGIN, helper)]
+
+    assert ["lang=zh_CN" in url for url in urls] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("snapshot", "lack"),
     [

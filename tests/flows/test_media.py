@@ -136,6 +136,13 @@ class TestUpload:
             drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxuploadmedia")
 
+    def test_only_file_transfer_helper_sends_no_number_of_the_file(self) -> None:
+        requests = [
+            drive(flows.upload_chunk(login, file_of(PNG), PASSAGE, 0), PNG, reply(UPLOAD))[1][1]
+            for login in (LOGIN, HELPER)
+        ]
+        assert [b"WU_FILE_0" in request.content for request in requests] == [True, False]
+
     def test_a_file_that_became_shorter_is_not_uploaded(self) -> None:
         with pytest.raises(LocalStateError, match="was changed"):
             drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG[:-1])
@@ -282,6 +289,20 @@ class TestDownload:
 
         assert "&sid=" in url
         assert "&mmweb_appid=wx_webfilehelper" in url
+
+    @pytest.mark.parametrize(
+        ("message", "body"),
+        [
+            (ImageMessage(**FIELDS), PNG),
+            (StickerMessage(is_available=True, **FIELDS), PNG),
+            (VoiceMessage(duration=1, **FIELDS), b"ID3"),
+            (VideoMessage(duration=1, **FIELDS), MP4),
+        ],
+    )
+    def test_file_transfer_helper_names_its_app_in_every_download(self, message: ImageMessage, body: bytes) -> None:
+        url = fetch(lambda into: flows.download(HELPER, message, into), body)
+        assert "&mmweb_appid=wx_webfilehelper" in url
+        assert "mmweb_appid" not in fetch(lambda into: flows.download(LOGIN, message, into), body)
 
     def test_a_thumbnail_is_requested_with_its_type(self) -> None:
         assert "&type=slave" in fetch(lambda into: flows.download_thumbnail(LOGIN, "1", into), PNG)

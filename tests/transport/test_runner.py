@@ -18,7 +18,7 @@ from webwx.flows.login import exchange_ticket
 from webwx.flows.messages import send_text
 from webwx.flows.sync import check, fetch
 from webwx.model.login import Login
-from webwx.protocol.hosts import DESKTOP, FAMILIES, FILEHELPER, Desktop, single
+from webwx.protocol.hosts import DESKTOP, FAMILIES, FILEHELPER, WEB, Desktop, single
 from webwx.protocol.http import Pause, Read, Request, Response, TimeLimit
 from webwx.protocol.login import TICKET
 from webwx.protocol.messages import TEXT
@@ -389,6 +389,18 @@ class TestHeaders:
         )
 
         assert (web.header("mmweb_appid"), filehelper.header("mmweb_appid")) == ("", "wx_webfilehelper")
+
+    async def test_state_the_origin_of_the_page_in_posts_of_file_transfer_helper_only(self) -> None:
+        web, filehelper = (
+            session_state(msgspec.structs.replace(LOGIN, profile_name=profile.name)) for profile in (WEB, FILEHELPER)
+        )
+        origins = [
+            state.prepare(Request(endpoint="e", method=method, url="https://file.wx2.qq.com/")).header("Origin")
+            for state in (web, filehelper)
+            for method in ("GET", "POST")
+        ]
+
+        assert origins == ["", "", "", LOGIN.hosts.main]
 
 
 def test_each_kind_of_call_has_its_time_limit() -> None:

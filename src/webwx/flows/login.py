@@ -248,8 +248,9 @@ def open_session(login: Login, now: float) -> Flow[InitReply]:
     Wire: webwxinit
     """
     request = InitRequest(
-        r=cache_breaker(int(now * 1000)), pass_ticket=login.pass_ticket, credentials=login.credentials
-    )
+        r=cache_breaker(int(now * 1000)), lang="zh_CN" if login.profile.mmweb_appid else "",
+        pass_ticket=login.pass_ticket, credentials=login.credentials,
+    )  # fmt: skip
     reply = yield from call(WEBWXINIT, request, login.hosts)
     if not reply.user.user_name:
         raise ProtocolError("webwxinit: the answer does not name the account.")

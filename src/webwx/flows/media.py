@@ -149,7 +149,8 @@ def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Fl
         aes_key=passage.aes_key or msgspec.UNSET, signature=passage.signature or msgspec.UNSET,
     )  # fmt: skip
     request = UploadRequest(
-        random=passage.random, name=file.name, type=file.content_type, last_modified_date=file.modified,
+        random=passage.random, id="" if login.profile.mmweb_appid else "WU_FILE_0",
+        name=file.name, type=file.content_type, last_modified_date=file.modified,
         size=file.size, chunks=str(file.chunks) if several else "", chunk=str(chunk) if several else "",
         mediatype=file.kind, uploadmediarequest=write_json(ticket).decode(), webwx_data_ticket=passage.data_ticket,
         pass_ticket=percent_decode(login.pass_ticket),
@@ -297,13 +298,17 @@ def download_thumbnail(login: Login, message_id: str, sink: DownloadTarget) -> F
 
 
 def _wanted(login: Login, message: Message | str, data_ticket: str) -> _Wanted:
-    skey = login.credentials.skey
+    skey, helper = login.credentials.skey, login.profile.mmweb_appid
     match message:
         case VoiceMessage():
-            voice = VoiceDownloadRequest(message_id=message.message_id, skey=skey, range="bytes=0-")
+            voice = VoiceDownloadRequest(
+                message_id=message.message_id, skey=skey, mmweb_appid=helper, range="bytes=0-"
+            )  # fmt: skip
             return _Wanted(endpoint=GETVOICE, request=voice, what="voice", is_one=is_voice)
         case VideoMessage():
-            video = VideoDownloadRequest(message_id=message.message_id, skey=skey, range="bytes=0-")
+            video = VideoDownloadRequest(
+                message_id=message.message_id, skey=skey, mmweb_appid=helper, range="bytes=0-"
+            )  # fmt: skip
             return _Wanted(endpoint=GETVIDEO, request=video, what="video", is_one=is_video)
         case FileMessage():
             return _file(login, message, data_ticket)
@@ -323,7 +328,9 @@ def _wanted(login: Login, message: Message | str, data_ticket: str) -> _Wanted:
 
 
 def _picture(login: Login, message_id: str, size: str = "") -> _Wanted:
-    request = ImageDownloadRequest(message_id=message_id, skey=login.credentials.skey, type=size)
+    request = ImageDownloadRequest(
+        message_id=message_id, skey=login.credentials.skey, mmweb_appid=login.profile.mmweb_appid, type=size
+    )
     return _Wanted(endpoint=GETMSGIMG, request=request, what="picture", is_one=image_type)
 
 

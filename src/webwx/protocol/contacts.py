@@ -127,6 +127,8 @@ class InitRequest(Wire, frozen=True, kw_only=True):
     """Open the session."""
 
     r: InQuery[int] = 0
+    lang: InQuery[str] = ""
+    """Sent by File Transfer Helper only."""
     pass_ticket: InQuery[str] = ""
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
 

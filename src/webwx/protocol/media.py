@@ -72,6 +72,7 @@ class UploadRequest(Wire, frozen=True, kw_only=True, rename=None):
     random: InQuery[str] = ""
     """Four characters, File Transfer Helper only."""
     id: str = "WU_FILE_0"
+    """Number of the file on the page; File Transfer Helper sends none."""
     name: str = ""
     """Name of the file that the receiver sees."""
     type: str = ""
@@ -120,6 +121,8 @@ class ImageDownloadRequest(Wire, frozen=True, kw_only=True):
 
     message_id: Annotated[str, In(Where.QUERY, "MsgID")] = ""
     skey: InQuery[str] = ""
+    mmweb_appid: InQuery[str] = ""
+    """Sent by File Transfer Helper only."""
     type: InQuery[str] = ""
     """Empty for the full picture, `slave` for a thumbnail, `big` for a sticker."""
 
@@ -231,6 +234,8 @@ class VoiceDownloadRequest(Wire, frozen=True, kw_only=True):
 
     message_id: Annotated[str, In(Where.QUERY, "msgid")] = ""
     skey: InQuery[str] = ""
+    mmweb_appid: InQuery[str] = ""
+    """Sent by File Transfer Helper only."""
     range: Annotated[str, In(Where.HEADER, "Range")] = ""
     """`bytes=0-` for the whole file; without this header a video is empty."""
 
@@ -250,6 +255,8 @@ class VideoDownloadRequest(Wire, frozen=True, kw_only=True):
 
     message_id: Annotated[str, In(Where.QUERY, "msgid")] = ""
     skey: InQuery[str] = ""
+    mmweb_appid: InQuery[str] = ""
+    """Sent by File Transfer Helper only."""
     range: Annotated[str, In(Where.HEADER, "Range")] = ""
     """`bytes=0-` for the whole file; without this header a video is empty."""
 

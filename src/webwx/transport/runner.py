@@ -192,6 +192,8 @@ class SessionState:
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
             self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
         headers = self._carried.to(request.url, request.headers, self._aged_to)
+        if login.profile.mmweb_appid and request.method == "POST":
+            headers = (*headers, ("Origin", login.hosts.main))
         return msgspec.structs.replace(request, headers=headers)
 
     def _common_headers(self) -> Headers:
