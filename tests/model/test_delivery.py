@@ -727,24 +727,25 @@ class TestApps:
     @pytest.mark.parametrize("type_", [3, 76, 92])
     def test_a_piece_of_music(self, type_: int) -> None:
         music = app(
-            type_, "<title>茉莉花</title><des>民歌</des><url>http://m/1</url><dataurl>http://m/1.mp3</dataurl>",
+            type_, "<title>茉莉花</title><des>民歌</des><url>http://m/1</url><dataurl>http://m/1.mp3</dataurl>"
+            "<thumburl>http://m/1.jpg</thumburl>",
             shell="<appinfo><version>7</version><appname>音乐</appname></appinfo>",
         )  # fmt: skip
 
         assert isinstance(music, MusicMessage)
         assert (music.title, music.description, music.url) == ("茉莉花", "民歌", "http://m/1")
-        assert (music.sound_url, music.app) == ("http://m/1.mp3", "音乐")
+        assert (music.sound_url, music.app, music.cover_url) == ("http://m/1.mp3", "音乐", "http://m/1.jpg")
 
     @pytest.mark.parametrize("type_", [33, 36])
     def test_a_mini_program(self, type_: int) -> None:
         card = app(
-            type_, "<title>拼车</title><sourcedisplayname>出行</sourcedisplayname><weappinfo><username>gh_1@app"
-            "</username><appid>wx2</appid><pagepath><![CDATA[a.html?b=1&c=2]]></pagepath><weappiconurl>http://i/1</weappiconurl></weappinfo>",
+            type_, "<title>拼车</title><des>一起走</des><sourcedisplayname>出行</sourcedisplayname>"
+            "<weappinfo><username>gh_1@app</username><appid>wx2</appid><pagepath><![CDATA[a.html?b=1&c=2]]></pagepath><weappiconurl>http://i/1</weappiconurl></weappinfo>",
         )  # fmt: skip
 
         assert isinstance(card, MiniProgramMessage)
         assert (card.title, card.program, card.program_id, card.page) == ("拼车", "出行", "gh_1@app", "a.html?b=1&c=2")
-        assert (card.app_id, card.icon_url) == ("wx2", "http://i/1")
+        assert (card.app_id, card.icon_url, card.description) == ("wx2", "http://i/1", "一起走")
 
     def test_a_mini_program_without_fields(self) -> None:
         card = app(33, "<title>t</title><sourceusername>gh_2</sourceusername>")
@@ -991,6 +992,12 @@ class TestApps:
 
         assert isinstance(transfer, TransferMessage)
         assert (transfer.title, transfer.amount, transfer.pay_subtype) == ("微信转账", "", 0)
+
+    def test_any_other_app_message_has_its_thumbnail(self) -> None:
+        message = app(15, "<title>表情</title><thumburl>http://t/1</thumburl>")
+
+        assert isinstance(message, AppMessage)
+        assert message.cover_url == "http://t/1"
 
     def test_an_announcement_has_a_text(self) -> None:
         message = app(87, "<url>http://a</url><textannouncement><![CDATA[一\n二]]></textannouncement>")

@@ -394,7 +394,7 @@ def _other_app(delivery: Delivery, app: AppContent) -> Event:
         url=_url(delivery, app),
         text=app.announcement or video.caption or live.caption,
         author=video.author or live.author or card.author,
-        cover_url=video.cover,
+        cover_url=video.cover or app.thumbnail_url,
         duration=float(video.seconds),
     )
 
@@ -446,6 +446,7 @@ def _music(delivery: Delivery, app: AppContent) -> Event:
         url=_url(delivery, app),
         sound_url=app.data_url,
         app=app.app_name,
+        cover_url=app.thumbnail_url,
     )
 
 
@@ -454,6 +455,7 @@ def _mini_program(delivery: Delivery, app: AppContent) -> Event:
     return MiniProgramMessage(
         **delivery.envelope,
         title=_title(delivery, app),
+        description=app.description,
         program=app.source_name,
         program_id=opened.id or app.source_id,
         page=opened.page,

@@ -437,12 +437,15 @@ class MusicMessage(Message, frozen=True, kw_only=True, tag="music_message"):
     sound_url: str = ""
     app: str = ""
     """Name of the app that sent it."""
+    cover_url: str = ""
+    """Public address of its cover."""
 
 
 class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_message"):
     """A mini program's card, which only phones can open."""
 
     title: str
+    description: str = ""
     program: str = ""
     """Name of the mini program."""
     program_id: str = ""
@@ -586,7 +589,7 @@ class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
     author: str = ""
     """Name of the channel of a card (50), a video or a live broadcast; empty for others."""
     cover_url: str = ""
-    """Public address of the cover of a channel's video; empty for others."""
+    """Public address of the cover of a channel's video, or of the thumbnail of another app message."""
     duration: float = 0
     """Length of a channel's video in whole seconds; 0 for others, or if unknown."""
 
