@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from typing import Any
 
 import pytest
-from tests.corpus import CORPUS, PAYLOADS, Payload, payloads, said_of
+from tests.corpus import CORPUS, ME, PAYLOADS, Payload, message_with, payloads, said_of
 
 from webwx.model.contacts import contact_from_wire
 from webwx.model.delivery import message_from_wire, read_wire
 from webwx.model.events import Item, event_from_item, event_from_json, event_to_json, identify
 from webwx.model.messages import Event, ImageMessage
 from webwx.protocol.codec import read_json, write_json
-from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.http import Response
-from webwx.protocol.messages import WireMessage
 from webwx.protocol.sync import WEBWXSYNC
-
-ME = "@me"
-
-TYPES = {
-    "app": MessageType.APP,
-    "card": MessageType.CARD,
-    "friendrequest": MessageType.FRIEND_REQUEST,
-    "image": MessageType.IMAGE,
-    "location": MessageType.TEXT,
-    "statusnotify": MessageType.STATUS_NOTIFY,
-    "sticker": MessageType.STICKER,
-    "sysmsg": MessageType.RECALL,
-    "video": MessageType.VIDEO,
-    "voice": MessageType.VOICE,
-    "voip": MessageType.CALL,
-}
-"""`MsgType` of a content by the name of its folder."""
 
 
 def fields_of(event: Event) -> dict[str, Any]:
@@ -45,34 +24,6 @@ def fields_of(event: Event) -> dict[str, Any]:
     assert event_to_json(event_from_json(written)) == written
     fields: dict[str, Any] = json.loads(written)
     return fields | ({"can_forward": event.can_forward} if isinstance(event, ImageMessage) else {})
-
-
-def delivered(text: str) -> str:
-    """
-    Return a content in its delivered form: escaped, except for line breaks and emoji. Some payloads were published
-    escaped.
-    """
-    if "<msg" not in text and "<sysmsg" not in text and "&lt;" in text:
-        return text
-    escaped = html.escape(text, quote=False)
-    return re.sub(r'&lt;(br/|span class="emoji \w+"&gt;&lt;/span)&gt;', lambda it: html.unescape(it[0]), escaped)
-
-
-def message_with(payload: Payload) -> WireMessage:
-    """Return a message with a content, such as the platform may have delivered it in."""
-    kind, _, number = payload.file.split("/")[1].partition("-")
-    opened = re.search(r"""<op id=['"](\d+)""", payload.text)
-    return WireMessage(
-        msg_id="9223372036854775807",
-        from_user_name="@@room" if "@chatroom:\n" in payload.text[:40] else "@peer",
-        to_user_name=ME,
-        msg_type=TYPES[kind],
-        sub_msg_type=MessageType.LOCATION if kind == "location" else 0,
-        app_msg_type=int(number) if kind == "app" else 0,
-        status_notify_code=int(opened[1]) if kind == "statusnotify" and opened else 0,
-        content=delivered(payload.text),
-        create_time=1_560_000_000,
-    )
 
 
 def test_the_index_names_every_file() -> None:
