@@ -22,6 +22,7 @@ SAID: list[tuple[type[Message], dict[str, Any], str]] = [
     (kinds.TextMessage, {"text": "hi"}, "hi"),
     (kinds.SystemMessage, {"text": "小华 joined"}, "小华 joined"),
     (kinds.SystemMessage, {"text": "", "xml_type": "newest"}, "[notice of type newest]"),
+    (kinds.SystemMessage, {"text": "", "xml_type": ""}, "[notice]"),
     (kinds.QuoteMessage, {"text": "好", "quoted": QUOTED}, "好 [in reply to 小华: 原文]"),
     (
         kinds.QuoteMessage,
@@ -122,13 +123,16 @@ def test_a_summary_of_an_event_is_one_line_in_each_language(
 @pytest.mark.parametrize(
     ("type_", "content", "said"),
     [
-        (3, '<msg><img length="1" /></msg>', "[picture that cannot be forwarded]"),
+        (3, '<msg><img length="1" /></msg>', "[picture]"),
+        (3, "", "[picture]"),
+        (43, "", "[video]"),
+        (1, "", "something"),
         (34, "wxid_a:3000:1:", "[voice]"),
         (47, "<msg><emoji md5='a' /></msg>", "[sticker]"),
         (49, "<appmsg><title>a.pdf</title><type>6</type><appattach><totallen>9</totallen></appattach></appmsg>",
          "[file, 9 bytes] a.pdf"),
         (49, "<msg><appmsg><title>是</title><type>57</type><refermsg/></appmsg></msg>", "是"),
-        (10000, "", "something"),
+        (49, "<msg><appmsg><title></title><type>57</type><refermsg/></appmsg></msg>", "something"),
         (4242, "x", "something"),
         (51, "x", "something"),
     ],

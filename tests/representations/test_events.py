@@ -12,7 +12,7 @@ from webwx.errors import ProtocolError
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event, MessageRecalled, Quoted, TextMessage, TextQuoteMessage
+from webwx.model.messages import Event, MessageRecalled, Quoted, QuoteMessage, TextMessage, TextQuoteMessage
 from webwx.model.serialization import to_builtins
 from webwx.representations.events import PRIVATE_FIELDS, EventView, event_of, public
 
@@ -50,6 +50,20 @@ def test_a_quote_in_a_text_comes_back_with_its_whole_text() -> None:
 
     assert isinstance(back, TextQuoteMessage)
     assert back.whole_text == "「张三：原文」\n- - - - - - - - - - - - - - -\nx"
+
+
+def test_a_quoted_message_is_described_without_its_content() -> None:
+    content = (
+        "<msg><appmsg><title>a.pdf</title><type>6</type><appattach><totallen>9</totallen></appattach></appmsg></msg>"
+    )
+    quoted = Quoted(sender_name="张三", message_type=49, text="a.pdf", content=content)
+    reply = msgspec.structs.replace(sample(QuoteMessage), text="好", quoted=quoted)
+    view = view_of_event(AccountEvent(account=1, event=reply))
+
+    assert view.summary.en == "好 [in reply to 张三: [file, 9 bytes] a.pdf]"
+    assert view.summary.zh == "好 [回复张三：[文件，9 字节] a.pdf]"
+    assert view.data["quoted"]["summary"] == {"en": "[file, 9 bytes] a.pdf", "zh": "[文件，9 字节] a.pdf"}
+    assert "content" not in view.data["quoted"]
 
 
 def test_an_event_of_a_later_version_is_named() -> None:

@@ -86,7 +86,15 @@ def summarize_event(event: Event, language: Language = "en") -> str:
             text = event.text
         case _:
             return ""
-    line = on_one_line(text)
+    return _cut(on_one_line(text))
+
+
+def summarize_quoted(quoted: Quoted, language: Language = "en") -> str:
+    """Summarize the message that a reply quotes, from its content in the reply, as `summarize_event` does."""
+    return _cut(_quoted(quoted, language))
+
+
+def _cut(line: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
@@ -138,7 +146,7 @@ def _parts(message: Message, language: Language) -> tuple[str, str]:
         case CallMessage(state=state):
             return say("call"), state
         case SystemMessage(xml_type=xml_type):
-            return say("notice", type=xml_type), ""
+            return say("notice of" if xml_type else "notice", type=xml_type), ""
         case UnknownMessage(message_type=message_type):
             return say("unknown", type=message_type), ""
         case _:
@@ -157,14 +165,18 @@ def _app_parts(message: AppMessage, language: Language) -> tuple[str, str]:
 
 
 def _quoted(quoted: Quoted, language: Language) -> str:
-    """Summarize a quoted message from its content in the reply."""
-    if quoted.message_type in {0, MessageType.TEXT} or not quoted.content:
-        return on_one_line(quoted.text) or _words("something", language)
-    wire = WireMessage(msg_id="", msg_type=quoted.message_type, content=escape(quoted.content), from_user_name="@")
-    message = message_from_wire(wire, "", b"{}")
-    if not isinstance(message, Message) or isinstance(message, UnknownMessage):
-        return on_one_line(quoted.text) or _words("something", language)
-    return on_one_line(message.text if isinstance(message, QuoteMessage) else summarize(message, language))
+    """Summarize a quoted message from its content in the reply, which a client of a gateway does not have."""
+    kind, text = quoted.message_type, on_one_line(quoted.text)
+    if kind in _QUOTED_KINDS:  # whether it can be forwarded or shown says nothing about the reply
+        return f"[{_words(_QUOTED_KINDS[kind], language)}]"
+    if kind not in {0, MessageType.TEXT} and (quoted.content or not text):
+        wire = WireMessage(msg_id="", msg_type=kind, content=escape(quoted.content), from_user_name="@")
+        message = message_from_wire(wire, "", b"{}")
+        if isinstance(message, QuoteMessage):
+            text = on_one_line(message.text)
+        elif isinstance(message, Message) and not isinstance(message, UnknownMessage):
+            return on_one_line(summarize(message, language))
+    return text or _words("something", language)
 
 
 def _words(key: str, language: Language, **values: object) -> str:
@@ -177,6 +189,8 @@ _KINDS: dict[type[Message], str] = {
     MusicMessage: "music",
     MiniProgramMessage: "mini program",
 }
+
+_QUOTED_KINDS: dict[int, str] = {MessageType.IMAGE: "picture", MessageType.STICKER: "sticker"}
 
 _CHANNELS: dict[int, str] = {
     AppMessageType.CHANNEL_CARD: "channel",
@@ -208,7 +222,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "message": ("message", "消息"),
     "mini program": ("mini program", "小程序"),
     "music": ("music", "音乐"),
-    "notice": ("notice of type {type}", "类型为 {type} 的系统消息"),
+    "notice": ("notice", "系统消息"),
+    "notice of": ("notice of type {type}", "类型为 {type} 的系统消息"),
     "picture": ("picture", "图片"),
     "picture without keys": ("picture that cannot be forwarded", "无法转发的图片"),
     "red packet": ("red packet", "红包"),

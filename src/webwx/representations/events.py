@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event
+from webwx.model.messages import Event, QuoteMessage
 from webwx.model.serialization import to_builtins
-from webwx.model.summary import summarize_event
+from webwx.model.summary import Language, summarize_event, summarize_quoted
 
 PRIVATE_FIELDS = frozenset({
     "attr_status", "avatar_key", "content", "encrypted_name", "media_id", "raw", "real_ids", "scene", "ticket", "uin",
@@ -131,6 +131,8 @@ def summary_of(event: Event) -> Summary:
 def fields_of(event: Event) -> dict[str, Any]:
     """Return the fields of one kind of event, without those of the envelope and the private ones."""
     fields: dict[str, Any] = public(to_builtins(event))
+    if isinstance(event, QuoteMessage):  # the content of what it quotes is private, so that readers cannot describe it
+        fields["quoted"]["summary"] = {each: summarize_quoted(event.quoted, each) for each in get_args(Language)}
     return {name: value for name, value in fields.items() if name not in _IN_ENVELOPE}
 
 

@@ -54,7 +54,7 @@ const DRAWN = {
   group_note: ({ data }) => words(data.text),
   quote: ({ data }) => [
     words(data.text),
-    h("blockquote", { class: "quoted" }, [data.quoted?.sender_name, data.quoted?.text].filter(Boolean).join(": ")),
+    h("blockquote", { class: "quoted" }, [data.quoted?.sender_name, quotedWords(data.quoted)].filter(Boolean).join(": ")),
   ],
   image: ({ source, name }) => picture(source, t("pictureOf", { name }), "photo"),
   sticker: (message) =>
@@ -68,6 +68,10 @@ const DRAWN = {
   video: ({ kind, data, source }) => download(source, kind, t("video"), duration(data.duration), data.size),
   file: ({ kind, data, source }) => download(source, kind, data.name, "", data.size),
 };
+
+function quotedWords(quoted) {
+  return quoted?.message_type > 1 ? quoted.summary?.[language()] : quoted?.text;
+}
 
 function words(text) {
   return h("p", { class: "words", dir: "auto" }, text ?? "");
