@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from webwx.errors import TransportError as TransportError
     from webwx.errors import UnexpectedLoginPage as UnexpectedLoginPage
     from webwx.errors import UnknownContact as UnknownContact
+    from webwx.errors import UnreadableState as UnreadableState
     from webwx.errors import UnsafeRedirect as UnsafeRedirect
     from webwx.errors import WxError as WxError
     from webwx.model.address_book import Contacts as Contacts
@@ -223,7 +224,7 @@ _HOMES = {
         "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused", "RecipientRejected",
         "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
         "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TooManyOpenFiles", "TransportError",
-        "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
+        "UnexpectedLoginPage", "UnknownContact", "UnreadableState", "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),

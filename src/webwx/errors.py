@@ -24,6 +24,7 @@ Every exception that webwx raises.
     │   ├── AlreadyRunning       another process is syncing this login (.pid)
     │   ├── RateLimitReached     the account's own rate limit allows nothing now; nothing was sent (.retry_after)
     │   ├── NoAnswer             no answer to a handler's question arrived in time
+    │   ├── UnreadableState      the stored values of a conversation do not fit the program
     │   ├── RecordChanged        another caller has changed or deleted this record
     │   └── StorageError         the login or the journal cannot be read or saved
     │       └── TooManyOpenFiles the process may not open the files that another account or reader needs
@@ -175,6 +176,10 @@ class TooManyOpenFiles(StorageError):
 
 class NoAnswer(LocalStateError):
     """No answer to the question of a handler arrived in time."""
+
+
+class UnreadableState(LocalStateError):
+    """The stored values of a conversation do not fit the type that the program reads."""
 
 
 class RecordChanged(LocalStateError):

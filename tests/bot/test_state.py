@@ -11,13 +11,14 @@ import pytest
 from webwx.bot.bot import Bot
 from webwx.bot.router import Router
 from webwx.bot.steps import Step, Steps
-from webwx.errors import InvalidRequest
+from webwx.errors import InvalidRequest, UnreadableState
 from webwx.model.events import ContactDeleted
 from webwx.model.messages import MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.bot.state import ConversationState
+    from webwx.bot.sync_context import SyncContext
     from webwx.model.messages import Event, Message
     from webwx.testing import Clock, PhoneUser, Sandbox
 
@@ -188,7 +189,7 @@ def test_wrong_arguments_are_refused(webwx_sandbox: Sandbox, webwx_friend: Phone
         with pytest.raises(TypeError, match="not list"):
             await ctx.state.set_values([1])
         await ctx.state.set_values({"age": "x"})
-        with pytest.raises(msgspec.ValidationError):
+        with pytest.raises(UnreadableState):
             await ctx.state.get_values(Answers)
         await ctx.reply("refused")
 
@@ -274,3 +275,35 @@ def test_an_event_class_without_a_chat_cannot_have_a_state() -> None:
 def test_an_invalid_choice_of_steps_raises_at_its_line() -> None:
     with pytest.raises(TypeError, match=r"state= cannot be 'Survey\.age'; give a step"):
         Router().on(MessageRecalled, state="Survey.age")  # type: ignore[call-overload]  # what is refused
+
+
+def test_back_moves_to_the_step_before_and_keeps_the_values(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+    bot = Bot()
+
+    @bot.on(TextMessage, text="begin")
+    async def begin(ctx: Context, message: TextMessage) -> None:
+        await ctx.state.set_values({"name": "阿华"})
+        await ctx.state.set_step(Survey.age)
+        await ctx.reply("begun")
+
+    @bot.on(TextMessage, text="back")
+    async def back(ctx: Context, message: TextMessage) -> None:
+        step = await ctx.state.back(timeout=60)
+        await ctx.reply(f"{step}, {await ctx.state.get_step()}")
+
+    @bot.on(TextMessage, text="plain")
+    def plain(ctx: SyncContext, message: TextMessage) -> None:
+        ctx.state.set_step(Survey.age)
+        ctx.reply(f"{ctx.state.back()}")
+
+    with webwx_sandbox.running(bot) as running:
+        for text, heard in (
+            ("back", "None, "), ("begin", "begun"), ("back", "Survey.name, Survey.name"), ("back", "None, Survey.name"),
+        ):  # fmt: skip
+            webwx_friend.say(text)
+            assert webwx_friend.hears(heard)
+        state = running.state_of(webwx_friend)
+        assert (state.step, state.values) == (Survey.name, {"name": "阿华"})
+        assert state.deadline is not None
+        webwx_friend.say("plain")
+        assert webwx_friend.hears("Survey.name")

@@ -32,9 +32,10 @@ from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
 from webwx.bot.router import Router, check_commands
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.side_by_side import until_all_end, until_first_ends
-from webwx.bot.signatures import check_injectable, check_signature, place_of
+from webwx.bot.signatures import check_injectable, check_signature, name_of, place_of
 from webwx.bot.state_timeouts import StateTimeouts
-from webwx.bot.threads import THREADS
+from webwx.bot.stored_states import StoredStates
+from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
 from webwx.bot.unsent_replies import UnsentReplies
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from webwx.bot.commands import Commands
     from webwx.bot.conversations import StateKey
     from webwx.bot.http_handlers import HttpRequest, HttpResponse
+    from webwx.bot.stored_states import StateMigration
     from webwx.bot.unknown_sends import OnUnknown
     from webwx.client.client import AsyncClient
     from webwx.client.rate_limit import RateLimit
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from webwx.model.login import Account, QrCode
     from webwx.storage.base import Journal, LoginStore, Storage
 
+    MigrationT = TypeVar("MigrationT", bound=StateMigration)
     Listener = TypeVar("Listener", bound=Callable[..., object])
 
 _log = logging.getLogger("webwx.bot")
@@ -193,6 +196,7 @@ class Bot(Router, TimerRegistry):
         self._state_key = state_key
         self._on_unknown = on_unknown
         self._listeners = Listeners()
+        self._migrations: list[StateMigration] = []
         self._place = calling_place()
         """File and line of the program that created the bot."""
         self._dispatch: Dispatch | None = None
@@ -242,6 +246,24 @@ class Bot(Router, TimerRegistry):
         """
         check_signature(function, 1, "An on_send_changed function is called with the send")
         self._listeners.on_send_changed.append(function)
+        return function
+
+    def migrate_state(self, function: MigrationT) -> MigrationT:
+        """
+        Convert the states that an earlier version of the program has stored: `def migrate(step, values)`.
+
+        The function is called with the name of the step, such as `Survey.age`, and the values as a dict, when a stored
+        state is read for the first time in a process. It returns the new step and values, or None to keep them;
+        `("", {})` ends the conversation. A result is stored with the next change of the state, so the function has to
+        keep states that are converted already. Several functions are called one after the other, in their order.
+
+        Raises:
+            TypeError: The function is asynchronous, or does not take these arguments.
+        """
+        check_signature(function, 2, "A function of migrate_state is called with a step and the values")
+        if is_asynchronous(function):
+            raise TypeError(f"A function of migrate_state is a plain one; write `def {name_of(function)}`.")
+        self._migrations.append(function)
         return function
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -369,7 +391,9 @@ class Bot(Router, TimerRegistry):
     ) -> None:
         """Log in and handle events; after each end of the login, log in again."""
         client = login.client
-        self.conversations = conversations = Conversations(client, self._state_key)
+        named = {name for handler in self.handlers() for name in handler.steps}
+        stored = StoredStates(self.name, self._migrations, named)
+        self.conversations = conversations = Conversations(client, self._state_key, stored)
         reports = FailureReports(debug=self.debug)
         self._dispatch = dispatch = Dispatch(
             self.name, client, conversations, self, self._listeners, commands=self.commands, accounts=accounts,
@@ -428,6 +452,7 @@ class Bot(Router, TimerRegistry):
         """Handle events and call timers until the login ends."""
         async with client.subscribe(self.name, shows=True) as subscription:
             conversations.open(subscription)
+            await conversations.report_stored()
             on_ready(self, client)
             health = AccountHealth(client, subscription)
             queues = ChatQueues(

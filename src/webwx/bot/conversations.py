@@ -19,6 +19,7 @@ import msgspec
 
 from webwx.bot.journal import use_journal
 from webwx.bot.signatures import WrongFunction
+from webwx.bot.stored_states import StoredStates
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
@@ -46,13 +47,15 @@ _log = logging.getLogger("webwx.bot")
 class CachedConversation:
     """A conversation in memory."""
 
-    __slots__ = ("former_key", "is_loaded", "lock", "row", "users")
+    __slots__ = ("former_key", "is_loaded", "is_migrated", "lock", "row", "users")
 
     def __init__(self, key: str) -> None:
         self.row: ConversationRow = ConversationRow(key=key)
         """The last committed row; an empty row before the first commit."""
         self.is_loaded: bool = False
         """Whether the row was read from the journal."""
+        self.is_migrated: bool = False
+        """Whether the row is as this version of the program writes it."""
         self.former_key: str = ""
         """An earlier key of the row, which the next change replaces; empty if the key is the first one."""
         self.lock: asyncio.Lock = asyncio.Lock()
@@ -67,10 +70,12 @@ class Conversations:
     Args:
         client: The account's client.
         key: The scope of a state.
+        stored: Converts and checks the states that are stored; default: they are not converted.
     """
 
-    def __init__(self, client: AsyncClient, key: StateKey) -> None:
+    def __init__(self, client: AsyncClient, key: StateKey, stored: StoredStates | None = None) -> None:
         self._client = client
+        self._stored = stored or StoredStates()
         self._key = key
         self._subscription: Subscription | None = None
         self._cache: dict[str, CachedConversation] = {}
@@ -110,7 +115,17 @@ class Conversations:
         if cached is None or not cached.is_loaded:
             cached = CachedConversation(key)
             await self._load(cached, former_keys)
-        return cached.row
+        return cached.row if cached.is_migrated else self.migrated(cached.row)
+
+    def migrated(self, row: ConversationRow) -> ConversationRow:
+        """Return a stored state as this version of the program writes it; errors of its functions are raised."""
+        return self._stored.migrate(row)
+
+    async def report_stored(self) -> None:
+        """Log which stored states the program cannot read, when the bot starts for the first time."""
+        if self._stored.is_in_use:
+            await self._list()
+            self._stored.report_all([cached.row for cached in self._cache.values()])
 
     async def remove_deadline(self, row: ConversationRow) -> None:
         """Remove a deadline without a change of the state, unless it was replaced meanwhile."""
@@ -144,13 +159,17 @@ class Conversations:
         except BaseException:
             cached.users -= 1
             raise
-        if not cached.is_loaded:
+        if not cached.is_migrated:
             try:
-                await self._load(cached, former_keys)
+                if not cached.is_loaded:
+                    await self._load(cached, former_keys)
+                    self._forget_oldest()
+                cached.row = self.migrated(cached.row)
+                cached.is_migrated = True
             except BaseException:
                 self.release(cached)
                 raise
-            self._forget_oldest()
+            self._stored.report(cached.row, event.number)
         return cached
 
     def release(self, cached: CachedConversation) -> None:

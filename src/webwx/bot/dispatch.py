@@ -382,17 +382,20 @@ class Dispatch:
 
     async def time_out(self, row: ConversationRow, attempt: int) -> None:
         """Call the handler of a conversation that has timed out; without a handler, end the conversation."""
+        row = self._conversations.migrated(row)
         event = StateTimedOut(chat=await self._present_id(row.chat), step=row.step)
         conversation = self._conversations.begin(event, row.key)
         context = Context(
-            self._client, event, key=f"{self._name}/timeout/{row.key}/{row.deadline:.3f}", attempt=attempt,
+            self._client, event, key=f"{self._name}/timeout/{row.key}/{row.deadline or 0:.3f}", attempt=attempt,
             is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
             _conversation=conversation, _unknown_sends=self._unknown_sends, _unsent_replies=self.unsent_replies,
         )  # fmt: skip
         try:
             if (await conversation.row()).deadline != row.deadline:
                 return  # the conversation has continued meanwhile
-            if not await self._call_and_report(self._routes.of(StateTimedOut), context, conversation):
+            if row.deadline is None:  # it has ended, because the program does not need its state any more
+                await conversation.change(deadline=None)
+            elif not await self._call_and_report(self._routes.of(StateTimedOut), context, conversation):
                 await conversation.change(step="", values=b"")
             if (await conversation.row()).deadline == row.deadline:
                 await conversation.change(deadline=None)

@@ -114,6 +114,11 @@ def own_sentence(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, ApiError) and error.message:
         text = text.replace(error.message, "…")
+    return without_values(text)
+
+
+def without_values(text: str) -> str:
+    """Return a sentence with `…` in place of the values in quotes."""
     return _QUOTED.sub("'…'", text)
 
 

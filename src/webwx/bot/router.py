@@ -461,6 +461,8 @@ class Handler:
         """The names and ids in `chat` and `sender`, by keyword."""
         self._needs = tuple(keyword for keyword in ("group", "mentions_me") if choices.get(keyword) is True)
         """Keywords that match only in a chatroom."""
+        self.steps: frozenset[str] = (self._steps or frozenset()) - {""}
+        """Names of the steps in `state`."""
         self.has_async_filters: bool = bool(self._contact_filters or self._filters or self._steps is not None)
         """Whether some filters may wait; `reason_for_refusal` applies them."""
         checks = {keyword: make_check(keyword, value) for keyword, value in choices.items()}

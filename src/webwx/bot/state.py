@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.bot.steps import Step
+from webwx.bot.steps import Step, defined_steps
+from webwx.errors import UnreadableState
 
 if TYPE_CHECKING:
     from webwx.bot.conversations import ConversationTransaction
@@ -54,15 +55,22 @@ class ConversationState:
                 stored values, the result is `kind()`.
 
         Raises:
-            msgspec.ValidationError: The stored values do not fit the type.
+            UnreadableState: The stored values do not fit the type, because the program has changed since.
             TypeError: There are no stored values, and a field of the type has no default.
 
         For further errors see `get_step`.
 
         """
-        values = (await self._transaction.row()).values
-        if values:
-            return msgspec.json.decode(values, type=kind)
+        row = await self._transaction.row()
+        if row.values:
+            try:
+                return msgspec.json.decode(row.values, type=kind)
+            except msgspec.ValidationError as error:
+                at = f" at the step {row.step}" if row.step else ""
+                raise UnreadableState(
+                    f"The stored values of this conversation{at} do not fit {kind.__name__}: {error}. Convert stored "
+                    "states with @bot.migrate_state, or end the conversation with ctx.state.clear()."
+                ) from None
         try:
             return kind()
         except TypeError as error:
@@ -99,6 +107,25 @@ class ConversationState:
             raise ValueError(f"timeout= cannot be {timeout:g}; give seconds, or None.")
         deadline = None if timeout is None else self._transaction.now() + timeout
         await self._transaction.change(step=step.name, deadline=deadline)
+
+    async def back(self, *, timeout: float | None = None) -> Step | None:  # noqa: ASYNC109 - it is stored
+        """
+        Move the conversation to the step before the present one in its class, and return that step; keep the values.
+
+        Args:
+            timeout: As for `set_step`.
+
+        Returns:
+            The step; None if the conversation is at the first step, or at none: then nothing has changed.
+
+        Raises: As `set_step`.
+
+        """
+        step = defined_steps().get(await self.get_step())
+        previous = None if step is None else step.previous
+        if previous is not None:
+            await self.set_step(previous, timeout=timeout)
+        return previous
 
     async def set_values(self, values: object) -> None:
         """

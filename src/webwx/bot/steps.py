@@ -11,7 +11,10 @@ changes.
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Step:
@@ -20,9 +23,20 @@ class Step:
     def __init__(self) -> None:
         self.name: str = ""
         """Name of the step with that of its class, as in `Survey.age`."""
+        self.owner: type = object
+        """The class that lists the step."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{owner.__name__}.{name}"
+        self.owner = owner
+        _DEFINED[self.name] = self
+
+    @property
+    def previous(self) -> Step | None:
+        """The step before this one in its class; None for the first one."""
+        steps: tuple[Step, ...] = getattr(self.owner, "steps", ())
+        place = steps.index(self) if self in steps else 0
+        return steps[place - 1] if place else None
 
     def __repr__(self) -> str:
         return f"Step({self.name})"
@@ -37,14 +51,33 @@ class Step:
         return hash(self.name)
 
 
+_DEFINED: dict[str, Step] = {}
+"""The steps that this process defines, by their names."""
+
+
+def defined_steps() -> Mapping[str, Step]:
+    """Return the steps that this process defines, by their names."""
+    return _DEFINED
+
+
 class Steps:
-    """The steps of one kind of conversation: a subclass lists them, each as a `Step()`."""
+    """
+    The steps of one kind of conversation: a subclass lists them, each as a `Step()`.
+
+    Args:
+        values: Type of the conversation's values, as in `class Survey(Steps, values=Answers)`: a bot that starts then
+            reports stored values that do not fit.
+    """
 
     steps: ClassVar[tuple[Step, ...]] = ()
     """All steps, in the order in which they are listed; those of base classes first."""
+    values_type: ClassVar[type | None] = None
+    """Type of the conversation's values; None: not checked when a bot starts."""
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, values: type | None = None) -> None:
         super().__init_subclass__()
+        if values is not None:
+            cls.values_type = values
         cls.steps = (*cls.steps, *(each for each in vars(cls).values() if isinstance(each, Step)))
 
 

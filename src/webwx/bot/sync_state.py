@@ -56,7 +56,7 @@ class SyncConversationState:
                 stored values, the result is `kind()`.
 
         Raises:
-            msgspec.ValidationError: The stored values do not fit the type.
+            UnreadableState: The stored values do not fit the type, because the program has changed since.
             TypeError: There are no stored values, and a field of the type has no default.
 
         For further errors see `get_step`.
@@ -79,6 +79,20 @@ class SyncConversationState:
         For further errors see `get_step`.
         """
         self._wait(self._state.set_step(step, timeout=timeout))
+
+    def back(self, *, timeout: float | None = None) -> Step | None:
+        """
+        Move the conversation to the step before the present one in its class, and return that step; keep the values.
+
+        Args:
+            timeout: As for `set_step`.
+
+        Returns:
+            The step; None if the conversation is at the first step, or at none: then nothing has changed.
+
+        Raises: As `set_step`.
+        """
+        return self._wait(self._state.back(timeout=timeout))
 
     def set_values(self, values: object) -> None:
         """
