@@ -1054,6 +1054,13 @@ class TestBrokenXml:
         assert isinstance(asked, FriendRequest)
         assert (asked.greeting, asked.scene, asked.person.sex, asked.ticket) == ("hi", 3, 2, "v2_x@stranger")
 
+    def test_an_unknown_emoji_in_a_name_affects_no_other_attribute(self) -> None:
+        xml = '&lt;msg fromnickname="a<span class="emoji emojizz"></span>b" content="hi" ticket="v2_x@stranger"/&gt;'
+        asked = event("fmessage", ME, xml, msg_type=37)
+
+        assert isinstance(asked, FriendRequest)
+        assert (asked.person.nickname, asked.greeting, asked.ticket) == ("ab", "hi", "v2_x@stranger")
+
     def test_a_link_with_a_tag_in_its_title_keeps_the_rest(self) -> None:
         link = app(
             5, "<title>a <b> c<title><des>d</des><url>http://a/?b=1&c=2</url><sourcedisplayname>号</sourcedisplayname>"

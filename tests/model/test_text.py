@@ -122,6 +122,7 @@ def test_what_was_typed_arrives_as_it_was_typed(text: str) -> None:
 
 def test_the_xml_of_a_content_ends_with_its_root() -> None:
     assert xml_text("&lt;msg&gt;&lt;img /&gt;&lt;/msg&gt;<br/>") == "<msg><img /></msg>"
+    assert xml_text("&lt;msg&gt;a&lt;br/&gt;b&lt;/msg&gt;") == "<msg>a<br/>b</msg>"
 
 
 def test_a_content_without_a_root_stays_unchanged() -> None:

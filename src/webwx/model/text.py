@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-_TAG = re.compile(r"""<br\s*/?>|<span class="emoji emoji(?P<emoji>[0-9a-zA-Z]*)"></span>?""")
+_EMOJI = re.compile(r"""<span class="emoji emoji(?P<emoji>[0-9a-zA-Z]*)"></span>?""")
+_TAG = re.compile(rf"<br\s*/?>|{_EMOJI.pattern}")
 # Glued code points: pictographs have five digits and begin with 1f, the others four; a keycap's digit has two.
 _CODE_POINTS = re.compile(r"1f[0-9a-f]{3}|[0-9a-f]{2}(?=20e3$)|[0-9a-f]{4}")
 _LINK = re.compile(r"<a\b")
@@ -67,7 +68,8 @@ def emoji(digits: str) -> str:
 
 def xml_text(content: str) -> str:
     """Return the XML inside a delivered content, without text after its root: some end in an escaped line break."""
-    xml = plain_text(content)
+    # An emoji that has no character is still a tag, and its quotes would end an attribute.
+    xml = _EMOJI.sub("", plain_text(content))
     end = xml.rfind("</msg>")
     return xml[: end + len("</msg>")] if end >= 0 else xml
 
