@@ -13,6 +13,7 @@ from tests.gateway.conftest import Running
 from webwx.errors import StorageError
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig
+from webwx.gateway.console import FILES
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -69,3 +70,15 @@ async def test_gateways_of_one_process_have_different_keys_and_audit_logs(runnin
 def test_the_client_for_outgoing_requests_is_imported_when_it_is_needed() -> None:
     program = "import sys; import webwx.gateway.app, webwx.gateway.serve; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_every_answer_names_its_charset_at_most_once(online: Running) -> None:
+    paths = [
+        "/", *(f"/console/{name}" for name in FILES), "/docs", "/docs/errors", "/docs/errors/not-found",
+        "/openapi.json", "/healthz", "/readyz", "/metrics", "/absent", "/api/v1/accounts", "/api/v1/absent",
+        "/hooks/json/absent",
+    ]  # fmt: skip
+    async with online.client("admin") as client:
+        types = {path: (await client.get(path)).headers.get("content-type", "") for path in paths}
+    assert {path: kind for path, kind in types.items() if kind.count("charset") > 1} == {}
+    assert [kind for kind in types.values() if kind.startswith("text/") and "charset=utf-8" not in kind] == []

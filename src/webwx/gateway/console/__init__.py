@@ -14,13 +14,8 @@ from webwx.web import SHARED_FILES
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_TYPES = {
-    "html": "text/html; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "css": "text/css; charset=utf-8",
-    "svg": "image/svg+xml",
-}
-"""Media types of the files of the page, by their suffixes."""
+_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+"""Media types of the files of the page, by their suffixes; the framework adds the charset to those of text."""
 
 FILES: dict[str, Traversable] = SHARED_FILES | {
     file.name: file for file in files(__package__).iterdir() if file.name.rpartition(".")[2] in _TYPES
