@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -38,6 +39,30 @@ async def test_a_key_is_shown_once_works_and_is_deleted(
         await button(page, "Delete grafana now").click()
         await page.get_by_text("No keys yet").wait_for()
         assert (await client.get("/api/v1/accounts")).status_code == 401
+
+
+async def test_a_key_can_be_bound_to_accounts_and_end_after_a_day(
+    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
+) -> None:
+    for account in ("home", "work"):
+        await gateway.gateway.port.add_account(account)
+    page = await open_console(timezone_id="Asia/Shanghai")
+    await open_screen(page, "Keys")
+    await page.get_by_label("Name of a new key").fill("grafana")
+    await page.get_by_role("group", name="Only these accounts").get_by_label("work", exact=True).check()
+    await page.get_by_label("Last day").fill("2999-12-31")
+    await button(page, "Create key").click()
+    await page.get_by_text("Accounts: work").wait_for()
+    await page.get_by_text("Valid until Dec 31, 2999").wait_for()
+    (key,) = await gateway.gateway.keys.find()
+    assert key.accounts == (2,)
+    assert key.expires_at == datetime(2999, 12, 31, 15, 59, 59, tzinfo=UTC).timestamp()
+    await page.get_by_label("Name of a new key").fill("for everything")
+    await button(page, "Create key").click()
+    await page.get_by_role("heading", name="for everything").wait_for()
+    assert [(each.accounts, each.expires_at) for each in await gateway.gateway.keys.find() if each.id != key.id] == [
+        (None, None)
+    ]
 
 
 async def test_the_command_that_is_shown_is_one_that_the_key_allows(

@@ -1,7 +1,9 @@
 // The screen of the keys: create one for a program, and delete it.
 
+import { accountName, listAccounts } from "./account-list.js";
 import { call } from "./api.js";
 import { button, fill, h } from "./dom.js";
+import { field, textInput } from "./forms.js";
 import { t } from "./keys-words.js";
 import { empty } from "./overlays.js";
 
@@ -29,6 +31,16 @@ function recipeFor(key, scopes) {
   return null;
 }
 
+/** Return the end of a day, as the local time of the browser has it; null for no day. */
+function endOf(day) {
+  return day ? new Date(`${day}T23:59:59`).toISOString() : null;
+}
+
+/** Return the local day of a time as a field for dates has it. */
+function dayOf(time) {
+  return [time.getFullYear(), time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+}
+
 function dateOf(moment) {
   return new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium" }).format(new Date(moment));
 }
@@ -47,6 +59,9 @@ function open({ body, act }) {
       "aria-describedby": `scope-${scope}`,
     }),
   );
+  const reached = h("fieldset", { hidden: true, "aria-describedby": "key-accounts" });
+  const expiry = textInput("", { type: "date", min: dayOf(new Date()) });
+  let reachable = [];
   const form = h(
     "form",
     { class: "card" },
@@ -65,13 +80,21 @@ function open({ body, act }) {
         ),
       ),
     ),
+    reached,
+    field(t("expiry"), expiry, t("expiryHint")),
     h("button", { class: "button is-main" }, t("create")),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(async () => {
       const scopes = boxes.filter((box) => box.checked).map((box) => box.value);
-      const { key } = await call("POST", "/keys", { name: name.value.trim(), scopes });
+      const numbers = reachable.filter(({ box }) => box.checked).map(({ number }) => number);
+      const { key } = await call("POST", "/keys", {
+        name: name.value.trim(),
+        scopes,
+        accounts: numbers.length ? numbers : null,
+        expires_at: endOf(expiry.value),
+      });
       const recipe = recipeFor(key, scopes);
       fill(
         created,
@@ -80,11 +103,29 @@ function open({ body, act }) {
         recipe && [h("p", {}, t("recipe")), h("pre", {}, recipe)],
       );
       name.value = "";
+      expiry.value = "";
+      for (const { box } of reachable) box.checked = false;
       await refresh();
       created.scrollIntoView({ block: "center" });
     });
   });
   fill(body, list, created, form);
+
+  /** Offer the accounts to which a key can be bound; with one account there is nothing to choose. */
+  async function offerAccounts() {
+    reachable = (await listAccounts()).map((account) => ({
+      number: account.number,
+      words: accountName(account),
+      box: h("input", { type: "checkbox", value: account.number }),
+    }));
+    fill(
+      reached,
+      h("legend", {}, t("onlyAccounts")),
+      reachable.map(({ words, box }) => h("label", { class: "tick" }, box, words)),
+      h("p", { class: "hint", id: "key-accounts" }, t("onlyAccountsHint")),
+    );
+    reached.hidden = reachable.length < 2;
+  }
 
   async function refresh() {
     const all = (await call("GET", "/keys")).keys;
@@ -108,11 +149,19 @@ function open({ body, act }) {
       { class: "card" },
       h("h3", {}, key.name),
       h("p", { class: "hint" }, key.scopes.join(", ")),
-      key.accounts && h("p", { class: "hint" }, t("reaches", { numbers: key.accounts.join(", ") })),
+      key.accounts && h("p", { class: "hint" }, t("reaches", { names: key.accounts.map(nameOf).join(", ") })),
       key.expires_at && h("p", { class: "hint" }, t("expires", { date: dateOf(key.expires_at) })),
       remove,
     );
   }
 
-  act(refresh);
+  /** Return the name of an account; its number if it was removed. */
+  function nameOf(number) {
+    return reachable.find((each) => each.number === number)?.words ?? String(number);
+  }
+
+  act(async () => {
+    await offerAccounts();
+    await refresh();
+  });
 }
