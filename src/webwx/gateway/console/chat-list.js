@@ -156,8 +156,6 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   function render(row, node) {
     const count = row.isMessage ? 0 : (unread.get(row.chat) ?? 0);
     const time = row.time ? shortTime(row.time, Date.now() / 1000) : "";
-    const said = [row.name, count && t("unread", { n: count }), row.line, time, row.isPinned && t("pinned")];
-    set(node, "aria-label", said.filter(Boolean).join(", "));
     fill(
       node,
       face(row.chat, row.name),
@@ -169,8 +167,9 @@ export function chatList({ account, names, openChat, openMessage, act }) {
           { class: "row-top" },
           h("span", { class: "row-name", dir: "auto" }, row.name),
           time && h("time", { class: "row-time" }, time),
-          row.isPinned && icon("pin"),
-          count > 0 && h("span", { class: "badge" }, count > 99 ? "99+" : String(count)),
+          row.isPinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
+          count > 0 && h("span", { class: "badge", "aria-hidden": "true" }, count > 99 ? "99+" : String(count)),
+          count > 0 && h("span", { class: "hidden" }, t("unread", { n: count })),
         ),
         row.line && h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, row.line)),
       ),

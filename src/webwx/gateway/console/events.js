@@ -114,7 +114,6 @@ function open(frame) {
     const who = [account && accountName(account), row.event?.chat_name].filter(Boolean).join(" · ");
     const time = timeOfDay(Date.parse(row.time) / 1000, true);
     const type = row.event ? row.type : t("resetType");
-    set(node, "aria-label", [type, who, words, time].filter(Boolean).join(", "));
     fill(
       node,
       h(

@@ -18,18 +18,16 @@ const WAYS = { command: "fallbackCommand", webhook: "fallbackWebhook", mail: "fa
 /** Return the part of the screen about the fallback. */
 export async function fallback(frame) {
   const { channels } = await call("GET", "/fallback");
-  const results = h("ul", { role: "status" });
+  const results = h("div", { role: "status" });
   const test = button(t("fallbackTest"), () => frame.act(tryAll, { by: test }));
 
   async function tryAll() {
     const { results: all } = await call("POST", "/fallback/test");
-    fill(
-      results,
-      all.map(({ channel, error }) => {
-        const way = t(WAYS[channel]);
-        return h("li", {}, error ? t("fallbackFailed", { way, why: error }) : t("fallbackTested", { way }));
-      }),
-    );
+    const lines = all.map(({ channel, error }) => {
+      const way = t(WAYS[channel]);
+      return h("li", {}, error ? t("fallbackFailed", { way, why: error }) : t("fallbackTested", { way }));
+    });
+    fill(results, h("ul", {}, lines));
   }
 
   return h(
