@@ -199,7 +199,7 @@ async def test_older_messages_are_read_on_demand(console: Any, world: World, gat
     await message(console, "message 119").wait_for()
     assert await message(console, "message 000").count() == 0
     for number in ("060", "000"):
-        await button(console, "Show earlier messages").click()
+        await button(console, "Show earlier messages").dispatch_event("click")  # a click would scroll, and read as well
         await message(console, f"message {number}").wait_for()
     assert await console.get_by_role("log").get_by_role("article").count() == 120
     await button(console, "Show earlier messages").wait_for(state="hidden")
@@ -219,6 +219,32 @@ async def test_all_of_many_notifications_are_read_back(console: Any, world: Worl
     await button(console, "Show earlier messages").wait_for(state="hidden")
     shown = await console.get_by_role("log").get_by_role("article").locator(".bubble").all_inner_texts()
     assert shown == [f"alert {number}" for number in range(260)]
+
+
+async def test_a_long_chat_shows_a_part_of_what_was_read(console: Any, world: World, gateway: ServedGateway) -> None:
+    client = gateway.gateway.port.account(1).client  # type: ignore[union-attr]  # it runs here
+    await store_sends(client.subscribe("reads").part.outbox, FILEHELPER, [world.clock.now()] * 700, str)
+    await open_chat(console, HELPER)
+    await message(console, "alert 699").wait_for()
+    walk = """([place, words]) => {
+        const scroller = document.querySelector(".conversation .scroller");
+        const bubbles = [...scroller.querySelectorAll(".bubble")].map((bubble) => bubble.innerText);
+        window.most = Math.max(window.most ?? 0, bubbles.length);
+        bubbles.forEach((bubble) => (window.read ??= new Set()).add(bubble));
+        if (bubbles.at(place) === words) return true;
+        scroller.scrollTop = place ? scroller.scrollHeight : 0;
+        return false;
+    }"""
+    await console.wait_for_function(walk, arg=[0, "alert 0"])
+    assert await console.evaluate("[read.size, most <= 400]") == [700, True]
+    await console.evaluate("read.clear()")
+    await console.wait_for_function(walk, arg=[-1, "alert 699"])
+    assert await console.evaluate("[read.size, most <= 400]") == [700, True]
+
+    await console.wait_for_function(walk, arg=[0, "alert 0"])
+    world.say("me", "filehelper", "from the phone")
+    await button(console, "New messages").click()
+    await message(console, "from the phone").wait_for()
 
 
 async def test_a_send_of_another_program_appears_in_every_open_tab(

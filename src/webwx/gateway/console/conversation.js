@@ -25,8 +25,10 @@ const GAP = 300;
 /** Distance in pixels at which the conversation counts as scrolled to its end. */
 const NEAR = 80;
 
-/** Number of entries on the page at which all but the newest are removed. */
+/** Number of entries that are shown at most: a part of those that were read, which moves as the user scrolls. */
 const MOST = 400;
+
+/** Number of the newest entries that are kept when there are more than are shown, while the newest are in view. */
 const KEPT = 150;
 
 /** Milliseconds after which sends in progress are read again, in case the report of their change was lost. */
@@ -43,6 +45,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   let chat = "";
   let entries = []; // the oldest first
   let waiting = []; // sends of the outbox that were not sent
+  let first = 0; // the index of the first entry that is shown
   let before = null; // the position of older entries; null if there are none
   let until = 0; // the newest time to show, in seconds; 0: up to now
   let isAtEnd = true;
@@ -82,7 +85,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   async function open(id, time = 0) {
     chat = id;
     until = time;
-    [entries, waiting, before] = [[], [], null];
+    [entries, waiting, before, first] = [[], [], null, 0];
     nodes.clear();
     refuse("");
     label();
@@ -124,7 +127,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     await names.findIn(chat, authorsOf(read));
     if (!isOpen || shown !== chat || time !== until || !isNews()) return;
     const overlap = entries.findIndex(({ key }) => key === read[0]?.key);
-    if (overlap < 0) before = page.before;
+    if (overlap < 0) [before, first] = [page.before, 0];
     entries = overlap < 0 ? read : [...entries.slice(0, overlap), ...read];
     waiting = time ? [] : sends.filter((send) => send.chat === chat && isWaiting(send)).map((send) => keyed({ send }));
     if (isAtEnd && entries.length > MOST) putAway();
@@ -135,22 +138,40 @@ export function conversation({ frame, account, names, back, searchIn }) {
   /** Remove all but the newest entries from the page; they are read again on demand. */
   function putAway() {
     entries = entries.slice(-KEPT);
-    before = entries[0].before;
+    [before, first] = [entries[0].before, 0];
   }
 
-  /** Read older entries. */
+  /** Whether the newest entry that was read is shown. */
+  function showsNewest() {
+    return first + MOST >= entries.length;
+  }
+
+  /** Show other entries of those that were read; what is in view stays where it is. */
+  function moveTo(index) {
+    const top = scroller.getBoundingClientRect().top;
+    const anchor = messages().find((message) => message.getBoundingClientRect().bottom > top);
+    const was = anchor?.getBoundingClientRect().top;
+    first = Math.max(0, Math.min(index, entries.length - MOST));
+    draw();
+    if (anchor?.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - was;
+  }
+
+  /** Show older entries; read them if they were not read yet. */
   async function readEarlier() {
+    if (first > 0) {
+      moveTo(first - PAGE);
+      return;
+    }
     if (before === null) return;
     const shown = chat;
     const page = await call("GET", query({ before }));
     const read = page.entries.reverse().map(keyed);
     await names.findIn(chat, authorsOf(read));
     if (!isOpen || shown !== chat) return;
-    const height = scroller.scrollHeight - scroller.scrollTop;
     before = page.before;
     entries = [...read, ...entries];
-    draw();
-    scroller.scrollTop = scroller.scrollHeight - height;
+    first = read.length; // what is shown now
+    moveTo(0);
   }
 
   /** Read again because something has changed; during a request, read once more after it. */
@@ -193,9 +214,10 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   function draw() {
     const gone = new Set(entries.map(({ event }) => event?.type === "message.recalled" && event.data.message_id));
-    const inOrder = [...entries];
-    const pending = until ? [] : pendingSends.to(account, chat);
-    for (const each of waiting) {
+    if (isAtEnd) first = Math.max(0, entries.length - MOST);
+    const inOrder = entries.slice(first, first + MOST);
+    const pending = until || !showsNewest() ? [] : pendingSends.to(account, chat);
+    for (const each of showsNewest() ? waiting : []) {
       const next = inOrder.findIndex(({ time }) => time > each.time);
       inOrder.splice(next < 0 ? inOrder.length : next, 0, each);
     }
@@ -215,7 +237,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     }
     if (wanted.length === 0) wanted.push(nodeFor("empty", "", () => empty("chats", t("noMessages"), t("noMessagesHint"))));
     arrange(wanted);
-    earlierLine.hidden = before === null;
+    earlierLine.hidden = before === null && first === 0;
     if (until) jump.hidden = false;
     fill(jump, icon("down"), t(until ? "toNewest" : "newMessages"));
     if (isAtEnd) toEnd();
@@ -405,18 +427,21 @@ export function conversation({ frame, account, names, back, searchIn }) {
       open(chat);
       return;
     }
+    isAtEnd = true;
     draw();
-    toEnd();
   }
 
   /** Only a move upwards leaves the end: the content may have grown since the scrolling that this event reports. */
   function scrolled() {
     const isUp = scroller.scrollTop < lastTop;
     lastTop = scroller.scrollTop;
-    if (scroller.scrollHeight - lastTop - scroller.clientHeight < NEAR) isAtEnd = true;
+    const isAtBottom = scroller.scrollHeight - lastTop - scroller.clientHeight < NEAR;
+    if (isAtBottom && showsNewest()) isAtEnd = true;
+    else if (isAtBottom) moveTo(first + PAGE);
     else if (isUp) isAtEnd = false;
     if (isAtEnd && !until) jump.hidden = true;
-    if (!isAtEnd && lastTop < NEAR && before !== null && entries.length && !earlier.disabled) {
+    const isMore = before !== null || first > 0;
+    if (!isAtEnd && lastTop < NEAR && isMore && entries.length && !earlier.disabled) {
       frame.act(readEarlier, { isOfUser: false, by: earlier });
     }
   }
