@@ -152,12 +152,12 @@ function open(frame) {
     });
   }
 
-  const endStates = live.on("account.state", () => act(refresh, { isOfUser: false }));
+  const ends = ["account.state", "open"].map((kind) => live.on(kind, () => act(refresh, { isOfUser: false })));
   act(refresh);
   return {
     leave() {
       isOpen = false;
-      endStates();
+      for (const end of ends) end();
       for (const login of logins.values()) login.end?.();
     },
   };

@@ -118,7 +118,6 @@ function open(frame) {
     if (view.chat) view.talk.refresh();
   }
 
-  /** Read again what may have changed before the connection was open. */
   function readAgain() {
     if (!view) return;
     frame.act(view.list.refresh, { isOfUser: false });
@@ -134,7 +133,7 @@ function open(frame) {
     live.on("account.state", hearState),
     live.on("send.changed", hearSend),
     pendingSends.on(({ account, chat, text, isDone }) => isDone && account === view?.number && view.list.hearSent(chat, text)),
-    live.on("state", (state) => state === "open" && readAgain()),
+    live.on("open", readAgain),
   ];
   start(frame.parts);
   return {

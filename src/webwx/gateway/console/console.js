@@ -18,6 +18,9 @@ const body = h("div", { class: "screen-body" });
 const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, done, body);
 const connection = h("span", { class: "connection", role: "status" });
 
+/** Milliseconds until a page that got no answer begins again. */
+const RETRY = 2000;
+
 let screens = SCREENS;
 let links = new Map();
 let opened = null; // {screen, leave, move}
@@ -157,26 +160,40 @@ async function leaveSession() {
   showSignedOut();
 }
 
-/** Exchange the one-time code of the link for a session, and remove it from the address. */
-async function signIn() {
+/** Return the one-time code of the link, and remove it from the address. */
+function takeCode() {
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
-  if (!code) return;
-  history.replaceState(null, "", location.pathname);
-  await openSession(code);
+  if (code) history.replaceState(null, "", location.pathname);
+  return code;
+}
+
+/** Show that the gateway does not answer; the page tries again. */
+function showUnanswered(error) {
+  set(document.body, "class", "is-signed-out");
+  fill(document.body, h("main", { class: "card" }, h("p", { role: "alert", class: "alert" }, sentence(error))));
 }
 
 async function begin() {
   setLanguage(firstLanguage());
   applyTheme();
-  try {
-    await signIn();
-    await listAccounts();
-    const { is_cluster: isCluster } = await call("GET", "/version");
-    screens = SCREENS.filter((screen) => isCluster || !screen.isOfCluster);
-  } catch (error) {
-    showSignedOut();
-    if (!(error instanceof Problem)) document.body.append(h("p", { role: "alert", class: "alert" }, sentence(error)));
-    return;
+  let code = takeCode();
+  for (;;) {
+    try {
+      if (code) await openSession(code);
+      code = null;
+      await listAccounts();
+      const { is_cluster: isCluster } = await call("GET", "/version");
+      screens = SCREENS.filter((screen) => isCluster || !screen.isOfCluster);
+      break;
+    } catch (error) {
+      if (error instanceof Problem && error.status < 500) {
+        showSignedOut();
+        return;
+      }
+      live.close();
+      showUnanswered(error);
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+    }
   }
   showFrame();
   // The gateway refuses the stream if the session has ended; any request shows that.

@@ -3,6 +3,9 @@
 /** Milliseconds until a broken stream is opened again, unless the server names another time. */
 const RETRY = 3000;
 
+/** Milliseconds without a byte after which a connection counts as broken; the gateway sends something every 15 seconds. */
+const SILENCE = 40_000;
+
 /**
  * Dispatches `open`, `error` and the events of the stream. After a broken connection it continues behind the last event;
  * after a refusal it is closed, as an `EventSource` is.
@@ -12,7 +15,7 @@ export class EventStream extends EventTarget {
   isClosed = false;
   #url;
   #headers;
-  #abort = new AbortController();
+  #abort = new AbortController(); // of the present connection
   #lastId = "";
   #retry = RETRY;
 
@@ -36,14 +39,31 @@ export class EventStream extends EventTarget {
       } catch {
         // The connection broke, or `close` has ended it.
       }
-      if (this.#abort.signal.aborted) return;
+      if (this.isClosed && this.#abort.signal.aborted) return;
       this.dispatchEvent(new Event("error"));
       if (!this.isClosed) await new Promise((resolve) => setTimeout(resolve, this.#retry));
     }
   }
 
-  /** Make one request, and dispatch its events until the connection ends. */
+  /** Make one request, and dispatch its events until the connection ends, or is silent for too long. */
   async #read() {
+    const abort = new AbortController();
+    this.#abort = abort;
+    let timer = 0;
+    const waitOn = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => abort.abort(), SILENCE);
+    };
+    waitOn();
+    try {
+      await this.#readPieces(waitOn);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Make one request, and dispatch its events; `onPiece` is called for everything that arrives. */
+  async #readPieces(onPiece) {
     const answer = await fetch(this.#url, {
       cache: "no-store",
       headers: {
@@ -63,6 +83,7 @@ export class EventStream extends EventTarget {
     let fields = {};
     for (;;) {
       const { done, value } = await reader.read();
+      onPiece();
       if (done || this.isClosed) return;
       const lines = (unread + value).split(/\r\n|\n|\r(?!$)/);
       unread = lines.pop();

@@ -65,8 +65,8 @@ function open(frame) {
   }
 
   frame.act(() => load(frame, holder, refresh));
-  const endStates = live.on("account.state", () => frame.act(refresh, { isOfUser: false }));
-  return { leave: endStates };
+  const ends = ["account.state", "open"].map((kind) => live.on(kind, () => frame.act(refresh, { isOfUser: false })));
+  return { leave: () => ends.forEach((end) => end()) };
 }
 
 // -- accounts --------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ function accountCard(account, state) {
     Object.keys(state.sends).length > 0 &&
       h(
         "p",
-        { class: "line", "aria-label": t("sends") },
+        { class: "line", role: "group", "aria-label": t("sends") },
         Object.entries(state.sends).map(([name, n]) =>
           h("span", { class: BAD.includes(name) ? "pill is-bad" : "pill" }, t(`state_${name}`, { n })),
         ),

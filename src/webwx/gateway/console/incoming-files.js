@@ -147,11 +147,11 @@ function oneRule(frame, id) {
   }
 
   frame.act(() => load(frame, holder, refresh));
-  const endEvents = live.on("event", refreshSoon);
+  const ends = ["event", "open"].map((kind) => live.on(kind, refreshSoon));
   return {
     leave() {
       clearTimeout(timer);
-      endEvents();
+      for (const end of ends) end();
     },
   };
 }

@@ -6,6 +6,12 @@ import { openStream } from "./api.js";
 /** Milliseconds until a new connection is opened after the gateway has refused one. */
 const RETRY = 2000;
 
+/**
+ * Milliseconds after which a hidden page gives its connection up. A browser opens six to the gateway for all its tabs, so
+ * six streams would leave none for anything else.
+ */
+const HIDDEN = 30_000;
+
 /** Every type of event, and the changes of sends, which a stream has only if they are named. */
 const TYPES = "*,send.changed";
 
@@ -16,10 +22,18 @@ class Live extends EventTarget {
   #cursor = "";
   #accounts = new Set();
   #timer = 0;
+  #hiding = 0;
+  #isPaused = false; // the page is hidden
+
+  constructor() {
+    super();
+    document.addEventListener("visibilitychange", () => this.#follow());
+  }
 
   /**
-   * Call `listener(detail)` for each `event`, `account.state`, `send.changed` or `reset`, for a change of the connection (`state`), or when
-   * the gateway refuses the connection (`refused`). Returns a function that ends this.
+   * Call `listener(detail)` for each `event`, `account.state`, `send.changed` or `reset`, for a change of the connection
+   * (`state`), or when the gateway refuses the connection (`refused`). `open` is the moment from which nothing is missed: a
+   * screen reads again what may have changed before. Returns a function that ends this.
    */
   on(kind, listener) {
     const hear = ({ detail }) => listener(detail);
@@ -33,7 +47,10 @@ class Live extends EventTarget {
     const query = { types: TYPES, ...(this.#cursor && { after: this.#cursor }) };
     const source = openStream(`/events/stream?${new URLSearchParams(query)}`);
     this.#source = source;
-    source.addEventListener("open", () => this.#become("open"));
+    source.addEventListener("open", () => {
+      this.#become("open");
+      this.#emit("open");
+    });
     source.addEventListener("error", () => this.#fail(source));
     source.addEventListener("message", (event) => {
       this.#cursor = event.lastEventId;
@@ -51,13 +68,29 @@ class Live extends EventTarget {
   cover(numbers) {
     const isNew = numbers.some((number) => !this.#accounts.has(number));
     this.#accounts = new Set(numbers);
-    if (isNew || !this.#source) this.connect();
+    if (!this.#isPaused && (isNew || !this.#source)) this.connect();
   }
 
   close() {
     clearTimeout(this.#timer);
+    clearTimeout(this.#hiding);
     this.#source?.close();
     this.#source = null;
+  }
+
+  /** Pause some time after the page was hidden, and continue when it is shown. */
+  #follow() {
+    clearTimeout(this.#hiding);
+    if (this.#isPaused && !document.hidden) {
+      this.#isPaused = false;
+      this.connect();
+    } else if (document.hidden && this.#source) {
+      this.#hiding = setTimeout(() => {
+        this.close();
+        this.#isPaused = true;
+        this.#become("connecting");
+      }, HIDDEN);
+    }
   }
 
   #fail(source) {

@@ -176,6 +176,7 @@ function open(frame) {
   }
 
   const ends = [
+    live.on("open", () => number && refreshSoon()),
     live.on("send.changed", ({ account }) => account === number && refreshSoon()),
     live.on("account.state", (account) => account.number === number && frame.act(refresh, { isOfUser: false })),
     pendingSends.on(({ account, isDone }) => isDone && account === number && frame.act(refresh, { isOfUser: false })),

@@ -97,12 +97,12 @@ function open(frame) {
     if (event.account === number && event.type === "message.recalled") frame.act(refresh, { isOfUser: false });
   }
 
-  const end = live.on("event", hear);
+  const ends = [live.on("event", hear), live.on("open", () => number && frame.act(refresh, { isOfUser: false }))];
   frame.act(() => load(frame, frame.body, begin), { isOfUser: false });
   return {
     leave() {
       isOpen = false;
-      end();
+      for (const end of ends) end();
     },
   };
 }

@@ -161,11 +161,11 @@ function oneWebhook(frame, id) {
   }
 
   frame.act(() => load(frame, holder, begin));
-  const endEvents = live.on("event", refreshSoon);
+  const ends = ["event", "open"].map((kind) => live.on(kind, refreshSoon));
   return {
     leave() {
       clearTimeout(timer);
-      endEvents();
+      for (const end of ends) end();
     },
   };
 }

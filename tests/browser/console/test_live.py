@@ -1,0 +1,102 @@
+"""The console's connection for live events: it comes back whatever has ended it, and then nothing old is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.browser.console.console_user import ServedGateway
+
+    from webwx.sandbox.world import World
+
+pytestmark = pytest.mark.verify
+
+
+async def is_live(page: Any) -> None:
+    await page.get_by_text("Live", exact=True).wait_for()
+
+
+async def hide(page: Any, *, hidden: bool) -> None:
+    """Hide the page, or show it, as a change to another tab does."""
+    await page.evaluate(
+        "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        hidden,
+    )
+
+
+@pytest.mark.parametrize("path", ["/console/session", "/accounts", "/version"])
+async def test_a_page_whose_first_requests_get_no_answer_begins_again(
+    chromium: Any, gateway: ServedGateway, path: str
+) -> None:
+    context = await chromium.new_context(locale="en-US")
+    page = await context.new_page()
+    failures = ["connectionrefused", "503"]
+
+    async def answer(route: Any) -> None:
+        match failures.pop() if failures else "":
+            case "503":
+                await route.fulfill(status=503)
+            case "":
+                await route.continue_()
+            case reason:
+                await route.abort(reason)
+
+    await gateway.gateway.port.add_account("home")
+    await page.route(f"**/api/v1{path}", answer)
+    await page.goto(await gateway.link())
+    await is_live(page)
+    assert failures == []
+    await context.close()
+
+
+async def test_a_stream_that_is_never_answered_or_falls_silent_is_opened_again(
+    console: Any, gateway: ServedGateway
+) -> None:
+    asked = []
+
+    async def answer(route: Any) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            await route.continue_()
+
+    await console.clock.install()
+    await console.route("**/api/v1/events/stream*", answer)
+    await console.reload()
+    await console.get_by_text("Connecting…").wait_for()
+    await console.clock.fast_forward(41_000)
+    await console.get_by_text("Connection lost, reconnecting…").wait_for()
+    await console.clock.fast_forward(4_000)
+    await is_live(console)
+    assert len(asked) == 2
+
+
+async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
+    console: Any, gateway: ServedGateway, world: World
+) -> None:
+    await console.clock.install()
+    await console.reload()
+    await is_live(console)
+    await hide(console, hidden=True)
+    await console.clock.fast_forward(31_000)
+    await console.get_by_text("Connecting…").wait_for()
+    await gateway.gateway.port.label_account(1, "renamed meanwhile")
+    world.say("ahua", "me", "said meanwhile")
+    await hide(console, hidden=False)
+    await is_live(console)
+    await console.get_by_role("heading", name="renamed meanwhile").wait_for()
+    await console.get_by_role("navigation").get_by_role("link", name="Live events").click()
+    await console.get_by_role("option").filter(has_text="said meanwhile").wait_for()
+
+
+async def test_a_page_that_is_hidden_for_a_moment_stays_live(console: Any) -> None:
+    await console.clock.install()
+    await console.reload()
+    await is_live(console)
+    await hide(console, hidden=True)
+    await console.clock.fast_forward(20_000)
+    await hide(console, hidden=False)
+    await console.clock.fast_forward(15_000)
+    assert await console.get_by_text("Live", exact=True).is_visible()
