@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx.installation import install_command
+from webwx.installation import install_command, requirement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +61,22 @@ def test_in_the_environment_of_a_checkout_make_adds_the_extras(tmp_path: Path, m
     monkeypatch.setattr(Distribution, "from_name", lambda name: installed)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     assert install_command("metrics") == f"make -C {tmp_path} extras"
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ({"url": "file:///src/webwx", "dir_info": {}}, "webwx @ file:///src/webwx"),
+        (
+            {"url": "https://example.org/webwx.git", "vcs_info": {"vcs": "git", "commit_id": "0"}},
+            "webwx @ git+https://example.org/webwx.git",
+        ),
+        (None, "webwx"),
+    ],
+)
+def test_another_project_requires_webwx_from_where_it_came(
+    origin: dict[str, object] | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = Installed(json.dumps(origin) if origin else None)
+    monkeypatch.setattr(Distribution, "from_name", lambda name: installed)
+    assert requirement() == expected

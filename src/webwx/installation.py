@@ -25,6 +25,12 @@ class _Origin(msgspec.Struct, frozen=True):
     url: str
     vcs_info: dict[str, str] = {}
 
+    @property
+    def source(self) -> str:
+        """The address in a requirement, such as `git+https://example.org/webwx.git`."""
+        kind = self.vcs_info.get("vcs")
+        return f"{kind}+{self.url}" if kind else self.url
+
 
 def install_command(extras: str) -> str:
     """
@@ -37,13 +43,17 @@ def install_command(extras: str) -> str:
     if origin is None:  # installed by its name, from an index or a folder of wheels of the user
         return f"pip install 'PATH[{extras}]', where PATH is the checkout or the wheel of webwx"
     if not origin.url.startswith("file:"):
-        kind = origin.vcs_info.get("vcs")  # such as "git"
-        source = f"{kind}+{origin.url}" if kind else origin.url
-        return f"pip install {shlex.quote(f'{PACKAGE}[{extras}] @ {source}')}"
+        return f"pip install {shlex.quote(f'{PACKAGE}[{extras}] @ {origin.source}')}"
     path = Path(url2pathname(urlsplit(origin.url).path))
     if Path(sys.prefix) == path / ".venv" and (path / "Makefile").exists():
         return f"make -C {shlex.quote(str(path))} extras"
     return f"pip install {shlex.quote(f'{path}[{extras}]')}"
+
+
+def requirement() -> str:
+    """Return this package as a requirement of another project, such as `webwx @ file:///home/me/webwx`."""
+    origin = _origin()
+    return PACKAGE if origin is None else f"{PACKAGE} @ {origin.source}"
 
 
 def _origin() -> _Origin | None:

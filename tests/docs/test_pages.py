@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import runpy
+import tomllib
 from itertools import takewhile
 from pathlib import Path
 from typing import get_args
@@ -199,6 +200,30 @@ def test_every_id_of_a_field_bug_is_unique() -> None:
     page = (DOCS / "development" / "field-bugs.md").read_text(encoding="utf-8")
     ids = re.findall(r"^\| ([A-Z]\d+) \|", page, re.MULTILINE)
     assert len(ids) == len(set(ids))
+
+
+# -- installation ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("page", "heading"), [("install.md", "Extra"), ("install.zh.md", "可选依赖")])
+def test_the_page_has_every_extra(page: str, heading: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [row[0] for row in table(DOCS / "howto" / page, heading)] == list(project["optional-dependencies"])
+
+
+def test_nothing_tells_people_to_install_webwx_from_an_index() -> None:
+    texts = [
+        file
+        for folder in ("src", "examples", "packaging", "scripts")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in {".py", ".txt", ".po", ".js", ".html", ".yaml", ".service"} or file.name == "Dockerfile"
+    ]
+    from_an_index = re.compile(
+        r"""\b(pip3? install|pipx|uvx|uv (add|pip|tool))\ [^`,\n]*(?<=[ '"])webwx(?![\w./-])|pypi\.org/project/webwx"""
+    )
+    for file in (*PAGES, *texts, ROOT / "Makefile"):
+        found = from_an_index.search(file.read_text(encoding="utf-8"))
+        assert found is None, f"{file}: {found}"
 
 
 # -- commands --------------------------------------------------------------------------------------------------------

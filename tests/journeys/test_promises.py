@@ -37,6 +37,10 @@ PROMISES = [
     ),
     Promise("README.md", "`make demo` from nothing", "tests/packaging/test_makefile.py::"),
     Promise(
+        "docs/howto/install.md", "`make` works behind a proxy with its own certificate",
+        "tests/packaging/test_makefile.py::test_the_demo_runs_behind_a_proxy_with_its_own_certificate",
+    ),
+    Promise(
         "docs/tutorial-notify.md", "the only account needs no name",
         "tests/journeys/test_account_names.py::test_the_only_account_needs_no_name",
     ),

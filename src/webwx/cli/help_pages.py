@@ -34,8 +34,8 @@ ENVIRONMENT = {
     "WEBWX_KEEP": N_("chats whose pictures are archived as they arrive: 'all', or names separated by commas"),
     "WEBWX_RETENTION_DAYS": N_("days to keep messages in the journal; default: 90, 0 means forever"),
     "WEBWX_CONFIG": N_("configuration file; see 'webwx config'"),
-    "WEBWX_PASSPHRASE": N_("encrypts the saved logins; requires webwx[crypto]"),
-    "WEBWX_PASSPHRASE_FROM": N_("'keyring': use the system's keyring; requires webwx[keyring]"),
+    "WEBWX_PASSPHRASE": N_("encrypts the saved logins; requires the extra 'crypto'"),
+    "WEBWX_PASSPHRASE_FROM": N_("'keyring': use the system's keyring; requires the extra 'keyring'"),
     "NO_COLOR": N_("if set, disables colours"),
 }
 """Environment variables and their meaning."""

@@ -13,6 +13,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.cli.unit import write_unit
+from webwx.installation import requirement
 
 _TEMPLATES = Path(__file__).with_name("templates")
 """Templates of the files, whose names end with `.txt`: a folder for each language, and one for both."""
@@ -78,6 +79,7 @@ def contents_of(folder: Path, language: str) -> dict[str, str]:
     unit = write_unit(folder / "bot.py", [str(folder / "bot.py")], name=slug)
     values = {
         "name": json.dumps(folder.name, ensure_ascii=False), "title": folder.name, "project": json.dumps(slug),
+        "requirement": json.dumps(requirement()),
         "unit": f"webwx-{slug}.service", "service": f"webwx-{slug}",
     }  # fmt: skip
     made: dict[str, str] = {}

@@ -74,7 +74,7 @@ COMMAND_LIMIT = 30.0
     "--metrics",
     "metrics_address",
     metavar="[HOST:]PORT",
-    help="Serve metrics for Prometheus at this address; HOST is 127.0.0.1 by default. Requires webwx[metrics].",
+    help="Serve metrics for Prometheus at this address; HOST is 127.0.0.1 by default. Requires the extra 'metrics'.",
 )
 @log_format_option
 @click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a systemd user unit and exit.")
