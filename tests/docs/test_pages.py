@@ -252,6 +252,28 @@ def test_every_link_has_a_target(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("index", ["README.md", "README.zh.md"])
+def test_the_index_has_every_page(index: str) -> None:
+    linked = {
+        (DOCS / target).resolve() for target in re.findall(r"\]\(([^)\s#]+)\)", (DOCS / index).read_text("utf-8"))
+    }
+    suffix = index.removeprefix("README")
+    for page in (*DOCS.glob("*.md"), *DOCS.glob("howto/*.md"), *DOCS.glob("topics/*.md")):
+        translated = original(page).with_name(original(page).name.replace(".md", suffix))
+        if page.stem.startswith("README") or (translated.exists() and page != translated):
+            continue
+        assert page in linked, page
+
+
+def test_the_readme_has_a_short_table_of_pages() -> None:
+    for page in ("README.md", "README.zh.md"):
+        (_, below) = (
+            (ROOT / page).read_text(encoding="utf-8").split("\n| To |" if page == "README.md" else "\n| 想要 |")
+        )
+        rows = [*takewhile(lambda line: line.startswith("|"), below.splitlines()[1:])]
+        assert len(re.findall(r"\]\(", "".join(rows))) <= 20
+
+
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
