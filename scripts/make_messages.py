@@ -28,8 +28,10 @@ from babel.messages.pofile import read_po, write_po
 from webwx.cli import webwx
 from webwx.cli.help_pages import COMMENT
 from webwx.cli.language import CHINESE, DOMAIN, FOLDER
+from webwx.client.state import TEMPLATES
 from webwx.outcomes import MEANING
 from webwx.sandbox.action_table import ACTIONS
+from webwx.sandbox.faults import catalogue
 
 SOURCE = Path(FOLDER).parent
 CATALOGUE = Path(FOLDER) / CHINESE / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -61,7 +63,11 @@ def source_messages() -> set[MessageId]:
     """Return all messages that have to be translated."""
     own = _extracted(SOURCE)
     of_click = {each for each in _extracted(Path(click.__file__).parent) if not NOT_SHOWN.search(_first(each))}
-    return own | of_click | {*_help_of(webwx, click.Context(webwx)), *MEANING.values(), *_sentences()}
+    return (
+        own
+        | of_click
+        | {*_help_of(webwx, click.Context(webwx)), *MEANING.values(), *_sentences(), *TEMPLATES.values(), *_faults()}
+    )
 
 
 def read_catalogue() -> Catalog:
@@ -168,13 +174,19 @@ def _sentences() -> Iterator[str]:
             yield action.without[1]
 
 
+def _faults() -> Iterator[str]:
+    """Yield the headings and the descriptions of the faults."""
+    for fault in catalogue():
+        yield from (fault.section, fault.does)
+
+
 def _placeholders(text: str) -> set[tuple[str | None, str | None, str | None]]:
     return {(name, spec, conversion) for _text, name, spec, conversion in Formatter().parse(text) if name is not None}
 
 
 def _literals(text: str) -> set[str]:
     """Return what a user may copy: options, variables and commands of webwx."""
-    return {*re.findall(r"(?<!\w)--?[a-z][a-z-]*|WEBWX_\w+|'webwx [^']*'", " ".join(text.split()))}
+    return {*re.findall(r"(?<!\w)--?[a-z][a-z-]*|WEBWX_\w+|'webwx [^']*'|`[^`]+`", " ".join(text.split()))}
 
 
 def _id(message: Message) -> MessageId:

@@ -118,6 +118,7 @@ def test_a_phone_speaks_chinese(shell: Any) -> None:
     assert shell.run("phone", "remark", "me", "阿华", **CHINESE).stdout == "阿华 没有备注。\n"
     assert shell.run("phone", "say", "阿华", "me", "好", **CHINESE).stdout.startswith("已发送给 me（消息 ")
     assert shell.run("phone", "inbox", "阿华", **CHINESE).stdout.startswith("阿华 的手机")
+    assert " the " not in shell.run("phone", "faults", **CHINESE).stdout
 
 
 def test_texts_for_programs_stay_english(shell: Any) -> None:

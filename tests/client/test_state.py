@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.client.state import DEGRADED_AFTER, Liveness, LoginState, StateChange
+from webwx.client.state import DEGRADED_AFTER, TEMPLATES, Liveness, LoginState, StateChange
 from webwx.errors import ApiError, LoggedOut, StorageError, Timeout, WxError
 
 NEW, LOGGING_IN, ONLINE, DEGRADED, LOGGED_OUT = LoginState
@@ -263,3 +263,12 @@ class TestTheEnd:
 
         assert liveness.state is LoginState.LOGGED_OUT
         liveness.require()
+
+
+@pytest.mark.parametrize("error", [None, Timeout("late"), StorageError("full"), ended()])
+@pytest.mark.parametrize("state", LoginState)
+def test_the_sentence_of_each_change_is_a_template_with_the_error(state: LoginState, error: WxError | None) -> None:
+    for before in LoginState:
+        change = StateChange(state=state, before=before, error=error)
+        assert change.template in TEMPLATES.values()
+        assert str(change) == change.template.replace("{error}", str(error))

@@ -139,9 +139,9 @@ def _describe(listed: Mapping[str, Any]) -> list[str]:
     if listed["script"]:
         lines += ["", _("Next in the script:"), "", *(f"  {_describe_rule(rule)}" for rule in listed["script"])]
     for section, items in groupby(listed["menu"], key=lambda item: item["section"]):
-        lines += ["", section, ""]
+        lines += ["", _(section), ""]
         for item in items:
-            lines.append(f"  {item['name']:<18} {item['does']}")
+            lines.append(f"  {item['name']:<18} {_(item['does'])}")
             if item["options"]:
                 lines.append(f"  {'':<18} {_describe_options(item['options'])}")
     return lines

@@ -184,7 +184,7 @@ async def _run(
 
     def report(bot: Bot, change: StateChange) -> None:
         if change.is_notable:
-            session.output.report(f"{bot.name}: {change}")
+            session.output.report(f"{bot.name}: {_(change.template).format(error=change.error)}")
 
     await start(*bots, on_ready=announce, on_state=report)
 

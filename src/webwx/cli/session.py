@@ -131,7 +131,7 @@ class Session:
 
     def _report_state(self, change: StateChange) -> None:
         if change.is_notable:
-            self.output.report(str(change))
+            self.output.report(_(change.template).format(error=change.error))
 
     def with_gateway(self, error: AlreadyRunning) -> AlreadyRunning:
         """Return the error with the name of the process, if that is the gateway of this folder."""

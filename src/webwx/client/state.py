@@ -59,33 +59,50 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
             return False
         return self.error is not None or (self.state is LoginState.ONLINE and self.before in _ONLINE_AFTER)
 
-    def __str__(self) -> str:
+    @property
+    def template(self) -> str:
+        """The sentence with `{error}` in place of the cause, for programs that translate it: one of `TEMPLATES`."""
         match self.state, self.error:
             case LoginState.LOGGING_IN, WxError():
-                return f"The login is retried: {self.error}"
+                return TEMPLATES["login_retried"]
             case LoginState.LOGGED_OUT, WxError():
-                return str(self.error)
+                return TEMPLATES["ended"]
             case _, StorageError():
-                return f"The journal cannot be written; this is retried, and nothing is lost: {self.error}"
+                return TEMPLATES["not_stored"]
             case _, ApiError() | ProtocolError():
-                return f"Fetches fail and are retried: {self.error}"
+                return TEMPLATES["fetches_fail"]
             case _, WxError():
-                return f"The connection is lost; the client retries: {self.error}"
+                return TEMPLATES["lost_by_error"]
             case LoginState.ONLINE, _:
-                return _ONLINE_AFTER.get(self.before, "Logged in.")
+                return TEMPLATES[_ONLINE_AFTER.get(self.before, "logged_in")]
             case LoginState.DEGRADED, _:
-                return "The connection is lost; the client retries."
+                return TEMPLATES["lost"]
             case LoginState.LOGGED_OUT, _:
-                return "Logged out."
+                return TEMPLATES["logged_out"]
             case _:
-                return "Logging in."
+                return TEMPLATES["logging_in"]
+
+    def __str__(self) -> str:
+        return self.template.format(error=self.error)
 
 
-_ONLINE_AFTER = {
-    LoginState.DEGRADED: "The connection is restored.",
-    LoginState.LOGGED_OUT: "Logged in again.",
+TEMPLATES = {
+    "login_retried": "The login is retried: {error}",
+    "ended": "{error}",
+    "not_stored": "The journal cannot be written; this is retried, and nothing is lost: {error}",
+    "fetches_fail": "Fetches fail and are retried: {error}",
+    "lost_by_error": "The connection is lost; the client retries: {error}",
+    "lost": "The connection is lost; the client retries.",
+    "restored": "The connection is restored.",
+    "logging_in": "Logging in.",
+    "logged_in": "Logged in.",
+    "logged_in_again": "Logged in again.",
+    "logged_out": "Logged out.",
 }
-"""Sentences for ONLINE, by the state before."""
+"""Templates of the sentences for changes of the state."""
+
+_ONLINE_AFTER = {LoginState.DEGRADED: "restored", LoginState.LOGGED_OUT: "logged_in_again"}
+"""Keys of the templates for ONLINE, by the state before."""
 
 
 class Liveness:
