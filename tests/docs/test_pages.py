@@ -262,7 +262,7 @@ def test_the_index_has_every_page(index: str) -> None:
         translated = original(page).with_name(original(page).name.replace(".md", suffix))
         if page.stem.startswith("README") or (translated.exists() and page != translated):
             continue
-        assert page in linked, page
+        assert page in linked, f"{page.name} is not in docs/{index}"
 
 
 def test_the_readme_has_a_short_table_of_pages() -> None:
