@@ -6,8 +6,9 @@ import inspect
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import pytest
 from tests.steps import lines_of
 
@@ -106,6 +107,9 @@ class TestTypes:
             (float, "１．５", 1.5),
             (Decimal, "1.10", Decimal("1.10")),
             (Decimal, "１．５", Decimal("1.5")),
+            (Annotated[int, msgspec.Meta(ge=1, le=120)], "120", 120),
+            ("Annotated[Decimal, msgspec.Meta(gt=0)]", "0.01", Decimal("0.01")),
+            (Annotated[str, "a note"], "x", "x"),
             (bool, "YES", True),
             (bool, "关", False),
             (date, "2026-05-01", date(2026, 5, 1)),
@@ -137,6 +141,23 @@ class TestTypes:
             (Decimal, "five", "value: 'five' is not a number."),
             (Decimal, "NaN", "value: 'NaN' is not a number."),
             (Decimal, "1e999999999", "value: '1e999999999' is not a number."),
+            (
+                Annotated[int, msgspec.Meta(ge=1, le=120)],
+                "121",
+                "value: '121' is not a whole number within the limits (≥ 1, ≤ 120).",
+            ),
+            (
+                Annotated[int, msgspec.Meta(gt=0, lt=9)],
+                "9",
+                "value: '9' is not a whole number within the limits (> 0, < 9).",
+            ),
+            (Annotated[int, msgspec.Meta(multiple_of=5)], "6", "value: '6' is not a whole number within the limits."),
+            (
+                Annotated[str, msgspec.Meta(min_length=2, max_length=3)],
+                "four",
+                "value: 'four' is not a text within the limits.",
+            ),
+            (Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], "A", "value: 'A' is not a text within the limits."),
             (bool, "maybe", "value: 'maybe' is not yes or no."),
             (date, "2026-02-30", "value: '2026-02-30' is not a date such as 2026-05-01."),
             (date, "tomorrow", "value: 'tomorrow' is not a date such as 2026-05-01."),

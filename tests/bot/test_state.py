@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from webwx.bot.bot import Bot
 from webwx.bot.router import Router
 from webwx.bot.steps import Step, Steps
 from webwx.errors import InvalidRequest, UnreadableState
-from webwx.model.events import ContactDeleted
+from webwx.model.events import ContactDeleted, StateTimedOut
 from webwx.model.messages import MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
@@ -307,3 +308,73 @@ def test_back_moves_to_the_step_before_and_keeps_the_values(webwx_sandbox: Sandb
         assert state.deadline is not None
         webwx_friend.say("plain")
         assert webwx_friend.hears("Survey.name")
+
+
+class TestAnswers:
+    @staticmethod
+    def bot() -> Bot:
+        bot = Bot()
+
+        @bot.on(TextMessage, text="begin", state=None)
+        async def begin(ctx: Context, message: TextMessage) -> None:
+            await ctx.state.set_step(Survey.age)
+
+        @bot.on(state=Survey.age)
+        async def take_age(
+            ctx: Context, message: TextMessage, age: Annotated[int, msgspec.Meta(ge=1, le=120)], *, unit: str
+        ) -> None:
+            await ctx.state.set_step(Survey.name)
+            await ctx.reply(f"{age + 1} {unit}")
+
+        @bot.on(TextMessage, state=Survey.age)
+        async def ask_again(ctx: Context, message: TextMessage) -> None:
+            await ctx.reply("a number from 1 to 120, please")
+
+        @bot.on(TextMessage, state=Survey.name)
+        def take_name(ctx: SyncContext, message: TextMessage, name: str) -> None:
+            ctx.reply(f"<{name}>")
+
+        bot.provide(unit="years")
+        return bot
+
+    def test_a_text_that_fits_is_an_argument_and_another_goes_to_the_next_handler(
+        self, webwx_sandbox: Sandbox, webwx_friend: PhoneUser
+    ) -> None:
+        with webwx_sandbox.running(self.bot()) as running:
+            webwx_friend.say("begin")
+            for wrong in ("thirty", "121", "1" * 200):
+                webwx_friend.say(wrong)
+                assert webwx_friend.hears("a number from 1 to 120, please")
+            assert running.state_of(webwx_friend).step == Survey.age
+            webwx_friend.say(" 30 ")
+            assert webwx_friend.hears("31 years")
+            webwx_friend.say(" 阿 华 ")
+            assert webwx_friend.hears("<阿 华>")
+
+    def test_the_log_says_which_parameter_a_text_does_not_fit(
+        self, webwx_sandbox: Sandbox, webwx_friend: PhoneUser, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "webwx.bot")
+        bot = self.bot()
+        bot.debug = True
+        with webwx_sandbox.running(bot):
+            webwx_friend.say("thirty")
+            webwx_friend.hears_nothing()
+        assert "take_age: the text does not fit the parameter age" in caplog.text
+
+    def test_a_handler_takes_one_answer_of_a_type_that_a_text_can_have(self) -> None:
+        async def two(ctx: Context, message: TextMessage, one: str, other: str) -> None: ...
+        async def odd(ctx: Context, message: TextMessage, one: dict[str, str]) -> None: ...
+        async def default(ctx: Context, message: Message, other: str = "x") -> None: ...
+
+        with pytest.raises(TypeError, match=r"with one answer at most; .*two takes 2 more arguments"):
+            Bot().on(state=Survey.age)(two)
+        with pytest.raises(TypeError, match="cannot be converted to dict"):
+            Bot().on(state=Survey.age)(odd)
+        with pytest.raises(ValueError, match="The parameter 'name' can never match: StateTimedOut has no text"):
+            Bot().on(StateTimedOut, state=Survey.age)(self.wrong_event)
+        Bot().on(state=Survey.age)(default)  # A parameter with a default gets nothing.
+
+    @staticmethod
+    async def wrong_event(ctx: Context, message: StateTimedOut, name: str) -> None:
+        """Do nothing."""

@@ -18,12 +18,18 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from operator import itemgetter
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import msgspec
 
 from webwx.bot.command_texts import TEXTS
-from webwx.bot.signatures import hint_at_unknown_type, name_of, resolve_annotation
+from webwx.bot.signatures import (
+    accepts_arguments,
+    further_parameters,
+    hint_at_unknown_type,
+    name_of,
+    resolve_annotation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,13 +141,22 @@ class Words:
 class WordType:
     """A type to which a word can be converted."""
 
-    def __init__(self, convert: Callable[[str], object], expected: Callable[[Texts], str], label: str = "") -> None:
+    def __init__(
+        self,
+        convert: Callable[[str], object],
+        expected: Callable[[Texts], str],
+        label: str = "",
+        *,
+        is_text: bool = False,
+    ) -> None:
         self.convert = convert
         """Returns the value of a word, or raises `ValueError`."""
         self.expected = expected
         """Returns a description of valid words in a language, such as `a whole number`."""
         self.label = label
         """Text that the usage shows in place of the parameter's name."""
+        self.is_text = is_text
+        """Whether the value is a text, so that a last parameter takes the rest of a command."""
 
 
 def _narrow(word: str) -> str:
@@ -204,7 +219,7 @@ def _to_duration(word: str) -> timedelta:
 
 
 _TYPES: dict[object, WordType] = {
-    str: WordType(str, itemgetter("str")),
+    str: WordType(str, itemgetter("str"), is_text=True),
     int: WordType(int, itemgetter("int")),
     float: WordType(_to_float, itemgetter("float")),
     Decimal: WordType(_to_decimal, itemgetter("float")),
@@ -220,6 +235,8 @@ def _word_type(annotation: object) -> WordType | None:
     if annotation in (inspect.Parameter.empty, typing.Any):
         return _TYPES[str]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _limited(_word_type(arguments[0]), [each for each in arguments if isinstance(each, msgspec.Meta)])
     if origin is Literal:
         return _one_of({str(each): each for each in arguments})
     if origin in (Union, UnionType):
@@ -227,6 +244,44 @@ def _word_type(annotation: object) -> WordType | None:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _one_of({str(each.value): each for each in annotation}, {each.name: each for each in annotation})
     return _TYPES.get(annotation)
+
+
+def _limited(kind: WordType | None, limits: Sequence[msgspec.Meta]) -> WordType | None:
+    """Return a type whose values have to be within limits, such as `msgspec.Meta(ge=1, le=120)`."""
+    if kind is None or not limits:
+        return kind
+
+    def convert(word: str) -> object:
+        value: Any = kind.convert(word)
+        if not all(_is_within(value, each) for each in limits):
+            raise ValueError
+        return value
+
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    bounds = [
+        f"{sign} {getattr(each, name)}"
+        for each in limits
+        for name, sign in signs.items()
+        if getattr(each, name) is not None
+    ]
+
+    def expected(texts: Texts) -> str:
+        return texts["limited"].format(expected=kind.expected(texts)) + (f" ({', '.join(bounds)})" if bounds else "")
+
+    return WordType(convert, expected, kind.label, is_text=kind.is_text)
+
+
+def _is_within(value: Any, limits: msgspec.Meta) -> bool:
+    return (
+        (limits.gt is None or value > limits.gt)
+        and (limits.ge is None or value >= limits.ge)
+        and (limits.lt is None or value < limits.lt)
+        and (limits.le is None or value <= limits.le)
+        and (limits.multiple_of is None or value % limits.multiple_of == 0)
+        and (limits.min_length is None or len(value) >= limits.min_length)
+        and (limits.max_length is None or len(value) <= limits.max_length)
+        and (limits.pattern is None or re.search(limits.pattern, value) is not None)
+    )
 
 
 def _one_of(values: dict[str, object], others: dict[str, object] | None = None) -> WordType:
@@ -290,7 +345,7 @@ class Argument:
         self.name: str = parameter.name
         self.is_variadic: bool = parameter.kind is parameter.VAR_POSITIONAL
         """Whether the parameter takes all remaining words."""
-        self.takes_rest: bool = is_last and not self.is_variadic and word_type is _TYPES[str]
+        self.takes_rest: bool = is_last and not self.is_variadic and word_type.is_text
         """Whether the parameter takes the rest of the text."""
         self._has_default = parameter.default is not parameter.empty
         self._is_optional = NoneType in typing.get_args(annotation)
@@ -303,6 +358,14 @@ class Argument:
         """The parameter in a usage, such as `<minutes>` or `[text…]`."""
         label = (self._type.label or self.name) + ("…" if self.takes_rest or self.is_variadic else "")
         return f"<{label}>" if self.is_required else f"[{label}]"
+
+    def accepts(self, text: str) -> bool:
+        """Return whether a whole text fits."""
+        try:
+            self._type.convert(text.strip())
+        except ValueError:
+            return False
+        return True
 
     def missing(self) -> WrongArguments:
         """Return the error for a call without a word for the parameter."""
@@ -321,6 +384,32 @@ class Argument:
             raise WrongArguments(
                 lambda texts: texts["unfit"].format(name=self.name, word=word[:50], expected=self._type.expected(texts))
             ) from None
+
+
+def answer_of(function: Callable[..., object], rule: str) -> Argument | None:
+    """
+    Return the parameter of a handler that gets a whole text, as a value of its type; None if it has no such parameter.
+
+    It is the only positional parameter after the context and the event that has no default.
+
+    Args:
+        function: The handler.
+        rule: What a handler is called with, for the text of an error.
+
+    Raises:
+        TypeError: There are several such parameters, or a text cannot be converted to its type.
+    """
+    required = [
+        each
+        for each in (further_parameters(function, 2, rule) if accepts_arguments(function, 2) is False else ())
+        if each.default is each.empty and each.kind is not each.VAR_POSITIONAL
+    ]
+    if len(required) > 1:
+        raise TypeError(
+            f"{rule}, and with state= with one answer at most; {name_of(function)} takes {len(required)} more "
+            "arguments."
+        )
+    return Argument(function, required[0], is_last=True) if required else None
 
 
 class Arguments:

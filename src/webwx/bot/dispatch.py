@@ -300,7 +300,7 @@ class Dispatch:
     def _inside_middleware(self, handler: Handler, context: Context) -> Proceed:
         """Return the call of a handler inside the middleware."""
         call = self._calls[handler]
-        if handler.command is not None or call.is_injected:
+        if handler.command is not None or handler.answer is not None or call.is_injected:
             return partial(self._call_with_injected_values, handler, context)
         proceed = self._innermost(handler, context)
         for middleware, _ in reversed(call.middleware):
@@ -314,6 +314,9 @@ class Dispatch:
             proceed: Proceed
             if handler.command is not None:
                 proceed = partial(self._call_command, scope, plan, handler, handler.command, context)
+            elif handler.answer is not None:
+                answer = handler.answer.convert(cast("TextMessage", context.event).text.strip())
+                proceed = partial(self._call_injected, scope, plan, handler.function, context, context.event, answer)
             elif plan is not None:
                 proceed = partial(self._call_injected, scope, plan, handler.function, context, context.event)
             else:

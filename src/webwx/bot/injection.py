@@ -12,7 +12,7 @@ import inspect
 import typing
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 from webwx.bot.signatures import (
     accepts_arguments,
@@ -262,6 +262,8 @@ class CallScope:
 
 def _class_of(annotation: object) -> type | None:
     """Return the class of an annotation such as `Database | None`; None if it has no class, several, or `Any`."""
+    if typing.get_origin(annotation) is Annotated:
+        return _class_of(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (Union, UnionType):
         kinds = [each for each in typing.get_args(annotation) if each is not NoneType]
         return _class_of(kinds[0]) if len(kinds) == 1 else None

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from webwx.bot.arguments import levelled
+from webwx.bot.arguments import answer_of, levelled
 from webwx.bot.commands import COMMAND_EVENTS, Command
 from webwx.bot.conditions import Filter, condition_of
 from webwx.bot.failures import calling_place
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
     from typing import Unpack
 
+    from webwx.bot.arguments import Argument
     from webwx.bot.commands import CommandAnswers
     from webwx.bot.conditions import Condition, FilterFunction
     from webwx.bot.context import Context
@@ -430,7 +431,9 @@ class Handler:
         """The command whose words are the handler's further arguments; None: a handler without a command."""
         if "command" in choices:
             self.command = Command(function, choices.pop("command"), further_parameters(function, 2, rule))
-        else:
+        self.answer: Argument | None = None if "state" not in choices or self.command else answer_of(function, rule)
+        """The parameter that gets the text as a value of its type, for a handler with `state`; None: there is none."""
+        if self.command is None and self.answer is None:
             check_injectable(function, 2, rule)
         self.function = function
         self.name: str = name_of(function)
@@ -439,10 +442,10 @@ class Handler:
         """Whether the handler is a plain function, which runs in a thread."""
         self.injected: InjectedParameters = InjectedParameters(function)
         """The parameters that get injected values."""
-        self.is_direct: bool = not (self.is_plain or self.injected or self.command)
+        self.is_direct: bool = not (self.is_plain or self.injected or self.command or self.answer)
         """Whether a call of the handler needs only `start`."""
         self.event_types: tuple[type[Event], ...] = event_types or (
-            (Message,) if self.command is None else (TextMessage,)
+            (Message,) if self.command is None and self.answer is None else (TextMessage,)
         )
         self.takes_own: bool = make_flag("own", choices.pop("own", False))
         self.takes_backlog: bool = make_flag("backlog", choices.pop("backlog", True))
@@ -470,12 +473,14 @@ class Handler:
             checks["command"] = self.command.matches
         self._checked: tuple[str, ...] = tuple(checks)
         self._checks: tuple[EventCheck, ...] = tuple(checks.values())
-        fields = {FIELDS[each]: each for each in keywords if each in FIELDS}
+        fields = {FIELDS[each]: f"{each}=" for each in keywords if each in FIELDS}
+        if self.answer is not None:
+            fields["text"] = f"The parameter {self.answer.name!r}"
         self._fields = fields.keys()
         for kind in self.event_types:
-            for field, keyword in fields.items():
+            for field, what in fields.items():
                 if not any(hasattr(each, field) for each in _with_subclasses(kind)):
-                    raise ValueError(f"{keyword}= can never match: {kind.__name__} has no {field}.")
+                    raise ValueError(f"{what} can never match: {kind.__name__} has no {field}.")
             if self.command is not None and not any(issubclass(each, kind) for each in COMMAND_EVENTS):
                 raise ValueError(f"command= can never match: no {kind.__name__} is a text that a person wrote.")
 
@@ -529,6 +534,8 @@ class Handler:
         for check in self._checks:
             if not check(context, event):
                 return False
+        if self.answer is not None and not self.answer.accepts(_text(event)):
+            return False
         context.match = None if self.regex is None else self.regex.search(_text(event))
         return self.regex is None or context.match is not None
 
@@ -540,6 +547,8 @@ class Handler:
         for keyword, check in zip(self._checked, self._checks, strict=True):
             if not check(context, event):
                 return f"{keyword}= does not match"
+        if self.answer is not None and not self.answer.accepts(_text(event)):
+            return f"the text does not fit the parameter {self.answer.name}"
         return "regex= does not match"
 
     async def reason_for_refusal(self, context: Context) -> str:

@@ -129,7 +129,9 @@ def resolve_annotation(function: Callable[..., object], annotation: object) -> o
     inner = inspect.unwrap(function.func if isinstance(function, partial) else function)
     names = getattr(inner, "__globals__", None) or getattr(type(inner).__call__, "__globals__", None)
     try:
-        return typing.get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
+        return typing.get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names, include_extras=True)[
+            "it"
+        ]
     except NameError:
         return None
 
