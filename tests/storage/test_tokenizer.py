@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.samples import sample
 
 from webwx.errors import InvalidRequest
+from webwx.model.contacts import ContactId
 from webwx.model.messages import (
     AppMessage,
     CardMessage,
@@ -19,13 +20,20 @@ from webwx.model.messages import (
     HistoryMessage,
     LinkMessage,
     LocationMessage,
+    Person,
     PhoneActivity,
     QuoteMessage,
+    RedPacketMessage,
     SystemMessage,
     TextMessage,
     TextQuoteMessage,
+    TransferMessage,
 )
 from webwx.storage.tokenizer import MOST_TOKENS, Query, cut, searchable_text
+
+ENVELOPE: dict[str, Any] = {
+    "message_id": "1", "chat": "@a", "sender": None, "is_self": False, "time": 0, "content": "",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -137,8 +145,12 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
         (sample(HistoryMessage, lambda name: name), "title\ndescription\ntext"),
         (sample(QuoteMessage, lambda name: name), "text\ntext"),
         (sample(TextQuoteMessage, lambda name: name), "text\nsender_name\ntext"),
-        (sample(CardMessage, lambda name: name), "nickname"),
-        (sample(FriendRequest, lambda name: name), "greeting\nnickname"),
+        (sample(CardMessage, lambda name: name), "nickname\ncompany"),
+        (CardMessage(**ENVELOPE, person=Person(id=ContactId("@a"), nickname="小华")), "小华"),
+        (TransferMessage(**ENVELOPE, title="微信转账", note="午饭"), "微信转账\n午饭"),
+        (RedPacketMessage(**ENVELOPE, title="微信红包", wish="新年快乐"), "微信红包\n新年快乐"),
+        (RedPacketMessage(**ENVELOPE, title="微信红包"), "微信红包"),
+        (sample(FriendRequest, lambda name: name), "greeting\nnickname\ncompany"),
         (sample(PhoneActivity, lambda name: name), ""),
     ],
     ids=lambda value: type(value).__name__,

@@ -28,8 +28,10 @@ from webwx.model.messages import (
     Message,
     PossibleFriend,
     QuoteMessage,
+    RedPacketMessage,
     TextMessage,
     TextQuoteMessage,
+    TransferMessage,
 )
 from webwx.model.text import normalized
 
@@ -134,7 +136,9 @@ def searchable_text(event: Event) -> str:
         case HistoryMessage(items=items):
             texts += [item.text for item in items if item.text]
         case CardMessage(person=person) | FriendRequest(person=person) | PossibleFriend(person=person):
-            texts.append(person.nickname)
+            texts += [person.nickname, person.company] if person.company else [person.nickname]
+        case TransferMessage(note=added) | RedPacketMessage(wish=added) if added:
+            texts.append(added)
         case _:
             pass
     return "\n".join(texts)[:MAX_SEARCHED]
