@@ -13,13 +13,13 @@ from collections import Counter
 from copy import deepcopy
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from xml.etree import ElementTree
 
+import msgspec
 from tests.corpus import ME, message_with, payloads
 
-from webwx.errors import ProtocolError
-from webwx.model.delivery import message_from_wire, read_wire
+from webwx.model.events import Item, QuarantinedMessage, event_from_item
 from webwx.model.serialization import to_builtins
 from webwx.model.text import xml_text
 from webwx.protocol.codec import read_json, write_json
@@ -49,6 +49,9 @@ _SHORTEST = 6
 IN_CONTENT = "Content: "
 """Beginning of the path of a value in the content's XML."""
 
+IN_CONTACT = "Contact: "
+"""Beginning of the path of a contact's value."""
+
 _ALL = 8
 """Number of classes from which on a field belongs to messages of all kinds."""
 
@@ -59,7 +62,7 @@ _THUMBNAIL = "Thumbnail on file servers that web clients cannot use; `download_t
 _PREVIEW = "Preview in the phone's chat, on file servers that web clients cannot use."
 _SETTING = "Setting of the app that sent the message, without a known meaning."
 _SHARED = "Part of another kind of app message, which apps write into every message with defaults or nothing."
-_CLIENT = "Written by the client that recorded the message; the server does not send it."
+_CLIENT = "Written by the client that made the recording; the server does not send it."
 _REAL_ID = (
     "Real id of a person; the event has the name that the platform shows, and no call of the web takes a real id."
 )
@@ -170,6 +173,16 @@ REASONS = {
     "Content: sysmsg/*username": _REAL_ID,
     "Content: sysmsg/*/scene": _JOINING,
     "Content: sysmsg/sysmsgtemplate/*": _TEMPLATE,
+    # -- contacts --
+    "Contact: [$_]*": _CLIENT, "Contact: MM*": _CLIENT, "Contact: is*": _CLIENT, "Contact: self.*": _CLIENT,
+    "Contact: stranger": _CLIENT,
+    "Contact: HeadImgFlag": "Whether the person has an avatar.",
+    "Contact: HeadImgUpdateFlag": "Whether the avatar has changed; `avatar` is another one then.",
+    "Contact: KeyWord": "Three letters of an official account, without a known meaning.",
+    "Contact: *PYInitial": "Initials of the pinyin, which is a field.",
+    "Contact: Scene": "How the person became a friend, as numbered by the platform.",
+    "Contact: SnsFlag": _PROFILE,
+    "Contact: WebWxPluginSwitch": "Setting of the account's page, without a known meaning.",
 }  # fmt: skip
 """Why no field of an event shows a value, by a pattern of its path; the first pattern that fits is used."""
 
@@ -194,10 +207,19 @@ def messages() -> Iterator[Message]:
         yield read_json(write_json(message_with(payload)), Any)
 
 
+def contacts() -> Iterator[Message]:
+    """Yield the fields of every recorded contact."""
+    for payload in payloads("contact"):
+        yield read_json(payload.body, Any)
+    for payload in payloads("webwxsync"):
+        for raw in WEBWXSYNC.decode_reply(Response(body=payload.body)).mod_contact_list:
+            yield read_json(raw, Any)
+
+
 def raw_only() -> Rows:
     """Return the classes of events in which only `raw` shows a field, by the field's path."""
     tried, hidden, shown = Counter[tuple[str, str]](), dict[tuple[str, str], None](), set[tuple[str, str]]()
-    for message in messages():
+    for message in (*messages(), *contacts()):
         event = event_of(message)
         if event is None:
             continue
@@ -217,12 +239,15 @@ def raw_only() -> Rows:
 
 def event_of(message: Message) -> tuple[str, Message] | None:
     """Return the class of a message's event, and its fields without the content; None if it cannot be decoded."""
-    raw = write_json(message)
-    try:
-        event = message_from_wire(read_wire(raw), ME, raw)
-    except ProtocolError:
+    kind: Literal["message", "contact"] = "message" if _is_message(message) else "contact"
+    event = event_from_item(Item(kind=kind, raw=msgspec.Raw(write_json(message))), ME)
+    if isinstance(event, QuarantinedMessage):
         return None
     return type(event).__name__, {name: value for name, value in to_builtins(event).items() if name != "content"}
+
+
+def _is_message(fields: Message) -> bool:
+    return "MsgId" in fields
 
 
 def is_shown(value: Value, fields: Message) -> bool:
@@ -278,7 +303,7 @@ def json_values(message: Message) -> Iterator[Value]:
                 at[path[-1]] = other
                 return changed
 
-            yield Value(".".join(path), value, change)
+            yield Value(("" if _is_message(message) else IN_CONTACT) + ".".join(path), value, change)
 
 
 def _leaves(fields: Message, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str | int]]:
@@ -367,11 +392,14 @@ def reason_for(path: str) -> str:
 def page(rows: Rows) -> str:
     """Return the whole page."""
     in_content = [path for path in rows if path.startswith(IN_CONTENT)]
-    in_json = [path for path in rows if not path.startswith(IN_CONTENT)]
+    in_contacts = [path for path in rows if path.startswith(IN_CONTACT)]
+    in_json = [path for path in rows if not path.startswith((IN_CONTENT, IN_CONTACT))]
     return (
         f"{INTRODUCTION}\n## Fields of the JSON\n\n{_table(rows, in_json)}\n"
         "## Elements and attributes of the XML in `Content`\n\n"
-        f"An attribute follows the path of its element after `@`.\n\n{_table(rows, in_content)}"
+        f"An attribute follows the path of its element after `@`.\n\n{_table(rows, in_content)}\n"
+        "## Fields of a contact\n\n"
+        f"A `ContactChanged` has them in `raw`.\n\n{_table(rows, in_contacts)}"
     )
 
 
@@ -379,7 +407,7 @@ def _table(rows: Rows, paths: list[str]) -> str:
     lines = ["| Field | Events | Reason |", "|---|---|---|"]
     for path in paths:
         kinds = "all kinds" if len(rows[path]) >= _ALL else ", ".join(f"`{kind}`" for kind in rows[path])
-        lines.append(f"| `{path.removeprefix(IN_CONTENT)}` | {kinds} | {reason_for(path)} |")
+        lines.append(f"| `{path.removeprefix(IN_CONTENT).removeprefix(IN_CONTACT)}` | {kinds} | {reason_for(path)} |")
     return "\n".join(lines) + "\n"
 
 
