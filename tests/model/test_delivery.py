@@ -1063,12 +1063,18 @@ class TestBrokenXml:
 
     def test_a_link_with_a_tag_in_its_title_keeps_the_rest(self) -> None:
         link = app(
-            5, "<title>a <b> c<title><des>d</des><url>http://a/?b=1&c=2</url><sourcedisplayname>号</sourcedisplayname>"
+            5, "<title>a <b> c</title><des>d</des><url>http://a/?b=1&c=2</url><sourcedisplayname>号</sourcedisplayname>"
         )
 
         assert isinstance(link, LinkMessage)
         assert (link.description, link.url, link.source) == ("d", "http://a/?b=1&c=2", "号")
-        assert link.title == "a"
+        assert link.title == "a <b> c"
+
+    def test_a_link_whose_title_does_not_end_keeps_the_rest(self) -> None:
+        link = app(5, "<title>a<des>d</des><url>http://a</url>")
+
+        assert isinstance(link, LinkMessage)
+        assert (link.title, link.description, link.url) == ("a", "d", "http://a")
 
     @pytest.mark.parametrize(
         ("xml", "title"),

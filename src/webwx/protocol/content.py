@@ -162,6 +162,7 @@ _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
 class _Tag(NamedTuple):
+    source: str
     name: str
     attributes: dict[str, str]
     is_start: bool
@@ -171,7 +172,7 @@ class _Tag(NamedTuple):
 def _scan(text: str) -> Element | None:
     """Build the elements of XML that a parser refuses, from those tags and attributes that are whole."""
     builder = TreeBuilder()
-    opened: list[Element] = []
+    opened: list[tuple[Element, str]] = []
     has_root = False
     try:
         for piece in _pieces(text):
@@ -182,20 +183,40 @@ def _scan(text: str) -> Element | None:
             if piece.is_start:
                 if len(opened) == MAX_XML_DEPTH:
                     return None
-                opened.append(builder.start(piece.name, piece.attributes))
+                opened.append((builder.start(piece.name, piece.attributes), piece.source))
                 has_root = True
-            if piece.is_end and any(element.tag == piece.name for element in opened):
-                while (ended := builder.end(opened.pop().tag)).tag != piece.name:
-                    # It has no end tag, so what seemed to be in it may as well be behind it.
-                    opened[-1].extend(list(ended))
-                    del ended[:]
+            if piece.is_end and any(element.tag == piece.name for element, _ in opened):
+                _end(builder, opened, piece.name)
             if has_root and not opened:
                 break
     except _UnsafeXml:
         return None
     while opened:
-        builder.end(opened.pop().tag)
+        builder.end(opened.pop()[0].tag)
     return builder.close() if has_root else None
+
+
+def _end(builder: TreeBuilder, opened: list[tuple[Element, str]], name: str) -> None:
+    """
+    End an element, and those inside it that have no end tag.
+
+    If it has words of its own and nothing but such elements, their tags are words too, as in a title `a <b>.txt`.
+    Otherwise, what seemed to be in them may as well be behind them, and it is moved there.
+    """
+    unended: list[tuple[Element, str]] = []
+    while opened[-1][0].tag != name:
+        unended.insert(0, opened.pop())
+        builder.end(unended[0][0].tag)
+    outer = opened.pop()[0]
+    builder.end(name)
+    nested = [outer, *(element for element, _ in unended)]
+    if (outer.text or "").strip() and [len(element) for element in nested] == [1] * len(unended) + [0]:
+        outer.text = f"{outer.text}{''.join(source + (element.text or '') for element, source in unended)}"
+        del outer[:]
+        return
+    for around, element in zip(nested[-2::-1], nested[:0:-1], strict=True):
+        around.extend(list(element))
+        del element[:]
 
 
 def _pieces(text: str) -> Iterator[_Tag | str]:
@@ -217,7 +238,7 @@ def _pieces(text: str) -> Iterator[_Tag | str]:
         attributes, is_empty, at = _attributes(text, at)
         if is_empty is not None or attributes:
             yield _decoded(text[read:start])
-            yield _Tag(found[3], attributes, not found[2], bool(found[2] or is_empty))
+            yield _Tag(text[start:at], found[3], attributes, not found[2], bool(found[2] or is_empty))
             read = at
     yield _decoded(text[read:])
 

@@ -15,7 +15,7 @@ import msgspec
 from webwx.protocol.appmsg import read_app
 from webwx.protocol.codec import Media, number, tag_text, write_json
 from webwx.protocol.codes import CHECK_ABOVE, AppMessageType, MessageType, Ret, StatusNotify
-from webwx.protocol.content import read_attributes, read_image
+from webwx.protocol.content import read_attributes, read_image, read_xml
 from webwx.protocol.http import Response
 from webwx.protocol.messages import (
     APP,
@@ -121,7 +121,7 @@ def send_file(call: Call, request: AppRequest) -> SendReply:
 
 def _file_in(xml: str) -> tuple[str, str]:
     """Return the name and the media id of a file. Clients do not escape the name, so `a <b>.txt` is not valid XML."""
-    content = read_app(xml)
+    content = read_app(xml) if read_xml(xml) is not None else None
     if content and content.type == AppMessageType.FILE and content.attachment and content.attachment.id:
         return content.title, content.attachment.id
     media_id = tag_text(xml, "attachid")
