@@ -128,7 +128,7 @@ async def test_bots_of_two_accounts_share_the_connections_to_a_database(
     sandbox.person("李雷").say("hey", to="小明")
     sandbox.person("李雷").say("you", to="阿华")
     await until(lambda: [sandbox.person("李雷").chat(name)[-1].text for name in ("小明", "阿华")] == ["hey!", "you!"])
-    assert connections() == before + 2  # one thread for the journal, and one for the logins
+    assert connections() == before + 1
     task.cancel()
     await asyncio.wait([task])
 

@@ -364,7 +364,7 @@ async def _abuse(gateway: Gateway, run: Run) -> Counter[str]:
     async def attack(name: str, number: int) -> None:
         rng = random.Random(f"{run.seed}/{name}/{number}")
         while time.monotonic() < end:
-            with contextlib.suppress(OSError, TimeoutError):
+            with contextlib.suppress(OSError, TimeoutError, EOFError):  # the gateway may close it at any time
                 async with asyncio.timeout(8):
                     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
                     try:
