@@ -46,7 +46,7 @@ from webwx.model.messages import (
     VideoMessage,
     VoiceMessage,
 )
-from webwx.protocol.appmsg import RecordItem, write_record
+from webwx.protocol.appmsg import AppContent, PatRecord, RecordItem, write_app, write_record
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import AppMessageType, MessageType
 from webwx.protocol.content import RecallNotice, escape, escape_xml, write_recall_notice
@@ -952,6 +952,28 @@ class TestApps:
 
         assert isinstance(pat, Pat)
         assert (pat.actor_id, pat.target_id) == ids
+
+    @pytest.mark.parametrize(
+        ("sender", "receiver", "people", "text"),
+        [
+            (PEER, ME, ("wxid_a", None, PEER, None), '"wxid_a" 拍了拍 我'),
+            (ME, PEER, (None, "wxid_b", None, PEER), '我 拍了拍 "wxid_b"'),
+            (ROOM, ME, ("wxid_a", "wxid_b", None, None), '"wxid_a" 拍了拍 "wxid_b"'),
+        ],
+    )
+    def test_the_author_of_a_pat_in_a_chat_of_two_says_which_of_them_is_this_account(
+        self, sender: str, receiver: str, people: tuple[str | None, ...], text: str
+    ) -> None:
+        xml = write_app(
+            AppContent(
+                type=62, pat=PatRecord(actor="wxid_a", target="wxid_b", template='"${wxid_a}" 拍了拍 "${wxid_b}"')
+            )
+        )
+        pat = event(sender, receiver, escape(xml), msg_type=49, app_msg_type=62)
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.actor_id, pat.target_id) == people
+        assert pat.text == text
 
     def test_a_pat_with_names_in_its_title_has_those(self) -> None:
         pat = app(

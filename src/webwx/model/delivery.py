@@ -594,15 +594,24 @@ def _from_sysmsg(delivery: Delivery) -> Event | None:
 
 
 def _pat(delivery: Delivery, record: PatRecord, xml_type: str = "") -> Event:
-    """Build a pat from its ids; the wording of its template says whether one of the two is this account."""
+    """
+    Build a pat from its ids.
+
+    The wording of its template says whether one of the two is this account, and so does the author of an app message in
+    a chat of two. A notice has no author in such a chat.
+    """
     text = notice_text(without_placeholders(record.template))
     actor: str | None = record.actor
     target: str | None = record.target
     said = system_message(delivery.notice_envelope, text)
     if isinstance(said, Pat) and said.actor in {None, actor} and said.target in {None, target}:
         actor, target = said.actor, said.target
+    is_of_two = not is_chatroom(delivery.chat)
+    if is_of_two and not xml_type and actor and target and actor != target:
+        actor, target = (None, target) if delivery.is_self else (actor, None)
+        text = text.replace(f'"{record.actor if actor is None else record.target}"', "我")
     actor_id = target_id = None
-    if not is_chatroom(delivery.chat):  # the other one of the two is the chat
+    if is_of_two:  # the other one of the two is the chat
         actor_id = delivery.chat if target is None and actor is not None else None
         target_id = delivery.chat if actor is None and target is not None else None
     elif actor is not None and not delivery.is_self:
