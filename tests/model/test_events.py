@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import get_args
 
 import msgspec
@@ -280,6 +281,20 @@ class TestIdentify:
 
         assert isinstance(event, class_)
         assert event.raw == {"UserName": "@peer", "StarFriend": 1}
+
+    def test_a_kept_text_does_not_keep_the_answer_that_delivered_it(self) -> None:
+        body = b'[{"MsgId":"1","MsgType":1},' + b'"%s"]' % (b"x" * 1_000_000)
+        tracemalloc.start()
+        try:
+            answer = bytearray(body)
+            (raw, _) = msgspec.json.decode(bytes(answer), type=list[msgspec.Raw])
+            kept = identify(Item(kind="message", raw=raw), "@me").read
+            del raw, _, answer
+            assert tracemalloc.get_traced_memory()[0] < 500_000
+        finally:
+            tracemalloc.stop()
+        assert isinstance(kept, TextMessage)
+        assert kept.raw == {"MsgId": "1", "MsgType": 1}
 
     def test_a_text_is_decoded_to_its_event_at_once(self) -> None:
         assert identify(message(), "@me").read == event_from_item(message(), "@me")

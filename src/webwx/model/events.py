@@ -230,7 +230,8 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
         )
     read: TextMessage | WireMessage
     if isinstance(wire, WireText):  # as nearly always; making the event is cheap, whatever the message contains
-        read = text_from_wire(wire, own_id, raw)
+        # A view would keep the whole answer in memory as long as a program keeps the event.
+        read = text_from_wire(wire, own_id, raw.copy())
         chat, sender, is_self = read.chat, read.sender, read.is_self
     else:
         read = wire
