@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from webwx.bot.failures import describe, is_of_program
 from webwx.cli.language import N_, _
 from webwx.errors import (
     AlreadyRunning,
@@ -61,14 +60,20 @@ def explain(error: Exception) -> tuple[Exit, str]:
             return outcome_of(error).exit, _join(str(error), _next_step(error))
         case OSError():
             return Exit.FAILED, _explain_os_error(error)
-        case own if is_of_program(own):
-            return Exit.FAILED, _("The program has failed: {what}; correct this line.").format(what=describe(own))
-        case unforeseen:
-            # The text of an unforeseen exception may hold anything, keys included; where it was raised holds nothing.
-            place = traceback.extract_tb(unforeseen.__traceback__)[-1]
-            where = f"{Path(place.filename).name}:{place.lineno}"
-            message = _("Internal error in webwx ({kind} at {where}); please report it.")
-            return Exit.FAILED, message.format(kind=type(error).__name__, where=where)
+        case _unforeseen:
+            return Exit.FAILED, _explain_unforeseen(error)
+
+
+def _explain_unforeseen(error: Exception) -> str:
+    from webwx.bot.failures import describe, is_of_program  # loads asyncio, which no help needs
+
+    if is_of_program(error):
+        return _("The program has failed: {what}; correct this line.").format(what=describe(error))
+    # The text of an unforeseen exception may hold anything, keys included; where it was raised holds nothing.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    message = _("Internal error in webwx ({kind} at {where}); please report it.")
+    return message.format(kind=type(error).__name__, where=where)
 
 
 def _explain_os_error(error: OSError) -> str:
