@@ -14,11 +14,10 @@ from itertools import pairwise, takewhile
 from typing import TextIO
 
 import click
-from click.exceptions import NoArgsIsHelpError, NoSuchCommand
+from click.exceptions import NoArgsIsHelpError
 from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import CommandFailed, explain
-from webwx.cli.guesses import GUESSES
 from webwx.cli.help_pages import CliGroup, write_environment, write_exit_codes, write_options, write_topics
 from webwx.cli.language import N_, _, language_of, use_language
 from webwx.cli.options import with_common_options
@@ -104,15 +103,6 @@ class LazyGroup(CliGroup):
         command: click.Command = getattr(import_module(f"webwx.cli.{module}"), cmd_name)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that an argument names, or suggest a similar one."""
-        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            message = _suggest(args[0])
-            raise NoSuchCommand(args[0], message, possibilities=None if message else COMMANDS, ctx=ctx)
-        return super().resolve_command(ctx, args)
-
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Complete command names, without importing a command, and options."""
         commands = [
@@ -150,15 +140,6 @@ def webwx() -> None:
 
     New to webwx? Run 'webwx demo': it shows the main features without an account.
     """
-
-
-def _suggest(name: str) -> str | None:
-    """Return the message for a word that people type for another command; None for any other word."""
-    words = GUESSES.get(name.lower())
-    if words is None:
-        return None
-    commands = _(" or ").join(f"'webwx {each}'" for each in words)
-    return _("No such command {name!r}. Did you mean {commands}?").format(name=name, commands=commands)
 
 
 def main() -> None:

@@ -82,5 +82,26 @@ GUESSES: dict[str, tuple[str, ...]] = {
     "debug": ("doctor",),
     "tutorial": ("demo",),
     "example": ("demo",),
+    # the phones of a sandbox
+    "phone send": ("phone say",),
+    "phone text": ("phone say",),
+    "phone message": ("phone say",),
+    "phone reply": ("phone say", "phone quote"),
+    "phone image": ("phone picture",),
+    "phone photo": ("phone picture",),
+    "phone show": ("phone inbox",),
+    "phone messages": ("phone inbox",),
+    "phone list": ("phone inbox",),
+    "phone login": ("phone scan", "phone confirm"),
+    "phone logout": ("phone log-out",),
+    "phone undo": ("phone recall",),
+    # the journal
+    "journal list": ("history",),
+    "journal show": ("history",),
+    "journal search": ("search",),
+    "journal delete": ("journal purge",),
+    "journal restore": ("journal import",),
+    "journal retry": ("journal revive",),
+    "journal verify": ("journal check",),
 }
-"""What to type instead of each word: one or more commands."""
+"""What to type instead of each word, or of a group and a word: one or more commands."""

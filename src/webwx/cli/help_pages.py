@@ -10,7 +10,9 @@ import inspect
 from typing import TYPE_CHECKING
 
 import click
+from click.exceptions import NoSuchCommand
 
+from webwx.cli.guesses import GUESSES
 from webwx.cli.language import N_, _
 from webwx.cli.wrapping import CliContext
 from webwx.outcomes import MEANING
@@ -95,7 +97,22 @@ class CliCommand(click.Command):
 
 
 class CliGroup(CliCommand, click.Group):
-    """A group whose help shows its own options only."""
+    """A group whose help shows its own options only, and which suggests a command for a wrong name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that an argument names, or suggest another one."""
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            _webwx, _space, path = ctx.command_path.partition(" ")
+            words = GUESSES.get(f"{path} {name}".strip().lower())
+            if words is None:
+                raise NoSuchCommand(name, possibilities=known, ctx=ctx)
+            commands = _(" or ").join(f"'webwx {each}'" for each in words)
+            message = _("No such command {name!r}. Did you mean {commands}?").format(name=name, commands=commands)
+            raise NoSuchCommand(name, message, ctx=ctx)
+        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of the group, and its commands."""
