@@ -187,7 +187,9 @@ def _owner(wire: WireContact, own_id: str, own_uin: int) -> str:
         return wire.chat_room_owner
     if wire.is_owner or (wire.owner_uin and wire.owner_uin == own_uin):
         return own_id
-    return next((member.user_name for member in wire.member_list if member.uin and member.uin == wire.owner_uin), "")
+    if not wire.owner_uin:
+        return ""
+    return next((member.user_name for member in wire.member_list if member.uin == wire.owner_uin), "")
 
 
 def _is_muted(wire: WireContact, kind: Kind) -> bool:
