@@ -30,14 +30,14 @@ def test_waiting_files_are_saved_once(me: Shell, sandbox: Sandbox, tmp_path: Pat
     folder.mkdir()
     phone(sandbox, "file", b"one", name="报告.pdf")
     phone(sandbox, "file", b"two", name="报告.pdf")
-    picture = phone(sandbox, "picture", pictures.png())
+    picture = phone(sandbox, "picture", pictures.jpeg())
     sandbox.say("阿华", "me", "and a text")
     done = me.run("receive", "--to", str(folder))
 
     assert done.code == 0
-    assert done.stdout.splitlines() == [str(folder / name) for name in ("报告.pdf", "报告 (2).pdf", f"{picture}.png")]
+    assert done.stdout.splitlines() == [str(folder / name) for name in ("报告.pdf", "报告 (2).pdf", f"{picture}.jpg")]
     assert [(folder / "报告.pdf").read_bytes(), (folder / "报告 (2).pdf").read_bytes()] == [b"one", b"two"]
-    assert (folder / f"{picture}.png").read_bytes() == pictures.png()
+    assert (folder / f"{picture}.jpg").read_bytes() == pictures.jpeg()
     assert done.stderr == ""
     assert me.run("receive", "--to", str(folder)).stdout == ""
 
@@ -59,7 +59,7 @@ def test_a_missing_file_is_reported_and_the_others_are_saved(me: Shell, sandbox:
     me.run("receive", "--to", str(tmp_path))
     folder = tmp_path / "in"
     folder.mkdir()
-    phone(sandbox, "picture", pictures.png())
+    phone(sandbox, "picture", pictures.jpeg())
     sandbox.control("recall", **{"from": "阿华", "to": "me"})
     phone(sandbox, "file", b"there", name="a.txt")
     done = me.run("receive", "--to", str(folder))
@@ -71,7 +71,7 @@ def test_a_missing_file_is_reported_and_the_others_are_saved(me: Shell, sandbox:
 
 @pytest.mark.verify  # A download is tried again after some seconds.
 def test_an_empty_download_is_given_up_after_three_runs(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
-    phone(sandbox, "picture", pictures.png())
+    phone(sandbox, "picture", pictures.jpeg())
     sandbox.control("recall", **{"from": "阿华", "to": "me"})
     for then in ("tried again the next time", "tried again the next time", "given up"):
         done = me.run("receive", "--to", str(tmp_path))
@@ -85,16 +85,16 @@ def test_a_failed_download_is_repeated_in_the_next_run_and_delays_no_other(
     me: Shell, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sandbox.control("faults", fault="media_cut", endpoint="webwxgetmsgimg", times=3)
-    picture = phone(sandbox, "picture", pictures.png())
+    picture = phone(sandbox, "picture", pictures.jpeg())
     phone(sandbox, "file", b"there", name="a.txt")
     broken = me.run("receive", "--to", str(tmp_path))
     assert (broken.code, broken.stdout) == (6, f"{tmp_path / 'a.txt'}\n")
     assert "next time" in broken.stderr
 
     done = me.run("receive", "--to", str(tmp_path))
-    assert (done.code, done.stdout) == (0, f"{tmp_path / f'{picture}.png'}\n")
+    assert (done.code, done.stdout) == (0, f"{tmp_path / f'{picture}.jpg'}\n")
     assert me.run("receive", "--to", str(tmp_path)).stdout == ""
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.png"])
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.jpg"])
 
 
 def test_files_of_the_phone_are_saved_and_own_sends_are_not(tmp_path: Path, secret_scanner: Any, forks: Any) -> None:
@@ -132,10 +132,10 @@ def test_receive_ends_with_3_while_listen_runs(me: Shell, sandbox: Sandbox, tmp_
 @pytest.mark.verify  # A download is tried again after some seconds.
 def test_with_follow_a_failed_download_is_repeated(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_cut", endpoint="webwxgetmsgimg", times=4)
-    picture = phone(sandbox, "picture", pictures.png())
+    picture = phone(sandbox, "picture", pictures.jpeg())
     with me.start("receive", "--to", str(tmp_path), "--follow") as receiving:
         assert receiving.stdout is not None
-        assert receiving.stdout.readline() == f"{tmp_path / f'{picture}.png'}\n"
+        assert receiving.stdout.readline() == f"{tmp_path / f'{picture}.jpg'}\n"
         receiving.terminate()
         assert receiving.wait(20) == 0
 
@@ -143,7 +143,7 @@ def test_with_follow_a_failed_download_is_repeated(me: Shell, sandbox: Sandbox, 
 @pytest.mark.verify  # A download is tried again after some seconds.
 def test_a_reader_that_closes_the_pipe_is_a_normal_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "6"})
-    picture = phone(sandbox, "picture", pictures.png())
+    picture = phone(sandbox, "picture", pictures.jpeg())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
         assert receiving.stderr is not None
         assert receiving.stdout is not None
@@ -152,13 +152,13 @@ def test_a_reader_that_closes_the_pipe_is_a_normal_end(me: Shell, sandbox: Sandb
         receiving.stdout.close()
         assert receiving.wait(20) == 0
         receiving.stderr.read()
-    assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.png'}\n"
+    assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.jpg'}\n"
 
 
 @pytest.mark.verify  # A download is tried again after some seconds.
 def test_without_follow_sigterm_is_not_a_normal_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "15"})
-    picture = phone(sandbox, "picture", pictures.png())
+    picture = phone(sandbox, "picture", pictures.jpeg())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
         assert receiving.stderr is not None
         while "webwxsync -> 200" not in receiving.stderr.readline():
@@ -166,7 +166,7 @@ def test_without_follow_sigterm_is_not_a_normal_end(me: Shell, sandbox: Sandbox,
         receiving.terminate()
         assert receiving.wait(20) == 143
         receiving.stderr.read()
-    assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.png'}\n"
+    assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.jpg'}\n"
 
 
 def test_with_follow_files_are_saved_as_they_arrive_until_a_signal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:

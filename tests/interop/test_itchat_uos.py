@@ -39,7 +39,9 @@ TEXT = "第一行 <b>&amp;</b> \"'\n第二行 😄🇨🇳 [微笑] \\n /path"
 @pytest.fixture
 def sandbox(start: Callable[..., Lines]) -> dict[str, Any]:
     """The addresses of a sandbox."""
-    answer: dict[str, Any] = json.loads(start(WEBWX, "sandbox", "--port", "0", "--json").next())
+    answer: dict[str, Any] = json.loads(
+        start(WEBWX, "sandbox", "--port", "0", "--json", "--switch", "picture_format=sent").next()
+    )
     return answer
 
 

@@ -64,7 +64,7 @@ def place(start: Callable[..., Lines], environment: dict[str, str], tmp_path: Pa
     """A namespace where the real names lead to a sandbox that is strict about the host of each call."""
     if not can_be_made():
         pytest.skip("no namespace can be made here")
-    place = Place(start, tmp_path, "--switch", "strict_hosts=true")
+    place = Place(start, tmp_path, "--switch", "strict_hosts=true", "--switch", "picture_format=sent")
     environment |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), place.access["ca"])
     return place
 

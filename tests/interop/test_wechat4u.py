@@ -35,7 +35,8 @@ def modules(npm_modules: Callable[[str], Path]) -> Path:
 @pytest.fixture
 def sandbox(start: Callable[..., Lines]) -> dict[str, Any]:
     """The addresses of a sandbox that has the real hosts, and is strict about the host of each call."""
-    command = [WEBWX, "sandbox", "--tls", "--port", "0", "--json", "--switch", "strict_hosts=true"]
+    switches = ("--switch", "strict_hosts=true", "--switch", "picture_format=sent")
+    command = [WEBWX, "sandbox", "--tls", "--port", "0", "--json", *switches]
     answer: dict[str, Any] = json.loads(start(*command).next())
     return answer
 

@@ -25,6 +25,7 @@ from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, TextMessage
 from webwx.outcomes import Exit
 from webwx.sandbox.core import SandboxCore
+from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world
 from webwx.transport.runner import Timeouts
@@ -73,7 +74,8 @@ async def demo(session: Session) -> None:
     account and no network, and leaves no files.
     """
     async with AsyncExitStack() as stack:
-        world = default_world()
+        # Each step compares the bytes of a picture with those that were sent.
+        world = default_world(options=Options(picture_format="sent"))
         served = await serve(SandboxCore(world))
         stack.push_async_callback(served.close)
         # That a recalled picture is gone is believed after three tries; this server does not change its mind meanwhile.

@@ -29,6 +29,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webwxgetmsgimg still serves a recalled picture. Forwarding by its keys works either way."""
     picture_content: Literal["full", "keyless", "hash"] = "full"
     """Form of `Content` in which pictures are delivered; only the full one can be forwarded."""
+    picture_format: Literal["sent", "jpeg"] = "jpeg"
+    """
+    Whether webwxgetmsgimg serves a PNG or BMP as it was sent, or as JPEG like the platform.
+
+    A JPEG needs the extra `pictures`; without it a picture stays as it was sent.
+    """
     picture_versions: Literal["sent", "zero"] = "sent"
     """Whether the address of an avatar contains its version, or always 0, as in some answers."""
     quotes: Literal["text", "app"] = "text"

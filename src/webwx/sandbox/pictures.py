@@ -1,11 +1,16 @@
-"""The size of a picture, and drawn pictures of cells with one colour each."""
+"""The size of a picture, its JPEG as web clients download it, and drawn pictures of cells with one colour each."""
 
 from __future__ import annotations
 
 import hashlib
+import struct
+import zlib
 from functools import lru_cache
+from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from webwx.protocol.media import image_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +48,47 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
     if longer <= THUMBNAIL_SIDE:
         return height, width
     return max(1, height * THUMBNAIL_SIDE // longer), max(1, width * THUMBNAIL_SIDE // longer)
+
+
+# -- as JPEG ---------------------------------------------------------------------------------------------------------
+
+
+_BROKEN = (ArithmeticError, EOFError, OSError, SyntaxError, ValueError, struct.error, zlib.error)
+"""Exceptions that Pillow raises for incomplete and broken pictures."""
+
+
+@lru_cache(maxsize=8)  # a photograph has several megabytes
+def as_jpeg(content: bytes) -> bytes:
+    """Return a picture as JPEG; unchanged if it is one, a GIF, or cannot be converted."""
+    return content if image_type(content) in {"image/jpeg", "image/gif"} else _converted(content, 0)
+
+
+@lru_cache(maxsize=64)
+def thumbnail(content: bytes) -> bytes:
+    """Return the thumbnail of a picture: a small JPEG; the picture itself if it is smaller or cannot be converted."""
+    small = _converted(content, THUMBNAIL_SIDE)
+    return small if len(small) < len(content) else content
+
+
+def _converted(content: bytes, side: int) -> bytes:
+    """Convert a picture to JPEG, on white, with its longer side limited to `side` pixels unless that is 0."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:  # without the extra `pictures`
+        return content
+    out = BytesIO()
+    try:
+        with Image.open(BytesIO(content), formats=("BMP", "GIF", "JPEG", "PNG")) as picture:
+            if side:
+                picture.thumbnail((side, side))
+            layered = ImageOps.exif_transpose(picture).convert("RGBA")
+            paper = Image.new("RGBA", layered.size, "white")
+            Image.alpha_composite(paper, layered).convert("RGB").save(out, "JPEG", quality=90)
+    except _BROKEN:
+        return content
+    except Image.DecompressionBombError:
+        return content
+    return out.getvalue()
 
 
 # -- drawn ones ------------------------------------------------------------------------------------------------------

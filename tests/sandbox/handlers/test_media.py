@@ -1,8 +1,12 @@
 import hashlib
+import io
+import random
 import re
+import sys
 
 import msgspec
 import pytest
+from PIL import Image
 
 from webwx.protocol.appmsg import write_outgoing_file
 from webwx.protocol.codec import FilePart
@@ -135,8 +139,62 @@ def test_an_own_recalled_picture_cannot_be_downloaded(me, png):
 
 
 @pytest.mark.parametrize("kind", ["slave", "big"])
-def test_every_size_returns_the_complete_picture(me, world, png, kind):
+def test_a_picture_that_cannot_be_converted_is_returned_as_it_was_sent(me, world, png, kind):
     assert download(me, world.picture("ahua", "me", png).id, type=kind).content == png
+
+
+def drawn(kind, mode="RGB"):
+    """Return a picture of 400 x 300 pixels, always the same one."""
+    out = io.BytesIO()
+    Image.frombytes("L", (400, 300), random.Random(1).randbytes(120_000)).convert(mode).save(out, kind)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_a_picture_is_returned_as_jpeg_in_its_size(me, world, kind):
+    got = download(me, world.picture("ahua", "me", drawn(kind)).id)
+    with Image.open(io.BytesIO(got.content)) as picture:
+        assert (got.content_type, picture.format, picture.size) == ("image/jpeg", "JPEG", (400, 300))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "GIF"])
+def test_a_jpeg_and_a_gif_are_returned_byte_for_byte(me, world, kind):
+    assert download(me, world.picture("ahua", "me", drawn(kind)).id).content == drawn(kind)
+
+
+@pytest.mark.parametrize("options", [Options(picture_format="sent")])
+def test_by_an_option_a_picture_is_returned_as_it_was_sent(me, world):
+    got = download(me, world.picture("ahua", "me", drawn("PNG")).id)
+    assert (got.content, got.content_type) == (drawn("PNG"), "image/png")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+def test_a_thumbnail_is_a_small_jpeg(me, world, kind):
+    sent = world.picture("ahua", "me", drawn(kind))
+    small = download(me, sent.id, type="slave")
+    with Image.open(io.BytesIO(small.content)) as picture:
+        assert (small.content_type, picture.size) == ("image/jpeg", (120, 90))
+    assert len(small.content) < len(drawn(kind))
+
+
+def test_what_is_transparent_becomes_white(me, world):
+    out = io.BytesIO()
+    Image.new("RGBA", (16, 16)).save(out, "PNG")
+    got = download(me, world.picture("ahua", "me", out.getvalue()).id)
+    with Image.open(io.BytesIO(got.content)) as picture:
+        assert picture.getpixel((8, 8)) == (255, 255, 255)
+
+
+def test_a_sticker_is_returned_byte_for_byte_in_every_size(me, world):
+    sent = world.sticker("ahua", "me", drawn("PNG"))
+    assert {download(me, sent.id, type=kind).content for kind in ("", "big", "slave")} == {drawn("PNG")}
+
+
+def test_without_the_extra_a_picture_is_returned_as_it_was_sent(me, world, monkeypatch):
+    content = drawn("PNG", "L")  # no other test has converted this one
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    sent = world.picture("ahua", "me", content)
+    assert {download(me, sent.id, type=kind).content for kind in ("", "slave")} == {content}
 
 
 def test_texts_unknown_ids_and_pictures_of_others_return_nothing(me, world, png):

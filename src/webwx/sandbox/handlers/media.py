@@ -32,11 +32,12 @@ from webwx.protocol.media import (
     UploadTicket,
     VideoDownloadRequest,
     VoiceDownloadRequest,
+    image_type,
 )
 from webwx.sandbox.call import Call, handles, parallel_ticket, upload_ticket
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.media import encrypted_name
-from webwx.sandbox.pictures import STILL
+from webwx.sandbox.pictures import STILL, as_jpeg, thumbnail
 
 if TYPE_CHECKING:
     from webwx.sandbox.media import MediaFile
@@ -139,11 +140,20 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 
 @handles(GETMSGIMG)
 def download(call: Call, request: ImageDownloadRequest) -> Media:
-    """Return a picture or sticker in full, for every requested size; for other media with a thumbnail, a grey tile."""
+    """
+    Return a picture, its thumbnail, or a sticker; for other media with a thumbnail, a grey tile.
+
+    A picture comes as JPEG. A sticker is never converted, because that would end its animation.
+    """
     message = _message_with_media(call, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
-        call.digest, call.modified = message.medium.md5, message.time
-        return _whole(message.medium)
+        content = message.medium.content
+        if message.kind == "image" and request.type == "slave":
+            content = thumbnail(content)
+        elif message.kind == "image" and call.world.options.picture_format == "jpeg":
+            content = as_jpeg(content)
+        call.digest, call.modified = hashlib.md5(content, usedforsecurity=False).hexdigest(), message.time
+        return Media(content_type=image_type(content) or message.medium.content_type, content=content)
     if message.kind in {"video", "link", "location"} and request.type == "slave":
         return Media(content_type="image/jpeg", content=STILL)
     raise Refused(Ret.SYSTEM_ERROR)
