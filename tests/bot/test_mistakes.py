@@ -91,6 +91,7 @@ STARTED = {
         "@bot.on(command='x')\ndef one(ctx, m): ...\n@bot.on(command='x')  # here\ndef two(ctx, m): ...",
         "of them another command",
     ),
+    "a command with its prefix": Mistake("@bot.on(command='/x')  # here\ndef go(ctx, m): ...", "its name without it"),
     "two bots of one name": Mistake("other = Bot()  # here", "give each its own with name="),
 }
 
@@ -144,6 +145,16 @@ HANDLED = {
     "a client that was closed": Mistake(
         "other = AsyncClient()\n" + handler("await other.close()", "await other.send_text('filehelper', 'x')  # here"),
         "log in first",
+    ),
+    "a message as the recipient": Mistake(handler("await ctx.send_text(message, 'x')  # here"), "is its field chat"),
+    "an address as a picture": Mistake(handler("await ctx.reply_image('https://a.b/c.png')  # here"), "download it"),
+    "an object as a file": Mistake(handler("await ctx.reply_file(object())  # here"), "a path, bytes or a stream"),
+    "a recall of a text": Mistake(handler("await ctx.recall('x')  # here"), "Only the receipt of a send"),
+    "a time as a text": Mistake(handler("await ctx.call_at(go, '08:30')  # here"), "takes a datetime"),
+    "an error in a group of tasks": Mistake(
+        "import asyncio\nasync def work():\n    await asyncio.sleep(0)\n    work.missing  # here\n"
+        + handler("async with asyncio.TaskGroup() as group:", "    group.create_task(work())"),
+        "has no attribute 'missing'",
     ),
     "an await of a plain function": Mistake("def work(): ...\n" + handler("await work()  # here"), "Run with --debug"),
 }

@@ -339,7 +339,7 @@ class Bot(Router, TimerRegistry):
 
     def _check_handlers(self) -> None:
         """Raise an error if a decorator was not applied, or no value is provided for a parameter of a function."""
-        check_commands(self.handlers())
+        check_commands(self.handlers(), self.commands.all_prefixes)
         _ = self.http_routes  # raises for two handlers of one path, and for a parameter that nothing provides
         list(self.handler_calls())
         for function in self._listeners.on_error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Never, Protocol, TypeVar
 
@@ -36,7 +36,6 @@ from webwx.storage.base import StoredTimer
 
 if TYPE_CHECKING:
     import os
-    from datetime import datetime
     from pathlib import Path
 
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -406,10 +405,13 @@ class Context(
 
         Raises:
             ValueError: The handler is not registered with this bot.
+            TypeError: The time is no `datetime`.
 
         For further errors see `call_later`.
 
         """
+        if not isinstance(at, datetime):
+            raise TypeError(f"call_at() takes a datetime, and no {type(at).__name__}; call_later() takes a delay.")
         return await self._add_timer(handler, at.timestamp(), data=data, chat=chat, name=name)
 
     async def list_timers(self, *, name: str | None = None, chat: To | None = None) -> list[StoredTimer]:

@@ -82,6 +82,8 @@ def describe(error: BaseException) -> str:
     """Return the type of an exception and the last line of the user's program, such as `KeyError at shop.py:9`."""
     if isinstance(error, WrongFunction):
         return f"{type(error).__name__} at {error.place}"
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     if isinstance(error, SyntaxError) and error.filename and is_own_file(error.filename):
         return f"{type(error).__name__} at {Path(error.filename).name}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -177,6 +179,8 @@ def _unknown_name(error: BaseException) -> str:
     innermost = _innermost(error.__traceback__)
     if not isinstance(error, AttributeError | NameError) or innermost is None:
         return ""
+    if not is_own_file(innermost.tb_frame.f_code.co_filename):
+        return ""
     if error.name not in (*innermost.tb_frame.f_code.co_names, *innermost.tb_frame.f_code.co_varnames):
         return ""
     if isinstance(error, NameError):
@@ -206,13 +210,16 @@ def _trace(error: BaseException, *, shows_messages: bool, folds: bool) -> Iterat
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions that led to this one, the oldest first, and then the exception itself."""
+    """Yield the exceptions that led to this one or are in its group, the oldest first, and then this one."""
     chain: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and all(following is not each for each in chain):
         chain.append(following)
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
-    yield from reversed(chain)
+    for each in reversed(chain):
+        for inner in each.exceptions if isinstance(each, BaseExceptionGroup) else ():
+            yield from _chain(inner)
+        yield each
 
 
 def _frames(error: BaseException, *, folds: bool) -> Iterator[str]:

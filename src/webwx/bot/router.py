@@ -567,15 +567,25 @@ class Handler:
         return ""
 
 
-def check_commands(handlers: Iterable[Handler]) -> None:
+def check_commands(handlers: Iterable[Handler], prefixes: Iterable[str] = ()) -> None:
     """
     Raise an error if a command can never be called.
 
+    Args:
+        handlers: The handlers, in the order in which they are tried.
+        prefixes: The prefixes of commands.
+
     Raises:
-        ValueError: An earlier handler has the same command and takes all of its events.
+        ValueError: An earlier handler has the same command and takes all of its events, or its name has a prefix.
     """
     by_name: dict[str, list[Handler]] = {}
     for handler in handlers:
+        for prefix in prefixes if handler.command is not None and "" not in prefixes else ():
+            if handler.command is not None and any(name.startswith(prefix) for name in handler.command.names):
+                raise ValueError(
+                    f"The command of {handler.name} at {place_of(handler.function)} begins with {prefix!r}, a prefix "
+                    "of the bot's commands; write its name without it."
+                )
         for name in () if handler.command is None else handler.command.keys:
             for earlier in by_name.setdefault(name, []):
                 if earlier is not handler and earlier.takes_all_of(handler):

@@ -66,11 +66,16 @@ def opened_source(source: Source) -> Iterator[OpenedSource]:
     The file has no name, so that no other program can open it and no crash leaves it behind.
 
     Raises:
+        InvalidRequest: The source is neither a path nor bytes nor a stream.
         LocalStateError: The file cannot be created.
     """
     if isinstance(source, str | os.PathLike | bytes):
         yield source
         return
+    if not callable(getattr(source, "read", None)):
+        raise InvalidRequest(
+            f"A file to send is a path, bytes or a stream that is open for reading, and no {type(source).__name__}."
+        )
     try:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - a full disk may fail its close as well, see below
     except OSError as error:
@@ -187,6 +192,8 @@ def _inspect(source: OpenedSource, what: str, limit: int) -> _Seen:
         _check_size(len(source), what, limit)
         md5 = _md5(source).hexdigest()
         return _Seen(source=source, name="", size=len(source), md5=md5, start=source[:64], modified=time.time())
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        raise NoSuchFile("An address is not a file that can be sent; download it, and pass its bytes or its path.")
     path = Path(source)
     try:
         about = path.stat()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from webwx.errors import StaleContact, UnknownContact
+from webwx.errors import InvalidRequest, StaleContact, UnknownContact
 from webwx.model.contacts import Contact, ContactId, is_id
 from webwx.model.identities import Identity, Link
 from webwx.storage.base import IdentityQuery
@@ -230,8 +230,14 @@ class AccountIdentities:
         Return the present identity of a number.
 
         Raises:
+            InvalidRequest: The value stands for no contact, such as a message.
             UnknownContact: No identity has that number.
         """
+        if not isinstance(which, int | Identity):
+            raise InvalidRequest(
+                "A chat or a person is a contact, an id, a name, an identity or its number, and no "
+                f"{type(which).__name__}; nothing was sent. The chat of a message is its field chat."
+            )
         number = which if isinstance(which, int) else which.number
         identity = await find_identity(part.identities, number)
         if identity is None:

@@ -11,6 +11,7 @@ from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, UnknownCo
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
+from webwx.storage.base import Outgoing
 from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from webwx.client.identity_updates import IdentityUpdates
     from webwx.client.sender import Sender
     from webwx.client.session import ClientSession
-    from webwx.storage.base import Outgoing
 
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks with whole seconds may differ."""
@@ -99,6 +99,10 @@ class Messages:
         await self._session.require_login()
         if isinstance(sent, Message):
             sent = await self._sent(sent)
+        if not isinstance(sent, Receipt | Outgoing):
+            raise InvalidRequest(
+                f"Only the receipt of a send, a stored send or a message can be recalled, and no {type(sent).__name__}."
+            )
         stored = await self._sender.stored(client_id=sent.client_id)
         known = None if stored is None else stored.receipt
         given = sent if isinstance(sent, Receipt) else sent.receipt
