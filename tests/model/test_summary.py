@@ -35,6 +35,7 @@ SAID: list[tuple[type[Message], dict[str, Any], str]] = [
         "好 [in reply to 小华: 原文]",
     ),
     (kinds.ImageMessage, {"content": PICTURE}, "[picture]"),
+    (kinds.ImageMessage, {"content": ""}, "[picture]"),
     (kinds.ImageMessage, {"content": "@hash"}, "[picture that cannot be forwarded]"),
     (kinds.VoiceMessage, {"duration": 2.5}, "[voice, 2.5 s]"),
     (kinds.VideoMessage, {"duration": 3.0}, "[video, 3 s]"),

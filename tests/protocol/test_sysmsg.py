@@ -73,8 +73,8 @@ def test_a_pat_without_fields_is_a_pat() -> None:
 
 @pytest.mark.parametrize("kind", ["roomtips", "roomtoolstips", "delchatroommember", "newest"])
 def test_a_notice_without_a_sentence_has_an_empty_text(kind: str) -> None:
-    xml = f"<sysmsg type='{kind}'><todo>x\n <b><![CDATA[y & z]]></b><username>wxid_a</username></todo></sysmsg>"
-    assert read_notice(xml) == SystemNotice(type=kind)
+    xml = f"<sysmsg type='{kind}'><todo>x\n <b><![CDATA[y & z]]></b><username>wxid_a</username><content>5</content>"
+    assert read_notice(f"{xml}</todo></sysmsg>") == SystemNotice(type=kind)
 
 
 def test_a_todo_of_a_chatroom_has_the_sentence_of_its_template() -> None:

@@ -111,7 +111,8 @@ def _parts(message: Message, language: Language) -> tuple[str, str]:
 
     match message:
         case ImageMessage():
-            return say("picture" if message.can_forward else "picture without keys"), ""
+            # A client of a gateway has no content, and does not know whether the gateway can forward it.
+            return say("picture" if message.can_forward or not message.content else "picture without keys"), ""
         case VoiceMessage() | VideoMessage():
             key = "voice" if isinstance(message, VoiceMessage) else "video"
             return say(f"{key} of" if message.duration else key, seconds=f"{message.duration:g}"), ""

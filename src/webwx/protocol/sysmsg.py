@@ -23,8 +23,10 @@ _PLACEHOLDER = re.compile(r"\$(\w{1,64})\$")
 _PLACEHOLDER_OF_PERSON = re.compile(r"\$\{([^{}]{1,128})\}")
 _SEPARATOR = "、"
 _LONGEST_SEPARATOR = 8
-_SHOWN = ("plain", "text", "content")
+_SHOWN = ("plain", "text")
 """Elements with a sentence that phones show."""
+_ANNOUNCEMENT = "mmchatroombarannouncememt"
+"""Type of a notice whose `content` is the text of a chatroom's announcement."""
 
 
 class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,7 @@ def _words(root: Element) -> str:
 
     All other elements are ids, links with tickets, and values for the app; nothing that a person reads.
     """
-    for tag in _SHOWN:
+    for tag in (*_SHOWN, "content") if root.get("type") == _ANNOUNCEMENT else _SHOWN:
         shown = (root.findtext(f"*/{tag}") or "").strip()
         if shown:
             return shown
