@@ -57,6 +57,15 @@ def test_a_browser_uses_the_name_of_the_proxy() -> None:
     assert GatewayConfig(listen=behind).browser_url(local) == "https://wx.example.org"
     assert GatewayConfig(listen=ListenTable(hosts=("wx.example.org",))).browser_url(local) == local
     assert GatewayConfig(listen=ListenTable(behind_proxy="172.16.0.2")).browser_url(local) == local
+    below = msgspec.structs.replace(behind, path="/wx")
+    assert GatewayConfig(listen=below).browser_url(local) == "https://wx.example.org/wx"
+
+
+@pytest.mark.parametrize("path", ["wx", "/wx/", "/", "/../wx", "/a b", "/api", "/console/wx", "/m"])
+def test_a_path_below_which_the_gateway_cannot_be_served_is_refused(path: str) -> None:
+    with pytest.raises(InvalidSettings, match="below which a proxy"):
+        GatewayConfig(listen=ListenTable(path=path)).check()
+    GatewayConfig(listen=ListenTable(path="/tools/wx-1.0")).check()
 
 
 @pytest.mark.parametrize("proxy", ["*", "proxy", "10.0.0.0/8", "10.0.0.1,10.0.0.2"])

@@ -32,7 +32,7 @@ def test_the_page_has_no_inline_script_and_no_inline_style() -> None:
 
 def test_all_loaded_files_exist() -> None:
     for name, file in FILES.items():
-        wanted = re.findall(r'from "\./([\w.-]+)"|/console/([\w.-]+\.\w+)', file.read_text("utf-8"))
+        wanted = re.findall(r'from "\./([\w.-]+)"|"console/([\w.-]+\.\w+)', file.read_text("utf-8"))
         assert {"".join(each) for each in wanted} <= set(FILES), name
 
 

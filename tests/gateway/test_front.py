@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
+import httpx
 import pytest
 from litestar.enums import ScopeType
 
@@ -97,3 +100,34 @@ def test_the_address_of_a_caller_is_in_its_usual_form() -> None:
     assert [client_address(scope_of(client=client)) for client in clients] == [
         "127.0.0.1", "10.0.0.7", "::1", "", "",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("root", ["", "/wx"], ids=["removed by the proxy", "kept by the proxy"])
+async def test_the_gateway_is_served_below_a_path(online: Running, root: str) -> None:
+    front = Front(online.gateway.answer, GatewayConfig(listen=ListenTable(path="/wx")))
+    key = await online.key("admin")
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(front), base_url="http://127.0.0.1:8791",
+        headers={"Authorization": f"Bearer {key}"},
+    ) as client:  # fmt: skip
+        assert "console/console.js" in (await client.get(f"{root}/")).text
+        assert (await client.get(f"{root}/console/console.js")).status_code == 200
+        sent = await client.post(f"{root}/api/v1/accounts/1/messages", json={"to": "filehelper", "text": "/wx/a"})
+        assert sent.headers["location"].startswith("/wx/api/v1/accounts/1/sends/")
+        assert (await client.get(f"{root}/api/v1/accounts/1/contacts/absent%2Fwx%2Fa")).json()["code"] == "not-found"
+        link = await client.post(f"{root}/api/v1/accounts/1/login/link")
+        assert link.json()["url"].startswith("http://127.0.0.1:8791/wx/q/")
+        assert (await client.get(f"{root}/q/{link.json()['url'].rpartition('/')[2]}")).status_code == 200
+        moved = await client.get("/wx")
+        assert (moved.status_code, moved.headers["location"]) == (308, "/wx/")
+        assert (await client.get("/wxyz")).status_code == 404
+
+
+async def test_the_pages_of_the_documentation_link_to_each_other_below_any_path(running: Running) -> None:
+    async with running.anonymous() as client:
+        for path in ("/docs", "/docs/errors", "/docs/errors/not-found"):
+            links = re.findall(r"href='([^'#]*)'", (await client.get(path)).text)
+            assert links
+            assert not any(link.startswith("/") for link in links)
+            targets = {urljoin(path, link) for link in links}
+            assert [target for target in targets if (await client.get(target)).status_code != 200] == []

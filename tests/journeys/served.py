@@ -88,7 +88,7 @@ class ServedGateway:
 
     Args:
         user: Its user, who has the phone.
-        url: The address for clients, without a path.
+        url: The address for clients, without a `/` at its end.
         key: A key with the scope `admin`.
         certificate: The certificate that clients see; None: they use no TLS.
     """
@@ -240,13 +240,46 @@ def haproxy(user: User, certificate: Certificate) -> Iterator[ServedGateway]:
         yield served
 
 
+@contextmanager
+def below_a_path(user: User, certificate: Certificate, proxy: str) -> Iterator[ServedGateway]:
+    """
+    Start a gateway below `/wx` of its name.
+
+    Args:
+        user: The user.
+        certificate: The proxy's certificate.
+        proxy: Caddy removes the path from requests, HAProxy keeps it.
+    """
+
+    def command(port: int, inner: int) -> list[str | Path]:
+        file = certificate.folder / f"{proxy}-{port}"
+        if proxy == "haproxy":
+            file.write_text(
+                "defaults\n  mode http\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n"
+                f"frontend tls\n  bind 127.0.0.1:{port} ssl crt {certificate.both} alpn h2,http/1.1\n"
+                "  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n"
+                "  use_backend gateway if { path /wx } || { path_beg /wx/ }\n"
+                f"backend gateway\n  server one 127.0.0.1:{inner}\n"
+            )
+            return [program("haproxy"), "-db", "-q", "-f", file]
+        file.write_text(
+            "{\n  admin off\n  auto_https off\n  grace_period 1s\n}\n"
+            f"https://:{port} {{\n  tls {certificate.chain} {certificate.key}\n  redir /wx /wx/\n"
+            f"  handle_path /wx/* {{\n    reverse_proxy 127.0.0.1:{inner}\n  }}\n  respond 404\n}}\n"
+        )
+        return [program("caddy"), "run", "--adapter", "caddyfile", "--config", file]
+
+    with _behind(user, certificate, command, "/wx") as served:
+        yield served
+
+
 WAYS = {"own-tls": own_tls, "caddy": caddy, "haproxy": haproxy}
 """The ways in which a gateway is reached from other machines."""
 
 
 @contextmanager
 def _behind(
-    user: User, certificate: Certificate, command: Callable[[int, int], list[str | Path]]
+    user: User, certificate: Certificate, command: Callable[[int, int], list[str | Path]], path: str = ""
 ) -> Iterator[ServedGateway]:
     """
     Start a gateway and a proxy before it.
@@ -255,12 +288,13 @@ def _behind(
         user: The user.
         certificate: The proxy's certificate.
         command: Returns the command of the proxy for its port and the port of the gateway.
+        path: Path below which the proxy serves the gateway.
     """
     folders = {"HOME": str(certificate.folder), "XDG_DATA_HOME": str(certificate.folder)}
-    with gateway(user, f'[listen]\nbehind_proxy = "127.0.0.1"\nhosts = ["{NAME}"]\n') as inner:
+    with gateway(user, f'[listen]\nbehind_proxy = "127.0.0.1"\nhosts = ["{NAME}"]\npath = "{path}"\n') as inner:
         port = free_port()
         with _running(command(port, inner.port), user.environment | folders):
-            served = ServedGateway(user, f"https://{NAME}:{port}", inner.key, certificate)
+            served = ServedGateway(user, f"https://{NAME}:{port}{path}", inner.key, certificate)
             _wait_for_port(port)
             served.wait_until_online()
             yield served

@@ -7,6 +7,7 @@ Everything else (keys, receivers, webhooks) is stored as records, because it cha
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,11 @@ from msgspec import Meta
 from webwx.errors import InvalidSettings
 
 DEFAULT_PORT = 8791
+
+_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+
+_OWN_PATHS = ("api", "console", "docs", "healthz", "hooks", "m", "metrics", "openapi.json", "q", "readyz")
+"""Beginnings of paths of the gateway itself."""
 
 FILE_NAME = "gateway.toml"
 """Name of the file in the folder of the saved logins."""
@@ -28,6 +34,7 @@ EXAMPLE = """\
 # port = 8791
 # behind_proxy = ""         # address of a reverse proxy, the only one whose forwarded headers are trusted
 # hosts = []                # names under which clients reach the gateway, such as "wx.example.org"
+# path = ""                 # path below which a proxy serves the gateway, such as "/wx"; it may remove or keep it
 # origins = []              # pages of other sites that may call it, such as "https://dash.example.org"
 
 [tls]
@@ -83,6 +90,12 @@ class ListenTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Address of a reverse proxy that ends TLS; forwarded headers are trusted from it only."""
     hosts: tuple[str, ...] = ()
     """Names under which clients reach the gateway, beside the addresses of this machine."""
+    path: str = ""
+    """
+    Path below which a proxy serves the gateway, such as `/wx`; empty: the root of its name.
+
+    The proxy may remove it from requests or keep it.
+    """
     origins: tuple[str, ...] = ()
     """Origins of pages that may call the gateway, beside its own."""
 
@@ -191,13 +204,14 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def browser_url(self, local: str) -> str:
         """
-        Return the address for a browser: the proxy's, if its name is known.
+        Return the address for a browser: the proxy's, if its name is known, with the path below which it is served.
 
         Args:
             local: The address for programs of this machine.
         """
         listen = self.listen
-        return f"https://{listen.hosts[0]}" if listen.behind_proxy and listen.hosts else local
+        origin = f"https://{listen.hosts[0]}" if listen.behind_proxy and listen.hosts else local
+        return f"{origin}{listen.path}"
 
     def check(self) -> None:
         """
@@ -205,11 +219,17 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
         Raises:
             InvalidSettings: The address is not a loopback address, and there is neither TLS nor a proxy; TLS lacks one
-                of its files; or the proxy is not an address.
+                of its files; the proxy is not an address; or the path is not valid.
         """
         if self.listen.behind_proxy and not _is_address(self.listen.behind_proxy):
             raise InvalidSettings(
                 f"{self.listen.behind_proxy!r} is not the address of a proxy; write one like 127.0.0.1 or 172.16.0.2."
+            )
+        path = self.listen.path
+        if path and (not _PATH.fullmatch(path) or path.split("/")[1] in _OWN_PATHS):
+            raise InvalidSettings(
+                f"{path!r} is not a path below which a proxy serves the gateway; write one like '/wx', without a '/' "
+                f"at the end, and with another beginning than {', '.join(_OWN_PATHS)}."
             )
         if bool(self.tls.certificate) != bool(self.tls.key):
             raise InvalidSettings("TLS needs both files, 'certificate' and 'key'.")

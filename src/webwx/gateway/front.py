@@ -9,7 +9,7 @@ covers unknown paths as well.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from litestar.enums import ScopeType
 
@@ -55,6 +55,7 @@ class Front:
         self._app = app
         self._hosts = {host.lower() for host in (*config.listen.hosts, config.listen.host)}
         self._origins = {origin.rstrip("/").lower() for origin in config.listen.origins}
+        self._root = config.listen.path
         self._serves_vendor = serves_vendor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,12 +63,27 @@ class Front:
         if scope["type"] not in _CHECKED:
             await self._app(scope, receive, send)
             return
+        send, path = _with_headers(send, self._root), scope["path"]
+        scope = self._below_root(scope)
         try:
             self.check(scope)
         except GatewayProblem as refusal:
-            await refuse(scope, _with_security_headers(send), answer_of(refusal))
+            await refuse(scope, send, answer_of(refusal))
             return
-        await self._app(scope, receive, _with_security_headers(send))
+        if self._root and path == self._root and scope["type"] == ScopeType.HTTP:
+            await _redirect(send, "/")
+        else:
+            await self._app(scope, receive, send)
+
+    def _below_root(self, scope: HTTPScope | WebSocketScope) -> HTTPScope | WebSocketScope:
+        """Return a request without the path below which a proxy serves the gateway, if the proxy has kept it."""
+        if not self._root:
+            return scope
+        below = {**scope, "app_root_path": self._root}  # the framework puts it into the addresses of this gateway
+        if scope["path"].startswith(f"{self._root}/"):
+            below["path"] = scope["path"].removeprefix(self._root)
+            below["raw_path"] = scope["raw_path"].removeprefix(self._root.encode())
+        return cast("HTTPScope | WebSocketScope", below)
 
     def check(self, scope: HTTPScope | WebSocketScope) -> None:
         """
@@ -107,10 +123,21 @@ def client_address(scope: HTTPScope | WebSocketScope) -> str:
     return str(mapped or address)
 
 
-def _with_security_headers(send: Send) -> Send:
+async def _redirect(send: Send, path: str) -> None:
+    headers = [(b"location", path.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 308, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _with_headers(send: Send, root: str) -> Send:
+    """Return a function that adds the security headers to an answer, and the path of the gateway to its `Location`."""
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start" or message["type"] == "websocket.http.response.start":
-            headers = list(message.get("headers", ()))
+            headers = [
+                (name, root.encode() + value if name.lower() == b"location" and value.startswith(b"/") else value)
+                for name, value in message.get("headers", ())
+            ]
             present = {name.lower() for name, _ in headers}
             message["headers"] = [*headers, *((name, value) for name, value in SECURITY_HEADERS if name not in present)]
         await send(message)

@@ -76,7 +76,7 @@ async def show_openapi(
 async def list_errors() -> str:
     """Return the page with all kinds of errors."""
     rows = (
-        f"<tr><td><a href='/docs/errors/{escape(code)}'>{escape(code)}</a><td>{status}<td>{escape(title)}"
+        f"<tr><td><a href='errors/{escape(code)}'>{escape(code)}</a><td>{status}<td>{escape(title)}"
         for code, (status, title) in error_pages().items()
     )
     return _page("Errors", f"<h1>Errors</h1><table><tr><th>Code<th>Status<th>Meaning{''.join(rows)}</table>")
@@ -91,7 +91,7 @@ async def show_error(code: FromPath[str]) -> str:
     status, title = found
     body = (
         f"<h1>{escape(code)}</h1><p>{escape(title)}</p><p>The HTTP status is {status}.</p>"
-        "<p><a href='/docs/errors'>All errors</a> · <a href='/docs'>The API</a></p>"
+        "<p><a href='../errors'>All errors</a> · <a href='../../docs'>The API</a></p>"
     )
     return _page(code, body)
 
@@ -109,8 +109,8 @@ def _page(title: str, body: str) -> str:
 def _reference(schema: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h1>{escape(str(schema['info']['title']))} {escape(str(schema['info']['version']))}</h1>"
     yield "<p>Send a key with every request: <code>Authorization: Bearer wxk_…</code>. "
-    yield "The same description for programs: <a href='/openapi.json'>/openapi.json</a>. "
-    yield "Errors: <a href='/docs/errors'>/docs/errors</a>.</p>"
+    yield "The same description for programs: <a href='openapi.json'>/openapi.json</a>. "
+    yield "Errors: <a href='docs/errors'>/docs/errors</a>.</p>"
     for path, operations in schema["paths"].items():
         for method in _METHODS:
             if method in operations:

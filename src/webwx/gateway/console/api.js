@@ -3,8 +3,17 @@
 
 import { EventStream } from "./event-stream.js";
 
-const BASE = "/api/v1";
-const KEY = "webwx.session";
+/** The path below which a proxy serves the gateway, such as `/wx`; empty for none. */
+export const ROOT = new URL("..", import.meta.url).pathname.slice(0, -1);
+
+/** The address of the gateway for programs. */
+export const GATEWAY = location.origin + ROOT;
+
+const API = "/api/v1";
+const BASE = ROOT + API;
+
+/** Gateways below several paths of one name share the storage of the browser. */
+const KEY = `webwx.session${ROOT}`;
 const HEADER = "webwx-console";
 
 /** Milliseconds after which the signature of an address is replaced; the gateway accepts it for five minutes. */
@@ -123,7 +132,7 @@ function signedAddress(path, query = {}) {
   return {
     isFresh: () => performance.now() - signedAt < FRESH,
     async sign() {
-      const signature = await signatureOf(BASE + path);
+      const signature = await signatureOf(API + path);
       signedAt = performance.now();
       return `${BASE}${path}?${new URLSearchParams({ ...query, signature })}`;
     },

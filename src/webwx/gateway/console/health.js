@@ -1,7 +1,7 @@
 // The screen of the health: the sync, rate limit and outbox of each account, the consumers, and the audit log.
 
 import { accountName, hasJournal, isOnline, listAccounts } from "./account-list.js";
-import { call } from "./api.js";
+import { call, ROOT } from "./api.js";
 import { confirm } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
@@ -48,7 +48,7 @@ function open(frame) {
       about,
       h("h3", {}, t("gateway")),
       h("p", {}, `${t("version")}: ${version}`),
-      h("p", {}, h("a", { href: "/docs", target: "_blank", rel: "noopener" }, t("reference"))),
+      h("p", {}, h("a", { href: `${ROOT}/docs`, target: "_blank", rel: "noopener" }, t("reference"))),
       copyable(t("backup"), "webwx serve backup FOLDER"),
       button(
         t("signOut"),

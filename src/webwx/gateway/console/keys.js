@@ -1,7 +1,7 @@
 // The screen of the keys: create one for a program, and delete it.
 
 import { accountName, listAccounts } from "./account-list.js";
-import { call } from "./api.js";
+import { call, GATEWAY } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { field, textInput } from "./forms.js";
 import { t } from "./keys-words.js";
@@ -25,9 +25,9 @@ const SCOPES = [
 function recipeFor(key, scopes) {
   const command = `curl -H 'Authorization: Bearer ${key}'`;
   const allows = (...wanted) => wanted.some((scope) => scopes.includes(scope));
-  if (allows("send:filehelper", "send", "admin")) return `${command} -d 'hello' ${location.origin}/api/v1/notify`;
-  if (allows("read")) return `${command} ${location.origin}/api/v1/accounts`;
-  if (allows("events")) return `${command} --no-buffer ${location.origin}/api/v1/events/stream`;
+  if (allows("send:filehelper", "send", "admin")) return `${command} -d 'hello' ${GATEWAY}/api/v1/notify`;
+  if (allows("read")) return `${command} ${GATEWAY}/api/v1/accounts`;
+  if (allows("events")) return `${command} --no-buffer ${GATEWAY}/api/v1/events/stream`;
   return null;
 }
 

@@ -1,6 +1,7 @@
 // How to configure each kind of client for a receiver: the address, a command to try it, and what to enter in the
 // tools.
 
+import { GATEWAY, ROOT } from "./api.js";
 import { copyable } from "./copyable.js";
 import { h } from "./dom.js";
 import { t } from "./receivers-words.js";
@@ -18,8 +19,8 @@ function python(url, body) {
 }
 
 /**
- * Recipes of a kind as [tool, text], from {base, host, token, url, hook}: `base` is the origin of the gateway, `host` its
- * host and port, `url` the address for the clients of the vendor, and `hook` the address of the form that every kind has.
+ * Recipes of a kind as [tool, text], from {base, host, token, url, hook}: `base` is the address of the gateway, `host` the
+ * same without its scheme, `url` the address for the clients of the vendor, and `hook` the address of the form that every kind has.
  */
 const RECIPES = {
   wecom: ({ url }) => [
@@ -169,14 +170,13 @@ const CLOUD_EVENT = {
 
 /** Show the address of a receiver and its recipes. `path` and `hook` are paths of this gateway that hold the token. */
 export function recipes(kind, { token, path, hook }) {
-  const base = location.origin;
-  const at = { base, host: location.host, token, url: base + path, hook };
+  const at = { base: GATEWAY, host: location.host + ROOT, token, url: GATEWAY + path, hook };
   return h(
     "div",
     { class: "recipes" },
     copyable(t("address"), at.url),
     HINTS[kind] && h("p", { class: "hint" }, t(HINTS[kind])),
     (RECIPES[kind]?.(at) ?? []).map(([tool, text]) => copyable(tool, text)),
-    hook !== path && copyable(t("otherAddress"), base + hook),
+    hook !== path && copyable(t("otherAddress"), GATEWAY + hook),
   );
 }

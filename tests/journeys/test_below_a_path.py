@@ -1,0 +1,71 @@
+"""A gateway that a proxy serves below a path of its name, whether the proxy keeps the path or removes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from tests.browser.conftest import ARGUMENTS
+from tests.journeys.served import NAME, PATIENCE, below_a_path, log_in, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.journeys.served import Certificate, User
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """A page of a browser that finds the proxy under the gateway's name, with the answers that were errors."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="`uv sync --group browser` brings Playwright")
+    arguments = [*ARGUMENTS, f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program("chromium"), args=arguments)
+        context = browser.new_context(locale="en-US", ignore_https_errors=True)
+        context.set_default_timeout(PATIENCE * 1000)
+        yield context.new_page()
+        browser.close()
+
+
+@pytest.mark.parametrize("proxy", ["caddy", "haproxy"])
+def test_pages_streams_media_and_links_work_below_a_path(
+    user: User, certificate: Certificate, page: Any, tmp_path: Path, proxy: str
+) -> None:
+    log_in(user)
+    with below_a_path(user, certificate, proxy) as served:
+        failed: list[str] = []
+        page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+        paired = user.run("serve", "pair").stdout.strip()
+        assert f"https://{NAME}/wx/#code=" in paired
+        page.goto(f"{served.url}#{paired.rpartition('#')[2]}")  # it is redirected to the page below /wx/
+        page.get_by_text("Live", exact=True).wait_for()
+        page.reload()
+        page.get_by_text("Live", exact=True).wait_for()
+
+        Image.new("RGB", (64, 48), (200, 90, 40)).save(tmp_path / "sunset.png")
+        assert user.run("phone", "picture", "阿华", "me", str(tmp_path / "sunset.png")).code == 0
+        page.get_by_role("navigation").get_by_role("link", name="Chats", exact=True).click()
+        page.get_by_role("listbox", name="Chats").get_by_role("option", name="阿华").click()
+        log = page.get_by_role("log", name="Messages with 阿华")
+        shown = log.get_by_role("img").first
+        shown.wait_for()
+        page.wait_for_function("picture => picture.naturalWidth > 0", arg=shown.element_handle())
+        user.sandbox.say("阿华", "xiaoming", "from the phone")
+        log.get_by_text("from the phone", exact=True).wait_for()
+
+        page.get_by_role("navigation").get_by_role("link", name="Accounts", exact=True).click()
+        page.get_by_label("Name of a new account").fill("home")
+        page.get_by_role("button", name="Add account", exact=True).click()
+        page.get_by_role("heading", name="home").wait_for()
+        page.get_by_role("navigation").get_by_role("link", name="Keys", exact=True).click()
+        page.get_by_label("Name of a new key").fill("script")
+        page.get_by_role("button", name="Create key", exact=True).click()
+        page.get_by_text(f"{served.url}/api/v1/notify").wait_for()
+        assert failed == []
+
+        event = next(each for each in served.get("/events?types=message.image")["events"])
+        link = served.post(f"/accounts/1/messages/{event['number']}/media/link", {})
+        assert link["url"].startswith(f"{served.url}/m/")
+        assert served.curl(link["url"].removeprefix(served.url), "--output", tmp_path / "media").status == 200
