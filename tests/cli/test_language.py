@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.test_cli import every_command
 
 from webwx.cli import run_command
-from webwx.cli.language import _, language_of, ngettext, use_language
+from webwx.cli.language import _, language, language_of, ngettext, use_language
 
 CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
 
@@ -137,3 +138,9 @@ def test_for_english_no_catalogue_is_read(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.endswith("[]\n")
+
+
+def test_without_a_catalogue_messages_are_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webwx.cli.language.FOLDER", str(tmp_path))
+    use_language("zh")
+    assert (_("Exit codes"), language()) == ("Exit codes", "en")

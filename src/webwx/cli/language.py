@@ -41,7 +41,7 @@ def use_language(chosen: Literal["zh", ""]) -> None:
     """Use Chinese, or English, for all messages from now on."""
     global _translations
     if chosen:
-        _translations = gettext.translation(DOMAIN, FOLDER, [chosen])
+        _translations = gettext.translation(DOMAIN, FOLDER, [chosen], fallback=True)
         gettext.bindtextdomain(DOMAIN, FOLDER)
         gettext.textdomain(DOMAIN)
     else:
