@@ -18,7 +18,7 @@ from webwx.installation import install_command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
     from webwx.bot.bot import Bot
     from webwx.bot.context import Context
@@ -74,8 +74,8 @@ class Metrics:
         """The bots, each with the number of its account."""
         self._histograms: list[HistogramMetricFamily] = []
         """Histograms that other parts have measured."""
-        self._gauges: list[tuple[str, str, float]] = []
-        """Name, description and value of each gauge that other parts have measured."""
+        self._families: list[Metric] = []
+        """Gauges and counters that other parts have measured."""
         self._measured: dict[str, AccountMeasurement] = {}
         """Measurements for the present text, by the number of the account."""
 
@@ -133,7 +133,26 @@ class Metrics:
 
     def add_gauge(self, name: str, description: str, value: float) -> None:
         """Add a gauge without labels that was measured elsewhere."""
-        self._gauges.append((name, description, value))
+        self._families.append(self._gauge(name, description, value))
+
+    def add_gauges(
+        self, name: str, description: str, labels: tuple[str, ...], series: Iterable[tuple[tuple[str, ...], float]]
+    ) -> None:
+        """Add a gauge that was measured elsewhere, for each combination of labels their values and its value."""
+        self._add(self._gauge(name, description, labels=labels), series)
+
+    def add_counters(
+        self, name: str, description: str, labels: tuple[str, ...], series: Iterable[tuple[tuple[str, ...], float]]
+    ) -> None:
+        """Add a counter that was counted elsewhere; the arguments are those of `add_gauges`."""
+        self._add(self._counter(name, description, labels=labels), series)
+
+    def _add(
+        self, family: GaugeMetricFamily | CounterMetricFamily, series: Iterable[tuple[tuple[str, ...], float]]
+    ) -> None:
+        for values, value in series:
+            family.add_metric(values, value)
+        self._families.append(family)
 
     async def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -149,8 +168,7 @@ class Metrics:
         yield from self._collect_bots()
         yield from self._collect_accounts()
         yield from self._histograms
-        for name, description, value in self._gauges:
-            yield self._gauge(name, description, value)
+        yield from self._families
 
     def _collect_bots(self) -> Iterator[Metric]:
         labels = ("account", "bot")

@@ -200,11 +200,11 @@ class Gateway:
         self.fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
         self._folder = folder
-        self._reception = Reception(
+        self.reception = Reception(
             self.receivers, self.notifications, records, folder, clock, lambda: self.config.limits.uploads_free
         )  # fmt: skip
         self.loop_lag = LoopLagMeter()
-        self.times = RequestTimes(Hooks(self.answer, self._reception))
+        self.times = RequestTimes(Hooks(self.answer, self.reception))
         self.app: ASGIApp = Front(self.times, config, is_vendor_request)
         """The application to serve."""
         if signatures is not None:
@@ -235,7 +235,7 @@ class Gateway:
         """Delete the files of uploads and notifications that a killed process has left."""
         min_age = _YOUNG if self.port.is_shared else 0.0
         await self.uploads.delete_left(min_age=min_age)
-        in_use = await self.notifications.file_names() | await self._reception.file_names()
+        in_use = await self.notifications.file_names() | await self.reception.file_names()
         await asyncio.to_thread(delete_left, self._folder, in_use, min_age=min_age)
 
     async def _delete_old_uploads(self) -> NoReturn:
@@ -363,6 +363,7 @@ def route_table(max_body: int) -> Litestar:
             "queue": _provide(lambda gateway: gateway.notifications),
             "relay": _provide(lambda gateway: gateway.forwarding),
             "receivers": _provide(lambda gateway: gateway.receivers),
+            "reception": _provide(lambda gateway: gateway.reception),
             "sessions": _provide(lambda gateway: gateway.sessions),
             "records": _provide(lambda gateway: gateway.records),
             "webhooks": _provide(lambda gateway: gateway.webhooks),

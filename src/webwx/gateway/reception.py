@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -130,6 +131,8 @@ class Reception:
         self._failed = FailedKeys(clock)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._rate = RequestRate(clock)
+        self.counts: Counter[tuple[str, Literal["accepted", "refused"]]] = Counter()
+        """Number of notifications since the start, by the id of their receiver and the outcome."""
 
     def __repr__(self) -> str:
         return "Reception()"
@@ -165,6 +168,8 @@ class Reception:
             async with self._large if _may_be_large(request) else nullcontext():
                 return await self._receive(candidate, request, receiver, body)
         except Refusal as refusal:
+            if receiver is not None:
+                self.counts[receiver.receiver.id, "refused"] += 1
             if receiver is None and refusal.reason is RefusalReason.UNKNOWN_TOKEN:
                 return self._unknown(head, candidate, request)
             return candidate.receiver.refused(request, refusal, self._clock())
@@ -235,7 +240,7 @@ class Reception:
 
     async def _store(self, receiver: StoredReceiver, message: OutgoingMessage, key: str) -> StoredMessage:
         try:
-            return await self._queue.put(receiver, message, key)
+            stored = await self._queue.put(receiver, message, key)
         except GatewayProblem as problem:
             raise Refusal(RefusalReason.FORBIDDEN, problem.detail) from None
         except InvalidRequest as error:
@@ -243,6 +248,8 @@ class Reception:
         except WxError as error:
             _log.warning("A notification cannot be stored (%s).", type(error).__name__)
             raise Refusal(RefusalReason.OFFLINE, "The message cannot be stored now.", retry_after=60) from None
+        self.counts[receiver.id, "accepted"] += 1
+        return stored
 
     async def _keep(self, receiver: str, upload: FileUpload) -> str:
         """Store a file for a later message, and return its id."""

@@ -50,6 +50,41 @@ async def test_metrics_include_the_accounts_of_the_key_and_no_names(online: Runn
     assert "小明" not in answer.text
 
 
+async def test_metrics_show_consumers_that_no_program_has_open(online: Running) -> None:
+    account = online.port.account(1)
+    async with account.consume("stopped"):
+        pass
+    online.world.say("ahua", "me", "hello")
+    await online.until_text("hello")
+    async with online.client("read") as client:
+        text = (await client.get("/metrics")).text
+    waiting = {
+        each.labels["consumer"]: each.value
+        for family in text_string_to_metric_families(text)
+        for each in family.samples
+        if each.name == "webwx_consumer_waiting_events"
+    }
+    assert waiting["stopped"] == 1
+    assert 'webwx_consumer_dead_letters{account="1",consumer="stopped"} 0.0' in text
+
+
+async def test_metrics_count_the_notifications_of_each_receiver(online: Running) -> None:
+    await online.port.add_account("other")
+    async with online.client("admin") as client:
+        made = await client.post("/api/v1/receivers", json={"name": "SECRET", "kind": "gotify", "account": 1})
+        receiver, path = made.json()["receiver"]["id"], made.json()["path"]
+        assert (await client.post(path, json={"message": "backup finished"})).status_code == 200
+        assert (await client.post(path, json={"message": ""})).status_code == 400
+        text = (await client.get("/metrics")).text
+    async with online.client("read", accounts=(2,)) as client:
+        assert receiver not in (await client.get("/metrics")).text
+    labels = f'account="1",receiver="{receiver}"'
+    assert f'webwx_receiver_notifications_total{{{labels},result="accepted"}} 1.0' in text
+    assert f'webwx_receiver_notifications_total{{{labels},result="refused"}} 1.0' in text
+    assert f"webwx_receiver_waiting{{{labels}}} 0.0" in text
+    assert "SECRET" not in text
+
+
 async def test_metrics_show_how_long_requests_take_by_route_and_status(running: Running) -> None:
     async with running.client("admin") as client:
         for account in ("1", "2"):

@@ -11,14 +11,22 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter, SkipValidation
 
 from webwx.bot.metrics import CONTENT_TYPE, Metrics
-from webwx.errors import StorageError
+from webwx.errors import StorageError, WxError
 from webwx.gateway.api.audit_log import InjectedRecords
 from webwx.gateway.api.cluster import InjectedCluster
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller, InjectedPort
+from webwx.gateway.api.receivers import InjectedQueue, InjectedReceivers
 from webwx.gateway.loop_lag_meter import LoopLagMeter
+from webwx.gateway.notification_queue import NotificationQueue
+from webwx.gateway.port import GatewayPort
+from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.receivers import StoredReceiver
+from webwx.gateway.reception import Reception
 from webwx.gateway.request_times import RequestTimes
+from webwx.storage.base import ConsumerPosition
 
+InjectedReception = NamedDependency[SkipValidation[Reception]]
 InjectedLoopLag = NamedDependency[SkipValidation[LoopLagMeter]]
 InjectedTimes = NamedDependency[SkipValidation[RequestTimes]]
 
@@ -75,9 +83,13 @@ async def show_readiness(
 )  # fmt: skip
 async def show_metrics(
     port: InjectedPort, caller: InjectedCaller, bots: InjectedBots, times: InjectedTimes, loop_lag: InjectedLoopLag,
-    cluster: InjectedCluster,
+    cluster: InjectedCluster, receivers: InjectedReceivers, queue: InjectedQueue, reception: InjectedReception,
 ) -> Response[bytes]:  # fmt: skip
-    """Return the metrics of the accounts that the key reaches, of their bots, of all requests, and of the process."""
+    """
+    Return the metrics of the accounts that the key reaches, of all requests, and of the process.
+
+    Those of an account include its bots, consumers and receivers.
+    """
     metrics = Metrics()
     for status in await port.list_accounts():
         if caller.reaches(status.number):
@@ -85,6 +97,10 @@ async def show_metrics(
     for run in bots.runs:
         if caller.reaches(run.account.number):
             metrics.add_bot(run.bot, run.account.number)
+    await _add_consumers(metrics, port, [number for number in await port.list_owned() if caller.reaches(number)])
+    with contextlib.suppress(StorageError):  # `/readyz` shows it
+        found = [each for each in await receivers.find() if caller.reaches(each.account)]
+        _add_receivers(metrics, found, queue, reception)
     times.add_to(metrics)
     metrics.add_gauge("webwx_loop_lag_seconds", "Longest lag of the event loop in a minute.", loop_lag.longest)
     metrics.add_gauge("webwx_failed_bots", "Bots that are not running because of an error.", bots.failed)
@@ -94,6 +110,42 @@ async def show_metrics(
             lag = await cluster.consumer_lag()
             metrics.add_gauge("webwx_consumer_lag_events", "Events that the slowest consumer has left.", lag)
     return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _add_consumers(metrics: Metrics, port: GatewayPort, accounts: list[int]) -> None:
+    """Add the consumers of some accounts; no program has to have them open, so a stopped bot is among them."""
+    positions: list[tuple[tuple[str, str], ConsumerPosition]] = []
+    for number in accounts:
+        with contextlib.suppress(WxError, GatewayProblem):  # it was never logged in, or its journal cannot be read
+            positions += [((str(number), each.name), each) for each in await port.account(number).list_consumers()]
+    labels = ("account", "consumer")
+    metrics.add_gauges(
+        "webwx_consumer_waiting_events", "Events that a consumer has not acknowledged.", labels,
+        [(values, each.waiting) for values, each in positions],
+    )  # fmt: skip
+    metrics.add_gauges(
+        "webwx_consumer_dead_letters", "Events that a consumer has given up.", labels,
+        [(values, each.dead_letters) for values, each in positions],
+    )  # fmt: skip
+
+
+def _add_receivers(
+    metrics: Metrics, receivers: list[StoredReceiver], queue: NotificationQueue, reception: Reception
+) -> None:  # fmt: skip
+    labels = ("account", "receiver")
+    metrics.add_gauges(
+        "webwx_receiver_waiting", "Notifications that are held until they can be sent.", labels,
+        [((str(each.account), each.id), queue.waiting(each.id)) for each in receivers],
+    )  # fmt: skip
+    outcomes: tuple[Literal["accepted", "refused"], ...] = ("accepted", "refused")
+    metrics.add_counters(
+        "webwx_receiver_notifications", "Notifications to a receiver since the start.", (*labels, "result"),
+        [
+            ((str(each.account), each.id, outcome), reception.counts[each.id, outcome])
+            for each in receivers
+            for outcome in outcomes
+        ],
+    )  # fmt: skip
 
 
 monitoring_router = Router("/", route_handlers=[show_health, show_readiness, show_metrics], tags=["monitoring"])
