@@ -540,10 +540,11 @@ class UnstoredOutcomes:
 
     def add(self, store: Callable[[Connection], Awaitable[object]]) -> None:
         """Keep an outcome; beyond the maximum number the oldest one is dropped."""
-        _log.warning(
-            "The outcome of a send, or the end of a consumer, could not be stored; it is kept, and stored as soon as "
-            "that is possible."
-        )
+        if not self._waiting:  # one line for all that follow
+            _log.warning(
+                "The outcomes of sends, or the ends of consumers, could not be stored; they are kept, and stored as "
+                "soon as that is possible."
+            )
         self._waiting.append(store)
 
     async def store(self) -> None:
