@@ -239,6 +239,24 @@ async def timed(ctx: Context, event: Event, proceed: Callable[[], Awaitable[obje
     await proceed()
 
 
+@router.middleware
+async def only_here(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]]) -> None:
+    await proceed()
+
+
+@router.error(KeyError, ValueError)
+async def handled(ctx: Context, event: Event | None, error: KeyError | ValueError) -> None:
+    assert_type(await ctx.state.back(timeout=60), Step | None)
+
+
+@bot.migrate_state
+def migrate(step: str, values: dict[str, Any]) -> tuple[str | Step, dict[str, Any]] | None:
+    return ("", values) if step else None
+
+
+bot.every(5)  # type: ignore[arg-type]  # pyright: ignore  # a number without a unit
+
+
 @bot.on_error
 async def failed(ctx: Context, event: Event | None, error: BaseException) -> None:
     assert_type(ctx.is_last_attempt, bool)
