@@ -441,7 +441,7 @@ class TestPlainFunctions:
         async with open_client() as client, delivering(client, lambda ctx, event: later(), attempts=1, counts=counts):
             world.say("ahua", "me", "ping")
             await until(lambda: counts.dead == 1)
-        assert "TypeError" in caplog.text
+        assert "WrongFunction" in caplog.text
 
     async def test_time_limit_does_not_cancel_plain_handlers(
         self, open_client: OpenClient, delivering: Delivering, world: World

@@ -287,7 +287,7 @@ def test_back_moves_to_the_step_before_and_keeps_the_values(webwx_sandbox: Sandb
         await ctx.state.set_step(Survey.age)
         await ctx.reply("begun")
 
-    @bot.on(TextMessage, text="back")
+    @bot.on(TextMessage, text="back", state=(Survey, None))
     async def back(ctx: Context, message: TextMessage) -> None:
         step = await ctx.state.back(timeout=60)
         await ctx.reply(f"{step}, {await ctx.state.get_step()}")

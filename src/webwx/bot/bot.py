@@ -391,7 +391,7 @@ class Bot(Router, TimerRegistry):
     ) -> None:
         """Log in and handle events; after each end of the login, log in again."""
         client = login.client
-        named = {name for handler in self.handlers() for name in handler.steps}
+        named = {name: step for handler in self.handlers() for name, step in handler.steps.items()}
         stored = StoredStates(self.name, self._migrations, named)
         self.conversations = conversations = Conversations(client, self._state_key, stored)
         reports = FailureReports(debug=self.debug)

@@ -29,6 +29,7 @@ from webwx.storage.lookup import find_identity_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from webwx.bot.steps import Step
     from webwx.client.client import AsyncClient
     from webwx.client.subscription import Subscription
 
@@ -120,6 +121,10 @@ class Conversations:
     def migrated(self, row: ConversationRow) -> ConversationRow:
         """Return a stored state as this version of the program writes it; errors of its functions are raised."""
         return self._stored.migrate(row)
+
+    def step_of(self, name: str) -> Step | None:
+        """Return the step that the program defines under a name; None if there is none."""
+        return self._stored.step_of(name)
 
     async def report_stored(self) -> None:
         """Log which stored states the program cannot read, when the bot starts for the first time."""
@@ -320,6 +325,10 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
     def now(self) -> float:
         """Return the time of the account's clock, in seconds since 1970."""
         return self._conversations.now()
+
+    def step_of(self, name: str) -> Step | None:
+        """Return the step that the program defines under a name; None if there is none."""
+        return self._conversations.step_of(name)
 
     async def row(self) -> ConversationRow:
         """

@@ -32,7 +32,7 @@ from webwx.bot.handler_calls import ErrorHandler, HandlerCall, check_kinds, chec
 from webwx.bot.http_handlers import HttpHandler, check_methods, check_path
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
 from webwx.bot.signatures import check_injectable, further_parameters, name_of, place_of
-from webwx.bot.steps import step_names
+from webwx.bot.steps import step_names, steps_in
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.events import CONTACT_EVENTS, QUIET
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from webwx.bot.filters import EventCheck
     from webwx.bot.handler_calls import Middleware
     from webwx.bot.injection import CallPlan
+    from webwx.bot.steps import Step
     from webwx.bot.sync_context import SyncContext
     from webwx.model.login import Account
 
@@ -458,14 +459,14 @@ class Handler:
             for keyword in ("chat", "sender")
             if keyword in choices
         }
+        self.steps: dict[str, Step] = steps_in(choices.get("state"))
+        """The steps in `state`, by their names."""
         self._steps = step_names(choices.pop("state")) if "state" in choices else None
         """Names of the steps that `state` accepts; None: any."""
         self._names = {keyword: names_in(keywords[keyword]) for keyword in self._contact_filters}
         """The names and ids in `chat` and `sender`, by keyword."""
         self._needs = tuple(keyword for keyword in ("group", "mentions_me") if choices.get(keyword) is True)
         """Keywords that match only in a chatroom."""
-        self.steps: frozenset[str] = (self._steps or frozenset()) - {""}
-        """Names of the steps in `state`."""
         self.has_async_filters: bool = bool(self._contact_filters or self._filters or self._steps is not None)
         """Whether some filters may wait; `reason_for_refusal` applies them."""
         checks = {keyword: make_check(keyword, value) for keyword, value in choices.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.bot.steps import Step, defined_steps
+from webwx.bot.steps import Step
 from webwx.errors import UnreadableState
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class ConversationState:
         Raises: As `set_step`.
 
         """
-        step = defined_steps().get(await self.get_step())
+        step = self._transaction.step_of(await self.get_step())
         previous = None if step is None else step.previous
         if previous is not None:
             await self.set_step(previous, timeout=timeout)

@@ -85,6 +85,13 @@ StepChoice: TypeAlias = Step | type[Steps] | None
 """A step, all steps of a class, or None for a conversation that is at no step."""
 
 
+def steps_in(choices: object) -> dict[str, Step]:
+    """Return the steps among valid choices, by their names."""
+    several = choices if isinstance(choices, tuple) else (choices,)
+    listed = [each.steps if isinstance(each, type) and issubclass(each, Steps) else (each,) for each in several]
+    return {step.name: step for steps in listed for step in steps if isinstance(step, Step)}
+
+
 def step_names(choices: object) -> frozenset[str]:
     """
     Return the names of the chosen steps, with an empty one for None.

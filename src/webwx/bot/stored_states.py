@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,7 @@ from webwx.bot.signatures import WrongFunction, name_of
 from webwx.bot.steps import Step, defined_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from webwx.storage.base import ConversationRow
 
@@ -39,11 +40,14 @@ class StoredStates:
     Args:
         bot: The bot's name.
         migrations: The functions of `migrate_state`, in their order.
-        named: Names of the steps that handlers name.
+        named: The steps that handlers name, by their names; they precede other steps of the process.
     """
 
     def __init__(
-        self, bot: str = "bot", migrations: Collection[StateMigration] = (), named: Collection[str] = ()
+        self,
+        bot: str = "bot",
+        migrations: Collection[StateMigration] = (),
+        named: Mapping[str, Step] = MappingProxyType({}),
     ) -> None:
         self._bot = bot
         self._migrations = migrations
@@ -56,6 +60,10 @@ class StoredStates:
     def is_in_use(self) -> bool:
         """Whether the program may have stored states that need a look when the bot starts."""
         return bool(not self._is_started and (self._migrations or self._named))
+
+    def step_of(self, name: str) -> Step | None:
+        """Return the step that the program defines under a name; None if there is none."""
+        return self._named.get(name) or defined_steps().get(name)
 
     def migrate(self, row: ConversationRow) -> ConversationRow:
         """
@@ -120,9 +128,9 @@ class StoredStates:
         """Return what the program cannot read in a state; empty if it can read it."""
         if not row.step:
             return ""
-        step = defined_steps().get(row.step)
+        step = self.step_of(row.step)
         if step is None:
-            return "" if row.step in self._named else f"the step {row.step}, which this program does not define"
+            return f"the step {row.step}, which this program does not define"
         kind: type | None = getattr(step.owner, "values_type", None)
         if kind is not None and row.values:
             try:

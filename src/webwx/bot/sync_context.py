@@ -349,6 +349,7 @@ class SyncContext(Generic[M]):
 
         Raises:
             ValueError: The handler is not registered with this bot.
+            TypeError: The time is no `datetime`.
 
         For further errors see `call_later`.
         """
