@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.sandbox.clock import SystemClock
+from webwx.sandbox.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def webwx_world(webwx_world: World | None, make_world: Callable[..., World], secret_scanner: SecretScanner) -> World:
-    """The options of a test's marker, or the default ones."""
+    """The world of a test's marker, or the default one of the kit."""
     if webwx_world is None:
-        return make_world(clock=SystemClock())
+        return make_world(clock=SystemClock(), options=Options(picture_format="sent"))
     secret_scanner.watch(webwx_world.issued)
     return webwx_world
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.sandbox.faults import ANSWER_FAULTS, CONNECTION_FAULTS, FaultInjector
+from webwx.sandbox.options import Options
 from webwx.sandbox.world import ME, default_world
 from webwx.storage.login import LoginMemory
 from webwx.testing.clock import Clock
@@ -55,7 +56,10 @@ class Sandbox:
     """
 
     def __init__(self, world: World | None = None, *, patience: float = PATIENCE) -> None:
-        self.world: World = world or default_world(rng=random.Random(SEED))  # noqa: S311 - the same in each run
+        # Pictures keep their bytes, so that a test can compare them and is the same without the extra `pictures`.
+        options = Options(picture_format="sent")
+        rng = random.Random(SEED)  # noqa: S311 - the same in each run
+        self.world: World = world or default_world(options=options, rng=rng)
         """The world, for actions that have no method here; use it inside `do` while bots run."""
         self.world.faults = FaultInjector(seed=SEED)
         self.patience = patience
