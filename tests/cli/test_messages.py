@@ -651,7 +651,7 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
         (TEXT_MESSAGE, "Hua: hello"),
         (TextMessage(**HEAD | {"is_self": True}, text="hello"), "you to Hua: hello"),
         (TextMessage(**HEAD | {"chat": "@@room", "sender": "@a"}, text="hi"), "Hua in @@room: hi"),
-        (ImageMessage(**HEAD), "Hua: [picture that cannot be forwarded]"),
+        (ImageMessage(**HEAD | {"content": "<msg/>"}), "Hua: [picture that cannot be forwarded]"),
         (SystemMessage(**HEAD | {"sender": None}, text="Hua joined"), "Hua: Hua joined"),
         (UnknownMessage(**HEAD, message_type=49), "Hua: [message of type 49]"),
         (

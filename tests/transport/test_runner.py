@@ -133,7 +133,7 @@ class TestReading:
             await run(self.piece(unreadable), ScriptedTransport(), session_state())
 
     async def test_of_a_deleted_file_is_our_error(self, tmp_path: Path) -> None:
-        with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
+        with pytest.raises(NoSuchFile, match=r"gone\.png' cannot be read"):
             await run(self.piece(str(tmp_path / "gone.png")), ScriptedTransport(), session_state())
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from webwx.settings import Settings
 
 EXTRAS = (
-    "asyncpg", "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "multipart", "prometheus-client",
-    "trustme", "uvicorn", "websockets", "winloop" if sys.platform == "win32" else "uvloop",
+    "asyncpg", "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "multipart", "pillow",
+    "prometheus-client", "trustme", "uvicorn", "websockets", "winloop" if sys.platform == "win32" else "uvloop",
 )  # fmt: skip
 """Optional dependencies."""
 
