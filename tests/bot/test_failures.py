@@ -86,6 +86,39 @@ def test_the_cause_of_an_exception_comes_first() -> None:
     assert [line for line in lines if line[0] != " " and line[0] != "T"] == ["KeyError", "RuntimeError"]
 
 
+def test_an_exception_raised_again_from_its_group_is_written_once() -> None:
+    def again() -> None:
+        try:
+            raise ExceptionGroup("some", [ValueError("first"), KeyError("second")])
+        except ExceptionGroup as group:
+            raise group.exceptions[0]  # noqa: B904 - as a program does
+
+    lines = report(again, debug=True).splitlines()
+    assert [line for line in lines if not line.startswith(" ")][1:] == [
+        "KeyError: 'second'",
+        "Traceback (most recent call last):",
+        "ExceptionGroup: some (2 sub-exceptions)",
+        "Traceback (most recent call last):",
+        "ValueError: first",
+    ]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_exception_that_cannot_write_its_message_is_shown_without_it(debug: bool) -> None:
+    class Unwritable(Exception):
+        is_in_test = True
+
+        def __str__(self) -> str:
+            if self.is_in_test:
+                raise KeyError("its field is missing")
+            return ""
+
+    error = Unwritable()
+    text = FailureReports(debug=debug).text(error)
+    Unwritable.is_in_test = False  # what follows the test writes its errors
+    assert text == "Unwritable.\nUnwritable"
+
+
 def test_no_line_of_a_message_can_imitate_a_log_record() -> None:
     def fails() -> None:
         raise ValueError("one\n2026-01-01 INFO webwx.bot: two")

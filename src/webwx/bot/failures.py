@@ -72,7 +72,7 @@ class FailureReports:
         if len(self._written) >= _REMEMBERED:
             self._written.clear()
         self._written.add(text)
-        if not self._has_hinted and any(str(each) and not _public_message(each) for each in _chain(error)):
+        if not self._has_hinted and any(_message(each) and not _public_message(each) for each in _chain(error)):
             self._has_hinted = True
             text = f"{text}\n{_HINT}"
         return f"{what}.\n{text}"
@@ -113,7 +113,7 @@ def own_sentence(error: BaseException) -> str:
         instruction = innermost.tb_frame.f_code.co_code[innermost.tb_lasti]
         if dis.opname[instruction] != "RAISE_VARARGS":
             return ""
-    text = str(error)
+    text = _message(error)
     if isinstance(error, ApiError) and error.message:
         text = text.replace(error.message, "…")
     return without_values(text)
@@ -169,6 +169,14 @@ def _is_folded(frame: traceback.FrameSummary) -> bool:
     return not _FOLDED.isdisjoint(Path(frame.filename).parents)
 
 
+def _message(error: BaseException) -> str:
+    """Return the message of an exception; empty if its class, which the program may define, cannot write it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a user's `__str__` may raise anything
+        return ""
+
+
 def _public_message(error: BaseException) -> str:
     """Return what the log may show of the message of an exception; empty for nothing."""
     return own_sentence(error) or _unknown_name(error)
@@ -205,20 +213,31 @@ def _trace(error: BaseException, *, shows_messages: bool, folds: bool) -> Iterat
             yield from "".join(traceback.format_exception_only(each)).rstrip("\n").split("\n")
             continue
         # Indented, so that no line of a message can pass for a log record.
-        message = "\n    ".join((str(each) if shows_messages else _public_message(each)).splitlines())
+        message = "\n    ".join((_message(each) if shows_messages else _public_message(each)).splitlines())
         yield f"{type(each).__name__}: {message}" if message else type(each).__name__
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions that led to this one or are in its group, the oldest first, and then this one."""
+def _chain(error: BaseException, seen: set[int] | None = None) -> Iterator[BaseException]:
+    """
+    Yield the exceptions that led to this one or are in its group, the oldest first, and then this one; each once.
+
+    An exception that is raised again from its group has that group as its context.
+
+    Args:
+        error: The exception.
+        seen: `id` of the exceptions that are yielded already, or will be.
+    """
+    seen = set() if seen is None else seen
     chain: list[BaseException] = []
     following: BaseException | None = error
-    while following is not None and all(following is not each for each in chain):
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
         chain.append(following)
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
     for each in reversed(chain):
         for inner in each.exceptions if isinstance(each, BaseExceptionGroup) else ():
-            yield from _chain(inner)
+            if id(inner) not in seen:
+                yield from _chain(inner, seen)
         yield each
 
 
