@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pytest
@@ -125,6 +125,37 @@ def test_values_of_another_type_are_reported_at_the_start_and_in_the_error(sandb
         assert "secret" not in "".join(running.warnings)
 
 
+class Checked(msgspec.Struct, forbid_unknown_fields=True):
+    town: str = ""
+    phone: Literal[1, 2] = 1
+
+    def __post_init__(self) -> None:
+        if self.town == "private":
+            raise ValueError(f"no town is called {self.town}")
+
+
+@pytest.mark.parametrize("values", [{"town": "private"}, {"phone": 13800138000}, {"private": 1}])
+def test_stored_values_that_do_not_fit_are_in_no_error(
+    sandbox: Sandbox, friend: PhoneUser, values: dict[str, Any]
+) -> None:
+    bot, errors = Bot(), list[str]()
+
+    @bot.on(TextMessage)
+    async def begin(ctx: Context, message: TextMessage) -> None:
+        await ctx.state.set_values(values)
+        with pytest.raises(UnreadableState) as raised:
+            await ctx.state.get_values(Checked)
+        errors.append(str(raised.value))
+        await ctx.reply("caught")
+
+    with sandbox.running(bot):
+        friend.say("hello")
+        assert friend.hears("caught")
+    assert "do not fit Checked: Invalid value" in errors[0]
+    assert "private" not in errors[0]
+    assert "138" not in errors[0]
+
+
 def test_values_without_a_declared_type_are_an_error_that_a_handler_can_catch(
     sandbox: Sandbox, friend: PhoneUser
 ) -> None:
@@ -210,6 +241,27 @@ def test_an_error_of_a_migration_is_reported_at_the_start_and_fails_the_event(
         assert friend.hears_nothing()
         assert "KeyError at test_stored_states.py:" in running.warnings[-1]
         assert "secret" not in "".join(running.warnings)
+
+
+def test_a_time_out_whose_state_cannot_be_converted_leaves_the_bot_running(
+    sandbox: Sandbox, friend: PhoneUser, webwx_clock: Clock
+) -> None:
+    store(sandbox, friend, step_named("Survey.bad"), {}, timeout=60)
+    bot = Bot(attempts=1)
+
+    @bot.migrate_state
+    def fails(step: str, values: dict[str, Any]) -> None:
+        raise KeyError(step)
+
+    @bot.on(TextMessage)
+    async def answer(ctx: Context, message: TextMessage) -> None:
+        await ctx.reply("hello")
+
+    with sandbox.running(bot) as running:
+        webwx_clock.wind(minutes=5)
+        assert "the time-out of a state failed (attempt 1 of 1): KeyError at" in running.warnings[-1]
+        friend.say("hello")
+        assert friend.hears("hello")
 
 
 def test_a_migration_that_returns_something_else_names_its_function(sandbox: Sandbox, friend: PhoneUser) -> None:

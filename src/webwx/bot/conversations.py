@@ -134,19 +134,23 @@ class Conversations:
 
     async def remove_deadline(self, row: ConversationRow) -> None:
         """Remove a deadline without a change of the state, unless it was replaced meanwhile."""
-        transaction = self.begin(Event(), row.key)
+        cached = await self.hold(Event(), row.key, migrates=False)
         try:
-            if (await transaction.row()).deadline == row.deadline:
-                await transaction.change(deadline=None)
-            transaction.commit([])
+            if cached.row.deadline == row.deadline:
+                self.commit([], cached, msgspec.structs.replace(cached.row, deadline=None), Event())
         finally:
-            transaction.end()
+            self.release(cached)
 
     # -- for transactions --------------------------------------------------------------------------------------------
 
-    async def hold(self, event: Event, key: str) -> CachedConversation:
+    async def hold(self, event: Event, key: str, *, migrates: bool = True) -> CachedConversation:
         """
         Wait until no other transaction holds a conversation, and return it.
+
+        Args:
+            event: The event whose conversation it is.
+            key: Key of the conversation; empty for that of the event.
+            migrates: Convert a state that an earlier version of the program has stored, which may fail.
 
         Raises:
             UnknownContact: The event has no chat, and so no conversation.
@@ -169,12 +173,14 @@ class Conversations:
                 if not cached.is_loaded:
                     await self._load(cached, former_keys)
                     self._forget_oldest()
-                cached.row = self.migrated(cached.row)
-                cached.is_migrated = True
+                if migrates:
+                    cached.row = self.migrated(cached.row)
+                    cached.is_migrated = True
             except BaseException:
                 self.release(cached)
                 raise
-            self._stored.report(cached.row, event.number)
+            if migrates:
+                self._stored.report(cached.row, event.number)
         return cached
 
     def release(self, cached: CachedConversation) -> None:

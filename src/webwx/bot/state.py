@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.bot.steps import Step
+from webwx.bot.stored_states import misfit
 from webwx.errors import UnreadableState
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class ConversationState:
             except msgspec.ValidationError as error:
                 at = f" at the step {row.step}" if row.step else ""
                 raise UnreadableState(
-                    f"The stored values of this conversation{at} do not fit {kind.__name__}: {error}. Convert stored "
-                    "states with @bot.migrate_state, or end the conversation with ctx.state.clear()."
+                    f"The stored values of this conversation{at} do not fit {kind.__name__}: {misfit(error)}. Convert "
+                    "stored states with @bot.migrate_state, or end the conversation with ctx.state.clear()."
                 ) from None
         try:
             return kind()

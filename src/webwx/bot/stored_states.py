@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.bot.failures import summarize, without_values
+from webwx.bot.failures import summarize
 from webwx.bot.log_fields import log_fields
 from webwx.bot.signatures import WrongFunction, name_of
 from webwx.bot.steps import Step, defined_steps
@@ -30,7 +30,20 @@ if TYPE_CHECKING:
 
 _WAY_OUT = "Convert stored states with @bot.migrate_state, or end such a conversation with ctx.state.clear()."
 
+_WITHOUT_VALUE = ("Expected `", "Object missing required field `")
+"""Beginnings of the sentences of msgspec that hold no value."""
+
 _log = logging.getLogger("webwx.bot")
+
+
+def misfit(error: msgspec.ValidationError) -> str:
+    """Return which stored value does not fit its type, and how, without the value and texts that a program wrote."""
+    reason, at, path = str(error).rpartition(" - at `")
+    if not at:
+        reason, path = path, ""
+    if not reason.startswith(_WITHOUT_VALUE):
+        reason = "Invalid value"
+    return reason + at + path
 
 
 class StoredStates:
@@ -136,5 +149,5 @@ class StoredStates:
             try:
                 msgspec.json.decode(row.values, type=kind)
             except msgspec.ValidationError as error:
-                return f"values at the step {row.step} that do not fit {kind.__name__} ({without_values(str(error))})"
+                return f"values at the step {row.step} that do not fit {kind.__name__} ({misfit(error)})"
         return ""
