@@ -1,10 +1,12 @@
 import io
 import random
+import struct
+import zlib
 
 import pytest
 from PIL import Image
 
-from webwx.sandbox.pictures import avatar, draw, picture_size, thumbnail_size
+from webwx.sandbox.pictures import MAX_PIXELS, as_jpeg, avatar, draw, picture_size, thumbnail, thumbnail_size
 
 
 def drawn(kind, size=(300, 200)):
@@ -55,3 +57,28 @@ def test_each_cell_of_a_drawn_picture_has_the_given_colour(seed):
         for x, colour in enumerate(row):
             for corner in ((8 * x, 8 * y), (8 * x + 7, 8 * y + 7)):
                 assert max(abs(a - b) for a, b in zip(shown.getpixel(corner), colour, strict=True)) <= 2
+
+
+def test_a_picture_whose_exif_has_a_value_of_a_wrong_type_is_not_converted():
+    tags = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0), struct.pack("<HHI4s", 0x011A, 2, 4, b"abc\0")
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(tags) + bytes(4)
+    out = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(out, "PNG", exif=exif)
+    assert thumbnail(out.getvalue()) == as_jpeg(out.getvalue()) == out.getvalue()
+
+
+def one_bit_png(width, height):
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes((1 + (width + 7) // 8) * height))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("height", [MAX_PIXELS // 5_000 + 1, 20_000, 50_000])
+def test_a_small_file_with_too_many_pixels_is_not_converted(height):
+    picture = one_bit_png(5_000, height)
+    assert as_jpeg(picture) == thumbnail(picture) == picture
+    small = one_bit_png(50, 50)
+    assert as_jpeg(small).startswith(b"\xff\xd8\xff")

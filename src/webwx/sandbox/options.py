@@ -33,7 +33,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
     Whether webwxgetmsgimg serves a PNG or BMP as it was sent, or as JPEG like the platform.
 
-    A JPEG needs the extra `pictures`; without it a picture stays as it was sent.
+    A JPEG needs the extra `pictures`; without it a picture stays as it was sent, and so does one of more than 25
+    megapixels.
     """
     picture_versions: Literal["sent", "zero"] = "sent"
     """Whether the address of an avatar contains its version, or always 0, as in some answers."""

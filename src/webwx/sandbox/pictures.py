@@ -53,8 +53,13 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
 # -- as JPEG ---------------------------------------------------------------------------------------------------------
 
 
-_BROKEN = (ArithmeticError, EOFError, OSError, SyntaxError, ValueError, struct.error, zlib.error)
+_BROKEN = (
+    ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
 """Exceptions that Pillow raises for incomplete and broken pictures."""
+
+MAX_PIXELS = 25_000_000
+"""Maximum number of pixels of a picture that is converted: a file of a few kilobytes may unpack to gigabytes."""
 
 
 @lru_cache(maxsize=8)  # a photograph has several megabytes
@@ -79,6 +84,8 @@ def _converted(content: bytes, side: int) -> bytes:
     out = BytesIO()
     try:
         with Image.open(BytesIO(content), formats=("BMP", "GIF", "JPEG", "PNG")) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                return content
             if side:
                 picture.thumbnail((side, side))
             layered = ImageOps.exif_transpose(picture).convert("RGBA")
@@ -86,7 +93,7 @@ def _converted(content: bytes, side: int) -> bytes:
             Image.alpha_composite(paper, layered).convert("RGB").save(out, "JPEG", quality=90)
     except _BROKEN:
         return content
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return content
     return out.getvalue()
 
