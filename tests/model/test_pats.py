@@ -42,6 +42,11 @@ def pat(text: str, actor: str | None, target: str | None, *, chat: ContactId = A
             "wxid_a", None, '"wxid_a" 拍了拍我',
         ),
         (pat('"阿华" 拍了拍我', "阿华", None), "阿华", None, '"阿华" 拍了拍我'),
+        (
+            pat('"li" 拍了拍 "lily"', "li", "lily", chat=ROOM, actor_id=AHUA, target_id=STRANGER),
+            "阿华", "山友", '"阿华" 拍了拍 "山友"',
+        ),
+        (pat('"li" 拍了拍 "lily"', "li", "lily", chat=ROOM, actor_id=AHUA), "阿华", "lily", '"阿华" 拍了拍 "lily"'),
         (pat("", "", None, actor_id=AHUA), "", None, ""),
     ],
 )  # fmt: skip

@@ -29,8 +29,11 @@ def name_people(pat: Pat, contacts: Contacts) -> None:
             names[real_id] = name
             msgspec.structs.force_setattr(pat, field, name)
     if names:
-        pattern = "|".join(map(re.escape, names))
-        msgspec.structs.force_setattr(pat, "text", re.sub(pattern, lambda found: names[found[0]], pat.text))
+        # One id may be the beginning of another.
+        pattern = rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?![\w-])"
+        msgspec.structs.force_setattr(
+            pat, "text", re.sub(pattern, lambda found: names[found[0]], pat.text, flags=re.ASCII)
+        )
 
 
 def _name_of(contacts: Contacts, chat: ContactId, contact_id: ContactId) -> str:
