@@ -215,6 +215,20 @@ class TestFetch:
         assert text is not None
         assert text.content == ("*" * len(skey) if with_body else skey)
 
+    def test_texts_as_delivered_are_copies_and_do_not_keep_their_answer(self) -> None:
+        raws = [message(1, Status=3), message(2, MsgType=3), message(3)]
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of(raws)))
+        texts = list(batch.texts_as_delivered())
+
+        assert [(wire.msg_id, bytes(raw)) for wire, raw in texts] == [("1", bytes(raws[0])), ("3", bytes(raws[2]))]
+        assert all(raw.copy() is raw for _, raw in texts)  # which is true of a copy only
+
+    @pytest.mark.parametrize("with_body", [True, False])
+    def test_an_answer_without_texts_or_with_its_body_has_no_texts_as_delivered(self, *, with_body: bool) -> None:
+        raws = [message(1)] if with_body else [message(1, MsgType=3)]
+        batch, _ = drive(fetch(LOGIN, NOW, with_body=with_body), Response(body=body_of(raws)))
+        assert list(batch.texts_as_delivered()) == []
+
     def test_texts_are_decoded_with_their_batch_and_other_items_stay_raw(self) -> None:
         picture, news = message(2, MsgType=3), message(3, FromUserName="newsapp")
         raws = [message(1), picture, news, message(4), message(5, ImgWidth=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from webwx.model.raw_fields import AnswerPlace, raw_fields
+from webwx.model.raw_fields import raw_fields
 from webwx.protocol.messages import WireText
 
 
@@ -28,11 +28,6 @@ def test_an_item_is_read_as_tolerantly_as_its_message(
 @pytest.mark.parametrize("delivered", [b"", b"[1]", b"nothing", b'{"MsgId":'])
 def test_an_item_that_is_no_object_has_no_fields(delivered: bytes) -> None:
     assert raw_fields(delivered) == {}
-
-
-def test_a_text_is_found_at_its_place_in_the_answer() -> None:
-    body = b'{"BaseResponse":{"Ret":0},"AddMsgList":[{"MsgId":"1"},{"MsgId":"2","Status":3}]}'
-    assert raw_fields(AnswerPlace(body, 1)) == {"MsgId": "2", "Status": 3}
 
 
 def test_a_text_of_which_only_its_own_fields_were_stored_has_those() -> None:

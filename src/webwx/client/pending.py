@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from webwx.client.session import ClientSession
     from webwx.flows.sync import Batch
     from webwx.model.messages import Event
-    from webwx.model.raw_fields import AnswerPlace
     from webwx.protocol.messages import WireText
 
 
@@ -45,8 +44,8 @@ class PendingEvents:
         self._meet = directory.look_up_unknown
         self._interval = interval
         self._recent = RecentMessages()
-        self._places: dict[WireText, AnswerPlace] = {}
-        """Places of the texts that this process has fetched and not delivered yet: a saved text has few fields."""
+        self._texts: dict[WireText, msgspec.Raw] = {}
+        """The texts that this process has fetched and not delivered yet, as delivered: a saved text has few fields."""
 
     async def store(self, batch: Batch, began: float) -> bool:  # noqa: ARG002 - nothing is marked as backlog here
         """
@@ -68,7 +67,7 @@ class PendingEvents:
             session.change(**{name: getattr(login, name) for name in changes})
             raise
         session.pending.extend(batch.items)
-        self._places.update(batch.places_of_texts())
+        self._texts.update(batch.texts_as_delivered())
         has_messages = any(item.kind == "message" for item in batch.items)
         return self._interval.count_batch(
             messages=0,  # `take` counts new messages
@@ -81,9 +80,9 @@ class PendingEvents:
         item = self._session.take_pending()
         event = event_from_item(item, own_id)
         if item.text is not None and isinstance(event, TextMessage):
-            keep_raw(event, self._places.pop(item.text, item.text))
+            keep_raw(event, self._texts.pop(item.text, item.text))
             if not self._session.pending:  # what another process has delivered meanwhile is not taken here
-                self._places.clear()
+                self._texts.clear()
         match event:
             case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                 if not self._recent.is_new(event):

@@ -16,7 +16,6 @@ import msgspec
 from webwx.flows.call import Flow, call, exchange, judge, read, secrets_of
 from webwx.model.delivery import MAX_ITEM, is_text
 from webwx.model.events import Item
-from webwx.model.raw_fields import AnswerPlace
 from webwx.protocol.codec import percent_encode, read_json, read_sound_json, write_json
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncReply, SyncRequest, WholeSyncReply
 
@@ -49,13 +48,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Batch({len(self.items)} items)"
 
-    def places_of_texts(self) -> Iterator[tuple[WireText, AnswerPlace]]:
-        """Yield each text that was decoded with the whole answer, with its place there."""
-        if self.texts_in:
-            messages = [item for item in self.items if item.kind == "message"]
-            for place, item in enumerate(messages):  # the other list of messages comes last
-                if item.text is not None:
-                    yield item.text, AnswerPlace(self.texts_in, place)
+    def texts_as_delivered(self) -> Iterator[tuple[WireText, msgspec.Raw]]:
+        """Yield each text that was decoded with the whole answer, with a copy of it as delivered."""
+        if not self.texts_in or not any(item.text for item in self.items):
+            return
+        messages = [item for item in self.items if item.kind == "message"]  # the other list of messages comes last
+        for raw, item in zip(read_json(self.texts_in, SyncReply).add_msg_list, messages, strict=False):
+            if item.text is not None:
+                # A view would keep the whole answer in memory as long as a program keeps the event.
+                yield item.text, raw.copy()
 
     def delivered(self) -> list[msgspec.Raw]:
         """Return each item as it was delivered, in order; most are views of the body."""
