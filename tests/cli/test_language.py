@@ -39,6 +39,10 @@ def _english_after() -> Iterator[None]:
         ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en"}, ""),
         ({"LANG": "C", "LANGUAGE": "zh"}, ""),
         ({"LANG": "fr_FR.UTF-8", "LANGUAGE": "fr"}, ""),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "fr:de"}, ""),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": ""}, "zh"),
+        ({"LANG": "zh_CN.utf8@pinyin"}, "zh"),
+        ({"LANG": "zh_CN.GB18030"}, ""),
     ],
 )
 def test_the_environment_selects_the_language_as_for_gettext(environment: dict[str, str], language: str) -> None:

@@ -27,11 +27,16 @@ _translations = gettext.NullTranslations()
 
 
 def language_of(environment: Mapping[str, str]) -> Literal["zh", ""]:
-    """Return the language that an environment asks for, by the rules of GNU gettext: `zh`, or empty for English."""
+    """
+    Return the language that an environment asks for, by the rules of GNU gettext: `zh`, or empty for English.
+
+    A terminal of another charset than UTF-8 gets English, because all output is UTF-8.
+    """
     locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(name))), "")
-    if locale.partition(".")[0] in {"", "C", "POSIX"}:
+    name, _dot, charset = locale.partition("@")[0].partition(".")
+    if name in {"", "C", "POSIX"} or charset.lower() not in {"", "utf-8", "utf8"}:
         return ""
-    for wanted in (*environment.get("LANGUAGE", "").split(":"), locale):
+    for wanted in (environment.get("LANGUAGE") or locale).split(":"):
         if wanted.lower().startswith((CHINESE, "en")):
             return "zh" if wanted.lower().startswith(CHINESE) else ""
     return ""
