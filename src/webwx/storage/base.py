@@ -1020,8 +1020,9 @@ class JournalFile(Journal, Protocol):
         """
         Return the free space of the file to the disk, close the journal, and return how many bytes these are.
 
-        This is done in small steps beside other writers. A file that was created by an earlier version is copied and
-        replaced once, which needs the file for itself and room for the copy.
+        This is done in small steps beside other writers. While another process reads the file for a long time, such as
+        for a backup, the file stays as long as it is, and becomes shorter later. A file that was created by an earlier
+        version is copied and replaced once, which needs the file for itself and room for the copy.
 
         Raises:
             AlreadyRunning: The file of an earlier version is open in another process, or in another journal object.

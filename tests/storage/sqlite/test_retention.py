@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 import subprocess
@@ -35,7 +36,7 @@ from webwx.storage.sqlite.contacts import Thinning
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.retention import Deleted, Retention, delete_some
-from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.schema import connect, shrink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -320,6 +321,36 @@ class TestCompacting:
         async with SqliteJournal(path, retention_days=0) as other:
             assert ids(await everything(other.account(UIN))) == ["1", "2", "3"]
             await SqliteJournal(path, retention_days=0).compact()  # the first time has prepared it
+
+    def test_a_step_gives_many_pages_back(self, path: Path) -> None:
+        with contextlib.closing(connect(path)) as db:
+            db.execute("CREATE TABLE large (content BLOB)")
+            db.execute("INSERT INTO large VALUES (zeroblob(1000000))")
+            db.execute("DROP TABLE large")
+            (before,) = db.execute("PRAGMA freelist_count").fetchone()
+            assert shrink(db)
+            assert before - db.execute("PRAGMA freelist_count").fetchone()[0] >= 100
+
+    async def test_others_write_while_a_reader_keeps_the_log_from_being_truncated(
+        self, journal: SqliteJournal, account: SqliteAccount, path: Path
+    ) -> None:
+        await account.ingest(arrival(*messages(1, 2_000)))
+        await account.purge(chats=[FRIEND])
+        with (
+            contextlib.closing(connect(path, is_reader=True)) as reader,
+            contextlib.closing(sqlite3.connect(path, timeout=2, isolation_level=None)) as bot,
+        ):
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM accounts").fetchall()
+            bot.execute("CREATE TABLE theirs (number INTEGER)")
+            compacting = asyncio.create_task(journal.compact())
+            writes = 0
+            while bot.execute("PRAGMA freelist_count").fetchone()[0] or writes < 20:
+                writes += 1
+                bot.execute("INSERT INTO theirs VALUES (1)")
+                await asyncio.sleep(0.01)
+            reader.execute("COMMIT")
+            assert await compacting > 100_000
 
 
 class TestRetention:

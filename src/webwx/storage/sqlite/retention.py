@@ -70,6 +70,12 @@ Another process that waits for the file tries again after pauses of up to 0.1 s,
 LONGEST_PAUSE = 0.2
 """Maximum seconds between two steps of a purge."""
 
+_TRUNCATE_WAIT = 50
+"""Milliseconds for which an attempt to truncate the log waits for readers."""
+
+_TRUNCATE_WITHIN = 5.0
+"""Seconds for which the log is tried to be truncated."""
+
 _MERGED = 50
 """Number of pages of the full-text index that one transaction rewrites."""
 
@@ -178,12 +184,29 @@ async def do_step(writer: Writer, job: Callable[[sqlite3.Connection], T]) -> T:
 
 
 async def checkpoint(writer: Writer) -> None:
-    """Write the log back to the file, and make both as short as they can be."""
+    """
+    Write the log back to the file, and make both as short as they can be.
+
+    While another connection reads for a long time, such as a backup, this tries for some seconds; what it leaves is
+    done by a later checkpoint.
+    """
     # The first checkpoint causes no delay, and leaves little for the second one, which does.
-    for kind in ("PASSIVE", "TRUNCATE"):
-        await writer.do_outside(
-            lambda db, kind=kind: db.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()  # type: ignore[misc]
-        )
+    await writer.do_outside(lambda db: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+    until = time.monotonic() + _TRUNCATE_WITHIN
+    while not await writer.do_outside(_truncate_log) and time.monotonic() < until:
+        await asyncio.to_thread(time.sleep, LONGEST_PAUSE)
+
+
+def _truncate_log(db: sqlite3.Connection) -> bool:
+    """Write the whole log back and truncate it; return False if readers are in the way."""
+    (timeout,) = db.execute("PRAGMA busy_timeout").fetchone()
+    # It keeps out all writers while it waits for the readers.
+    db.execute(f"PRAGMA busy_timeout = {_TRUNCATE_WAIT}")
+    try:
+        is_busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {timeout}")
+    return not is_busy
 
 
 class Deleted(NamedTuple):

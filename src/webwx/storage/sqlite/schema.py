@@ -472,7 +472,8 @@ def can_shrink(db: sqlite3.Connection) -> bool:
 
 def shrink(db: sqlite3.Connection) -> bool:
     """Move some pages from the end of a file to free places, and return whether free pages are left."""
-    db.execute(f"PRAGMA incremental_vacuum({_SHRUNK})").fetchall()
+    for _ in range(_SHRUNK):  # it does a page at each step of its statement, and `execute` makes one step
+        db.execute("PRAGMA incremental_vacuum(1)")
     return _ask(db, "PRAGMA freelist_count") != 0
 
 
