@@ -33,6 +33,7 @@ from webwx.model.messages import (
     TextMessage,
 )
 from webwx.protocol.codes import MAX_TEXT
+from webwx.sandbox import contents
 from webwx.storage.login import LoginFile, LoginMemory
 
 if TYPE_CHECKING:
@@ -279,6 +280,15 @@ class TestRecall:
         world.wind(123)
         with pytest.raises(RecallExpired):
             await client.recall(message)
+        assert "webwxrevokemsg" not in counted.calls
+
+    async def test_a_notice_is_refused_without_a_request(self, log_in: LogIn, world: World, counted: Counted) -> None:
+        client = await log_in()
+        world.send("me", "阿华", contents.system("位置共享已经结束"))
+        [notice] = await take(client, 1)
+        assert isinstance(notice, SystemMessage)
+        with pytest.raises(InvalidRequest, match="Only a message of this account"):
+            await client.recall(notice)
         assert "webwxrevokemsg" not in counted.calls
 
     async def test_a_message_of_another_person_is_refused_without_a_request(

@@ -133,7 +133,7 @@ class Messages:
         Raises:
             InvalidRequest: Another account wrote the message, or the platform did.
         """
-        if not message.is_self:
+        if not message.is_self or message.sender is None:  # a notice in a chat may have this account's id
             raise InvalidRequest("Only a message of this account can be recalled.")
         stored = await self._sender.stored(message_id=message.message_id)
         receipt = Receipt(message_id=message.message_id, client_id="", chat=message.chat, time=float(message.time))
