@@ -59,7 +59,7 @@ ME, PEER, ROOM, MEMBER = "@me", "@peer", "@@room", "@member"
 def event(sender: str, receiver: str, content: str = "hi", *, msg_type: int = 1, **more: object) -> Event:
     wire = WireMessage(
         msg_id="9223372036854775807", from_user_name=sender, to_user_name=receiver, msg_type=msg_type, content=content,
-        create_time=1_560_000_000, **more,
+        **{"create_time": 1_560_000_000, **more},
     )  # fmt: skip
     raw = write_json(wire)
     message = message_from_wire(wire, ME, raw)
@@ -194,6 +194,15 @@ class TestTextQuote:
     def test_goes_through_json(self) -> None:
         quote = event(PEER, ME, f"「小明：好」<br/>{self.LINE}<br/>是")
         assert event_from_json(event_to_json(quote)) == quote
+
+
+@pytest.mark.parametrize("msg_type", [1, 3, 10000, 10002])
+@pytest.mark.parametrize("time", [-1, 253_402_300_800, 1_700_000_000_000, 2**62])
+def test_a_time_that_no_calendar_can_show_is_unknown(msg_type: int, time: int) -> None:
+    notice = write_recall_notice(RecallNotice(message_id="1"))
+    made = event(PEER, ME, notice if msg_type == 10002 else "words", msg_type=msg_type, create_time=time)
+    assert isinstance(made, Message | MessageRecalled)
+    assert made.time == 0
 
 
 class TestUnknownMessage:

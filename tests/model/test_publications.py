@@ -34,6 +34,11 @@ def test_a_publication_has_its_account_and_its_articles() -> None:
     ]  # fmt: skip
 
 
+def test_a_time_that_no_calendar_can_show_is_unknown() -> None:
+    [read] = read_publications([json.dumps(NEWS | {"Time": 1_560_000_000_000}).encode()])
+    assert read.time == 0
+
+
 @pytest.mark.parametrize("damaged", [b"{}", b"7", b'{"UserName":'])
 def test_a_damaged_publication_affects_no_other(damaged: bytes) -> None:
     read = read_publications([damaged, b'{"UserName":"@gh"}'])

@@ -92,6 +92,9 @@ NEWS = "newsapp"
 MAX_ITEM = 1024 * 1024
 """Maximum size in bytes of a delivered item; a text has at most about 16,000, XML about 100,000."""
 
+_LATEST = 253_402_214_400
+"""Last midnight of the year 9999: no calendar can show later times, which are not valid."""
+
 _TEXT = int(MessageType.TEXT)  # an enum looks its members up each time
 
 
@@ -139,6 +142,11 @@ def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, Conta
     return chat, ContactId(sender) if sender else None, False, payload
 
 
+def sound_time(time: int) -> int:
+    """Return a time in seconds since 1970; 0 if it is not valid, such as one in milliseconds."""
+    return time if 0 <= time < _LATEST else 0
+
+
 class Delivery:
     """A delivered message with its chat, its author, and its content decoded on demand."""
 
@@ -157,7 +165,7 @@ class Delivery:
             "chat": self.chat,
             "sender": self.sender,
             "is_self": self.is_self,
-            "time": wire.create_time,
+            "time": sound_time(wire.create_time),
             "content": wire.content,
         }
 
@@ -193,13 +201,13 @@ def text_from_wire(wire: WireText, own_id: str, raw: Delivered) -> TextMessage:
     quote = read_text_quote(text)
     if quote is None:
         message = TextMessage(
-            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
+            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=sound_time(wire.create_time),
             content=wire.content, text=text,
         )  # fmt: skip
     else:
         message = _text_quote(quote, {
-            "message_id": wire.msg_id, "chat": chat, "sender": sender, "is_self": is_self, "time": wire.create_time,
-            "content": wire.content,
+            "message_id": wire.msg_id, "chat": chat, "sender": sender, "is_self": is_self,
+            "time": sound_time(wire.create_time), "content": wire.content,
         })  # fmt: skip
     keep_raw(message, raw)
     return message
@@ -581,7 +589,7 @@ def _from_sysmsg(delivery: Delivery) -> Event | None:
             message_id=recall.new_message_id or recall.message_id,
             chat=delivery.chat,
             is_self=recall.text.startswith(("你", "You")),
-            time=delivery.wire.create_time,
+            time=sound_time(delivery.wire.create_time),
             text=plain_text(recall.text),
             content=delivery.wire.content,
         )

@@ -14,7 +14,7 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
-from webwx.model.delivery import message_from_wire, parties, read_item, read_wire, text_from_wire
+from webwx.model.delivery import message_from_wire, parties, read_item, read_wire, sound_time, text_from_wire
 from webwx.model.messages import (
     AnyMessage,
     ChatroomDissolved,
@@ -204,10 +204,6 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return f"Arrived({self.message_id})"
 
 
-_LATEST = 2**40
-"""Times beyond this are invalid and are not stored."""
-
-
 def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = None) -> Arrived:
     """
     Identify an item; returns a result for any content.
@@ -251,11 +247,6 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
         is_backlog=0 < time < began,
         is_notice=kind in _NOTICES,
     )
-
-
-def sound_time(time: int) -> int:
-    """Return the time of a message; 0 if it is not valid."""
-    return time if 0 <= time < _LATEST else 0
 
 
 _NO_ID = frozenset({"", "0"})

@@ -8,6 +8,7 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import ContactId
+from webwx.model.delivery import sound_time
 from webwx.model.messages import LinkedArticle
 from webwx.model.text import plain_text
 from webwx.protocol.codec import read_json
@@ -49,7 +50,10 @@ def read_publications(raws: Iterable[bytes | msgspec.Raw]) -> list[Publication]:
         )
         read.append(
             Publication(
-                account=ContactId(news.user_name), name=plain_text(news.nick_name), time=news.time, articles=articles
+                account=ContactId(news.user_name),
+                name=plain_text(news.nick_name),
+                time=sound_time(news.time),
+                articles=articles,
             )
         )
     return read
