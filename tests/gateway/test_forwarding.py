@@ -666,7 +666,7 @@ async def _started(gateway: Gateway, listener: Listener) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def two(world: World, counted: Counted, tmp_path: Path) -> AsyncIterator[TwoGateways]:
-    """Two gateways on ports; the account 1 named `default` is logged in at the second one."""
+    """Two gateways on ports, the first one below a path; the account 1 named `default` is logged in at the second."""
     async with contextlib.AsyncExitStack() as opened:
         runnings = []
         for name in ("front", "owner"):
@@ -681,7 +681,7 @@ async def two(world: World, counted: Counted, tmp_path: Path) -> AsyncIterator[T
                 home, records, clock=world.clock.now,
             )  # fmt: skip
             table = Table(owned=EPOCH if name == "owner" else 0)
-            config = GatewayConfig(listen=ListenTable(port=0))
+            config = GatewayConfig(listen=ListenTable(port=0, path="/wx" if name == "front" else ""))
             listener = listen(config)
             table.here = listener.url
             gateway = Gateway(
@@ -752,7 +752,7 @@ async def test_links_are_opened_at_any_gateway(two: TwoGateways) -> None:
     async with two.client("read:media", "login") as client:
         media = (await client.post(f"{PATH}/{number}/media/link")).json()["url"]
         login = (await client.post("/api/v1/accounts/1/login/link")).json()["url"]
-    assert media.startswith(f"{two.front_table.here}/m/")
+    assert media.startswith(f"{two.front_table.here}/wx/m/")
     async with httpx.AsyncClient() as anyone:
         assert (await anyone.get(media)).content == PNG
         assert "confirmed" in (await anyone.get(login)).text or "logged in" in (await anyone.get(login)).text

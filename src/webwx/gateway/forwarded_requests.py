@@ -65,6 +65,8 @@ class ForwardedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Scheme of the URL that the caller used."""
     time: float
     """Time of the signature, in seconds since 1970."""
+    root: str = ""
+    """Path below which a proxy serves the first node; empty: the root of its name."""
     nonce: str
     """Random text; a second request with the same one is refused."""
 
@@ -105,6 +107,7 @@ class Signatures:
         client: str = "",
         host: str = "",
         scheme: str = "http",
+        root: str = "",
     ) -> str:
         """
         Return the header's value for a request to another node.
@@ -117,11 +120,12 @@ class Signatures:
             client: IP address of the caller.
             host: Host header of the caller.
             scheme: Scheme of the URL that the caller used.
+            root: Path below which a proxy serves this node.
         """
         stated = msgspec.json.encode(
             ForwardedRequest(
-                account=account, epoch=epoch, client=client, host=host, scheme=scheme, time=self._clock(),
-                nonce=secrets.token_urlsafe(16),
+                account=account, epoch=epoch, client=client, host=host, scheme=scheme, root=root,
+                time=self._clock(), nonce=secrets.token_urlsafe(16),
             )
         )  # fmt: skip
         return f"{_encode(stated)}.{_encode(self._signature(method, target, stated))}"
@@ -196,6 +200,8 @@ class SignedRequests:
         admit(scope)
         scope["client"] = (request.client, 0)
         scope["scheme"] = request.scheme
+        if request.root:
+            scope["app_root_path"] = request.root  # type: ignore[typeddict-unknown-key] # a key of the framework
         scope["headers"] = [
             *((name, value) for name, value in scope["headers"] if name not in {_NAME, b"host"}),
             (b"host", request.host.encode("latin-1")),

@@ -334,7 +334,7 @@ class RequestForwarding:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
         signed = self._signatures.sign(
             method_of(scope), target, account=number, epoch=owner.epoch, client=client_address(scope), host=host,
-            scheme=scope["scheme"],
+            scheme=scope["scheme"], root=str(scope.get("app_root_path", "")),
         )  # fmt: skip
         kept = _end_to_end(scope["headers"], frozenset())
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
