@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import date, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from fractions import Fraction
 from operator import itemgetter
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -272,12 +273,19 @@ def _limited(kind: WordType | None, limits: Sequence[msgspec.Meta]) -> WordType 
 
 
 def _is_within(value: Any, limits: msgspec.Meta) -> bool:
+    if isinstance(value, Decimal):
+        value = Fraction(value)
+
+    def like(limit: Any) -> Any:
+        # The float 0.01 is a little more than Decimal("0.01").
+        return Fraction(str(limit)) if isinstance(value, Fraction) else limit
+
     return (
-        (limits.gt is None or value > limits.gt)
-        and (limits.ge is None or value >= limits.ge)
-        and (limits.lt is None or value < limits.lt)
-        and (limits.le is None or value <= limits.le)
-        and (limits.multiple_of is None or value % limits.multiple_of == 0)
+        (limits.gt is None or value > like(limits.gt))
+        and (limits.ge is None or value >= like(limits.ge))
+        and (limits.lt is None or value < like(limits.lt))
+        and (limits.le is None or value <= like(limits.le))
+        and (limits.multiple_of is None or value % like(limits.multiple_of) == 0)
         and (limits.min_length is None or len(value) >= limits.min_length)
         and (limits.max_length is None or len(value) <= limits.max_length)
         and (limits.pattern is None or re.search(limits.pattern, value) is not None)
