@@ -154,6 +154,7 @@ class TestPlace:
             ("/home/me/bot.py", True),
             ("<ipython-input-1>", True),
             (json.__file__, False),
+            ("uvloop/loop.pyx", False),
             (pytest.__file__, False),
             (WxError.__init__.__code__.co_filename, False),
             ("<frozen importlib._bootstrap>", False),

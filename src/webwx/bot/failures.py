@@ -35,6 +35,9 @@ _STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = {"site-packages", "dist-packages"}
 """Names of the folders of installed packages."""
 
+_COMPILED = (".pyx", ".pxd", ".pxi")
+"""Ends of the names of Cython's files, such as uvloop's; an installed module names them without its folder."""
+
 _QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""", re.DOTALL)
 """A value in a sentence, as `repr` writes it."""
 
@@ -147,6 +150,7 @@ def is_own_file(name: str) -> bool:
     parents = Path(name).parents
     return not (
         name.startswith("<frozen ")
+        or name.endswith(_COMPILED)
         or _PACKAGE in parents
         or _STANDARD_LIBRARY in parents
         or any(each.name in _INSTALLED for each in parents)
