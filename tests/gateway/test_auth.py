@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import pytest
 from litestar.connection import ASGIConnection
 from litestar.routes import HTTPRoute, WebSocketRoute
@@ -136,7 +137,10 @@ async def wrong_keys(running: Running) -> dict[str, str]:
     keys = running.gateway.keys
     deleted = await running.key("admin")
     await keys.delete(deleted.split("_")[1])
-    expired = await keys.create("expired", ["admin"], expires_at=running.world.clock.now() - 1)
+    expired = await keys.create("expired", ["admin"])
+    await keys.change(
+        expired.key.id, lambda key: msgspec.structs.replace(key, expires_at=running.world.clock.now() - 1)
+    )
     elsewhere = await keys.create("elsewhere", ["admin"], networks=("192.168.0.0/16",))
     rotated = await running.key("admin")
     await keys.rotate(rotated.split("_")[1], overlap=0)

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import msgspec
@@ -50,6 +51,9 @@ _FORM = re.compile(r"wxk_([A-Za-z0-9]{8})_([A-Za-z0-9]{43})")
 
 _FRESH = 1.0
 """Seconds after which the record of a key is read again, because another process may have changed it."""
+
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+"""Time before which keys expire: the API shows no later ones."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,8 +142,11 @@ class KeyRing:
         Create a key, and return it with its text, which cannot be read later.
 
         Raises:
-            InvalidRequest: There is no such scope or network, or no scope at all.
+            InvalidRequest: There is no such scope or network, or no scope at all; or the key has expired already, or
+                expires after the year 9998.
         """
+        if expires_at is not None and not self._clock() < expires_at < _LATEST:
+            raise InvalidRequest("A key expires at a time after the present and before the year 9999.")
         key_id, secret = random_text(8), random_text(43)
         key = ApiKey(
             id=key_id, name=name, digest=_digest(secret), scopes=check_scopes(scopes), accounts=accounts,

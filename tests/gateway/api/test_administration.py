@@ -44,6 +44,9 @@ async def test_a_key_is_created_changed_rotated_and_deleted_and_all_is_in_the_au
     [
         {"name": "a", "scopes": []}, {"name": "a", "scopes": ["root"]}, {"name": "", "scopes": ["read"]},
         {"name": "a", "scopes": ["read"], "networks": ["here"]}, {"scopes": ["read"]},
+        {"name": "a", "scopes": ["read"], "expires_at": "1970-01-01T00:00:00Z"},
+        {"name": "a", "scopes": ["read"], "expires_at": "0001-01-01T00:00:00"},
+        {"name": "a", "scopes": ["read"], "expires_at": "9999-12-31T23:59:59-23:59"},
     ],
 )  # fmt: skip
 async def test_an_invalid_key_is_refused(running: Running, body: dict[str, object]) -> None:

@@ -69,7 +69,7 @@ class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     accounts: list[int] | None = None
     networks: list[str] = []
     requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
