@@ -91,6 +91,17 @@ async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
     await console.get_by_role("option").filter(has_text="said meanwhile").wait_for()
 
 
+async def test_a_page_that_was_opened_in_the_background_leaves_its_connection_too(console: Any) -> None:
+    await console.clock.install()
+    await console.add_init_script("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    await console.reload()
+    await is_live(console)
+    await console.clock.fast_forward(31_000)
+    await console.get_by_text("Connecting…").wait_for()
+    await hide(console, hidden=False)
+    await is_live(console)
+
+
 async def test_a_page_that_is_hidden_for_a_moment_stays_live(console: Any) -> None:
     await console.clock.install()
     await console.reload()

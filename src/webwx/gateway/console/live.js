@@ -62,6 +62,7 @@ class Live extends EventTarget {
       this.#cursor = JSON.parse(event.data).cursor;
       this.#emit("reset");
     });
+    this.#follow(); // a page may be opened in the background
   }
 
   /** Include these accounts: a stream has only the accounts that existed when it began. */
