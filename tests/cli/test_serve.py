@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from tests.cli.conftest import PATIENCE
 
 if TYPE_CHECKING:
@@ -155,6 +156,18 @@ def test_wait_ends_when_the_gateway_is_ready(me: Shell) -> None:
     with me.start("serve", "wait", "--require", "online", "--json") as waiting, serving(me) as (_, line):
         stdout, _ = waiting.communicate(timeout=PATIENCE)
     assert (waiting.returncode, json.loads(stdout)) == (0, {"url": line["url"]})
+
+
+def test_wait_needs_no_certificate_for_the_local_address(shell: Shell, tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("wx.example.org")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    (config := tmp_path / "gateway.toml").write_text(
+        f"[tls]\ncertificate = '{tmp_path}/both.pem'\nkey = '{tmp_path}/both.pem'\n"
+    )
+    with serving(shell, "--config", str(config)) as (_, line):
+        done = shell.run("serve", "wait", "--json")
+    assert (done.code, done.line) == (0, {"url": line["url"]})
+    assert line["url"].startswith("https://")
 
 
 def test_wait_ends_with_1_and_the_reason_after_its_timeout(shell: Shell) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import http.client
 import os
+import ssl
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -35,11 +38,9 @@ from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
 from webwx.cli.webhooks import webhook
-from webwx.errors import ConnectFailed, InvalidRequest, InvalidSettings
+from webwx.errors import InvalidRequest, InvalidSettings
 from webwx.installation import install_command
-from webwx.protocol.http import Request
 from webwx.storage.atomic_write import write_private
-from webwx.transport.default import default_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -59,6 +60,9 @@ _OPEN_LINK = N_("Open this link in a browser; it is valid once, for ten minutes:
 _PORT_IN_USE = N_("Port {port} is taken; choose another with --port, or any free one with --port 0.")
 
 _NOT_RUNNING = N_("No gateway is running on this folder; 'webwx serve' starts one.")
+
+_READINESS_PATIENCE = 5.0
+"""Maximum seconds for an answer of /readyz."""
 
 _CONFIG_HELP = "Configuration file.  [default: gateway.toml beside the logins]"
 
@@ -469,18 +473,32 @@ async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[Runni
     running = find_running(home)
     if running is None:
         return None, _(_NOT_RUNNING)
-    network = default_transport()
     try:
         for query in [f"?require={each}" for each in required] or [""]:
-            request = Request(endpoint="readyz", method="GET", url=f"{running.url}/readyz{query}")
-            response = await network.send(request)
-            if response.status != HTTPStatus.OK:
-                return None, response.body.decode(errors="replace")
-    except ConnectFailed as error:  # it has just ended
-        return None, str(error)
-    finally:
-        await network.close()
+            status, text = await asyncio.to_thread(_ask_whether_ready, running.url, query)
+            if status != HTTPStatus.OK:
+                return None, text
+    except (OSError, http.client.HTTPException):  # it has just ended, or is too busy
+        return None, "It does not answer."
     return running, ""
+
+
+def _ask_whether_ready(url: str, query: str) -> tuple[int, str]:
+    """Return status and text of /readyz of a gateway on this machine, whose certificate is for its public name."""
+    origin = urlsplit(url)
+    connection = (
+        http.client.HTTPSConnection(
+            origin.netloc,
+            timeout=_READINESS_PATIENCE,
+            context=ssl._create_unverified_context(),  # noqa: S323 - no key is sent
+        )
+        if origin.scheme == "https"
+        else http.client.HTTPConnection(origin.netloc, timeout=_READINESS_PATIENCE)
+    )
+    with closing(connection):
+        connection.request("GET", f"/readyz{query}")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
 
 
 @asynccontextmanager
