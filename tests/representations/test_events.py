@@ -27,8 +27,6 @@ def over_the_wire(event: Event) -> Event:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_event_comes_back_without_its_private_fields(kind: type[Event]) -> None:
     event = sample(kind, lambda name: "" if name in PRIVATE_FIELDS else "x")
-    if isinstance(event, TextQuoteMessage):  # only the missing type of the quoted message tells it from other quotes
-        event = msgspec.structs.replace(event, quoted=Quoted(sender_name="x", text="x", content=""))
     back = over_the_wire(event)
     assert type(back) is kind
     assert public(to_builtins(back)) == public(to_builtins(event))
@@ -50,6 +48,18 @@ def test_a_quote_in_a_text_comes_back_with_its_whole_text() -> None:
 
     assert isinstance(back, TextQuoteMessage)
     assert back.whole_text == "「张三：原文」\n- - - - - - - - - - - - - - -\nx"
+
+
+def test_a_quote_that_names_no_message_comes_back_as_its_own_kind() -> None:
+    nothing = Quoted(sender_name="", text="", content="")
+    back = over_the_wire(msgspec.structs.replace(sample(QuoteMessage), quoted=nothing))
+    assert type(back) is QuoteMessage
+
+
+def test_a_quote_without_a_quoted_message_is_refused() -> None:
+    view = view_of_event(AccountEvent(account=1, event=sample(QuoteMessage)))
+    with pytest.raises(ProtocolError):
+        event_of(msgspec.structs.replace(view, data={**view.data, "quoted": "x"}))
 
 
 def test_a_quoted_message_is_described_without_its_content() -> None:

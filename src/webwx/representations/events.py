@@ -9,7 +9,7 @@ import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event, QuoteMessage
+from webwx.model.messages import Event, QuoteMessage, TextQuoteMessage
 from webwx.model.serialization import to_builtins
 from webwx.model.summary import Language, summarize_event, summarize_quoted
 
@@ -133,6 +133,7 @@ def fields_of(event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = public(to_builtins(event))
     if isinstance(event, QuoteMessage):  # the content of what it quotes is private, so that readers cannot describe it
         fields["quoted"]["summary"] = {each: summarize_quoted(event.quoted, each) for each in get_args(Language)}
+        fields["quoted"]["is_in_text"] = isinstance(event, TextQuoteMessage)
     return {name: value for name, value in fields.items() if name not in _IN_ENVELOPE}
 
 
@@ -182,8 +183,9 @@ def event_of(view: EventView) -> AnyEvent:
         ProtocolError: The event is not one that this version knows.
     """
     tag = _TAGS.get(view.type)
-    if tag == "quote_message" and not (view.data.get("quoted") or {}).get("message_type"):
-        tag = "text_quote_message"  # both are quotes for users of the API; only texts name no type
+    quoted = view.data.get("quoted")
+    if tag == "quote_message" and isinstance(quoted, dict) and quoted.get("is_in_text"):
+        tag = "text_quote_message"  # both are quotes for users of the API
     fields = {
         **_filled(view.data), **_BLANK_OF.get(tag or "", {}), "event": tag, "number": view.number,
         "redelivered": view.redelivered,
