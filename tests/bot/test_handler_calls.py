@@ -269,6 +269,50 @@ class TestErrorHandlers:
             webwx_clock.wind(seconds=6)
             assert friend.hears("slow: TimeoutError")
 
+    def test_a_question_of_an_error_handler_pauses_its_time_limit(
+        self, sandbox: Sandbox, friend: PhoneUser, webwx_clock: Clock
+    ) -> None:
+        bot = Bot(time_limit=5)
+        failing(bot)
+
+        @bot.error(OutOfStock)
+        async def offer(ctx: Context, event: Event, error: OutOfStock) -> None:
+            answer = await ctx.ask("Another one?", timeout=60)
+            await ctx.reply(f"You said {answer.text}.")
+
+        with sandbox.running(bot):
+            friend.say("buy")
+            assert friend.hears("Another one?")
+            webwx_clock.wind(seconds=20)
+            friend.say("yes")
+            assert friend.hears("You said yes.")
+
+    def test_the_error_of_a_task_group_reaches_its_functions(self, sandbox: Sandbox, friend: PhoneUser) -> None:
+        bot, reported = Bot(attempts=1), list[str]()
+
+        async def fail() -> None:
+            raise OutOfStock
+
+        @bot.on(TextMessage, text="some")
+        async def buy_some(ctx: Context, message: TextMessage) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail())
+
+        failing(bot, KeyError)
+        bot.error(ExceptionGroup)(replying("sorry"))
+
+        @bot.on_error
+        async def report(ctx: Context, event: Event, error: BaseException) -> None:
+            reported.append(type(error).__name__)
+
+        with sandbox.running(bot):
+            friend.say("some")
+            assert friend.hears("sorry: ExceptionGroup")
+            friend.say("buy")
+            assert friend.hears("One moment.")
+            assert friend.hears_nothing()
+        assert reported == ["KeyError"]
+
     @pytest.mark.parametrize("kinds", [(), (replying("x"),), ("ValueError",), (BaseException,), (int,)])
     def test_without_classes_of_exceptions_the_decorator_is_refused(self, kinds: tuple[Any, ...]) -> None:
         with pytest.raises(TypeError, match=r"classes of exceptions, such as @bot\.error\(ValueError\)"):

@@ -276,8 +276,14 @@ class Dispatch:
             )  # fmt: skip
         own = msgspec.structs.replace(context, key=f"{context.key}/{error_handler.name}", _others=None, _ordinal=0)
         is_limited = is_asynchronous(error_handler.function)
-        async with asyncio.timeout(self._time_limit if is_limited else None), CallScope(own) as scope:
-            await self._call_injected(scope, plan, error_handler.function, own, event, error)
+        try:
+            async with asyncio.timeout(self._time_limit if is_limited else None) as limit, CallScope(own) as scope:
+                if event is not None:
+                    self._limits[event.number] = limit  # a question pauses it
+                await self._call_injected(scope, plan, error_handler.function, own, event, error)
+        finally:
+            if event is not None:
+                self._limits.pop(event.number, None)
         return True
 
     async def _call_in_time(self, handler: Handler, context: Context) -> None:
@@ -559,6 +565,12 @@ class Dispatch:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Return whether an error ends the bot, instead of counting as a failure of the function that raised it."""
+    """
+    Return whether an error ends the bot, instead of counting as a failure of the function that raised it.
+
+    The count of cancellations alone does not tell it: a `TaskGroup` with a failed task may leave it above 0.
+    """
     task = asyncio.current_task()
-    return isinstance(error, KeyboardInterrupt) or (task is not None and task.cancelling() > 0)
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    )
