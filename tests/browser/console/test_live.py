@@ -81,7 +81,7 @@ async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
     await is_live(console)
     await hide(console, hidden=True)
     await console.clock.fast_forward(31_000)
-    await console.get_by_text("Connecting…").wait_for()
+    await console.get_by_text("Connecting…", exact=True).wait_for()
     await gateway.gateway.port.label_account(1, "renamed meanwhile")
     world.say("ahua", "me", "said meanwhile")
     await hide(console, hidden=False)
@@ -97,7 +97,7 @@ async def test_a_page_that_was_opened_in_the_background_leaves_its_connection_to
     await console.reload()
     await is_live(console)
     await console.clock.fast_forward(31_000)
-    await console.get_by_text("Connecting…").wait_for()
+    await console.get_by_text("Connecting…", exact=True).wait_for()
     await hide(console, hidden=False)
     await is_live(console)
 
