@@ -118,6 +118,7 @@ async def test_the_gateway_is_served_below_a_path(online: Running, root: str) ->
         link = await client.post(f"{root}/api/v1/accounts/1/login/link")
         assert link.json()["url"].startswith("http://127.0.0.1:8791/wx/q/")
         assert (await client.get(f"{root}/q/{link.json()['url'].rpartition('/')[2]}")).status_code == 200
+        assert (await client.get(f"{root}/openapi.json")).json()["servers"] == [{"url": "/wx"}]
         moved = await client.get("/wx")
         assert (moved.status_code, moved.headers["location"]) == (308, "/wx/")
         assert (await client.get("/wxyz")).status_code == 404

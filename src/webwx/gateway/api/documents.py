@@ -48,15 +48,21 @@ _making = Lock()
 
 
 @cache
-def _description(app: Litestar) -> _Description:
-    body = encode_json(app.openapi_schema.to_schema())
+def _description(app: Litestar, root: str) -> _Description:
+    body = encode_json({**app.openapi_schema.to_schema(), "servers": [{"url": root or "/"}]})
     return _Description(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-def _description_once(app: Litestar) -> _Description:
-    """Return the description of an app; it is made once, because that takes a fifth of a second."""
+def _description_once(app: Litestar, root: str) -> _Description:
+    """
+    Return the description of an app; it is made once, because that takes a fifth of a second.
+
+    Args:
+        app: The app.
+        root: Path below which a proxy serves the gateway; empty: the root of its name.
+    """
     with _making:
-        return _description(app)
+        return _description(app, root)
 
 
 @get("/openapi.json", is_public=True, include_in_schema=False)
@@ -65,7 +71,7 @@ async def show_openapi(
     if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
 ) -> Response[bytes]:
     """Return the description of the API (OpenAPI 3.1)."""
-    description = await asyncio.to_thread(_description_once, request.app)
+    description = await asyncio.to_thread(_description_once, request.app, str(request.scope.get("app_root_path", "")))
     headers = {"ETag": description.tag, "Cache-Control": "no-cache"}
     if if_none_match is not None and description.tag in if_none_match:
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
