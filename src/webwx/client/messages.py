@@ -24,6 +24,19 @@ _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks with whole seconds may differ."""
 
 
+def check_recallable(sent: object) -> None:
+    """
+    Check that a value says which message to recall.
+
+    Raises:
+        InvalidRequest: It is of another class.
+    """
+    if not isinstance(sent, Receipt | Outgoing | Message):
+        raise InvalidRequest(
+            f"Only the receipt of a send, a stored send or a message can be recalled, and no {type(sent).__name__}."
+        )
+
+
 class Messages:
     """
     Texts, read marks and recalls of one account.
@@ -97,12 +110,9 @@ class Messages:
     async def recall(self, sent: Receipt | Outgoing | Message) -> None:
         """Recall a message that this account wrote, here or on another device."""
         await self._session.require_login()
+        check_recallable(sent)
         if isinstance(sent, Message):
             sent = await self._sent(sent)
-        if not isinstance(sent, Receipt | Outgoing):
-            raise InvalidRequest(
-                f"Only the receipt of a send, a stored send or a message can be recalled, and no {type(sent).__name__}."
-            )
         stored = await self._sender.stored(client_id=sent.client_id)
         known = None if stored is None else stored.receipt
         given = sent if isinstance(sent, Receipt) else sent.receipt

@@ -76,6 +76,25 @@ async def test_texts_are_sent_once_per_key_and_recalled(client: AsyncClient, san
         await client.recall(Receipt(message_id="1", client_id="", chat=receipt.chat, time=receipt.time))
 
 
+async def test_only_an_own_message_is_recalled_by_its_event(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        sandbox.say("ahua", "me", "theirs")
+        theirs = await next_event(stream, TextMessage, "theirs")
+        sandbox.say("me", "ahua", "of the phone")
+        own = await next_event(stream, TextMessage, "of the phone")
+        assert isinstance(theirs, TextMessage)
+        assert isinstance(own, TextMessage)
+        with pytest.raises(InvalidRequest, match="Only a message of this account"):
+            await client.recall(theirs)
+        await client.recall(own)
+        assert [each["recalled"] for each in sandbox.chat("ahua", "xiaoming")["messages"][-2:]] == [False, True]
+        notice = await next_event(stream, MessageRecalled)
+        for wrong in ("1", notice):
+            with pytest.raises(InvalidRequest, match="Only the receipt of a send"):
+                await client.recall(wrong)  # type: ignore[arg-type]  # as a program without type checks does
+
+
 async def test_a_step_of_a_handler_is_one_send_whatever_its_later_calls_send(
     client: AsyncClient, sandbox: Sandbox
 ) -> None:

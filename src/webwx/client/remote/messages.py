@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from webwx.client.messages import check_recallable
 from webwx.client.remote.contacts import recipient_of
 from webwx.client.remote.missing import missing
 from webwx.client.sender import StepKey
@@ -115,6 +116,7 @@ class RemoteMessages:
 
     async def recall(self, sent: Receipt | Outgoing | Message) -> None:
         """Recall a message of this account, by the id of its send, or without one by the number of its event."""
+        check_recallable(sent)
         client_id = "" if isinstance(sent, Message) else sent.client_id
         if client_id:
             path = await self._calls.path("sends", client_id, "recall")
