@@ -282,6 +282,18 @@ class TestRecall:
             await client.recall(message)
         assert "webwxrevokemsg" not in counted.calls
 
+    @pytest.mark.parametrize("message_id", ["", "0"])
+    async def test_a_message_without_an_id_is_refused_without_a_request(
+        self, log_in: LogIn, world: World, counted: Counted, message_id: str
+    ) -> None:
+        client = await log_in()
+        world.say("me", "阿华", "a slip of the phone")
+        [message] = await take(client, 1)
+        assert isinstance(message, TextMessage)
+        with pytest.raises(InvalidRequest, match="no id"):
+            await client.recall(msgspec.structs.replace(message, message_id=message_id))
+        assert "webwxrevokemsg" not in counted.calls
+
     async def test_a_notice_is_refused_without_a_request(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
         world.send("me", "阿华", contents.system("位置共享已经结束"))

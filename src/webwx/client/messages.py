@@ -141,10 +141,12 @@ class Messages:
         Return the send of a message, or a receipt without a client id if another device sent it.
 
         Raises:
-            InvalidRequest: Another account wrote the message, or the platform did.
+            InvalidRequest: Another account wrote the message, or the platform did, or it has no id.
         """
         if not message.is_self or message.sender is None:  # a notice in a chat may have this account's id
             raise InvalidRequest("Only a message of this account can be recalled.")
+        if message.message_id in {"", "0"}:
+            raise InvalidRequest("The platform gave this message no id, so it cannot be recalled.")
         stored = await self._sender.stored(message_id=message.message_id)
         receipt = Receipt(message_id=message.message_id, client_id="", chat=message.chat, time=float(message.time))
         return stored or receipt
