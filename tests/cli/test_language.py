@@ -112,6 +112,11 @@ def test_results_and_notices_are_chinese(me: Any) -> None:
     assert sent.sentence == "文字从标准输入读取；“-- -”发送一个连字符。"
 
 
+def test_a_pinned_chat_is_described_in_chinese(me: Any) -> None:
+    assert me.run("pin", "阿华", **CHINESE).stdout.startswith("已置顶：阿华")
+    assert me.run("pin", "阿华", "--off", **CHINESE).stdout.startswith("已取消置顶：阿华")
+
+
 def test_a_received_picture_is_described_in_chinese(me: Any, sandbox: Any) -> None:
     sandbox.control("picture", **{"from": "阿华", "to": "me", "content": "R0lGODlhAQABAAAAACw="})
     assert "阿华: [图片" in me.run("listen", "--count", "1", **CHINESE).stdout

@@ -90,7 +90,8 @@ async def pin(session: Session, who: str, off: bool) -> None:
     """Pin the chat with WHO to the top of the list, on all devices."""
     async with session.logged_in() as client:
         changed = await client.set_pinned(whom(who), not off)
-        session.output.line(f"{'No longer pinned' if off else 'Pinned'}: {describe(changed)}", changed)
+        message = _("No longer pinned: {chat}") if off else _("Pinned: {chat}")
+        session.output.line(message.format(chat=describe(changed)), changed)
 
 
 @with_common_options
