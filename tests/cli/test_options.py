@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
 from webwx.cli.option_values import Given
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
 
 
 def parse(*arguments: str) -> Given:
@@ -85,3 +88,16 @@ def test_an_option_without_its_value_is_an_error() -> None:
 def test_examples_keep_their_lines() -> None:
     assert example_text("webwx demo") == "\b\nExample:\n  webwx demo"
     assert example_text("a", "b") == "\b\nExamples:\n  a\n  b"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "listen --timeout", "phone wait --timeout", "serve wait --timeout", "serve key create --name x --days",
+        "serve key rotate x --hours", "phone fault drop_answer --probability",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_number_that_is_not_finite_is_refused(shell: Shell, command: str, number: str) -> None:
+    done = shell.run(*command.split(), number)
+    assert (done.code, done.stdout, number in done.sentence) == (2, "", True)

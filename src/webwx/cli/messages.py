@@ -20,7 +20,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import N_, _, language
 from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
-from webwx.cli.options import FreeTextCommand, ends_options
+from webwx.cli.options import FiniteRange, FreeTextCommand, ends_options
 from webwx.cli.owner_sends import refuse_files, send_text
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import (
@@ -382,7 +382,7 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="SECONDS",
     help="Exit after SECONDS; with 1 if --count asks for more events than arrived.  [default: never]",
 )

@@ -7,17 +7,31 @@ so that the innermost one takes precedence.
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import Any, TypeVar
 
 import click
 
 from webwx.cli.help_pages import CliCommand, CommonOption
-from webwx.cli.language import N_
+from webwx.cli.language import N_, _
 from webwx.cli.names import complete_accounts
 from webwx.cli.option_values import Given
 
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within limits, without `nan` and `inf`, which no limit of click refuses."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail with a sentence."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(
+                _("{value!r} is not a valid {number_type}.").format(value=value, number_type="number"), param, ctx
+            )
+        return number
 
 
 limit_option = click.option(

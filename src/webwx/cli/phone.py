@@ -21,7 +21,7 @@ from webwx.cli.control import POLL_INTERVAL, ask_phones
 from webwx.cli.exits import CommandFailed
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _
-from webwx.cli.options import FreeTextCommand, example_text, with_common_options
+from webwx.cli.options import FiniteRange, FreeTextCommand, example_text, with_common_options
 from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_wire import wire
@@ -77,7 +77,7 @@ async def inbox(session: Session, who: str) -> None:
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="SECONDS",
     default=60.0,
     show_default=True,

@@ -13,6 +13,7 @@ from webwx.cli.control import ask_phones
 from webwx.cli.exits import BadInput
 from webwx.cli.faults import complete_calls, complete_faults, read_script
 from webwx.cli.language import _
+from webwx.cli.options import FiniteRange
 from webwx.cli.session import Session, command
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.faults import FaultRule
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--times", type=click.IntRange(min=1), metavar="N", help="Number of calls.  [default: until turned off]")
 @click.option(
-    "--probability", type=click.FloatRange(0, 1, min_open=True), metavar="P",
+    "--probability", type=FiniteRange(0, 1, min_open=True), metavar="P",
     help="Probability for each call, at most 1.  [default: 1]",
 )  # fmt: skip
 @click.option(

@@ -34,7 +34,7 @@ from webwx.cli.node import (
     until_drained,
 )
 from webwx.cli.option_values import Given
-from webwx.cli.options import example_text, with_common_options
+from webwx.cli.options import FiniteRange, example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
 from webwx.cli.webhooks import webhook
@@ -442,7 +442,7 @@ async def pair(session: Session) -> None:
     help="Wait also until every account is online, and there is one, or until every bot runs; repeatable.",
 )
 @click.option(
-    "--timeout", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", default=60.0, show_default=True,
+    "--timeout", "seconds", type=FiniteRange(min=0), metavar="SECONDS", default=60.0, show_default=True,
     help="Fail if it is not ready after SECONDS.",
 )  # fmt: skip
 async def wait(session: Session, required: tuple[str, ...], seconds: float) -> None:
@@ -548,7 +548,7 @@ def key() -> None:
     "bots, webhooks, receivers, adapters, admin.",
 )
 @click.option("--accounts", metavar="LIST", help="Numbers of accounts, separated by commas.  [default: all]")
-@click.option("--days", type=click.FloatRange(0, min_open=True), help="Days until the key expires.  [default: never]")
+@click.option("--days", type=FiniteRange(0, min_open=True), help="Days until the key expires.  [default: never]")
 @click.option("--network", "networks", multiple=True, metavar="CIDR", help="Network that may use the key; repeatable.")
 async def create(
     session: Session, name: str, scopes: str, accounts: str | None, days: float | None, networks: tuple[str, ...]
@@ -601,7 +601,7 @@ async def delete(session: Session, key_id: str) -> None:
 @command("rotate", group=key, examples=("webwx serve key rotate 8hT2kQ9x --hours 24",))
 @click.option(
     "--hours",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=24.0,
     show_default=True,
     help="Hours for which the old key stays valid.",
