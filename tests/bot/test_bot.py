@@ -519,7 +519,10 @@ class TestRun:
             output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "ended well\n", "")
 
-    def test_the_third_signal_interrupts_a_blocked_loop(self, server: Server, tmp_path: Path) -> None:
+    def test_the_third_signal_interrupts_a_blocked_loop_and_waits_for_no_handler(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DRAIN_TIMEOUT", "60")
         with program(server, tmp_path) as process:
             server.say("ahua", "block")
             wait_until((tmp_path / "diary.jsonl").read_text, process)
@@ -528,7 +531,7 @@ class TestRun:
                 with pytest.raises(subprocess.TimeoutExpired):
                     process.wait(0.5)
             process.send_signal(signal.SIGINT)
-            errors = process.communicate(timeout=20)[1]
+            errors = process.communicate(timeout=40)[1]
         assert process.returncode != 0
         assert "KeyboardInterrupt" in errors
 

@@ -207,6 +207,8 @@ class ChatQueues:
         self._run_task: asyncio.Task[object] | None = None
         self._task_error: Exception | None = None
         """Error of a worker or of the sweep, which ends `run`."""
+        self._is_interrupted = False
+        """Whether an exception such as `KeyboardInterrupt` has ended a worker and the event loop."""
         self._entries_of_questions = 0
         """Number of entries in memory whose handlers wait for an answer, with the answers so far."""
         self._finished = 0
@@ -226,7 +228,7 @@ class ChatQueues:
             try:
                 await self._enqueue_all()
             finally:
-                if self._task_error is None:
+                if self._task_error is None and not self._is_interrupted:
                     await self._drain()
         except asyncio.CancelledError:
             if self._task_error is None or self._run_task is None:
@@ -347,7 +349,10 @@ class ChatQueues:
 
     def _stop_for(self, error: BaseException) -> None:
         """End `run` with the error of a task."""
-        if isinstance(error, Exception) and self._run_task is not None:  # an interrupt has stopped the loop already
+        if not isinstance(error, Exception):  # it has stopped the loop, and its sender does not wait for handlers
+            self._is_interrupted = True
+            self._notify()
+        elif self._run_task is not None:
             self._task_error = error
             self._run_task.cancel()
 
@@ -777,7 +782,7 @@ class ChatQueues:
                 self._interrupt(queue)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_TIMEOUT):
-                while self._queues:
+                while self._queues and not self._is_interrupted:
                     await self._wait_for_change()
 
     async def _end(self) -> None:
