@@ -72,6 +72,17 @@ def test_a_reader_cannot_write(path: Path) -> None:
         db.execute("DELETE FROM entries")
 
 
+@pytest.mark.parametrize("is_reader", [True, False])
+def test_a_file_is_opened_while_another_connection_writes(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, is_reader: bool
+) -> None:
+    monkeypatch.setattr(schema, "BUSY", 0.0)
+    with contextlib.closing(connect(path)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with contextlib.closing(connect(path, is_reader=is_reader)) as db:
+            assert ask(db, "SELECT count(*) FROM entries") == 0
+
+
 def test_a_newer_file_is_refused_and_not_changed(path: Path) -> None:
     with contextlib.closing(connect(path)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")

@@ -74,7 +74,7 @@ from webwx.storage.sqlite.retention import (
     forget_people,
     old_entries,
 )
-from webwx.storage.sqlite.schema import can_shrink, connect, log_of, make_room, set_up, shrink
+from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.sqlite.timers import SqliteTimerStore, delete_timers
@@ -318,6 +318,7 @@ class SqliteJournal:
                 # No other process may have the file open: others remember numbers of rows, which this may change.
                 db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 set_up(db, self._path)
+                allow_shrinking(db)
                 db.execute("VACUUM")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:

@@ -418,14 +418,14 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
         StorageError: Durable commits are not possible, or the file is not a journal or is of a newer version.
     """
     version = _version_of(db, path)
+    if version == 0:  # only then, because this begins a write transaction
+        allow_shrinking(db)
     _make_durable(db, path)
     if version < VERSION:
         _migrate(db, path)
 
 
 def _make_durable(db: sqlite3.Connection, path: Path) -> None:
-    # For a new file, before its first page: it can be made smaller while others use it. VACUUM sets it in an older one.
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     # A commit has to survive a power failure: with a WAL, only FULL guarantees that.
     db.execute("PRAGMA synchronous = FULL")
     kept = (
@@ -463,6 +463,11 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
     finally:
         if db.in_transaction:  # SQLite may have rolled it back by itself
             db.execute("ROLLBACK")
+
+
+def allow_shrinking(db: sqlite3.Connection) -> None:
+    """Prepare a file for `shrink`: a new one before its first page, one of an earlier version before a VACUUM."""
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def can_shrink(db: sqlite3.Connection) -> bool:
