@@ -87,13 +87,13 @@ def test_timers_and_dead_letters_survive_kills_and_a_repaired_handler_gets_the_e
     with running(user, tmp_path, BOT.replace("PARSE", "int")):
         until(lambda: shown("Time for tea.") == 2)
         user.write("five")
-        until(lambda: "five" in user.run("journal", "dead", "--account", "work").stdout)
-    (letter,) = user.run("journal", "dead", "--account", "work", "--json").lines
+        until(lambda: "five" in user.run("journal", "dead", "--consumer", "bot", "--account", "work").stdout)
+    (letter,) = user.run("journal", "dead", "--consumer", "bot", "--account", "work", "--json").lines
     assert letter["event"]["text"] == "five"
 
     with running(user, tmp_path, BOT.replace("PARSE", '{"five": 5}.__getitem__')):
         revived = user.run("journal", "revive", str(letter["event"]["number"]), "--account", "work")
         assert revived.code == 0, revived
         until(lambda: shown("twice that is 10") == 1)
-    assert user.run("journal", "dead", "--account", "work", "--json").stdout == ""
+    assert user.run("journal", "dead", "--consumer", "bot", "--account", "work", "--json").stdout == ""
     assert shown("Time for tea.") == 2
