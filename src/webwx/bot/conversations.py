@@ -123,7 +123,7 @@ class Conversations:
         return self._stored.migrate(row)
 
     def step_of(self, name: str) -> Step | None:
-        """Return the step that the program defines under a name; None if there is none."""
+        """Return the step that the program defines under a name; None if it defines no such step."""
         return self._stored.step_of(name)
 
     async def report_stored(self) -> None:
@@ -333,7 +333,7 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
         return self._conversations.now()
 
     def step_of(self, name: str) -> Step | None:
-        """Return the step that the program defines under a name; None if there is none."""
+        """Return the step that the program defines under a name; None if it defines no such step."""
         return self._conversations.step_of(name)
 
     async def row(self) -> ConversationRow:

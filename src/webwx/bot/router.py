@@ -433,7 +433,7 @@ class Handler:
         if "command" in choices:
             self.command = Command(function, choices.pop("command"), further_parameters(function, 2, rule))
         self.answer: Argument | None = None if "state" not in choices or self.command else answer_of(function, rule)
-        """The parameter that gets the text as a value of its type, for a handler with `state`; None: there is none."""
+        """The parameter that gets the text as a value of its type, for a handler with `state`; None without one."""
         if self.command is None and self.answer is None:
             check_injectable(function, 2, rule)
         self.function = function

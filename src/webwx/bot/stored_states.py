@@ -75,7 +75,7 @@ class StoredStates:
         return bool(not self._is_started and (self._migrations or self._named))
 
     def step_of(self, name: str) -> Step | None:
-        """Return the step that the program defines under a name; None if there is none."""
+        """Return the step that the program defines under a name; None if it defines no such step."""
         return self._named.get(name) or defined_steps().get(name)
 
     def migrate(self, row: ConversationRow) -> ConversationRow:

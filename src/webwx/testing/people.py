@@ -350,7 +350,7 @@ class Chatroom:
         )
 
     def _person(self, nickname: str) -> PhoneUser:
-        """Return the person of a name; a new one if there is none."""
+        """Return the person of a name; a new person if the name is unknown."""
         try:
             return self._stage.person(nickname)
         except Impossible:
