@@ -12,7 +12,6 @@ from webwx.bot.router import Router
 from webwx.bot.steps import Step, Steps
 from webwx.errors import NoAnswer
 from webwx.model.messages import TextMessage
-from webwx.sandbox.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
     from webwx.model.messages import Event
-    from webwx.sandbox.world import World
     from webwx.testing import Clock, PhoneUser, Sandbox
 
     Proceed = Callable[[], Awaitable[object]]
@@ -36,12 +34,6 @@ class SoldForever(OutOfStock):
 
 class Order(Steps):
     asked = Step()
-
-
-@pytest.fixture
-def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the secret scanner knows."""
-    return make_world(clock=SystemClock())
 
 
 @pytest.fixture

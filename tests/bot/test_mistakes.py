@@ -19,14 +19,12 @@ from webwx.cli.exits import CommandFailed, explain
 from webwx.cli.logs import format_warning
 from webwx.cli.output import Output
 from webwx.cli.run import load
-from webwx.sandbox.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from webwx.bot.bot import Bot
-    from webwx.sandbox.world import World
     from webwx.testing import Clock, PhoneUser, Sandbox
 
 BEGIN = """
@@ -185,12 +183,6 @@ def write(tmp_path: Path) -> Iterator[Callable[[Mistake], Program]]:
         if getattr(sys.modules[name], "__file__", None) == str(tmp_path / "bot.py"):
             del sys.modules[name]
     sys.path[:] = before[1]
-
-
-@pytest.fixture
-def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the secret scanner knows."""
-    return make_world(clock=SystemClock())
 
 
 class _Session:

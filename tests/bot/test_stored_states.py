@@ -13,13 +13,9 @@ from webwx.bot.steps import Step, Steps
 from webwx.errors import UnreadableState
 from webwx.model.events import StateTimedOut
 from webwx.model.messages import TextMessage
-from webwx.sandbox.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from webwx.bot.context import Context
-    from webwx.sandbox.world import World
     from webwx.testing import Clock, PhoneUser, Sandbox
 
 
@@ -32,12 +28,6 @@ class Poll(Steps, values=Answers):
     name = Step()
     age = Step()
     town = Step()
-
-
-@pytest.fixture
-def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the secret scanner knows."""
-    return make_world(clock=SystemClock())
 
 
 @pytest.fixture
