@@ -197,8 +197,10 @@ def test_after_a_kill_only_events_in_handlers_are_redelivered(bot: Bot, server: 
         die(bot)
         done = {each["text"] for each in bot.diary[:before] if each["what"] == "done"}
         calls = [each for each in bot.diary[before:] if each["what"] == "called"]
-        assert not {each["text"] for each in calls} & done
         again = {each["text"] for each in calls if each["redelivered"]}
+        # A thread may end the process when the handler on the event loop has just noted that it is done.
+        assert len({each["text"] for each in calls} & done) <= 1
+        assert {each["text"] for each in calls} & done <= again
         assert again >= {each["text"] for each in calls if each["text"] in called}
         # A thread may end the process just when the handlers of the two other chats are called.
         assert len(again - called) <= 2
