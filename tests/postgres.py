@@ -19,7 +19,7 @@ import time
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pytest
 
@@ -214,11 +214,14 @@ class ReplicatedCluster:
             time.sleep(0.01)
 
 
-class TemporarySchema:
+_ClusterT = TypeVar("_ClusterT", bound=TemporaryCluster | ReplicatedCluster)
+
+
+class _Schema(Generic[_ClusterT]):
     """A schema of a cluster, with a role of the same name that owns it."""
 
-    def __init__(self, cluster: TemporaryCluster | ReplicatedCluster, name: str) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: _ClusterT, name: str) -> None:
+        self.cluster: _ClusterT = cluster
         self.name = name
         cluster.execute(f"CREATE ROLE {name} LOGIN; CREATE SCHEMA {name} AUTHORIZATION {name}")
 
@@ -261,6 +264,14 @@ class TemporarySchema:
         self.cluster.execute(f"ALTER ROLE {self.name} LOGIN")
 
 
+class TemporarySchema(_Schema[TemporaryCluster]):
+    """A schema of one server."""
+
+
+class ReplicatedSchema(_Schema[ReplicatedCluster]):
+    """A schema of a primary with a standby."""
+
+
 def _programs() -> Path | None:
     """Return the folder with the newest PostgreSQL's programs; None if it is not installed."""
     found = [each.parent for each in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
@@ -299,14 +310,14 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def replicated_schema(*, is_synchronous: bool) -> Iterator[TemporarySchema]:
+def replicated_schema(*, is_synchronous: bool) -> Iterator[ReplicatedSchema]:
     """Return a schema of a primary with a standby; skip the test if PostgreSQL is not installed."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
     pair = ReplicatedCluster(programs, is_synchronous=is_synchronous)
     try:
-        yield TemporarySchema(pair, "replicated")
+        yield ReplicatedSchema(pair, "replicated")
     finally:
         pair.remove()
 

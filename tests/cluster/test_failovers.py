@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cluster.conftest import deploy, wait_until
 from tests.cluster.witness import epochs, problems
-from tests.postgres import ReplicatedCluster, replicated_schema
+from tests.postgres import replicated_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,6 @@ def test_after_a_failover_to_a_synchronous_standby_workers_go_on_with_all_that_w
 ) -> None:
     with replicated_schema(is_synchronous=True) as schema:
         deployment = deploy(sandbox, schema, tmp_path, secret_scanner.record, forks)
-        assert isinstance(schema.cluster, ReplicatedCluster)
         with deployment.two_workers():
             for place in range(10):
                 deployment.ask(f"before {place}")
@@ -54,7 +53,6 @@ def test_after_a_failover_to_a_standby_that_lags_a_reset_assigns_epochs_beyond_a
 ) -> None:
     with replicated_schema(is_synchronous=False) as schema:
         deployment = deploy(sandbox, schema, tmp_path, secret_scanner.record, forks)
-        assert isinstance(schema.cluster, ReplicatedCluster)
         with deployment.two_workers() as (victim, other):
             schema.cluster.wait_until_equal()
             schema.cluster.end_replication()

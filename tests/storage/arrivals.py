@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -17,13 +17,22 @@ from webwx.storage.base import Arrival
 from webwx.storage.lookup import export_entries
 
 if TYPE_CHECKING:
-    from webwx.storage.base import Entry
-    from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+    from webwx.storage.base import AccountJournal, Entry
 
 OWN = ContactId("@me")
 FRIEND = ContactId("@friend")
 ROOM = ContactId("@@room")
 UIN = 2_400_001
+
+_AccountT_co = TypeVar("_AccountT_co", bound="AccountJournal", covariant=True)
+
+
+class _Accounts(Protocol[_AccountT_co]):
+    """A journal of any engine, with the engine's own type of an account."""
+
+    def account(self, uin: int) -> _AccountT_co:
+        """Return an account's part."""
+        ...
 
 
 def message(message_id: object, content: object = "hello", chat: str = FRIEND, at: int = 1_700_000_000) -> bytes:
@@ -68,14 +77,14 @@ def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None
     return Arrival(body=body, items=identified, position=position, time=at)
 
 
-async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:
+async def opened(journal: _Accounts[_AccountT_co], uin: int = UIN) -> _AccountT_co:
     """Return an account of a journal, with a login."""
     account = journal.account(uin)
     await account.open_login(OWN, b"begin", time.time(), [])
     return account
 
 
-async def everything(account: SqliteAccount) -> list[Entry]:
+async def everything(account: AccountJournal) -> list[Entry]:
     """Return all entries of an account."""
     return [entry async for entry in export_entries(account)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, contact_change, message, messages
 from tests.storage.phone import NOW, Phone
@@ -21,7 +21,7 @@ PICTURE = bytes(range(256)) * 5_000  # three pieces in a database
 async def fill(journal: Journal) -> None:
     """Store something of everything that an account has; its bot has an entry in isolation and is not closed."""
     account = journal.account(UIN)
-    phone = Phone(account)  # type: ignore[arg-type]  # any engine's account
+    phone = Phone(account)
     for _ in range(2):
         await phone.log_in()
         await phone.identify(phone.shown("ann"), phone.shown("bob", nickname="\0鲍勃\ue000"), phone.room("room", "ann"))
@@ -44,7 +44,8 @@ async def fill(journal: Journal) -> None:
     await bot.flush()
 
     outbox = account.outbox
-    for number, state in enumerate(("sent", "failed", "unknown", "queued")):
+    states: tuple[Literal["sent", "failed", "unknown", "queued"], ...] = ("sent", "failed", "unknown", "queued")
+    for number, state in enumerate(states):
         send = await outbox.add(
             client_id=f"{number}", chat=FRIEND, kind="text", text="你好", key=f"key {number}", time=2.5, state="sending"
         )

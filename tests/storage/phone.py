@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from webwx.model.identities import Identified, Identity
-    from webwx.storage.sqlite.journal import SqliteAccount
+    from webwx.storage.base import AccountJournal
 
 NOW = float(int(time.time()))
 DAY = 86_400.0
@@ -23,7 +23,7 @@ FILEHELPER = Contact(id=ContactId("filehelper"), nickname="文件传输助手", 
 class Phone:
     """An account with new ids in every login."""
 
-    def __init__(self, account: SqliteAccount) -> None:
+    def __init__(self, account: AccountJournal) -> None:
         self.account = account
         self.login = 0
 

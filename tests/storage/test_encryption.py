@@ -99,6 +99,7 @@ def test_every_flipped_bit_is_detected() -> None:
 def test_changed_parameters_are_an_error(changes: dict[str, object]) -> None:
     cipher = LoginCipher("open sesame")
     encrypted = read_encrypted(cipher.encrypt(b"a login"))
+    assert encrypted is not None
 
     with pytest.raises(InvalidLogin):
         cipher.decrypt(msgspec.structs.replace(encrypted, **changes))

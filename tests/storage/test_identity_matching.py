@@ -28,7 +28,9 @@ ROOM = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
 def test_contacts_are_new_changed_or_unchanged() -> None:
     first = compare([ANN, BEN, EVE], ME, {})
     assert (set(first.seen), set(first.changed)) == ({ANN.id, BEN.id}, set()), "a stranger is left out"
-    linked = {each: LinkedContact(number, first.seen[each].digest) for number, each in enumerate((ANN.id, BEN.id), 1)}
+    linked: dict[str, LinkedContact] = {
+        each: LinkedContact(number, first.seen[each].digest) for number, each in enumerate((ANN.id, BEN.id), 1)
+    }
     renamed = Contact(id=BEN.id, nickname="Benny")
 
     again = compare([ANN, renamed], ME, linked)
@@ -55,7 +57,7 @@ def test_contacts_that_are_encoded_already_have_the_same_digests() -> None:
 
 def test_a_chatroom_has_changed_if_a_member_has_got_an_identity() -> None:
     room = msgspec.structs.replace(ROOM, members=(Member(id=ANN.id, nickname="Ann"),))
-    linked = {room.id: LinkedContact(1, compare([room], ME, {}).seen[room.id].digest)}
+    linked: dict[str, LinkedContact] = {room.id: LinkedContact(1, compare([room], ME, {}).seen[room.id].digest)}
     assert not compare([room], ME, linked).changed
 
     assert set(compare([room], ME, linked | {ANN.id: LinkedContact(2, 0)}).changed) == {room.id}

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import pytest
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tests.keyrings import MemoryKeyring
 
+_TestT = TypeVar("_TestT", bound="Callable[..., Any]")
 SAVED = SavedLogin(
     login=LOGIN,
     pending=(Item(kind="message", raw=msgspec.Raw(b'{"MsgId":"1",\n"Content":"\xff"}')),),
@@ -77,10 +78,11 @@ asyncio.run(hold())
 """
 
 
-def needs_strace(test: Callable[..., None]) -> Callable[..., None]:
+def needs_strace(test: _TestT) -> _TestT:
     """Mark a test that records syscalls; without strace it is skipped, which is a failure in CI."""
     missing = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every call to the kernel")
-    return pytest.mark.verify(missing(test))
+    marked: _TestT = pytest.mark.verify(missing(test))
+    return marked
 
 
 class TestPrivacy:
@@ -235,9 +237,13 @@ class TestReplacing:
     async def test_a_lock_is_free_again_after_a_failure(self, path: Path) -> None:
         store = LoginFile(path)
         await store.save(SAVED)
+
+        def fail(saved: SavedLogin) -> SavedLogin:
+            raise ZeroDivisionError
+
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
-                await store.update(lambda saved: 1 // 0)
+                await store.update(fail)
 
 
 def run_save(path: Path, trace: Path, *options: str) -> bool:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 async def test_a_path_and_an_sqlite_url_open_the_same_file(path: Path, form: str) -> None:
     async with SqliteJournal(path) as stored:
         await opened(stored)
-    url = {
+    urls: dict[str, str | Path] = {
         "path": path,
         "text": str(path),
         "url": f"sqlite:///{path}",
         "escaped": f"sqlite:///{path}".replace("me.journal", "me%2Ejournal"),
-    }[form]
-    journal = open_journal(url)
+    }
+    journal = open_journal(urls[form])
 
     assert await journal.accounts() == [UIN]
     await journal.close()

@@ -8,9 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import keyring
-import keyring.backends.fail
-import keyring.backends.null
 import pytest
+from keyring.core import load_keyring
 from tests.keyrings import LockedKeyring, ReadOnlyKeyring
 
 from webwx.errors import InvalidLogin, StorageError
@@ -77,7 +76,7 @@ class TestAKeyringThatRefuses:
         [
             (LockedKeyring(), "is locked; unlock it"),
             (ReadOnlyKeyring(), r"failed \(PasswordSetError\)"),
-            (keyring.backends.null.Keyring(), "did not store the passphrase"),
+            (load_keyring("keyring.backends.null.Keyring"), "did not store the passphrase"),
         ],
     )
     def test_that_fails_is_one_storage_error(self, chosen: KeyringBackend, words: str) -> None:
@@ -96,7 +95,7 @@ class TestAKeyringThatRefuses:
             KeyringPassphrase("me").remove()
 
     def test_that_is_missing_is_an_error_before_anything_is_saved(self) -> None:
-        keyring.set_keyring(keyring.backends.fail.Keyring())
+        keyring.set_keyring(load_keyring("keyring.backends.fail.Keyring"))
 
         with pytest.raises(StorageError, match="no keyring that can be used"):
             KeyringPassphrase("me")

@@ -86,8 +86,8 @@ async def test_a_journal_with_a_damaged_batch_can_be_copied_into_a_database_and_
     schema: TemporarySchema, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first.journal", tmp_path / "second.journal"
-    async with SqliteJournal(first, retention_days=0) as journal:
-        account = await opened(journal)
+    async with SqliteJournal(first, retention_days=0) as original:
+        account = await opened(original)
         for number in (1, 2, 3):
             await account.ingest(arrival(message(number)))
     damage(first, 2)

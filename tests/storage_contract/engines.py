@@ -9,16 +9,29 @@ import pytest
 from tests.postgres import new_schema
 from tests.storage.damage import damage, with_flipped_bit
 
+from webwx.storage.base import Journal
 from webwx.storage.memory.journal import MemoryJournal
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
+    from typing import Self
 
     from tests.postgres import TemporarySchema
 
-    from webwx.storage.base import Consumer, Journal
+    from webwx.storage.base import Consumer
+
+
+class OpenJournal(Journal, Protocol):
+    """A journal that the end of a block closes."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class StorageEngine(Protocol):
@@ -27,7 +40,7 @@ class StorageEngine(Protocol):
     survives: bool
     """Whether a journal survives its process and several processes may open it at once."""
 
-    def open(self, *, retention_days: float = 0) -> Journal:
+    def open(self, *, retention_days: float = 0) -> OpenJournal:
         """Return a journal of this place; an engine that survives its process returns a new object at each call."""
         ...
 
@@ -72,6 +85,7 @@ class SqliteEngine:
         await journal.close()
 
     async def kill(self, journal: Journal) -> None:
+        assert isinstance(journal, SqliteJournal)
         moment = self.path.with_suffix(".moment")
         await journal.backup(moment)
         await journal.close()

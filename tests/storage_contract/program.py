@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, messages
 
 from webwx.storage.base import ConversationRow, Journal
 from webwx.storage.open import open_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 SIZE = 3
 """Messages of a batch."""
@@ -97,7 +101,14 @@ async def converse(journal: Journal, count: str) -> None:
 async def main(url: str, verb: str, *words: str) -> None:
     """Run the requested task, then print that it has ended."""
     journal = open_journal(url, retention_days=0)
-    verbs = {"send": send, "hold": hold, "leave": leave, "forget": forget, "store": store, "converse": converse}
+    verbs: dict[str, Callable[..., Awaitable[None]]] = {
+        "send": send,
+        "hold": hold,
+        "leave": leave,
+        "forget": forget,
+        "store": store,
+        "converse": converse,
+    }
     await verbs[verb](journal, *words)
     await journal.close()
     say("end")

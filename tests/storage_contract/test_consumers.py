@@ -22,7 +22,7 @@ from tests.storage_contract.engines import make
 from webwx.errors import AlreadyRunning
 
 if TYPE_CHECKING:
-    from tests.storage_contract.engines import StorageEngine
+    from tests.storage_contract.engines import OpenJournal, StorageEngine
 
     from webwx.storage.base import AccountJournal, Consumer, Entry, Journal
 
@@ -31,7 +31,7 @@ def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]
 
 
-async def reopened(engine: StorageEngine) -> tuple[Journal, AccountJournal, Consumer]:
+async def reopened(engine: StorageEngine) -> tuple[OpenJournal, AccountJournal, Consumer]:
     """Open the consumer as the next process does, or again in this process."""
     journal = engine.open()
     account = journal.account(UIN)

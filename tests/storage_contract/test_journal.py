@@ -81,7 +81,8 @@ async def test_the_fingerprint_differs_after_another_process_has_changed_a_send(
 async def test_the_fingerprint_of_a_journal_in_memory_is_none() -> None:
     async with MemoryJournal() as journal:
         await opened(journal)
-        assert journal.fingerprint(UIN) is None
+        of_any_engine: Journal = journal
+        assert of_any_engine.fingerprint(UIN) is None
 
 
 async def test_the_fingerprint_of_a_file_that_has_just_changed_is_of_one_moment(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from webwx.storage.base import SendQuery
 from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
-    from tests.storage_contract.engines import Http11Transport
+    from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Journal, Outgoing
 
@@ -71,7 +71,7 @@ async def test_a_client_id_of_a_send_in_flight_cannot_be_used_again(account: Acc
         await added(account, "1", key="daily", state="sending")
 
 
-async def test_a_send_that_was_added_as_sending_is_unknown_after_its_process_died(surviving: Http11Transport) -> None:
+async def test_a_send_that_was_added_as_sending_is_unknown_after_its_process_died(surviving: StorageEngine) -> None:
     journal = surviving.open()
     row = await added(await opened(journal), "1", state="sending")
     await surviving.kill(journal)
@@ -83,7 +83,7 @@ async def test_a_send_that_was_added_as_sending_is_unknown_after_its_process_die
     await journal.close()
 
 
-async def test_a_flushed_send_survives_its_process(surviving: Http11Transport) -> None:
+async def test_a_flushed_send_survives_its_process(surviving: StorageEngine) -> None:
     journal = surviving.open()
     account = await opened(journal)
     row = await added(account, "1", state="sending")
@@ -231,7 +231,7 @@ async def test_sends_are_counted_by_state(account: AccountJournal) -> None:
     assert await account.outbox.count() == {"sending": 1, "sent": 2, "queued": 1}
 
 
-async def test_sends_of_a_dead_process_are_counted_as_unknown(surviving: Http11Transport) -> None:
+async def test_sends_of_a_dead_process_are_counted_as_unknown(surviving: StorageEngine) -> None:
     journal = surviving.open()
     await added(await opened(journal), "1", state="sending")
     await surviving.kill(journal)

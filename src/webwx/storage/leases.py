@@ -17,7 +17,7 @@ from webwx.errors import InvalidSettings
 from webwx.storage.base import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Fence, LoginStore
@@ -244,7 +244,7 @@ class SharedStorage(Storage, Protocol):
         """Return the account that has last logged in under each name."""
         ...
 
-    def moved(self) -> AsyncIterator[StorageNews]:
+    def moved(self) -> AsyncGenerator[StorageNews, None]:
         """
         Yield the number of the last entry of each account that has entries, and from then on what has changed.
 

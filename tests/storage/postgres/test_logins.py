@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -69,7 +69,12 @@ async def test_one_key_opens_all_logins_of_a_database(
         await login.close()
     derived = []
     derive = hashlib.scrypt
-    monkeypatch.setattr("hashlib.scrypt", lambda *args, **options: derived.append(1) or derive(*args, **options))
+
+    def count(*args: Any, **options: Any) -> bytes:
+        derived.append(1)
+        return derive(*args, **options)
+
+    monkeypatch.setattr("hashlib.scrypt", count)
     stores = [logins.login(f"account{number}", passphrase="right") for number in range(3)]
     assert await asyncio.gather(*(each.load() for each in stores)) == [SAVED] * 3
     await stores[0].update(lambda saved: saved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
 from functools import partial
@@ -47,7 +46,11 @@ class CountedFile:
         for thread in (writer, reader):
             await thread.do(lambda _: None)  # This opens the file.
         self.steps = 0
-        yield SqliteIdentityStore(partial(asyncio.sleep, 0, account), partial(int, login), writer, reader)
+
+        async def row() -> int:
+            return account
+
+        yield SqliteIdentityStore(row, partial(int, login), writer, reader)
         await reader.close()
         await writer.close()
 
@@ -89,7 +92,9 @@ def version_2(path: Path) -> None:
     path.unlink()
     path.touch(0o600)
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("".join(MIGRATIONS[:2]))
+        for step in MIGRATIONS[:2]:
+            assert isinstance(step, str)
+            db.executescript(step)
         db.execute(f"PRAGMA application_id = {APPLICATION}")
         db.execute("PRAGMA user_version = 2")
         db.execute("INSERT INTO accounts (account, uin) VALUES (1, '1')")
@@ -148,8 +153,8 @@ async def test_identities_of_version_2_are_preserved(journal: SqliteJournal, pat
     phone.login = 3
     await phone.log_in()
     await phone.note_real_id("ann", "wxid_ann")
-    found = (await phone.identify(phone.shown("ann", avatar=9)))[phone.id("ann")]
-    assert (found.by, found.number) == ("certain", 1)
+    renewed = (await phone.identify(phone.shown("ann", avatar=9)))[phone.id("ann")]
+    assert (renewed.by, renewed.number) == ("certain", 1)
 
 
 async def test_the_cost_of_a_login_does_not_grow_with_earlier_logins(phone: Phone, path: Path) -> None:

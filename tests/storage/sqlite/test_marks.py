@@ -50,14 +50,14 @@ def used(handle: int, *, acked: int = 0) -> Marks:
 def test_the_next_process_reads_delivered_and_acknowledged_entries(handle: int) -> None:
     used(handle)
     left = at(handle).read(ONE, acked=0, started=100)
-    assert (left.delivered, left.done) == ({1, 4}, {2})
+    assert (left.delivered, left.done) == (frozenset({1, 4}), frozenset({2}))
     assert [number for number in range(1, 101) if left.may_be_delivered(number)] == [1, 2, 4]
 
 
 def test_the_journal_overrides_the_marks(handle: int) -> None:
     used(handle)
     left = at(handle).read(ONE, acked=1, started=3)
-    assert (left.delivered, left.done) == (set(), {2})
+    assert (left.delivered, left.done) == (frozenset(), frozenset({2}))
     assert left.may_be_delivered(1), "it may have been revived"
     assert not left.may_be_delivered(3)
 

@@ -50,9 +50,11 @@ NOW = time.time()
 def content(path: Path) -> bytes:
     """Return all bytes of a journal on the disk, with unpacked bodies."""
     # Read by another process: to open and close a file here would release the locks of SQLite in this process.
-    files = [subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()]
+    files: list[bytes] = [
+        subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()
+    ]
     with contextlib.closing(sqlite3.connect(path)) as db:
-        bodies = [unpack(body) for (body,) in db.execute("SELECT body FROM batches")]
+        bodies = [unpack(body) or b"" for (body,) in db.execute("SELECT body FROM batches")]
     return b"".join(files + bodies)
 
 
@@ -73,7 +75,7 @@ def keep_house(path: Path, days: float) -> None:
 
 @pytest.fixture(params=["tail", "index"])
 def is_indexed(request: pytest.FixtureRequest) -> bool:
-    return request.param == "index"
+    return bool(request.param == "index")
 
 
 def maybe_index(path: Path, is_indexed: bool) -> None:

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,8 +46,8 @@ def test_a_file_system_without_wal_support_is_refused(path: Path) -> None:
     class Stubborn(sqlite3.Connection):
         """Answers as SQLite does on a file system without shared memory."""
 
-        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]  # only one use is made of it
-            return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), *values)
+        def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
+            return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), values)
 
     with (
         contextlib.closing(sqlite3.connect(":memory:", factory=Stubborn)) as db,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.virtual_loop import until
@@ -83,11 +83,11 @@ class File:
         file = self
 
         class Connection(sqlite3.Connection):
-            def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+            def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
                 if file.failing is not None and sql.startswith(file.failing):
                     raise sqlite3.OperationalError("disk I/O error")
                 file.statements.append(sql)
-                return super().execute(sql, *values)
+                return super().execute(sql, values)
 
             def close(self) -> None:
                 super().close()

@@ -49,7 +49,7 @@ from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.timers import PostgresTimerStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -160,7 +160,7 @@ class PostgresJournal:
         )
         return [row["account"] for row in rows]
 
-    def moved(self) -> AsyncIterator[StorageNews]:
+    def moved(self) -> AsyncGenerator[StorageNews, None]:
         """Yield the number of the last entry of each account, and from then on what has changed."""
         return moved(self._database)
 

@@ -19,7 +19,7 @@ from webwx.storage.leases import NEWS_DELAY, StorageNews
 from webwx.storage.postgres.database import OF_DRIVER, disconnect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
@@ -264,7 +264,7 @@ async def changed_heads(db: Connection, horizon: str) -> tuple[dict[int, int], s
     return heads, str(rows[0]["horizon"])
 
 
-async def moved(database: PostgresDatabase) -> AsyncIterator[StorageNews]:
+async def moved(database: PostgresDatabase) -> AsyncGenerator[StorageNews, None]:
     """Yield the last numbers of the accounts, and then what has changed; see `SharedStorage.moved`."""
     loop = asyncio.get_running_loop()
     known: dict[int, int] = {}

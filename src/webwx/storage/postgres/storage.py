@@ -15,7 +15,7 @@ from webwx.storage.postgres.records import PostgresRecordStore
 from webwx.storage.transfer import release
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.journal import LoginJournal
@@ -96,7 +96,7 @@ class PostgresStorage:
         """Return the account that has last logged in under each name."""
         return {_parsed(name): account for name, account in (await self._journal.accounts_by_name()).items()}
 
-    def moved(self) -> AsyncIterator[StorageNews]:
+    def moved(self) -> AsyncGenerator[StorageNews, None]:
         """Yield the number of the last entry of each account, and from then on what has changed."""
         return self._journal.moved()
 
