@@ -1,0 +1,204 @@
+"""
+The shared tables in a PostgreSQL database: the port over the connections of `database`.
+
+A single change is one statement, which also locks the account's row and checks its epoch: one round trip instead of
+four. The lock is taken before the change, because the change depends on it, so numbers become visible in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from webwx.storage.engine.dialect import to_postgres
+from webwx.storage.postgres.database import hold, hold_any, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from webwx.storage.engine.port import By, Operation, Select, Statements, Value
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
+
+T = TypeVar("T")
+R = TypeVar("R", bound="NamedTuple")
+
+
+class PostgresStatements:
+    """
+    The statements of one transaction, or of one read.
+
+    Args:
+        db: The connection.
+        account: The account; None without an account.
+    """
+
+    __slots__ = ("_account", "_db")
+
+    def __init__(self, db: Connection, account: int | None) -> None:
+        self._db = db
+        self._account = account
+
+    async def all(self, select: Select[R], *values: Value) -> list[R]:
+        """Return the rows of a query."""
+        rows = await self._db.fetch(*self._prepared(select.text, values))
+        return [select.row._make(row) for row in rows]
+
+    async def one(self, select: Select[R], *values: Value) -> R | None:
+        """Return the first row of a query; None if there is none."""
+        row = await self._db.fetchrow(*self._prepared(select.text, values))
+        return None if row is None else select.row._make(row)
+
+    async def change(self, text: str, *values: Value) -> int:
+        """Insert, update or delete rows, and return the number of changed rows."""
+        tag = await self._db.execute(*self._prepared(text, values))
+        return int(tag.rpartition(" ")[2])
+
+    async def insert(self, text: str, *values: Value) -> int:
+        """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
+        number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
+        return number or 0
+
+    def _prepared(self, text: str, values: tuple[Value, ...]) -> tuple[Any, ...]:
+        """Return a statement and its values, as the driver takes them."""
+        converted = to_postgres(text, len(values))
+        return (converted.text, *values, self._account) if converted.has_account else (converted.text, *values)
+
+
+class PostgresTables:
+    """
+    The tables as one account uses them; `Tables` states the guarantees.
+
+    Args:
+        database: The connections.
+        account: The account; None without an account, whose changes hold no row.
+    """
+
+    def __init__(self, database: PostgresDatabase, account: int | None = None) -> None:
+        self._database = database
+        self._account = account
+
+    def __repr__(self) -> str:
+        return "PostgresTables(***)"
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run an operation that changes nothing; each of its statements reads a state of its own."""
+        return await self._database.read(lambda db: operation(PostgresStatements(db, self._account)))
+
+    async def transaction(self, operation: Operation[T], *, by: By = "owner") -> T:
+        """Run an operation in one transaction."""
+        return await self._database.run(lambda: self._transaction(operation, by))
+
+    async def change(self, text: str, *values: Value, by: By = "owner") -> int:
+        """Make one change in a transaction of its own."""
+        if self._account is None or by == "unfenced":
+            own = self._account
+            return await self._database.run(
+                lambda: self._database.changing(lambda db: PostgresStatements(db, own).change(text, *values))
+            )
+        account = self._account
+        return await self._database.run(lambda: self._single(account, _CHANGE, text, values, by))
+
+    async def insert(self, text: str, *values: Value, by: Literal["owner", "any"] = "owner") -> int:
+        """Insert one row in a transaction of its own."""
+        if self._account is None:
+            return await self.transaction(lambda db: db.insert(text, *values))
+        account = self._account
+        return await self._database.run(lambda: self._single(account, _INSERT, text, values, by))
+
+    async def _single(self, account: int, kind: _SingleChange, text: str, values: tuple[Value, ...], by: By) -> int:
+        """Make a change as one statement; if that did not hold the account's row, in a transaction that creates it."""
+        held: list[int] = [account]
+        if by == "owner":
+            held.append((await self._database.fence_of(account)).epoch)
+        query = _single_statement(text, len(values), kind, is_fenced=by == "owner")
+        row = await self._database.changing(lambda db: db.fetchrow(query, *values, *held))
+        if row["is_held"]:
+            result: int = row["result"]
+            return result
+        return await self._transaction(lambda db: kind.make(db, text, values), by)
+
+    async def _transaction(self, operation: Operation[T], by: By) -> T:
+        """Do the work of `transaction`, in the thread of the connections."""
+        account = None if by == "unfenced" else self._account
+        fence = await self._database.fence_of(account) if account is not None and by == "owner" else None
+
+        async def store(db: Connection) -> T:
+            async with transaction(db):
+                if fence is not None:
+                    await hold(db, fence)
+                elif account is not None:
+                    await hold_any(db, account)
+                return await operation(PostgresStatements(db, self._account))
+
+        return await self._database.changing(store)
+
+
+class _SingleChange(NamedTuple):
+    """A kind of change that is one statement."""
+
+    returning: str
+    """Columns that the change returns."""
+    result: str
+    """Expression for its result."""
+    make: Callable[[Statements, str, tuple[Value, ...]], Coroutine[Any, Any, int]]
+    """Makes the change in a transaction."""
+
+
+_CHANGE = _SingleChange("true", "(SELECT count(*) FROM changed)", lambda db, text, values: db.change(text, *values))
+_INSERT = _SingleChange(
+    "number", "coalesce((SELECT number FROM changed), 0)", lambda db, text, values: db.insert(text, *values)
+)
+
+_VALUES = re.compile(r"\bVALUES \(")
+_PARENTHESIS = re.compile(r"[()]")
+
+
+@lru_cache(maxsize=512)
+def _single_statement(text: str, values: int, kind: _SingleChange, *, is_fenced: bool) -> str:
+    """Return a statement that holds the account's row, makes a change if it does, and returns whether it does."""
+    account = values + 1
+    epoch = f" AND epoch = ${account + 1}" if is_fenced else ""
+    lock = f"SELECT true FROM accounts WHERE account = ${account}{epoch} FOR NO KEY UPDATE"  # noqa: S608 - no value
+    change = f"{depend_on_held(to_postgres(text, values).text)} RETURNING {kind.returning}"
+    return (
+        f"WITH held AS MATERIALIZED ({lock}), changed AS ({change})"  # noqa: S608 - no value is put together
+        f" SELECT EXISTS (SELECT FROM held) AS is_held, {kind.result} AS result"
+    )
+
+
+def depend_on_held(text: str) -> str:
+    """
+    Return a change that is made if the common table `held` has a row.
+
+    Raises:
+        ValueError: The change is neither an INSERT with one row of VALUES, nor has it a WHERE.
+    """
+    if text.startswith("INSERT "):
+        found = _VALUES.search(text)
+        if found is not None:
+            end = _end_of_parentheses(text, found.end())
+            return f"{text[: found.start()]}SELECT {text[found.end() : end]} FROM held{text[end + 1 :]}"  # noqa: S608 - as above
+    else:
+        place = _outermost(text, " WHERE ")
+        if place >= 0:
+            return f"{text[:place]} WHERE EXISTS (SELECT FROM held) AND ({text[place + 7 :]})"
+    raise ValueError(f"This is not a change of which one statement can be made: {text}")
+
+
+def _end_of_parentheses(text: str, start: int) -> int:
+    """Return the place of the parenthesis that ends what begins at a place."""
+    depth = 1
+    for found in _PARENTHESIS.finditer(text, start):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return found.start()
+    return -1
+
+
+def _outermost(text: str, word: str) -> int:
+    """Return the place of a word outside of parentheses; -1 if it is not there."""
+    place = text.find(word)
+    while place >= 0 and text.count("(", 0, place) != text.count(")", 0, place):
+        place = text.find(word, place + 1)
+    return place
