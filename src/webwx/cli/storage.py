@@ -26,8 +26,8 @@ async def migrate(session: Session) -> None:
     Bring the tables of a database to the version of this webwx.
 
     Needed after an update of webwx, if a command says so. Processes of the version before continue meanwhile, and
-    workers of the new version wait. Takes as long as the new indexes of large tables need; if it is interrupted, run it
-    again, and it continues.
+    workers of the new version wait; only for tables of version 6 all processes have to be stopped. Takes as long as the
+    new indexes of large tables need; if it is interrupted, run it again, and it continues.
     """
     from webwx.storage.open import upgrade_database
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests.postgres import new_schema
 from tests.storage.arrivals import UIN
 
 from webwx.errors import StorageError
+from webwx.storage.postgres import checkup, migration
+from webwx.storage.postgres import schema as definition
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.migration import upgrade, wait_for_tables
-from webwx.storage.postgres.schema import MIGRATIONS, VERSION
+from webwx.storage.postgres.schema import FORMER, MIGRATIONS, VERSION, Migration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,8 +27,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.verify
 
-BEFORE_INDEXES = 5
-"""The last version before one with new indexes."""
+DUMP = Path(__file__).parents[1] / "former" / "version-6.sql"
+"""A schema of the last version before 100, which has something of everything."""
+
+NEXT = VERSION + 1
+
+NEXT_MIGRATION = Migration(
+    (
+        "ALTER TABLE accounts ADD COLUMN IF NOT EXISTS region text NOT NULL DEFAULT '';",
+        "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS note text;",
+    ),
+    {"login_names_opened": "login_names (opened_at)"},
+)
+"""Changes of the kind that a migration may make while others use the tables."""
 
 NAMED = f"INSERT INTO login_names (name, account, opened_at) VALUES ('{{}}/wx.qq.com', {UIN}, 1)"
 
@@ -33,15 +48,53 @@ VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{}')"
 SAID: list[str] = []
 
 
-async def of_version(schema: TemporarySchema, version: int) -> None:
-    """Create the tables as an older version has left them."""
-    db = await asyncpg.connect(schema.url)
-    for migration in MIGRATIONS[:version]:
-        for statement in migration.statements:
-            await db.execute(statement)
-    await db.execute("CREATE TABLE webwx_schema (version integer NOT NULL)")
-    await db.execute("INSERT INTO webwx_schema VALUES ($1)", version)
-    await db.close()
+@pytest.fixture
+async def older(schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch) -> TemporarySchema:
+    """Return a schema that is one version older than this program is from now on."""
+    await upgrade(schema.url, SAID.append)
+    for module in (definition, migration):
+        monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, NEXT_MIGRATION))
+        monkeypatch.setattr(module, "VERSION", NEXT)
+    monkeypatch.setattr(checkup, "VERSION", NEXT)
+    return schema
+
+
+@pytest.fixture
+def former(schema: TemporarySchema) -> TemporarySchema:
+    """Return a schema of the last version before 100."""
+    schema.restore(DUMP.read_text().replace("SCHEMA_NAME", schema.name))
+    return schema
+
+
+def version_in(schema: TemporarySchema) -> int:
+    return int(schema.execute("SELECT version FROM webwx_schema"))
+
+
+def layout_of(schema: TemporarySchema) -> str:
+    """Return the definitions of columns, constraints, indexes and storage parameters."""
+    queries = (
+        "SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attstorage,"
+        " attcollation::regcollation, pg_get_expr(adbin, adrelid) FROM pg_class c JOIN pg_attribute ON attrelid = c.oid"
+        " LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum"
+        " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = current_schema()::regnamespace ORDER BY 1, 2",
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname",
+        "SELECT relname, relkind, reloptions FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+        " ORDER BY 1",
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
+    )
+    return "".join(map(schema.execute, queries)).replace(schema.name, "SCHEMA_NAME")
+
+
+def rows_of(schema: TemporarySchema) -> dict[str, list[str]]:
+    """Return the rows of all tables as JSON."""
+    names = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+    return {
+        name: sorted(schema.execute(f"SELECT to_jsonb(t) FROM {name} t").splitlines())
+        for name in schema.execute(names).split()
+        if name != "webwx_schema"
+    }
 
 
 @asynccontextmanager
@@ -66,87 +119,117 @@ async def wait_for_statement(schema: TemporarySchema, begin: str) -> int:
 
 
 async def test_tables_of_an_older_version_are_refused_with_the_command_that_migrates_them(
-    schema: TemporarySchema,
+    older: TemporarySchema,
 ) -> None:
-    await of_version(schema, BEFORE_INDEXES)
-    async with PostgresJournal(schema.url) as journal:
-        with pytest.raises(StorageError, match=f"needs version {VERSION}: run 'webwx storage migrate'"):
+    async with PostgresJournal(older.url) as journal:
+        with pytest.raises(StorageError, match=f"needs version {NEXT}: run 'webwx storage migrate'"):
             await journal.accounts()
-    assert schema.execute("SELECT version FROM webwx_schema").strip() == str(BEFORE_INDEXES)
-    assert (await check_up(schema.url)).is_older
+    assert version_in(older) == VERSION
+    assert (await check_up(older.url)).is_older
 
-    assert await upgrade(schema.url, SAID.append) == (BEFORE_INDEXES, VERSION)
-    async with PostgresJournal(schema.url) as journal:
+    assert await upgrade(older.url, SAID.append) == (VERSION, NEXT)
+    async with PostgresJournal(older.url) as journal:
         assert await journal.accounts() == []
-    assert await upgrade(schema.url, SAID.append) == (VERSION, VERSION)
+    assert await upgrade(older.url, SAID.append) == (NEXT, NEXT)
 
 
-async def test_a_migrated_schema_is_equal_to_a_new_one(schema: TemporarySchema) -> None:
-    def described() -> str:
-        """Return the definitions of columns and indexes, without their order."""
-        columns = (
-            "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
-            " WHERE table_schema = current_schema() ORDER BY 1, 2"
-        )
-        return schema.execute(columns) + schema.execute(
-            "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"
-        )
+async def test_a_schema_of_the_former_version_gets_the_layout_of_a_new_one_and_keeps_all_rows(
+    former: TemporarySchema,
+) -> None:
+    new = new_schema()
+    assert await upgrade(new.url, SAID.append) == (0, VERSION)
+    before = rows_of(former)
+    assert all(before.values()), [table for table, rows in before.items() if not rows]
 
-    assert await upgrade(schema.url, SAID.append) == (0, VERSION)
-    new = described()
-    schema.execute(f"DROP SCHEMA {schema.name} CASCADE; CREATE SCHEMA {schema.name} AUTHORIZATION {schema.name}")
-    await of_version(schema, 1)
-    await upgrade(schema.url, SAID.append)
-    assert described() == new
+    assert await upgrade(former.url, SAID.append) == (FORMER, VERSION)
+    assert layout_of(former) == layout_of(new)
+    assert rows_of(former) == before
 
 
-async def test_an_index_that_a_kill_has_left_invalid_is_built_again_and_nobody_waits(schema: TemporarySchema) -> None:
-    await of_version(schema, BEFORE_INDEXES)
+async def test_a_migration_of_the_former_version_that_is_interrupted_changes_nothing(former: TemporarySchema) -> None:
+    before = former.dump()
+    db = await asyncpg.connect(former.url)
+    async with db.transaction():
+        await db.execute("LOCK webwx_schema IN ACCESS SHARE MODE")
+        migrating = asyncio.create_task(upgrade(former.url, SAID.append))
+        process = await wait_for_statement(former, "%LOCK TABLE webwx_schema")
+        former.execute(f"SELECT pg_terminate_backend({process})")
+        with pytest.raises(StorageError, match="cannot be migrated"):
+            await migrating
+    await db.close()
+    assert former.dump() == before
+    assert await upgrade(former.url, SAID.append) == (FORMER, VERSION)
+
+
+async def test_the_former_version_is_not_migrated_while_its_processes_run(former: TemporarySchema) -> None:
+    former.execute("UPDATE workers SET expires = now() + interval '1 hour'")
+    with pytest.raises(StorageError, match="stop all of them"):
+        await upgrade(former.url, SAID.append)
+    former.execute("DELETE FROM workers; UPDATE consumers SET is_open = true")
+    db = await asyncpg.connect(former.url)
+    for locked in ("consumers WHERE is_open", "saved_logins"):
+        await db.execute(f"SELECT pg_advisory_lock(lock) FROM {locked}")
+        with pytest.raises(StorageError, match="stop all of them"):
+            await upgrade(former.url, SAID.append)
+        await db.execute("SELECT pg_advisory_unlock_all()")
+    await db.close()
+    assert version_in(former) == FORMER
+
+
+async def test_an_older_version_than_the_former_one_is_refused_in_a_sentence(former: TemporarySchema) -> None:
+    former.execute(f"UPDATE webwx_schema SET version = {FORMER - 1}")
+    refusal = (
+        rf"older webwx \(version {FORMER - 1}, this one migrates version {FORMER}\); run 'webwx storage migrate' of"
+    )
+    with pytest.raises(StorageError, match=refusal):
+        await upgrade(former.url, SAID.append)
+    with pytest.raises(StorageError, match=refusal):
+        await wait_for_tables(former.url)
+
+
+async def test_an_index_that_a_kill_has_left_invalid_is_built_again_and_nobody_waits(older: TemporarySchema) -> None:
     said: list[str] = []
-    async with held_up(schema):
-        building = asyncio.create_task(upgrade(schema.url, said.append))
-        process = await wait_for_statement(schema, "CREATE INDEX CONCURRENTLY login_names")
-        schema.execute(f"SET lock_timeout = '20s'; {NAMED.format('second')}")  # a writer does not wait for the index
-        schema.execute(f"SELECT pg_terminate_backend({process})")
+    async with held_up(older):
+        building = asyncio.create_task(upgrade(older.url, said.append))
+        process = await wait_for_statement(older, "CREATE INDEX CONCURRENTLY login_names")
+        older.execute(f"SET lock_timeout = '20s'; {NAMED.format('second')}")  # a writer does not wait for the index
+        older.execute(f"SELECT pg_terminate_backend({process})")
         with pytest.raises(StorageError, match="cannot be migrated"):
             await building
-        assert schema.execute(VALID.format("login_names_account")).strip() == "f"
-        assert schema.execute("SELECT version FROM webwx_schema").strip() == str(BEFORE_INDEXES)
+        assert older.execute(VALID.format("login_names_opened")).strip() == "f"
+        assert version_in(older) == VERSION
 
     said.clear()
-    assert await upgrade(schema.url, said.append) == (BEFORE_INDEXES, VERSION)
-    assert "The index login_names_account was not completed, and is deleted." in said
-    assert schema.execute(VALID.format("login_names_account")).strip() == "t"
+    assert await upgrade(older.url, said.append) == (VERSION, NEXT)
+    assert "The index login_names_opened was not completed, and is deleted." in said
+    assert older.execute(VALID.format("login_names_opened")).strip() == "t"
 
 
-async def test_a_process_waits_for_the_migration(schema: TemporarySchema, caplog: pytest.LogCaptureFixture) -> None:
-    await of_version(schema, BEFORE_INDEXES)
-    waiting = asyncio.create_task(wait_for_tables(schema.url))
+async def test_a_process_waits_for_the_migration(older: TemporarySchema, caplog: pytest.LogCaptureFixture) -> None:
+    waiting = asyncio.create_task(wait_for_tables(older.url))
     while "waits for the migration" not in caplog.text:  # noqa: ASYNC110 - no event announces it
         await asyncio.sleep(0.01)
-    async with held_up(schema):
-        building = asyncio.create_task(upgrade(schema.url, SAID.append))
-        await wait_for_statement(schema, "CREATE INDEX CONCURRENTLY login_names")
+    async with held_up(older):
+        building = asyncio.create_task(upgrade(older.url, SAID.append))
+        await wait_for_statement(older, "CREATE INDEX CONCURRENTLY login_names")
         assert not waiting.done()
     await building
     await waiting
 
 
-async def test_two_migrations_at_once_are_one(schema: TemporarySchema) -> None:
-    await of_version(schema, BEFORE_INDEXES)
-    done = await asyncio.gather(*(upgrade(schema.url, SAID.append) for _ in range(2)))
-    assert sorted(done) == [(BEFORE_INDEXES, VERSION), (VERSION, VERSION)]
+async def test_two_migrations_at_once_are_one(older: TemporarySchema) -> None:
+    done = await asyncio.gather(*(upgrade(older.url, SAID.append) for _ in range(2)))
+    assert sorted(done) == [(VERSION, NEXT), (NEXT, NEXT)]
 
 
 async def test_transactions_that_use_the_tables_in_another_order_end_as_without_a_migration(
-    schema: TemporarySchema,
+    older: TemporarySchema,
 ) -> None:
-    await of_version(schema, BEFORE_INDEXES)
-    db = await asyncpg.connect(schema.url)
+    db = await asyncpg.connect(older.url)
     async with db.transaction():
         await db.execute("LOCK outbox IN ROW EXCLUSIVE MODE")
-        migrating = asyncio.create_task(upgrade(schema.url, SAID.append))
-        await wait_for_statement(schema, "%ALTER TABLE outbox")
+        migrating = asyncio.create_task(upgrade(older.url, SAID.append))
+        await wait_for_statement(older, "%ALTER TABLE outbox")
         await db.execute("SET LOCAL lock_timeout = '20s'; LOCK accounts IN ROW EXCLUSIVE MODE")
     await db.close()
-    assert await migrating == (BEFORE_INDEXES, VERSION)
+    assert await migrating == (VERSION, NEXT)

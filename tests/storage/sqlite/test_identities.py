@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from tests.storage.phone import NOW, Phone
 
 from webwx.storage.base import IdentityQuery
-from webwx.storage.lookup import find_identity, find_identity_of
+from webwx.storage.lookup import find_identity_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
+from webwx.storage.sqlite.schema import connect
 from webwx.storage.sqlite.threads import Reader, Writer
 
 if TYPE_CHECKING:
@@ -82,79 +82,6 @@ async def test_the_cost_of_a_lookup_does_not_grow_with_the_number_of_identities(
         costs.append(file.steps)
     few, many = costs
     assert many < 2 * few
-
-
-def version_2(path: Path) -> None:
-    """
-    Make a file of version 2: Ann in three logins, renamed in the last; Bob, who was split off from Ann; filehelper.
-    """
-    connect(path).close()
-    path.unlink()
-    path.touch(0o600)
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        for step in MIGRATIONS[:2]:
-            assert isinstance(step, str)
-            db.executescript(step)
-        db.execute(f"PRAGMA application_id = {APPLICATION}")
-        db.execute("PRAGMA user_version = 2")
-        db.execute("INSERT INTO accounts (account, uin) VALUES (1, '1')")
-        for login in (1, 2, 3):
-            row = (login, 1, f"@me-{login}", b"", NOW + login, NOW + login, b"listed")
-            db.execute(
-                "INSERT INTO logins (login, account, own_id, position, opened_at, last_at, listed)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-        db.executemany(
-            "INSERT INTO identities VALUES (?, 1, ?, ?, ?)",
-            [(1, "person", NOW, 0), (2, "person", NOW, 0), (3, "person", NOW, 0), (4, "person", NOW, 1)],
-        )
-        ann = '{"kind":"person","nickname":"ann","avatar":7,"wxid":"wxid_ann"}'
-        bob = '{"kind":"person","nickname":"ann","avatar":7}'
-        queen = '{"kind":"person","nickname":"queen","avatar":7,"wxid":"wxid_ann"}'
-        same = '{"by":"matched","confidence":0.99,"reasons":[{"what":"avatar","weight":22.0,"agrees":true}]}'
-        links = [
-            (1, 1, "@ann-1", 1, "ann", 11, ann, '{"by":"seen"}', NOW + 1),
-            (1, 1, "@bob-1", 2, "ann", 12, bob, '{"by":"hand","candidates":[1]}', NOW + 1),
-            (1, 2, "@ann-2", 1, "ann", 11, ann, same, NOW + 2),
-            (1, 3, "@ann-3", 1, "queen", 13, queen, same, NOW + 3),
-            (1, 0, "filehelper", 3, "File Transfer", 14, '{"kind":"person"}', '{"by":"certain"}', NOW + 1),
-        ]
-        db.executemany("INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", links)
-        db.executemany("INSERT INTO apart VALUES (?, ?)", [(1, 2), (2, 1)])
-        db.executemany("INSERT INTO real_ids VALUES (1, ?, ?)", [("@ann-1", "wxid_ann"), ("@new-3", "wxid_new")])
-        db.commit()
-
-
-async def test_identities_of_version_2_are_preserved(journal: SqliteJournal, path: Path) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    version_2(path)
-    identities = journal.account(1).identities
-
-    found = {each.number: each for each in await identities.find(IdentityQuery())}
-    assert {number: (each.name, each.contact_id) for number, each in found.items()} == {
-        1: ("queen", "@ann-3"), 2: ("ann", ""), 3: ("File Transfer", "filehelper")
-    }  # fmt: skip
-    assert [each.last_seen for each in found.values()] == [NOW + 3, NOW + 1, NOW + 3]
-    assert [(link.contact_id, link.own_id, link.name, link.by) for link in await identities.links(1)] == [
-        ("@ann-3", "@me-3", "queen", "matched"),
-        ("@ann-2", "@me-2", "ann", "matched"),
-        ("@ann-1", "@me-1", "ann", "seen"),
-    ]
-    (newest, *_) = await identities.links(1)
-    assert (newest.confidence, [reason.what for reason in newest.reasons]) == (0.99, ["avatar"])
-    merged = await find_identity(identities, 4)
-    assert merged is not None
-    assert merged.number == 1
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT count(*) FROM faces").fetchone() == (4,), "Ann's, Bob's own, and filehelper's"
-        assert db.execute("SELECT login, id FROM real_ids ORDER BY id").fetchall() == [(1, "@ann-1"), (3, "@new-3")]
-    phone = Phone(journal.account(1))
-    phone.login = 3
-    await phone.log_in()
-    await phone.note_real_id("ann", "wxid_ann")
-    renewed = (await phone.identify(phone.shown("ann", avatar=9)))[phone.id("ann")]
-    assert (renewed.by, renewed.number) == ("certain", 1)
 
 
 async def test_the_cost_of_a_login_does_not_grow_with_earlier_logins(phone: Phone, path: Path) -> None:

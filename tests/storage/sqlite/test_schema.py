@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import itertools
 import shutil
 import sqlite3
@@ -10,7 +11,8 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,25 @@ from webwx.storage.locks import make_private
 from webwx.storage.sqlite import schema
 from webwx.storage.sqlite.schema import ROOM, VERSION, connect, log_of, make_room
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FORMER_FILE = Path(__file__).parents[1] / "former" / "version-10.journal.gz"
+"""A file of the last version before 100, which has something of everything."""
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from webwx.storage.sqlite import schema
+
+split = schema._statements
+
+def statements(script):
+    yield from split(script)
+    yield "CREATE TABLE last (a)"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+schema._statements = statements
+schema.connect(Path(sys.argv[1]))
+"""
+"""A program that is killed at the end of a migration, before it is committed."""
 
 
 def length(path: Path) -> int:
@@ -114,33 +133,86 @@ def test_a_file_that_is_not_a_database_is_refused(path: Path) -> None:
         connect(path)
 
 
-def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with contextlib.closing(connect(path)):
-        pass
-    monkeypatch.setattr(
-        schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE new (a);\nCREATE TABLE entries (b);\n")
-    )
-    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
-
-    with pytest.raises(sqlite3.OperationalError, match="already exists"):
-        connect(path)
-    monkeypatch.undo()
-    with contextlib.closing(connect(path)) as db:
-        assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'new'") == 0
+def put_former(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Put a file of the former version at a path, and return the rows of its tables."""
+    make_private(path)
+    path.write_bytes(gzip.decompress(FORMER_FILE.read_bytes()))
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return rows_of(db)
 
 
-def test_a_migration_leads_to_the_next_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with contextlib.closing(connect(path)):
-        pass
-    monkeypatch.setattr(
-        schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE new (a);\nINSERT INTO new VALUES (1);\n")
-    )
-    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
+def rows_of(db: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of all tables, each as the values of its columns in the order of their names."""
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = {}
+    for table in tables:
+        columns = sorted(each[1] for each in db.execute(f"PRAGMA table_info({table})"))
+        rows[table] = db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+    return rows
+
+
+def layout_of(db: sqlite3.Connection) -> object:
+    """Return the columns, indexes and kinds of all tables, without the text of their statements."""
+    tables = db.execute("SELECT name, type, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main'").fetchall()
+    tables.sort()
+    texts = {name: str(sql) for name, sql in db.execute("SELECT name, sql FROM sqlite_master")}
+    layout = []
+    for name, *kind in tables:
+        indexes = []
+        for _, index, *about in db.execute(f"PRAGMA index_list({name})").fetchall():
+            columns = db.execute(f"PRAGMA index_xinfo({index})").fetchall()
+            indexes.append((index, about, columns, texts.get(index)))
+        indexes.sort(key=repr)
+        columns = db.execute(f"PRAGMA table_xinfo({name})").fetchall()
+        layout.append((name, kind, columns, indexes, "AUTOINCREMENT" in texts.get(name, "")))
+    return layout
+
+
+def test_a_migrated_file_has_the_layout_of_a_new_one_and_all_rows(path: Path) -> None:
+    before = put_former(path)
+    with contextlib.closing(connect(path.with_name("new.journal"))) as db:
+        new = layout_of(db)
 
     for _ in range(2):
         with contextlib.closing(connect(path)) as db:
-            assert ask(db, "PRAGMA user_version") == VERSION + 1
-            assert ask(db, "SELECT count(*) FROM new") == 1
+            assert ask(db, "PRAGMA user_version") == VERSION
+            assert layout_of(db) == new
+            assert rows_of(db) == before
+            assert ask(db, "PRAGMA integrity_check") == "ok"
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_an_interrupted_migration_leaves_the_former_version(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, is_killed: bool
+) -> None:
+    before = put_former(path)
+    if is_killed:
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    else:
+        monkeypatch.setattr(schema, "_FROM_FORMER", "CREATE TABLE new (a);\nCREATE TABLE entries (b);\n")
+        with pytest.raises(sqlite3.OperationalError, match="already exists"):
+            connect(path)
+        monkeypatch.undo()
+
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert ask(db, "PRAGMA user_version") == schema.FORMER
+        assert rows_of(db) == before
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "PRAGMA user_version") == VERSION
+
+
+@pytest.mark.parametrize("version", [1, schema.FORMER - 1, schema.FORMER + 1])
+def test_an_older_file_is_refused_in_a_sentence_and_not_changed(path: Path, version: int) -> None:
+    put_former(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    content = path.read_bytes()
+
+    with pytest.raises(
+        StorageError, match=rf"older webwx \(version {version}, this one migrates version 10\); open it "
+    ):
+        connect(path)
+    assert content == path.read_bytes()
 
 
 def test_processes_that_open_at_the_same_time_create_one_file(path: Path) -> None:

@@ -1,6 +1,9 @@
 """
 The migration of a schema to this version, while processes of the version before it continue.
 
+Version 100 is the exception: its migration is one transaction, which is refused while processes of the former version
+use the database.
+
 An index is built without a lock that would stop the writers (`CREATE INDEX CONCURRENTLY`), so not in a transaction. If
 that is interrupted, an invalid index is left, which is deleted and built again. The version is stored when all of a
 step is done, so a migration that was interrupted continues where it was.
@@ -14,9 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
+from webwx.errors import StorageError
 from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, disconnect, explained, open_connection
 from webwx.storage.postgres.schema import (
+    FIRST,
+    FORMER,
+    FROM_FORMER,
     LOCK,
     MIGRATIONS,
     VERSION,
@@ -41,6 +48,16 @@ _SETTINGS = SETTINGS | {
     "lock_timeout": "2s",
 }
 
+_IS_USED = """
+SELECT EXISTS (SELECT FROM workers WHERE expires > now()) OR EXISTS (
+    SELECT FROM (SELECT lock FROM consumers WHERE is_open UNION ALL SELECT lock FROM saved_logins) AS known
+    JOIN pg_locks AS held ON held.locktype = 'advisory' AND held.objsubid = 1
+        AND held.classid::bigint << 32 | held.objid::bigint = known.lock
+        AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
+"""Whether a worker, a reader of events or a login is at work."""
+
 _IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
 
 _log = logging.getLogger("webwx.storage")
@@ -64,7 +81,8 @@ async def upgrade(url: str, report: Callable[[str], object]) -> Upgraded:
 
     Raises:
         InvalidSettings: The URL is not valid.
-        StorageError: The migration was interrupted, and can be continued; or a newer webwx has written the schema.
+        StorageError: The migration was interrupted, and can be continued; or processes of the version before 100 use
+            the database; or the schema is of a newer or a too old version.
     """
     check_database_url(url)
     place = describe_database(url)
@@ -79,7 +97,11 @@ async def upgrade(url: str, report: Callable[[str], object]) -> Upgraded:
                 report("The tables are created.")
                 await require_tables(connection, place)
                 return Upgraded(before, VERSION)
-            for number, migration in enumerate(MIGRATIONS[before:], before + 1):
+            if before == FORMER:
+                report(f"Version {FIRST} is made.")
+                await _repeated(lambda: _migrate_former(connection, place))
+            first = max(before, FIRST)
+            for number, migration in enumerate(MIGRATIONS[first - FIRST :], first + 1):
                 report(f"Version {number} is made.")
                 await _step(connection, migration, number, report)
             return Upgraded(before, VERSION)
@@ -111,6 +133,24 @@ async def wait_for_tables(url: str) -> None:
             finally:
                 await disconnect(connection)
         await asyncio.sleep(_AGAIN)
+
+
+async def _migrate_former(db: Connection, place: str) -> None:
+    """
+    Migrate the last version before 100, in one transaction.
+
+    Raises:
+        StorageError: Other processes use the database.
+    """
+    async with db.transaction():
+        await db.execute("LOCK TABLE webwx_schema")  # processes that start meanwhile wait, and are refused then
+        if await db.fetchval(_IS_USED):
+            raise StorageError(
+                f"Processes of the version before use {place}: stop all of them, run this command again, and start "
+                "them with the new version. A process that was killed counts until its lease ends."
+            )
+        await db.execute(FROM_FORMER)
+        await db.execute("UPDATE webwx_schema SET version = $1", FIRST)
 
 
 async def _step(db: Connection, migration: Migration, version: int, report: Callable[[str], object]) -> None:

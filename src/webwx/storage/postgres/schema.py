@@ -1,9 +1,9 @@
 """
 The journal's tables in PostgreSQL, and the changes from one version to the next.
 
-A migration only adds tables, columns and indexes, so that a process of the previous version can continue beside a newer
-one. Version 5, older than the first release, is the exception: earlier versions cannot read its bodies. The first
-process that uses an empty schema creates the tables; those of an earlier version are migrated by `migration`.
+The first process that uses an empty schema creates the tables; those of an earlier version are migrated by `migration`.
+From version 100 on, a migration only adds tables, columns and indexes, so that a process of the previous version can
+continue beside a newer one. The one to version 100 changes names and types, so no other process may run meanwhile.
 
 Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
 digest (`webwx_key`), because an index takes a third of a page at most.
@@ -21,10 +21,30 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-_VERSION_1 = """
+FORMER = 6
+"""The last version before 100; its schema is migrated, older ones are refused."""
+
+_FUNCTIONS = """
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 CREATE FUNCTION webwx_key(text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS 'SELECT sha256(convert_to($1, ''UTF8''))';
+"""
+
+_TABLES = {
+    "workers": """
+CREATE TABLE workers (
+    worker text PRIMARY KEY,                    -- new at each start of a process
+    address text NOT NULL,
+    capacity bigint NOT NULL,                   -- number of accounts that it takes at most
+    expires timestamptz NOT NULL,               -- end of its lease
+    draining boolean NOT NULL DEFAULT false,    -- it is asked to hand its accounts over
+    renewed timestamptz NOT NULL DEFAULT now(), -- last renewal of its lease
+    weight bigint,                              -- in place of the capacity, to divide the accounts
+    loop_lag float8 NOT NULL DEFAULT 0,         -- longest since the renewal before the last one
+    failed_bots bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+""",
+    "accounts": """
 CREATE TABLE accounts (
     account bigint PRIMARY KEY,
     epoch bigint NOT NULL,                      -- raised when another process takes the account over
@@ -32,8 +52,15 @@ CREATE TABLE accounts (
     last_send bigint NOT NULL DEFAULT 0,
     last_timer bigint NOT NULL DEFAULT 0,
     last_identity bigint NOT NULL DEFAULT 0,
-    conflicts bigint NOT NULL DEFAULT 0         -- messages that arrived with the id of another message
+    conflicts bigint NOT NULL DEFAULT 0,        -- messages that arrived with the id of another message
+    worker text REFERENCES workers,             -- owner of the account
+    wanted boolean NOT NULL DEFAULT true,       -- workers take it; false: its login has ended
+    taken_at timestamptz,                       -- time of the last takeover
+    restored_at float8 NOT NULL DEFAULT 0       -- earlier entries are held
 ) WITH (fillfactor = 50);
+CREATE INDEX accounts_worker ON accounts (worker);
+""",
+    "logins": """
 CREATE TABLE logins (
     login bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account bigint NOT NULL,
@@ -45,15 +72,19 @@ CREATE TABLE logins (
     listed bytea,                               -- digest of the last complete list of contacts
     UNIQUE (account, own_id)
 ) WITH (fillfactor = 50);
+""",
+    "batches": """
 CREATE TABLE batches (
     account bigint NOT NULL,
     batch bigint NOT NULL,                      -- number of its first entry
     time float8 NOT NULL,
-    body bytea NOT NULL,                        -- zlib; since version 5 with a dictionary
+    body bytea NOT NULL,                        -- zlib, with a dictionary or without one
     PRIMARY KEY (account, batch)
 );
 ALTER TABLE batches ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX batches_time ON batches (time);
+""",
+    "entries": """
 CREATE TABLE entries (
     account bigint NOT NULL,
     number bigint NOT NULL,
@@ -75,6 +106,8 @@ CREATE INDEX entries_message ON entries (account, hashtextextended(message_id, 0
 CREATE INDEX entries_chat ON entries (account, hashtextextended(chat, 0), number) WHERE chat <> '';
 CREATE INDEX entries_words ON entries USING gin (account, words);
 CREATE INDEX entries_rare ON entries (account, number) WHERE flags & 14 <> 0 OR batch = 0;
+""",
+    "contacts": """
 CREATE TABLE contacts (
     place bigint GENERATED ALWAYS AS IDENTITY,
     login bigint NOT NULL,
@@ -82,12 +115,17 @@ CREATE TABLE contacts (
     contact bytea NOT NULL,                     -- JSON
     PRIMARY KEY (login, id)
 );
+""",
+    "names": """
 CREATE TABLE names (
     login bigint NOT NULL,
     name bytea NOT NULL,                        -- digest of a nickname or a remark
     id text NOT NULL,
+    text text NOT NULL DEFAULT '',              -- the nickname or the remark itself
     PRIMARY KEY (login, name, id)
 );
+""",
+    "consumers": """
 CREATE TABLE consumers (
     consumer bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account bigint NOT NULL,
@@ -97,14 +135,19 @@ CREATE TABLE consumers (
     isolated_to bigint NOT NULL DEFAULT 0,      -- in flight when a process before the last one crashed
     is_open boolean NOT NULL DEFAULT false,     -- a process has taken entries and has not closed it
     opening bigint NOT NULL DEFAULT 0,          -- number of times that it was opened; excludes an earlier process
-    lock bigint NOT NULL                        -- advisory lock of the process that has it open
+    lock bigint NOT NULL,                       -- advisory lock of the process that has it open
+    lived_on bigint NOT NULL DEFAULT 0          -- last opening whose process has not crashed
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX consumers_name ON consumers (account, webwx_key(name));
+""",
+    "ahead": """
 CREATE TABLE ahead (
     consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
     number bigint NOT NULL,
     PRIMARY KEY (consumer, number)
 );
+""",
+    "failures": """
 CREATE TABLE failures (
     consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
     number bigint NOT NULL,
@@ -115,12 +158,17 @@ CREATE TABLE failures (
     PRIMARY KEY (consumer, number)
 );
 CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
+CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
+""",
+    "crashes": """
 CREATE TABLE crashes (
     consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
     number bigint NOT NULL,
     crashes integer NOT NULL,                   -- of processes, that of the current attempt included
     PRIMARY KEY (consumer, number)
 );
+""",
+    "conversations": """
 CREATE TABLE conversations (
     consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
     key text NOT NULL,
@@ -132,6 +180,8 @@ CREATE TABLE conversations (
 );
 CREATE UNIQUE INDEX conversations_key ON conversations (consumer, webwx_key(key));
 CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
+""",
+    "outbox": """
 CREATE TABLE outbox (
     account bigint NOT NULL,
     number bigint NOT NULL,
@@ -148,6 +198,8 @@ CREATE TABLE outbox (
     ret integer NOT NULL DEFAULT 0,
     created_at float8 NOT NULL,
     changed_at float8 NOT NULL,
+    addressed text NOT NULL DEFAULT '',         -- the recipient as the caller has named it, as JSON
+    content_id text NOT NULL DEFAULT '',        -- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
     PRIMARY KEY (account, number)
 );
 CREATE UNIQUE INDEX outbox_client_id ON outbox (account, webwx_key(client_id));
@@ -155,6 +207,8 @@ CREATE UNIQUE INDEX outbox_key ON outbox (account, webwx_key(key)) WHERE key <> 
 CREATE INDEX outbox_message ON outbox (account, hashtextextended(message_id, 0)) WHERE message_id <> '';
 CREATE INDEX outbox_open ON outbox (account, number) WHERE state IN ('queued', 'sending');
 CREATE INDEX outbox_age ON outbox (created_at);
+""",
+    "timers": """
 CREATE TABLE timers (
     account bigint NOT NULL,
     number bigint NOT NULL,
@@ -174,12 +228,16 @@ CREATE TABLE timers (
 CREATE UNIQUE INDEX timers_key ON timers (account, webwx_key(key));
 CREATE INDEX timers_due ON timers (account, due_at) WHERE state = 'waiting';
 CREATE INDEX timers_age ON timers (changed_at) WHERE state <> 'waiting';
+""",
+    "states": """
 CREATE TABLE states (
     account bigint NOT NULL,
     name text NOT NULL,                         -- owner: the rate limiter, a timer, ...
     state bytea NOT NULL,
     PRIMARY KEY (account, name)
 );
+""",
+    "media": """
 CREATE TABLE media (
     account bigint NOT NULL,
     number bigint NOT NULL,                     -- of the message's entry
@@ -192,6 +250,8 @@ CREATE TABLE media (
 );
 CREATE INDEX media_message ON media (account, hashtextextended(message_id, 0));
 CREATE INDEX media_digest ON media (account, digest) WHERE digest <> '';
+""",
+    "media_pieces": """
 CREATE TABLE media_pieces (
     account bigint NOT NULL,
     digest text NOT NULL,
@@ -200,6 +260,8 @@ CREATE TABLE media_pieces (
     PRIMARY KEY (account, digest, piece)
 );
 ALTER TABLE media_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
+""",
+    "identities": """
 CREATE TABLE identities (
     account bigint NOT NULL,
     number bigint NOT NULL,
@@ -209,6 +271,8 @@ CREATE TABLE identities (
     login bigint NOT NULL DEFAULT 0,            -- its newest login; 0 if it is in all of them
     PRIMARY KEY (account, number)
 );
+""",
+    "links": """
 CREATE TABLE links (
     link bigint GENERATED ALWAYS AS IDENTITY,   -- order in which they were added or changed
     account bigint NOT NULL,
@@ -228,12 +292,16 @@ CREATE INDEX links_number ON links (account, number, login);
 CREATE INDEX links_id ON links (account, id);
 CREATE INDEX links_nickname ON links (account, hashtextextended(nickname, 0)) WHERE nickname <> '';
 CREATE INDEX links_remark ON links (account, hashtextextended(remark, 0)) WHERE remark <> '';
+""",
+    "apart": """
 CREATE TABLE apart (
     account bigint NOT NULL,
     number bigint NOT NULL,
     other bigint NOT NULL,                      -- never matched again; both ways round
     PRIMARY KEY (account, number, other)
 );
+""",
+    "real_ids": """
 CREATE TABLE real_ids (
     account bigint NOT NULL,
     login bigint NOT NULL,
@@ -242,6 +310,8 @@ CREATE TABLE real_ids (
     PRIMARY KEY (account, login, id)
 );
 CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+""",
+    "records": """
 CREATE TABLE records (
     kind text NOT NULL,
     id text NOT NULL,
@@ -250,6 +320,8 @@ CREATE TABLE records (
     changed_at float8 NOT NULL,
     PRIMARY KEY (kind, id)
 );
+""",
+    "audit": """
 CREATE TABLE audit (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     time float8 NOT NULL,
@@ -258,42 +330,27 @@ CREATE TABLE audit (
     target text NOT NULL,
     detail text NOT NULL
 );
+""",
+    "saved_logins": """
 CREATE TABLE saved_logins (
     name text PRIMARY KEY,                      -- account name, and server or profile
     login bytea,                                -- JSON, or encrypted
     contacts bytea,
     last_id bigint NOT NULL DEFAULT 0,
-    lock bigint NOT NULL                        -- advisory lock of the process that syncs it
+    lock bigint NOT NULL,                       -- advisory lock of the process that syncs it
+    changes bigint NOT NULL DEFAULT 0           -- number of changes of the login
 );
-"""
-
-_VERSION_2 = """
-CREATE TABLE workers (
-    worker text PRIMARY KEY,                    -- new at each start of a process
-    address text NOT NULL,
-    capacity bigint NOT NULL,                   -- number of accounts that it takes at most
-    expires timestamptz NOT NULL,               -- end of its lease
-    draining boolean NOT NULL DEFAULT false     -- it is asked to hand its accounts over
-) WITH (fillfactor = 50);
-ALTER TABLE accounts
-    ADD COLUMN worker text REFERENCES workers,  -- owner of the account
-    ADD COLUMN wanted boolean NOT NULL DEFAULT true,  -- workers take it; false: its login has ended
-    ADD COLUMN taken_at timestamptz;            -- time of the last takeover
-CREATE INDEX accounts_worker ON accounts (worker);
-"""
-
-_VERSION_3 = """
+""",
+    "login_names": """
 CREATE TABLE login_names (
     name text NOT NULL,                         -- of a saved login: account name, and server or profile
     account bigint NOT NULL,                    -- that has logged in under this name
     opened_at float8 NOT NULL,                  -- its last login
     PRIMARY KEY (name, account)
 );
-ALTER TABLE saved_logins ADD COLUMN changes bigint NOT NULL DEFAULT 0; -- number of changes of the login
-ALTER TABLE names ADD COLUMN text text NOT NULL DEFAULT ''; -- the nickname or the remark itself
-"""
-
-_VERSION_4 = """
+CREATE INDEX login_names_account ON login_names (account, opened_at);
+""",
+    "send_pieces": """
 CREATE TABLE send_pieces (
     account bigint NOT NULL,
     number bigint NOT NULL,                     -- of a queued send
@@ -302,38 +359,9 @@ CREATE TABLE send_pieces (
     PRIMARY KEY (account, number, piece)
 );
 ALTER TABLE send_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
-"""
-
-_VERSION_5 = """
-COMMENT ON COLUMN batches.body IS 'compressed with a dictionary, which earlier versions do not have';
-"""
-
-_VERSION_6 = (
-    """
-ALTER TABLE accounts ADD COLUMN IF NOT EXISTS restored_at float8 NOT NULL DEFAULT 0; -- earlier entries are held
 """,
-    """
-ALTER TABLE outbox
-    ADD COLUMN IF NOT EXISTS addressed text NOT NULL DEFAULT '',  -- the recipient as the caller has named it, as JSON
-    ADD COLUMN IF NOT EXISTS content_id text NOT NULL DEFAULT ''; -- SHA-256 of file, md5 of sticker, or id of message
-""",
-    """
-ALTER TABLE consumers
-    ADD COLUMN IF NOT EXISTS lived_on bigint NOT NULL DEFAULT 0; -- last opening whose process has not crashed
-""",
-    """
-ALTER TABLE workers
-    ADD COLUMN IF NOT EXISTS renewed timestamptz NOT NULL DEFAULT now(), -- last renewal of its lease
-    ADD COLUMN IF NOT EXISTS weight bigint,                 -- in place of the capacity, to divide the accounts
-    ADD COLUMN IF NOT EXISTS loop_lag float8 NOT NULL DEFAULT 0, -- longest since the renewal before the last one
-    ADD COLUMN IF NOT EXISTS failed_bots bigint NOT NULL DEFAULT 0;
-""",
-)
-
-_INDEXES_6 = {
-    "failures_held": "failures (consumer, number) WHERE state = 'held'",
-    "login_names_account": "login_names (account, opened_at)",
 }
+"""The statements that create each table of version 100."""
 
 
 class Migration(NamedTuple):
@@ -348,17 +376,18 @@ class Migration(NamedTuple):
     """Table, columns and condition of each new index, by its name; they are built while other processes write."""
 
 
-MIGRATIONS: tuple[Migration, ...] = (
-    Migration((_VERSION_1,)),
-    Migration((_VERSION_2,)),
-    Migration((_VERSION_3,)),
-    Migration((_VERSION_4,)),
-    Migration((_VERSION_5,)),
-    Migration(_VERSION_6, _INDEXES_6),
-)
-"""The changes from each version to the next, beginning with an empty schema."""
+FROM_FORMER = """
+SELECT;
+"""
+"""The changes from the last version before 100, which lead to the same tables as a new schema has."""
 
-VERSION = len(MIGRATIONS)
+MIGRATIONS: tuple[Migration, ...] = ()
+"""The changes from version 100 to 101, and from each later version to the next."""
+
+FIRST = 100
+"""The version of `_TABLES`."""
+
+VERSION = FIRST + len(MIGRATIONS)
 
 MIN_SERVER = 15
 """The oldest version of PostgreSQL that is supported."""
@@ -402,7 +431,7 @@ async def require_tables(connection: asyncpg.Connection[asyncpg.Record], place: 
 
     Raises:
         MigrationNeeded: An older webwx has written the schema.
-        StorageError: A newer webwx has written it, or PostgreSQL is too old.
+        StorageError: A newer webwx has written it, or one that is too old, or PostgreSQL is too old.
     """
     version = await version_of(connection, place)
     if version == 0:
@@ -420,6 +449,7 @@ async def require_tables(connection: asyncpg.Connection[asyncpg.Record], place: 
 
 
 async def _create(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.execute("".join((_FUNCTIONS, *_TABLES.values())))
     for migration in MIGRATIONS:
         for statement in migration.statements:
             await connection.execute(statement)
@@ -434,7 +464,7 @@ async def version_of(connection: asyncpg.Connection[asyncpg.Record], place: str)
     Return the version of a schema; 0 if it is empty.
 
     Raises:
-        StorageError: A newer webwx has written the schema, or PostgreSQL is too old.
+        StorageError: A newer webwx has written the schema, or one that is too old, or PostgreSQL is too old.
     """
     server = connection.get_server_version().major
     if server < MIN_SERVER:
@@ -446,5 +476,11 @@ async def version_of(connection: asyncpg.Connection[asyncpg.Record], place: str)
         raise StorageError(
             f"The journal in {place} was written by a newer webwx (version {version}, this one reads {VERSION}); "
             "update webwx, or use another database."
+        )
+    if version < FIRST and version != FORMER:
+        raise StorageError(
+            f"The journal in {place} was written by an older webwx (version {version}, this one migrates version "
+            f"{FORMER}); run 'webwx storage migrate' of webwx 0.1.0 as of November 2026 once, which migrates it to "
+            "that version."
         )
     return version

@@ -1,5 +1,5 @@
 """
-The journal's tables, the opening of its file, and its migrations.
+The journal's tables, the opening of its file, and its migration.
 
 An entry is a row that points into the stored body of its batch, so its content is stored once. Storing a batch appends
 to `batches` and `entries` and updates the row of its login; `by_id`, `by_chat` and `words` are filled later, up to the
@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
 from webwx.storage.locks import make_private
-from webwx.storage.sqlite.unfolding import unfold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 APPLICATION = 0x77786A6C
@@ -56,28 +55,40 @@ The system caches the file as well, and 2 MiB were not faster with a million row
 _CACHE_OF_READERS = 192
 """Size of the page cache of a read-only connection in KiB."""
 
-_VERSION_1 = """
+FORMER = 10
+"""The last version before 100; its files are migrated, older ones are refused."""
+
+_TABLES = {
+    "accounts": """
 CREATE TABLE accounts (
     account INTEGER PRIMARY KEY,
     uin TEXT NOT NULL UNIQUE,
-    conflicts INTEGER NOT NULL DEFAULT 0        -- messages that came with the id of another one
+    conflicts INTEGER NOT NULL DEFAULT 0        -- messages that arrived with the id of another message
 );
+""",
+    "logins": """
 CREATE TABLE logins (
     login INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     own_id TEXT NOT NULL,
     position BLOB NOT NULL,
     opened_at REAL NOT NULL,
-    last_at REAL NOT NULL,                      -- when its last batch came
-    last_body BLOB,                             -- digest of that batch, when it held more than messages
+    last_at REAL NOT NULL,                      -- time of its last batch
+    last_body BLOB,                             -- digest of the last batch that had items without an id
+    listed BLOB,                                -- digest of the last complete list of contacts
+    is_thinned INTEGER NOT NULL DEFAULT 0,      -- of its links only those are left that nothing else tells of
     UNIQUE (account, own_id)
 );
+""",
+    "batches": """
 CREATE TABLE batches (
-    batch INTEGER PRIMARY KEY,                  -- the number of its first entry
+    batch INTEGER PRIMARY KEY,                  -- number of its first entry
     account INTEGER NOT NULL,
     time REAL NOT NULL,
-    body BLOB NOT NULL                          -- zlib; since version 9 with a dictionary
+    body BLOB NOT NULL                          -- zlib, with a dictionary or without one
 );
+""",
+    "entries": """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL,
@@ -89,15 +100,22 @@ CREATE TABLE entries (
     time INTEGER NOT NULL,
     is_backlog INTEGER NOT NULL,
     is_quarantined INTEGER NOT NULL,
-    batch INTEGER NOT NULL,                     -- 0 for a gap in place of what was deleted
+    batch INTEGER NOT NULL,                     -- 0 for a gap in place of deleted entries
     start INTEGER NOT NULL,                     -- in the body
     length INTEGER NOT NULL,
-    raw BLOB                                    -- where it does not stand in the body
+    raw BLOB,                                   -- if it is not in the body
+    is_notice INTEGER                           -- whether it is a grey line, as recalls are; NULL: unknown
 );
 CREATE INDEX quarantine ON entries (number) WHERE is_quarantined;
 CREATE INDEX gaps ON entries (number) WHERE batch = 0;
-CREATE TABLE indexed (number INTEGER NOT NULL);
+CREATE INDEX notices ON entries (number) WHERE is_notice IS NOT 0;
+""",
+    "indexed": """
+CREATE TABLE indexed (number INTEGER NOT NULL     -- by_id, by_chat and words have the entries up to this one
+);
 INSERT INTO indexed VALUES (0);
+""",
+    "by_id": """
 CREATE TABLE by_id (
     account INTEGER NOT NULL,
     key INTEGER NOT NULL,
@@ -105,38 +123,54 @@ CREATE TABLE by_id (
     number INTEGER NOT NULL,
     PRIMARY KEY (account, key, digest, number)
 ) WITHOUT ROWID;
+""",
+    "by_chat": """
 CREATE TABLE by_chat (
     account INTEGER NOT NULL,
     key INTEGER NOT NULL,
     number INTEGER NOT NULL,
     PRIMARY KEY (account, key, number)
 ) WITHOUT ROWID;
+""",
+    "words": """
 CREATE VIRTUAL TABLE words USING fts5 (text, columnsize = 0, tokenize = 'ascii');
+""",
+    "contacts": """
 CREATE TABLE contacts (
     login INTEGER NOT NULL,
     id TEXT NOT NULL,
     contact TEXT NOT NULL,                      -- JSON
     PRIMARY KEY (login, id)
 );
+""",
+    "names": """
 CREATE TABLE names (
     login INTEGER NOT NULL,
-    name TEXT NOT NULL,
+    name TEXT NOT NULL,                         -- a nickname or a remark
     id TEXT NOT NULL,
     PRIMARY KEY (login, name, id)
 ) WITHOUT ROWID;
+""",
+    "consumers": """
 CREATE TABLE consumers (
     consumer INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     name TEXT NOT NULL,
-    acked INTEGER NOT NULL,                     -- done with all up to here
-    started INTEGER NOT NULL,                   -- may have been given all up to here
+    acked INTEGER NOT NULL,                     -- all entries up to here are acknowledged
+    started INTEGER NOT NULL,                   -- all entries up to here may have been delivered
+    is_open INTEGER NOT NULL DEFAULT 0,         -- a process has taken entries and has not closed it
+    suspects INTEGER NOT NULL DEFAULT 0,        -- in flight when a process before the last one crashed
     UNIQUE (account, name)
 );
+""",
+    "ahead": """
 CREATE TABLE ahead (
     consumer INTEGER NOT NULL,
-    number INTEGER NOT NULL,                    -- done with this one too
+    number INTEGER NOT NULL,                    -- acknowledged, but after `acked`
     PRIMARY KEY (consumer, number)
 ) WITHOUT ROWID;
+""",
+    "failures": """
 CREATE TABLE failures (
     consumer INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -146,165 +180,17 @@ CREATE TABLE failures (
     time REAL NOT NULL,
     PRIMARY KEY (consumer, number)
 ) WITHOUT ROWID;
-CREATE TABLE outbox (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    account INTEGER NOT NULL,
-    client_id TEXT NOT NULL,
-    key TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL,
-    state TEXT NOT NULL,
-    owner TEXT NOT NULL,                        -- the process that is sending it
-    receipt TEXT,                               -- JSON
-    ret INTEGER NOT NULL,
-    created_at REAL NOT NULL,
-    changed_at REAL NOT NULL,
-    UNIQUE (account, client_id)
-);
-CREATE UNIQUE INDEX outbox_key ON outbox (account, key) WHERE key <> '';
-CREATE INDEX outbox_state ON outbox (account, state, number);
-CREATE INDEX outbox_chat ON outbox (account, chat, number);
-"""
-
-_VERSION_2 = """
-CREATE TABLE states (
-    account INTEGER NOT NULL,
-    name TEXT NOT NULL,                         -- owner: the rate limiter, a timer, ...
-    state BLOB NOT NULL,
-    PRIMARY KEY (account, name)
-) WITHOUT ROWID;
--- a process has it, or has died with it
-ALTER TABLE consumers ADD COLUMN is_open INTEGER NOT NULL DEFAULT 0;
--- what it is not done with up to here was in flight when a process died
-ALTER TABLE consumers ADD COLUMN suspects INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
+""",
+    "deaths": """
 CREATE TABLE deaths (
     consumer INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    deaths INTEGER NOT NULL,                    -- of processes, that of the one which tries it now included
+    deaths INTEGER NOT NULL,                    -- of processes, that of the current attempt included
     PRIMARY KEY (consumer, number)
 ) WITHOUT ROWID;
--- whether it is a grey line, as recalls are; NULL where version 1 did not look
-ALTER TABLE entries ADD COLUMN is_notice INTEGER;
-CREATE INDEX notices ON entries (number) WHERE is_notice IS NOT 0;
-CREATE TABLE kept (
-    number INTEGER PRIMARY KEY,                 -- of the entry that shows it
-    account INTEGER NOT NULL,
-    message_id TEXT NOT NULL,
-    state TEXT NOT NULL,
-    digest TEXT NOT NULL,                       -- SHA-256 of its bytes, which names the file; empty: there is none
-    size INTEGER NOT NULL,
-    time REAL NOT NULL                          -- when it was fetched
-);
-CREATE INDEX kept_message ON kept (account, message_id);
-CREATE INDEX kept_digest ON kept (digest) WHERE digest <> '';
--- digest of its contacts, when the list was last complete
-ALTER TABLE logins ADD COLUMN listed BLOB;
-CREATE TABLE identities (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    account INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    first_seen REAL NOT NULL,
-    became INTEGER NOT NULL DEFAULT 0           -- the number that it was merged into
-);
-CREATE TABLE links (
-    account INTEGER NOT NULL,
-    login INTEGER NOT NULL,                     -- 0 for an id that every login has
-    id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    digest INTEGER NOT NULL,                    -- of the evidence and the name, as they came
-    evidence TEXT NOT NULL,                     -- JSON, with what was known before
-    found TEXT NOT NULL,                        -- JSON: how it was found, and why
-    seen_at REAL NOT NULL,
-    PRIMARY KEY (account, login, id)
-);
-CREATE INDEX links_number ON links (number, login);
-CREATE INDEX links_id ON links (account, id);
-CREATE TABLE apart (
-    number INTEGER NOT NULL,
-    other INTEGER NOT NULL,                     -- never the same, says the user; both ways round
-    PRIMARY KEY (number, other)
-) WITHOUT ROWID;
-CREATE TABLE real_ids (
-    account INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    wxid TEXT NOT NULL,
-    PRIMARY KEY (account, id)
-) WITHOUT ROWID;
-CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
-CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
-"""
-
-# A login appends to the ends of its tables and indexes, and evidence that has not changed is not stored again, so a
-# login costs the same after hundreds of others (docs/decisions/0018).
-_VERSION_3 = """
--- the newest login that it was in, 0 when it is in all of them
-ALTER TABLE identities ADD COLUMN login INTEGER NOT NULL DEFAULT 0;
-UPDATE identities SET login = coalesce((SELECT max(login) FROM links l WHERE l.number = identities.number), 0);
-CREATE TABLE faces (
-    face INTEGER PRIMARY KEY,
-    number INTEGER NOT NULL,                    -- of the identity, all of whose links may share it
-    login INTEGER NOT NULL,                     -- the first that it was seen in
-    evidence TEXT NOT NULL                      -- JSON, with what was known before
-);
-CREATE INDEX faces_number ON faces (number);
-INSERT INTO faces (number, login, evidence) SELECT number, min(login), evidence FROM links GROUP BY number, evidence;
-CREATE TABLE findings (
-    finding INTEGER PRIMARY KEY,
-    found TEXT NOT NULL UNIQUE                  -- JSON: how a link was found, and why
-);
-INSERT OR IGNORE INTO findings (found) SELECT found FROM links;
-ALTER TABLE links RENAME TO links_2;
-DROP INDEX links_number;
-CREATE TABLE links (
-    account INTEGER NOT NULL,
-    login INTEGER NOT NULL,                     -- 0 for an id that every login has
-    id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    digest INTEGER NOT NULL,                    -- of the evidence and the name, as they came
-    face INTEGER NOT NULL,
-    finding INTEGER NOT NULL,
-    seen_at REAL NOT NULL,
-    PRIMARY KEY (account, login, id)
-);
-INSERT INTO links SELECT l.account, l.login, l.id, l.number, l.name, l.digest, f.face, g.finding, l.seen_at
-    FROM links_2 l CROSS JOIN faces f ON f.number = l.number AND f.evidence = l.evidence
-    CROSS JOIN findings g ON g.found = l.found ORDER BY l.rowid;
-DROP TABLE links_2;
-CREATE INDEX links_number ON links (login, number);
-CREATE INDEX faces_nickname ON faces (json_extract(evidence, '$.nickname'));
-CREATE INDEX faces_remark ON faces (json_extract(evidence, '$.remark'));
-ALTER TABLE real_ids RENAME TO real_ids_2;
-DROP INDEX real_ids_wxid;
-CREATE TABLE real_ids (
-    account INTEGER NOT NULL,
-    login INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    wxid TEXT NOT NULL,
-    PRIMARY KEY (account, login, id)
-) WITHOUT ROWID;
-INSERT INTO real_ids SELECT r.account, coalesce(
-    (SELECT max(l.login) FROM logins g CROSS JOIN links l ON l.account = r.account AND l.login = g.login AND l.id = r.id
-     WHERE g.account = r.account), (SELECT max(login) FROM logins g WHERE g.account = r.account), 0), r.id, r.wxid
-    FROM real_ids_2 r;
-DROP TABLE real_ids_2;
-CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
--- of who was in it only those are kept that nothing else tells of
-ALTER TABLE logins ADD COLUMN is_thinned INTEGER NOT NULL DEFAULT 0;
-"""
-
-_VERSION_4 = """
-CREATE TABLE folded (
-    batch INTEGER PRIMARY KEY,                  -- whose entries have no rows yet
-    login INTEGER NOT NULL,
-    began INTEGER NOT NULL,                     -- what was written before is backlog
-    count INTEGER NOT NULL                      -- how many entries, with numbers in a row
-);
-"""
-
-_VERSION_6 = """
+""",
+    "conversations": """
 CREATE TABLE conversations (
     consumer INTEGER NOT NULL,
     key TEXT NOT NULL,
@@ -316,9 +202,31 @@ CREATE TABLE conversations (
     PRIMARY KEY (consumer, key)
 ) WITHOUT ROWID;
 CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
-"""
-
-_VERSION_7 = """
+""",
+    "outbox": """
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT NOT NULL,                        -- the process that sends it
+    receipt TEXT,                               -- JSON
+    ret INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    addressed TEXT NOT NULL DEFAULT '',         -- the recipient as the caller has named it, as JSON
+    content_id TEXT NOT NULL DEFAULT '',        -- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
+    UNIQUE (account, client_id)
+);
+CREATE UNIQUE INDEX outbox_key ON outbox (account, key) WHERE key <> '';
+CREATE INDEX outbox_state ON outbox (account, state, number);
+CREATE INDEX outbox_chat ON outbox (account, chat, number);
+""",
+    "timers": """
 CREATE TABLE timers (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL,
@@ -329,41 +237,104 @@ CREATE TABLE timers (
     chat TEXT NOT NULL,
     payload TEXT NOT NULL,                      -- JSON
     due_at REAL NOT NULL,
-    state TEXT NOT NULL,
+    state TEXT NOT NULL,                        -- waiting, done, failed or cancelled
     failures INTEGER NOT NULL,
     created_at REAL NOT NULL,
     changed_at REAL NOT NULL,
     UNIQUE (account, key)
 );
 CREATE INDEX timers_due ON timers (account, bot, due_at) WHERE state = 'waiting';
-"""
-
-# A login of one account costs the same beside thousands of other accounts: it reads its own identities, and its names
-# are appended. Before, the index by name placed each name among those of all accounts.
-_VERSION_8 = """
+""",
+    "states": """
+CREATE TABLE states (
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,                         -- owner: the rate limiter, a timer, ...
+    state BLOB NOT NULL,
+    PRIMARY KEY (account, name)
+) WITHOUT ROWID;
+""",
+    "kept": """
+CREATE TABLE kept (
+    number INTEGER PRIMARY KEY,                 -- of the message's entry
+    account INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    digest TEXT NOT NULL,                       -- SHA-256 of its bytes, which names the file; empty: there are none
+    size INTEGER NOT NULL,
+    time REAL NOT NULL                          -- of the download
+);
+CREATE INDEX kept_message ON kept (account, message_id);
+CREATE INDEX kept_digest ON kept (digest) WHERE digest <> '';
+""",
+    # A login appends to the ends of these tables and their indexes, and evidence that has not changed is not stored
+    # again, so a login costs the same after hundreds of others, and beside those of thousands of other accounts
+    # (docs/decisions/0018).
+    "identities": """
+CREATE TABLE identities (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    first_seen REAL NOT NULL,
+    became INTEGER NOT NULL DEFAULT 0,          -- number of the identity that it was merged into
+    login INTEGER NOT NULL DEFAULT 0            -- its newest login; 0 if it is in all of them
+);
 CREATE INDEX identities_account ON identities (account);
-DROP INDEX faces_nickname;
-DROP INDEX faces_remark;
+""",
+    "links": """
+CREATE TABLE links (
+    account INTEGER NOT NULL,
+    login INTEGER NOT NULL,                     -- 0 for an id that every login has
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    digest INTEGER NOT NULL,                    -- of the evidence and the name, as they arrived
+    face INTEGER NOT NULL,
+    finding INTEGER NOT NULL,
+    seen_at REAL NOT NULL,
+    PRIMARY KEY (account, login, id)
+);
+CREATE INDEX links_number ON links (login, number);
+""",
+    "faces": """
+CREATE TABLE faces (
+    face INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,                    -- of the identity, all of whose links may share it
+    login INTEGER NOT NULL,                     -- the first that it was seen in
+    evidence TEXT NOT NULL                      -- JSON, with what was known before
+);
+CREATE INDEX faces_number ON faces (number);
+""",
+    "findings": """
+CREATE TABLE findings (
+    finding INTEGER PRIMARY KEY,
+    found TEXT NOT NULL UNIQUE                  -- JSON: how a link was found, and why
+);
+""",
+    "apart": """
+CREATE TABLE apart (
+    number INTEGER NOT NULL,
+    other INTEGER NOT NULL,                     -- never matched again; both ways round
+    PRIMARY KEY (number, other)
+) WITHOUT ROWID;
+""",
+    "real_ids": """
+CREATE TABLE real_ids (
+    account INTEGER NOT NULL,
+    login INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    wxid TEXT NOT NULL,
+    PRIMARY KEY (account, login, id)
+) WITHOUT ROWID;
+CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+""",
+}
+"""The statements that create each table of version 100."""
+
+_FROM_FORMER = """
 """
+"""The changes from the last version before 100, which lead to the same tables as a new file has."""
 
-_VERSION_9 = """
--- nothing: a new body is compressed with a dictionary, which earlier versions do not have
-"""
-
-_VERSION_10 = """
--- the recipient as the caller has named it, as JSON
-ALTER TABLE outbox ADD COLUMN addressed TEXT NOT NULL DEFAULT '';
--- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
-ALTER TABLE outbox ADD COLUMN content_id TEXT NOT NULL DEFAULT '';
-"""
-
-MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
-    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6, _VERSION_7, _VERSION_8,
-    _VERSION_9, _VERSION_10,
-)  # fmt: skip
-"""The migration from each version to the next, beginning with an empty file: SQL, or a function."""
-
-VERSION = len(MIGRATIONS)
+VERSION = 100
 
 
 _REMEDIES = {
@@ -384,7 +355,7 @@ def explain(error: sqlite3.Error) -> str:
 
 def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> sqlite3.Connection:
     """
-    Open a journal; create a missing one, and migrate an older one.
+    Open a journal; create a missing one, and migrate one of the former version.
 
     Args:
         path: The file.
@@ -392,7 +363,7 @@ def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> 
         is_shared: Whether any thread may use the connection, one at a time.
 
     Raises:
-        StorageError: The file is not a journal, is of a newer version, or others can read it.
+        StorageError: The file is not a journal, is of a newer or a too old version, or others can read it.
         sqlite3.Error: The file cannot be written, or is damaged.
     """
     make_private(path)
@@ -415,7 +386,7 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
     Set a connection to durable commits, and migrate its file to this version.
 
     Raises:
-        StorageError: Durable commits are not possible, or the file is not a journal or is of a newer version.
+        StorageError: Durable commits are not possible, or the file is not a journal or is of another version.
     """
     version = _version_of(db, path)
     if version == 0:  # only then, because this begins a write transaction
@@ -500,6 +471,11 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
             f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}); "
             "update webwx, or move the file away to start a new journal."
         )
+    if 0 < version < VERSION and version != FORMER:
+        raise StorageError(
+            f"{path} was written by an older webwx (version {version}, this one migrates version {FORMER}); open it "
+            "once with webwx 0.1.0 as of November 2026, which migrates it to that version."
+        )
     return version
 
 
@@ -529,12 +505,11 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path, timeout=BUSY, isolation_level=None)) as second:
         _make_durable(second, path)
         with transaction(second):
-            for step in MIGRATIONS[_version_of(second, path) :]:
-                if isinstance(step, str):
-                    for statement in _statements(step):
-                        second.execute(statement)
-                else:
-                    step(second)
+            version = _version_of(second, path)
+            scripts = (_FROM_FORMER,) if version else _TABLES.values()
+            for script in scripts if version < VERSION else ():
+                for statement in _statements(script):
+                    second.execute(statement)
             second.execute(f"PRAGMA application_id = {APPLICATION}")
             second.execute(f"PRAGMA user_version = {VERSION}")
         _version_of(db, path)  # opens the log, which SQLite would delete otherwise when `second` is closed
