@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _LAST = 2**63 - 1
 """A number above that of every entry."""
 
+_OF_CHAT = "chat <> '' AND hashtextextended(chat, 0) = hashtextextended(${0}::text, 0) AND chat = ${0}"
+"""Condition for the entries of a chat."""
+
 _LONG_READ = 20
 """Number of long messages that are read at a time."""
 
@@ -32,7 +35,7 @@ async def find_entries(db: Connection, account: int, query: EntryQuery) -> list[
 
 
 def _conditions(account: int, query: EntryQuery) -> tuple[list[str], list[object]]:
-    """Return all conditions of a query except the words, with their values."""
+    """Return the conditions of a query except the words and the chats, with their values."""
     conditions, values = ["account = $1"], list[object]([account])
 
     def require(condition: str, value: object) -> None:
@@ -53,13 +56,6 @@ def _conditions(account: int, query: EntryQuery) -> tuple[list[str], list[object
             " AND message_id = ANY ({0})",
             list(query.message_ids),
         )
-    if query.chats:
-        conditions.append("chat <> ''")
-        require(
-            "hashtextextended(chat, 0) = ANY (ARRAY(SELECT hashtextextended(c, 0) FROM unnest({0}::varchar[]) c))"
-            " AND chat = ANY ({0})",
-            list(query.chats),
-        )
     if query.before is not None:
         require("number < {}::bigint", query.before)
     if query.after is not None:
@@ -76,9 +72,16 @@ def _conditions(account: int, query: EntryQuery) -> tuple[list[str], list[object
 async def _read(
     db: Connection, query: EntryQuery, conditions: list[str], values: list[object], limit: int
 ) -> list[Entry]:
-    order = "DESC" if query.after is None else "ASC"
-    source = f"SELECT * FROM entries WHERE {' AND '.join(conditions)} ORDER BY number {order} LIMIT {int(limit)}"
-    return entries_of(await db.fetch(reading_of(source), *values))
+    order = f"ORDER BY number {'DESC' if query.after is None else 'ASC'} LIMIT {int(limit)}"
+    chats = sorted(set(query.chats))
+    of_chats = [
+        f"(SELECT * FROM entries WHERE {' AND '.join([*conditions, _OF_CHAT.format(place)])} {order})"
+        for place in range(len(values) + 1, len(values) + len(chats) + 1)
+    ]
+    source = f"SELECT * FROM entries WHERE {' AND '.join(conditions)} {order}"
+    if of_chats:  # each in the order of the index: with `= ANY`, all entries of the chats would be read and sorted
+        source = f"SELECT * FROM ({' UNION ALL '.join(of_chats)}) c {order}"
+    return entries_of(await db.fetch(reading_of(source), *values, *chats))
 
 
 async def _search(

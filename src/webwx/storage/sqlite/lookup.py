@@ -8,7 +8,7 @@ A query searches the indexes, and scans the tail: the entries that are not index
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.protocol.codec import clean_text
 from webwx.storage.sqlite.bulk import as_list, select_numbers
@@ -32,11 +32,17 @@ def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> lis
     """Read the entries that match a query, the newest first; with `after`, in the order of arrival."""
     condition, values = _condition(account, query)
     if query.words is not None:
-        return _search(db, query, Query.of(query.words), condition, values)
+        between, bounds = _between("e.number", query)
+        return _search(db, query, Query.of(query.words), condition + between, [*values, *bounds])
     numbers: list[int] = []
     for source in _sources(account, query):
-        found = f"SELECT e.number FROM {source[0]} AND {condition} ORDER BY e.number {_order(query)} LIMIT ?"
-        numbers += select_numbers(db, found, (*source[1], *values, query.limit))
+        # In the order of the column that leads to the entries: SQLite would read and sort all of them otherwise.
+        between, bounds = _between(source.number, query)
+        found = (
+            f"SELECT e.number FROM {source.tables} AND {condition}{between}"
+            f" ORDER BY {source.number} {_order(query)} LIMIT ?"
+        )
+        numbers += select_numbers(db, found, (*source.values, *values, *bounds, query.limit))
     return _read(db, sorted(numbers, reverse=query.after is None)[: query.limit], query)
 
 
@@ -51,7 +57,7 @@ def _read(db: sqlite3.Connection, numbers: list[int], query: EntryQuery) -> list
 
 
 def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
-    """Return all conditions of a query except the words as SQL, with their values."""
+    """Return the conditions of a query except the words, `before` and `after` as SQL, with their values."""
     condition, values = "e.account = ?", list[object]([account])
     if query.number is not None:
         condition += " AND e.number = ?"
@@ -65,12 +71,6 @@ def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     if query.chats:
         condition += " AND e.chat IN (SELECT value FROM json_each(?))"
         values.append(as_list(clean_text(each) for each in query.chats))
-    if query.before is not None:
-        condition += " AND e.number < ?"
-        values.append(query.before)
-    if query.after is not None:
-        condition += " AND e.number > ?"
-        values.append(query.after)
     if query.since:
         condition += " AND e.time >= ?"
         values.append(query.since)
@@ -82,12 +82,31 @@ def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     return condition, values
 
 
-def _sources(account: int, query: EntryQuery) -> list[tuple[str, tuple[object, ...]]]:
-    """Return the tables with the fewest candidates, each with a first condition and its values."""
+def _between(column: str, query: EntryQuery) -> tuple[str, list[int]]:
+    """Return the conditions `before` and `after` of a query as SQL, with their values."""
+    bounds = [(f" AND {column} < ?", query.before), (f" AND {column} > ?", query.after)]
+    return "".join(each for each, value in bounds if value is not None), [
+        value for _, value in bounds if value is not None
+    ]
+
+
+class _Source(NamedTuple):
+    """Tables with candidates of a query."""
+
+    tables: str
+    """The tables, and a first condition."""
+    values: tuple[object, ...] = ()
+    """Values of the condition."""
+    number: str = "e.number"
+    """Column with the number of the entry, in whose order the candidates are read."""
+
+
+def _sources(account: int, query: EntryQuery) -> list[_Source]:
+    """Return the tables with the fewest candidates."""
     if query.number is not None:
-        return [("entries e WHERE 1", ())]
+        return [_Source("entries e WHERE 1")]
     if query.is_notice:
-        return [("entries e INDEXED BY notices WHERE 1", ())]
+        return [_Source("entries e INDEXED BY notices WHERE 1")]
     if query.message_id is not None:
         index, keys = "by_id", [key_of(clean_text(query.message_id))]
     elif query.message_ids:
@@ -95,9 +114,11 @@ def _sources(account: int, query: EntryQuery) -> list[tuple[str, tuple[object, .
     elif query.chats:
         index, keys = "by_chat", list({key_of(clean_text(chat)) for chat in query.chats})
     else:
-        return [("entries e WHERE 1", ())]
-    indexed = f"{index} i CROSS JOIN entries e USING (number) WHERE i.account = ? AND i.key = ?"
-    return [(f"entries e WHERE {_IS_IN_TAIL}", ()), *((indexed, (account, key)) for key in keys)]
+        return [_Source("entries e WHERE 1")]
+    indexed = f"{index} i CROSS JOIN entries e ON e.number = i.number WHERE i.account = ? AND i.key = ?"
+    return [
+        _Source(f"entries e WHERE {_IS_IN_TAIL}"), *(_Source(indexed, (account, key), "i.number") for key in keys)
+    ]  # fmt: skip
 
 
 def _search(
