@@ -20,7 +20,7 @@ async def read_dead_letters(
     """Return a consumer's dead letters before a number, the newest first."""
     rows = await db.fetch(
         f"SELECT number, attempts, error, time FROM failures WHERE {_OF} AND state = 'dead'"  # noqa: S608 - a constant
-        " AND ($4::bigint IS NULL OR number < $4) ORDER BY number DESC LIMIT $3",
+        " AND number < coalesce($4::bigint, 9223372036854775807) ORDER BY number DESC LIMIT $3",
         account, consumer, limit, before,
     )  # fmt: skip
     entries = {entry.number: entry for entry in await read_numbers(db, account, [row["number"] for row in rows])}

@@ -109,7 +109,7 @@ class PostgresRecordStore:
         rows = await self._database.read(
             lambda db: db.fetch(
                 "SELECT number, time, actor, action, target, detail FROM audit"
-                " WHERE $1::bigint IS NULL OR number < $1 ORDER BY number DESC LIMIT $2",
+                " WHERE number < coalesce($1::bigint, 9223372036854775807) ORDER BY number DESC LIMIT $2",
                 before, limit,
             )
         )  # fmt: skip

@@ -68,10 +68,12 @@ class KnownConsumer(NamedTuple):
 
 def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
     """Read the stored state of a consumer."""
-    acked, started, is_open, isolated_to = db.execute(
-        "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
+    account, acked, started, is_open, isolated_to = db.execute(
+        "SELECT account, acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
-    token = db.execute("SELECT state FROM states WHERE name = ?", (token_name(consumer),)).fetchone()
+    token = db.execute(
+        "SELECT state FROM states WHERE account = ? AND name = ?", (account, token_name(consumer))
+    ).fetchone()
     state = state_of(
         acked=acked, started=started, is_open=bool(is_open), isolated_to=isolated_to,
         ahead=select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,)),

@@ -29,7 +29,7 @@ def read_dead_letters(
         number: (attempts, error, at)
         for number, attempts, error, at in db.execute(
             f"SELECT number, attempts, error, time FROM failures WHERE {_OF} AND state = 'dead'"  # noqa: S608 - a constant
-            " AND number < ifnull(?, number + 1) ORDER BY number DESC LIMIT ?",
+            " AND number < ifnull(?, 9223372036854775807) ORDER BY number DESC LIMIT ?",
             (account, consumer, before, limit),
         )
     }

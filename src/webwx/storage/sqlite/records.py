@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,10 @@ class SqliteRecordStore:
     async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
         """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
         query = (
-            "SELECT kind, id, version, body, changed_at FROM records"
-            " WHERE kind = ? AND substr(id, 1, length(?)) = ? ORDER BY id"
+            "SELECT kind, id, version, body, changed_at FROM records WHERE kind = ? AND id >= ? AND id < ? ORDER BY id"
         )
-        rows = await self._reader.do(lambda db: db.execute(query, (kind, prefix, prefix)).fetchall())
+        values = (kind, prefix, f"{prefix}{chr(sys.maxunicode)}")  # a range of the index, which `substr` could not use
+        rows = await self._reader.do(lambda db: db.execute(query, values).fetchall())
         return [_record(*row) for row in rows]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
@@ -140,10 +141,10 @@ class SqliteRecordStore:
     async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
         """Return entries of the audit log, the newest first."""
         query = (
-            "SELECT number, time, actor, action, target, detail FROM audit WHERE ? IS NULL OR number < ? "
-            "ORDER BY number DESC LIMIT ?"
+            "SELECT number, time, actor, action, target, detail FROM audit"
+            " WHERE number < ifnull(?, 9223372036854775807) ORDER BY number DESC LIMIT ?"
         )
-        rows = await self._reader.do(lambda db: db.execute(query, (before, before, limit)).fetchall())
+        rows = await self._reader.do(lambda db: db.execute(query, (before, limit)).fetchall())
         return [
             AuditEntry(number=number, time=time, actor=actor, action=action, target=target, detail=detail)
             for number, time, actor, action, target, detail in rows
