@@ -25,6 +25,10 @@ from webwx.sandbox.serve import serve
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from playwright.async_api import Browser, FilePayload
+    from tests.browser.user import BrowserUser
+    from tests.secret_scanner import SecretScanner
+
     from webwx.model.messages import Event
     from webwx.sandbox.serve import RunningSandbox
     from webwx.sandbox.world import World
@@ -44,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chromium() -> AsyncIterator[Any]:
+async def chromium() -> AsyncIterator[Browser]:
     """The browser that all tests share."""
     playwright = pytest.importorskip(
         "playwright.async_api", reason="Playwright is not here; `uv sync --group browser` brings it"
@@ -74,8 +78,8 @@ async def served(world: World) -> AsyncIterator[RunningSandbox]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_hands(
-    chromium: Any, served: RunningSandbox, secret_scanner: Any
-) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    chromium: Browser, served: RunningSandbox, secret_scanner: SecretScanner
+) -> AsyncIterator[Callable[..., Awaitable[BrowserUser]]]:
     """
     Return a function that makes users with their own browsers; at the end it fails if one of their pages did anything
     wrong.
@@ -98,7 +102,7 @@ async def new_hands(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def hands(new_hands: Callable[..., Awaitable[Any]]) -> Any:
+async def hands(new_hands: Callable[..., Awaitable[BrowserUser]]) -> BrowserUser:
     """A user with a browser."""
     return await new_hands()
 
@@ -116,7 +120,7 @@ class Program:
         self._tasks.append(asyncio.create_task(self.client.login(show_qr=lambda _: None)))
         return self._tasks[-1]
 
-    async def log_in(self, hands: Any) -> None:
+    async def log_in(self, hands: BrowserUser) -> None:
         """Log in, with the phone of the given user."""
         login = self.begin()
         await hands.scan()
@@ -151,7 +155,7 @@ async def program(served: RunningSandbox) -> AsyncIterator[Program]:
 
 
 @pytest.fixture(scope="session")
-def photo() -> dict[str, Any]:
+def photo() -> FilePayload:
     """A picture to attach, in the form of a browser's file chooser."""
     drawn = io.BytesIO()
     sky = Image.linear_gradient("L").resize((480, 320))

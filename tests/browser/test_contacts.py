@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx.sandbox.world import Options
+from webwx.sandbox.options import Options
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Program
+    from tests.browser.user import BrowserUser
+
+    from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
 
 
-async def choose(hands: Any, action: str, *names: str) -> None:
+async def choose(hands: BrowserUser, action: str, *names: str) -> None:
     """Choose people in the open dialog, and press its button."""
     dialog = hands.page.get_by_role("dialog").last
     for name in names:
@@ -22,7 +28,7 @@ async def choose(hands: Any, action: str, *names: str) -> None:
     await hands.see(dialog.get_by_role("option")).to_have_count(0)
 
 
-async def test_a_chatroom_is_created_changed_renamed_and_left(hands: Any, world: Any) -> None:
+async def test_a_chatroom_is_created_changed_renamed_and_left(hands: BrowserUser, world: World) -> None:
     await hands.rail("contacts").click()
     await hands.button("New chatroom").click()
     await hands.page.get_by_role("textbox", name="Name of the chatroom").fill("电影 <b>夜</b>")
@@ -51,7 +57,7 @@ async def test_a_chatroom_is_created_changed_renamed_and_left(hands: Any, world:
     assert [member.nickname for member in world.chatrooms["room2"].members] == ["阿华", "李雷"]
 
 
-async def test_the_rows_of_no_list_overlap(hands: Any, world: Any) -> None:
+async def test_the_rows_of_no_list_overlap(hands: BrowserUser, world: World) -> None:
     for name in ("阿华", "张三", "李雷"):
         world.say(name, "me", "嗨")
     rows = hands.page.locator(".rows:visible").last.get_by_role("option")
@@ -61,12 +67,14 @@ async def test_the_rows_of_no_list_overlap(hands: Any, world: Any) -> None:
         else:
             await hands.rail(view).click()
         await hands.see(rows.nth(2)).to_be_visible()
-        boxes = sorted([await row.bounding_box() for row in await rows.all()], key=lambda box: box["y"])
+        boxes = sorted([box for row in await rows.all() if (box := await row.bounding_box())], key=lambda box: box["y"])
         for above, below in pairwise(boxes):
             assert above["y"] + above["height"] <= below["y"]
 
 
-async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_blocked(hands: Any, world: Any) -> None:
+async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_blocked(
+    hands: BrowserUser, world: World
+) -> None:
     world.add_person("韩梅梅", "hanmeimei")
     world.ask_friend("hanmeimei", "me", "我是韩梅梅 <i>")
     await hands.read_chat("韩梅梅")
@@ -84,7 +92,7 @@ async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_
     assert world.person("me").blocked == {"hanmeimei"}
 
 
-async def test_a_person_joins_a_large_chatroom_by_an_invitation(hands: Any, world: Any) -> None:
+async def test_a_person_joins_a_large_chatroom_by_an_invitation(hands: BrowserUser, world: World) -> None:
     world.options = Options(large_chatrooms="invited", invite_start_count=4)
     world.add_person("韩梅梅", "hanmeimei")
     world.befriend("me", "hanmeimei")
@@ -99,7 +107,9 @@ async def test_a_person_joins_a_large_chatroom_by_an_invitation(hands: Any, worl
     await hands.see(hands.row("周末爬山")).to_be_visible()
 
 
-async def test_a_phone_without_a_network_and_a_login_that_another_client_takes(hands: Any, program: Any) -> None:
+async def test_a_phone_without_a_network_and_a_login_that_another_client_takes(
+    hands: BrowserUser, program: Program
+) -> None:
     login = program.begin()
     await hands.scan()
     await asyncio.wait_for(login, 20)
@@ -111,7 +121,7 @@ async def test_a_phone_without_a_network_and_a_login_that_another_client_takes(h
     await hands.see(hands.page.get_by_text("小明 is logged in nowhere.")).to_be_visible()
 
 
-async def test_after_advancing_the_clock_earlier_messages_cannot_be_recalled(hands: Any, world: Any) -> None:
+async def test_after_advancing_the_clock_earlier_messages_cannot_be_recalled(hands: BrowserUser, world: World) -> None:
     world.say("me", "阿华", "too late")
     await hands.read_chat("阿华")
     await hands.page.get_by_role("button", name="Clock of the world").click()

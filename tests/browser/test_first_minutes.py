@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.docs.pages import ROOT, SERVER, blocks
@@ -16,6 +16,9 @@ from tests.docs.reader import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from playwright.async_api import Browser
+    from tests.secret_scanner import SecretScanner
 
 pytestmark = pytest.mark.verify
 
@@ -47,7 +50,7 @@ def started(tmp_path: Path) -> Iterator[str]:
 
 
 async def test_the_readme_leads_to_a_bot_that_answers_in_the_browser(
-    chromium: Any, secret_scanner: Any, started: str
+    chromium: Browser, secret_scanner: SecretScanner, started: str
 ) -> None:
     from tests.browser.user import BrowserUser
 

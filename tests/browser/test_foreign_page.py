@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
@@ -15,6 +15,8 @@ from webwx.sandbox.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from playwright.async_api import Browser
 
     from webwx.sandbox.world import World
 
@@ -41,7 +43,7 @@ async (url) => {
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_a_page_of_another_origin_cannot_log_in_with_scripts(
-    chromium: Any, make_world: Callable[..., World], host: str
+    chromium: Browser, make_world: Callable[..., World], host: str
 ) -> None:
     async def page(_: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><body></body>", content_type="text/html")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from tests.browser.conftest import Program
+    from tests.browser.user import BrowserUser
+
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
@@ -30,7 +33,7 @@ def world(world: World) -> World:
     return world
 
 
-async def test_markup_is_shown_as_text_in_every_field(hands: Any, program: Any) -> None:
+async def test_markup_is_shown_as_text_in_every_field(hands: BrowserUser, program: Program) -> None:
     await program.log_in(hands)
     await hands.rail("chats").click()
     for name, words in (("remark", "of a remark"), ("room", "in a chatroom")):
@@ -64,7 +67,7 @@ async def test_markup_is_shown_as_text_in_every_field(hands: Any, program: Any) 
     ],
 )
 async def test_media_with_a_script_are_downloaded_and_not_shown(
-    hands: Any, kind: str, name: str, type_: str, content: bytes
+    hands: BrowserUser, kind: str, name: str, type_: str, content: bytes
 ) -> None:
     await hands.rail("chats").click()
     await hands.row(f"{MARKUP} remark").click()

@@ -20,6 +20,8 @@ from webwx.sandbox.serve import serve
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from playwright.async_api import Browser, Page
+
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
@@ -98,7 +100,7 @@ def world(make_world: Callable[..., World]) -> World:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(chromium: Any, world: World) -> AsyncIterator[Any]:
+async def page(chromium: Browser, world: World) -> AsyncIterator[Any]:
     """A page at https://wx.qq.com."""
     served = await serve(SandboxCore(world), tls=True)
     assert served.tls is not None
@@ -111,7 +113,7 @@ async def page(chromium: Any, world: World) -> AsyncIterator[Any]:
     await served.close()
 
 
-async def test_a_page_logs_in_reads_contacts_receives_and_uploads(page: Any, world: World) -> None:
+async def test_a_page_logs_in_reads_contacts_receives_and_uploads(page: Page, world: World) -> None:
     assert await page.evaluate("login()") == "小明"
     contacts = await page.evaluate("contacts()")
     assert {"小明", "阿华", "张三", "李雷", "周末爬山"} < set(contacts)
@@ -123,7 +125,7 @@ async def test_a_page_logs_in_reads_contacts_receives_and_uploads(page: Any, wor
     assert session.media[media_id].content == b"a report"
 
 
-async def test_a_page_of_another_origin_reads_nothing(page: Any) -> None:
+async def test_a_page_of_another_origin_reads_nothing(page: Page) -> None:
     await page.evaluate("login()")
     await page.goto("https://wechatapp.com/")
     call = "fetch('https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxgetcontact', {credentials: 'include'})"

@@ -8,7 +8,7 @@ import re
 import sys
 import wave
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -16,12 +16,23 @@ from PIL import Image
 from webwx.errors import RateLimited
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import FilePayload
+    from tests.browser.conftest import Program
+    from tests.browser.user import BrowserUser
+
+    from webwx.sandbox.world import World
+
 pytestmark = pytest.mark.verify
 
 WEBWX = Path(sys.executable).with_name("webwx")
 
 
-async def test_the_command_line_logs_in_when_its_code_is_scanned_and_confirmed(hands: Any, tmp_path: Path) -> None:
+async def test_the_command_line_logs_in_when_its_code_is_scanned_and_confirmed(
+    hands: BrowserUser, tmp_path: Path
+) -> None:
     login = await asyncio.create_subprocess_exec(
         WEBWX, "login", "--server", hands.url, env={"WEBWX_HOME": str(tmp_path), "PATH": ""},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -35,7 +46,7 @@ async def test_the_command_line_logs_in_when_its_code_is_scanned_and_confirmed(h
     assert said.decode() == "Logged in as 小明.\n"
 
 
-async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: Any, program: Any) -> None:
+async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: BrowserUser, program: Program) -> None:
     login = program.begin()
     await hands.rail("phone").click()
     code = hands.page.get_by_role("img", name="QR code of the login")
@@ -50,7 +61,7 @@ async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: A
     await hands.see(hands.page.get_by_text("No login is waiting")).to_be_visible()
 
 
-async def test_the_selected_one_of_two_waiting_logins_is_scanned(hands: Any, program: Any) -> None:
+async def test_the_selected_one_of_two_waiting_logins_is_scanned(hands: BrowserUser, program: Program) -> None:
     await hands.rail("phone").click()
     codes = hands.page.get_by_role("article", name="Login at")
     first = program.begin()
@@ -66,7 +77,9 @@ async def test_the_selected_one_of_two_waiting_logins_is_scanned(hands: Any, pro
     assert not second.done()
 
 
-async def test_messages_arrive_on_both_sides_and_marking_one_as_read_clears_its_badge(hands: Any, program: Any) -> None:
+async def test_messages_arrive_on_both_sides_and_marking_one_as_read_clears_its_badge(
+    hands: BrowserUser, program: Program
+) -> None:
     await program.log_in(hands)
     await program.client.send_text("阿华", "Are you there?")
     await hands.be("阿华")
@@ -87,7 +100,9 @@ async def test_messages_arrive_on_both_sides_and_marking_one_as_read_clears_its_
     await hands.see(hands.row("阿华")).not_to_have_accessible_name(re.compile("unread"))
 
 
-async def test_each_side_recalls_and_the_recalled_picture_is_forwarded(hands: Any, program: Any, photo: Any) -> None:
+async def test_each_side_recalls_and_the_recalled_picture_is_forwarded(
+    hands: BrowserUser, program: Program, photo: FilePayload
+) -> None:
     await program.log_in(hands)
     receipt = await program.client.send_text("阿华", "oops")
     await hands.be("阿华")
@@ -114,7 +129,7 @@ async def test_each_side_recalls_and_the_recalled_picture_is_forwarded(hands: An
     await hands.keep("sent-on")
 
 
-async def test_a_voice_has_its_real_duration_and_an_unreadable_one_has_a_second(hands: Any) -> None:
+async def test_a_voice_has_its_real_duration_and_an_unreadable_one_has_a_second(hands: BrowserUser) -> None:
     await hands.begin_chat("阿华")
     sound = io.BytesIO()
     with wave.open(sound, "wb") as spoken:
@@ -125,7 +140,7 @@ async def test_a_voice_has_its_real_duration_and_an_unreadable_one_has_a_second(
         await hands.see(hands.log.get_by_role("article").last).to_contain_text(length)
 
 
-async def test_a_large_file_is_sent(hands: Any, tmp_path: Path) -> None:
+async def test_a_large_file_is_sent(hands: BrowserUser, tmp_path: Path) -> None:
     with (large := tmp_path / "large.bin").open("wb") as content:
         content.truncate(80 * 1024 * 1024)
     await hands.begin_chat("阿华")
@@ -135,7 +150,9 @@ async def test_a_large_file_is_sent(hands: Any, tmp_path: Path) -> None:
     await hands.see(last).to_contain_text("80.0 MB")
 
 
-async def test_a_chinese_page_shows_refusals_in_chinese(new_hands: Any, world: Any) -> None:
+async def test_a_chinese_page_shows_refusals_in_chinese(
+    new_hands: Callable[..., Awaitable[BrowserUser]], world: World
+) -> None:
     world.say("阿华", "me", "在吗？")
     hands = await new_hands(locale="zh-CN")
     await hands.row("阿华").click()
@@ -147,7 +164,7 @@ async def test_a_chinese_page_shows_refusals_in_chinese(new_hands: Any, world: A
     hands.wrongs.remove("console: Failed to load resource: the server responded with a status of 409 (Conflict)")
 
 
-async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:
+async def test_a_fault_is_switched_on_and_off(hands: BrowserUser, program: Program) -> None:
     await program.log_in(hands)
     await hands.rail("faults").click()
     await hands.page.get_by_role("searchbox", name="Search faults").fill("refused with the return code")
@@ -178,7 +195,7 @@ async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:
     await hands.see(ret).not_to_contain_text("×1")
 
 
-async def test_the_traffic_is_filtered_paused_opened_and_explained(hands: Any, program: Any) -> None:
+async def test_the_traffic_is_filtered_paused_opened_and_explained(hands: BrowserUser, program: Program) -> None:
     await hands.rail("wire").click()
     await hands.see(hands.page.get_by_text("Nothing on the wire")).to_be_visible()
     await program.log_in(hands)
@@ -214,7 +231,7 @@ async def test_the_traffic_is_filtered_paused_opened_and_explained(hands: Any, p
 
 
 async def test_actions_of_a_client_appear_on_the_phone_and_in_the_traffic_at_once(
-    hands: Any, program: Any, photo: Any
+    hands: BrowserUser, program: Program, photo: FilePayload
 ) -> None:
     await program.log_in(hands)
     await hands.be("阿华")
@@ -235,7 +252,7 @@ async def test_actions_of_a_client_appear_on_the_phone_and_in_the_traffic_at_onc
     await hands.keep("main")
 
 
-async def test_every_action_is_possible_by_keyboard(hands: Any, program: Any) -> None:
+async def test_every_action_is_possible_by_keyboard(hands: BrowserUser, program: Program) -> None:
     keyboard = hands.page.keyboard
 
     async def walk_to(name: str) -> None:
@@ -287,7 +304,7 @@ async def test_every_action_is_possible_by_keyboard(hands: Any, program: Any) ->
     assert first == await hands.page.locator(":focus").get_attribute("aria-label")
 
 
-async def test_a_repeated_enter_in_the_phone_view_logs_no_one_out(hands: Any, program: Any) -> None:
+async def test_a_repeated_enter_in_the_phone_view_logs_no_one_out(hands: BrowserUser, program: Program) -> None:
     keyboard = hands.page.keyboard
     login = program.begin()
     await hands.scan()
@@ -312,7 +329,9 @@ async def test_a_repeated_enter_in_the_phone_view_logs_no_one_out(hands: Any, pr
     await hands.see(hands.page.get_by_text("小明 is logged in nowhere.")).to_be_visible()
 
 
-async def test_a_chat_opens_although_its_row_is_redrawn_while_the_button_is_pressed(hands: Any, world: Any) -> None:
+async def test_a_chat_opens_although_its_row_is_redrawn_while_the_button_is_pressed(
+    hands: BrowserUser, world: World
+) -> None:
     world.say("张三", "me", "before")
     row = hands.row("张三")
     await row.hover()
@@ -323,18 +342,19 @@ async def test_a_chat_opens_although_its_row_is_redrawn_while_the_button_is_pres
     await hands.see(hands.page.get_by_role("heading", name="张三")).to_be_visible()
 
 
-async def test_emoji_are_in_colour_and_digits_are_not(hands: Any, world: Any) -> None:
+async def test_emoji_are_in_colour_and_digits_are_not(hands: BrowserUser, world: World) -> None:
     world.say("阿华", "me", "😀☕")
     world.say("张三", "me", "#10 © ☎")
     for name, is_coloured in (("阿华", True), ("张三", False)):
         await hands.read_chat(name)
         shot = await hands.log.locator(".words").screenshot()
-        colours = Image.open(io.BytesIO(shot)).convert("RGB").getcolors(1 << 20)
-        assert is_coloured is any(max(colour) - min(colour) > 100 for _, colour in colours)
+        _, saturation, brightness = Image.open(io.BytesIO(shot)).convert("HSV").split()
+        colours = zip(saturation.tobytes(), brightness.tobytes(), strict=True)
+        assert is_coloured is any(saturated * bright > 100 * 255 for saturated, bright in colours)
 
 
 @pytest.mark.parametrize("is_by_key", [False, True], ids=["click", "key"])
-async def test_a_search_finds_messages_of_any_age(hands: Any, world: Any, is_by_key: bool) -> None:
+async def test_a_search_finds_messages_of_any_age(hands: BrowserUser, world: World, is_by_key: bool) -> None:
     world.say("me", "张三", "Where is the KEY?")
     world.say("阿华", "me", "the key is under the mat " + "x" * 200)
     for number in range(130):
@@ -365,7 +385,7 @@ async def test_a_search_finds_messages_of_any_age(hands: Any, world: Any, is_by_
     await hands.see(hands.row("Boss")).to_contain_text("I have the key.")
 
 
-async def test_a_text_that_is_too_long_is_refused_and_not_lost(hands: Any) -> None:
+async def test_a_text_that_is_too_long_is_refused_and_not_lost(hands: BrowserUser) -> None:
     await hands.begin_chat("阿华")
     text = hands.page.get_by_role("textbox", name="Message")
     await text.fill("好" * 16_001)
@@ -382,7 +402,7 @@ async def test_a_text_that_is_too_long_is_refused_and_not_lost(hands: Any) -> No
 
 @pytest.mark.parametrize(("width", "is_by_touch"), [(390, True), (1024, True), (390, False)])
 async def test_opening_a_chat_on_a_phone_raises_no_keyboard(
-    new_hands: Any, world: Any, width: int, is_by_touch: bool
+    new_hands: Callable[..., Awaitable[BrowserUser]], world: World, width: int, is_by_touch: bool
 ) -> None:
     world.say("阿华", "me", "在吗？")
     hands = await new_hands(viewport={"width": width, "height": 800}, has_touch=is_by_touch, is_mobile=is_by_touch)
@@ -398,7 +418,9 @@ async def test_opening_a_chat_on_a_phone_raises_no_keyboard(
     await hands.say("在")
 
 
-async def test_chinese_labels_are_those_of_the_platform(new_hands: Any, program: Any) -> None:
+async def test_chinese_labels_are_those_of_the_platform(
+    new_hands: Callable[..., Awaitable[BrowserUser]], program: Program
+) -> None:
     hands = await new_hands(locale="zh-CN")
     for _ in range(2):
         program.begin()
@@ -422,7 +444,7 @@ async def test_chinese_labels_are_those_of_the_platform(new_hands: Any, program:
      ("narrow-dark-chinese", 390, "zh-CN", "dark")],
 )  # fmt: skip
 async def test_the_page_fits_every_window_in_both_languages_and_both_themes(
-    new_hands: Any, world: Any, name: str, width: int, language: str, scheme: str
+    new_hands: Callable[..., Awaitable[BrowserUser]], world: World, name: str, width: int, language: str, scheme: str
 ) -> None:
     world.say("阿华", "me", "周末去爬山吗？🏔️")
     world.say("张三", "hiking", "The weather will be fine.")
@@ -443,7 +465,7 @@ async def test_the_page_fits_every_window_in_both_languages_and_both_themes(
     ).last.get_attribute("aria-label")
 
 
-async def fits(hands: Any, name: str) -> None:
+async def fits(hands: BrowserUser, name: str) -> None:
     """Check that nothing is wider than the window."""
     await hands.keep(name)
     wide = await hands.page.evaluate(

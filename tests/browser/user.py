@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.async_api import Error, expect
+from playwright.async_api import Error, Expect, expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import ConsoleMessage, FilePayload, Locator, Page, Response, WebSocket
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
@@ -29,7 +29,7 @@ expect.set_options(timeout=PATIENCE)
 class BrowserUser:
     """A user of the phone page in a browser."""
 
-    see = staticmethod(expect)
+    see: Expect = expect
     """Wait until an element has the expected state."""
 
     def __init__(self, page: Page, url: str, record: Callable[[str, str], None]) -> None:
@@ -52,7 +52,7 @@ class BrowserUser:
         if parts.scheme not in {"data", "blob"} and parts.netloc != urlsplit(self.url).netloc:
             self.wrongs.append(f"asked another host: {address}")
 
-    def _watch(self, socket: Any) -> None:
+    def _watch(self, socket: WebSocket) -> None:
         self._check_host(socket.url)
         socket.on("framereceived", lambda frame: self._record_update(str(frame)))
 
@@ -60,7 +60,7 @@ class BrowserUser:
         if '"kind":"logins"' not in update:  # `logins` has the ids of codes, which a phone scans.
             self._record("a message to the page", update)
 
-    def _read(self, message: Any) -> None:
+    def _read(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.wrongs.append(f"console: {message.text}")
 
@@ -127,15 +127,15 @@ class BrowserUser:
         await self.page.keyboard.press("Enter")
         await self.see(self.message(words).last).to_be_visible()
 
-    async def attach(self, kind: str, file: dict[str, Any] | Path) -> None:
+    async def attach(self, kind: str, file: FilePayload | Path) -> None:
         await self.button("Attach").click()
         async with self.page.expect_file_chooser() as chooser:
             await self.page.get_by_role("menuitem", name=kind).click()
-        await (await chooser.value).set_files([file])
+        await (await chooser.value).set_files(file)
 
     async def headers_of(self, address: str) -> dict[str, str]:
         """Open an address that is a download, and return the headers of its answer."""
-        answers: list[Any] = []
+        answers: list[Response] = []
         self.page.on("response", lambda answer: answers.append(answer) if answer.url == address else None)
         try:
             await self.page.goto(address)

@@ -8,7 +8,7 @@ use commands, sockets and pages only; they import nothing of webwx.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.forks import Forks
+    from tests.secret_scanner import SecretScanner
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def new_user(
-    tmp_path_factory: pytest.TempPathFactory, secret_scanner: Any, forks: Forks
+    tmp_path_factory: pytest.TempPathFactory, secret_scanner: SecretScanner, forks: Forks
 ) -> Iterator[Callable[[], User]]:
     """Return a function that makes users; the phones of each confirm every login, as the pages start the sandbox."""
     with ExitStack() as running:

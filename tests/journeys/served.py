@@ -102,7 +102,7 @@ class ServedGateway:
 
     def curl(self, path: str, *options: str | Path, key: str | None = None) -> Answer:
         """Run `curl` with a path of the gateway, and return the answer."""
-        trusted = ["--cacert", self.certificate.authority] if self.certificate else []
+        trusted = ["--cacert", str(self.certificate.authority)] if self.certificate else []
         done = subprocess.run(
             [
                 "curl", "--silent", "--show-error", "--max-time", str(PATIENCE), *trusted,
@@ -137,7 +137,7 @@ class ServedGateway:
     @contextmanager
     def event_stream(self, path: str) -> Iterator[Iterator[str]]:
         """Read a stream of server-sent events with `curl`; yield its lines."""
-        trusted = ["--cacert", self.certificate.authority] if self.certificate else []
+        trusted = ["--cacert", str(self.certificate.authority)] if self.certificate else []
         command = [
             "curl", "--silent", "--show-error", "--no-buffer", "--max-time", str(PATIENCE), *trusted,
             "--resolve", f"{NAME}:{self.port}:127.0.0.1", "--header", f"Authorization: Bearer {self.key}",

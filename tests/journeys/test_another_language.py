@@ -19,7 +19,7 @@ def test_a_javascript_program_sends_follows_events_and_verifies_webhooks(user: U
     log_in(user)
     with gateway(user) as served:
         served.wait_until_online()
-        command = [program("node"), PROGRAM, served.url, served.key]
+        command = [program("node"), str(PROGRAM), served.url, served.key]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
             assert running.stdout is not None
             try:

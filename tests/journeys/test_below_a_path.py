@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Page
     from tests.journeys.served import Certificate, User
 
 
 @pytest.fixture
-def page() -> Iterator[Any]:
+def page() -> Iterator[Page]:
     """A page of a browser that finds the proxy under the gateway's name, with the answers that were errors."""
     playwright = pytest.importorskip("playwright.sync_api", reason="`uv sync --group browser` brings Playwright")
     arguments = [*ARGUMENTS, f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
@@ -31,7 +32,7 @@ def page() -> Iterator[Any]:
 
 @pytest.mark.parametrize("proxy", ["caddy", "haproxy"])
 def test_pages_streams_media_and_links_work_below_a_path(
-    user: User, certificate: Certificate, page: Any, tmp_path: Path, proxy: str
+    user: User, certificate: Certificate, page: Page, tmp_path: Path, proxy: str
 ) -> None:
     log_in(user)
     with below_a_path(user, certificate, proxy) as served:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.conftest import ARGUMENTS
@@ -11,13 +11,14 @@ from tests.journeys.served import PATIENCE, gateway, log_in, program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import BrowserContext, Locator, Page
     from tests.journeys.served import User
 
 MILLISECONDS = PATIENCE * 1000
 
 
 @pytest.fixture
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[BrowserContext]:
     """A browser with one profile, in which pages share cookies."""
     playwright = pytest.importorskip("playwright.sync_api", reason="`uv sync --group browser` brings Playwright")
     with playwright.sync_playwright() as driver:
@@ -35,14 +36,14 @@ def pairing_code(user: User) -> str:
     return done.stdout.strip().rpartition("#")[2]
 
 
-def open_chat(page: Any) -> Any:
+def open_chat(page: Page) -> Locator:
     """Open File Transfer Helper, and return its messages."""
     page.get_by_role("navigation").get_by_role("link", name="Chats", exact=True).click()
     page.get_by_role("listbox", name="Chats").get_by_role("option", name="File Transfer Helper").click()
     return page.get_by_role("log", name="Messages with File Transfer Helper")
 
 
-def test_two_tabs_show_the_same_chat_live_and_a_reload_keeps_the_session(user: User, browser: Any) -> None:
+def test_two_tabs_show_the_same_chat_live_and_a_reload_keeps_the_session(user: User, browser: BrowserContext) -> None:
     log_in(user)
     with gateway(user) as served:
         served.wait_until_online()
@@ -71,7 +72,9 @@ def test_two_tabs_show_the_same_chat_live_and_a_reload_keeps_the_session(user: U
         open_chat(first).get_by_text("from the second tab", exact=True).wait_for()
 
 
-def test_consoles_of_two_gateways_do_not_end_each_others_sessions(new_user: Callable[[], User], browser: Any) -> None:
+def test_consoles_of_two_gateways_do_not_end_each_others_sessions(
+    new_user: Callable[[], User], browser: BrowserContext
+) -> None:
     one, other = new_user(), new_user()
     for user in (one, other):
         log_in(user)
@@ -88,7 +91,7 @@ def test_consoles_of_two_gateways_do_not_end_each_others_sessions(new_user: Call
 
 
 def test_the_session_of_the_console_is_in_no_cookie_which_other_ports_of_the_machine_would_get(
-    user: User, browser: Any
+    user: User, browser: BrowserContext
 ) -> None:
     log_in(user)
     with gateway(user) as served:

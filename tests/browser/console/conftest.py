@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from playwright.async_api import Browser, BrowserContext, Page, Response
+
     from webwx.sandbox.serve import RunningSandbox
     from webwx.sandbox.world import World
 
@@ -53,12 +55,12 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def open_console(chromium: Browser, gateway: ServedGateway) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
     """Open the console in a new browser; at the end it fails if a page has logged an error, or asked for nonsense."""
-    opened: list[Any] = []
+    opened: list[BrowserContext] = []
     wrongs: list[str] = []
 
-    async def open_page(**how: Any) -> Any:
+    async def open_page(**how: Any) -> Page:
         context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
         opened.append(context)
         page = await context.new_page()
@@ -70,7 +72,7 @@ async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[C
         await page.goto(await gateway.link())
         return page
 
-    def is_nonsense(answer: Any) -> bool:
+    def is_nonsense(answer: Response) -> bool:
         """Return whether the gateway did not understand what the page wanted to read, which no user can cause."""
         return bool(answer.status == 400 and answer.request.method == "GET")
 
@@ -81,7 +83,7 @@ async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[C
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def console(gateway: ServedGateway, world: World, open_console: Callable[..., Awaitable[Any]]) -> Any:
+async def console(gateway: ServedGateway, world: World, open_console: Callable[..., Awaitable[Page]]) -> Page:
     """The console of a gateway with one account, number 1, that is online; it follows the events."""
     await gateway.log_in(world)
     page = await open_console()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page
+
     from webwx.gateway.app import Gateway
     from webwx.sandbox.world import World
 
@@ -38,11 +40,11 @@ class ServedGateway:
         return account.number
 
 
-def button(page: Any, name: str) -> Any:
+def button(page: Page | Locator, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
-async def open_screen(page: Any, name: str) -> None:
+async def open_screen(page: Page, name: str) -> None:
     """Open a screen by its link, and wait until it is the current one."""
     link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
     await link.click()
@@ -50,14 +52,14 @@ async def open_screen(page: Any, name: str) -> None:
     assert await link.get_attribute("aria-current") == "page"
 
 
-async def see_code(page: Any, name: str) -> None:
+async def see_code(page: Page, name: str) -> None:
     """Wait until the login code of an account is shown, as a picture that the browser could load."""
     code = page.get_by_role("img", name=f"Login code of {name}")
     await code.wait_for()
     await page.wait_for_function("picture => picture.naturalWidth > 0", arg=await code.element_handle())
 
 
-async def log_in(page: Any, world: World) -> None:
+async def log_in(page: Page, world: World) -> None:
     await page.get_by_label("Name of a new account").fill("home")
     await button(page, "Add account").click()
     await button(page, "Log in").click()

@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -26,7 +27,7 @@ RULES = {
     "how", [{"locale": "en-US"}, {"locale": "zh-CN", "viewport": {"width": 390, "height": 700}}], ids=["wide", "narrow"]
 )
 async def test_every_screen_passes_the_rules_of_axe(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway, world: World, how: dict[str, Any]
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, how: dict[str, Any]
 ) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.async_playwright", reason="axe is not here; `uv sync --group browser` brings it"

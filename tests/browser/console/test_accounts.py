@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, see_code
@@ -13,6 +13,7 @@ from webwx.model.archive import Keep
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-async def test_an_account_name_that_is_not_valid_is_explained(open_console: Callable[..., Awaitable[Any]]) -> None:
+async def test_an_account_name_that_is_not_valid_is_explained(open_console: Callable[..., Awaitable[Page]]) -> None:
     page = await open_console()
     await page.get_by_label("Name of a new account").fill("../x")
     await button(page, "Add account").click()
@@ -28,7 +29,7 @@ async def test_an_account_name_that_is_not_valid_is_explained(open_console: Call
 
 
 async def test_a_login_is_stopped_and_an_account_is_logged_out(
-    open_console: Callable[..., Awaitable[Any]], world: World
+    open_console: Callable[..., Awaitable[Page]], world: World
 ) -> None:
     page = await open_console()
     await page.get_by_label("Name of a new account").fill("home")
@@ -46,7 +47,7 @@ async def test_a_login_is_stopped_and_an_account_is_logged_out(
 
 
 async def test_a_reload_during_a_login_shows_the_code_again(
-    open_console: Callable[..., Awaitable[Any]], world: World
+    open_console: Callable[..., Awaitable[Page]], world: World
 ) -> None:
     page = await open_console()
     await page.get_by_label("Name of a new account").fill("home")
@@ -67,7 +68,7 @@ async def test_a_reload_during_a_login_shows_the_code_again(
 
 
 async def test_the_settings_of_a_new_account_decide_where_it_logs_in_and_what_is_archived(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     page = await open_console()
     await page.get_by_label("Name of a new account").fill("helper")
@@ -89,7 +90,7 @@ async def test_the_settings_of_a_new_account_decide_where_it_logs_in_and_what_is
 
 
 async def test_settings_that_wait_for_the_next_login_are_explained(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     await gateway.log_in(world)
     page = await open_console()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
 from tests.client.test_message_page import store_sends
 
 from webwx.errors import ApiError
+from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.port import TextContent
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from playwright.async_api import FilePayload, Locator, Page, Route
     from tests.browser.console.console_user import ServedGateway
 
+    from webwx.client.client import AsyncClient
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
@@ -26,38 +29,46 @@ pytestmark = pytest.mark.verify
 HELPER = "File Transfer Helper"
 
 
-def message(page: Any, words: str) -> Any:
+def message(page: Page, words: str) -> Locator:
     """A message, or a send, in the open chat."""
     return page.get_by_role("log").get_by_role("article").filter(has_text=words)
 
 
-def chat(page: Any, name: str) -> Any:
+def chat(page: Page, name: str) -> Locator:
     """A row of the list of chats, or a result of the search."""
     return page.get_by_role("listbox", name="Chats").get_by_role("option", name=re.compile(name))
 
 
-def field(page: Any) -> Any:
+def field(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Message", exact=True)
 
 
-async def open_chat(page: Any, name: str) -> None:
+async def open_chat(page: Page, name: str) -> None:
     await open_screen(page, "Chats")
     await chat(page, f"^{name}").click()
     await page.get_by_role("log", name=f"Messages with {name}").wait_for()
 
 
-async def attach(page: Any, *files: dict[str, Any]) -> None:
+async def attach(page: Page, *files: FilePayload) -> None:
     """Pick files to send."""
     async with page.expect_file_chooser() as chooser:
         await button(page, "Attach files").click()
-    await (await chooser.value).set_files(files)
+    await (await chooser.value).set_files(list(files))
+
+
+def client_of(gateway: ServedGateway) -> AsyncClient:
+    """Return the client of account number 1, which runs in this process."""
+    account = gateway.gateway.port.account(1)
+    assert isinstance(account, LocalAccount)
+    assert account.client is not None
+    return account.client
 
 
 def texts(world: World, who: str, other: str) -> list[str]:
     return [each.text for each in world.inbox(who)[other].messages]
 
 
-async def test_a_text_is_sent_by_enter_and_recalled(console: Any, world: World) -> None:
+async def test_a_text_is_sent_by_enter_and_recalled(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     await field(console).fill("hello <b>phone</b>")
     await console.keyboard.press("Shift+Enter")
@@ -76,7 +87,7 @@ async def test_a_text_is_sent_by_enter_and_recalled(console: Any, world: World) 
     assert await button(console, "Recall").count() == 0
 
 
-async def test_after_two_minutes_a_message_cannot_be_recalled_which_is_explained(console: Any) -> None:
+async def test_after_two_minutes_a_message_cannot_be_recalled_which_is_explained(console: Page) -> None:
     await open_chat(console, HELPER)
     await console.clock.install()
     await field(console).fill("stays")
@@ -87,7 +98,7 @@ async def test_after_two_minutes_a_message_cannot_be_recalled_which_is_explained
     assert await button(console, "Recall").count() == 0
 
 
-async def test_a_message_that_was_typed_on_the_phone_is_recalled(console: Any, world: World) -> None:
+async def test_a_message_that_was_typed_on_the_phone_is_recalled(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     world.say("me", "filehelper", "typed on the phone")
     own = message(console, "typed on the phone")
@@ -95,7 +106,7 @@ async def test_a_message_that_was_typed_on_the_phone_is_recalled(console: Any, w
     await own.get_by_text("Recalled", exact=True).wait_for()
 
 
-async def test_the_keyboard_moves_between_the_field_the_messages_and_the_list(console: Any, world: World) -> None:
+async def test_the_keyboard_moves_between_the_field_the_messages_and_the_list(console: Page, world: World) -> None:
     world.say("ahua", "me", "first")
     world.say("ahua", "me", "last")
     await open_chat(console, "阿华")
@@ -110,7 +121,7 @@ async def test_the_keyboard_moves_between_the_field_the_messages_and_the_list(co
     await console.wait_for_function("document.activeElement.getAttribute('role') === 'option'")
 
 
-async def test_messages_arrive_while_the_page_is_open(console: Any, world: World) -> None:
+async def test_messages_arrive_while_the_page_is_open(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     world.say("me", "filehelper", "from the phone")
     await message(console, "from the phone").wait_for()
@@ -123,7 +134,7 @@ async def test_messages_arrive_while_the_page_is_open(console: Any, world: World
 
 
 async def test_a_picture_is_shown_and_a_file_is_a_download_with_name_and_size(
-    console: Any, world: World, photo: dict[str, Any]
+    console: Page, world: World, photo: FilePayload
 ) -> None:
     world.picture("ahua", "me", photo["buffer"])
     world.file("ahua", "me", b"x" * 2048, "report.txt")
@@ -139,13 +150,13 @@ async def test_a_picture_is_shown_and_a_file_is_a_download_with_name_and_size(
     assert Path(await download.path()).read_bytes() == b"x" * 2048
 
 
-async def test_the_members_of_a_chatroom_are_named(console: Any, world: World) -> None:
+async def test_the_members_of_a_chatroom_are_named(console: Page, world: World) -> None:
     world.say("zhangsan", "周末爬山", "see you at eight")
     await open_chat(console, "周末爬山")
     await message(console, "see you at eight").get_by_text("张三", exact=True).wait_for()
 
 
-async def test_another_account_is_chosen(console: Any, gateway: ServedGateway, world: World) -> None:
+async def test_another_account_is_chosen(console: Page, gateway: ServedGateway, world: World) -> None:
     await gateway.log_in(world, "work", "ahua")
     await open_screen(console, "Chats")
     await console.get_by_label("Account").select_option("work · 阿华")
@@ -161,7 +172,7 @@ async def test_another_account_is_chosen(console: Any, gateway: ServedGateway, w
 
 
 async def test_the_history_of_an_account_that_is_logged_out_can_be_read(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     await open_chat(console, HELPER)
     world.say("me", "filehelper", "remember this")
@@ -175,7 +186,7 @@ async def test_the_history_of_an_account_that_is_logged_out_can_be_read(
 
 
 async def test_a_queued_text_is_shown_as_such_until_it_is_sent(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     account = gateway.gateway.port.account(1)
     world.log_out("me")
@@ -192,21 +203,21 @@ async def test_a_queued_text_is_shown_as_such_until_it_is_sent(
     assert texts(world, "me", "filehelper") == ["in a moment"]
 
 
-async def test_older_messages_are_read_on_demand(console: Any, world: World, gateway: ServedGateway) -> None:
+async def test_older_messages_are_read_on_demand(console: Page, world: World, gateway: ServedGateway) -> None:
     for number in range(120):
         world.say("ahua", "me", f"message {number:03d}")
     await open_chat(console, "阿华")
     await message(console, "message 119").wait_for()
     assert await message(console, "message 000").count() == 0
-    for number in ("060", "000"):
+    for first in ("060", "000"):
         await button(console, "Show earlier messages").dispatch_event("click")  # a click would scroll, and read as well
-        await message(console, f"message {number}").wait_for()
+        await message(console, f"message {first}").wait_for()
     assert await console.get_by_role("log").get_by_role("article").count() == 120
     await button(console, "Show earlier messages").wait_for(state="hidden")
 
 
-async def test_all_of_many_notifications_are_read_back(console: Any, world: World, gateway: ServedGateway) -> None:
-    client = gateway.gateway.port.account(1).client  # type: ignore[union-attr]  # it runs here
+async def test_all_of_many_notifications_are_read_back(console: Page, world: World, gateway: ServedGateway) -> None:
+    client = client_of(gateway)
     outbox = client.subscribe("reads").part.outbox
     await store_sends(outbox, FILEHELPER, [world.clock.now()] * 260, str)
     await open_chat(console, HELPER)
@@ -221,8 +232,8 @@ async def test_all_of_many_notifications_are_read_back(console: Any, world: Worl
     assert shown == [f"alert {number}" for number in range(260)]
 
 
-async def test_a_long_chat_shows_a_part_of_what_was_read(console: Any, world: World, gateway: ServedGateway) -> None:
-    client = gateway.gateway.port.account(1).client  # type: ignore[union-attr]  # it runs here
+async def test_a_long_chat_shows_a_part_of_what_was_read(console: Page, world: World, gateway: ServedGateway) -> None:
+    client = client_of(gateway)
     await store_sends(client.subscribe("reads").part.outbox, FILEHELPER, [world.clock.now()] * 700, str)
     await open_chat(console, HELPER)
     await message(console, "alert 699").wait_for()
@@ -248,7 +259,7 @@ async def test_a_long_chat_shows_a_part_of_what_was_read(console: Any, world: Wo
 
 
 async def test_a_send_of_another_program_appears_in_every_open_tab(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     other = await console.context.new_page()
     await other.goto(gateway.url)
@@ -269,7 +280,7 @@ async def test_a_send_of_another_program_appears_in_every_open_tab(
 
 
 async def test_a_chat_with_pictures_opens_at_its_newest_message(
-    console: Any, world: World, photo: dict[str, Any]
+    console: Page, world: World, photo: FilePayload
 ) -> None:
     for _ in range(30):
         world.picture("ahua", "me", photo["buffer"])
@@ -289,7 +300,7 @@ async def test_a_chat_with_pictures_opens_at_its_newest_message(
     }""")
 
 
-async def test_files_are_picked_and_dropped(console: Any, world: World, photo: dict[str, Any]) -> None:
+async def test_files_are_picked_and_dropped(console: Page, world: World, photo: FilePayload) -> None:
     await open_chat(console, HELPER)
     await attach(console, {"name": "one.txt", "mimeType": "text/plain", "buffer": b"1"}, photo)
     for name in ("one.txt", "sunset.png"):
@@ -308,7 +319,7 @@ async def test_files_are_picked_and_dropped(console: Any, world: World, photo: d
     assert len(world.inbox("me")["filehelper"].messages) == 3
 
 
-async def test_an_upload_is_cancelled(console: Any, world: World) -> None:
+async def test_an_upload_is_cancelled(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     await console.route("**/api/v1/uploads?*", lambda _: None)  # it never arrives
     await attach(console, {"name": "large.bin", "mimeType": "application/octet-stream", "buffer": b"0" * 4096})
@@ -318,13 +329,13 @@ async def test_an_upload_is_cancelled(console: Any, world: World) -> None:
     assert "filehelper" not in world.inbox("me")
 
 
-async def test_an_empty_file_is_refused(console: Any) -> None:
+async def test_an_empty_file_is_refused(console: Page) -> None:
     await open_chat(console, HELPER)
     await attach(console, {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""})
     await console.get_by_role("alert").filter(has_text="nothing.txt is empty").wait_for()
 
 
-async def test_a_refused_text_is_explained_and_can_be_edited(console: Any, world: World) -> None:
+async def test_a_refused_text_is_explained_and_can_be_edited(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     await field(console).fill("x" * 16_001)
     await button(console, "Send").click()
@@ -335,7 +346,7 @@ async def test_a_refused_text_is_explained_and_can_be_edited(console: Any, world
     assert "filehelper" not in world.inbox("me")
 
 
-async def test_an_unknown_outcome_is_explained_and_not_sent_again(console: Any, world: World) -> None:
+async def test_an_unknown_outcome_is_explained_and_not_sent_again(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     world.faults.add("empty:endpoint=webwxsendmsg,times=1")
     await field(console).fill("perhaps")
@@ -348,7 +359,7 @@ async def test_an_unknown_outcome_is_explained_and_not_sent_again(console: Any, 
     assert texts(world, "me", "filehelper") == ["perhaps"]
 
 
-async def test_a_text_that_wechat_refuses_is_shown_as_failed_and_sent_again(console: Any, world: World) -> None:
+async def test_a_text_that_wechat_refuses_is_shown_as_failed_and_sent_again(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     world.faults.add("ret:endpoint=webwxsendmsg,times=1,ret=1204")
     await field(console).fill("second try")
@@ -360,10 +371,10 @@ async def test_a_text_that_wechat_refuses_is_shown_as_failed_and_sent_again(cons
     assert texts(world, "me", "filehelper") == ["second try"]
 
 
-async def test_a_request_without_an_answer_is_repeated_without_a_second_message(console: Any, world: World) -> None:
+async def test_a_request_without_an_answer_is_repeated_without_a_second_message(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
 
-    async def lose_answer(route: Any) -> None:
+    async def lose_answer(route: Route) -> None:
         if route.request.method == "POST":
             await route.fetch()
             await route.abort()
@@ -382,7 +393,7 @@ async def test_a_request_without_an_answer_is_repeated_without_a_second_message(
     assert texts(world, "me", "filehelper") == ["once"]
 
 
-async def test_messages_are_found_in_all_chats_and_in_one(console: Any, world: World) -> None:
+async def test_messages_are_found_in_all_chats_and_in_one(console: Page, world: World) -> None:
     world.say("ahua", "me", "the backup is ready")
     world.say("me", "filehelper", "backup list")
     await open_chat(console, HELPER)
@@ -408,7 +419,7 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Any, world: W
     await console.get_by_text("Nothing found").wait_for()
 
 
-async def test_a_failure_to_load_the_chats_is_explained(console: Any) -> None:
+async def test_a_failure_to_load_the_chats_is_explained(console: Page) -> None:
     await console.route("**/api/v1/accounts", lambda route: route.abort())
     await open_screen(console, "Chats")
     await console.get_by_text("This could not be loaded").wait_for()
@@ -418,7 +429,7 @@ async def test_a_failure_to_load_the_chats_is_explained(console: Any) -> None:
 
 
 async def test_in_a_narrow_window_a_chat_covers_the_list(
-    gateway: ServedGateway, world: World, open_console: Callable[..., Awaitable[Any]]
+    gateway: ServedGateway, world: World, open_console: Callable[..., Awaitable[Page]]
 ) -> None:
     await gateway.log_in(world)
     page = await open_console(viewport={"width": 360, "height": 640}, color_scheme="dark")

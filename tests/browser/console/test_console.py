@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
@@ -10,6 +10,7 @@ from tests.browser.console.console_user import button, open_screen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.verify
 
 
 async def test_a_used_link_opens_no_session(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway
 ) -> None:
     page = await open_console()
     await page.get_by_role("heading", name="Accounts").wait_for()
@@ -31,7 +32,7 @@ async def test_a_used_link_opens_no_session(
 
 
 async def test_the_console_is_chinese_in_a_chinese_browser_and_fits_a_narrow_dark_window(
-    open_console: Callable[..., Awaitable[Any]], world: World
+    open_console: Callable[..., Awaitable[Page]], world: World
 ) -> None:
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
     await page.get_by_role("heading", name="账号").wait_for()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,8 @@ from webwx.storage.open import open_records
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from playwright.async_api import Browser, Page
 
     from webwx.sandbox.serve import RunningSandbox
     from webwx.sandbox.world import World
@@ -66,7 +68,7 @@ async def log_in(gateway: Gateway, world: World) -> None:
                 pass
 
 
-async def until_seen(page: Any, *expected: str) -> None:
+async def until_seen(page: Page, *expected: str) -> None:
     """Wait until the page has seen exactly these texts and signs."""
     await page.wait_for_function(
         "expected => JSON.stringify(seen) === JSON.stringify(expected)", arg=list(expected), timeout=60_000
@@ -74,7 +76,7 @@ async def until_seen(page: Any, *expected: str) -> None:
 
 
 async def test_it_misses_nothing_while_the_gateway_is_away_and_learns_that_events_are_gone(
-    chromium: Any, served: RunningSandbox, world: World, tmp_path: Path
+    chromium: Browser, served: RunningSandbox, world: World, tmp_path: Path
 ) -> None:
     page = await (await chromium.new_context()).new_page()
     async with serving(tmp_path, served.url, 0) as (gateway, url):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page
+
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
 
 
-def row(page: Any, words: str) -> Any:
+def row(page: Page, words: str) -> Locator:
     return page.get_by_role("listbox", name="Live events").get_by_role("option").filter(has_text=words)
 
 
-async def test_events_appear_are_filtered_and_shown_as_json(console: Any, world: World) -> None:
+async def test_events_appear_are_filtered_and_shown_as_json(console: Page, world: World) -> None:
     await open_screen(console, "Live events")
     world.say("ahua", "me", "one")
     world.say("lilei", "me", "two")
@@ -42,7 +44,7 @@ async def test_events_appear_are_filtered_and_shown_as_json(console: Any, world:
     await row(console, "two").wait_for()
 
 
-async def test_a_paused_list_counts_new_events(console: Any, world: World) -> None:
+async def test_a_paused_list_counts_new_events(console: Page, world: World) -> None:
     await open_screen(console, "Live events")
     world.say("ahua", "me", "before")
     await row(console, "before").wait_for()
@@ -56,7 +58,7 @@ async def test_a_paused_list_counts_new_events(console: Any, world: World) -> No
     await console.get_by_text("No events yet").wait_for()
 
 
-async def test_a_lost_connection_is_shown_and_continues_after_the_last_event(console: Any, world: World) -> None:
+async def test_a_lost_connection_is_shown_and_continues_after_the_last_event(console: Page, world: World) -> None:
     await open_screen(console, "Live events")
     world.say("ahua", "me", "before")
     await row(console, "before").wait_for()
@@ -71,7 +73,7 @@ async def test_a_lost_connection_is_shown_and_continues_after_the_last_event(con
     assert await row(console, "before").count() == 1
 
 
-async def test_events_that_were_deleted_before_they_were_read_leave_a_visible_gap(console: Any) -> None:
+async def test_events_that_were_deleted_before_they_were_read_leave_a_visible_gap(console: Page) -> None:
     await open_screen(console, "Live events")
     await console.route(
         "**/events/stream*",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
@@ -10,6 +10,9 @@ from tests.browser.console.console_user import button, open_screen
 from webwx.gateway.port import TextContent
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-async def test_the_health_counts_what_was_sent_against_the_rate_limit(console: Any, gateway: ServedGateway) -> None:
+async def test_the_health_counts_what_was_sent_against_the_rate_limit(console: Page, gateway: ServedGateway) -> None:
     await open_screen(console, "Health")
     meter = console.get_by_role("meter", name="Messages in a minute")
     assert await meter.get_attribute("value") == "0"
@@ -28,7 +31,7 @@ async def test_the_health_counts_what_was_sent_against_the_rate_limit(console: A
     await console.get_by_text("A message may be sent now.").wait_for()
 
 
-async def test_the_health_shows_accounts_consumers_and_who_changed_what(console: Any, gateway: ServedGateway) -> None:
+async def test_the_health_shows_accounts_consumers_and_who_changed_what(console: Page, gateway: ServedGateway) -> None:
     key = await gateway.gateway.keys.create("grafana", ("read",))
     for number in range(25):
         await gateway.gateway.records.append_audit("console", "key.create", target=f"key-{number}", time=number)
@@ -46,7 +49,7 @@ async def test_the_health_shows_accounts_consumers_and_who_changed_what(console:
 
 
 async def test_an_account_that_is_logged_out_is_shown_at_once(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     await open_screen(console, "Health")
     card = console.get_by_role("listitem").filter(has_text="home")
@@ -56,7 +59,7 @@ async def test_an_account_that_is_logged_out_is_shown_at_once(
     await card.get_by_text("logged out", exact=True).wait_for()
 
 
-async def test_a_dead_letter_is_delivered_again(console: Any, gateway: ServedGateway, world: World) -> None:
+async def test_a_dead_letter_is_delivered_again(console: Page, gateway: ServedGateway, world: World) -> None:
     account = gateway.gateway.port.account(1)
     async with account.consume("bot") as consumer:
         world.say("ahua", "me", "too hard")
@@ -69,7 +72,7 @@ async def test_a_dead_letter_is_delivered_again(console: Any, gateway: ServedGat
     await letter.wait_for(state="detached")
 
 
-async def test_all_sessions_end_after_a_question(console: Any, open_console: Any) -> None:
+async def test_all_sessions_end_after_a_question(console: Page, open_console: Callable[..., Awaitable[Page]]) -> None:
     other = await open_console()
     await other.get_by_text("Live", exact=True).wait_for()
     await open_screen(console, "Health")
@@ -83,7 +86,7 @@ async def test_all_sessions_end_after_a_question(console: Any, open_console: Any
         await page.get_by_role("heading", name="This browser has no session").wait_for()
 
 
-async def test_a_failure_is_explained_and_can_be_tried_again(console: Any) -> None:
+async def test_a_failure_is_explained_and_can_be_tried_again(console: Page) -> None:
     await console.route("**/api/v1/version", lambda route: route.abort())
     await open_screen(console, "Health")
     await console.get_by_role("alert").filter(has_text="The gateway does not answer.").wait_for()
@@ -93,7 +96,7 @@ async def test_a_failure_is_explained_and_can_be_tried_again(console: Any) -> No
 
 
 async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
-    open_console: Any, gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     await gateway.log_in(world)
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-async def create(page: Any, **fields: str) -> None:
+async def create(page: Page, **fields: str) -> None:
     """Create a rule by its form, which opens it."""
     await open_screen(page, "Incoming files")
     await button(page, "New rule").click()
@@ -29,7 +31,7 @@ async def create(page: Any, **fields: str) -> None:
     await page.get_by_role("heading", name=fields.get("Name", "scans")).wait_for()
 
 
-async def test_a_rule_saves_a_file_which_appears_in_the_list(console: Any, world: World, tmp_path: Path) -> None:
+async def test_a_rule_saves_a_file_which_appears_in_the_list(console: Page, world: World, tmp_path: Path) -> None:
     await create(console, Folder="phone")
     await console.get_by_text("Nothing has arrived yet").wait_for()
     world.file("ahua", "me", b"%PDF-1", "<b>报告.pdf")
@@ -38,7 +40,7 @@ async def test_a_rule_saves_a_file_which_appears_in_the_list(console: Any, world
     assert (tmp_path / "incoming" / "phone" / "阿华 _b_报告.pdf").read_bytes() == b"%PDF-1"
 
 
-async def test_a_file_that_cannot_be_saved_is_explained(console: Any, world: World, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_saved_is_explained(console: Page, world: World, tmp_path: Path) -> None:
     await create(console)
     (tmp_path / "incoming").rmdir()
     world.file("ahua", "me", b"x", "a.txt")
@@ -47,7 +49,7 @@ async def test_a_file_that_cannot_be_saved_is_explained(console: Any, world: Wor
     await console.get_by_text("failing", exact=True).wait_for()
 
 
-async def test_a_rule_that_is_not_valid_is_explained_in_its_form(console: Any) -> None:
+async def test_a_rule_that_is_not_valid_is_explained_in_its_form(console: Page) -> None:
     await open_screen(console, "Incoming files")
     await button(console, "New rule").click()
     form = console.get_by_role("dialog", name="New rule")
@@ -57,14 +59,14 @@ async def test_a_rule_that_is_not_valid_is_explained_in_its_form(console: Any) -
     await form.get_by_role("alert").filter(has_text="'folder' is a path below the root").wait_for()
 
 
-async def test_without_a_root_the_screen_says_what_to_set(console: Any) -> None:
+async def test_without_a_root_the_screen_says_what_to_set(console: Page) -> None:
     await console.route("**/incoming-file-rules", lambda route: route.fulfill(json={"root": None, "rules": []}))
     await open_screen(console, "Incoming files")
     await console.get_by_text("No folder is set up").wait_for()
     await console.get_by_text("[incoming_files]").wait_for()
 
 
-async def test_a_rule_is_changed_disabled_and_deleted(console: Any) -> None:
+async def test_a_rule_is_changed_disabled_and_deleted(console: Page) -> None:
     await create(console)
     await button(console, "Edit").click()
     form = console.get_by_role("dialog", name="scans")
@@ -79,7 +81,7 @@ async def test_a_rule_is_changed_disabled_and_deleted(console: Any) -> None:
 
 
 async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
-    open_console: Any, gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     await gateway.log_in(world)
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -12,13 +12,14 @@ from tests.browser.console.console_user import button, open_screen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
 pytestmark = pytest.mark.verify
 
 
 async def test_a_key_is_shown_once_works_and_is_deleted(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway
 ) -> None:
     page = await open_console(viewport={"width": 390, "height": 700})
     await open_screen(page, "Keys")
@@ -42,7 +43,7 @@ async def test_a_key_is_shown_once_works_and_is_deleted(
 
 
 async def test_a_key_can_be_bound_to_accounts_and_end_after_a_day(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway
 ) -> None:
     for account in ("home", "work"):
         await gateway.gateway.port.add_account(account)
@@ -66,7 +67,7 @@ async def test_a_key_can_be_bound_to_accounts_and_end_after_a_day(
 
 
 async def test_the_command_that_is_shown_is_one_that_the_key_allows(
-    open_console: Callable[..., Awaitable[Any]],
+    open_console: Callable[..., Awaitable[Page]],
 ) -> None:
     page = await open_console()
     await open_screen(page, "Keys")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page, Route
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-async def is_live(page: Any) -> None:
+async def is_live(page: Page) -> None:
     await page.get_by_text("Live", exact=True).wait_for()
 
 
-async def hide(page: Any, *, hidden: bool) -> None:
+async def hide(page: Page, *, hidden: bool) -> None:
     """Hide the page, or show it, as a change to another tab does."""
     await page.evaluate(
         "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
@@ -29,13 +30,13 @@ async def hide(page: Any, *, hidden: bool) -> None:
 
 @pytest.mark.parametrize("path", ["/console/session", "/accounts", "/version"])
 async def test_a_page_whose_first_requests_get_no_answer_begins_again(
-    chromium: Any, gateway: ServedGateway, path: str
+    chromium: Browser, gateway: ServedGateway, path: str
 ) -> None:
     context = await chromium.new_context(locale="en-US")
     page = await context.new_page()
     failures = ["connectionrefused", "503"]
 
-    async def answer(route: Any) -> None:
+    async def answer(route: Route) -> None:
         match failures.pop() if failures else "":
             case "503":
                 await route.fulfill(status=503)
@@ -53,11 +54,11 @@ async def test_a_page_whose_first_requests_get_no_answer_begins_again(
 
 
 async def test_a_stream_that_is_never_answered_or_falls_silent_is_opened_again(
-    console: Any, gateway: ServedGateway
+    console: Page, gateway: ServedGateway
 ) -> None:
     asked = []
 
-    async def answer(route: Any) -> None:
+    async def answer(route: Route) -> None:
         asked.append(route)
         if len(asked) > 1:
             await route.continue_()
@@ -74,7 +75,7 @@ async def test_a_stream_that_is_never_answered_or_falls_silent_is_opened_again(
 
 
 async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     await console.clock.install()
     await console.reload()
@@ -91,7 +92,7 @@ async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
     await console.get_by_role("option").filter(has_text="said meanwhile").wait_for()
 
 
-async def test_a_page_that_was_opened_in_the_background_leaves_its_connection_too(console: Any) -> None:
+async def test_a_page_that_was_opened_in_the_background_leaves_its_connection_too(console: Page) -> None:
     await console.clock.install()
     await console.add_init_script("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     await console.reload()
@@ -102,7 +103,7 @@ async def test_a_page_that_was_opened_in_the_background_leaves_its_connection_to
     await is_live(console)
 
 
-async def test_a_page_that_is_hidden_for_a_moment_stays_live(console: Any) -> None:
+async def test_a_page_that_is_hidden_for_a_moment_stays_live(console: Page) -> None:
     await console.clock.install()
     await console.reload()
     await is_live(console)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
@@ -12,6 +12,9 @@ from webwx.errors import WxError
 from webwx.gateway.port import TextContent
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Locator, Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-def row(page: Any, words: str) -> Any:
+def row(page: Page, words: str) -> Locator:
     return page.get_by_role("row").filter(has_text=words)
 
 
@@ -34,7 +37,7 @@ async def send(gateway: ServedGateway, text: str) -> None:
 
 
 async def test_an_unknown_outcome_is_explained_and_sent_again_after_a_question(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     world.faults.add("empty:endpoint=webwxsendmsg,times=1")
     await send(gateway, "perhaps")
@@ -53,7 +56,7 @@ async def test_an_unknown_outcome_is_explained_and_sent_again_after_a_question(
     assert texts(world) == ["perhaps", "perhaps"]
 
 
-async def test_a_send_is_forgotten_by_key_after_a_question(console: Any, gateway: ServedGateway) -> None:
+async def test_a_send_is_forgotten_by_key_after_a_question(console: Page, gateway: ServedGateway) -> None:
     await send(gateway, "done")
     await open_screen(console, "Outbox")
     await row(console, "done").get_by_role("button", name="Forget").focus()
@@ -66,7 +69,7 @@ async def test_a_send_is_forgotten_by_key_after_a_question(console: Any, gateway
 
 
 async def test_a_refused_send_can_be_repeated_and_a_second_refusal_is_explained(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     world.faults.add("ret:endpoint=webwxsendmsg,times=2,ret=1204")
     await send(gateway, "stubborn")
@@ -89,7 +92,7 @@ async def test_a_refused_send_can_be_repeated_and_a_second_refusal_is_explained(
     assert texts(world) == ["stubborn"]
 
 
-async def test_an_outbox_without_an_account_shows_the_next_step(open_console: Any) -> None:
+async def test_an_outbox_without_an_account_shows_the_next_step(open_console: Callable[..., Awaitable[Page]]) -> None:
     page = await open_console()
     await open_screen(page, "Outbox")
     await button(page, "Open accounts").click()

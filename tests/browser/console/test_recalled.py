@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
+    from playwright.async_api import FilePayload, Page
+
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
 
 
-async def seen(page: Any, words: str) -> None:
+async def seen(page: Page, words: str) -> None:
     """Wait until the gateway has received a message, which is then among the live events."""
     await open_screen(page, "Live events")
     await page.get_by_role("option").filter(has_text=words).first.wait_for()
 
 
-async def test_a_recalled_text_is_shown_and_forwarded(console: Any, world: World) -> None:
+async def test_a_recalled_text_is_shown_and_forwarded(console: Page, world: World) -> None:
     world.say("ahua", "me", "never mind")
     await seen(console, "never mind")
     await open_screen(console, "Recalled")
@@ -34,7 +36,7 @@ async def test_a_recalled_text_is_shown_and_forwarded(console: Any, world: World
 
 
 async def test_a_recalled_picture_is_shown_if_the_gateway_has_it(
-    console: Any, world: World, photo: dict[str, Any]
+    console: Page, world: World, photo: FilePayload
 ) -> None:
     world.picture("ahua", "me", photo["buffer"])
     await seen(console, "Picture")
@@ -48,7 +50,7 @@ async def test_a_recalled_picture_is_shown_if_the_gateway_has_it(
     await console.wait_for_function("picture => picture.naturalWidth > 0", arg=await shown.element_handle())
 
 
-async def test_a_forward_that_is_refused_is_explained(console: Any, world: World) -> None:
+async def test_a_forward_that_is_refused_is_explained(console: Page, world: World) -> None:
     world.say("ahua", "me", "not again")
     await seen(console, "not again")
     world.recall("ahua", "me")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
@@ -11,6 +11,9 @@ from tests.browser.console.console_user import button, open_screen
 from webwx.gateway.notify.registry import RECEIVERS
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Locator, Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-async def create(page: Any, kind: str, name: str) -> Any:
+async def create(page: Page, kind: str, name: str) -> Locator:
     """Create a receiver by its form, and return the dialog with its address."""
     await button(page, "New receiver").click()
     form = page.get_by_role("dialog", name="New receiver")
@@ -34,7 +37,7 @@ async def sent(gateway: ServedGateway) -> list[str]:
 
 
 async def test_a_receiver_is_created_its_recipe_works_and_a_test_arrives(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     await open_screen(console, "Receivers")
     made = await create(console, "ntfy", "alerts")
@@ -60,7 +63,7 @@ async def run(command: str) -> int:
     return await process.wait()
 
 
-async def test_the_command_of_every_kind_sends_a_message(console: Any, gateway: ServedGateway) -> None:
+async def test_the_command_of_every_kind_sends_a_message(console: Page, gateway: ServedGateway) -> None:
     await open_screen(console, "Receivers")
     count = 0
     for kind in RECEIVERS:
@@ -77,7 +80,7 @@ async def test_the_command_of_every_kind_sends_a_message(console: Any, gateway: 
     assert count >= len(RECEIVERS) - 1  # GitHub's requests need a signature
 
 
-async def test_the_recipe_of_github_has_the_fields_of_its_form_in_both_languages(console: Any) -> None:
+async def test_the_recipe_of_github_has_the_fields_of_its_form_in_both_languages(console: Page) -> None:
     await open_screen(console, "Receivers")
     made = await create(console, "github", "repository")
     address = await made.get_by_label("Address", exact=True).inner_text()
@@ -91,7 +94,7 @@ async def test_the_recipe_of_github_has_the_fields_of_its_form_in_both_languages
     assert await console.get_by_label("Content type", exact=True).inner_text() == "application/json"
 
 
-async def test_a_receiver_that_cannot_be_created_is_explained(console: Any) -> None:
+async def test_a_receiver_that_cannot_be_created_is_explained(console: Page) -> None:
     await open_screen(console, "Receivers")
     await button(console, "New receiver").click()
     form = console.get_by_role("dialog", name="New receiver")
@@ -101,7 +104,7 @@ async def test_a_receiver_that_cannot_be_created_is_explained(console: Any) -> N
     await form.get_by_role("alert").filter(has_text="no time zone").wait_for()
 
 
-async def test_a_receiver_is_changed_gets_a_new_address_and_is_deleted(console: Any) -> None:
+async def test_a_receiver_is_changed_gets_a_new_address_and_is_deleted(console: Page) -> None:
     await open_screen(console, "Receivers")
     made = await create(console, "bark", "phone")
     first = await made.get_by_label("curl", exact=True).inner_text()
@@ -124,14 +127,14 @@ async def test_a_receiver_is_changed_gets_a_new_address_and_is_deleted(console: 
     await console.get_by_text("No receivers yet").wait_for()
 
 
-async def test_the_fallback_is_shown_and_tested(console: Any) -> None:
+async def test_the_fallback_is_shown_and_tested(console: Page) -> None:
     await open_screen(console, "Receivers")
     await console.get_by_text("Set up: a command.").wait_for()
     await button(console, "Test it").click()
     await console.get_by_text("a command has worked.").wait_for()
 
 
-async def test_without_an_account_the_screen_says_what_to_do(open_console: Any) -> None:
+async def test_without_an_account_the_screen_says_what_to_do(open_console: Callable[..., Awaitable[Page]]) -> None:
     page = await open_console()
     await open_screen(page, "Receivers")
     await button(page, "New receiver").click()
@@ -139,7 +142,7 @@ async def test_without_an_account_the_screen_says_what_to_do(open_console: Any) 
 
 
 async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
-    open_console: Any, gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     await gateway.log_in(world)
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")

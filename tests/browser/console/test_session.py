@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from playwright.async_api import Browser, Page, Route
     from tests.browser.console.console_user import ServedGateway
 
 pytestmark = pytest.mark.verify
 
 
-async def is_signed_in(page: Any) -> None:
+async def is_signed_in(page: Page) -> None:
     await page.get_by_text("Live", exact=True).wait_for()
 
 
-async def test_a_reload_a_second_tab_and_a_later_visit_need_no_new_link(console: Any, gateway: ServedGateway) -> None:
+async def test_a_reload_a_second_tab_and_a_later_visit_need_no_new_link(console: Page, gateway: ServedGateway) -> None:
     await console.reload()
     await is_signed_in(console)
     second = await console.context.new_page()
@@ -46,7 +47,7 @@ async def test_a_reload_a_second_tab_and_a_later_visit_need_no_new_link(console:
     await is_signed_in(later)
 
 
-async def test_the_end_of_a_session_ends_it_in_all_tabs(console: Any, gateway: ServedGateway) -> None:
+async def test_the_end_of_a_session_ends_it_in_all_tabs(console: Page, gateway: ServedGateway) -> None:
     second = await console.context.new_page()
     await second.goto(gateway.url)
     await is_signed_in(second)
@@ -73,11 +74,11 @@ PICTURE = "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"
 
 @pytest.mark.parametrize(("answers", "outcome"), [([401, 200], "shown"), ([401, 401], "refused")])
 async def test_a_picture_that_is_loaded_when_its_signature_has_expired_is_signed_again(
-    console: Any, answers: list[int], outcome: str
+    console: Page, answers: list[int], outcome: str
 ) -> None:
     left = list(answers)
 
-    async def answer(route: Any) -> None:
+    async def answer(route: Route) -> None:
         if len(left) == len(answers):
             await console.evaluate(
                 "() => { performance.now = () => 1e9; }"
@@ -107,7 +108,7 @@ async def another_gateway(folder: Path) -> AsyncIterator[tuple[Gateway, str]]:
 
 
 async def test_two_gateways_of_one_host_do_not_end_each_others_sessions(
-    console: Any, gateway: ServedGateway, tmp_path: Path, chromium: Any
+    console: Page, gateway: ServedGateway, tmp_path: Path, chromium: Browser
 ) -> None:
     async with another_gateway(tmp_path) as (other, url):
         context = await chromium.new_context()
@@ -175,7 +176,7 @@ async (url) => {
 
 
 async def test_a_page_of_another_port_of_this_machine_can_neither_read_nor_act(
-    console: Any, gateway: ServedGateway
+    console: Page, gateway: ServedGateway
 ) -> None:
     received: list[web.Request] = []
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
 from tests.gateway.webhook_receiver import webhook_receiver
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-async def create(page: Any, url: str, name: str = "n8n") -> str:
+async def create(page: Page, url: str, name: str = "n8n") -> str:
     """Create a webhook by its form, and return its secret."""
     await open_screen(page, "Webhooks")
     await button(page, "New webhook").click()
@@ -34,7 +37,7 @@ async def create(page: Any, url: str, name: str = "n8n") -> str:
 
 
 async def test_a_webhook_is_created_by_form_and_its_deliveries_appear(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     async with webhook_receiver() as receiver:
         secret = await create(console, receiver.url)
@@ -61,7 +64,7 @@ async def test_a_webhook_is_created_by_form_and_its_deliveries_appear(
     assert secret not in await console.content()
 
 
-async def test_a_test_that_fails_is_explained(console: Any) -> None:
+async def test_a_test_that_fails_is_explained(console: Page) -> None:
     async with webhook_receiver() as receiver:
         receiver.answer = lambda _: "500 No"
         await create(console, receiver.url)
@@ -71,7 +74,7 @@ async def test_a_test_that_fails_is_explained(console: Any) -> None:
         await console.get_by_role("row").filter(has_text="webhook.test").get_by_text("500", exact=True).wait_for()
 
 
-async def test_an_address_that_is_refused_is_explained_in_the_form(console: Any) -> None:
+async def test_an_address_that_is_refused_is_explained_in_the_form(console: Page) -> None:
     await open_screen(console, "Webhooks")
     await button(console, "New webhook").click()
     form = console.get_by_role("dialog", name="New webhook")
@@ -83,7 +86,7 @@ async def test_an_address_that_is_refused_is_explained_in_the_form(console: Any)
     await console.get_by_text("No webhooks yet").wait_for()
 
 
-async def test_a_webhook_is_changed_disabled_rotated_and_deleted(console: Any) -> None:
+async def test_a_webhook_is_changed_disabled_rotated_and_deleted(console: Page) -> None:
     async with webhook_receiver() as receiver:
         secret = await create(console, receiver.url)
         await console.get_by_role("link", name="n8n").click()
@@ -109,7 +112,7 @@ async def test_a_webhook_is_changed_disabled_rotated_and_deleted(console: Any) -
 
 
 async def test_an_event_that_was_given_up_is_delivered_again(
-    console: Any, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World
 ) -> None:
     async with webhook_receiver() as receiver:
         await create(console, receiver.url)
@@ -142,7 +145,7 @@ async def give_up_all(gateway: ServedGateway, webhook_id: str) -> None:
 
 
 async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
-    open_console: Any, gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     await gateway.log_in(world)
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -17,6 +17,7 @@ from webwx.storage.open import open_leases
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.storage.leases import Leases
@@ -42,7 +43,7 @@ async def leases(gateway: ServedGateway) -> AsyncIterator[Leases]:
 
 
 async def test_workers_and_owners_are_shown_and_a_worker_is_drained(
-    open_console: Callable[..., Awaitable[Any]], leases: Leases
+    open_console: Callable[..., Awaitable[Page]], leases: Leases
 ) -> None:
     page = await open_console()
     await open_screen(page, "Workers")
@@ -67,7 +68,7 @@ async def test_workers_and_owners_are_shown_and_a_worker_is_drained(
     assert await button(row, "Drain").count() == 0
 
 
-async def test_a_worker_is_drained_by_key(open_console: Callable[..., Awaitable[Any]], leases: Leases) -> None:
+async def test_a_worker_is_drained_by_key(open_console: Callable[..., Awaitable[Page]], leases: Leases) -> None:
     page = await open_console()
     await open_screen(page, "Workers")
     row = page.get_by_role("table", name="Workers").locator("tr[data-key=two]")
@@ -81,7 +82,7 @@ async def test_a_worker_is_drained_by_key(open_console: Callable[..., Awaitable[
 
 
 async def test_a_database_that_cannot_be_reached_is_shown(
-    open_console: Callable[..., Awaitable[Any]], leases: Leases
+    open_console: Callable[..., Awaitable[Page]], leases: Leases
 ) -> None:
     page = await open_console()
     await leases.close()
@@ -91,7 +92,7 @@ async def test_a_database_that_cannot_be_reached_is_shown(
 
 
 async def test_a_worker_that_is_gone_is_not_drained(
-    open_console: Callable[..., Awaitable[Any]], leases: Leases
+    open_console: Callable[..., Awaitable[Page]], leases: Leases
 ) -> None:
     page = await open_console()
     await open_screen(page, "Workers")
@@ -102,14 +103,14 @@ async def test_a_worker_that_is_gone_is_not_drained(
     await page.get_by_role("alert").get_by_text("There is no such worker.").wait_for()
 
 
-async def test_the_screen_is_in_chinese_too(open_console: Callable[..., Awaitable[Any]], leases: Leases) -> None:
+async def test_the_screen_is_in_chinese_too(open_console: Callable[..., Awaitable[Page]], leases: Leases) -> None:
     page = await open_console(locale="zh-CN")
     await open_screen(page, "工作进程")
     await page.get_by_role("table", name="工作进程").get_by_text("正常").first.wait_for()
 
 
 async def test_one_process_has_no_screen_of_workers(
-    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway
 ) -> None:
     page = await open_console()
     await page.get_by_role("navigation").get_by_role("link", name="Keys", exact=True).wait_for()
