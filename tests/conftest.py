@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tests.forks import Forks
     from tests.keyrings import MemoryKeyring
 
+    from webwx.sandbox.clock import WorldClock
     from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.options import Options
     from webwx.sandbox.world import World
 
 pytest_plugins = ("tests.plugins.no_skips",)
@@ -51,8 +53,10 @@ def make_world(secret_scanner: SecretScanner) -> Callable[..., World]:
     from webwx.sandbox.clock import VirtualClock
     from webwx.sandbox.world import default_world
 
-    def make(**choices: Any) -> World:
-        world = default_world(**{"clock": VirtualClock(), "rng": random.Random(1)} | choices)
+    def make(
+        *, options: Options | None = None, clock: WorldClock | None = None, rng: random.Random | None = None
+    ) -> World:
+        world = default_world(options=options, clock=clock or VirtualClock(), rng=rng or random.Random(1))
         secret_scanner.watch(world.issued)
         return world
 
@@ -93,7 +97,7 @@ def memory_keyring() -> Iterator[MemoryKeyring]:
     chosen = MemoryKeyring()
     keyring.set_keyring(chosen)
     yield chosen
-    keyring.set_keyring(fail.Keyring())
+    keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]  # it has no types
 
 
 # -- the secret scanner ------------------------------------------------------------------------------------------------

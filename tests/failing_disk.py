@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pytest
@@ -18,12 +18,12 @@ class FailingDisk:
         disk, connect = self, sqlite3.connect
 
         class Connection(sqlite3.Connection):
-            def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+            def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
                 if sql == "COMMIT" and disk.fails:
                     if disk.fails == "after":
                         super().execute(sql)
                     raise sqlite3.OperationalError("disk I/O error")
-                return super().execute(sql, *values)
+                return super().execute(sql, values)
 
         monkeypatch.setattr(
             sqlite3, "connect", lambda *values, **options: connect(*values, factory=Connection, **options)

@@ -12,11 +12,15 @@ import signal
 import socket
 import sys
 
+TYPE_CHECKING = False  # that of `typing`, which takes longer to import than this program to run
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that the fork gets in place of this process; a process that is killed leaves no fork either."""
 
 
-def ask(path: str, wanted: dict[str, object], streams: list[int]) -> socket.socket:
+def ask(path: str, wanted: Mapping[str, object], streams: list[int]) -> socket.socket:
     """
     Send a request to the server at a path, and return the connection on which the answer arrives.
 

@@ -27,7 +27,7 @@ from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from tests.fork_client import ask
 
@@ -50,6 +50,12 @@ ALSO = (
 
 ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")
 """Prefixes of variables that have an effect only while an interpreter starts."""
+
+
+class HasDescriptor(Protocol):
+    """A file of the operating system."""
+
+    def fileno(self) -> int: ...
 
 
 class Forks:
@@ -86,7 +92,8 @@ class Forks:
         with ExitStack() as stack:
             printed = stack.enter_context(os.fdopen(reading, "rb"))
             with Path(os.devnull).open("rb") as nothing, os.fdopen(writing, "wb") as stdout:
-                streams = [nothing, stdout, sys.__stderr__]
+                assert sys.__stderr__ is not None
+                streams = (nothing, stdout, sys.__stderr__)
                 wanted = {"arguments": arguments, "folder": str(Path.cwd())}
                 answer = stack.enter_context(self._ask(wanted, environment, streams, patience))
             number = int(answer.readline())
@@ -142,7 +149,7 @@ class Forks:
 
     @contextmanager
     def _ask(
-        self, wanted: dict[str, Any], environment: dict[str, str], streams: Sequence[IO[Any]], patience: float
+        self, wanted: dict[str, Any], environment: dict[str, str], streams: Sequence[HasDescriptor], patience: float
     ) -> Iterator[BinaryIO]:
         """
         Send a request; yields the answer: one line with the process id, and at the end one line with its exit code.
@@ -169,7 +176,7 @@ class Fork:
             else:
                 ours.append(None)
                 theirs.append(os.open(os.devnull, os.O_RDWR) if isinstance(stream, int) else os.dup(stream.fileno()))
-        self.stdin, self.stdout, self.stderr = ours
+        self._stdin, self._stdout, self._stderr = ours
         self._asked = ask(path, wanted, theirs)
         for number in theirs:
             os.close(number)
@@ -184,11 +191,29 @@ class Fork:
         """Wait for its end, but not if the test has failed."""
         if kind is not None:
             self.kill()
-        for stream in (self.stdin, self.stdout, self.stderr):
+        for stream in (self._stdin, self._stdout, self._stderr):
             if stream is not None:
                 stream.close()
         self.wait()
         self._asked.close()
+
+    @property
+    def stdin(self) -> IO[str]:
+        """The pipe to its stdin; there has to be one."""
+        assert self._stdin is not None
+        return self._stdin
+
+    @property
+    def stdout(self) -> IO[str]:
+        """The pipe from its stdout; there has to be one."""
+        assert self._stdout is not None
+        return self._stdout
+
+    @property
+    def stderr(self) -> IO[str]:
+        """The pipe from its stderr; there has to be one."""
+        assert self._stderr is not None
+        return self._stderr
 
     def poll(self) -> int | None:
         """Return the exit code, or `None` while it runs."""
@@ -209,10 +234,10 @@ class Fork:
 
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Close stdin, read the rest of stdout and stderr, and wait for its end."""
-        if self.stdin is not None:
-            self.stdin.close()
+        if self._stdin is not None:
+            self._stdin.close()
         read: dict[int, str] = {}
-        pipes = {number: pipe for number, pipe in enumerate((self.stdout, self.stderr)) if pipe is not None}
+        pipes = {number: pipe for number, pipe in enumerate((self._stdout, self._stderr)) if pipe is not None}
         threads = [
             threading.Thread(target=lambda at, pipe: read.update({at: pipe.read()}), args=each, daemon=True)
             for each in pipes.items()

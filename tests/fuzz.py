@@ -27,7 +27,7 @@ from webwx.model.events import Item, event_from_item, event_from_json, event_to_
 from webwx.model.messages import Envelope, Receipt
 from webwx.model.notices import system_message
 from webwx.model.text import is_mentioned, notice_text, plain_text
-from webwx.protocol import ENDPOINTS, Endpoint
+from webwx.protocol import ENDPOINTS
 from webwx.protocol.appmsg import AppContent, Article, Attachment, Reference, read_app, write_app, write_received_app
 from webwx.protocol.codec import read_json, read_script, write_json
 from webwx.protocol.contacts import WireContact, WireUser
@@ -46,6 +46,7 @@ from webwx.protocol.content import (
     write_recall_notice,
 )
 from webwx.protocol.cookies import Jar, read_cookie_header
+from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.hosts import FAMILIES, choose, follow
 from webwx.protocol.http import Response, http_time
 from webwx.protocol.media import UploadTicket, image_type
@@ -75,7 +76,7 @@ ODD_BYTES = (
     b"null", b"NaN", b"1e999", b"-", b"9" * 5_000, b"<![CDATA[", b"<!DOCTYPE a>", b"&amp;lt;", b"<br/>", b"@a:<br/>",
     b'<span class="emoji emoji', "\u2005".encode(), b"$a$", b"<!--", b"<?",
 )  # fmt: skip
-ODD_JSON = (
+ODD_JSON: tuple[object, ...] = (
     None, "", "x", [], {}, [[]], {"a": 1}, True, -1, 1.5, 2**70, "9" * 5_000, "\ud83d", "\0", 1, 3, 34, 37, 40, 42, 43,
     47, 48, 49, 50, 51, 62, 10000, 10002,
 )  # fmt: skip
@@ -351,7 +352,7 @@ def _delivered(name: str) -> Target:
 TARGETS: tuple[Target, ...] = (
     *(make(endpoint) for make in (_request_body, _request_address, _content_type, _reply) for endpoint in ENDPOINTS),
     *(_recording(name) for name in sorted(path.stem for path in (RECORDINGS / "requests").glob("*.http"))),
-    *map(_item, (WireMessage, WireContact, WireUser, DeletedContact, UploadTicket)),
+    *(_item(kind) for kind in (WireMessage, WireContact, WireUser, DeletedContact, UploadTicket)),
     *map(_text, TEXTS),
     *map(_delivered, DELIVERED),
     Target("image_type", b"\x89PNG\r\n\x1a\n", image_type),

@@ -17,10 +17,10 @@ from keyring.errors import KeyringLocked, PasswordDeleteError, PasswordSetError
 class MemoryKeyring(KeyringBackend):
     """Keeps its entries in memory."""
 
-    priority = -2  # type: ignore[assignment]  # a plain number is what its page shows
+    priority = -2
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # it has no types
         self.entries: dict[str, str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:

@@ -196,24 +196,31 @@ class Value(NamedTuple):
     """Returns the message with another value there."""
 
 
+def fields_of(body: bytes | msgspec.Raw) -> Message:
+    """Decode JSON into its fields, with repaired texts."""
+    fields: Any = read_json(body, Any)
+    assert isinstance(fields, dict)
+    return fields
+
+
 def messages() -> Iterator[Message]:
     """Yield the fields of every recorded message; a content that was recorded alone is put into one."""
     for payload in payloads("message"):
-        yield read_json(payload.body, Any)
+        yield fields_of(payload.body)
     for payload in payloads("webwxsync"):
         for raw in WEBWXSYNC.decode_reply(Response(body=payload.body)).add_msg_list:
-            yield read_json(raw, Any)
+            yield fields_of(raw)
     for payload in payloads("content-xml", "phone-xml"):
-        yield read_json(write_json(message_with(payload)), Any)
+        yield fields_of(write_json(message_with(payload)))
 
 
 def contacts() -> Iterator[Message]:
     """Yield the fields of every recorded contact."""
     for payload in payloads("contact"):
-        yield read_json(payload.body, Any)
+        yield fields_of(payload.body)
     for payload in payloads("webwxsync"):
         for raw in WEBWXSYNC.decode_reply(Response(body=payload.body)).mod_contact_list:
-            yield read_json(raw, Any)
+            yield fields_of(raw)
 
 
 def raw_only() -> Rows:

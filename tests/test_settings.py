@@ -53,32 +53,36 @@ def test_an_address_that_is_no_database_is_refused_without_a_part_of_it() -> Non
 
 # -- sources ---------------------------------------------------------------------------------------------------------
 
-EVERYTHING = {
-    "account": "work",
-    "server": "http://127.0.0.1:8790",
-    "host": "web",
-    "proxy": "http://127.0.0.1:8080",
-    "storage": "postgresql://127.0.0.1/webwx",
-    "passphrase_from": "keyring",
-    "rate_limit": "on",
-}
-"""All keys except the folder, and the retention days, which are a number."""
+EVERYTHING = Settings(
+    home=Path("/somewhere"),
+    account="work",
+    server="http://127.0.0.1:8790",
+    host="web",
+    proxy="http://127.0.0.1:8080",
+    storage="postgresql://127.0.0.1/webwx",
+    passphrase_from="keyring",
+    rate_limit="on",
+    retention_days=0,
+    keep=Keep(chats=("all",)),
+)
+TEXTS = ("home", "account", "server", "host", "proxy", "storage", "passphrase_from", "rate_limit")
+VALUES = {name: str(getattr(EVERYTHING, name)) for name in TEXTS}
+"""The values in `EVERYTHING` that are written as texts, by their keys."""
 
 
 def test_every_key_can_be_set_by_an_environment_variable(file: Path) -> None:
-    variables = {f"WEBWX_{name.upper()}": value for name, value in EVERYTHING.items()}
-    more = {"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/somewhere", "WEBWX_RETENTION_DAYS": "0"}
+    variables = {f"WEBWX_{name.upper()}": value for name, value in VALUES.items()}
+    more = {"WEBWX_CONFIG": str(file), "WEBWX_RETENTION_DAYS": "0"}
     settings = Settings.read(more | variables | {"WEBWX_KEEP": "all"})
-    assert settings == Settings(home=Path("/somewhere"), retention_days=0, keep=Keep(chats=("all",)), **EVERYTHING)
+    assert settings == EVERYTHING
     assert settings.sources == dict.fromkeys(KEYS, "environment")
 
 
 def test_every_key_can_be_set_in_the_file(file: Path) -> None:
-    values = EVERYTHING | {"home": "/somewhere"}
     numbers = ["retention_days = 0", 'keep = "all"']
-    file.write_text("\n".join([*(f'{name} = "{value}"' for name, value in values.items()), *numbers]))
+    file.write_text("\n".join([*(f'{name} = "{value}"' for name, value in VALUES.items()), *numbers]))
     settings = Settings.read({"WEBWX_CONFIG": str(file)})
-    assert settings == Settings(home=Path("/somewhere"), retention_days=0, keep=Keep(chats=("all",)), **EVERYTHING)
+    assert settings == EVERYTHING
     assert settings.sources == dict.fromkeys(KEYS, "file")
 
 

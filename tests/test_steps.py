@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import deque
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +68,7 @@ PATTERNS = patterns() | {
 }
 
 
-def quadratic(used: Used) -> list[tuple[object, list[int]]]:
+def quadratic(used: Used) -> list[tuple[Shape, list[int]]]:
     """Return the texts for which the steps of a pattern grow faster than the text."""
     machine = Machine(used.pattern)
     length = max(40, 2 * longest_repeat(machine.tree))
@@ -165,5 +166,5 @@ def decoded(content: str, kind: int) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_message_takes_steps_in_proportion_to_its_length(hostile: str, kind: int) -> None:
     beginning, again = HOSTILE[hostile]
-    counts = [lines_of(lambda times=times: decoded(beginning + again * times, kind)) for times in (200, 400, 800)]
+    counts = [lines_of(partial(decoded, beginning + again * times, kind)) for times in (200, 400, 800)]
     assert counts[2] <= 2.5 * counts[1] + 100 <= 6.25 * counts[0] + 350

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from webwx.protocol import ENDPOINTS, Endpoint
+from webwx.protocol import ENDPOINTS
+from webwx.protocol.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "webwx"
@@ -235,7 +236,7 @@ def test_importing_webwx_loads_no_other_module_of_the_package() -> None:
 
 
 def test_the_sandbox_answers_every_call_and_no_other() -> None:
-    from webwx.sandbox.core import HANDLERS
+    from webwx.sandbox.handlers import HANDLERS
 
     assert {endpoint.name for endpoint in ENDPOINTS} == set(HANDLERS)
 

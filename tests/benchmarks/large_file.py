@@ -66,11 +66,9 @@ async def measure(server: str, folder: Path, mib: int) -> dict[str, object]:
             begun = time.perf_counter()
             await me.send_file(to, source)
             sent = time.perf_counter()
-            async for event in events:
-                if isinstance(event, FileMessage):
-                    break
+            message = await anext(event async for event in events if isinstance(event, FileMessage))
             received = time.perf_counter()
-            path = await friend.download_to(event, folder)
+            path = await friend.download_to(message, folder)
             done = time.perf_counter()
             return {
                 "mib": size,
@@ -92,7 +90,7 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=300)
     mib = parser.parse_args().mib
     webwx = Path(sys.executable).with_name("webwx")
-    command = [webwx, "sandbox", "--port", "0", "--auto-confirm", "--json"]
+    command = [str(webwx), "sandbox", "--port", "0", "--auto-confirm", "--json"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
         tempfile.TemporaryDirectory() as folder,

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.forks import Fork, Forks, fits
+from tests.secret_scanner import SecretScanner
 
 from webwx.cli.consumers import begin
 from webwx.client.client import AsyncClient
@@ -90,7 +91,7 @@ class Shell:
     def start(
         self,
         *arguments: str,
-        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[Any] | int = subprocess.DEVNULL,
         folder: Path | None = None,
         **environment: str,
     ) -> Started | Fork:
@@ -103,7 +104,7 @@ class Shell:
     def start_process(
         self,
         *arguments: str,
-        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[Any] | int = subprocess.DEVNULL,
         folder: Path | None = None,
         wrapper: Sequence[str] = (),
         **environment: str,
@@ -151,6 +152,10 @@ class Terminal:
 
 class Started(subprocess.Popen[str]):
     """A running command; a test that fails does not wait for its end."""
+
+    stdin: IO[str]
+    stdout: IO[str]
+    stderr: IO[str]
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None:
@@ -208,27 +213,27 @@ def running_sandbox(forks: Forks, *options: str) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def shell(sandbox: Sandbox, tmp_path: Path, secret_scanner: Any, forks: Forks) -> Shell:
+def shell(sandbox: Sandbox, tmp_path: Path, secret_scanner: SecretScanner, forks: Forks) -> Shell:
     """A shell without a login."""
     return Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
 
 
 @pytest.fixture
-def me(shell: Shell, sandbox: Sandbox, secret_scanner: Any) -> Shell:
+def me(shell: Shell, sandbox: Sandbox, secret_scanner: SecretScanner) -> Shell:
     """A shell in which 小明 has just logged in."""
     log_in("me", shell.settings, sandbox, secret_scanner)
     return shell
 
 
 @pytest.fixture
-def friend(shell: Shell, sandbox: Sandbox, secret_scanner: Any) -> Settings:
+def friend(shell: Shell, sandbox: Sandbox, secret_scanner: SecretScanner) -> Settings:
     """阿华, who has just logged in in the same shell with the account `friend`."""
     settings = replace(shell.settings, account="friend")
     log_in("阿华", settings, sandbox, secret_scanner)
     return settings
 
 
-def log_in(who: str, settings: Settings, sandbox: Sandbox, secret_scanner: Any) -> None:
+def log_in(who: str, settings: Settings, sandbox: Sandbox, secret_scanner: SecretScanner) -> None:
     """Save a login of a person as `webwx login` does, and make its keys known to the secret scanner."""
 
     def scan_and_confirm(_: object) -> None:

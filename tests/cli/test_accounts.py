@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Shell
+    from tests.cli.conftest import Sandbox, Shell
+
+    from webwx.settings import Settings
 
 
-def test_each_account_has_its_own_login(me: Any, friend: Any) -> None:
+def test_each_account_has_its_own_login(me: Shell, friend: Settings) -> None:
     assert me.run("status", "--json").line["nickname"] == "小明"
     assert me.run("status", "--json", "--account", "friend").line["nickname"] == "阿华"
     assert me.run("--account", "friend", "status", "--json").line["nickname"] == "阿华"
@@ -21,19 +23,19 @@ def test_each_account_has_its_own_login(me: Any, friend: Any) -> None:
     assert me.run("status", "--account", "unknown").code == 4
 
 
-def test_the_last_message_belongs_to_its_account(me: Any, friend: Any) -> None:
+def test_the_last_message_belongs_to_its_account(me: Shell, friend: Settings) -> None:
     me.run("send", "filehelper", "mine")
     assert me.run("recall", "--account", "friend").code == 2
     assert me.run("recall").code == 0
 
 
-def test_a_logout_leaves_the_other_login(me: Any, friend: Any) -> None:
+def test_a_logout_leaves_the_other_login(me: Shell, friend: Settings) -> None:
     assert me.run("logout", "--account", "friend").code == 0
     assert [line["account"] for line in me.run("accounts", "--json").lines] == ["default"]
     assert me.run("status").code == 0
 
 
-def test_all_accounts_are_listed(me: Any, friend: Any, sandbox: Any) -> None:
+def test_all_accounts_are_listed(me: Shell, friend: Settings, sandbox: Sandbox) -> None:
     first, second = me.run("accounts", "--json", "--account", "friend").lines
     assert first == {
         "account": "default", "nickname": "小明", "host": "web", "server": sandbox.url, "state": "saved",
@@ -45,27 +47,27 @@ def test_all_accounts_are_listed(me: Any, friend: Any, sandbox: Any) -> None:
     )
 
 
-def test_a_login_that_has_ended_is_marked(me: Any, sandbox: Any) -> None:
+def test_a_login_that_has_ended_is_marked(me: Shell, sandbox: Sandbox) -> None:
     sandbox.control("log-out", who="me")
     me.run("status")
     line = me.run("accounts", "--json").line
     assert (line["state"], line["reason"]) == ("ended", "phone")
 
 
-def test_an_unreadable_login_is_listed_and_not_changed(me: Any) -> None:
+def test_an_unreadable_login_is_listed_and_not_changed(me: Shell) -> None:
     me.settings.login_path.write_text("{}")
     line = me.run("accounts", "--json").line
     assert (line["account"], line["nickname"], line["state"]) == ("default", None, "unreadable")
     assert me.settings.login_path.read_text() == "{}"
 
 
-def test_without_a_login_the_list_is_empty(shell: Any) -> None:
+def test_without_a_login_the_list_is_empty(shell: Shell) -> None:
     done = shell.run("accounts", "--json")
     assert (done.code, done.stdout, done.stderr) == (0, "", "")
     assert "webwx login" in shell.run("accounts").sentence
 
 
-def test_a_name_that_could_leave_its_folder_is_refused(shell: Any) -> None:
+def test_a_name_that_could_leave_its_folder_is_refused(shell: Shell) -> None:
     done = shell.run("status", "--account", "../friend")
     assert (done.code, done.stdout) == (2, "")
     assert "account" in done.sentence
@@ -86,7 +88,6 @@ def test_the_only_account_needs_no_name(shell: Shell, friend: object, command: s
 def test_a_bot_that_names_no_account_runs_on_the_only_one(shell: Shell, friend: object, tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text("from webwx import Bot\nbot = Bot()\n@bot.on()\nasync def see(ctx, event): ...\n")
     with shell.start("run", "bot.py", folder=tmp_path) as process:
-        assert process.stdout is not None
         assert "bot runs as 阿华" in process.stdout.readline()
         process.terminate()
 

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
+from tests.cli.conftest import Shell
 
 from webwx.cli import COMMANDS, run_command, webwx
 from webwx.cli.cluster import cluster
@@ -125,7 +125,7 @@ def test_with_json_a_failure_is_one_object_on_stderr(
     assert json.loads(printed.err) == {"error": fields | {"exit_code": 2}}
 
 
-def test_with_json_a_failure_names_the_exception(shell: Any) -> None:
+def test_with_json_a_failure_names_the_exception(shell: Shell) -> None:
     done = shell.run("send", "filehelper", "hello", "--json")
     assert (done.code, done.stdout) == (4, "")
     assert done.error == {
@@ -160,19 +160,19 @@ def test_a_command_restores_the_handler_of_ctrl_c(tmp_path: Path, monkeypatch: p
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_invalid_address_is_refused_first(shell: Any) -> None:
+def test_an_invalid_address_is_refused_first(shell: Shell) -> None:
     done = shell.run("status", "--server", "example.org")
     assert (done.code, done.stdout) == (2, "")
     assert "http://127.0.0.1:8790" in done.sentence
 
 
-def test_text_that_is_not_utf8_does_not_end_a_command(shell: Any) -> None:
+def test_text_that_is_not_utf8_does_not_end_a_command(shell: Shell) -> None:
     done = shell.run("read", b"\xff\xfe", "--json")
     assert done.code == 4
     assert shell.run(b"\xff").sentence.startswith("webwx: No such command ")
 
 
-def test_a_closed_pipe_ends_a_command_without_an_error(shell: Any) -> None:
+def test_a_closed_pipe_ends_a_command_without_an_error(shell: Shell) -> None:
     with shell.start("demo", "--json") as process:
         process.stdout.close()
         assert process.wait(20) == 0
@@ -210,7 +210,7 @@ def test_an_ignored_sigint_stays_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "send --file '{file}'"])
-def test_with_a_closed_stderr_a_command_works_and_prints_no_message(arguments: str, me: Any, tmp_path: Path) -> None:
+def test_with_a_closed_stderr_a_command_works_and_prints_no_message(arguments: str, me: Shell, tmp_path: Path) -> None:
     (file := tmp_path / "report.txt").write_text("all is well")
     command = f"exec {WEBWX} {arguments.format(file=file)} 2>&-"
     done = subprocess.run(command, shell=True, env=me.environment, capture_output=True, text=True, check=False)

@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.conftest import Shell
 
 
-def complete(shell: Any, line: str) -> list[str]:
+def complete(shell: Shell, line: str) -> list[str]:
     """Return the words that bash offers for the last word of a line."""
     words = line.split(" ")
     done = shell.run(COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), _WEBWX_COMPLETE="bash_complete")
@@ -37,19 +37,19 @@ def complete(shell: Any, line: str) -> list[str]:
         ("webwx sned ", []),
     ],
 )
-def test_commands_and_options_are_completed(shell: Any, line: str, offered: list[str]) -> None:
+def test_commands_and_options_are_completed(shell: Shell, line: str, offered: list[str]) -> None:
     found = complete(shell, line)
     assert found == offered if offered else "--image" not in found
 
 
-def test_completion_works_although_the_login_cannot_be_decrypted(shell: Any) -> None:
+def test_completion_works_although_the_login_cannot_be_decrypted(shell: Shell) -> None:
     shell.environment |= {
         "WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }  # fmt: skip
     assert complete(shell, "webwx send ") == ["filehelper", "文件传输助手"]
 
 
-def test_bash_accepts_the_script(shell: Any) -> None:
+def test_bash_accepts_the_script(shell: Shell) -> None:
     typed = 'eval "$(webwx completion bash)"; COMP_WORDS=(webwx sta); COMP_CWORD=1; _webwx_completion webwx; '
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
@@ -60,13 +60,13 @@ def test_bash_accepts_the_script(shell: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "sign"), [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete --no")])
-def test_there_is_a_script_for_each_shell(shell: Any, name: str, sign: str) -> None:
+def test_there_is_a_script_for_each_shell(shell: Shell, name: str, sign: str) -> None:
     script = shell.run("completion", name, "--json").line["script"]
     assert sign in script
     assert shell.run("completion", name).stdout.strip() == script.strip()
 
 
-def test_another_shell_is_refused(shell: Any) -> None:
+def test_another_shell_is_refused(shell: Shell) -> None:
     done = shell.run("completion", "tcsh")
     assert done.code == 2
     assert "bash" in done.sentence

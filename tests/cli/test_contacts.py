@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.cli.conftest import Shell, log_in, running_sandbox
 
 from webwx.cli.columns import width
 
 if TYPE_CHECKING:
+    from tests.cli.conftest import Sandbox
     from tests.forks import Forks
+    from tests.secret_scanner import SecretScanner
 
 
-def test_each_contact_is_a_line(me: Any) -> None:
+def test_each_contact_is_a_line(me: Shell) -> None:
     done = me.run("contacts", "--json")
     assert (done.code, done.stderr) == (0, "")
     by_name = {contact["nickname"]: contact for contact in done.lines}
@@ -30,13 +32,13 @@ def test_each_contact_is_a_line(me: Any) -> None:
     assert by_name["文件传输助手"]["id"] == "filehelper"
 
 
-def test_a_person_sees_names_first(me: Any) -> None:
+def test_a_person_sees_names_first(me: Shell) -> None:
     lines = me.run("contacts").stdout.splitlines()
     assert any(re.match(r"Boss \(李雷\)   friend               who:\d+  @", line) for line in lines)
     assert any(re.match(r"周末爬山      chatroom, 4 members  who:\d+  @@", line) for line in lines)
 
 
-def test_contacts_and_chats_are_printed_in_columns(me: Any) -> None:
+def test_contacts_and_chats_are_printed_in_columns(me: Shell) -> None:
     for command in ("contacts", "chats"):
         lines = me.run(command).stdout.splitlines()
         assert len(lines) > 1
@@ -44,27 +46,27 @@ def test_contacts_and_chats_are_printed_in_columns(me: Any) -> None:
             assert len({width(line.partition(sign)[0]) for line in lines if sign in line}) == 1
 
 
-def test_without_a_login_the_error_names_the_command_to_log_in(shell: Any) -> None:
+def test_without_a_login_the_error_names_the_command_to_log_in(shell: Shell) -> None:
     done = shell.run("contacts")
     assert (done.code, done.stdout) == (4, "")
     assert "webwx login" in done.sentence
 
 
-def test_a_search_covers_every_name(me: Any) -> None:
+def test_a_search_covers_every_name(me: Shell) -> None:
     found = {
         text: [c["nickname"] for c in me.run("contacts", "--json", "--search", text).lines] for text in ("bos", "华")
     }
     assert found == {"bos": ["李雷"], "华": ["阿华"]}
 
 
-def test_recent_chats_are_newest_first(me: Any, sandbox: Any) -> None:
+def test_recent_chats_are_newest_first(me: Shell, sandbox: Sandbox) -> None:
     sandbox.say("zhangsan", "me", "在吗")
     first, *others = me.run("chats", "--json").lines
     assert first["nickname"] == "张三"
     assert {"文件传输助手", "周末爬山"} <= {chat["nickname"] for chat in others}
 
 
-def test_articles_of_official_accounts_are_listed(tmp_path: Path, secret_scanner: Any, forks: Forks) -> None:
+def test_articles_of_official_accounts_are_listed(tmp_path: Path, secret_scanner: SecretScanner, forks: Forks) -> None:
     world = tmp_path / "world.toml"
     world.write_text(
         """
@@ -86,19 +88,19 @@ def test_articles_of_official_accounts_are_listed(tmp_path: Path, secret_scanner
     assert [article["url"] for article in published["articles"]] == ["http://a", ""]
 
 
-def test_a_contact_is_found_by_its_new_remark(me: Any) -> None:
+def test_a_contact_is_found_by_its_new_remark(me: Shell) -> None:
     assert me.run("remark", "张三", "--老三", "--json").line["remark"] == "--老三"
     assert me.run("remark", "--老三", "").code == 2
     assert me.run("remark", "--json", "--", "--老三", "").line["remark"] == ""
 
 
-def test_a_chat_is_pinned_and_unpinned(me: Any) -> None:
+def test_a_chat_is_pinned_and_unpinned(me: Shell) -> None:
     assert me.run("pin", "阿华", "--json").line["is_pinned"] is True
     assert ", pinned  " in me.run("contacts", "--search", "阿华").stdout
     assert me.run("pin", "阿华", "--off").stdout.startswith("No longer pinned: 阿华")
 
 
-def test_friend_requests_are_sent_and_accepted(me: Any, sandbox: Any) -> None:
+def test_friend_requests_are_sent_and_accepted(me: Shell, sandbox: Sandbox) -> None:
     [asked] = me.run("contacts", "--json", "--search", "阿华").lines
     assert me.run("friend", "add", asked["id"], "--你好", "--json").line == {"asked": True}
     assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["kind"] == "friend_request"
@@ -109,7 +111,7 @@ def test_friend_requests_are_sent_and_accepted(me: Any, sandbox: Any) -> None:
     assert me.run("friend", "accept", stdin=lines).code != 0
 
 
-def test_accepting_something_else_than_a_friend_request_is_refused(me: Any) -> None:
+def test_accepting_something_else_than_a_friend_request_is_refused(me: Shell) -> None:
     for stdin in ("", "x", '{"event":"contact_deleted","id":"@a"}'):
         done = me.run("friend", "accept", stdin=stdin)
         assert (done.code, done.stdout) == (2, "")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import pytest
+from tests.cli.conftest import Sandbox
 
 from webwx.cli.control import ask_phones
 from webwx.cli.exits import BadInput
 
 
-async def test_a_refusal_is_shown_with_the_sentence_of_the_sandbox(sandbox: Any) -> None:
+async def test_a_refusal_is_shown_with_the_sentence_of_the_sandbox(sandbox: Sandbox) -> None:
     with pytest.raises(BadInput, match="unknown"):
         await ask_phones(sandbox.url, "card", {"from": "阿华", "to": "me", "person": "unknown"})
 
 
-async def test_lone_surrogates_are_replaced_at_any_depth(sandbox: Any) -> None:
+async def test_lone_surrogates_are_replaced_at_any_depth(sandbox: Sandbox) -> None:
     sent = await ask_phones(
         sandbox.url, "history", {"from": "阿华", "to": "me", "title": "a\ud83d", "lines": ["\udc80"]}
     )

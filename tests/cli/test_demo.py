@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click.exceptions
 import pytest
+from tests.cli.conftest import Shell
 
 from webwx.cli.demo import STEPS, Demo, perform
 from webwx.cli.option_values import Given
@@ -20,7 +20,7 @@ from webwx.transport.loopback import Loopback
 NAMES = ["login", "send_text", "mark_read", "recall", "forward_recalled_image"]
 
 
-def test_every_step_is_a_verified_line(shell: Any) -> None:
+def test_every_step_is_a_verified_line(shell: Shell) -> None:
     done = shell.run("demo", "--json")
     assert (done.code, done.stderr) == (0, "")
     assert [(line["step"], line["ok"]) for line in done.lines] == [(name, True) for name in NAMES]
@@ -34,7 +34,7 @@ def test_every_step_is_a_verified_line(shell: Any) -> None:
         assert picture["message_id"] != picture["recalled_message_id"]
 
 
-def test_the_transcript_names_the_wire_call_of_each_step(shell: Any) -> None:
+def test_the_transcript_names_the_wire_call_of_each_step(shell: Shell) -> None:
     done = shell.run("demo")
     lines = done.stdout.splitlines()
     assert (done.code, len(lines)) == (0, len(STEPS))
@@ -43,7 +43,7 @@ def test_the_transcript_names_the_wire_call_of_each_step(shell: Any) -> None:
         assert line.endswith(f"[{wire}]")
 
 
-def test_the_demo_stores_nothing_and_calls_no_server_of_the_user(shell: Any) -> None:
+def test_the_demo_stores_nothing_and_calls_no_server_of_the_user(shell: Shell) -> None:
     assert shell.run("demo", WEBWX_SERVER="http://127.0.0.1:1").code == 0
     assert not Path(shell.environment["WEBWX_HOME"]).exists()
 

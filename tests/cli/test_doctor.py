@@ -7,16 +7,17 @@ import json
 import re
 from importlib.metadata import requires
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 
 from webwx.cli.doctor import PACKAGES, host_kind, scrubbed, server_kind
+from webwx.settings import Settings
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.schema import VERSION
 
 
-def test_the_report_has_versions_settings_and_logins(me: Any, friend: Any) -> None:
+def test_the_report_has_versions_settings_and_logins(me: Shell, friend: Settings) -> None:
     report = me.run("doctor", "--json", "--host", "web").line
     assert list(report) == ["versions", "system", "configuration", "logins", "journals", "variables"]
     assert report["versions"]["webwx"]
@@ -43,7 +44,9 @@ def test_the_report_has_the_version_of_each_dependency() -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_the_report_has_nothing_private(me: Any, friend: Any, sandbox: Any, tmp_path: Path, form: list[str]) -> None:
+def test_the_report_has_nothing_private(
+    me: Shell, friend: Settings, sandbox: Sandbox, tmp_path: Path, form: list[str]
+) -> None:
     owner = tmp_path / "xiaoming"
     done = me.run(
         "doctor", "--account", "friend", "--proxy", "http://guest:geheim@proxy.example:3128", *form,
@@ -63,7 +66,7 @@ def test_the_report_has_nothing_private(me: Any, friend: Any, sandbox: Any, tmp_
     assert "WEBWX_LANGUAGE" in shown
 
 
-def test_settings_of_the_file_are_reported_without_their_values(shell: Any) -> None:
+def test_settings_of_the_file_are_reported_without_their_values(shell: Shell) -> None:
     found = shell.run("doctor", "--json").line["configuration"]
     assert (found["allowed_hosts"], found["desktop"]) == ("0", "none")
     Path(shell.environment["WEBWX_CONFIG"]).write_text(
@@ -75,7 +78,7 @@ def test_settings_of_the_file_are_reported_without_their_values(shell: Any) -> N
     assert "geheim" not in done.stdout
 
 
-def test_how_a_login_ended_is_reported(me: Any, sandbox: Any) -> None:
+def test_how_a_login_ended_is_reported(me: Shell, sandbox: Sandbox) -> None:
     sandbox.control("log-out", who="me")
     me.run("status")
     assert me.run("doctor", "--json").line["logins"]["found"] == [
@@ -83,14 +86,14 @@ def test_how_a_login_ended_is_reported(me: Any, sandbox: Any) -> None:
     ]
 
 
-def test_an_unreadable_journal_is_reported_without_its_path(me: Any) -> None:
+def test_an_unreadable_journal_is_reported_without_its_path(me: Shell) -> None:
     me.settings.journal_path.write_bytes(b"geheim" * 1000)
     done = me.run("doctor", "--json")
     assert done.line["journals"]["found"] == ["default: it cannot be read, 6000 bytes, mode 600"]
     assert "geheim" not in done.stdout
 
 
-def test_an_invalid_configuration_is_reported_without_repeating_it(shell: Any) -> None:
+def test_an_invalid_configuration_is_reported_without_repeating_it(shell: Shell) -> None:
     Path(shell.environment["WEBWX_CONFIG"]).write_text('geheim = "geheim"')
     done = shell.run("doctor", "--json")
     assert done.code == 0
@@ -98,7 +101,7 @@ def test_an_invalid_configuration_is_reported_without_repeating_it(shell: Any) -
     assert "geheim" not in done.stdout
 
 
-def test_the_report_for_people_has_sections(shell: Any) -> None:
+def test_the_report_for_people_has_sections(shell: Shell) -> None:
     shown = shell.run("doctor").stdout
     assert shown.startswith("versions:\n  webwx: ")
     assert "\n  terminal: no\n" in shown
@@ -122,7 +125,7 @@ def test_the_report_for_people_has_sections(shell: Any) -> None:
         ),
     ],
 )
-def test_the_report_has_the_source_of_the_passphrase(shell: Any, variables: dict[str, str], shown: str) -> None:
+def test_the_report_has_the_source_of_the_passphrase(shell: Shell, variables: dict[str, str], shown: str) -> None:
     null = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = shell.run("doctor", "--json", **(null | variables))
     assert done.line["configuration"]["passphrase"] == shown

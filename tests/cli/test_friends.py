@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.cli.conftest import Shell
 
 PONG = """
 from webwx.sandbox.scenario import Scenario
@@ -34,7 +36,9 @@ def script(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def test_scripted_friends_answer_and_an_error_in_a_script_does_not_end_the_sandbox(shell: Any, tmp_path: Path) -> None:
+def test_scripted_friends_answer_and_an_error_in_a_script_does_not_end_the_sandbox(
+    shell: Shell, tmp_path: Path
+) -> None:
     with shell.start("sandbox", "--port", "0", "--json", "--scenario", script(tmp_path, PONG)) as process:
         url = json.loads(process.stdout.readline())["url"]
         assert shell.run("phone", "say", "me", "阿华", "oops", "--server", url).code == 0
@@ -63,7 +67,9 @@ def test_scripted_friends_answer_and_an_error_in_a_script_does_not_end_the_sandb
         ),
     ],
 )
-def test_an_invalid_scenario_is_an_error_in_one_sentence(shell: Any, tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_scenario_is_an_error_in_one_sentence(
+    shell: Shell, tmp_path: Path, text: str, sentence: str
+) -> None:
     done = shell.run("sandbox", "--port", "0", "--scenario", script(tmp_path, text))
     assert (done.code, done.stdout) == (2, "")
     assert done.sentence.startswith(sentence)

@@ -92,7 +92,6 @@ def test_a_long_text_is_shortened_unless_the_full_text_is_requested(me: Shell, s
 
 def test_both_work_while_listen_runs(me: Shell, sandbox: Sandbox) -> None:
     with me.start("listen", "--json") as listening:
-        assert listening.stdout is not None
         sandbox.say("阿华", "me", "while it runs")
         assert json.loads(listening.stdout.readline())["text"] == "while it runs"
         assert me.run("history", "--json").line["text"] == "while it runs"

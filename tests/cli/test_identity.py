@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
-from tests.cli.conftest import log_in
+from tests.cli.conftest import Sandbox, Shell, log_in
+from tests.secret_scanner import SecretScanner
 
 
 @pytest.fixture
-def numbers(me: Any) -> dict[str, int]:
+def numbers(me: Shell) -> dict[str, int]:
     """Return the identity number of each contact, by nickname."""
     return {contact["nickname"]: contact["number"] for contact in me.run("contacts", "--json").lines}
 
 
-def test_every_contact_is_listed_with_a_number(me: Any, numbers: dict[str, int]) -> None:
+def test_every_contact_is_listed_with_a_number(me: Shell, numbers: dict[str, int]) -> None:
     listed = me.run("identity", "list", "--json").lines
     assert {each["number"]: each["name"] for each in listed}.items() >= {
         (numbers["阿华"], "阿华"), (numbers["李雷"], "Boss"), (numbers["周末爬山"], "周末爬山"),
@@ -25,7 +25,7 @@ def test_every_contact_is_listed_with_a_number(me: Any, numbers: dict[str, int])
     assert any(re.fullmatch(rf" +{numbers['阿华']}  阿华 - person - @\w+", line) for line in lines)
 
 
-def test_an_identity_is_found_by_number_name_and_id(me: Any, numbers: dict[str, int]) -> None:
+def test_an_identity_is_found_by_number_name_and_id(me: Shell, numbers: dict[str, int]) -> None:
     [ahua] = me.run("contacts", "--json", "--search", "阿华").lines
     for which in (str(numbers["阿华"]), f"who:{numbers['阿华']}", "阿华", ahua["id"]):
         assert me.run("identity", "show", which, "--json").line["contact_id"] == ahua["id"]
@@ -34,7 +34,7 @@ def test_an_identity_is_found_by_number_name_and_id(me: Any, numbers: dict[str, 
         assert (done.code, done.stdout) == (2, "")
 
 
-def test_a_number_can_be_used_instead_of_a_name(me: Any, sandbox: Any, numbers: dict[str, int]) -> None:
+def test_a_number_can_be_used_instead_of_a_name(me: Shell, sandbox: Sandbox, numbers: dict[str, int]) -> None:
     ahua = f"who:{numbers['阿华']}"
     assert me.run("send", ahua, "hi").code == 0
     assert me.run("read", f"#{numbers['阿华']}").stdout == "阿华 is marked as read.\n"
@@ -48,14 +48,14 @@ def test_a_number_can_be_used_instead_of_a_name(me: Any, sandbox: Any, numbers: 
     assert me.run("contacts", "--json", "--search", "花").line["number"] == numbers["阿华"]
 
 
-def test_digits_without_the_prefix_are_a_name(me: Any, numbers: dict[str, int]) -> None:
+def test_digits_without_the_prefix_are_a_name(me: Shell, numbers: dict[str, int]) -> None:
     done = me.run("send", str(numbers["阿华"]), "hi")
     assert (done.code, done.stdout) == (2, "")
     assert me.run("send", "who:999", "hi").code == 2
 
 
 def test_after_a_new_login_old_ids_and_numbers_name_the_same_people(
-    me: Any, sandbox: Any, secret_scanner: Any, numbers: dict[str, int]
+    me: Shell, sandbox: Sandbox, secret_scanner: SecretScanner, numbers: dict[str, int]
 ) -> None:
     [before] = me.run("contacts", "--json", "--search", "阿华").lines
     sandbox.say("ahua", "me", "before")
@@ -74,7 +74,7 @@ def test_after_a_new_login_old_ids_and_numbers_name_the_same_people(
 
 
 def test_an_identity_is_split_and_merged_again(
-    me: Any, sandbox: Any, secret_scanner: Any, numbers: dict[str, int]
+    me: Shell, sandbox: Sandbox, secret_scanner: SecretScanner, numbers: dict[str, int]
 ) -> None:
     sandbox.control("log-out", who="me")
     log_in("me", me.settings, sandbox, secret_scanner)
@@ -91,13 +91,13 @@ def test_an_identity_is_split_and_merged_again(
 
 
 @pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@unknown"), ("explain", "999")])
-def test_invalid_input_is_refused(me: Any, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
+def test_invalid_input_is_refused(me: Shell, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
     done = me.run("identity", *wrong)
     assert (done.code, done.stdout) == (2, "")
     assert done.sentence
 
 
-def test_an_identity_cannot_be_merged_with_itself(me: Any, numbers: dict[str, int]) -> None:
+def test_an_identity_cannot_be_merged_with_itself(me: Shell, numbers: dict[str, int]) -> None:
     number = numbers["张三"]
     for other in (str(number), f"who:{number}", "张三"):
         done = me.run("identity", "merge", str(number), other)
@@ -105,6 +105,6 @@ def test_an_identity_cannot_be_merged_with_itself(me: Any, numbers: dict[str, in
         assert done.sentence == f"webwx: Both are identity {number} already, so there is nothing to merge."
 
 
-def test_without_a_login_no_contact_has_a_number(shell: Any) -> None:
+def test_without_a_login_no_contact_has_a_number(shell: Shell) -> None:
     done = shell.run("identity", "list")
     assert (done.code, done.stdout) == (4, "")

@@ -171,7 +171,6 @@ def test_a_consumer_is_listed_and_deleted(me: Shell, sandbox: Sandbox) -> None:
 def test_a_journal_is_deleted_when_no_process_uses_it(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "geheim")
     with me.start("listen", "--json") as listening:
-        assert listening.stdout is not None
         sandbox.say("阿华", "me", "while it runs")
         listening.stdout.readline()
         busy = me.run("journal", "purge", "--all", "--yes")

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 from tests.cli.test_cli import every_command
 
 from webwx.cli import run_command
@@ -97,12 +97,12 @@ def test_wrong_usage_is_explained_in_chinese(
     assert capsys.readouterr().err == f"{sentence}\n"
 
 
-def test_an_exception_stays_english_and_its_next_step_is_chinese(shell: Any) -> None:
+def test_an_exception_stays_english_and_its_next_step_is_chinese(shell: Shell) -> None:
     done = shell.run("send", "filehelper", "hello", **CHINESE)
     assert done.sentence == "webwx: No login is saved here; log in first：请运行 'webwx login'。"
 
 
-def test_results_and_notices_are_chinese(me: Any) -> None:
+def test_results_and_notices_are_chinese(me: Shell) -> None:
     assert me.run("send", "阿华", "在吗？", **CHINESE).stdout == "已发送给 阿华；两分钟内可以用 'webwx recall' 撤回。\n"
     assert me.run("recall", **CHINESE).stdout == "已撤回；阿华 会看到有一条消息被撤回，但看不到内容。\n"
     assert me.run("status", **CHINESE).stdout == "已登录：小明（web）。\n"
@@ -112,18 +112,18 @@ def test_results_and_notices_are_chinese(me: Any) -> None:
     assert sent.sentence == "文字从标准输入读取；“-- -”发送一个连字符。"
 
 
-def test_a_pinned_chat_is_described_in_chinese(me: Any) -> None:
+def test_a_pinned_chat_is_described_in_chinese(me: Shell) -> None:
     assert me.run("pin", "阿华", **CHINESE).stdout.startswith("已置顶：阿华")
     assert me.run("pin", "阿华", "--off", **CHINESE).stdout.startswith("已取消置顶：阿华")
 
 
-def test_a_received_picture_is_described_in_chinese(me: Any, sandbox: Any) -> None:
+def test_a_received_picture_is_described_in_chinese(me: Shell, sandbox: Sandbox) -> None:
     sandbox.control("picture", **{"from": "阿华", "to": "me", "content": "R0lGODlhAQABAAAAACw="})
     assert "阿华: [图片" in me.run("listen", "--count", "1", **CHINESE).stdout
     assert "阿华: [图片" in me.run("history", **CHINESE).stdout
 
 
-def test_a_phone_speaks_chinese(shell: Any) -> None:
+def test_a_phone_speaks_chinese(shell: Shell) -> None:
     assert shell.run("phone", "remark", "me", "阿华", "花花", **CHINESE).stdout == "me 给 阿华 的备注是 花花。\n"
     assert shell.run("phone", "remark", "me", "阿华", **CHINESE).stdout == "阿华 没有备注。\n"
     assert shell.run("phone", "say", "阿华", "me", "好", **CHINESE).stdout.startswith("已发送给 me（消息 ")
@@ -131,7 +131,7 @@ def test_a_phone_speaks_chinese(shell: Any) -> None:
     assert " the " not in shell.run("phone", "faults", **CHINESE).stdout
 
 
-def test_texts_for_programs_stay_english(shell: Any) -> None:
+def test_texts_for_programs_stay_english(shell: Shell) -> None:
     done = shell.run("read", "--nope", "--json", **CHINESE)
     assert done.error["message"] == "No such option '--nope'; see 'webwx read --help'."
     done = shell.run("listen", "--log-format", "json", "--nope", **CHINESE)

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.cli.conftest import Sandbox, Shell
 from tests.ticket_server import ticket_server
 
 PATIENCE = 20.0
@@ -36,7 +37,7 @@ def read_until(process: Any, words: str) -> str:
     return messages
 
 
-def log_in(shell: Any, sandbox: Any, who: str, *arguments: str, folder: Path | None = None) -> tuple[str, str]:
+def log_in(shell: Shell, sandbox: Sandbox, who: str, *arguments: str, folder: Path | None = None) -> tuple[str, str]:
     """Run `webwx login` with the phone actions of a test; return its messages and its result."""
     with shell.start("login", *arguments, folder=folder) as process:
         messages = read_until(process, "confirm there")
@@ -47,7 +48,7 @@ def log_in(shell: Any, sandbox: Any, who: str, *arguments: str, folder: Path | N
     return messages + stderr, stdout
 
 
-def test_the_code_is_drawn_on_stderr_above_its_link(shell: Any, sandbox: Any) -> None:
+def test_the_code_is_drawn_on_stderr_above_its_link(shell: Shell, sandbox: Sandbox) -> None:
     messages, printed = log_in(shell, sandbox, "me")
     assert "█" in messages
     assert f"\n{sandbox.url}/l/" in messages
@@ -64,7 +65,7 @@ def test_the_code_is_drawn_on_stderr_above_its_link(shell: Any, sandbox: Any) ->
     ],
 )
 def test_on_a_terminal_the_code_is_black_on_white_in_any_colour_scheme(
-    arguments: list[str], variables: dict[str, str], paint: str, shell: Any
+    arguments: list[str], variables: dict[str, str], paint: str, shell: Shell
 ) -> None:
     screen, stderr = pty.openpty()
     environment = shell.environment | {"TERM": "xterm"} | variables
@@ -74,7 +75,7 @@ def test_on_a_terminal_the_code_is_black_on_white_in_any_colour_scheme(
     ) as process:
         os.close(stderr)
         with os.fdopen(screen, "rb") as shown:
-            lines = []
+            lines = list[str]()
             while not lines or "/l/" not in lines[-1]:
                 lines.append(shown.readline().decode())
             process.terminate()
@@ -85,13 +86,13 @@ def test_on_a_terminal_the_code_is_black_on_white_in_any_colour_scheme(
 
 
 @pytest.mark.parametrize("form", ["text", "inverted"])
-def test_output_into_a_pipe_has_no_colours(form: str, shell: Any, sandbox: Any) -> None:
+def test_output_into_a_pipe_has_no_colours(form: str, shell: Shell, sandbox: Sandbox) -> None:
     messages, _ = log_in(shell, sandbox, "me", "--qr", form)
     assert "█" in messages
     assert "\x1b" not in messages
 
 
-def test_the_result_is_one_line_with_stable_keys(shell: Any, sandbox: Any) -> None:
+def test_the_result_is_one_line_with_stable_keys(shell: Shell, sandbox: Sandbox) -> None:
     _, printed = log_in(shell, sandbox, "阿华", "--json")
     result = json.loads(printed)
     assert list(result) == ["nickname", "id", "uin", "host"]
@@ -99,12 +100,12 @@ def test_the_result_is_one_line_with_stable_keys(shell: Any, sandbox: Any) -> No
     assert result["id"].startswith("@")
 
 
-def test_a_valid_login_is_restored_without_a_code(me: Any) -> None:
+def test_a_valid_login_is_restored_without_a_code(me: Shell) -> None:
     done = me.run("login", "--json")
     assert (done.code, done.stderr, done.line["nickname"]) == (0, "", "小明")
 
 
-def test_an_ended_login_is_replaced_by_a_new_one(me: Any, sandbox: Any) -> None:
+def test_an_ended_login_is_replaced_by_a_new_one(me: Shell, sandbox: Sandbox) -> None:
     sandbox.control("log-out", who="me")
     messages, printed = log_in(me, sandbox, "me")
     assert "█" in messages
@@ -113,7 +114,7 @@ def test_an_ended_login_is_replaced_by_a_new_one(me: Any, sandbox: Any) -> None:
 
 @pytest.mark.parametrize("form", ["text", "inverted", "svg", "png"])
 def test_the_code_is_written_to_a_private_file_that_is_removed_afterwards(
-    form: str, shell: Any, sandbox: Any, tmp_path: Path
+    form: str, shell: Shell, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     file = tmp_path / f"code.{form}"
     with shell.start("login", "--qr", form, str(file)) as process:
@@ -138,7 +139,7 @@ def test_the_code_is_written_to_a_private_file_that_is_removed_afterwards(
 
 @pytest.mark.parametrize("asked", [False, True], ids=["on the terminal", "in a file"])
 def test_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
-    shell: Any, sandbox: Any, tmp_path: Path, asked: bool
+    shell: Shell, sandbox: Sandbox, tmp_path: Path, asked: bool
 ) -> None:
     """
     In a folder where not even root can create a file, without a display, and without a program that opens pictures.
@@ -164,7 +165,7 @@ def test_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
 @pytest.mark.verify
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every process that is started")
 @pytest.mark.parametrize("uuid", ["AbCdEfGh&calc", "AbCdEfGh$(reboot)", "AbCdEfGh; reboot", "AbCdEfGh|sh"])
-def test_a_hostile_login_address_starts_no_process(shell: Any, tmp_path: Path, uuid: str) -> None:
+def test_a_hostile_login_address_starts_no_process(shell: Shell, tmp_path: Path, uuid: str) -> None:
     class Hostile(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -175,7 +176,7 @@ def test_a_hostile_login_address_starts_no_process(shell: Any, tmp_path: Path, u
             pass
 
     trace = tmp_path / "trace"
-    watch = ["strace", "-f", "-e", "trace=execve,execveat", "-o", trace]
+    watch = ["strace", "-f", "-e", "trace=execve,execveat", "-o", str(trace)]
     with http.server.HTTPServer(("127.0.0.1", 0), Hostile) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         done = subprocess.run(
@@ -188,7 +189,7 @@ def test_a_hostile_login_address_starts_no_process(shell: Any, tmp_path: Path, u
     assert trace.read_text("utf-8").count("execve") == 1  # The interpreter's own files.
 
 
-def test_scan_and_cancellation_on_the_phone_are_reported(shell: Any, sandbox: Any) -> None:
+def test_scan_and_cancellation_on_the_phone_are_reported(shell: Shell, sandbox: Sandbox) -> None:
     with shell.start("login") as process:
         assert "new code" not in read_until(process, "confirm there")
         sandbox.control("scan", who="me")
@@ -205,7 +206,7 @@ def test_scan_and_cancellation_on_the_phone_are_reported(shell: Any, sandbox: An
     assert stdout == "Logged in as 小明.\n"
 
 
-def test_temporary_failures_of_a_login_are_one_line_and_the_login_continues(shell: Any, sandbox: Any) -> None:
+def test_temporary_failures_of_a_login_are_one_line_and_the_login_continues(shell: Shell, sandbox: Sandbox) -> None:
     for call in ("jslogin", "login", "webwxinit"):
         sandbox.control("faults", fault="html_page", endpoint=call, times=1)
     messages, printed = log_in(shell, sandbox, "me")
@@ -214,7 +215,7 @@ def test_temporary_failures_of_a_login_are_one_line_and_the_login_continues(shel
     assert messages.count("confirm there") == 1
 
 
-def test_the_file_is_removed_when_the_login_is_interrupted(shell: Any, tmp_path: Path) -> None:
+def test_the_file_is_removed_when_the_login_is_interrupted(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "code.svg"
     with shell.start("login", "--qr", "svg", str(file)) as process:
         read_until(process, "confirm there")
@@ -223,14 +224,14 @@ def test_the_file_is_removed_when_the_login_is_interrupted(shell: Any, tmp_path:
     assert not file.exists()
 
 
-def test_a_home_folder_that_cannot_be_created_is_an_error_before_a_code_is_shown(shell: Any, tmp_path: Path) -> None:
+def test_a_home_folder_that_cannot_be_created_is_an_error_before_a_code_is_shown(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = shell.run("login", WEBWX_HOME=str(tmp_path / "file" / "home"))
     assert (done.code, done.stdout) == (1, "")
     assert str(tmp_path / "file" / "home") in done.sentence
 
 
-def test_an_existing_file_is_not_replaced(shell: Any, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_replaced(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "holiday.png"
     file.write_bytes(b"precious")
     done = shell.run("login", "--qr", "png", str(file))
@@ -239,13 +240,13 @@ def test_an_existing_file_is_not_replaced(shell: Any, tmp_path: Path) -> None:
     assert file.read_bytes() == b"precious"
 
 
-def test_a_picture_of_the_code_needs_a_file_name(shell: Any) -> None:
+def test_a_picture_of_the_code_needs_a_file_name(shell: Shell) -> None:
     done = shell.run("login", "--qr", "svg")
     assert done.code == 2
     assert "code.svg" in done.sentence
 
 
-def test_a_login_ends_after_several_expired_codes(shell: Any, sandbox: Any) -> None:
+def test_a_login_ends_after_several_expired_codes(shell: Shell, sandbox: Sandbox) -> None:
     with shell.start("login") as process:
         for _ in range(3):
             read_until(process, "confirm there")
@@ -268,7 +269,7 @@ def test_a_login_ends_after_several_expired_codes(shell: Any, sandbox: Any) -> N
     ids=["cut XML", "cut in a tag", "nothing", "broken gzip", "cut gzip", "web page"],
 )
 def test_a_malformed_ticket_is_an_error_in_one_sentence(
-    shell: Any, ticket: bytes, encoding: str, code: int, words: str
+    shell: Shell, ticket: bytes, encoding: str, code: int, words: str
 ) -> None:
     with ticket_server() as server:
         server.ticket, server.encoding = ticket, encoding
@@ -281,7 +282,7 @@ def test_a_malformed_ticket_is_an_error_in_one_sentence(
     assert "0a1b" not in done.stderr
 
 
-def test_the_status_of_a_valid_login(me: Any) -> None:
+def test_the_status_of_a_valid_login(me: Shell) -> None:
     done = me.run("status", "--json")
     assert (done.code, done.stderr) == (0, "")
     assert list(done.line) == ["logged_in", "nickname", "id", "uin", "host", "rate_limit"]
@@ -289,7 +290,7 @@ def test_the_status_of_a_valid_login(me: Any) -> None:
     assert me.run("status").stdout == "Logged in as 小明 (web).\n"
 
 
-def test_the_status_shows_the_rate_limit(me: Any, sandbox: Any) -> None:
+def test_the_status_shows_the_rate_limit(me: Shell, sandbox: Sandbox) -> None:
     me.run("send", "filehelper", "hi", WEBWX_RATE_LIMIT="on")
     state = me.run("status", "--json", WEBWX_RATE_LIMIT="on").line["rate_limit"]
     assert (state["may_send"], state["wait"], state["paused_until"], state["refusals"]) == (True, 0, None, 0)
@@ -306,20 +307,20 @@ def test_the_status_shows_the_rate_limit(me: Any, sandbox: Any) -> None:
     assert re.match(r"The platform refused this account as too frequent once; paused until \d\d:", lines[2])
 
 
-def test_the_status_without_a_login(shell: Any) -> None:
+def test_the_status_without_a_login(shell: Shell) -> None:
     done = shell.run("status", "--json")
     assert (done.code, done.line) == (4, {"logged_in": False, "reason": "absent"})
     assert "webwx login" in done.sentence
     assert shell.run("status").stdout == ""
 
 
-def test_the_status_of_a_login_that_the_phone_has_ended(me: Any, sandbox: Any) -> None:
+def test_the_status_of_a_login_that_the_phone_has_ended(me: Shell, sandbox: Sandbox) -> None:
     sandbox.control("log-out", who="me")
     done = me.run("status", "--json")
     assert (done.code, done.line) == (4, {"logged_in": False, "reason": "phone"})
 
 
-def test_a_logout_ends_the_login_and_keeps_the_journal(me: Any) -> None:
+def test_a_logout_ends_the_login_and_keeps_the_journal(me: Shell) -> None:
     me.run("send", "filehelper", "the last words")
     assert me.run("logout", "--json").line == {"logged_out": True}
     assert me.run("logout").code == 4
@@ -328,7 +329,7 @@ def test_a_logout_ends_the_login_and_keeps_the_journal(me: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no journal" * 10_000, b""], ids=["damaged", "newer"])
-def test_status_and_logout_work_although_the_journal_cannot_be_opened(me: Any, content: bytes) -> None:
+def test_status_and_logout_work_although_the_journal_cannot_be_opened(me: Shell, content: bytes) -> None:
     path = me.settings.journal_path
     if content:
         path.write_bytes(content)
@@ -345,7 +346,7 @@ def test_status_and_logout_work_although_the_journal_cannot_be_opened(me: Any, c
     assert path.read_bytes() == before
 
 
-def test_status_and_logout_do_what_is_possible_on_a_read_only_disk(me: Any, sandbox: Any) -> None:
+def test_status_and_logout_do_what_is_possible_on_a_read_only_disk(me: Shell, sandbox: Sandbox) -> None:
     # The saved login cannot be locked, as in a read-only folder.
     lock = me.settings.login_path.with_name(f".{me.settings.login_path.name}.lock")
     lock.unlink()
@@ -359,11 +360,11 @@ def test_status_and_logout_do_what_is_possible_on_a_read_only_disk(me: Any, sand
     assert me.run("status").code == 4
 
 
-def test_a_logout_says_that_the_journal_stays(me: Any) -> None:
+def test_a_logout_says_that_the_journal_stays(me: Shell) -> None:
     assert "webwx journal purge --all" in me.run("logout").sentence
 
 
-def test_both_consumers_begin_with_the_login(shell: Any, sandbox: Any) -> None:
+def test_both_consumers_begin_with_the_login(shell: Shell, sandbox: Sandbox) -> None:
     log_in(shell, sandbox, "me")
     sandbox.say("阿华", "me", "to everybody")
     sandbox.control("file", **{"from": "阿华", "to": "me", "name": "a.txt", "content": "b25l"})
@@ -373,6 +374,6 @@ def test_both_consumers_begin_with_the_login(shell: Any, sandbox: Any) -> None:
     assert shell.run("receive", "--to", str(folder)).stdout == f"{folder / 'a.txt'}\n"
 
 
-def test_each_server_has_its_own_login(me: Any) -> None:
+def test_each_server_has_its_own_login(me: Shell) -> None:
     assert me.run("status", "--server", "http://127.0.0.1:1").code == 4
     assert me.run("status").code == 0

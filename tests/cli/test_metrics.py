@@ -10,7 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,6 +23,8 @@ from webwx.client.client import AsyncClient
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.cli.conftest import Sandbox, Shell
 
 BOT = """
 from webwx import Bot, TextMessage
@@ -99,7 +101,7 @@ async def test_address_in_use_is_one_sentence() -> None:
                 pass
 
 
-def test_bots_are_measured_while_they_run(me: Any, sandbox: Any, tmp_path: Path) -> None:
+def test_bots_are_measured_while_they_run(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text(BOT)
     with me.start("run", str(tmp_path / "bot.py"), "--metrics", "127.0.0.1:0") as process:
         found = re.fullmatch(r"Metrics are at (http://127\.0\.0\.1:\d+/metrics)\.\n", process.stderr.readline())
@@ -116,7 +118,7 @@ def test_bots_are_measured_while_they_run(me: Any, sandbox: Any, tmp_path: Path)
     assert "小明" not in text
 
 
-def test_used_address_ends_the_command_before_a_login(me: Any, tmp_path: Path) -> None:
+def test_used_address_ends_the_command_before_a_login(me: Shell, tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text(BOT)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

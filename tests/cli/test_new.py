@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import Shell
 
 from webwx.cli.new import LANGUAGES, contents_of
 
@@ -19,14 +20,14 @@ TESTS_OF_BOT = str(Path("tests", "test_bot.py"))
 """The file of tests in the folder of a new bot."""
 
 
-def made(shell: Any, folder: Path, *options: str) -> dict[str, Any]:
+def made(shell: Shell, folder: Path, *options: str) -> dict[str, Any]:
     done = shell.run("new", str(folder), *options, "--json")
     assert (done.code, done.stderr) == (0, "")
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_tests_of_a_new_bot_pass_at_once(shell: Any, tmp_path: Path, language: str) -> None:
+def test_tests_of_a_new_bot_pass_at_once(shell: Shell, tmp_path: Path, language: str) -> None:
     made(shell, tmp_path / "mybot", "--lang", language)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("WEBWX_", "PYTEST_", "COV_"))}
     own |= {
@@ -41,7 +42,7 @@ def test_tests_of_a_new_bot_pass_at_once(shell: Any, tmp_path: Path, language: s
     assert "3 passed" in done.stdout
 
 
-def test_new_bot_runs(me: Any, tmp_path: Path) -> None:
+def test_new_bot_runs(me: Shell, tmp_path: Path) -> None:
     made(me, tmp_path / "my bot")
     with me.start("run", str(tmp_path / "my bot" / "bot.py")) as process:
         assert process.stdout.readline() == "my bot runs as 小明 (web) with 2 handlers.\n"
@@ -50,7 +51,7 @@ def test_new_bot_runs(me: Any, tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_result_names_the_files(shell: Any, tmp_path: Path) -> None:
+def test_result_names_the_files(shell: Shell, tmp_path: Path) -> None:
     result = made(shell, tmp_path / "deep" / "mybot")
     folder = Path(result["folder"])
     assert folder == tmp_path / "deep" / "mybot"
@@ -63,7 +64,7 @@ def test_result_names_the_files(shell: Any, tmp_path: Path) -> None:
     assert "systemctl --user enable --now webwx-mybot" in unit
 
 
-def test_folder_that_is_not_empty_is_refused_and_not_changed(shell: Any, tmp_path: Path) -> None:
+def test_folder_that_is_not_empty_is_refused_and_not_changed(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "mybot").mkdir()
     (tmp_path / "mybot" / "bot.py").write_text("mine", encoding="utf-8")
     (tmp_path / "file").write_text("mine", encoding="utf-8")
@@ -74,13 +75,13 @@ def test_folder_that_is_not_empty_is_refused_and_not_changed(shell: Any, tmp_pat
     assert [each.name for each in (tmp_path / "mybot").iterdir()] == ["bot.py"]
 
 
-def test_empty_folder_is_filled(shell: Any, tmp_path: Path) -> None:
+def test_empty_folder_is_filled(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "mybot").mkdir()
     made(shell, tmp_path / "mybot")
     assert (tmp_path / "mybot" / "bot.py").is_file()
 
 
-def test_folder_that_cannot_be_written_is_one_sentence(shell: Any, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_one_sentence(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     done = shell.run("new", str(tmp_path / "file" / "mybot"))
     assert (done.code, done.stderr.count("\n")) == (1, 1)

@@ -67,7 +67,7 @@ def test_a_key_sends_once_in_several_processes(me: Shell, sandbox: Sandbox) -> N
     assert "not sent again" in me.run("send", "filehelper", "once", "--key", "daily").stdout
 
 
-def test_a_key_of_another_message_is_bad_input(me: Any, tmp_path: Path) -> None:
+def test_a_key_of_another_message_is_bad_input(me: Shell, tmp_path: Path) -> None:
     first = me.run("send", "Boss", "once", "--key", "daily", "--json")
     assert me.run("send", "李雷", "once", "--key", "daily", "--json").line == first.line
     file = tmp_path / "once"

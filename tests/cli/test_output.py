@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Sandbox
     from tests.forks import Forks
+    from tests.secret_scanner import SecretScanner
 
 
 class Terminal(io.StringIO):
@@ -215,7 +216,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, secret_scanner: Any, forks: Forks) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, secret_scanner: SecretScanner, forks: Forks) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("hostile")
     world = folder / "world.toml"
     world.write_text(
@@ -245,15 +246,16 @@ def in_toml(text: str) -> str:
 
 
 Step = Callable[[Stage], object]
+CommandLine = Callable[[Stage], list[str]]
 
 
-def typed(*words: str, after: Step | None = None) -> Step:
+def typed(*words: str, after: Step | None = None) -> CommandLine:
     """
     Return a function that prepares the stage and returns a command line; `{friend}` and the like are fields of the
     stage.
     """
 
-    def step(stage: Stage) -> object:
+    def command_line(stage: Stage) -> list[str]:
         happened = after(stage) if after else None
         number = happened["number"] if isinstance(happened, dict) else happened
         known = {
@@ -261,7 +263,7 @@ def typed(*words: str, after: Step | None = None) -> Step:
         }  # fmt: skip
         return [known.get(word, word) for word in words]
 
-    return step
+    return command_line
 
 
 def said(verb: str = "say", **fields: Any) -> Step:
@@ -291,7 +293,7 @@ PLACE = {"latitude": 1.0, "longitude": 2.0, "label": HOSTILE, "name": HOSTILE}
 
 LISTEN = ("listen", "--count", "1")
 
-COMMANDS: dict[str, Step] = {
+COMMANDS: dict[str, CommandLine] = {
     "contacts": typed("contacts"),
     "chats": typed("chats"),
     "articles": typed("articles"),

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 
 from webwx.cli.phone import phone
 from webwx.sandbox.action_table import ACTIONS
@@ -43,7 +43,7 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_command_sends_the_content_of_its_name(name: str, shell: Any, tmp_path: Path) -> None:
+def test_a_command_sends_the_content_of_its_name(name: str, shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "content"
     file.write_bytes(b"content")
     arguments, shown = CALLS[name]
@@ -54,25 +54,25 @@ def test_a_command_sends_the_content_of_its_name(name: str, shell: Any, tmp_path
     assert f"阿华: {shown}\n" in shell.run("phone", "inbox", "张三").stdout
 
 
-def test_a_file_is_sent_with_its_own_name(shell: Any, tmp_path: Path) -> None:
+def test_a_file_is_sent_with_its_own_name(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "报告.pdf").write_bytes(b"%PDF")
     done = shell.run("phone", "file", "阿华", "me", str(tmp_path / "报告.pdf"))
     assert re.fullmatch(r"Sent to me \(message \d+, md5 [0-9a-f]{32}\)\.\n", done.stdout)
     assert "[file, 4 bytes] 报告.pdf" in shell.run("phone", "inbox", "me").stdout
 
 
-def test_a_reply_quotes_a_message(shell: Any) -> None:
+def test_a_reply_quotes_a_message(shell: Shell) -> None:
     said = shell.run("phone", "say", "阿华", "张三", "原文", "--json").line
     assert shell.run("phone", "quote", "张三", "阿华", said["message_id"], "-好-").code == 0
     assert "张三: [quote] -好-" in shell.run("phone", "inbox", "阿华").stdout
 
 
-def test_a_notice_has_no_author(shell: Any) -> None:
+def test_a_notice_has_no_author(shell: Shell) -> None:
     assert shell.run("phone", "notice", "me", "周末爬山", "位置共享已经结束", "--xml", "<sysmsg/>").code == 0
     assert "  位置共享已经结束\n" in shell.run("phone", "inbox", "me").stdout
 
 
-def test_phones_create_and_change_a_chatroom(shell: Any, sandbox: Any) -> None:
+def test_phones_create_and_change_a_chatroom(shell: Shell, sandbox: Sandbox) -> None:
     room = shell.run("phone", "create", "ahua", "电影", "me", "张三", "--json").line["chat"]
     for arguments, line in (
         (("invite", "ahua", "电影", "李雷"), {"invited": ["李雷"]}),
@@ -121,7 +121,7 @@ def test_a_commands_arguments_are_the_parameters_of_its_action(name: str, argume
         ("voice", "--seconds FLOAT Duration to show, in seconds. [default: 1.0]"),
     ],
 )
-def test_a_commands_options_are_the_other_parameters(name: str, option: str, shell: Any) -> None:
+def test_a_commands_options_are_the_other_parameters(name: str, option: str, shell: Shell) -> None:
     assert option in " ".join(shell.run("phone", name, "--help").stdout.split())
 
 
@@ -130,7 +130,7 @@ def test_these_tests_run_every_action_that_sends() -> None:
     assert {*CALLS, "quote", "notice"} == sending - {"say", "picture", "recall"}
 
 
-def test_a_large_file_is_sent_in_pieces(shell: Any, tmp_path: Path) -> None:
+def test_a_large_file_is_sent_in_pieces(shell: Shell, tmp_path: Path) -> None:
     size = 80 * 1024 * 1024
     with (file := tmp_path / "large.bin").open("wb") as content:
         content.truncate(size)
@@ -149,7 +149,7 @@ def test_a_large_file_is_sent_in_pieces(shell: Any, tmp_path: Path) -> None:
     assert f"[file, {size:,} bytes] large.bin" in shell.run("phone", "inbox", "me").stdout
 
 
-def test_a_file_that_is_too_large_is_refused_with_the_limit(shell: Any, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_refused_with_the_limit(shell: Shell, tmp_path: Path) -> None:
     with (file := tmp_path / "huge.bin").open("wb") as content:
         content.truncate(MAX_UPLOAD + 1)
     done = shell.run("phone", "file", "阿华", "me", str(file))
@@ -157,13 +157,13 @@ def test_a_file_that_is_too_large_is_refused_with_the_limit(shell: Any, tmp_path
     assert done.sentence == (f"webwx: {file} has 1,073,741,825 bytes; a sandbox phone sends at most 1,073,741,824.")
 
 
-def test_a_file_can_be_read_from_a_pipe(shell: Any) -> None:
+def test_a_file_can_be_read_from_a_pipe(shell: Shell) -> None:
     sent = shell.run("phone", "file", "阿华", "me", "-", "--name", "a b.txt", "--json", stdin=b"x\ny").line
     assert sent["md5"] == hashlib.md5(b"x\ny").hexdigest()
     assert "[file, 3 bytes] a b.txt" in shell.run("phone", "inbox", "me").stdout
 
 
-def test_without_a_sandbox_sending_a_file_is_an_error(shell: Any) -> None:
+def test_without_a_sandbox_sending_a_file_is_an_error(shell: Shell) -> None:
     done = shell.run("phone", "file", "阿华", "me", __file__, "--server", "http://127.0.0.1:1")
     assert done.code == 6
     assert "no connection to 127.0.0.1:1" in done.sentence
@@ -177,7 +177,7 @@ def test_without_a_sandbox_sending_a_file_is_an_error(shell: Any) -> None:
         (b"", 6, "broke"),
     ],
 )
-def test_a_server_that_closes_the_connection_is_an_error(answer: bytes, code: int, sentence: str, shell: Any) -> None:
+def test_a_server_that_closes_the_connection_is_an_error(answer: bytes, code: int, sentence: str, shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 
 from webwx.sandbox.faults import ANSWER_FAULTS, CONNECTION_FAULTS, catalogue
 
 
 @pytest.fixture(autouse=True)
-def _good_days_after(sandbox: Any) -> Iterator[None]:
+def _good_days_after(sandbox: Sandbox) -> Iterator[None]:
     yield
     sandbox.control("faults/reset", now=True)
 
 
-def test_a_fault_is_active_for_the_given_number_of_times(shell: Any, me: Any) -> None:
+def test_a_fault_is_active_for_the_given_number_of_times(shell: Shell, me: Shell) -> None:
     added = shell.run("phone", "fault", "ret", "ret=1205", "--endpoint", "webwxsendmsg", "--times", "1", "--json").line
     assert list(added) == ["fault", "number"]
     assert added["fault"] == "ret"
@@ -25,7 +25,7 @@ def test_a_fault_is_active_for_the_given_number_of_times(shell: Any, me: Any) ->
     assert me.run("send", "filehelper", "x").code == 0
 
 
-def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
+def test_a_fault_may_be_of_the_connection(shell: Shell, me: Shell) -> None:
     shell.run("phone", "fault", "reset-before", "--endpoint", "webwxsendmsg", "--times", "1")
     refused = me.run("send", "filehelper", "x")
     assert refused.code == 7
@@ -41,7 +41,7 @@ def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
     ],
 )
 def test_a_fault_is_written_as_for_the_option_of_the_sandbox(
-    shell: Any, arguments: list[str], rule: tuple[str, int | None, float, int]
+    shell: Shell, arguments: list[str], rule: tuple[str, int | None, float, int]
 ) -> None:
     assert shell.run("phone", "fault", *arguments, "--json").line["fault"] == "truncated"
     [active] = shell.run("phone", "faults", "--json").line["active"]
@@ -58,18 +58,18 @@ def test_a_fault_is_written_as_for_the_option_of_the_sandbox(
         (("--seed", "7"), "The seed is 7."),
     ],
 )
-def test_active_faults_are_shown(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_active_faults_are_shown(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
     assert shell.run("phone", "fault", *arguments).stdout.startswith(sentence)
 
 
-def test_one_fault_is_removed_by_its_number(shell: Any) -> None:
+def test_one_fault_is_removed_by_its_number(shell: Shell) -> None:
     number = shell.run("phone", "fault", "truncated", "--json").line["number"]
     assert shell.run("phone", "fault", "--off", str(number)).stdout == f"The fault of number {number} is off.\n"
     assert shell.run("phone", "faults", "--json").line["active"] == []
     assert shell.run("phone", "fault", "--off", str(number)).code == 2
 
 
-def test_active_faults_are_listed_above_the_catalogue(shell: Any, tmp_path: Path) -> None:
+def test_active_faults_are_listed_above_the_catalogue(shell: Shell, tmp_path: Path) -> None:
     script = tmp_path / "day.txt"
     script.write_text("empty\nlost_answer@0.5\n", "utf-8")
     shell.run("phone", "fault", "truncated", "at=3", "--endpoint", "webwxsync", "--times", "2")
@@ -83,7 +83,7 @@ def test_active_faults_are_listed_above_the_catalogue(shell: Any, tmp_path: Path
         assert item.does in shown
 
 
-def test_the_list_is_one_object(shell: Any) -> None:
+def test_the_list_is_one_object(shell: Shell) -> None:
     listed = shell.run("phone", "faults", "--json").line
     assert list(listed) == ["seed", "menu", "active", "script", "hits"]
 
@@ -99,7 +99,7 @@ def test_the_list_is_one_object(shell: Any) -> None:
         ((), "Pass the name of a fault, or --reset to turn off all"),
     ],
 )
-def test_an_invalid_rule_is_an_error_in_one_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_rule_is_an_error_in_one_sentence(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
     done = shell.run("phone", "fault", *arguments)
     assert done.code == 2
     assert sentence in done.sentence

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 
 
-def test_exchanges_are_listed_and_one_is_shown_completely(shell: Any, me: Any, sandbox: Any) -> None:
+def test_exchanges_are_listed_and_one_is_shown_completely(shell: Shell, me: Shell, sandbox: Sandbox) -> None:
     me.run("send", "filehelper", "你好")
     sandbox.control("faults", fault="reset_after", endpoint="webwxsendmsg", times=1)
     me.run("send", "filehelper", "lost")
@@ -26,7 +26,7 @@ def test_exchanges_are_listed_and_one_is_shown_completely(shell: Any, me: Any, s
     assert any(line.endswith("  [reset_after]") for line in lines)
 
 
-def test_follow_shows_a_call_that_is_not_in_the_protocol(shell: Any, sandbox: Any) -> None:
+def test_follow_shows_a_call_that_is_not_in_the_protocol(shell: Shell, sandbox: Sandbox) -> None:
     with shell.start("phone", "wire", "--follow") as process:
         with pytest.raises(HTTPError):
             urlopen(f"{sandbox.url}/favicon.ico")
@@ -37,7 +37,7 @@ def test_follow_shows_a_call_that_is_not_in_the_protocol(shell: Any, sandbox: An
         assert process.wait(20) == 0
 
 
-def test_an_unknown_exchange_is_an_error_in_one_sentence(shell: Any) -> None:
+def test_an_unknown_exchange_is_an_error_in_one_sentence(shell: Shell) -> None:
     refused = shell.run("phone", "wire", "99999")
     assert (refused.code, refused.sentence) == (
         2,

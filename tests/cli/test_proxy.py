@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 
 PATIENCE = 20.0
 
 
-def test_a_proxy_works_between_a_login_and_its_sandbox(shell: Any, sandbox: Any) -> None:
+def test_a_proxy_works_between_a_login_and_its_sandbox(shell: Shell, sandbox: Sandbox) -> None:
     fault = ("--fault", "latency:seconds=0.01,jitter=0", "--seed", "7")
     with shell.start("proxy", "--to", sandbox.url, *fault, "--json") as proxy:
         first = json.loads(proxy.stdout.readline())
@@ -39,8 +39,8 @@ def test_a_proxy_works_between_a_login_and_its_sandbox(shell: Any, sandbox: Any)
     assert last["counts"]["latency"] >= last["requests"] - 1 > 5
 
 
-def test_the_proxy_prints_the_next_command_and_its_log(shell: Any) -> None:
-    with shell.start("proxy", "--to", shell.settings.server, "--seed", "3") as process:
+def test_the_proxy_prints_the_next_command_and_its_log(shell: Shell) -> None:
+    with shell.start("proxy", "--to", shell.environment["WEBWX_SERVER"], "--seed", "3") as process:
         text = ""
         while "Ctrl-C ends it" not in text:
             text += process.stdout.readline()
@@ -52,10 +52,10 @@ def test_the_proxy_prints_the_next_command_and_its_log(shell: Any) -> None:
     assert rest == "0 requests came; what went wrong with them: nothing (seed 3).\n"
 
 
-def test_a_script_of_faults_is_applied(shell: Any, tmp_path: Path) -> None:
+def test_a_script_of_faults_is_applied(shell: Shell, tmp_path: Path) -> None:
     script = tmp_path / "day.txt"
     script.write_text("reset_before\nnothing\n", "utf-8")
-    with shell.start("proxy", "--to", shell.settings.server, "--script", str(script), "--json") as process:
+    with shell.start("proxy", "--to", shell.environment["WEBWX_SERVER"], "--script", str(script), "--json") as process:
         first = json.loads(process.stdout.readline())
         listed = shell.run("phone", "--server", first["control"], "faults", "--json").line
         process.terminate()
@@ -74,13 +74,13 @@ def test_a_script_of_faults_is_applied(shell: Any, tmp_path: Path) -> None:
         ((), "Missing option '--to'"),
     ],
 )
-def test_an_invalid_option_is_an_error_in_one_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_option_is_an_error_in_one_sentence(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
     done = shell.run("proxy", *arguments)
     assert done.code == 2
     assert sentence in done.sentence
 
 
-def test_a_taken_port_is_an_error_in_one_sentence(shell: Any, sandbox: Any) -> None:
+def test_a_taken_port_is_an_error_in_one_sentence(shell: Shell, sandbox: Sandbox) -> None:
     port = sandbox.url.rpartition(":")[2]
     done = shell.run("proxy", "--to", sandbox.url, "--port", port)
     assert (done.code, done.sentence) == (

@@ -16,35 +16,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.cli.conftest import Sandbox, Shell
     from tests.forks import Forks
 
 
 @pytest.fixture(scope="module")
-def sandbox(forks: Forks) -> Iterator[Any]:
+def sandbox(forks: Forks) -> Iterator[Sandbox]:
     """A sandbox whose pictures are delivered without keys."""
     with running_sandbox(forks, "--switch", "picture_content=hash") as sandbox:
         yield sandbox
 
 
-def send_picture(sandbox: Any, to: str = "me") -> dict[str, Any]:
+def send_picture(sandbox: Sandbox, to: str = "me") -> dict[str, Any]:
     content = base64.b64encode(pictures.jpeg()).decode()
-    return sandbox.control("picture", **{"from": "阿华", "to": to, "name": "a.jpg", "content": content})  # type: ignore[no-any-return]
+    return sandbox.control("picture", **{"from": "阿华", "to": to, "name": "a.jpg", "content": content})
 
 
-def recall(sandbox: Any, message_id: str, to: str = "me") -> None:
+def recall(sandbox: Sandbox, message_id: str, to: str = "me") -> None:
     sandbox.control("recall", **{"from": "阿华", "to": to, "message_id": message_id})
 
 
-def kept_files(me: Any) -> list[Path]:
+def kept_files(me: Shell) -> list[Path]:
     journal = me.settings.journal_path
     return list(journal.with_name(f"{journal.name}.kept").glob("[!.]*"))
 
 
-def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment: str) -> dict[str, Any]:
+def listen_and_keep(me: Shell, sandbox: Sandbox, to: str, *options: str, keep: str = "") -> dict[str, Any]:
     """Run `listen` while a picture arrives and is archived; then recall the picture and wait for the recall."""
-    with me.start("listen", "--json", *options, **environment) as process:
+    with me.start("listen", "--json", *options, WEBWX_KEEP=keep) as process:
         sent = send_picture(sandbox, to)
-        picture = json.loads(process.stdout.readline())
+        picture: dict[str, Any] = json.loads(process.stdout.readline())
         deadline = time.monotonic() + 20
         while not kept_files(me):  # The picture is being downloaded.
             assert process.poll() is None
@@ -58,14 +59,14 @@ def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment
 
 
 @pytest.mark.parametrize(
-    ("options", "environment"),
-    [(["--keep"], {}), ([], {"WEBWX_KEEP": "all"}), ([], {"WEBWX_KEEP": "unknown, 周末爬山"})],
+    ("options", "keep"),
+    [(["--keep"], ""), ([], "all"), ([], "unknown, 周末爬山")],
     ids=["option", "all", "chats"],
 )
 def test_other_processes_list_and_forward_an_archived_picture_without_keys(
-    options: list[str], environment: dict[str, str], me: Any, sandbox: Any
+    options: list[str], keep: str, me: Shell, sandbox: Sandbox
 ) -> None:
-    picture = listen_and_keep(me, sandbox, "周末爬山", *options, **environment)
+    picture = listen_and_keep(me, sandbox, "周末爬山", *options, keep=keep)
 
     [line] = me.run("recalled", "--json").lines
     assert (line["event"], line["way"]) == ("message_recalled", "by_upload")
@@ -77,7 +78,7 @@ def test_other_processes_list_and_forward_an_archived_picture_without_keys(
         assert sandbox.chat("me", "filehelper")["messages"][-1]["md5"] == picture["md5"]
 
 
-def test_a_picture_that_is_not_archived_cannot_be_forwarded(me: Any, sandbox: Any) -> None:
+def test_a_picture_that_is_not_archived_cannot_be_forwarded(me: Shell, sandbox: Sandbox) -> None:
     sent = send_picture(sandbox)
     recall(sandbox, sent["message_id"])
     assert me.run("listen", "--count", "2").code == 0
@@ -88,7 +89,7 @@ def test_a_picture_that_is_not_archived_cannot_be_forwarded(me: Any, sandbox: An
     assert "keep" in done.sentence
 
 
-def test_the_media_alone_can_be_purged(me: Any, sandbox: Any) -> None:
+def test_the_media_alone_can_be_purged(me: Shell, sandbox: Sandbox) -> None:
     listen_and_keep(me, sandbox, "me", "--keep")
     stats = me.run("journal", "stats", "--json").line
     assert (stats["kept"], stats["kept_size"]) == (1, len(pictures.jpeg()))
@@ -100,7 +101,7 @@ def test_the_media_alone_can_be_purged(me: Any, sandbox: Any) -> None:
     assert me.run("journal", "purge", "--media", "--chat", "阿华").code == 2
 
 
-def test_a_recalled_text_is_listed_and_forwarded(me: Any, sandbox: Any) -> None:
+def test_a_recalled_text_is_listed_and_forwarded(me: Shell, sandbox: Sandbox) -> None:
     message_id = sandbox.say("阿华", "me", "a slip")
     recall(sandbox, message_id)
     sandbox.say("阿华", "me", "not recalled")
@@ -117,7 +118,7 @@ def test_a_recalled_text_is_listed_and_forwarded(me: Any, sandbox: Any) -> None:
         assert "'webwx recalled' lists" in done.sentence
 
 
-def test_a_recall_without_its_message_is_listed_with_the_text_of_the_notice(me: Any, sandbox: Any) -> None:
+def test_a_recall_without_its_message_is_listed_with_the_text_of_the_notice(me: Shell, sandbox: Sandbox) -> None:
     done = me.run("forward", "--recalled", "filehelper")
     assert (done.code, done.sentence) == (2, "webwx: The journal has no recalled message.")
     me.run("send", "阿华", "mine")

@@ -13,6 +13,8 @@ from webwx.cli import pictures
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox
+    from tests.forks import Forks
+    from tests.secret_scanner import SecretScanner
 
 GIF = b"GIF89a" + bytes(40)
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(40)
@@ -97,7 +99,9 @@ def test_a_failed_download_is_repeated_in_the_next_run_and_delays_no_other(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.jpg"])
 
 
-def test_files_of_the_phone_are_saved_and_own_sends_are_not(tmp_path: Path, secret_scanner: Any, forks: Any) -> None:
+def test_files_of_the_phone_are_saved_and_own_sends_are_not(
+    tmp_path: Path, secret_scanner: SecretScanner, forks: Forks
+) -> None:
     file = tmp_path / "own.txt"
     file.write_text("own")
     folder = tmp_path / "in"
@@ -120,7 +124,6 @@ def test_listen_and_receive_both_get_every_event(me: Shell, sandbox: Sandbox, tm
 
 def test_receive_ends_with_3_while_listen_runs(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     with me.start("listen", "--json") as listening:
-        assert listening.stdout is not None
         phone(sandbox, "file", b"one", name="a.txt")
         listening.stdout.readline()
         done = me.run("receive", "--to", str(tmp_path))
@@ -134,7 +137,6 @@ def test_with_follow_a_failed_download_is_repeated(me: Shell, sandbox: Sandbox, 
     sandbox.control("faults", fault="media_cut", endpoint="webwxgetmsgimg", times=4)
     picture = phone(sandbox, "picture", pictures.jpeg())
     with me.start("receive", "--to", str(tmp_path), "--follow") as receiving:
-        assert receiving.stdout is not None
         assert receiving.stdout.readline() == f"{tmp_path / f'{picture}.jpg'}\n"
         receiving.terminate()
         assert receiving.wait(20) == 0
@@ -145,8 +147,6 @@ def test_a_reader_that_closes_the_pipe_is_a_normal_end(me: Shell, sandbox: Sandb
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "6"})
     picture = phone(sandbox, "picture", pictures.jpeg())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
-        assert receiving.stderr is not None
-        assert receiving.stdout is not None
         while "webwxsync -> 200" not in receiving.stderr.readline():
             pass
         receiving.stdout.close()
@@ -160,7 +160,6 @@ def test_without_follow_sigterm_is_not_a_normal_end(me: Shell, sandbox: Sandbox,
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "15"})
     picture = phone(sandbox, "picture", pictures.jpeg())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
-        assert receiving.stderr is not None
         while "webwxsync -> 200" not in receiving.stderr.readline():
             pass
         receiving.terminate()
@@ -174,7 +173,6 @@ def test_with_follow_files_are_saved_as_they_arrive_until_a_signal(me: Shell, sa
     folder = tmp_path / "in"
     folder.mkdir()
     with me.start("receive", "--to", str(folder), "--follow") as receiving:
-        assert receiving.stdout is not None
         for name in ("a.txt", "b.txt"):
             phone(sandbox, "file", name.encode(), name=name)
             assert receiving.stdout.readline() == f"{folder / name}\n"

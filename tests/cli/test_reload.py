@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import WEBWX
+from tests.cli.conftest import WEBWX, Started
 
 from webwx.cli.reload import scan
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Sandbox, Shell, Started
+    from tests.cli.conftest import Sandbox, Shell
     from tests.forks import Fork
 
 BOT = """
@@ -62,7 +62,6 @@ def reloading(shell: Shell, file: Path) -> Iterator[Started | Fork]:
 
 def begun(process: Started | Fork) -> int:
     """Wait until the bot runs, and return the number of its process."""
-    assert process.stdout is not None
     pid = int(process.stdout.readline())
     assert process.stdout.readline().startswith("bot runs as 小明 ")
     return pid
@@ -70,14 +69,12 @@ def begun(process: Started | Fork) -> int:
 
 def next_line(process: Started | Fork) -> str:
     """Return the next line on stderr that is not part of the log of events."""
-    assert process.stderr is not None
     while re.match(r"\d{4}-\d\d-\d\d | ", line := process.stderr.readline()):
         pass
     return line.rstrip("\n")
 
 
-def answer(process: subprocess.Popen[str], sandbox: Sandbox) -> str:
-    assert process.stdout is not None
+def answer(process: Started | Fork, sandbox: Sandbox) -> str:
     sandbox.say("ahua", "me", "ping")
     return process.stdout.readline().rstrip("\n")
 
@@ -129,9 +126,9 @@ def test_a_bot_that_ends_by_itself_is_started_by_the_next_change(me: Shell, sand
 
 def test_ctrl_c_ends_both_processes_after_running_handlers(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.write_text(BOT.replace("await ctx.reply(ANSWER)", "print('begun', flush=True)\n    await asyncio.sleep(0.3)"))
-    command = [WEBWX, "run", "--reload", str(file)]
+    command = [str(WEBWX), "run", "--reload", str(file)]
     # A terminal sends Ctrl-C to all processes of a group.
-    with subprocess.Popen(
+    with Started(
         command, env=me.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:

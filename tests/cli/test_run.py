@@ -21,10 +21,10 @@ from webwx.cli.run import as_environment, split_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from tests.cli.conftest import Sandbox, Started
     from tests.forks import Fork, Forks
+    from tests.secret_scanner import SecretScanner
 
 PONG = """
 from webwx import Bot, TextMessage
@@ -55,8 +55,6 @@ class Running:
     """The rest of its stdout and stderr, once it has ended."""
 
     def __init__(self, process: Started | Fork) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
         self.stdout = process.stdout
         self.stderr = process.stderr
         self.pid = process.pid
@@ -232,7 +230,7 @@ def test_a_program_that_configures_logging_keeps_its_configuration(me: Shell, sa
 
 
 def test_handlers_that_can_never_be_called_on_this_host_are_named(
-    tmp_path: Path, secret_scanner: Any, forks: Forks
+    tmp_path: Path, secret_scanner: SecretScanner, forks: Forks
 ) -> None:
     file = tmp_path / "bot.py"
     file.write_text(

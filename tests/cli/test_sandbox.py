@@ -6,14 +6,14 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.conftest import Sandbox, Shell
 
 PATIENCE = 20.0
 
 
-def test_the_first_line_has_the_address_and_the_accounts(sandbox: Any) -> None:
+def test_the_first_line_has_the_address_and_the_accounts(sandbox: Sandbox) -> None:
     line = sandbox.first_line
     assert list(line) == ["url", "control", "phone", "accounts"]
     assert line["url"].startswith("http://127.0.0.1:")
@@ -22,7 +22,7 @@ def test_the_first_line_has_the_address_and_the_accounts(sandbox: Any) -> None:
     assert line["accounts"][0] == {"nickname": "小明", "id": "xiaoming"}
 
 
-def test_the_next_commands_are_printed(shell: Any) -> None:
+def test_the_next_commands_are_printed(shell: Shell) -> None:
     with shell.start("sandbox", "--port", "0") as process:
         text = process.stdout.readline()
         while "Ctrl-C ends it" not in text:
@@ -34,7 +34,7 @@ def test_the_next_commands_are_printed(shell: Any) -> None:
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_sandbox_ends_by_a_signal(shell: Any, how: signal.Signals, code: int) -> None:
+def test_a_sandbox_ends_by_a_signal(shell: Shell, how: signal.Signals, code: int) -> None:
     with shell.start_process("sandbox", "--port", "0", "--json") as process:
         process.stdout.readline()
         process.send_signal(how)
@@ -42,7 +42,7 @@ def test_a_sandbox_ends_by_a_signal(shell: Any, how: signal.Signals, code: int) 
     assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
 
 
-def test_the_page_of_the_phones_is_opened_in_the_browser(shell: Any, tmp_path: Path) -> None:
+def test_the_page_of_the_phones_is_opened_in_the_browser(shell: Shell, tmp_path: Path) -> None:
     browser, asked = tmp_path / "browser", tmp_path / "asked"
     os.mkfifo(asked)  # Reading the pipe waits until the other end writes.
     browser.write_text(f'#!/bin/sh\necho "$1" > "{asked}"\n', "utf-8")
@@ -54,14 +54,14 @@ def test_the_page_of_the_phones_is_opened_in_the_browser(shell: Any, tmp_path: P
     assert opened == f"{phone}\n"
 
 
-def test_a_taken_port_is_an_error_in_one_sentence(shell: Any, sandbox: Any) -> None:
+def test_a_taken_port_is_an_error_in_one_sentence(shell: Shell, sandbox: Sandbox) -> None:
     _, _, port = sandbox.url.rpartition(":")
     done = shell.run("sandbox", "--port", port)
     assert done.code == 1
     assert done.sentence == f"webwx: Port {port} is taken; choose another with --port, or any free one with --port 0."
 
 
-def test_auto_confirm_logs_in_one_account_after_the_other(shell: Any) -> None:
+def test_auto_confirm_logs_in_one_account_after_the_other(shell: Shell) -> None:
     with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm") as process:
         url = json.loads(process.stdout.readline())["url"]
         first = shell.run("login", "--json", "--server", url)
@@ -71,7 +71,7 @@ def test_auto_confirm_logs_in_one_account_after_the_other(shell: Any) -> None:
 
 
 @pytest.mark.parametrize("options", [("--echo", "on"), ("--strict", "--switch", "acts_per_minute=0")])
-def test_options_are_set_in_the_world(shell: Any, options: tuple[str, ...]) -> None:
+def test_options_are_set_in_the_world(shell: Shell, options: tuple[str, ...]) -> None:
     with shell.start("sandbox", "--port", "0", "--json", "--auto-confirm", *options) as process:
         url = json.loads(process.stdout.readline())["url"]
         shell.run("login", "--server", url)
@@ -81,7 +81,7 @@ def test_options_are_set_in_the_world(shell: Any, options: tuple[str, ...]) -> N
     assert (received.line["message_id"], received.line["is_self"]) == (sent.line["message_id"], True)
 
 
-def test_with_tls_the_first_line_has_the_proxy_and_the_certificate(shell: Any) -> None:
+def test_with_tls_the_first_line_has_the_proxy_and_the_certificate(shell: Shell) -> None:
     with shell.start("sandbox", "--port", "0", "--json", "--tls") as process:
         line = json.loads(process.stdout.readline())
         certificate = Path(line["ca"])
@@ -94,7 +94,7 @@ def test_with_tls_the_first_line_has_the_proxy_and_the_certificate(shell: Any) -
     assert not certificate.parent.exists()
 
 
-def test_with_tls_the_commands_for_other_clients_are_printed(shell: Any) -> None:
+def test_with_tls_the_commands_for_other_clients_are_printed(shell: Shell) -> None:
     with shell.start("sandbox", "--port", "0", "--tls") as process:
         text = process.stdout.readline()
         while "Ctrl-C ends it" not in text:
@@ -104,7 +104,7 @@ def test_with_tls_the_commands_for_other_clients_are_printed(shell: Any) -> None
     assert "export NODE_EXTRA_CA_CERTS=/" in text
 
 
-def test_any_option_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell: Any) -> None:
+def test_any_option_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell: Shell) -> None:
     switches = ("--switch", "login_refused=true", "--switch", "auto_confirm=true")
     with shell.start("sandbox", "--port", "0", "--json", *switches) as process:
         url = json.loads(process.stdout.readline())["url"]
@@ -124,13 +124,13 @@ def test_any_option_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell
         ("echo=loud", "The option cannot have that value"),
     ],
 )
-def test_an_invalid_option_is_an_error_in_one_sentence(shell: Any, switch: str, sentence: str) -> None:
+def test_an_invalid_option_is_an_error_in_one_sentence(shell: Shell, switch: str, sentence: str) -> None:
     done = shell.run("sandbox", "--port", "0", "--switch", switch)
     assert done.code == 2
     assert sentence in done.sentence
 
 
-def test_a_sandbox_starts_with_faults_and_prints_their_seed(shell: Any, tmp_path: Path) -> None:
+def test_a_sandbox_starts_with_faults_and_prints_their_seed(shell: Shell, tmp_path: Path) -> None:
     script = tmp_path / "day.txt"
     script.write_text("nothing\n", "utf-8")
     begin = ("--fault", "html_page:endpoint=jslogin", "--script", str(script), "--seed", "7")
@@ -145,13 +145,13 @@ def test_a_sandbox_starts_with_faults_and_prints_their_seed(shell: Any, tmp_path
     assert done.code == 1
 
 
-def test_an_unknown_fault_is_an_error_before_the_start(shell: Any) -> None:
+def test_an_unknown_fault_is_an_error_before_the_start(shell: Shell) -> None:
     done = shell.run("sandbox", "--port", "0", "--fault", "html_pgae")
     assert (done.code, done.stdout) == (2, "")
     assert "There is no fault 'html_pgae'; did you mean html_page?" in done.sentence
 
 
-def test_the_world_of_a_file_is_used_and_options_override_it(shell: Any, tmp_path: Path) -> None:
+def test_the_world_of_a_file_is_used_and_options_override_it(shell: Shell, tmp_path: Path) -> None:
     world = tmp_path / "family.toml"
     world.write_text('people = [{nickname = "小红"}]\n[switches]\nlogin_refused = true\nauto_confirm = true\n', "utf-8")
     option = ("--switch", "login_refused=false")
@@ -163,14 +163,14 @@ def test_the_world_of_a_file_is_used_and_options_override_it(shell: Any, tmp_pat
     assert done.line["nickname"] == "小红"
 
 
-def test_in_a_large_world_the_first_line_lists_a_hundred_accounts(shell: Any) -> None:
+def test_in_a_large_world_the_first_line_lists_a_hundred_accounts(shell: Shell) -> None:
     with shell.start("sandbox", "--port", "0", "--json", "--world", "big") as process:
         line = json.loads(process.stdout.readline())
         process.terminate()
     assert len(line["accounts"]) == 100
 
 
-def test_an_invalid_world_is_an_error_in_one_sentence(shell: Any, tmp_path: Path) -> None:
+def test_an_invalid_world_is_an_error_in_one_sentence(shell: Shell, tmp_path: Path) -> None:
     done = shell.run("sandbox", "--port", "0", "--world", str(tmp_path / "none.toml"))
     assert (done.code, done.stdout) == (2, "")
     assert done.sentence == "webwx: none.toml: it cannot be read: No such file or directory."

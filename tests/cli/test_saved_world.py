@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,10 +21,13 @@ from webwx.sandbox.world import default_world
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Sandbox, Shell
+    from tests.secret_scanner import SecretScanner
+
 PATIENCE = 20.0
 
 
-def test_a_saved_world_continues_with_its_logins(shell: Any, tmp_path: Path) -> None:
+def test_a_saved_world_continues_with_its_logins(shell: Shell, tmp_path: Path) -> None:
     state = tmp_path / "home.state"
     kept = ("sandbox", "--port", "0", "--json", "--auto-confirm", "--state", str(state))
     with shell.start(*kept) as process:
@@ -51,7 +54,7 @@ def test_a_saved_world_continues_with_its_logins(shell: Any, tmp_path: Path) -> 
     assert received.line["text"] == "Remember me."
 
 
-def test_a_copy_can_be_saved_at_any_time_and_is_private(shell: Any, sandbox: Any, tmp_path: Path) -> None:
+def test_a_copy_can_be_saved_at_any_time_and_is_private(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.say("阿华", "me", "copy me")
     copy = tmp_path / "copy.state"
     done = shell.run("phone", "save", str(copy), "--json")
@@ -60,7 +63,7 @@ def test_a_copy_can_be_saved_at_any_time_and_is_private(shell: Any, sandbox: Any
     assert load(copy.read_bytes()).inbox("me")["ahua"].messages[-1].text == "copy me"
 
 
-def test_a_file_of_another_format_is_refused_and_not_changed(shell: Any, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused_and_not_changed(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("notes", "utf-8")
     done = shell.run("sandbox", "--port", "0", "--state", str(path))
@@ -80,7 +83,7 @@ async def test_changes_are_saved_soon_and_not_only_at_the_end(tmp_path: Path) ->
     assert [message.text for message in load(path.read_bytes()).inbox("me")["ahua"].messages] == ["soon", "at the end"]
 
 
-async def test_a_name_that_a_login_has_received_is_saved(tmp_path: Path, secret_scanner: Any) -> None:
+async def test_a_name_that_a_login_has_received_is_saved(tmp_path: Path, secret_scanner: SecretScanner) -> None:
     world, path = default_world(), tmp_path / "home.state"
     secret_scanner.watch(world.issued)
     session = world.log_in(world.person("me"))
@@ -101,7 +104,7 @@ async def test_a_disk_that_cannot_be_written_is_an_error_at_once(tmp_path: Path)
 
 
 async def test_a_later_disk_error_is_reported_and_the_world_is_saved_afterwards(tmp_path: Path) -> None:
-    world, path, reports = default_world(), tmp_path / "home.state", []
+    world, path, reports = default_world(), tmp_path / "home.state", list[str]()
     async with kept(world, path, reports.append), asyncio.timeout(PATIENCE):
         await asyncio.sleep(0)
         path.unlink()
@@ -115,7 +118,7 @@ async def test_a_later_disk_error_is_reported_and_the_world_is_saved_afterwards(
 
 
 @pytest.mark.verify
-def test_listen_gets_every_message_once_across_restarts_of_the_sandbox(shell: Any, tmp_path: Path) -> None:
+def test_listen_gets_every_message_once_across_restarts_of_the_sandbox(shell: Shell, tmp_path: Path) -> None:
     kept = ("--json", "--auto-confirm", "--state", str(tmp_path / "home.state"))
     with shell.start("sandbox", "--port", "0", *kept) as process:
         url = json.loads(process.stdout.readline())["url"]

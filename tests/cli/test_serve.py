@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Sandbox, Shell, Started
+    from tests.forks import Fork
 
 
 PONG = """
@@ -51,11 +52,10 @@ async def deploy(ctx, request):
 
 
 @contextmanager
-def serving(shell: Shell, *options: str) -> Iterator[tuple[Started, dict[str, Any]]]:
+def serving(shell: Shell, *options: str) -> Iterator[tuple[Started | Fork, dict[str, Any]]]:
     """Run a gateway on a free port; yield its process and its first line."""
     with shell.start("serve", "--port", "0", "--json", *options) as process:
         try:
-            assert process.stdout is not None
             yield process, json.loads(process.stdout.readline())
         finally:
             process.terminate()
@@ -111,7 +111,6 @@ def test_without_any_option_it_runs(shell: Shell) -> None:
     (shell.settings.home / "gateway.toml").parent.mkdir(parents=True)
     (shell.settings.home / "gateway.toml").write_text("[listen]\nport = 0\n")
     with shell.start("serve") as process:
-        assert process.stdout is not None
         assert "The gateway runs at http://127.0.0.1:" in process.stdout.readline()
         process.terminate()
 
@@ -133,7 +132,6 @@ def test_sighup_rereads_the_limits_or_says_why_they_stay(shell: Shell) -> None:
     key = new_key(shell)
     config = shell.settings.home / "gateway.toml"
     with serving(shell) as (process, first_line):
-        assert process.stderr is not None
         config.write_text("[limits]\nrequests_per_minute = -1\n")
         process.send_signal(signal.SIGHUP)
         assert "The limits stay as they were." in process.stderr.readline()
@@ -280,7 +278,6 @@ def test_a_bot_runs_inside_the_gateway_and_its_handlers_answer_requests(
 ) -> None:
     key = new_key(me, "bots,read")
     with serving(me, "--bot", str(file)) as (process, first_line):
-        assert process.stdout is not None
         wait_for_bots(first_line["url"], key)
         sandbox.say("ahua", "me", "ping")
         assert process.stdout.readline() == "answered\n"
@@ -306,9 +303,8 @@ async def price(ctx, message):
 """A program whose bot writes to a log, and fails."""
 
 
-def log_until(process: Started, last: str) -> list[str]:
+def log_until(process: Started | Fork, last: str) -> list[str]:
     """Read stderr until a line has a text, end the process, and return all lines."""
-    assert process.stderr is not None
     lines = []
     for line in process.stderr:
         lines.append(line)
@@ -352,7 +348,6 @@ def test_the_log_of_a_bot_is_text_by_default(me: Shell, sandbox: Sandbox, file: 
 def test_an_unfinished_event_is_finished_at_sigterm(me: Shell, sandbox: Sandbox, file: Path) -> None:
     key = new_key(me, "read")
     with serving(me, "--bot", str(file)) as (process, first_line):
-        assert process.stdout is not None
         wait_for_bots(first_line["url"], key)
         sandbox.say("ahua", "me", "slow")
         assert process.stdout.readline() == "begun\n"

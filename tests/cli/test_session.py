@@ -24,8 +24,10 @@ from webwx.cli.session import read_piped_line, read_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.cli.conftest import Sandbox, Shell
 
-def start_listening(shell: Any, sandbox: Any) -> Any:
+
+def start_listening(shell: Shell, sandbox: Sandbox) -> Any:
     """Start `listen`, and wait until it has printed a message and waits for more."""
     process = shell.start_process("listen", "--json")
     sandbox.say("阿华", "me", "are you there?")
@@ -34,7 +36,7 @@ def start_listening(shell: Any, sandbox: Any) -> Any:
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_listen_ends_by_a_signal(me: Any, sandbox: Any, how: signal.Signals, code: int) -> None:
+def test_listen_ends_by_a_signal(me: Shell, sandbox: Sandbox, how: signal.Signals, code: int) -> None:
     with start_listening(me, sandbox) as process:
         process.send_signal(how)
         stdout, stderr = process.communicate(timeout=20)
@@ -62,7 +64,7 @@ async def work(ctx, message):
 
 
 @pytest.fixture
-def working(me: Any, sandbox: Any, tmp_path: Path) -> Callable[[str], Any]:
+def working(me: Shell, sandbox: Sandbox, tmp_path: Path) -> Callable[[str], Any]:
     """Start a bot that works `long`, or that interrupts itself `twice` while it works, and wait until it works."""
     file = tmp_path / "bot.py"
     file.write_text(BOT)
@@ -102,7 +104,7 @@ def test_a_second_ctrl_c_ends_a_slow_shutdown(working: Callable[[str], Any]) -> 
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
 
 
-def test_a_wait_for_the_rate_limit_is_reported_and_the_send_is_queued(me: Any) -> None:
+def test_a_wait_for_the_rate_limit_is_reported_and_the_send_is_queued(me: Shell) -> None:
     Path(me.environment["WEBWX_CONFIG"]).write_text("[rate_limit]\nburst = 1\nspacing = 30\njitter = 0")
     assert me.run("send", "filehelper", "one", WEBWX_RATE_LIMIT="on").code == 0
     with me.start("send", "filehelper", "two", WEBWX_RATE_LIMIT="on") as process:
@@ -114,7 +116,7 @@ def test_a_wait_for_the_rate_limit_is_reported_and_the_send_is_queued(me: Any) -
     assert [line["state"] for line in me.run("outbox", "--json").lines] == ["queued", "sent"]
 
 
-def test_a_wait_that_is_too_long_is_an_error_with_the_next_possible_time(me: Any) -> None:
+def test_a_wait_that_is_too_long_is_an_error_with_the_next_possible_time(me: Shell) -> None:
     Path(me.environment["WEBWX_CONFIG"]).write_text("[rate_limit]\nburst = 1\nspacing = 30\njitter = 0\npatience = 5")
     me.run("send", "filehelper", "one", WEBWX_RATE_LIMIT="on")
     done = me.run("send", "filehelper", "two", WEBWX_RATE_LIMIT="on")
@@ -123,7 +125,7 @@ def test_a_wait_that_is_too_long_is_an_error_with_the_next_possible_time(me: Any
     assert me.run("send", "filehelper", "two").code == 0  # Without a rate limit, as for any server but the platform.
 
 
-def test_another_command_that_a_signal_ends_fails(shell: Any) -> None:
+def test_another_command_that_a_signal_ends_fails(shell: Shell) -> None:
     with shell.start("login") as process:
         while "Scan this" not in process.stderr.readline():
             pass
@@ -132,7 +134,7 @@ def test_another_command_that_a_signal_ends_fails(shell: Any) -> None:
     assert (process.returncode, stdout, stderr) == (143, "", "")
 
 
-def test_the_next_listen_continues_after_the_last_printed_event(me: Any, sandbox: Any) -> None:
+def test_the_next_listen_continues_after_the_last_printed_event(me: Shell, sandbox: Sandbox) -> None:
     with start_listening(me, sandbox) as process:
         process.terminate()
     sandbox.say("阿华", "me", "and now?")
@@ -186,7 +188,7 @@ async def test_a_closed_stdin_counts_as_empty(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("arguments", [["recall", "-"], ["forward", "filehelper"], ["friend", "accept"], ["send"]])
-def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me: Any) -> None:
+def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me: Shell) -> None:
     with me.start(*arguments, stdin=subprocess.PIPE) as process:
         process.stdin.write("no end of it")
         process.stdin.flush()
@@ -197,7 +199,7 @@ def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me
 
 
 @pytest.mark.parametrize("typed", [b"", b"half a sentence\n"])
-def test_ctrl_c_at_the_prompt_of_send_stores_no_send(typed: bytes, me: Any) -> None:
+def test_ctrl_c_at_the_prompt_of_send_stores_no_send(typed: bytes, me: Shell) -> None:
     terminal, stdin = pty.openpty()
     with (
         os.fdopen(terminal, "wb", buffering=0) as keyboard,
@@ -211,7 +213,7 @@ def test_ctrl_c_at_the_prompt_of_send_stores_no_send(typed: bytes, me: Any) -> N
     assert me.run("outbox", "--json").lines == []
 
 
-def test_verbose_logs_the_calls_and_nothing_private(me: Any) -> None:
+def test_verbose_logs_the_calls_and_nothing_private(me: Shell) -> None:
     done = me.run("-v", "status")
     assert done.stdout == me.run("status").stdout
     assert "webwx.transport: webwxinit -> 200" in done.stderr
@@ -219,14 +221,14 @@ def test_verbose_logs_the_calls_and_nothing_private(me: Any) -> None:
     assert "小明" not in me.run("send", "小明", "遥远的秘密", "--verbose").stderr
 
 
-def test_verbose_shows_where_a_failure_was_raised(shell: Any) -> None:
+def test_verbose_shows_where_a_failure_was_raised(shell: Shell) -> None:
     log = shell.run("status", "-v").stderr
     assert "webwx.cli: raised NotLoggedIn" in log
     assert "in resume" in log
     assert "raised" not in shell.run("status").stderr
 
 
-def test_all_requests_use_the_proxy(me: Any) -> None:
+def test_all_requests_use_the_proxy(me: Shell) -> None:
     unknown = "http://me:geheim@127.0.0.1:1"
     for done in (me.run("status", "-v", "--proxy", unknown), me.run("status", "-v", WEBWX_PROXY=unknown)):
         assert done.code == 6
@@ -234,7 +236,7 @@ def test_all_requests_use_the_proxy(me: Any) -> None:
     assert me.run("status").code == 0
 
 
-def log_in(shell: Any, sandbox: Any) -> None:
+def log_in(shell: Shell, sandbox: Sandbox) -> None:
     """Run `webwx login` with the actions of 小明's phone."""
     with shell.start("login", "--json") as process:
         while "confirm there" not in process.stderr.readline():
@@ -245,7 +247,7 @@ def log_in(shell: Any, sandbox: Any) -> None:
         assert process.returncode == 0
 
 
-def test_a_passphrase_encrypts_the_login(shell: Any, sandbox: Any) -> None:
+def test_a_passphrase_encrypts_the_login(shell: Shell, sandbox: Sandbox) -> None:
     shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
     log_in(shell, sandbox)
     assert shell.run("status").code == 0
@@ -255,7 +257,7 @@ def test_a_passphrase_encrypts_the_login(shell: Any, sandbox: Any) -> None:
 
 
 @pytest.fixture
-def kept(shell: Any, tmp_path: Path) -> Path:
+def kept(shell: Shell, tmp_path: Path) -> Path:
     """The file of a keyring for this shell, whose logins are encrypted by that keyring."""
     entries = tmp_path / "keyring.json"
     shell.environment |= {
@@ -265,7 +267,9 @@ def kept(shell: Any, tmp_path: Path) -> Path:
     return entries
 
 
-def test_the_keyring_encrypts_a_login_and_its_entry_is_deleted_with_it(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_the_keyring_encrypts_a_login_and_its_entry_is_deleted_with_it(
+    shell: Shell, sandbox: Sandbox, kept: Path
+) -> None:
     assert shell.run("status").code == 4
     assert not kept.exists()
     log_in(shell, sandbox)
@@ -281,27 +285,27 @@ def test_the_keyring_encrypts_a_login_and_its_entry_is_deleted_with_it(shell: An
     assert json.loads(kept.read_text("utf-8")) == {}
 
 
-def test_the_configuration_can_select_the_keyring(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_the_configuration_can_select_the_keyring(shell: Shell, sandbox: Sandbox, kept: Path) -> None:
     del shell.environment["WEBWX_PASSPHRASE_FROM"]
     Path(shell.environment["WEBWX_CONFIG"]).write_text('passphrase_from = "keyring"')
     log_in(shell, sandbox)
     assert len(json.loads(kept.read_text("utf-8"))) == 1
 
 
-def test_a_passphrase_in_the_environment_replaces_the_keyring(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_a_passphrase_in_the_environment_replaces_the_keyring(shell: Shell, sandbox: Sandbox, kept: Path) -> None:
     shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
     log_in(shell, sandbox)
     assert not kept.exists()
     assert shell.run("status", WEBWX_PASSPHRASE_FROM="").code == 0
 
 
-def test_a_missing_keyring_is_an_error_before_a_code_is_shown(shell: Any, kept: Path) -> None:
+def test_a_missing_keyring_is_an_error_before_a_code_is_shown(shell: Shell, kept: Path) -> None:
     done = shell.run("login", PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
     assert (done.code, done.stdout) == (1, "")
     assert "no keyring that can be used" in done.sentence
 
 
-def test_a_locked_keyring_is_an_error_before_a_code_is_shown(shell: Any, kept: Path) -> None:
+def test_a_locked_keyring_is_an_error_before_a_code_is_shown(shell: Shell, kept: Path) -> None:
     done = shell.run("login", PYTHON_KEYRING_BACKEND="tests.keyrings.LockedKeyring")
     assert (done.code, done.stdout) == (1, "")
     assert "is locked" in done.sentence

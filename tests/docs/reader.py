@@ -67,7 +67,7 @@ class Reader:
             with self._forks.running(arguments, self.environment, PATIENCE) as printed:
                 yield json.loads(printed.readline())["url"]
             return
-        command = [self._bin / "webwx", *arguments]
+        command = [str(self._bin / "webwx"), *arguments]
         with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:

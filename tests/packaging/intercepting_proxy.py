@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):  # a client that does not trust the certificate ends the handshake
             self.connection = self.proxy.context(self.host).wrap_socket(self.connection, server_side=True)
             self.rfile = self.connection.makefile("rb")
-            self.wfile = self.connection.makefile("wb", buffering=0)  # type: ignore[assignment]
+            self.wfile = self.connection.makefile("wb", buffering=0)
             self.close_connection = False
 
     def do_GET(self) -> None:

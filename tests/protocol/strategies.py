@@ -14,9 +14,8 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from webwx.protocol import Endpoint
 from webwx.protocol.codec import MULTIPART, FilePart
-from webwx.protocol.endpoint import Where
+from webwx.protocol.endpoint import Endpoint, Where
 from webwx.protocol.login import PollReply, QrReply, TicketReply
 from webwx.protocol.sync import CheckReply
 

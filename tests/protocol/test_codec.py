@@ -228,7 +228,8 @@ class TestReadingJson:
             read_json(b'{"MsgId":{"secret":1}}', Item)
 
     def test_any_value_is_repaired_as_a_field_is(self) -> None:
-        assert read_json(b'{"a":"x\ny","b":"\xff\\ud83d"}', Any) == {"a": "x\ny", "b": "\ufffd\ufffd"}
+        value: object = read_json(b'{"a":"x\ny","b":"\xff\\ud83d"}', Any)
+        assert value == {"a": "x\ny", "b": "\ufffd\ufffd"}
 
     @pytest.mark.parametrize("size", [10_000, 6_000_000])
     @pytest.mark.parametrize("deep", HOSTILE_FIELDS)
@@ -476,6 +477,7 @@ def upload(body: tuple[bytes, ...] | bytes, content_type: str) -> Upload:
 
 def sent(value: Upload) -> tuple[str, bytes]:
     content_type, buffers = MULTIPART.dump(value, is_reply=False)
+    assert isinstance(buffers, tuple)
     return content_type, b"".join(buffers)
 
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.protocol.strategies import plain, replies_of, requests_of, structs
 
-from webwx.protocol import ENDPOINTS, Endpoint
+from webwx.protocol import ENDPOINTS
 from webwx.protocol.codec import read_json, write_json
 from webwx.protocol.contacts import WireContact, WireUser
+from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.media import UploadTicket
 from webwx.protocol.messages import WireMessage
