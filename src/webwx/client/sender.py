@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.account_storage import AccountStorage
+    from webwx.client.call_limit import CallPlaces
     from webwx.client.identities import AccountIdentities, To
     from webwx.client.rate_limiter import Limiter
     from webwx.client.session import ClientSession
@@ -219,10 +220,19 @@ class Sender:
         add = self._adding(outbox, wanted, chat, client_id)
         async with self._turn(wanted.key):
             # The first byte leaves at once, so one transaction stores the row and the attempt.
-            is_immediate = ways[0].make is not None and not self._limiter.delays
-            row = await (self._added(add(state="sending"), client_id) if is_immediate else add())
-            if _is_begun(row, client_id):
-                return await self._try(chat, client_id, ways, _Record(outbox, row, now, has_begun=True))
+            if ways[0].make is not None and not self._limiter.delays:
+                places = self._session.send_places()
+                await places.enter()
+                try:
+                    row = await self._added(add(state="sending"), client_id)
+                except BaseException:
+                    places.leave()
+                    raise
+                if _is_begun(row, client_id):
+                    return await self._try(chat, client_id, ways, _Record(outbox, row, now, places=places))
+                places.leave()
+            else:
+                row = await add()
             if row.client_id != client_id:
                 await self._check_key(row, wanted)
             return await self.go_on(row, chat, *ways)
@@ -395,7 +405,7 @@ class Sender:
     ) -> Receipt:
         for number, way in enumerate(ways, 1):
             make = way.make or await _prepared(way, record)
-            attempt: Attempt = partial(self._attempt, chat, client_id, way.name, make)
+            attempt: Attempt = partial(self._attempt, chat, client_id, way.name, make, has_place=record is not None)
             if record is not None:
                 attempt = partial(self._recorded, record, chat, attempt)
             try:
@@ -407,32 +417,45 @@ class Sender:
                     await record.settle("queued")
         raise AssertionError("send() needs at least one way.")
 
-    async def _attempt(self, chat: ContactId, client_id: str, way: WayName, make: Make) -> Receipt:
+    async def _attempt(
+        self, chat: ContactId, client_id: str, way: WayName, make: Make, *, has_place: bool = False
+    ) -> Receipt:
         """Send once; after a lost answer repeat it, if the server is known to deliver a repeated client id once."""
-        message_id = await (self._repeated(make, client_id) if self._dedupes else self._session.run(make(client_id)))
+        run = partial(self._session.run, has_place=has_place)
+        message_id = await (self._repeated(make, client_id, run) if self._dedupes else run(make(client_id)))
         return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._session.now(), way=way)
 
-    async def _repeated(self, make: Make, client_id: str) -> str:
+    async def _repeated(self, make: Make, client_id: str, run: Callable[[Flow[str]], Awaitable[str]]) -> str:
         try:
-            return await self._session.run(make(client_id))
+            return await run(make(client_id))
         except SendOutcomeUnknown as lost:
             for _ in range(REPEATS):
                 await asyncio.sleep(self._session.timeouts.retry)
                 # Even if a repetition is refused, the first attempt may have succeeded.
                 with contextlib.suppress(TransportError, ProtocolError, ApiError):
-                    return await self._session.run(make(client_id))
+                    return await run(make(client_id))
             raise lost from None
 
     async def _recorded(self, record: _Record, chat: ContactId, attempt: Attempt) -> Receipt:
-        """Make an attempt; store its begin before the first byte leaves, and its outcome afterwards."""
+        """Wait for a place, store the begin of an attempt, make it, and store its outcome."""
 
         async def undo(sent_meanwhile: Receipt | None) -> None:
             if sent_meanwhile is None:
                 await record.settle("queued")
 
-        sent_meanwhile = None if record.has_begun() else await self._stored_begin(record.begin(chat), undo)
-        if sent_meanwhile is not None:
-            return sent_meanwhile
+        places = record.entered_places()
+        has_begun = places is not None
+        if places is None:
+            places = self._session.send_places()
+            await places.enter()
+        try:
+            sent_meanwhile = None if has_begun else await self._stored_begin(record.begin(chat), undo)
+            return await self._settled(record, attempt) if sent_meanwhile is None else sent_meanwhile
+        finally:
+            places.leave()
+
+    async def _settled(self, record: _Record, attempt: Attempt) -> Receipt:
+        """Make an attempt that has begun, and store its outcome."""
         try:
             receipt = await attempt()
         except SendOutcomeUnknown:
@@ -527,21 +550,23 @@ class _Record:
         outbox: The outbox.
         row: The row as it was stored or found.
         now: Returns seconds since 1970 (server's clock).
-        has_begun: Whether the row was stored as `sending`, for an attempt that follows.
+        places: The places that the attempt which follows has entered, if the row was stored as `sending` for it.
     """
 
-    def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float], *, has_begun: bool = False) -> None:
+    def __init__(
+        self, outbox: Outbox, row: Outgoing, now: Callable[[], float], *, places: CallPlaces | None = None
+    ) -> None:
         self.row = row
-        self._has_begun = has_begun
-        self._begun_at = row.changed_at if has_begun else None
+        self._places = places
+        self._begun_at = None if places is None else row.changed_at
         """Time at which the current attempt began; None: no attempt has begun."""
         self._outbox = outbox
         self._now = now
 
-    def has_begun(self) -> bool:
-        """Return whether the row was stored as `sending` for the present attempt; a further attempt begins itself."""
-        has_begun, self._has_begun = self._has_begun, False
-        return has_begun
+    def entered_places(self) -> CallPlaces | None:
+        """Return the places of an attempt that is stored as begun; None for a further attempt, which begins itself."""
+        places, self._places = self._places, None
+        return places
 
     async def begin(self, chat: ContactId) -> Receipt | None:
         """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from webwx.client.call_limit import CallLimit, CallPlaces, LimitedTransport
 from webwx.client.state import Liveness, LoginState, StateChange
 from webwx.errors import ApiError, LoggedOut, NotOnThisHost, RateLimited, StorageError
 from webwx.flows import login as login_flows
@@ -90,6 +91,9 @@ class ClientSession:
         self._has_taken = False
         """Whether pending items have been delivered since the last save."""
         self._given_transport = self._transport = transport
+        self._call_limit = CallLimit()
+        self._limited: LimitedTransport | None = None
+        """The transport, with the limit of calls in flight; None before the first call."""
         self._make_transport = make_transport
         self._limiter = limiter
         self._on_logged_out = on_logged_out
@@ -126,9 +130,20 @@ class ClientSession:
 
     # -- running flows -----------------------------------------------------------------------------------------------
 
-    async def run(self, flow: Flow[T], read: Callable[[Read], Awaitable[Buffer]] = read_window) -> T:
+    def send_places(self) -> CallPlaces:
+        """Return the places of ordinary calls to the main host, which a send enters before it is stored as begun."""
+        return self._call_limit.places(self._session_state.login.hosts.main)
+
+    async def run(
+        self, flow: Flow[T], read: Callable[[Read], Awaitable[Buffer]] = read_window, *, has_place: bool = False
+    ) -> T:
         """
         Run a flow of the logged-in account. After the end of a login no request is sent.
+
+        Args:
+            flow: The conversation.
+            read: Reads when the flow asks for it.
+            has_place: Whether the caller has entered the places of its calls.
 
         Raises:
             ApiError: Among others: the key was too old and was renewed, so the call may be repeated.
@@ -140,9 +155,10 @@ class ClientSession:
             liveness.require()
         self.is_changed = True
         try:
-            result = await run_async(
-                flow, self._transport or self._open_transport(), self._session_state, self._pause, read
-            )
+            transport = self._transport or self._open_transport()
+            if not has_place:
+                transport = self._limited or self._limit_calls(transport)
+            result = await run_async(flow, transport, self._session_state, self._pause, read)
         except LoggedOut as end:
             if self._session_state.login.credentials.sid != login.credentials.sid:
                 raise  # a late answer to an earlier login says nothing about the present one
@@ -298,13 +314,17 @@ class ClientSession:
         finally:
             if self._transport is not None:
                 await self._transport.close()
-                self._transport = self._given_transport
+                self._transport, self._limited = self._given_transport, None
 
     # -- effects of answers on the login -----------------------------------------------------------------------------
 
     def _open_transport(self) -> Transport:
         self._transport = self._make_transport()
         return self._transport
+
+    def _limit_calls(self, transport: Transport) -> LimitedTransport:
+        self._limited = LimitedTransport(transport, self._call_limit)
+        return self._limited
 
     async def _pause(self, pause: Pause) -> None:
         self._note(pause.endpoint, pause.ret)

@@ -1,0 +1,123 @@
+"""
+The limit of an account's calls in flight: eight to each host, and the others wait, first come first served.
+
+Without it a hundred chats that are answered at the same time would open a hundred connections with TLS; a browser opens
+six. The fetch of new messages, lists of contacts, uploads and downloads are counted apart, so that none of them waits
+for the others; polls are not counted. A call that waits has not begun, so its time limit has not either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from webwx.protocol import ENDPOINTS
+from webwx.protocol.codec import MEDIA, MULTIPART
+from webwx.protocol.http import TimeLimit
+from webwx.protocol.sync import WEBWXSYNC
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from webwx.protocol.endpoint import Endpoint
+    from webwx.protocol.http import Request, Response
+    from webwx.transport.runner import Transport
+
+MOST_CALLS = 8
+"""Maximum number of calls in flight to one host, of each kind."""
+
+
+def _kind(endpoint: Endpoint[Any, Any]) -> str:
+    if endpoint is WEBWXSYNC:
+        return "fetch"
+    if endpoint.reply_shape is MEDIA:
+        return "download"
+    return "upload" if endpoint.body is MULTIPART else endpoint.time_limit
+
+
+_KINDS = {each.name: _kind(each) for each in ENDPOINTS}
+
+_SCHEME = len("https://")
+
+
+class CallPlaces:
+    """The calls of one kind to one host that may be in flight."""
+
+    def __init__(self) -> None:
+        self._free = MOST_CALLS
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def __repr__(self) -> str:
+        return f"CallPlaces({self._free} free, {len(self._waiting)} waiting)"
+
+    async def enter(self) -> None:
+        """Wait until a further call may be made; `leave` has to follow."""
+        if self._free:  # then no call waits
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._waiting.remove(turn)
+            else:  # it was its turn already
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Free a place for the call that has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class CallLimit:
+    """The calls in flight of one account."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, str], CallPlaces] = {}
+
+    def places(self, origin: str, kind: str = TimeLimit.CALL) -> CallPlaces:
+        """Return the places of one kind of calls to an origin; default: ordinary calls, such as sends."""
+        key = origin, kind
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = CallPlaces()
+        return found
+
+
+class LimitedTransport:
+    """
+    A transport whose calls wait for a place.
+
+    Args:
+        transport: Sends the requests.
+        limit: The calls of the account.
+    """
+
+    def __init__(self, transport: Transport, limit: CallLimit) -> None:
+        self._transport = transport
+        self._limit = limit
+
+    async def send(self, request: Request) -> Response:
+        """Send one request when it has a place, and return the answer; the errors are those of the transport."""
+        if request.time_limit is TimeLimit.POLL:
+            return await self._transport.send(request)
+        url = request.url
+        end = url.find("/", _SCHEME)
+        places = self._limit.places(url[:end], _KINDS.get(request.endpoint, request.time_limit))
+        await places.enter()
+        try:
+            return await self._transport.send(request)
+        finally:
+            places.leave()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
