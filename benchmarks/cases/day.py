@@ -129,12 +129,12 @@ def peer_of(run: Run) -> Figures:
 CASES = (
     Case(
         name="day", about="1,000 texts, each answered, and 100 pictures downloaded; ours with a journal",
-        world=World(texts=1_000, pictures=100, batch=10), journal=True,
+        world=World(texts=1_000, pictures=100, batch=100), journal=True,
         variants={FLOOR: floor_of, OURS: ours_of, PEER: peer_of},
     ),
     Case(
         name="day-state", about="the same day, with the state of the chat read and changed at each event",
-        world=World(texts=1_000, pictures=100, batch=10), journal=True,
+        world=World(texts=1_000, pictures=100, batch=100), journal=True,
         variants={STATELESS: ours_of, OURS: with_state_of},
     ),
 )  # fmt: skip
