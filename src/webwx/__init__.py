@@ -179,10 +179,10 @@ if TYPE_CHECKING:
     from webwx.storage.base import StoredTimer as StoredTimer
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
-    from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
     from webwx.storage.open import open_storage as open_storage
     from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
+    from webwx.storage.sqlite.private import PrivateJournal as PrivateJournal
     from webwx.transport.runner import Timeouts as Timeouts
 
 _HOMES = {
@@ -251,11 +251,11 @@ _HOMES = {
     "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),
     "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "Storage", "StoredTimer"),
-    "storage.memory.journal": ("MemoryJournal",),
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory"),
     "storage.open": ("open_storage",),
     "storage.sqlite.journal": ("SqliteJournal",),
+    "storage.sqlite.private": ("PrivateJournal",),
     "transport.runner": ("Timeouts",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

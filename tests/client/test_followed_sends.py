@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import SERVER
-from tests.storage_contract.engines import SURVIVING, make
+from tests.storage_contract.engines import ENGINES, make
 
 from webwx.client import followed_sends
 from webwx.client.client import AsyncClient
@@ -63,7 +63,7 @@ async def test_the_changes_of_own_sends_are_followed_from_now_on(
     await journal.close()
 
 
-@pytest.mark.parametrize("kind", SURVIVING)
+@pytest.mark.parametrize("kind", ENGINES)
 async def test_a_send_of_another_process_is_followed(
     world: World, counted: Counted, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, kind: str,

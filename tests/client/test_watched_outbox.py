@@ -10,7 +10,7 @@ from tests.client.conftest import SERVER
 
 from webwx.client.client import AsyncClient
 from webwx.errors import RateLimited
-from webwx.storage.memory.journal import MemoryJournal
+from webwx.storage.sqlite.private import PrivateJournal
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def test_each_change_of_a_send_is_reported_by_its_number(
 ) -> None:
     changed: list[int] = []
     client = AsyncClient(
-        server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), journal=MemoryJournal(),
+        server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), journal=PrivateJournal(),
         on_send=changed.append,
     )  # fmt: skip
     await client.login(show_qr=phone_of("me"))

@@ -14,7 +14,7 @@ from webwx.gateway.background_sends import TEXTS
 from webwx.gateway.local import LocalGateway
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import TextMessage
-from webwx.storage.memory.records import MemoryRecordStore
+from webwx.storage.sqlite.private import PrivateRecordStore
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ async def test_an_event_that_has_not_arrived_is_read_later_and_only_once(start_g
 async def test_an_account_whose_promised_sends_cannot_be_read_is_not_opened_in_silence(
     tmp_path: Path, counted: Counted
 ) -> None:
-    class Unreadable(MemoryRecordStore):
+    class Unreadable(PrivateRecordStore):
         """Records on a disk that cannot read the promised sends."""
 
         async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:

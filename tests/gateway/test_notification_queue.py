@@ -15,7 +15,7 @@ from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.notify.notification import AttachedFile
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.receivers import StoredReceiver
-from webwx.storage.memory.records import MemoryRecordStore
+from webwx.storage.sqlite.private import PrivateRecordStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def queue_of(running: Running, clock: Clock, records: RecordStore | None = None)
     )
 
 
-class FullDisk(MemoryRecordStore):
+class FullDisk(PrivateRecordStore):
     """Records on a disk on which nothing can be deleted for a while."""
 
     is_full = False

@@ -12,8 +12,8 @@ from webwx.errors import StorageError
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import LIFETIME, UploadStore, plain_name
-from webwx.storage.memory.records import MemoryRecordStore
 from webwx.storage.open import open_records
+from webwx.storage.sqlite.private import PrivateRecordStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -198,7 +198,7 @@ async def test_room_on_the_disk_stays_free(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-class FullDisk(MemoryRecordStore):
+class FullDisk(PrivateRecordStore):
     """Records that can be deleted only while no file takes the space."""
 
     def __init__(self, folder: Path) -> None:

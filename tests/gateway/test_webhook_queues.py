@@ -19,7 +19,7 @@ from webwx.gateway.webhook_queues import WebhookQueues
 from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhooks import StoredWebhook
 from webwx.model.messages import TextMessage
-from webwx.storage.memory.records import MemoryRecordStore
+from webwx.storage.sqlite.private import PrivateRecordStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -121,7 +121,7 @@ async def queues_of(ordering: WebhookOrdering, *, failed: int = 0) -> AsyncItera
     """Make queues from which nothing is sent; events before a number have failed, and wait for an hour."""
     webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/", ordering=ordering)
     endless = Pauses(lasts=True)
-    retries = WebhookRetries(OwnedRecords(MemoryRecordStore(), lambda: 0.0), lambda: 0.0, endless, random.Random(1))
+    retries = WebhookRetries(OwnedRecords(PrivateRecordStore(), lambda: 0.0), lambda: 0.0, endless, random.Random(1))
     for number in range(1, failed + 1):
         await retries.postpone(webhook, place_of(webhook, account_event_of(number)), 1, 3600)
     unused = cast("Any", None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.storage.arrivals import opened
 from tests.storage.phone import Phone, logged_in_twice
-from tests.storage_contract.engines import ENGINES, SURVIVING, make
+from tests.storage_contract.engines import ENGINES, make
 
 from webwx.storage.postgres import database
 from webwx.storage.sqlite import threads
@@ -26,9 +26,9 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
     return make(request.param, tmp_path)
 
 
-@pytest.fixture(params=SURVIVING)
+@pytest.fixture(params=ENGINES)
 def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StorageEngine:
-    """Return an engine whose journals survive their process, and which soon notices changes by other processes."""
+    """Return an engine that soon notices changes by other processes."""
     monkeypatch.setattr(threads, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
     return make(request.param, tmp_path)

@@ -10,7 +10,6 @@ from tests.postgres import new_schema
 from tests.storage.damage import damage, with_flipped_bit
 
 from webwx.storage.base import Journal
-from webwx.storage.memory.journal import MemoryJournal
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tests.postgres import TemporarySchema
-
-    from webwx.storage.base import Consumer
 
 
 class OpenJournal(Journal, Protocol):
@@ -37,20 +34,13 @@ class OpenJournal(Journal, Protocol):
 class StorageEngine(Protocol):
     """A storage engine and the place of one journal."""
 
-    survives: bool
-    """Whether a journal survives its process and several processes may open it at once."""
-
     def open(self, *, retention_days: float = 0) -> OpenJournal:
-        """Return a journal of this place; an engine that survives its process returns a new object at each call."""
+        """Return a journal of this place; each call returns a new object, as in another process."""
         ...
 
     @property
     def url(self) -> str:
         """Return the URL with which another process opens the journal."""
-        ...
-
-    async def end(self, journal: Journal, consumer: Consumer) -> None:
-        """Close everything as an ending process does; for a journal in memory, close only the consumer."""
         ...
 
     async def kill(self, journal: Journal) -> None:
@@ -69,8 +59,6 @@ class StorageEngine(Protocol):
 class SqliteEngine:
     """A file in its own folder."""
 
-    survives = True
-
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state" / "me.journal"
 
@@ -80,9 +68,6 @@ class SqliteEngine:
 
     def open(self, *, retention_days: float = 0) -> SqliteJournal:
         return SqliteJournal(self.path, retention_days=retention_days)
-
-    async def end(self, journal: Journal, consumer: Consumer) -> None:
-        await journal.close()
 
     async def kill(self, journal: Journal) -> None:
         assert isinstance(journal, SqliteJournal)
@@ -98,38 +83,8 @@ class SqliteEngine:
         pass
 
 
-class MemoryEngine:
-    """A journal in memory, of which only consumers can be closed and opened again."""
-
-    survives = False
-    url = "memory:"
-
-    def __init__(self) -> None:
-        self._ended: MemoryJournal | None = None
-
-    def open(self, *, retention_days: float = 0) -> MemoryJournal:
-        journal, self._ended = self._ended, None
-        return journal or MemoryJournal(retention_days=retention_days)
-
-    async def end(self, journal: Journal, consumer: Consumer) -> None:
-        assert isinstance(journal, MemoryJournal)
-        await consumer.close()
-        self._ended = journal
-
-    async def kill(self, journal: Journal) -> None:
-        raise AssertionError("What is in memory does not outlive its process.")
-
-    def damage(self, batch: int) -> None:
-        raise AssertionError("No body is stored.")
-
-    async def settle(self) -> None:
-        pass
-
-
 class PostgresEngine:
     """A schema of its own in a temporary cluster."""
-
-    survives = True
 
     def __init__(self, schema: TemporarySchema) -> None:
         self.schema = schema
@@ -140,9 +95,6 @@ class PostgresEngine:
 
     def open(self, *, retention_days: float = 0) -> PostgresJournal:
         return PostgresJournal(self.url, retention_days=retention_days)
-
-    async def end(self, journal: Journal, consumer: Consumer) -> None:
-        await journal.close()
 
     async def kill(self, journal: Journal) -> None:
         await asyncio.to_thread(self.schema.end_sessions)
@@ -158,16 +110,11 @@ class PostgresEngine:
         await asyncio.to_thread(self.schema.wait_for_sessions)
 
 
-SURVIVING = ("sqlite", pytest.param("postgres", marks=pytest.mark.verify))
-"""Engines whose journals survive their process."""
-
-ENGINES = (*SURVIVING, "memory")
+ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.verify))
 
 
 def make(name: str, folder: Path) -> StorageEngine:
     """Return an engine by its name, with a new place."""
-    if name == "memory":
-        return MemoryEngine()
     if name == "postgres":
         return PostgresEngine(new_schema())
     return SqliteEngine(folder)

@@ -67,7 +67,7 @@ async def test_the_next_opening_finds_the_state_and_not_the_acknowledged_entries
     await consumer.take()
     consumer.commit([1], [row("1", "a")])
     consumer.commit([3], [row("1", "b"), row("2", "c")])
-    await engine.end(journal, consumer)
+    await journal.close()
 
     journal, _, consumer = await reopened(engine)
     assert numbers(await consumer.take()) == [2]
@@ -80,7 +80,7 @@ async def test_a_commit_acknowledges_several_entries(engine: StorageEngine) -> N
     await account.ingest(arrival(*messages(1, 3)))
     await consumer.take()
     consumer.commit([1, 3], [])
-    await engine.end(journal, consumer)
+    await journal.close()
 
     journal, _, consumer = await reopened(engine)
     assert numbers(await consumer.take()) == [2]

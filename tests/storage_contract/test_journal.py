@@ -9,7 +9,6 @@ import pytest
 from tests.storage.arrivals import FRIEND, UIN, arrival, message, opened
 
 from webwx.errors import StorageError
-from webwx.storage.memory.journal import MemoryJournal
 from webwx.storage.postgres import news
 from webwx.storage.sqlite import journal as sqlite_journal
 from webwx.storage.sqlite.journal import SqliteJournal
@@ -51,6 +50,8 @@ async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(engine: St
     await journal.close()
     with pytest.raises(StorageError, match="closed"):
         await account.ingest(arrival(message(1)))
+    with pytest.raises(StorageError, match="closed"):
+        await account.outbox.sending(1, 1.0, FRIEND)
 
 
 async def test_the_fingerprint_differs_after_another_process_has_changed_a_send(
@@ -76,13 +77,6 @@ async def test_the_fingerprint_differs_after_another_process_has_changed_a_send(
         await until_different()
         await other.outbox.settle(send.number, "sent", time=4, begun_at=3)
         await until_different()
-
-
-async def test_the_fingerprint_of_a_journal_in_memory_is_none() -> None:
-    async with MemoryJournal() as journal:
-        await opened(journal)
-        of_any_engine: Journal = journal
-        assert of_any_engine.fingerprint(UIN) is None
 
 
 async def test_the_fingerprint_of_a_file_that_has_just_changed_is_of_one_moment(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.storage_contract.engines import SURVIVING
+from tests.storage_contract.engines import ENGINES
 from tests.storage_contract.shared_tables import (
     ADD,
     BYTES,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.storage.engine.port import Statements, Tables
 
 
-@pytest.fixture(params=SURVIVING)
+@pytest.fixture(params=ENGINES)
 async def tables_of(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TablesOf]:
     opened = tables_in_file(tmp_path / "me.journal") if request.param == "sqlite" else tables_in_database()
     async with opened as tables_of:

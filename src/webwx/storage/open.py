@@ -38,8 +38,8 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
 
     Args:
         url: A path; or `sqlite:///` and a path (with a fourth slash if that is absolute); or `memory:`, for a new
-            journal that ends with the process; or `postgresql://` and a host and a database, as for `psql`, which
-            needs `webwx[postgres]`.
+            journal that is deleted at the end of the process; or `postgresql://` and a host and a database, as for
+            `psql`, which needs `webwx[postgres]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
 
     Raises:
@@ -47,9 +47,9 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
     """
     place = os.fspath(url)
     if place == "memory:":
-        from webwx.storage.memory.journal import MemoryJournal
+        from webwx.storage.sqlite.private import PrivateJournal
 
-        return MemoryJournal(retention_days=retention_days)
+        return PrivateJournal(retention_days=retention_days)
     if is_database_url(place):
         _require_driver()
         from webwx.storage.postgres.journal import PostgresJournal
@@ -135,8 +135,8 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
     Return the records at a URL. Their file is created when it is first needed.
 
     Args:
-        url: A path; or `memory:`, for new records that end with the process; or `postgresql://` and a host and a
-            database, as for `psql`, which needs `webwx[postgres]`.
+        url: A path; or `memory:`, for new records that are deleted at the end of the process; or `postgresql://` and
+            a host and a database, as for `psql`, which needs `webwx[postgres]`.
         audit_entries: Maximum number of entries in the audit log.
 
     Raises:
@@ -144,9 +144,9 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
     """
     place = os.fspath(url)
     if place == "memory:":
-        from webwx.storage.memory.records import MemoryRecordStore
+        from webwx.storage.sqlite.private import PrivateRecordStore
 
-        return MemoryRecordStore(audit_entries=audit_entries)
+        return PrivateRecordStore(audit_entries=audit_entries)
     if is_database_url(place):
         _require_driver()
         from webwx.storage.postgres.database import PostgresDatabase

@@ -39,6 +39,7 @@ class SqliteArchivedMedia:
 
     def begin(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
         """Open a private file to download into, with its path."""
+        self._writer.require_open()
         return self._files.begin()
 
     async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -15,6 +14,7 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.storage.locks import make_private
+from webwx.storage.private_folder import memory_folder
 from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.schema import APPLICATION, VERSION, log_of
 
@@ -63,11 +63,9 @@ def copied(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: The file cannot be read, or there is no space for a copy.
     """
-    memory = Path("/dev/shm")  # noqa: S108 - the copy is in a private folder there
-    is_there = memory.is_dir() and os.access(memory, os.W_OK)
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="webwx-", dir=memory if is_there else None))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="webwx-", dir=memory_folder()))
             copy = Path(folder, path.name)
             make_private(copy)
             _copy(path, copy)

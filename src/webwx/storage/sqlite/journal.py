@@ -107,10 +107,14 @@ class SqliteJournal:
     Args:
         path: The file; it and its folder are created when they are needed.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+        is_durable: Whether what is stored survives a power failure; without that, the disk is not waited for.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS, is_durable: bool = True
+    ) -> None:
         self._path = Path(path)
+        self._is_durable = is_durable
         self._index = Index()
         self._media_files = MediaFiles(self._path.with_name(f"{self._path.name}.kept"))
         self._thinning = Thinning()
@@ -173,6 +177,8 @@ class SqliteJournal:
             raise StorageError(f"The journal {self._path} does not exist any more.")
         db = connect(self._path, is_reader=is_reader, is_shared=True)
         self._was_open = True
+        if not self._is_durable:
+            db.execute("PRAGMA synchronous = OFF")
         return db
 
     def account(self, uin: int) -> SqliteAccount:
@@ -181,7 +187,7 @@ class SqliteJournal:
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
             reached=self._reached, overtaken=self._overtaken, media_files=self._media_files, lookups=self._lookups,
-            thinning=self._thinning,
+            thinning=self._thinning, is_durable=self._is_durable,
         )  # fmt: skip
 
     def _overtaken(self) -> None:
@@ -346,7 +352,7 @@ class SqliteAccount:
     def __init__(
         self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,
         reader: Reader, reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], media_files: MediaFiles,
-        lookups: RowLookups, thinning: Thinning,
+        lookups: RowLookups, thinning: Thinning, is_durable: bool,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -358,6 +364,7 @@ class SqliteAccount:
         self._overtaken = overtaken
         self._lookups = lookups
         self._thinning = thinning
+        self._is_durable = is_durable
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
@@ -585,7 +592,7 @@ class SqliteAccount:
         def read(db: sqlite3.Connection, row: int) -> KnownConsumer | None:
             return read_known(db, row) if find_consumer(db, account, name) == row else None
 
-        if stays:
+        if stays and self._is_durable:
             with contextlib.suppress(StorageError):  # without this, commits are only slower
                 await self._writer.do_outside(lambda db: make_room(db, self._path))
         while True:

@@ -201,13 +201,21 @@ class Senders:
         self._journal = journal
         self._own = ""
         self._lock: int | None = None
+        self._is_closed = False
         self.notes: OutcomeNotes | None = None
         """The outcomes that are not stored yet; None before the first send."""
         self.kept: KeptOutcomes = KeptOutcomes()
         """The outcomes that could not be stored."""
 
     def own(self) -> str:
-        """Return this process's name, and hold its lock from now on."""
+        """
+        Return this process's name, and hold its lock from now on.
+
+        Raises:
+            StorageError: The journal was closed, or the lock file cannot be created.
+        """
+        if self._is_closed:
+            raise StorageError("This journal was closed.")
         while self._lock is None:  # another process may check the file before it is locked, and delete it
             self._own = secrets.token_hex(8)
             self._lock = take_lock(self._path(self._own))
@@ -250,6 +258,7 @@ class Senders:
 
     def close(self) -> None:
         """Release the lock, and delete its file unless it has receipts that could not be stored."""
+        self._is_closed = True
         if self._lock is not None:
             if self.notes is None or self.notes.close():
                 self._path(self._own).unlink(missing_ok=True)

@@ -67,11 +67,14 @@ class SqliteRecordStore:
         self._path = Path(path)
         self._audit_entries = audit_entries
         title = f"The file {self._path}"
-        self._writer = Writer(lambda: _connect(self._path), "webwx records", _NoJobs(), title=title)
-        self._reader = Reader(lambda: _connect(self._path), "webwx records reader", title=title)
+        self._writer = Writer(self._connect, "webwx records", _NoJobs(), title=title)
+        self._reader = Reader(self._connect, "webwx records reader", title=title)
 
     def __repr__(self) -> str:
         return f"SqliteRecordStore({str(self._path)!r})"
+
+    def _connect(self) -> sqlite3.Connection:
+        return _connect(self._path)
 
     async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
         """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
@@ -160,7 +163,7 @@ class SqliteRecordStore:
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             make_private(new)
-            with contextlib.closing(_connect(self._path)) as source, contextlib.closing(sqlite3.connect(new)) as copy:
+            with contextlib.closing(self._connect()) as source, contextlib.closing(sqlite3.connect(new)) as copy:
                 source.backup(copy)
             new.replace(target)
         except sqlite3.Error as error:

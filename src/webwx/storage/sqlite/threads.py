@@ -183,6 +183,16 @@ class _Worker:
         """Id of the process that has started the thread."""
         self._is_closed = False
 
+    def require_open(self) -> None:
+        """
+        Check that jobs are accepted.
+
+        Raises:
+            StorageError: The journal was closed.
+        """
+        if self._is_closed:
+            raise StorageError("This journal was closed.")
+
     async def do(self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None) -> T:
         """
         Run a job in the thread, and wait until its result is stored.
@@ -231,8 +241,7 @@ class _Worker:
 
     def _put(self, item: _QueuedJob[Any] | _Signal) -> None:
         with self._starting:
-            if self._is_closed:
-                raise StorageError("This journal was closed.")
+            self.require_open()
             if self._thread.has_left:
                 self._thread = _JobThread(self._live, self._thread.name)
                 self._thread.start()

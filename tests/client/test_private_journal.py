@@ -1,4 +1,4 @@
-"""A client whose journal is in memory: everything that needs a journal works."""
+"""A client with a private journal: everything that needs a journal works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.client.conftest import PNG, SERVER, last, take
 from webwx.client.client import AsyncClient
 from webwx.model.archive import Keep
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
-from webwx.storage.memory.journal import MemoryJournal
+from webwx.storage.sqlite.private import PrivateJournal
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def client(world: World, counted: Counted) -> AsyncClient:
     return AsyncClient(
-        server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), journal=MemoryJournal(),
+        server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), journal=PrivateJournal(),
         keep=Keep(),
     )  # fmt: skip
 

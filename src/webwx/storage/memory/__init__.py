@@ -1,1 +1,0 @@
-"""A journal in memory: the same contract as a file's, for as long as the process lives."""
