@@ -22,7 +22,7 @@ from benchmarks.machine import describe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchmarks.case import Case
+    from benchmarks.case import Case, Late
 
 BASELINE = ROOT / "benchmarks" / "baseline.json"
 
@@ -75,25 +75,28 @@ def main() -> int:
     earlier = report.read(options.out)
     results: dict[str, list[Round]] = {name: case["rounds"] for name, case in earlier.get("cases", {}).items()}
     ran: dict[str, list[Round]] = {}
+    late: dict[str, list[Late]] = {}
     code = 0
     try:
         for case in chosen(options.cases):
             rounds: list[Round] = []
             try:
                 for each in run_rounds(
-                    case, options.folder, rounds=options.rounds, scale=options.scale, on_run=progress
-                ):
+                    case, options.folder, rounds=options.rounds, scale=options.scale, on_run=progress,
+                    late=late.setdefault(case.name, []),
+                ):  # fmt: skip
                     rounds.append(each)
                     results[case.name] = ran[case.name] = rounds
             except RunFailed as failure:
                 progress(str(failure))
                 code = 1
             if rounds:
-                print(*report.show(case.scaled(options.scale), results), "", sep="\n", flush=True)
+                shown = report.show(case.scaled(options.scale), results, late[case.name])
+                print(*shown, "", sep="\n", flush=True)
     except KeyboardInterrupt:
         progress("Interrupted; what is there is written.")
         code = INTERRUPTED
-    cases = earlier.get("cases", {}) | report.as_json(CASES, ran)
+    cases = earlier.get("cases", {}) | report.as_json(CASES, ran, late)
     report.write(options.out, {"cases": cases, "measures": report.values(results, results)})
     now, baseline = report.values(results, ran), report.read(BASELINE)
     if options.compare:

@@ -1,5 +1,5 @@
 """
-One run of one variant in its own process: arguments on the command line, figures on stdout.
+One run of one variant in its own process: arguments on the command line, figures and late events on stdout.
 
     python -m benchmarks.actor '{"case": "sends", "variant": "ours", ...}'
 """
@@ -31,7 +31,8 @@ def main() -> None:
     )  # fmt: skip
     work = case.prepare if arguments["variant"] == PREPARE else case.variants[arguments["variant"]]
     assert work is not None
-    answers.write(json.dumps(work(run)) + "\n")
+    figures = work(run)
+    answers.write(json.dumps({"figures": figures, "late": run.late}) + "\n")
     answers.flush()
     os._exit(0)  # threads of the peer would go on
 

@@ -12,7 +12,7 @@ import json
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmarks.memory import peak, reset_peak
 
@@ -39,6 +39,18 @@ PREPARE = "prepare"
 
 Figures = dict[str, float]
 """What a run has measured, by name; seconds and MB unless the name says something else."""
+
+
+class Late(NamedTuple):
+    """A latency far above the others, and what the probes beside it have measured in its time."""
+
+    at: float
+    """Seconds from the begin of the probes to its own."""
+    ms: float
+    sync_ms: float
+    """The longest `fdatasync`."""
+    core_ms: float
+    """All waits of a process for its core, on the core where they were longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +140,8 @@ class Run:
     """For this run alone."""
     shared: Path
     """For what is made once, such as a journal with a million rows."""
+    late: list[Late] = dataclasses.field(default_factory=list)
+    """The latencies far above the others that the case has found."""
 
     @property
     def url(self) -> str:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.case import PREPARE, Case, Figures, World
+from benchmarks.case import PREPARE, Case, Figures, Late, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +38,15 @@ class RunFailed(Exception):
 
 
 def run_rounds(
-    case: Case, folder: Path, *, rounds: int, scale: float = 1.0, on_run: Callable[[str], object] = lambda _: None
+    case: Case,
+    folder: Path,
+    *,
+    rounds: int,
+    scale: float = 1.0,
+    on_run: Callable[[str], object] = lambda _: None,
+    late: list[Late] | None = None,
 ) -> Iterator[Round]:
-    """Yield the rounds of a case."""
+    """Yield the rounds of a case; their latencies far above the others are added to `late`."""
     if case.prepare is not None:
         on_run(f"{case.name}: prepares")
         run_once(case, PREPARE, folder, scale=scale)
@@ -51,13 +57,20 @@ def run_rounds(
         done: Round = {}
         for variant in case.variants:
             on_run(f"{case.name}: round {number + 1} of {rounds}, {variant}")
-            done[variant] = run_once(case, variant, folder, scale=scale)
+            done[variant] = run_once(case, variant, folder, scale=scale, late=late)
         yield done
 
 
-def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> Figures:
+def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0, late: list[Late] | None = None) -> Figures:
     """
     Run one variant in a fresh process, with compiled modules as an installed program has them.
+
+    Args:
+        case: The case.
+        variant: The name of the variant.
+        folder: For journals and whatever else is written.
+        scale: Of all numbers of the case.
+        late: Its latencies far above the others are added here.
 
     Raises:
         RunFailed: It printed no figures; the text of the error is its output.
@@ -81,7 +94,10 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> F
             raise RunFailed(f"{case.name}, {variant}: not done after {LONGEST} s.") from None
     if done.returncode or not done.stdout:
         raise RunFailed(f"{case.name}, {variant}: no figures.\n{_last(done.stderr)}")
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    answer = json.loads(done.stdout.splitlines()[-1])
+    if late is not None:
+        late += [Late(*each) for each in answer["late"]]
+    figures: Figures = answer["figures"]
     return figures
 
 

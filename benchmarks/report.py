@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from benchmarks.case import Case
+    from benchmarks.case import Case, Late
     from benchmarks.harness import Round
 
 
-def show(case: Case, results: Mapping[str, Sequence[Round]]) -> Iterator[str]:
-    """Return the lines of a case: the medians of each variant, then the measures."""
+LONGEST_LATE = 10
+"""Number of late events of a case that are shown, those that took longest."""
+
+
+def show(case: Case, results: Mapping[str, Sequence[Round]], late: Sequence[Late] = ()) -> Iterator[str]:
+    """Return the lines of a case: the medians of each variant, the measures, and the events that took longest."""
     rounds = results[case.name]
     yield f"{case.name}: {case.about} ({_beside(case, rounds)})"
     figures = list(dict.fromkeys(name for each in rounds for variant in each.values() for name in variant))
@@ -32,6 +36,11 @@ def show(case: Case, results: Mapping[str, Sequence[Round]]) -> Iterator[str]:
         if value is not None:
             verdict = _verdict(measure.target, measure.is_reached(value))
             yield f"  {measure.name:40} {_number(value):>10}  {verdict}".rstrip()
+    for event in sorted(late, key=lambda event: event.ms, reverse=True)[:LONGEST_LATE]:
+        yield (
+            f"  late: {event.ms:,.0f} ms, {event.at:,.1f} s from the begin: fdatasync took at most"
+            f" {event.sync_ms:,.0f} ms, waits for a core {event.core_ms:,.0f} ms in all"
+        )
 
 
 def _beside(case: Case, rounds: Sequence[Round]) -> str:
@@ -70,11 +79,19 @@ def _verdict(target: str, is_reached: bool | None) -> str:
     return "" if is_reached is None else f"target {target}: {'reached' if is_reached else 'NOT reached'}"
 
 
-def as_json(cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]]) -> dict[str, Any]:
-    """Return all results by case."""
+def as_json(
+    cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]], late: Mapping[str, Sequence[Late]]
+) -> dict[str, Any]:
+    """Return all results by case, with the latencies far above the others."""
     machine = describe()
     return {
-        name: {"about": cases[name].about, "machine": machine, "world": asdict(cases[name].world), "rounds": rounds}
+        name: {
+            "about": cases[name].about,
+            "machine": machine,
+            "world": asdict(cases[name].world),
+            "rounds": rounds,
+            "late": [event._asdict() for event in late.get(name, ())],
+        }
         for name, rounds in results.items()
     }
 

@@ -91,7 +91,7 @@ def events(run: Run) -> Figures:
         return (
             meter.figures
             | waits_figures(waits)
-            | probe.figures(latencies)
+            | probe.figures(run, latencies)
             | {
                 "postgres_us": server / len(waits) * 1e6,
             }
@@ -148,7 +148,7 @@ def streams(run: Run) -> Figures:
         committed = db.execute("SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM entries ORDER BY number")
         times = [float(each) - since_1970 for each in committed.split()]
         latencies = [(begun, at) for each in arrived for at, begun in zip(each, times, strict=True)]
-        return meter.figures | waits_figures(waits_of(latencies)) | probe.figures(latencies)
+        return meter.figures | waits_figures(waits_of(latencies)) | probe.figures(run, latencies)
 
 
 def sends(run: Run) -> Figures:
@@ -183,7 +183,7 @@ def sends(run: Run) -> Figures:
         return (
             meter.figures
             | waits_figures(waits)
-            | probe.figures(latencies)
+            | probe.figures(run, latencies)
             | {
                 "answer_p50_ms": statistics.median(answers) * 1000,
                 "postgres_ms": server / len(waits) * 1000,

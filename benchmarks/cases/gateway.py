@@ -114,11 +114,11 @@ async def client(what: str, **given: Any) -> AsyncIterator[Client]:
         await process.wait()
 
 
-def _figures(figures: Figures, count: int, latencies: list[tuple[float, float]], probe: DiskProbe) -> Figures:
+def _figures(run: Run, figures: Figures, latencies: list[tuple[float, float]], probe: DiskProbe, count: int) -> Figures:
     return (
         figures
         | waits_figures(waits_of(latencies))
-        | probe.figures(latencies)
+        | probe.figures(run, latencies)
         | {
             "per_second": count / figures["seconds"],
             "cpu_ms": figures["cpu"] / count * 1000,
@@ -139,7 +139,7 @@ def through_the_api(run: Run) -> Figures:
                     sender.go()
                     measured = await sender.read_line()
         latencies = [(begin, end) for begin, end in measured["latencies"]]
-        return _figures(meter.figures | {"seconds": measured["seconds"]}, case.count, latencies, probe)
+        return _figures(run, meter.figures | {"seconds": measured["seconds"]}, latencies, probe, case.count)
 
     return asyncio.run(main())
 
@@ -169,7 +169,7 @@ def by_the_client(run: Run) -> Figures:
             with DiskProbe(run.folder) as probe, run.meter() as meter:
                 await turns(WARM, WARM + run.case.count)
         await journal.close()
-        return _figures(meter.figures, run.case.count, latencies, probe)
+        return _figures(run, meter.figures, latencies, probe, run.case.count)
 
     return asyncio.run(main())
 
@@ -230,7 +230,7 @@ def to_readers(run: Run) -> Figures:
         return (
             meter.figures
             | waits_figures(waits)
-            | probe.figures(latencies)
+            | probe.figures(run, latencies)
             | {
                 "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
             }

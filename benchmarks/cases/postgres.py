@@ -142,7 +142,7 @@ def sends(run: Run) -> Figures:
         return (
             meter.figures
             | waits_figures(waits)
-            | probe.figures(latencies)
+            | probe.figures(run, latencies)
             | {
                 "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
                 "postgres_ms": server / len(waits) * 1000,
