@@ -48,8 +48,11 @@ ALSO = (
 )
 """Modules that many commands import late."""
 
-ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")
+ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_ALL", "LC_CTYPE", "LANG")
 """Prefixes of variables that have an effect only while an interpreter starts."""
+
+LATER = ("PYTHON_KEYRING_BACKEND",)
+"""Variables with such a prefix that have an effect later."""
 
 
 class HasDescriptor(Protocol):
@@ -277,7 +280,7 @@ class Fork:
 
 def fits(environment: dict[str, str]) -> bool:
     """Return whether all of these variables have an effect in a fork."""
-    return not any(name.startswith(ONLY_AT_THE_START) for name in environment)
+    return not any(name.startswith(ONLY_AT_THE_START) for name in environment if name not in LATER)
 
 
 def _all(stream: BinaryIO) -> bytes:

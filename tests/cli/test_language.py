@@ -15,7 +15,7 @@ from tests.cli.test_cli import every_command
 from webwx.cli import run_command
 from webwx.cli.language import _, language, language_of, ngettext, use_language
 
-CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
+CHINESE = {"LC_MESSAGES": "zh_CN.UTF-8"}
 
 
 @pytest.fixture(autouse=True)
