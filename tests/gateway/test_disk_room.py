@@ -32,14 +32,27 @@ def test_files_that_are_not_in_use_and_old_enough_are_deleted(tmp_path: Path) ->
     delete_left(tmp_path / "absent", set())
 
 
-def test_a_file_that_another_process_deletes_meanwhile_is_passed_over(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).write_bytes(b"")
+def test_a_file_that_another_process_deletes_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time() + 1
+
+    def delete_all() -> float:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        return now
 
     class OtherProcess(frozenset[str]):
         def __contains__(self, name: object) -> bool:
-            (tmp_path / "one").unlink(missing_ok=True)
+            delete_all()
             return False
 
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(b"")
     delete_left(tmp_path, OtherProcess())
+
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(time, "time", delete_all)  # the age of a file is computed after the first look at it
+    delete_left(tmp_path, set())
     assert list(tmp_path.iterdir()) == []

@@ -134,8 +134,9 @@ async def test_a_message_of_the_second_of_the_reset_is_held_and_one_of_the_next_
     installation: Installation, schema: TemporarySchema
 ) -> None:
     await installation.account.consumer("bot", since="beginning")
+    await installation.account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
     await installation.restore(schema.dump())
-    reset_in = int(float(schema.execute("SELECT restored_at FROM accounts"))) - 1
+    reset_in = int(float(schema.execute("SELECT changed_at FROM outbox")))  # the reset has ended the send
     assert time.time() >= reset_in + 1
 
     await installation.account.ingest(arrival(message(1, at=reset_in), message(2, at=reset_in + 1)))
