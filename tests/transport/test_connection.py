@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.connection import Connection, CPythonConnection, fastest
+from webwx.transport.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class Pair:
     """A connection and its other end."""
 
-    def __init__(self, kind: type[Connection]) -> None:
+    def __init__(self) -> None:
         self.other, self.line = socket.socketpair()
         self.other.setblocking(False)
         self.line.setblocking(False)
         self.ended = 0
-        self.connection = kind(self.line, self._note)
+        self.connection = Connection(self.line, self._note)
 
     def _note(self, connection: Connection) -> None:
         assert connection is self.connection
@@ -39,9 +39,9 @@ class Pair:
         return await asyncio.get_running_loop().sock_recv(self.other, size)
 
 
-@pytest.fixture(params=[CPythonConnection, Connection])
-async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    pair = Pair(request.param)
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    pair = Pair()
     yield pair
     pair.connection.close()
     pair.other.close()
@@ -92,29 +92,6 @@ async def test_a_connection_is_closed_once(pair: Pair) -> None:
     pair.connection.expire()
     assert pair.ended == 1
     assert await pair.received() == b""
-
-
-def test_this_python_supports_the_faster_connection() -> None:
-    assert fastest() is CPythonConnection
-
-
-@pytest.mark.parametrize("pair", [CPythonConnection], indirect=True)
-async def test_an_answer_wakes_its_task_in_the_same_iteration_of_the_loop(pair: Pair) -> None:
-    loop, order = asyncio.get_running_loop(), []
-
-    async def ask() -> None:
-        await pair.ask((b"head",))
-        order.append("the task")
-
-    asking = asyncio.create_task(ask())
-    assert await pair.received() == b"head"
-    loop.remove_reader(pair.line)  # The test decides when it is read.
-    pair.other.send(answer())
-    loop.call_soon(pair.connection.check)
-    loop.call_soon(order.append, "the loop")
-    await asking
-    await asyncio.sleep(0)
-    assert order == ["the task", "the loop"]
 
 
 async def test_a_cancelled_request_ends_once_and_closes_its_connection(pair: Pair) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,6 @@ from tests.transport.lines import Caller, answer, serving
 from webwx.errors import ProxyFailed, Timeout
 from webwx.protocol.http import Request
 from webwx.transport.aiohttp_transport import AiohttpTransport
-from webwx.transport.connection import Connection
 from webwx.transport.http11 import Http11Transport
 from webwx.transport.network_time import NetworkTime, time_limit
 from webwx.transport.runner import Timeouts
@@ -24,8 +22,7 @@ if TYPE_CHECKING:
     from webwx.transport.runner import Transport
 
 transports = pytest.mark.parametrize(
-    "make", [Http11Transport, partial(Http11Transport, connection=Connection), AiohttpTransport],
-    ids=["engine", "public names", "aiohttp"],
+    "make", [Http11Transport, AiohttpTransport], ids=["http11", "aiohttp"]
 )  # fmt: skip
 
 BLOCK = 60.0

@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from types import coroutine
 from typing import TYPE_CHECKING, Protocol, cast
 
 from webwx.transport.response_parser import BodyRejected, ResponseError, ResponseParser
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator, Sequence
-    from contextvars import Context
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
 BUFFER = 64 * 1024
 """Maximum number of bytes of one read."""
@@ -63,8 +60,6 @@ class Connection:
     """
     A connection to one site, used by one task at a time.
 
-    This class uses only documented features of Python; `CPythonConnection` is faster.
-
     Args:
         line: A connected non-blocking socket.
         on_end: Called once when the connection is closed.
@@ -78,7 +73,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         """Event loop that reads it."""
         self._line: socket.socket | None = line
-        self._stream = self._stream_of(line)
+        self._stream: ByteStream = cast("ByteStream", line) if isinstance(line, ssl.SSLSocket) else _Plain(line)
         self._on_end = on_end
         self._answers = ResponseParser()
         self._left: list[bytes | memoryview] = []
@@ -119,7 +114,11 @@ class Connection:
             ResponseError: The answer is not HTTP.
             BodyTooLong: The body is larger than the limit.
         """
-        self._begin(request, limit, take)
+        self._left += request
+        self._write()
+        # The rest is done while the request is on its way.
+        self._answers.expect(limit, take)
+        self._is_asked = True
         self._waiter = self.loop.create_future()
         try:
             await self._waiter
@@ -128,14 +127,6 @@ class Connection:
             self.close()
             raise
         return self._answers
-
-    def _begin(self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None) -> None:
-        """Start to write a request, and prepare for its answer."""
-        self._left += request
-        self._write()
-        # The rest is done while the request is on its way.
-        self._answers.expect(limit, take)
-        self._is_asked = True
 
     def check(self) -> bool:
         """Return whether the connection is still usable; also check for bytes that the loop has not seen yet."""
@@ -174,11 +165,6 @@ class Connection:
             waiter.set_result(None)
         else:
             waiter.set_exception(self._failure)
-
-    @staticmethod
-    def _stream_of(line: socket.socket) -> ByteStream:
-        """Return the object that reads and writes a socket's bytes."""
-        return cast("ByteStream", line) if isinstance(line, ssl.SSLSocket) else _Plain(line)
 
     def _write(self) -> None:
         line, stream, left = self._line, self._stream, self._left
@@ -231,70 +217,3 @@ class Connection:
             self._fail(error)
         if is_asked and answers.is_whole:
             self._wake()
-
-
-class CPythonConnection(Connection):
-    """
-    A connection that is itself the future its task waits for, and that reads OpenSSL's own object.
-
-    A separate future would be one more object for each request, and would wake its task one iteration of the loop
-    later, which costs as much time as parsing an answer. Python's TLS socket makes seven more calls for each request.
-
-    Both need a private name of CPython: `Future._asyncio_future_blocking`, by which a task recognizes a future, and
-    `SSLSocket._sslobj`. If a Python lacks the first, `fastest` returns `Connection`; if a socket lacks the second, the
-    socket itself is used.
-    """
-
-    def __init__(self, line: socket.socket, on_end: Callable[[Connection], object]) -> None:
-        super().__init__(line, on_end)
-        self._then: tuple[Callable[[Any], object], Context] | None = None
-        """Callback that resumes the task."""
-        self._asyncio_future_blocking = False
-
-    @coroutine
-    def ask(
-        self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
-    ) -> Generator[Connection, None, ResponseParser]:
-        """Send a request, and wait for its answer; as `Connection.ask`."""
-        self._begin(request, limit, take)
-        self._asyncio_future_blocking = True
-        yield self
-        return self._answers
-
-    def _wake(self) -> None:
-        """Resume the task if it waits; no other task may be running."""
-        then, self._then = self._then, None
-        if then is not None:
-            fn, context = then
-            context.run(fn, self)
-
-    @staticmethod
-    def _stream_of(line: socket.socket) -> ByteStream:
-        """Return OpenSSL's object of a connection, if the connection has one."""
-        return getattr(line, "_sslobj", None) or Connection._stream_of(line)
-
-    # -- what a task asks --------------------------------------------------------------------------------------------
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop of the connection."""
-        return self.loop
-
-    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
-        """Record the waiting task."""
-        self._then = (fn, context)
-
-    def result(self) -> None:
-        """Raise the error for the task, if there is one."""
-        if self._failure is not None:
-            raise self._failure
-
-    def cancel(self, msg: object = None) -> bool:
-        """Forget the waiting task."""
-        is_news = self._is_asked
-        self._fail(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
-        return is_news
-
-
-def fastest() -> type[Connection]:
-    """Return the fastest connection class that this Python supports."""
-    return CPythonConnection if hasattr(asyncio.Future, "_asyncio_future_blocking") else Connection

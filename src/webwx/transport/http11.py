@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from webwx.protocol.http import TimeLimit
 from webwx.transport.addresses import proxy_place
 from webwx.transport.connect import ProxyRefused, ProxyUnreachable
-from webwx.transport.connection import Connection, fastest
 from webwx.transport.failures import Failures
 from webwx.transport.pool import Pool, Route
 from webwx.transport.request_head import write_head, write_out
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from webwx.protocol.http import Headers, Request, Response, Sink
     from webwx.transport.addresses import Site
+    from webwx.transport.connection import Connection
     from webwx.transport.network_time import NetworkTime
     from webwx.transport.request_head import RequestHead
 
@@ -44,7 +44,6 @@ class Http11Transport:
         timeouts: Time limits.
         proxy: Address of a proxy, such as `http://127.0.0.1:8790`.
         ca_file: A file of certificates to trust instead of the system's.
-        connection: Class of its connections; by default the fastest.
     """
 
     def __init__(
@@ -53,12 +52,11 @@ class Http11Transport:
         *,
         proxy: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
-        connection: type[Connection] = fastest(),  # noqa: B008 - a class
     ) -> None:
         self._timeouts = timeouts
         self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in TimeLimit}
         """Time limit in seconds and maximum size, by patience."""
-        self._way = Route(proxy, None if ca_file is None else str(ca_file), connection)
+        self._way = Route(proxy, None if ca_file is None else str(ca_file))
         self._proxy = proxy_place(proxy)
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None

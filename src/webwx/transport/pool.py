@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from webwx.transport.addresses import Proxy
 from webwx.transport.connect import Dialer
-from webwx.transport.connection import Connection, fastest
+from webwx.transport.connection import Connection
 from webwx.transport.network_time import NetworkTime, time_limit
 from webwx.transport.tls import trusting
 
@@ -33,7 +33,6 @@ class Route(NamedTuple):
 
     proxy: str | None = None
     ca_file: str | None = None
-    connection: type[Connection] = fastest()
 
 
 class Pool:
@@ -104,7 +103,7 @@ class Pool:
         """
         async with time_limit(seconds):
             line = await self._dialler.dial(site)
-        connection = self._way.connection(line, partial(self._ended, site))
+        connection = Connection(line, partial(self._ended, site))
         self._open.add(connection)
         return connection
 

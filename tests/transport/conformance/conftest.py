@@ -12,7 +12,6 @@ import uvloop
 from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.transport.aiohttp_transport import AiohttpTransport
-from webwx.transport.connection import Connection
 from webwx.transport.http11 import Http11Transport
 from webwx.transport.runner import Timeouts
 
@@ -44,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(
-    params=[Http11Transport, partial(Http11Transport, connection=Connection), AiohttpTransport],
-    ids=["engine", "public names", "aiohttp"],
+    params=[Http11Transport, AiohttpTransport],
+    ids=["http11", "aiohttp"],
 )
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
