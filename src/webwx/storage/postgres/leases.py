@@ -60,7 +60,7 @@ WITH free AS MATERIALIZED (
     RETURNING a.account, a.epoch
 ), doubtful AS (
     UPDATE outbox o SET state = 'unknown', sender = 0 FROM taken t
-    WHERE o.account = t.account AND o.state IN ('queued', 'sending') AND o.state = 'sending' AND o.epoch < t.epoch
+    WHERE o.account = t.account AND o.state = 'sending' AND o.epoch < t.epoch
 )
 SELECT account, epoch FROM taken
 """  # noqa: S608 - constants

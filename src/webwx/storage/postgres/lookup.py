@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _LAST = 2**63 - 1
 """A number above that of every entry."""
 
-_OF_CHAT = "chat <> '' AND hashtextextended(chat, 0) = hashtextextended(${0}::text, 0) AND chat = ${0}"
-"""Condition for the entries of a chat."""
+_OF_CHAT = "chat <> '' AND hashtextextended(chat, 0) = hashtextextended(each::text, 0) AND chat = each"
+"""Condition for the entries of the chat `each`."""
 
 _LONG_READ = 20
 """Number of long messages that are read at a time."""
@@ -73,15 +73,15 @@ async def _read(
     db: Connection, query: EntryQuery, conditions: list[str], values: list[object], limit: int
 ) -> list[Entry]:
     order = f"ORDER BY number {'DESC' if query.after is None else 'ASC'} LIMIT {int(limit)}"
-    chats = sorted(set(query.chats))
-    of_chats = [
-        f"(SELECT * FROM entries WHERE {' AND '.join([*conditions, _OF_CHAT.format(place)])} {order})"
-        for place in range(len(values) + 1, len(values) + len(chats) + 1)
-    ]
-    source = f"SELECT * FROM entries WHERE {' AND '.join(conditions)} {order}"
-    if of_chats:  # each in the order of the index: with `= ANY`, all entries of the chats would be read and sorted
-        source = f"SELECT * FROM ({' UNION ALL '.join(of_chats)}) c {order}"
-    return entries_of(await db.fetch(reading_of(source), *values, *chats))
+    if not query.chats:
+        source = f"SELECT * FROM entries WHERE {' AND '.join(conditions)} {order}"
+        return entries_of(await db.fetch(reading_of(source), *values))
+    # Each chat in the order of the index: with `= ANY`, all entries of the chats would be read and sorted.
+    source = (
+        f"SELECT e.* FROM unnest(${len(values) + 1}::varchar[]) each CROSS JOIN LATERAL ("
+        f"SELECT * FROM entries WHERE {' AND '.join([*conditions, _OF_CHAT])} {order}) e {order}"
+    )
+    return entries_of(await db.fetch(reading_of(source), *values, sorted(set(query.chats))))
 
 
 async def _search(

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 _SETTLE_DEAD = """
-UPDATE outbox SET state = 'unknown', sender = 0 WHERE account = $1 AND state IN ('queued', 'sending')
-    AND state = 'sending' AND CASE
+UPDATE outbox SET state = 'unknown', sender = 0 WHERE account = $1 AND state = 'sending' AND CASE
         WHEN epoch < (SELECT epoch FROM accounts WHERE account = $1) THEN true
         WHEN sender = $2 THEN false
         ELSE pg_try_advisory_xact_lock_shared(sender) END
@@ -260,8 +259,7 @@ class PostgresOutbox:
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
         """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
-        condition, values = _condition(query)
-        found = f"SELECT * FROM outbox WHERE account = $1{condition} ORDER BY number DESC LIMIT {int(query.limit)}"  # noqa: S608 - no value is put together
+        found, values = _query(query)
 
         async def read(db: Connection) -> list[Outgoing]:
             await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
@@ -295,8 +293,19 @@ class PostgresOutbox:
         return await self._database.write(self._account, delete)
 
 
-def _condition(query: SendQuery) -> tuple[str, list[object]]:
+def _query(query: SendQuery) -> tuple[str, list[object]]:
+    """
+    Return the statement that finds the sends of an account, and its values from the second one on.
+
+    Sends of some chats or states are one ordered query each: with `= ANY`, all of them would be read and sorted.
+    """
     conditions, values = "", list[object]()
+    of_each, each = "", list[str]()
+    if query.chats:
+        of_each = " AND hashtextextended(chat, 0) = hashtextextended(each::text, 0) AND chat = each"
+        each = sorted(set(query.chats))
+    elif query.states:
+        of_each, each = " AND state = each", sorted(set(query.states))
 
     def require(condition: str, value: object) -> None:
         nonlocal conditions
@@ -315,17 +324,20 @@ def _condition(query: SendQuery) -> tuple[str, list[object]]:
             " AND message_id = {0}",
             query.message_id,
         )
-    if query.states:
+    if query.chats and query.states:
         require("state = ANY ({}::varchar[])", list(query.states))
-    if query.chats:
-        require("chat = ANY ({}::varchar[])", list(query.chats))
     if query.before is not None:
         require("number < {}::bigint", query.before)
     if query.since:
         require("created_at >= {}::float8", query.since)
     if query.until:
         require("created_at <= {}::float8", query.until)
-    return conditions, values
+    order = f" ORDER BY number DESC LIMIT {int(query.limit)}"
+    found = f"SELECT * FROM outbox WHERE account = $1{of_each}{conditions}{order}"  # noqa: S608 - no value is put together
+    if of_each:
+        values.append(each)
+        found = f"SELECT o.* FROM unnest(${len(values) + 1}::varchar[]) each CROSS JOIN LATERAL ({found}) o{order}"  # noqa: S608 - as above
+    return found, values
 
 
 def _sends(rows: Iterable[asyncpg.Record]) -> list[Outgoing]:

@@ -205,7 +205,8 @@ CREATE TABLE outbox (
 CREATE UNIQUE INDEX outbox_client_id ON outbox (account, webwx_key(client_id));
 CREATE UNIQUE INDEX outbox_key ON outbox (account, webwx_key(key)) WHERE key <> '';
 CREATE INDEX outbox_message ON outbox (account, hashtextextended(message_id, 0)) WHERE message_id <> '';
-CREATE INDEX outbox_open ON outbox (account, number) WHERE state IN ('queued', 'sending');
+CREATE INDEX outbox_state ON outbox (account, state, number);
+CREATE INDEX outbox_chat ON outbox (account, hashtextextended(chat, 0), number);
 CREATE INDEX outbox_age ON outbox (created_at);
 """,
     "timers": """
@@ -377,7 +378,9 @@ class Migration(NamedTuple):
 
 
 FROM_FORMER = """
-SELECT;
+DROP INDEX outbox_open;
+CREATE INDEX outbox_state ON outbox (account, state, number);
+CREATE INDEX outbox_chat ON outbox (account, hashtextextended(chat, 0), number);
 """
 """The changes from the last version before 100, which lead to the same tables as a new schema has."""
 

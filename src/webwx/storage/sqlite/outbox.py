@@ -56,7 +56,7 @@ _LONG = 64 * 1024
 _WITH_KEY = "key = ? AND key <> ''"
 """Condition for a send by its key; the second half is that of the index, which SQLite does not use otherwise."""
 
-_WITH_MESSAGE_ID = "json_extract(receipt, '$.message_id') = ?"
+_WITH_MESSAGE_ID = "receipt IS NOT NULL AND json_extract(receipt, '$.message_id') = ?"
 
 
 _SETTLE = """
@@ -389,12 +389,9 @@ class SqliteOutbox:
     async def find(self, query: SendQuery) -> list[Outgoing]:
         """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
         account = await self._account()
-        condition, values = _condition(query)
-        condition += " ORDER BY number DESC LIMIT ?"
-        values.append(query.limit)
 
         def read(db: sqlite3.Connection) -> list[Outgoing]:
-            return _select(db, account, condition, *values)
+            return _find(db, account, query)
 
         if not query.states and query.message_id is None:
             found = await self._reader.do(read)
@@ -457,8 +454,27 @@ def _has_begun(db: sqlite3.Connection, name: str) -> bool:
     return left is not None
 
 
+def _find(db: sqlite3.Connection, account: int, query: SendQuery) -> list[Outgoing]:
+    """
+    Read the sends that match a query, the newest first.
+
+    Sends of some chats or states are one ordered query each: all of them would be read and sorted otherwise.
+    """
+    condition, values = _condition(query)
+    sources = [("chat = ?", each) for each in {clean_text(each) for each in query.chats}] or [
+        ("state = ?", each) for each in set(query.states)
+    ]
+    numbers: list[int] = []
+    for source, value in sources or [("'' = ?", "")]:
+        found = f"SELECT number FROM outbox WHERE account = ? AND {source}{condition} ORDER BY number DESC LIMIT ?"  # noqa: S608 - no value is put together
+        numbers += select_numbers(db, found, (account, value, *values, query.limit))
+    newest = as_list(sorted(numbers, reverse=True)[: query.limit])
+    return _select(db, account, "number IN (SELECT value FROM json_each(?)) ORDER BY number DESC", newest)
+
+
 def _condition(query: SendQuery) -> tuple[str, list[object]]:
-    condition, values = "created_at >= ?", list[object]([query.since])
+    """Return the conditions of a query except one of its chats or states as SQL, with their values."""
+    condition, values = "", list[object]()
     terms = (
         ("number = ?", query.number), (_WITH_KEY, query.key), ("client_id = ?", query.client_id),
         (_WITH_MESSAGE_ID, query.message_id), ("number < ?", query.before),
@@ -467,12 +483,12 @@ def _condition(query: SendQuery) -> tuple[str, list[object]]:
         if value is not None:
             condition += f" AND {term}"
             values.append(clean_text(value) if isinstance(value, str) else value)
-    if query.states:
-        condition += " AND state IN (SELECT value FROM json_each(?))"
+    if query.chats and query.states:
+        condition += " AND +state IN (SELECT value FROM json_each(?))"  # not by the index of the states
         values.append(as_list(query.states))
-    if query.chats:
-        condition += " AND chat IN (SELECT value FROM json_each(?))"
-        values.append(as_list(clean_text(each) for each in query.chats))
+    if query.since:
+        condition += " AND created_at >= ?"
+        values.append(query.since)
     if query.until:
         condition += " AND created_at <= ?"
         values.append(query.until)

@@ -223,8 +223,10 @@ CREATE TABLE outbox (
     UNIQUE (account, client_id)
 );
 CREATE UNIQUE INDEX outbox_key ON outbox (account, key) WHERE key <> '';
+CREATE INDEX outbox_account ON outbox (account, number);
 CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, chat, number);
+CREATE INDEX outbox_message ON outbox (account, json_extract(receipt, '$.message_id')) WHERE receipt IS NOT NULL;
 """,
     "timers": """
 CREATE TABLE timers (
@@ -331,6 +333,8 @@ CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
 """The statements that create each table of version 100."""
 
 _FROM_FORMER = """
+CREATE INDEX outbox_account ON outbox (account, number);
+CREATE INDEX outbox_message ON outbox (account, json_extract(receipt, '$.message_id')) WHERE receipt IS NOT NULL;
 """
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 
