@@ -438,9 +438,24 @@ class Consumer(Protocol):
     """
     A named reader of an account's entries: it receives each entry in order, at least once.
 
-    An entry that was taken and not acknowledged is delivered again when the consumer is opened the next time, marked
-    `redelivered` if a handler may have seen it. An acknowledged entry is not. Entries may be acknowledged in any order.
-    Failed attempts are counted across processes. A dead letter is not delivered until it is revived.
+    The states of an entry for one consumer:
+
+    | State        | Taken | Change                                      | Next state                   |
+    |--------------|-------|---------------------------------------------|------------------------------|
+    | not taken    | yes   | `take`                                      | in flight                    |
+    | in flight    | no    | `ack`, `commit`                             | acknowledged                 |
+    |              |       | `failed`, which counts the attempt          | in flight                    |
+    |              |       | `give_up`                                   | dead letter                  |
+    |              |       | the consumer is closed, or its process dies | not taken, but `redelivered` |
+    | dead letter  | no    | `AccountJournal.revive`                     | revived                      |
+    | revived      | yes   | `take`                                      | in flight, as a new attempt  |
+    | held         | no    | `RestoredStorage.release`                   | revived                      |
+    |              |       | `RestoredStorage.drop`                      | acknowledged                 |
+    | acknowledged | no    |                                             |                              |
+
+    An entry is `redelivered` only if a handler may have seen it. Entries may be acknowledged in any order, also before
+    they are taken. Failed attempts are counted across processes. Only a database that was restored to an earlier moment
+    has held entries.
 
     A poison message, which crashes its process, must not crash every process that takes it: an entry that was in flight
     in two crashes has `Entry.crashes` of two, and its reader handles it in isolation, after `add_poison_marker`, so
@@ -543,9 +558,20 @@ class Outbox(Protocol):
     """
     An account's sends, each stored before its first byte is transmitted.
 
-    `queued` becomes `sending`; `sending` becomes `sent`, `failed`, `unknown` or `queued` again; `sent` becomes
-    `recalled`. Only a send that is `queued` or `failed` may be sent, and by one caller at a time. A send that was
-    `sending` when its process died, or closed the journal, is `unknown`: it is never repeated automatically.
+    | State      | Change                                                        | Next state |
+    |------------|---------------------------------------------------------------|------------|
+    | `queued`   | `sending`, just before the first byte is transmitted          | `sending`  |
+    | `sending`  | the platform's receipt                                        | `sent`     |
+    |            | the platform's refusal                                        | `failed`   |
+    |            | provably nothing was transmitted, or the rate limit was hit   | `queued`   |
+    |            | no answer; or the process died, or closed the journal         | `unknown`  |
+    | `failed`   | `sending`, for another attempt that a caller has asked for    | `sending`  |
+    | `unknown`  | the outcome of that attempt is found later                    | `sent`     |
+    |            | the server is known to discard a repeated client id           | `queued`   |
+    | `sent`     | a recall                                                      | `recalled` |
+
+    One caller at a time sends, and only what is `queued` or `failed`: an `unknown` send is never repeated by itself. A
+    send in state `sending` cannot be deleted.
 
     Keys and client ids are unique among the existing sends of an account.
     """
