@@ -19,8 +19,8 @@ from webwx.bot.timers import TimerRegistry
 from webwx.errors import UnknownContact
 from webwx.model.messages import TextMessage
 from webwx.sandbox.clock import SystemClock
-from webwx.storage.base import TimerQuery
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.model.contacts import ContactId
-from webwx.storage.base import StoredTimer
+from webwx.storage.tables.timers import StoredTimer
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from webwx.storage.base import TimerOutcome, TimerQuery
     from webwx.storage.postgres.database import Connection, PostgresDatabase
+    from webwx.storage.tables.timers import TimerOutcome, TimerQuery
 
 
 class PostgresTimerStore:

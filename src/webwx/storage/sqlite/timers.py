@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import StoredTimer
 from webwx.storage.sqlite.bulk import as_list, select
+from webwx.storage.tables.timers import StoredTimer
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable, Collection
 
-    from webwx.storage.base import TimerOutcome, TimerQuery
     from webwx.storage.sqlite.threads import Reader, Writer
+    from webwx.storage.tables.timers import TimerOutcome, TimerQuery
 
 _COLUMNS = (
     "number", "bot", "handler", "key", "name", "chat", "payload", "state", "failures",
