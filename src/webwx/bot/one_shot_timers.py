@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from webwx.bot.account_health import AccountHealth
     from webwx.client.client import AsyncClient
-    from webwx.storage.base import AccountJournal, TimerStore
-    from webwx.storage.tables.timers import StoredTimer, TimerOutcome
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.tables.timers import StoredTimer, StoredTimers, TimerOutcome
 
     OneShotHandler = Callable[..., object]
     """Called with a context and the timer's data."""
@@ -89,7 +89,7 @@ class OneShotTimers:
     ) -> None:
         self._handlers = handlers
         self._client = client
-        self._store: TimerStore = part.timers
+        self._store: StoredTimers = part.timers
         self._call = call
         self._bot = bot
         self._attempts = attempts

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.tables.timers import StoredTimer, TimerOutcome, TimerQuery
+    from webwx.storage.tables.timers import StoredTimers
 
 RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
@@ -605,46 +605,6 @@ class Outbox(Protocol):
         ...
 
 
-class TimerStore(Protocol):
-    """
-    The calls of handlers that an account's bots have scheduled, each due once.
-
-    A timer waits until its outcome is stored, so a call that a crash interrupts is made again. Afterwards its row stays
-    for the retention time, because its key has to be known when the event that made it is handled again.
-    """
-
-    async def add(
-        self, *, bot: str, handler: str, key: str, name: str, chat: ContactId, payload: bytes, due_at: float,
-        time: float,
-    ) -> StoredTimer:  # fmt: skip
-        """
-        Store a timer, or return the existing timer with the same key, unchanged, in any state.
-
-        Args:
-            bot: The bot's name.
-            handler: The handler's name.
-            key: Idempotency key, unique among the existing timers of an account.
-            name: Name for the bot's own use; empty for none.
-            chat: Chat that the call is for; empty for none.
-            payload: Data for the handler, as JSON.
-            due_at: Time of the call, in seconds since 1970.
-            time: The current time, in seconds since 1970.
-        """
-        ...
-
-    async def find(self, query: TimerQuery) -> list[StoredTimer]:
-        """Return the timers that wait and match a query, in the order of their times."""
-        ...
-
-    async def settle(self, number: int, outcome: TimerOutcome, *, time: float) -> bool:
-        """Store the outcome of a timer that waits, and return whether it waited."""
-        ...
-
-    async def postpone(self, number: int, due_at: float, *, failures: int, time: float) -> None:
-        """Store when the next attempt at a call is due, and how many have failed, if the timer waits."""
-        ...
-
-
 class ArchivedMedia(Protocol):
     """
     The archived media of an account's messages: files that were downloaded while the platform still served them.
@@ -790,7 +750,7 @@ class AccountJournal(Protocol):
         ...
 
     @property
-    def timers(self) -> TimerStore:
+    def timers(self) -> StoredTimers:
         """The calls that the account's bots have scheduled."""
         ...
 
