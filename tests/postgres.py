@@ -19,7 +19,7 @@ import time
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -214,20 +214,29 @@ class ReplicatedCluster:
             time.sleep(0.01)
 
 
-_ClusterT = TypeVar("_ClusterT", bound=TemporaryCluster | ReplicatedCluster)
-
-
-class _Schema(Generic[_ClusterT]):
+class TemporarySchema:
     """A schema of a cluster, with a role of the same name that owns it."""
 
-    def __init__(self, cluster: _ClusterT, name: str) -> None:
-        self.cluster: _ClusterT = cluster
+    def __init__(self, cluster: TemporaryCluster | ReplicatedCluster, name: str) -> None:
+        self.cluster = cluster
         self.name = name
         cluster.execute(f"CREATE ROLE {name} LOGIN; CREATE SCHEMA {name} AUTHORIZATION {name}")
 
     @property
     def url(self) -> str:
         return f"postgresql://{self.name}@/postgres?{self.cluster.place}&search_path={self.name},public"
+
+    @property
+    def server(self) -> TemporaryCluster:
+        """The server of a schema that has no standby."""
+        assert isinstance(self.cluster, TemporaryCluster)
+        return self.cluster
+
+    @property
+    def pair(self) -> ReplicatedCluster:
+        """The servers of a schema that has a standby."""
+        assert isinstance(self.cluster, ReplicatedCluster)
+        return self.cluster
 
     def url_through(self, *relays: Relay, host: str = "127.0.0.1") -> str:
         """Return a URL that leads through relays to the server."""
@@ -262,14 +271,6 @@ class _Schema(Generic[_ClusterT]):
     def allow_sessions(self) -> None:
         """Allow new sessions."""
         self.cluster.execute(f"ALTER ROLE {self.name} LOGIN")
-
-
-class TemporarySchema(_Schema[TemporaryCluster]):
-    """A schema of one server."""
-
-
-class ReplicatedSchema(_Schema[ReplicatedCluster]):
-    """A schema of a primary with a standby."""
 
 
 def _programs() -> Path | None:
@@ -310,14 +311,14 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def replicated_schema(*, is_synchronous: bool) -> Iterator[ReplicatedSchema]:
+def replicated_schema(*, is_synchronous: bool) -> Iterator[TemporarySchema]:
     """Return a schema of a primary with a standby; skip the test if PostgreSQL is not installed."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
     pair = ReplicatedCluster(programs, is_synchronous=is_synchronous)
     try:
-        yield ReplicatedSchema(pair, "replicated")
+        yield TemporarySchema(pair, "replicated")
     finally:
         pair.remove()
 

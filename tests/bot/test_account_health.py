@@ -147,7 +147,7 @@ async def test_handler_that_fails_while_polls_succeed_makes_a_dead_letter(
                 tries = len(answering.attempts.get("1", ()))
                 world.wind(1)
                 world.say("zhangsan", "me", "news")  # a poll succeeds
-                await until(lambda tries=tries: answering.has_tried("1", tries + 1) or answering.bot.counts.dead > 0)
+                await until(lambda: answering.has_tried("1", tries + 1) or answering.bot.counts.dead > 0)  # noqa: B023
         assert {1, 2, 3} == {*answering.attempts["1"]}
         assert answering.attempts["1"][-3:] == [1, 2, 3]
 

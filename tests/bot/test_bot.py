@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,7 @@ class TestLogOut:
                         await until(lambda: texts == said)
                         world.wind(DAYS)
                     world.log_out("me")
-                    await until(lambda turn=turn: len(reasons) == turn + 1 and client.state is LoginState.ONLINE)
+                    await until(lambda: len(reasons) == turn + 1 and client.state is LoginState.ONLINE)  # noqa: B023
                 world.say("ahua", "me", "ping")
                 await until(lambda: texts == [*said, "ping"])
                 await until(lambda: world.inbox("ahua")["xiaoming"].messages[-1].text == "pong")
@@ -248,7 +249,7 @@ class TestStart:
         async with AsyncClient(
             server=SERVER, store=store, transport=carrier, clock=world.clock.now, journal=journal
         ) as client:
-            bot = Bot(client=client, show_qr=pytest.fail)
+            bot = Bot(client=client, show_qr=lambda code: pytest.fail("A login was asked for."))
             texts = noting(bot)
             task = asyncio.create_task(bot.start())
             world.say("ahua", "me", "1")
@@ -385,7 +386,7 @@ class TestSettings:
         task.cancel()
         await asyncio.wait([task])
         command = [Path(sys.executable).with_name("webwx"), "history", "阿华"]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        done = await asyncio.to_thread(partial(subprocess.run, command, capture_output=True, text=True, check=True))
         assert "ping" in done.stdout
         assert "pong" in done.stdout
 

@@ -10,7 +10,7 @@ import random
 import re
 from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import pytest
@@ -25,15 +25,17 @@ from webwx.client.client import AsyncClient
 from webwx.errors import ConnectFailed, LoggedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from webwx.client.delivered import Delivered
 
-    Handle = Callable[[Delivered, int], Awaitable[object]]
+    _T = TypeVar("_T")
+
+    Handle = Callable[[Delivered, int], Awaitable[bool]]
 
 
-async def ignore(entry: Delivered, attempt: int) -> None:
-    pass
+async def ignore(entry: Delivered, attempt: int) -> bool:
+    return False
 
 
 async def end(running: asyncio.Task[None]) -> None:
@@ -50,8 +52,9 @@ class RecordingHandler:
         self.calls: list[tuple[int, int]] = []
         """Number and attempt of each call."""
 
-    async def __call__(self, entry: Delivered, attempt: int) -> None:
+    async def __call__(self, entry: Delivered, attempt: int) -> bool:
         self.calls.append((entry.entry.number, attempt))
+        return False
 
     @property
     def numbers(self) -> list[int]:
@@ -66,12 +69,13 @@ class GatedHandler(RecordingHandler):
         self.open = {chat: asyncio.Event() for chat in closed}
         self.inside = 0
 
-    async def __call__(self, entry: Delivered, attempt: int) -> None:
+    async def __call__(self, entry: Delivered, attempt: int) -> bool:
         await super().__call__(entry, attempt)
         if entry.entry.chat in self.open:
             self.inside += 1
             await self.open[entry.entry.chat].wait()
             self.inside -= 1
+        return False
 
 
 class TestOrder:
@@ -79,12 +83,13 @@ class TestOrder:
         inside: list[int] = []
         most = 0
 
-        async def handle(entry: Delivered, attempt: int) -> None:
+        async def handle(entry: Delivered, attempt: int) -> bool:
             nonlocal most
             inside.append(entry.entry.number)
             most = max(most, len(inside))
             await asyncio.sleep(0)
             inside.remove(entry.entry.number)
+            return False
 
         subscription = RecordedSubscription(*(delivered(number) for number in range(1, 50)))
         await run_until_done(ChatQueues(subscription, handle), subscription)
@@ -140,10 +145,12 @@ class TestTasks:
         made = 0
         loop = asyncio.get_running_loop()
 
-        def count(loop: asyncio.AbstractEventLoop, work: object, **rest: object) -> asyncio.Task[object]:
+        def count(
+            loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T] | Generator[Any, None, _T], **rest: Any
+        ) -> asyncio.Task[_T]:
             nonlocal made
             made += 1
-            return asyncio.Task(work, loop=loop, **rest)  # type: ignore[arg-type]
+            return asyncio.Task(work, loop=loop, **rest)
 
         subscription = RecordedSubscription(*(delivered(number, f"@{number % 50}") for number in range(1, 5_000)))
         queues = ChatQueues(subscription, ignore)
@@ -159,10 +166,11 @@ class TestTasks:
         loop = asyncio.get_running_loop()
         turns = 0
 
-        async def handle(entry: Delivered, attempt: int) -> None:
+        async def handle(entry: Delivered, attempt: int) -> bool:
             begun = loop.time()
             while loop.time() - begun < 0.0005:
                 pass
+            return False
 
         def turn() -> None:
             nonlocal turns
@@ -202,13 +210,14 @@ class NotesMarkers(RecordingHandler):
         self._subscription = subscription
         self._inside = 0
 
-    async def __call__(self, entry: Delivered, attempt: int) -> None:
+    async def __call__(self, entry: Delivered, attempt: int) -> bool:
         await super().__call__(entry, attempt)
         self.poisoned[entry.entry.number] = set(self._subscription.poisoned)
         self.beside[entry.entry.number] = self._inside
         self._inside += 1
         await asyncio.sleep(1)
         self._inside -= 1
+        return False
 
 
 def isolated(number: int, chat: str = "@friend", *, crashes: int = 2) -> Delivered:
@@ -298,10 +307,11 @@ class TestDeaths:
                 isolated(1, "@slow"), isolated(2, "@slow"), isolated(3, "@b"), delivered(4, "@c")
             )
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 begun[entry.entry.number], poisoned[entry.entry.number] = loop.time(), set(subscription.poisoned)
                 if entry.entry.chat == "@slow":
                     await asyncio.sleep(60)
+                return False
 
             await run_until_done(ChatQueues(subscription, handle), subscription)
             assert poisoned == {1: {1}, 3: {3}, 4: set(), 2: {2}}
@@ -315,11 +325,12 @@ class TestDeaths:
             poisoned: list[set[int]] = []
             subscription = RecordedSubscription(isolated(1, "@a"), delivered(2, "@b"))
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 if entry.entry.number == 1:
                     poisoned.append(set(subscription.poisoned))
                     raise ValueError
                 assert subscription.poisoned == set()
+                return False
 
             await run_until_done(ChatQueues(subscription, handle), subscription)
             assert poisoned == [{1}, set(), set()]
@@ -332,9 +343,10 @@ class TestDeaths:
             subscription = RecordedSubscription(isolated(1, "@a"), *(isolated(number, "@a") for number in range(2, 5)))
             poisoned: dict[int, set[int]] = {}
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 poisoned[entry.entry.number] = set(subscription.poisoned)
                 await asyncio.sleep(10 if entry.entry.number == 1 else 0)
+                return False
 
             subscription.deleted.add(3)
             await run_until_done(ChatQueues(subscription, handle, in_flight=3), subscription)
@@ -354,10 +366,11 @@ class TestFailures:
         async def work() -> None:
             seen = RecordingHandler()
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 await seen(entry, attempt)
                 if entry.entry.number == 1:
                     raise error
+                return False
 
             subscription = RecordedSubscription(delivered(1), delivered(2), delivered(3, "@other"))
             queues = ChatQueues(subscription, handle)
@@ -374,9 +387,10 @@ class TestFailures:
             def fall(depth: int) -> int:
                 return fall(depth + 1) + 1
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 if entry.entry.number == 1:
                     fall(0)
+                return False
 
             subscription = RecordedSubscription(delivered(1), delivered(2))
             await run_until_done(ChatQueues(subscription, handle), subscription)
@@ -387,13 +401,14 @@ class TestFailures:
 
     def test_handler_that_cancels_its_task_affects_no_other(self) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 if entry.entry.number == 1:
                     task = asyncio.current_task()
                     assert task is not None
                     task.cancel()
                 else:
                     await asyncio.sleep(1)
+                return False
 
             subscription = RecordedSubscription(
                 delivered(1, "@bad"), *(delivered(number, f"@{number}") for number in range(2, 9))
@@ -410,7 +425,7 @@ class TestFailures:
             loop = asyncio.get_running_loop()
             times: list[float] = []
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 times.append(loop.time())
                 raise ValueError
 
@@ -426,10 +441,11 @@ class TestFailures:
             loop = asyncio.get_running_loop()
             done: dict[int, float] = {}
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 if entry.entry.number == 1:
                     raise ValueError
                 done[entry.entry.number] = loop.time()
+                return False
 
             subscription = RecordedSubscription(delivered(1, "@bad"), delivered(2, "@good"), delivered(3, "@bad"))
             await run_until_done(ChatQueues(subscription, handle), subscription)
@@ -442,7 +458,7 @@ class TestFailures:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 raise ValueError("text of a private message")
 
             subscription = RecordedSubscription(delivered(41))
@@ -461,7 +477,7 @@ class TestFailures:
 
     def test_an_interrupt_is_not_a_failure_of_the_handler(self) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 raise KeyboardInterrupt
 
             subscription = RecordedSubscription(delivered(1))
@@ -476,7 +492,7 @@ class TestFailures:
         async def work() -> None:
             seen = RecordingHandler()
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 await seen(entry, attempt)
                 raise ValueError
 
@@ -490,7 +506,7 @@ class TestFailures:
         async def work() -> None:
             gone = LoggedOut("The phone has ended it.", reason="phone")
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 raise gone
 
             subscription = RecordedSubscription(delivered(1), delivered(2))
@@ -507,11 +523,12 @@ class TestFailures:
         async def work() -> None:
             seen = RecordingHandler()
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 await seen(entry, attempt)
                 if attempt < 3:
                     subscription.storage_errors = 4
                     raise ValueError
+                return False
 
             subscription = RecordedSubscription(delivered(1))
             subscription.storage_errors = 2
@@ -535,8 +552,9 @@ class TestFailures:
 class TestSlow:
     def test_a_handler_that_runs_longer_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
+                return False
 
             subscription = RecordedSubscription(delivered(1, "@a"), delivered(2, "@b"))
             queues = ChatQueues(subscription, handle)
@@ -551,9 +569,10 @@ class TestSlow:
 
     def test_a_handler_beyond_the_time_limit_is_cancelled_and_counts_as_failed(self) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 if entry.entry.number == 1:
                     await asyncio.Event().wait()
+                return False
 
             subscription = RecordedSubscription(delivered(1), delivered(2))
             await run_until_done(ChatQueues(subscription, handle, attempts=2, time_limit=5), subscription)
@@ -564,11 +583,10 @@ class TestSlow:
 
     def test_handler_that_returns_after_the_time_limit_has_succeeded(self) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
-                try:
+            async def handle(entry: Delivered, attempt: int) -> bool:
+                with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.sleep(60)
-                except asyncio.CancelledError:
-                    return
+                return False
 
             subscription = RecordedSubscription(delivered(1), delivered(2))
             await run_until_done(ChatQueues(subscription, handle, time_limit=5), subscription)
@@ -624,9 +642,10 @@ class TestRoom:
             flags: dict[int, tuple[int, bool]] = {}
             handle = GatedHandler("@slow")
 
-            async def look(entry: Delivered, attempt: int) -> None:
+            async def look(entry: Delivered, attempt: int) -> bool:
                 flags[entry.entry.number] = attempt, entry.event.redelivered
                 await handle(entry, attempt)
+                return False
 
             subscription = RecordedSubscription(
                 delivered(1, "@slow"), delivered(2, "@slow", attempt=2, redelivered=True), delivered(3, "@slow")
@@ -659,8 +678,9 @@ class TestRoom:
         """A long queue of fast handlers is full at every check, but no entry must be read twice."""
 
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 await asyncio.sleep(0.01)
+                return False
 
             subscription = RecordedSubscription(*(delivered(number) for number in range(1, 500)))
             await run_until_done(ChatQueues(subscription, handle, in_flight=10), subscription)
@@ -710,11 +730,12 @@ class TestEnd:
         async def work() -> None:
             gated, has_failed = GatedHandler("@slow"), asyncio.Event()
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 if entry.entry.chat == "@failing":
                     has_failed.set()
                     raise ConnectFailed("There is no connection.")
                 await gated(entry, attempt)
+                return False
 
             subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"), delivered(3, "@failing"))
             health = AccountHealth(AsyncClient(), subscription)  # a client without a login is not online
@@ -752,10 +773,11 @@ class TestEnd:
         async def work() -> None:
             inside = asyncio.Event()
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 inside.set()
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.Event().wait()
+                return False
 
             running = asyncio.create_task(ChatQueues(RecordedSubscription(delivered(1)), handle).run())
             await inside.wait()
@@ -769,8 +791,8 @@ class TestEnd:
     @pytest.mark.parametrize("iterations", range(6))
     def test_no_task_is_left_if_cancellations_arrive_beside_the_check_for_slow_handlers(self, iterations: int) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
-                pass
+            async def handle(entry: Delivered, attempt: int) -> bool:
+                return False
 
             async def iterate(times: int) -> None:
                 for _ in range(times):
@@ -793,12 +815,13 @@ class TestEnd:
             loop = asyncio.get_running_loop()
             is_let_go = False
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 while not is_let_go:
                     try:
                         await asyncio.sleep(1)
                     except asyncio.CancelledError:
                         continue
+                return False
 
             subscription = RecordedSubscription(delivered(1))
             running = asyncio.create_task(ChatQueues(subscription, handle).run())
@@ -815,7 +838,7 @@ class TestEnd:
         async def work() -> None:
             loop = asyncio.get_running_loop()
 
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 raise ValueError
 
             subscription = RecordedSubscription(delivered(1))
@@ -830,8 +853,9 @@ class TestEnd:
 
     def test_running_handlers_end_when_the_subscription_ends(self) -> None:
         async def work() -> None:
-            async def handle(entry: Delivered, attempt: int) -> None:
+            async def handle(entry: Delivered, attempt: int) -> bool:
                 await asyncio.sleep(3)
+                return False
 
             subscription = RecordedSubscription(delivered(1), delivered(2))
             subscription.end = LoggedOut("The phone has ended it.", reason="phone")
@@ -863,7 +887,7 @@ def test_each_entry_is_acknowledged_once_and_in_order_for_any_handler(
         order: dict[str, list[int]] = defaultdict(list)
         counts = DeliveryCounts()
 
-        async def handle(entry: Delivered, attempt: int) -> None:
+        async def handle(entry: Delivered, attempt: int) -> bool:
             number, chat = entry.entry.number, str(entry.entry.chat)
             assert chat not in inside
             inside.add(chat)
@@ -884,6 +908,7 @@ def test_each_entry_is_acknowledged_once_and_in_order_for_any_handler(
                     task.cancel()
             finally:
                 inside.discard(chat)
+            return False
 
         entries = [delivered(number, f"@{dice.randrange(chats)}") for number in range(1, count + 1)]
         subscription = RecordedSubscription(*entries[: count // 2])

@@ -303,7 +303,7 @@ class TestMistakes:
 
         for function in (wrong, vague):
             with pytest.raises(TypeError, match=r"with a context and an event; .* does not take 2 arguments"):
-                Bot().on(command="a")(function)  # type: ignore[call-overload]  # that is the mistake
+                Bot().on(command="a")(function)  # type: ignore[arg-type]  # that is the mistake
 
     @pytest.mark.parametrize(
         ("choices", "error"),

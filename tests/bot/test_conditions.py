@@ -122,7 +122,7 @@ class TestInBots:
                     ("zhangsan", "hiking", "@小明 you?"),
                 ):  # fmt: skip
                     world.say(sender, to, text)
-                    await until(lambda text=text: any(each.endswith(text) for each in received))
+                    await until(lambda: any(each.endswith(text) for each in received))  # noqa: B023 - called before the next turn
         assert received == [
             "quiet: hey", "ahua or mentioned: HEY", "rest: OH", "rest: hm", "ahua or mentioned: @小明 you?"
         ]  # fmt: skip

@@ -146,7 +146,7 @@ def test_a_message_is_redelivered_after_a_kill_in_its_handler_and_the_previous_o
         bot.wait(lambda: len(bot.calls("hang")) == 1)
         for text in ("meanwhile", "and then"):  # Each has the acknowledgement of the one before.
             server.say("lilei", text)
-            bot.wait(lambda text=text: bot.done(text) == 1)
+            bot.wait(lambda: bot.done(text) == 1)  # noqa: B023 - called before the next turn
         process.kill()
     with bot.running():
         bot.wait(lambda: len(bot.calls("hang")) == 2)

@@ -164,7 +164,7 @@ class TestMiddleware:
             async with running(bot, client):
                 for text in ("asynchronous", "plain"):
                     world.say("ahua", "me", text)
-                    await until(lambda: steps and steps[-1] == "outer ends")
+                    await until(lambda: steps[-1:] == ["outer ends"])
                     assert steps == ["outer begins", "inner begins", text, "inner ends", "outer ends"]
                     steps.clear()
 
@@ -195,7 +195,7 @@ class TestMiddleware:
         with pytest.raises(TypeError, match=r"write `async def .*plain`"):
             bot.middleware(plain)
         with pytest.raises(TypeError, match="the function that proceeds"):
-            bot.middleware(lambda ctx: ctx)  # type: ignore[arg-type]  # that is the mistake
+            bot.middleware(lambda ctx: ctx)  # type: ignore[type-var]  # that is the mistake
 
 
 def plain(ctx: Any, event: Any, proceed: Any) -> Any:

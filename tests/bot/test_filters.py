@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
+from operator import contains
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,10 +31,11 @@ async def taken(
     """Send texts between people, and return the texts that a handler with these keywords gets."""
     bot, texts, seen = Bot(client=client), list[str](), list[str]()
 
-    @bot.on(*(event_types or (TextMessage,)), **keywords)
     async def handler(ctx: Context, message: TextMessage) -> None:
         texts.append(message.text)
         seen.append(message.whole_text)
+
+    bot.on(*(event_types or (TextMessage,)), **keywords)(handler)
 
     @bot.on(TextMessage, own=True)
     async def others(ctx: Context, message: TextMessage) -> None:
@@ -41,7 +44,7 @@ async def taken(
     async with running(bot, client):
         for sender, to, text in said:
             world.say(sender, to, text)
-            await until(lambda text=text: text in seen)
+            await until(partial(contains, seen, text))
     return texts
 
 
@@ -260,7 +263,7 @@ class TestMistakes:
 
     @pytest.mark.parametrize("event_types", [(), (Message,), (TextMessage, ImageMessage)])
     def test_event_class_is_accepted_if_one_of_its_subclasses_has_the_field(self, event_types: tuple[Any, ...]) -> None:
-        def handler(ctx: Context, event: Message) -> None:
+        async def handler(ctx: Context, event: Message) -> None:
             raise AssertionError
 
         router = Router()

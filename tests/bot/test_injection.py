@@ -65,6 +65,7 @@ async def values_of(router: Router, function: Callable[..., object]) -> dict[str
     context: Any = None
     async with CallScope(context) as scope:
         return await scope.arguments(plan, context)
+    raise AssertionError  # No value's end suppresses an exception.
 
 
 class TestChoice:
@@ -351,8 +352,9 @@ class TestCalls:
 
             @bot.middleware
             async def only_open(
-                ctx: Context, event: TextMessage, proceed: Callable[[], Awaitable[object]], *, closed: str
+                ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]], *, closed: str
             ) -> None:
+                assert isinstance(event, TextMessage)
                 seen.append(event.text)
                 if event.text != closed:
                     await proceed()

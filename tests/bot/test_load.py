@@ -89,6 +89,12 @@ async def watch_lag(lags: list[float]) -> None:
         lags.append(time.perf_counter() - begun - 0.01)
 
 
+def say_in_turn(server: Server, texts: list[str]) -> None:
+    """Send texts from two people in turn."""
+    for number, text in enumerate(texts):
+        server.say(["ahua", "lilei"][number % 2], text)
+
+
 def percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1]
 
@@ -198,7 +204,7 @@ async def test_the_loop_is_never_blocked_in_a_complete_scenario(
     counts = DeliveryCounts()
     probe = asyncio.create_task(watch_lag(lags))
     task = asyncio.create_task(handing_out(way, client, handler, counts=counts))
-    await asyncio.to_thread(lambda: [server.say(["ahua", "lilei"][n % 2], str(n)) for n in range(said)])
+    await asyncio.to_thread(say_in_turn, server, [str(n) for n in range(said)])
     await until(lambda: counts.delivered >= said)
     for each in (probe, task):
         each.cancel()
@@ -231,7 +237,7 @@ async def test_messages_and_new_logins_do_not_grow_memory(
     async def deliver_some(count: int) -> None:
         before = counts.delivered
         task = asyncio.create_task(handing_out(way, client, handler, counts=counts))
-        await asyncio.to_thread(lambda: [server.say(["ahua", "lilei"][n % 2], f"{n} " * 50) for n in range(count)])
+        await asyncio.to_thread(say_in_turn, server, [f"{n} " * 50 for n in range(count)])
         await until(lambda: counts.delivered >= before + count)
         task.cancel()
         await asyncio.wait([task])

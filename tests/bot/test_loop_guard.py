@@ -40,7 +40,9 @@ OTHER = ContactId("@other")
 
 
 def message(chat: ContactId = CHAT, **fields: Any) -> TextMessage:
-    values = {"message_id": "1", "chat": chat, "sender": chat, "is_self": False, "time": 0, "content": "", "text": ""}
+    values: dict[str, Any] = {
+        "message_id": "1", "chat": chat, "sender": chat, "is_self": False, "time": 0, "content": "", "text": ""
+    }  # fmt: skip
     return TextMessage(**(values | fields))
 
 

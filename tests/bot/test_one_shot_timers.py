@@ -19,8 +19,8 @@ from webwx.bot.timers import TimerRegistry
 from webwx.errors import UnknownContact
 from webwx.model.messages import TextMessage
 from webwx.sandbox.clock import SystemClock
+from webwx.storage.base import State, TimerQuery
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -362,7 +362,7 @@ def test_timer_without_a_handler_waits_for_it(
 KILLS = 20
 
 
-async def left_in(folder: Path) -> tuple[list[str], dict[str, int]]:
+async def left_in(folder: Path) -> tuple[list[str], dict[State, int]]:
     """Return the names of the timers that wait, and the number of sends by state."""
     journal = SqliteJournal(folder / "me.journal")
     (uin,) = await journal.accounts()
@@ -370,7 +370,7 @@ async def left_in(folder: Path) -> tuple[list[str], dict[str, int]]:
     timers = await part.timers.find(TimerQuery(bot="bot", limit=1_000))
     counts = await part.outbox.count()
     await journal.close()
-    return [each.name for each in timers], dict(counts)
+    return [each.name for each in timers], counts
 
 
 @pytest.mark.verify

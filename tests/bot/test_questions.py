@@ -13,6 +13,7 @@ from webwx.bot.delivery import deliver
 from webwx.bot.questions import Dialogue
 from webwx.bot.steps import Step, Steps
 from webwx.errors import InvalidRequest, NoAnswer
+from webwx.model.contacts import ContactId
 from webwx.model.messages import ImageMessage, TextMessage
 
 if TYPE_CHECKING:
@@ -343,5 +344,6 @@ async def test_without_a_bot_nothing_can_be_asked(open_client: OpenClient, world
 
 
 def test_the_repr_of_a_dialogue_shows_no_answer() -> None:
-    dialogue = Dialogue(TextMessage(message_id="1", chat="@a", sender="@a", is_self=False, time=0, content="", text=""))
+    chat = ContactId("@a")
+    dialogue = Dialogue(TextMessage(message_id="1", chat=chat, sender=chat, is_self=False, time=0, content="", text=""))
     assert repr(dialogue) == "Dialogue(0 answers)"

@@ -74,13 +74,14 @@ async def test_handlers_of_two_accounts_send_once_with_one_of_them_despite_failu
 
     bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
     for number in (1, 2):
-        ready: list[str] = []
-        task = asyncio.create_task(start(*bots, on_ready=lambda bot, _, ready=ready: ready.append(bot.name)))
-        await until(lambda ready=ready: len(ready) == 2)
+        ready = asyncio.Semaphore(0)
+        task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))  # noqa: B023
+        for _ in bots:
+            await ready.acquire()
         if number == 1:
             sandbox.person("李雷").say("to family", to="小明")
             sandbox.person("李雷").say("to work", to="阿华")
-        await until(lambda number=number: sorted(calls) == sorted(["to family", "to work"] * number))
+        await until(lambda: sorted(calls) == sorted(["to family", "to work"] * number))  # noqa: B023
         task.cancel()
         await asyncio.wait([task])
 

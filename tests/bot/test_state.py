@@ -304,7 +304,7 @@ def test_back_moves_to_the_step_before_and_keeps_the_values(webwx_sandbox: Sandb
             webwx_friend.say(text)
             assert webwx_friend.hears(heard)
         state = running.state_of(webwx_friend)
-        assert (state.step, state.values) == (Survey.name, {"name": "阿华"})
+        assert (state.step, state.values) == (str(Survey.name), {"name": "阿华"})
         assert state.deadline is not None
         webwx_friend.say("plain")
         assert webwx_friend.hears("Survey.name")
@@ -321,7 +321,7 @@ class TestAnswers:
 
         @bot.on(state=Survey.age)
         async def take_age(
-            ctx: Context, message: TextMessage, age: Annotated[int, msgspec.Meta(ge=1, le=120)], *, unit: str
+            ctx: Context, message: Message, age: Annotated[int, msgspec.Meta(ge=1, le=120)], *, unit: str
         ) -> None:
             await ctx.state.set_step(Survey.name)
             await ctx.reply(f"{age + 1} {unit}")
@@ -363,8 +363,8 @@ class TestAnswers:
         assert "take_age: the text does not fit the parameter age" in caplog.text
 
     def test_a_handler_takes_one_answer_of_a_type_that_a_text_can_have(self) -> None:
-        async def two(ctx: Context, message: TextMessage, one: str, other: str) -> None: ...
-        async def odd(ctx: Context, message: TextMessage, one: dict[str, str]) -> None: ...
+        async def two(ctx: Context, message: Message, one: str, other: str) -> None: ...
+        async def odd(ctx: Context, message: Message, one: dict[str, str]) -> None: ...
         async def default(ctx: Context, message: Message, other: str = "x") -> None: ...
 
         with pytest.raises(TypeError, match=r"with one answer at most; .*two takes 2 more arguments"):

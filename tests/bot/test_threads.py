@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -145,5 +146,7 @@ def test_every_callable_that_returns_a_coroutine_is_asynchronous() -> None:
             raise AssertionError
 
     made = Asynchronous()
-    assert all(map(is_asynchronous, (made, made.method, partial(made.method))))
-    assert not any(map(is_asynchronous, (Plain(), len, lambda: made.method(), Plain)))
+    functions: list[Callable[..., object]] = [made, made.method, partial(made.method)]
+    others: list[Callable[..., object]] = [Plain(), len, lambda: made.method(), Plain]
+    assert all(map(is_asynchronous, functions))
+    assert not any(map(is_asynchronous, others))

@@ -24,7 +24,7 @@ from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from tests.bot.conftest import OpenClient
@@ -66,7 +66,8 @@ class Stage:
     """A system clock that a test can set, and a record of calls with their times."""
 
     def __init__(self, kept: Any = None, at: float = NOON) -> None:
-        self.kept = kept or TimerJournal()
+        self.kept: Any = kept or TimerJournal()
+        """An account's part of a journal, or what timers use of one."""
         self.table = TimerRegistry()
         self.at = at
         self.calls: list[tuple[float, str]] = []
@@ -92,7 +93,8 @@ class Stage:
         """Call the handler, as a bot does."""
         self.calls.append((self.now() - NOON, key))
         if asyncio.iscoroutinefunction(timer.handler):
-            await timer.handler(None)
+            handler: Callable[..., Awaitable[None]] = timer.handler
+            await handler(None)
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[None]:
@@ -196,7 +198,7 @@ def test_each_call_has_its_own_key_although_the_clock_stands_still() -> None:
 
 
 @pytest.mark.parametrize("interval", [{}, {"seconds": 0.5}, {"minutes": -5}])
-def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, float]) -> None:
+def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="The interval of a timer must be at least a second"):
         TimerRegistry().every(**interval)
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 from tests.carriers import Counted
 
 from webwx.client.client import AsyncClient
-from webwx.model.messages import TextMessage
+from webwx.client.state import LoginState
+from webwx.model.messages import Message, TextMessage
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from pathlib import Path
 
     from webwx.client.delivered import Delivered
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.media import MediaFile
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, LoginStore
+    from webwx.storage.base import Journal, LoginStore, SavedLogin
     from webwx.transport.runner import Transport
 
 SERVER = "http://sandbox.test"
@@ -61,7 +63,7 @@ class LogIn(Protocol):
         host: str | None = None,
         journal: Journal | None = None,
         dedupe_by_client_id: bool = False,
-    ) -> Awaitable[AsyncClient]: ...
+    ) -> Coroutine[Any, Any, AsyncClient]: ...
 
 
 @pytest.fixture
@@ -154,9 +156,45 @@ async def take(client: AsyncClient, count: int, *, include_all: bool = False, co
     return taken
 
 
+async def take_messages(client: AsyncClient, count: int) -> list[Message]:
+    """Read this many events, which have to be messages."""
+    messages = [event for event in await take(client, count) if isinstance(event, Message)]
+    assert len(messages) == count
+    return messages
+
+
 def last(world: World, who: str, chat: str) -> WorldMessage:
     """Return the newest message of a chat on a phone."""
     return world.inbox(who)[chat].messages[-1]
+
+
+def last_file(world: World, who: str, chat: str) -> MediaFile:
+    """Return the file of the newest message of a chat on a phone."""
+    medium = last(world, who, chat).medium
+    assert medium is not None
+    return medium
+
+
+def md5_of(message: WorldMessage) -> str:
+    """Return the MD5 of a message's file."""
+    assert message.medium is not None
+    return message.medium.md5
+
+
+def is_online(client: AsyncClient) -> bool:
+    return client.state is LoginState.ONLINE
+
+
+async def saved_in(store: LoginStore) -> SavedLogin:
+    """Return the login that a store has."""
+    saved = await store.load()
+    assert saved is not None
+    return saved
+
+
+def refuse_code(code: QrCode) -> NoReturn:
+    """Fail, because a login should need no code."""
+    pytest.fail("A code was shown.")
 
 
 def md5(content: bytes) -> str:
@@ -174,7 +212,7 @@ def later(world: World, *plan: tuple[float, Callable[[], object]]) -> None:
     world.subscribe(look)
 
 
-def texts(events: list[Event]) -> list[str]:
+def texts(events: Iterable[object]) -> list[str]:
     """Return the texts among events."""
     return [event.text for event in events if isinstance(event, TextMessage)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.conftest import SERVER, take
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def new_accounts(world: World, counted: Counted, tmp_path: Path) -> NewAccounts:
-    def make(storage: Storage | Path = tmp_path, **options: object) -> Accounts:
+    def make(storage: Storage | Path = tmp_path, **options: Any) -> Accounts:
         return Accounts(
             storage, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), **options
         )
@@ -42,7 +42,7 @@ def new_accounts(world: World, counted: Counted, tmp_path: Path) -> NewAccounts:
 
 async def log_in(accounts: Accounts, world: World, account: str, who: str) -> list[str]:
     """Log an account in with a phone; return the names of the steps."""
-    steps = []
+    steps: list[str] = []
     async for progress in accounts.log_in(account):
         steps.append(progress.step)
         match progress:

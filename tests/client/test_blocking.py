@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.conftest import PNG, SERVER
+from tests.client.conftest import PNG, SERVER, refuse_code, saved_in
 from tests.client.forked import in_fork
 
 from webwx.client.blocking import Client
@@ -74,7 +74,7 @@ class TestParity:
     def test_a_method_has_the_full_docstring_in_blocking_words(self, name: str) -> None:
         shown = inspect.getdoc(getattr(Client, name))
         assert shown
-        assert shown == inspect.getdoc(getattr(AsyncClient, name)).replace("`async with`", "`with`")
+        assert shown == str(inspect.getdoc(getattr(AsyncClient, name))).replace("`async with`", "`with`")
 
     def test_both_classes_have_the_same_docstrings_of_parameters(self) -> None:
         assert inspect.getdoc(Client) == inspect.getdoc(AsyncClient)
@@ -176,7 +176,7 @@ def test_a_saved_login_is_resumed(log_in: Callable[..., Client], world: World, s
     second = Client(server=SERVER, store=store, transport=Loopback(sandbox), clock=world.clock.now)
 
     assert second.resume() == first.account
-    assert second.login(show_qr=pytest.fail) == first.account
+    assert second.login(show_qr=refuse_code) == first.account
 
 
 class TestWithAJournal:
@@ -279,7 +279,7 @@ class TestCtrlC:
 
         assert carrier.cancelled.is_set()
         client.close()
-        assert asyncio.run(store.load()).login.user_id == client.account.id
+        assert asyncio.run(saved_in(store)).login.user_id == client.account.id
 
 
 class TestFork:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.conftest import SERVER
+from tests.client.conftest import SERVER, saved_in
 
 from webwx.client.blocking import Client
 from webwx.client.blocking_stream import BlockingEventStream
@@ -38,7 +38,7 @@ def test_events_that_were_not_taken_are_stored(
     for _ in client.events(include_all=False):
         break
 
-    assert len(asyncio.run(store.load()).pending) == 2
+    assert len(asyncio.run(saved_in(store)).pending) == 2
 
 
 @pytest.fixture
@@ -83,7 +83,8 @@ class TestEventStream:
         async def nothing() -> AsyncGenerator[Event, None]:
             has_begun.set()
             await asyncio.to_thread(may_end.wait)
-            for each in ():
+            nothing: tuple[Event, ...] = ()
+            for each in nothing:
                 yield each
 
         async def ack() -> None:

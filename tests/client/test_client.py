@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import JPEG, PNG, last, md5, take
+from tests.client.conftest import JPEG, PNG, last_file, md5, take
 
 from webwx.errors import (
     MediaUnavailable,
@@ -59,7 +59,7 @@ async def test_the_main_job(world: World, log_in: LogIn) -> None:
 
     forwarded = await me.forward(gone, "filehelper")
     assert md5(JPEG) == md5(await me.download(forwarded))
-    assert last(world, "me", "filehelper").medium.md5 == md5(JPEG)
+    assert last_file(world, "me", "filehelper").md5 == md5(JPEG)
 
 
 class TestFileTransferHelper:

@@ -66,7 +66,7 @@ class Stage:
     async def run(self, what: str, moment: str = "") -> tuple[int, list[dict[str, Any]]]:
         """Run the program to its end, and return its exit code and output."""
         arguments = [what, self.url, str(self.folder), moment]
-        streams = (subprocess.DEVNULL, subprocess.PIPE, sys.__stderr__)
+        streams = (subprocess.DEVNULL, subprocess.PIPE, sys.__stderr__ or subprocess.DEVNULL)
         with self._forks.start(arguments, dict(os.environ), None, streams, program=PROGRAM) as fork:
             printed, _ = await asyncio.to_thread(fork.communicate, PATIENCE)
             return fork.wait(), [json.loads(line) for line in printed.splitlines()]

@@ -350,7 +350,7 @@ class TestPreparing:
     def test_a_stream_without_a_file_gets_a_name_of_its_kind(self, name: object) -> None:
         stream = io.BytesIO(b"GIF89a")
         if name is not None:
-            stream.name = name  # type: ignore[attr-defined]  # as a pipe's and stdin's are
+            stream.name = name  # as a pipe's and stdin's are
         with files.opened_source(stream) as source:
             assert files.prepare_image(source, "").name == "sticker.gif"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, last, md5, take
+from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, last, last_file, md5, md5_of, take
 
 from webwx.errors import ApiError, NotForwardable, RateLimited
 from webwx.model.messages import (
@@ -34,7 +34,7 @@ class TestForward:
         image, _ = await take(client, 2)
         await client.forward(image, "Boss")
 
-        assert last(world, "lilei", "xiaoming").medium.md5 == md5(PNG)
+        assert last_file(world, "lilei", "xiaoming").md5 == md5(PNG)
 
     async def test_an_own_recalled_picture_is_forwarded(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
@@ -46,7 +46,7 @@ class TestForward:
         assert (notice.is_self, notice.original) == (True, image)
         await client.forward(notice, "filehelper")
 
-        assert last(world, "me", "filehelper").medium.md5 == md5(JPEG)
+        assert last_file(world, "me", "filehelper").md5 == md5(JPEG)
 
     async def test_uploads_nothing(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
@@ -107,7 +107,7 @@ class TestForward:
 
         assert counted.calls == [call]
         assert receipt.way == "by_content"
-        assert (sent.kind, sent.medium.md5, sent.text) == (arrived.kind, arrived.medium.md5, arrived.text)
+        assert (sent.kind, md5_of(sent), sent.text) == (arrived.kind, md5_of(arrived), arrived.text)
 
     @pytest.mark.parametrize(
         ("send", "call"),
@@ -131,11 +131,11 @@ class TestForward:
         arrived = last(world, "lilei", "xiaoming")
 
         assert receipt.way == "by_upload"
-        assert (sent.medium.md5, sent.text) == (arrived.medium.md5, arrived.text)
+        assert (md5_of(sent), sent.text) == (md5_of(arrived), arrived.text)
 
     @pytest.mark.parametrize("form", ["hash", "keyless"])
     async def test_a_picture_without_keys_is_forwarded_by_download_and_upload(
-        self, log_in: LogIn, world: World, form: str
+        self, log_in: LogIn, world: World, form: Literal["hash", "keyless"]
     ) -> None:
         world.options = Options(picture_content=form)
         client = await log_in()
@@ -144,7 +144,7 @@ class TestForward:
         receipt = await client.forward(image, "filehelper")
 
         assert receipt.way == "by_upload"
-        assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
+        assert last_file(world, "me", "filehelper").md5 == md5(PNG)
 
     async def test_a_recalled_picture_without_keys_cannot_be_forwarded(
         self, log_in: LogIn, world: World, counted: Counted

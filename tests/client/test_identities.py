@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from tests.client.conftest import GIF, MP4, PNG, SERVER, last, take
+from tests.client.conftest import GIF, MP4, PNG, SERVER, last, md5_of, take
 
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.bot.context import Context
+    from webwx.client.identities import To
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal, Outgoing
     from webwx.storage.sqlite.journal import SqliteJournal
+
+    ClientOfWorld = tuple[Callable[[], Awaitable[AsyncClient]], World]
 
 
 @pytest.fixture
@@ -49,16 +52,13 @@ def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
 
 
-ScriptedTransport = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
-
-
 @pytest.fixture
 async def make_world_with(
     make_world: Callable[..., World], journal: SqliteJournal
-) -> AsyncIterator[Callable[[Options], ScriptedTransport]]:
+) -> AsyncIterator[Callable[[Options], ClientOfWorld]]:
     """Return a world with other options, and a function that logs in its first account with the journal."""
 
-    def make(options: Options) -> ScriptedTransport:
+    def make(options: Options) -> ClientOfWorld:
         world = make_world(options=options)
 
         async def log_in() -> AsyncClient:
@@ -183,9 +183,12 @@ async def test_messages_from_before_identities_are_found_by_the_name(
 
 # -- old ids ---------------------------------------------------------------------------------------------------------
 
-Verb = "Callable[[AsyncClient, To], Awaitable[object]]"
+TEXT = TextMessage(
+    message_id="1", chat=ContactId("filehelper"), sender=ContactId("filehelper"), is_self=False, time=0, content="x",
+    text="x",
+)  # fmt: skip
 
-VERBS: dict[str, Verb] = {
+VERBS: dict[str, Callable[[AsyncClient, Any], Awaitable[object]]] = {
     "send_text": lambda client, to: client.send_text(to, "hi"),
     "send_image": lambda client, to: client.send_image(to, PNG),
     "send_video": lambda client, to: client.send_video(to, MP4),
@@ -206,11 +209,6 @@ VERBS: dict[str, Verb] = {
     "leave_chatroom": lambda client, to: client.leave_chatroom(to),
     "find_contact": lambda client, to: client.find_contact(to),
 }
-
-TEXT = TextMessage(
-    message_id="1", chat=ContactId("filehelper"), sender=ContactId("filehelper"), is_self=False, time=0, content="x",
-    text="x",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -263,9 +261,8 @@ async def test_an_old_id_of_a_present_contact_leads_to_the_same_person(
     await take(again, 1, include_all=True)
     await again.list_contacts()
     counted.calls.clear()
-    receipts = [
-        await again.send_text(to, str(at)) for at, to in enumerate((earlier.id, earlier, numbered, numbered.number))
-    ]
+    who: tuple[To, ...] = (earlier.id, earlier, numbered, numbered.number)
+    receipts = [await again.send_text(to, str(at)) for at, to in enumerate(who)]
 
     assert [message.text for message in world.inbox("ahua")["xiaoming"].messages] == ["0", "1", "2", "3"]
     assert {receipt.chat for receipt in receipts} == {contact(again, "春天的花").id}
@@ -431,7 +428,7 @@ async def test_a_completed_keyed_send_returns_its_receipt_although_the_chat_is_d
 ) -> None:
     client = await log_in()
     earlier = contact(client, "阿华").id
-    sticker = world.sticker("ahua", "me", GIF).medium.md5
+    sticker = md5_of(world.sticker("ahua", "me", GIF))
     sends: list[Callable[[AsyncClient], Awaitable[object]]] = [
         lambda client: client.send_text(earlier, "hi", key="1"),
         lambda client: client.send_text("阿华", "hi", key="by name"),
@@ -485,7 +482,7 @@ async def test_a_contact_that_is_added_later_gets_a_number(log_in: LogIn, world:
 
 
 async def test_permanent_ids_from_the_phone_are_certain_evidence(
-    make_world_with: Callable[..., ScriptedTransport],
+    make_world_with: Callable[..., ClientOfWorld],
 ) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero", real_ids="sent"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
@@ -528,7 +525,7 @@ async def test_permanent_ids_in_another_order_are_no_evidence(
     assert numbers[0] != numbers[1]
 
 
-async def test_an_uncertain_match_is_reported_and_not_used(make_world_with: Callable[..., ScriptedTransport]) -> None:
+async def test_an_uncertain_match_is_reported_and_not_used(make_world_with: Callable[..., ClientOfWorld]) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero"))
     client = await client_of()
     earlier = contact(client, "张三").id

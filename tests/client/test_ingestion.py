@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.carriers import Counted, DeliversOnce
-from tests.client.conftest import take, take_texts, texts
+from tests.client.conftest import is_online, take, take_texts, texts
 
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, StorageError, UnknownContact
@@ -344,7 +344,7 @@ class TestAFullDisk:
             got = [await waiting, await anext(events), await anext(events)]
 
         assert texts(got) == ["0", "1", "2"]
-        assert client.state is LoginState.ONLINE
+        assert is_online(client)
         warnings = [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING]
         # The writer of identities reports its own failure if it runs just then.
         assert sum("The journal cannot be written" in line for line in warnings) == 1

@@ -12,7 +12,7 @@ import keyring
 import msgspec
 import pytest
 from tests.carriers import PAGE, TEMPORARY, Counted, DeliversOnce, FaultyTransport
-from tests.client.conftest import PNG, SERVER, last, later, take
+from tests.client.conftest import PNG, SERVER, last_file, later, refuse_code, saved_in, take
 from tests.client.virtual_loop import VirtualClockLoop
 from tests.keyrings import ReadOnlyKeyring
 from tests.ticket_server import ticket_server
@@ -88,7 +88,7 @@ class TestLogin:
         await first.close()
         second = new_client(store=LoginFile(tmp_path / "me.json"))
 
-        assert await second.login(show_qr=pytest.fail) == first.account
+        assert await second.login(show_qr=refuse_code) == first.account
         assert counted.calls == ["webwxinit"]
         assert second.contacts.find(remark="Boss") == first.contacts.find(remark="Boss")
 
@@ -144,7 +144,12 @@ class TestLogin:
         shown: list[QrCode] = []
         counted.lose_answers("login")
         confirm = phone_of("me")
-        await new_client().login(show_qr=lambda code: (shown.append(code), confirm(code)))
+
+        def show(code: QrCode) -> None:
+            shown.append(code)
+            confirm(code)
+
+        await new_client().login(show_qr=show)
 
         assert len(shown) == 1
 
@@ -297,9 +302,12 @@ class TestThePush:
     async def test_needs_no_code(self, ended: LoginMemory, new_client: NewClient, world: World) -> None:
         asked: list[str] = []
         client = new_client(store=ended)
-        account = await client.login(
-            show_qr=pytest.fail, on_push=lambda: (asked.append("asked"), world.confirm()), max_codes=0
-        )
+
+        def confirm() -> None:
+            asked.append("asked")
+            world.confirm()
+
+        account = await client.login(show_qr=refuse_code, on_push=confirm, max_codes=0)
 
         assert asked == ["asked"]
         assert account.nickname == "小明"
@@ -380,13 +388,13 @@ class TestTheDesktop:
         assert "mod=desktop" in sent.query.split("&")
         assert "<appmsg appid='' sdkver=''>" in sent.content.decode()
         assert {f"{SERVER}/?&lang=zh_CN&target=t"} == {request.header("Referer") for request in carrier.requests}
-        assert last(world, "ahua", "xiaoming").medium.name == "a.txt"
+        assert last_file(world, "ahua", "xiaoming").name == "a.txt"
 
     async def test_without_its_values_nothing_is_sent(self, new_client: NewClient, counted: Counted) -> None:
         client = new_client(host="desktop")
 
         with pytest.raises(NotOnThisHost, match="does not include"):
-            await client.login(show_qr=pytest.fail)
+            await client.login(show_qr=refuse_code)
         assert counted.calls == []
         assert client.state is LoginState.NEW
 
@@ -412,9 +420,14 @@ def test_waiting_and_scanned_in_any_order_need_one_code(
     carrier = Script(Loopback(sandbox), 408, 408, 408, 201, 201, 201, 201, 201, 408)
     shown: list[QrCode] = []
     confirm = phone_of("me")
+
+    def show(code: QrCode) -> None:
+        shown.append(code)
+        confirm(code)
+
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         client = new_client(transport=carrier)
-        runner.run(client.login(show_qr=lambda code: (shown.append(code), confirm(code))))
+        runner.run(client.login(show_qr=show))
         waited = runner.get_loop().time()
 
     assert len(shown) == 1
@@ -455,7 +468,12 @@ class TestTemporaryFailures:
     def show(self, shown: list[QrCode], phone_of: Phone) -> Callable[[QrCode], object]:
         """Confirm each code by a phone."""
         confirm = phone_of("me")
-        return lambda code: (shown.append(code), confirm(code))
+
+        def show(code: QrCode) -> None:
+            shown.append(code)
+            confirm(code)
+
+        return show
 
     @pytest.mark.parametrize("answer", TEMPORARY)
     @pytest.mark.parametrize("endpoint", ["jslogin", "login", "webwxinit", "webwxstatusnotify", "webwxgetcontact"])
@@ -504,7 +522,7 @@ class TestTemporaryFailures:
         store = LoginMemory()
         virtual_runner.run(log_in(store=store))
         carrier = FaultyTransport(Loopback(sandbox), webwxinit=[TEMPORARY[answer]] * 3)
-        virtual_runner.run(new_client(store=store, transport=carrier).login(show_qr=pytest.fail))
+        virtual_runner.run(new_client(store=store, transport=carrier).login(show_qr=refuse_code))
 
         assert carrier.calls == ["webwxinit"] * 4
 
@@ -515,7 +533,7 @@ class TestTemporaryFailures:
         client = new_client(transport=carrier)
 
         with pytest.raises(ProtocolError):
-            virtual_runner.run(client.login(show_qr=pytest.fail))
+            virtual_runner.run(client.login(show_qr=refuse_code))
         assert 4 <= len(carrier.calls) <= 10
         assert client.state is LoginState.NEW
 
@@ -654,7 +672,7 @@ async def test_checking_a_login_takes_no_event(
     await client.check()
     await client.close()
     following = new_client(store=store, transport=carrier)
-    await following.login(show_qr=pytest.fail)
+    await following.login(show_qr=refuse_code)
     await following.check()
 
     [message] = await take(following, 1)
@@ -665,7 +683,7 @@ async def test_checking_a_login_takes_no_event(
 async def test_the_device_has_its_own_id(log_in: LogIn, counted: Counted) -> None:
     store = LoginMemory()
     await log_in(store=store)
-    login = (await store.load()).login
+    login = (await saved_in(store)).login
 
     assert re.fullmatch(r"e\d{15}", login.credentials.device_id)
     assert login.credentials.device_id != login.pass_ticket
@@ -699,7 +717,7 @@ async def test_a_login_that_others_can_read_is_neither_used_nor_replaced(
     path.chmod(0o644)
 
     with pytest.raises(InvalidLogin, match="chmod 600"):
-        await new_client(store=LoginFile(path)).login(show_qr=pytest.fail)
+        await new_client(store=LoginFile(path)).login(show_qr=refuse_code)
     assert counted.calls == []
 
 
@@ -710,7 +728,7 @@ async def test_a_login_that_could_not_be_saved_is_an_error_before_a_code(
     store = LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me"))
 
     with pytest.raises(StorageError, match="keyring failed"):
-        await new_client(store=store).login(show_qr=pytest.fail)
+        await new_client(store=store).login(show_qr=refuse_code)
     assert counted.calls == []
 
 
@@ -736,7 +754,7 @@ async def test_an_allowed_host_is_followed_and_saved(world: World, counted: Coun
     )
     await client.login(show_qr=phone_of("me"))
 
-    assert (await store.load()).login.allowed_hosts == ("wx9.qq.com",)
+    assert (await saved_in(store)).login.allowed_hosts == ("wx9.qq.com",)
 
 
 class TestOnThePlatformsOwnNames:

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
+from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, last_file, md5, md5_of, take_messages
 from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.client import AsyncClient
@@ -154,7 +154,7 @@ class TestSending:
         for image in (content, path, str(path), io.BytesIO(content)):
             receipt = await client.send_image("阿华", image)
 
-            assert last(world, "ahua", "xiaoming").medium.md5 == md5(content)
+            assert last_file(world, "ahua", "xiaoming").md5 == md5(content)
             assert await client.download(receipt.message_id) == content
 
     @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ class TestSending:
             arrived = last(world, "lilei", "xiaoming")
 
             assert counted.calls == calls
-            assert (arrived.kind, arrived.medium.md5) == (kind, md5(content))
+            assert (arrived.kind, md5_of(arrived)) == (kind, md5(content))
 
     async def test_a_known_sticker_needs_no_upload(
         self, log_in: LogIn, world: World, counted: RecordingTransport
@@ -191,7 +191,7 @@ class TestSending:
         await client.send_sticker("filehelper", md5(GIF).upper())
 
         assert counted.calls == ["webwxsendemoticon"]
-        assert last(world, "me", "filehelper").medium.md5 == md5(GIF)
+        assert last_file(world, "me", "filehelper").md5 == md5(GIF)
 
     @pytest.mark.parametrize(
         "size",
@@ -215,7 +215,7 @@ class TestSending:
         path.write_bytes(random.Random(1).randbytes(size))  # All chunks differ.
         await client.send_file("filehelper", path)
 
-        assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
+        assert last_file(world, "me", "filehelper").md5 == md5(path.read_bytes())
 
     async def test_an_empty_file_is_refused(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
         client = await log_in()
@@ -288,12 +288,15 @@ class TestFileNames:
 
         assert [part.get_filename() is not None for part in parts] == [False] * (len(parts) - 1) + [True]
         assert b"filename*=" not in upload.content
-        assert len(file.get_filename()) <= 120
+        shown_name = file.get_filename()
+        assert shown_name is not None
+        assert len(shown_name) <= 120
         assert file.get_payload(decode=True) == b"content"
         assert UPLOAD.decode_request(upload).name == name
-        assert not set('"\r\n') & set(unquote(file.get_filename()))
+        assert not set('"\r\n') & set(unquote(shown_name))
 
         shown = read_app(last(world, "me", "filehelper").content.wire.content)
+        assert shown is not None
         assert shown.title == "".join(sign for sign in name if sign not in "\x0b").replace("\r\n", "\n").strip()
         assert shown.url == ""
 
@@ -309,7 +312,7 @@ class TestLargeFiles:
         await client.send_file("filehelper", content)
 
         assert counted.calls == ["webwxcheckupload", *[call] * (LARGE // CHUNK_SIZE), "webwxsendappmsg"]
-        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+        assert last_file(world, "me", "filehelper").md5 == md5(content)
 
     async def test_that_the_server_has_already_are_not_uploaded(
         self, log_in: LogIn, world: World, counted: RecordingTransport
@@ -360,7 +363,7 @@ class TestAFailedChunk:
         await client.send_file("filehelper", content)
 
         assert counted.calls == ["webwxuploadmedia"] * (5 + 4) + ["webwxsendappmsg"]
-        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+        assert last_file(world, "me", "filehelper").md5 == md5(content)
 
     async def test_in_the_middle_is_repeated_without_the_earlier_ones(
         self, log_in: LogIn, world: World, counted: RecordingTransport
@@ -376,7 +379,7 @@ class TestAFailedChunk:
         chunks = [UPLOAD.decode_request(each).chunk for each in counted.requests if each.endpoint == UPLOAD.name]
 
         assert chunks == ["0", "1", "2", "2", "2", "3"]
-        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+        assert last_file(world, "me", "filehelper").md5 == md5(content)
 
     async def test_ends_the_upload_after_five_repetitions(
         self, log_in: LogIn, world: World, counted: RecordingTransport
@@ -394,7 +397,7 @@ class TestAFailedChunk:
         client = await log_in()
         counted.lose_answers("webwxuploadmedia")
         await client.send_file("filehelper", bytes(2 * CHUNK_SIZE))
-        assert last(world, "me", "filehelper").medium.md5 == md5(bytes(2 * CHUNK_SIZE))
+        assert last_file(world, "me", "filehelper").md5 == md5(bytes(2 * CHUNK_SIZE))
 
         counted.calls.clear()
         counted.lose_answers("webwxuploadmedia")
@@ -596,7 +599,7 @@ class TestAStream:
         await client.send_file("filehelper", stream, name="备份.sql", progress=stamp)
 
         sent = last(world, "me", "filehelper")
-        assert (sent.medium.md5, sent.text) == (md5(content), "备份.sql")
+        assert (md5_of(sent), sent.text) == (md5(content), "备份.sql")
         assert ([file.closed for file in kept], stream.closed) == ([True], False)
 
     async def test_of_a_pipe_arrives_completely(self, log_in: LogIn, world: World) -> None:
@@ -607,7 +610,7 @@ class TestAStream:
         with os.fdopen(out, "rb") as stream:
             await client.send_file("filehelper", stream)
 
-        assert last(world, "me", "filehelper").medium.md5 == md5(b"pg_dump")
+        assert last_file(world, "me", "filehelper").md5 == md5(b"pg_dump")
 
     async def test_of_an_expired_upload_is_uploaded_again(
         self, log_in: LogIn, world: World, counted: RecordingTransport
@@ -617,7 +620,7 @@ class TestAStream:
         await client.send_image("filehelper", io.BytesIO(PNG))
 
         assert counted.calls == ["webwxuploadmedia", "webwxsendmsgimg"] * 2
-        assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
+        assert last_file(world, "me", "filehelper").md5 == md5(PNG)
 
     @pytest.mark.parametrize(
         ("send", "start", "limit"),
@@ -645,7 +648,7 @@ class TestAStream:
         content = PNG[:64] + bytes(MAX_IMAGE - 64)
         await client.send_image("filehelper", io.BytesIO(content))
 
-        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+        assert last_file(world, "me", "filehelper").md5 == md5(content)
 
     @pytest.mark.parametrize(
         ("stream", "kind"),
@@ -721,7 +724,7 @@ class TestWithoutTheFileHostsCookie:
         world.faults.add("no_ticket")
         world.file("ahua", "me", b"the file", "a.txt")
         world.picture("ahua", "me", PNG)
-        file, picture = await take(client, 2)
+        file, picture = await take_messages(client, 2)
         counted.calls.clear()
 
         for download in (client.download(file), client.download_to(file, tmp_path)):
@@ -749,7 +752,7 @@ class TestDownloading:
         send, content, extension = KINDS[kind]
         client = await log_in()
         sent = send(world)
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         path = await client.download_to(message, tmp_path)
 
         assert await client.download(message) == content == path.read_bytes()
@@ -762,7 +765,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         KINDS[kind][0](world)
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         counted.calls.clear()
         world.refuse_next("webwxgetmsgimg", -1, times=99)
         for call in ("webwxgetvoice", "webwxgetvideo", "webwxgetmedia"):
@@ -778,7 +781,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         world.send("ahua", "me", contents.store_sticker())
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         counted.calls.clear()
 
         with pytest.raises(MediaUnavailable, match="not available on the web"):
@@ -793,7 +796,7 @@ class TestDownloading:
         send, content, _ = KINDS[kind]
         client = await log_in()
         send(world)
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         empty = [Response(), Response()]
         counted.answers = {name: list(empty) for name in ("webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo")}
         counted.answers["webwxgetmedia"] = list(empty)
@@ -815,7 +818,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         KINDS[kind][0](world)
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         names = ("webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo", "webwxgetmedia")
         counted.answers = {name: [answer] * 3 for name in names}
 
@@ -836,7 +839,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         world.video("ahua", "me", MP4)
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         counted.answers["webwxgetvideo"] = [cut] * 2
         assert (await client.download_to(message, tmp_path)).read_bytes() == MP4
 
@@ -867,7 +870,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         world.video("ahua", "me", MP4)
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         headers = (("Content-Range", f"bytes 0-{len(MP4) - 1}/{len(MP4)}"),)
         counted.answers["webwxgetvideo"] = [Response(status=206, headers=headers, body=MP4)]
         path = await client.download_to(message, tmp_path)
@@ -881,7 +884,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         counted.answers["webwxgetmedia"] = [Response(body=other)]
 
         with pytest.raises(MediaUnavailable):
@@ -895,7 +898,7 @@ class TestDownloading:
         contents = [f"content {number}".encode() for number in range(10)]
         for content in contents:
             world.file("ahua", "me", content, "same name.txt")
-        messages = await take(client, 10)
+        messages = await take_messages(client, 10)
         paths = await asyncio.gather(*(client.download_to(message, tmp_path) for message in reversed(messages)))
 
         assert [path.read_bytes() for path in reversed(paths)] == contents
@@ -906,7 +909,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in(transport=Endless(Loopback(sandbox)))
         world.file("ahua", "me", b"the file", "a.txt")
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         progress = [0]
 
         with pytest.raises(ProtocolError, match="larger than"):
@@ -930,7 +933,7 @@ class TestDownloading:
     ) -> None:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
         progress: list[tuple[int, int]] = []
         await client.download(message, progress=lambda *now: progress.append(now))
 
@@ -939,7 +942,7 @@ class TestDownloading:
     async def test_a_cancelled_download_leaves_no_file(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
 
         def cancel(done: int, whole: int) -> None:
             task.cancel()
@@ -952,7 +955,7 @@ class TestDownloading:
     async def test_a_file_appears_when_it_is_complete(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()
         world.file("ahua", "me", bytes(3 * CHUNK_SIZE), "a.bin")
-        [file] = await take(client, 1)
+        [file] = await take_messages(client, 1)
         seen: list[list[str]] = []
 
         def stamp(done: int, whole: int) -> None:
@@ -967,7 +970,7 @@ class TestDownloading:
         world.options = Options(large_files="strict")
         client = await log_in()
         world.file("ahua", "me", bytes(LARGE), "large.bin")
-        [message] = await take(client, 1)
+        [message] = await take_messages(client, 1)
 
         with pytest.raises(MediaUnavailable):
             await client.download_to(message, tmp_path)
@@ -977,7 +980,7 @@ class TestDownloading:
         client = await log_in()
         world.send("ahua", "me", contents.location(22.5, 113.25, "label"))
         world.video("ahua", "me", MP4)
-        place, video = await take(client, 2)
+        place, video = await take_messages(client, 2)
 
         assert (await client.download(place)).startswith(b"\xff\xd8\xff")
         assert (await client.download_thumbnail(place)).startswith(b"\xff\xd8\xff")
@@ -1055,7 +1058,7 @@ class TestDownloading:
             other.replace(path)
 
         await client.send_file("filehelper", path, progress=replace)
-        assert last(world, "me", "filehelper").medium.md5 == md5(content)
+        assert last_file(world, "me", "filehelper").md5 == md5(content)
 
     async def test_a_chunk_is_repeated_unchanged_although_the_file_was_rewritten(
         self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path

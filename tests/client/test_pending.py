@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.carriers import Counted, DeliversOnce
-from tests.client.conftest import take, texts
+from tests.client.conftest import saved_in, take, texts
 from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
@@ -61,17 +61,17 @@ class TestWithoutAJournal:
     async def test_a_batch_is_saved_with_its_position_before_its_first_event(self, log_in: LogIn, world: World) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
-        before = await store.load()
+        before = await saved_in(store)
         for number in range(3):
             world.say("ahua", "me", str(number))
         events = client.events(include_all=False)
         await anext(events)
-        saved = await store.load()
+        saved = await saved_in(store)
         await events.aclose()
 
         assert saved.login.fetch_key != before.login.fetch_key
         assert len(saved.pending) == 4  # With the phone's greeting.
-        assert len((await store.load()).pending) == 2
+        assert len((await saved_in(store)).pending) == 2
 
     async def test_a_pat_names_the_friend_whose_real_id_it_has(self, log_in: LogIn, world: World) -> None:
         client = await log_in()

@@ -386,7 +386,9 @@ class TestAWait:
             await client.send_text("阿华", "1")
             await client.send_text("阿华", "2")
 
-            assert stage.waits == [(pytest.approx(12, abs=0.5), "rate_limit")]
+            [(seconds, reason)] = stage.waits
+            assert reason == "rate_limit"
+            assert seconds == pytest.approx(12, abs=0.5)
 
 
 class TestAnUpload:

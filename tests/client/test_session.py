@@ -8,12 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import PNG, SERVER, take
+from tests.client.conftest import PNG, SERVER, saved_in, take
 from tests.client.virtual_loop import VirtualClockLoop
 from tests.saved import LOGIN
 
@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+def refuse_end(error: LoggedOut) -> NoReturn:
+    """Fail, because this end of a login should not be reported."""
+    pytest.fail(str(error))
 
 
 class HoldsPolls(Counted):
@@ -179,7 +184,12 @@ class TestTheEndOfALogin:
         world.log_out("me")
         shown: list[QrCode] = []
         confirm = phone_of("me")
-        await new_client(store=store).login(show_qr=lambda code: (shown.append(code), confirm(code)))
+
+        def show(code: QrCode) -> None:
+            shown.append(code)
+            confirm(code)
+
+        await new_client(store=store).login(show_qr=show)
 
         assert len(shown) == 1
 
@@ -187,7 +197,7 @@ class TestTheEndOfALogin:
         store, newer = LoginMemory(), LoginMemory()
         old = await log_in(store=store)
         await log_in(store=newer)
-        await store.save(await newer.load())
+        await store.save(await saved_in(newer))
         with pytest.raises(LoggedOut):
             await old.send_text("filehelper", "hi")
         await old.close()
@@ -292,13 +302,13 @@ class TestADistantStore:
         store.update_gate = gate
         reading = asyncio.ensure_future(take(client, 1))
         await store.is_updating.wait()
-        earlier = (await store.load()).login.last_client_id
+        earlier = (await saved_in(store)).login.last_client_id
         await client.send_text("filehelper", "hi")
         gate.set()
         await reading
         await client.close()
 
-        assert (await store.load()).login.last_client_id > earlier
+        assert (await saved_in(store)).login.last_client_id > earlier
 
 
 class TestAKeyThatIsTooOld:
@@ -321,7 +331,7 @@ class TestAKeyThatIsTooOld:
         assert client.state is LoginState.ONLINE
         assert (await client.send_text("filehelper", "hi")).message_id
         assert carrier.calls == ["webwxsendmsg", "webwxinit", "webwxsendmsg"]
-        assert (await store.load()).login.credentials.skey == "@crypt_new"
+        assert (await saved_in(store)).login.credentials.skey == "@crypt_new"
 
     async def test_that_is_refused_again_ends_the_login(self, log_in: LogIn, world: World, carrier: Renewing) -> None:
         client = await log_in(transport=carrier)
@@ -361,7 +371,7 @@ class TestAKeyThatIsTooOld:
         client = await log_in(store=store)
         world.refuse_next("webwxinit", -14)
         checking = client.check()
-        newer = msgspec.structs.replace((await store.load()).login.credentials, skey="@crypt_new")
+        newer = msgspec.structs.replace((await saved_in(store)).login.credentials, skey="@crypt_new")
         await store.update(lambda saved: msgspec.structs.replace(
             saved, login=msgspec.structs.replace(saved.login, credentials=newer)
         ))  # fmt: skip
@@ -394,7 +404,7 @@ class TestTheReason:
     ) -> None:
         store = LoginMemory()
         await log_in(store=store)
-        login = (await store.load()).login
+        login = (await saved_in(store)).login
         rest = Jar(tuple(cookie for cookie in login.jar.cookies if cookie.name != name))
         await store.save(SavedLogin(login=msgspec.structs.replace(login, jar=rest)))
         client = new_client(store=store)
@@ -417,7 +427,9 @@ class TestTheReason:
         with pytest.raises(LoggedOut, match="saved login is not alive any more") as caught:
             await client.check()
         assert caught.value.reason == "restored_session_expired"
-        assert (await store.load()).ended.reason == "restored_session_expired"
+        ended = (await saved_in(store)).ended
+        assert ended is not None
+        assert ended.reason == "restored_session_expired"
 
     async def test_1102_later_has_another_explanation(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         store = LoginMemory()
@@ -482,14 +494,14 @@ class TestTheHook:
         await log_in(store=store)
         world.log_out("me")
         client = AsyncClient(
-            server=SERVER, store=store, transport=counted, clock=world.clock.now, on_logged_out=pytest.fail
+            server=SERVER, store=store, transport=counted, clock=world.clock.now, on_logged_out=refuse_end
         )
         await client.login(show_qr=phone_of("me"))
 
         assert client.state is LoginState.ONLINE
 
     async def test_is_not_called_for_our_own_logout(self, world: World, counted: Counted, phone_of: Phone) -> None:
-        client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=pytest.fail)
+        client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=refuse_end)
         await client.login(show_qr=phone_of("me"))
         await client.logout()
 
@@ -598,14 +610,14 @@ class TestProcessesSideBySide:
         await log_in(store=store)
         sender = new_client(store=store)
         await sender.resume()
-        newer = msgspec.structs.replace((await store.load()).login.credentials, skey="@crypt_new")
+        newer = msgspec.structs.replace((await saved_in(store)).login.credentials, skey="@crypt_new")
         await store.update(lambda saved: msgspec.structs.replace(
             saved, login=msgspec.structs.replace(saved.login, credentials=newer)
         ))  # fmt: skip
         await sender.send_text("filehelper", "hi")
         await sender.close()
 
-        assert (await store.load()).login.credentials.skey == "@crypt_new"
+        assert (await saved_in(store)).login.credentials.skey == "@crypt_new"
 
     async def test_a_sender_that_ends_does_not_change_the_position_of_the_listener(
         self, log_in: LogIn, new_client: NewClient, world: World
@@ -617,10 +629,10 @@ class TestProcessesSideBySide:
         await sender.send_text("filehelper", "hi")
         world.say("ahua", "me", "1")
         await take(listener, 1)
-        reached = (await store.load()).login.fetch_key
+        reached = (await saved_in(store)).login.fetch_key
         await sender.close()
 
-        assert (await store.load()).login.fetch_key == reached
+        assert (await saved_in(store)).login.fetch_key == reached
 
     async def test_a_logout_in_one_process_stops_the_other_without_a_request(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
@@ -648,8 +660,10 @@ class TestProcessesSideBySide:
             )
             for _ in range(2)
         ]
-        assert [sender.stdout.readline() for sender in senders] == ["ready\n"] * 2  # Both have the same login now.
+        ready = [sender.stdout and sender.stdout.readline() for sender in senders]
+        assert ready == ["ready\n"] * 2  # Both have the same login now.
         for sender in senders:
+            assert sender.stdin is not None
             sender.stdin.write("go\n")
             sender.stdin.flush()
         ids = [each for sender in senders for each in sender.communicate(timeout=50)[0].split()]

@@ -24,10 +24,10 @@ def online() -> Liveness:
 class TestLoggingIn:
     def test_leads_online(self) -> None:
         liveness = Liveness()
-        assert liveness.state is LoginState.NEW
+        states = [liveness.state]
         with liveness.logging_in():
-            assert liveness.state is LoginState.LOGGING_IN
-        assert liveness.state is LoginState.ONLINE
+            states.append(liveness.state)
+        assert [*states, liveness.state] == [LoginState.NEW, LoginState.LOGGING_IN, ONLINE]
 
     def test_that_fails_restores_the_earlier_state(self) -> None:
         liveness = Liveness()
@@ -40,9 +40,9 @@ class TestLoggingIn:
         with liveness.logging_in():
             liveness.restored()
             liveness.ended(ended())
-            assert liveness.state is LoginState.LOGGING_IN
+            inside = liveness.state
             liveness.forget()
-        assert liveness.state is LoginState.ONLINE
+        assert (inside, liveness.state) == (LoginState.LOGGING_IN, ONLINE)
         liveness.require()
 
 
@@ -87,10 +87,10 @@ class TestFailures:
         liveness = online()
         liveness.failed(is_stale=True)
         liveness.answered(5.0)
-        assert liveness.state is LoginState.DEGRADED
+        states = [liveness.state]
         liveness.stop_polling()
         liveness.answered(6.0)
-        assert liveness.state is LoginState.ONLINE
+        assert [*states, liveness.state] == [DEGRADED, ONLINE]
 
     def test_after_a_long_silence_one_failure_is_enough(self) -> None:
         liveness = online()
@@ -103,11 +103,11 @@ class TestFailures:
         assert liveness.cannot_store()
         assert not liveness.cannot_store()
         liveness.answered(5.0)
-        assert liveness.state is LoginState.DEGRADED
+        states = [liveness.state]
 
         assert liveness.stored()
         assert not liveness.stored()
-        assert liveness.state is LoginState.ONLINE
+        assert [*states, liveness.state] == [DEGRADED, ONLINE]
 
     def test_of_the_network_are_not_reset_by_a_stored_batch(self) -> None:
         liveness = online()
@@ -136,14 +136,14 @@ class TestFailedFetches:
     def test_are_reset_by_a_fetch_only(self) -> None:
         liveness = online()
         liveness.fetch_failed(is_certain=True)
-        assert not liveness.can_fetch
+        could_fetch = liveness.can_fetch
         liveness.answered(5.0)
         liveness.stored()
-        assert liveness.state is DEGRADED
+        states = [liveness.state]
         liveness.fetched()
 
-        assert liveness.can_fetch
-        assert liveness.state is ONLINE
+        assert (could_fetch, liveness.can_fetch) == (False, True)
+        assert [*states, liveness.state] == [DEGRADED, ONLINE]
 
 
 class TestReports:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import PNG, SERVER, last, later, take, texts
+from tests.client.conftest import PNG, SERVER, is_online, last, later, saved_in, take, texts
 from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
@@ -227,7 +227,7 @@ class Cut(Counted):
         response = await super().send(request)
         if request.endpoint != WEBWXSYNC.name or not self.is_cutting:
             return response
-        saved = await self._store.load()
+        saved = await saved_in(self._store)
         asked = WEBWXSYNC.decode_request(request).sync_key
         self.positions.add((str(asked), str(saved.login.fetch_key), len(saved.pending)))
         cut, self.whole = self.length, len(response.body.rstrip())
@@ -411,7 +411,7 @@ class TestEvents:
         await take(client, 1)
 
         assert carrier.skeys[0] != "@crypt_new"
-        assert carrier.skeys[1] == (await store.load()).login.credentials.skey == "@crypt_new"
+        assert carrier.skeys[1] == (await saved_in(store)).login.credentials.skey == "@crypt_new"
 
     async def test_a_lost_fetch_is_repeated_and_loses_nothing(
         self, log_in: LogIn, world: World, counted: Counted
@@ -663,7 +663,7 @@ class TestBadDays:
         assert 3 <= len(carrier.calls) <= 10
         carrier.answers = ()
         virtual_runner.run(take(client, 1, include_all=True))
-        assert client.state is LoginState.ONLINE
+        assert is_online(client)
 
     @pytest.mark.parametrize("hours", [4, pytest.param(24, marks=pytest.mark.verify)])
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
@@ -696,7 +696,7 @@ class TestBadDays:
         with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             client = runner.run(log_in(transport=carrier, store=store))
             runner.run(take(client, 1, include_all=True))  # The phone's greeting.
-            before = str(runner.run(store.load()).login.fetch_key)
+            before = str(runner.run(saved_in(store)).login.fetch_key)
             for number in range(3):
                 world.say("ahua", "me", f"你好 <{number}> 😀")
             carrier.is_cutting = True
@@ -742,6 +742,7 @@ class TestBadDays:
 
         assert set(counted.calls) == {"synccheck"}
         assert len(counted.calls) > 125 * hours
+        assert caught.value.last_ok_at is not None
         assert caught.value.last_ok_at >= world.now - 30
 
     @pytest.mark.parametrize(
@@ -789,8 +790,9 @@ class TestBadDays:
         self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         client = virtual_runner.run(log_in())
-        assert client.last_sync_at is None
+        before = client.last_sync_at
         virtual_runner.run(take(client, 1, include_all=True))
+        assert before is None
         assert client.last_sync_at is not None
         assert client.last_sync_at <= world.now
 
@@ -834,7 +836,7 @@ class TestBadDays:
         carrier.answers = ()
         world.say("ahua", "me", "hi")
         assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
-        assert client.state is LoginState.ONLINE
+        assert is_online(client)
 
     def test_a_key_that_is_refused_for_a_long_time_is_replaced_with_a_gap(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
@@ -1005,7 +1007,7 @@ class TestARefusalThatPasses:
         assert [line.levelname for line in caplog.records if "ret 3" in line.getMessage()] == ["WARNING"]
         carrier.answers = ()
         assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
-        assert client.state is LoginState.ONLINE
+        assert is_online(client)
         assert [line.getMessage() for line in caplog.records][-1] == "The connection is restored."
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)

@@ -162,8 +162,9 @@ class Deployment:
         """Start a worker as `worker` does, without waiting until it runs."""
         arguments = ["worker", str(self.bot), "--json", "--lease", str(lease), "--heartbeat", str(LEASE / 3)]
         arguments += ["--log-format", "json"]
+        variables: dict[str, Any] = {"PYTHONFAULTHANDLER": "1"} | environment
         # An interpreter of its own: a fork that opens connections to a database in a thread has crashed (SIGSEGV).
-        with self.shell.start_process(*arguments, wrapper=wrapper, PYTHONFAULTHANDLER="1", **environment) as process:
+        with self.shell.start_process(*arguments, wrapper=wrapper, **variables) as process:
             try:
                 yield process
             finally:

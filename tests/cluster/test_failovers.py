@@ -29,7 +29,7 @@ def test_after_a_failover_to_a_synchronous_standby_workers_go_on_with_all_that_w
             # The others are on their way while the primary dies.
             wait_until(lambda: len(deployment.noted("end", "before 3")) == 1)
             owned, handled = epochs(schema), [line["text"] for line in deployment.diary if line["what"] == "begin"]
-            schema.cluster.fail_over()
+            schema.pair.fail_over()
 
             assert deployment.lost(handled) == set()
             deployment.ask("after")
@@ -54,12 +54,12 @@ def test_after_a_failover_to_a_standby_that_lags_a_reset_assigns_epochs_beyond_a
     with replicated_schema(is_synchronous=False) as schema:
         deployment = deploy(sandbox, schema, tmp_path, secret_scanner.record, forks)
         with deployment.two_workers() as (victim, other):
-            schema.cluster.wait_until_equal()
-            schema.cluster.end_replication()
+            schema.pair.wait_until_equal()
+            schema.pair.end_replication()
             victim.process.kill()
             wait_until(lambda: deployment.owned_by(other) == 2)
             assigned = epochs(schema)
-        schema.cluster.fail_over()
+        schema.pair.fail_over()
         known = epochs(schema)
         assert any(known[account] < epoch for account, epoch in assigned.items()), "the standby has not lagged"
 

@@ -104,9 +104,9 @@ def test_wrong_clocks_of_the_machines_have_no_effect(deployment: Deployment) -> 
 
 def test_workers_go_on_after_the_database_was_restarted(deployment: Deployment) -> None:
     with deployment.two_workers():
-        deployment.schema.cluster.stop()
+        deployment.schema.server.stop()
         deployment.ask("while the database is down")
-        deployment.schema.cluster.start()
+        deployment.schema.server.start()
         took = wait_until(lambda: deployment.answers("while the database is down") == 1, seconds=60)
         assert took < 60
         wait_until(lambda: all(owner for owner, _ in deployment.owners.values()))

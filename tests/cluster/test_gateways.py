@@ -184,7 +184,8 @@ def test_a_terminated_gateway_hands_its_accounts_over_while_a_request_is_open(de
         body = json.dumps({"to": "filehelper", "text": "begun at one, sent by the other"}).encode()
         connection.putrequest("POST", f"/api/v1/accounts/{other.number('one')}/messages")
         for name, value in {
-            "Authorization": f"Bearer {leaving.key}", "Content-Type": "application/json", "Content-Length": len(body)
+            "Authorization": f"Bearer {leaving.key}", "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
         }.items():  # fmt: skip
             connection.putheader(name, value)
         connection.endheaders(body[:9])

@@ -24,7 +24,7 @@ def test_a_worker_without_a_network_begins_no_send_before_another_one_takes_its_
 ) -> None:
     schema, port = deployment.schema, urlsplit(deployment.sandbox.url).port
     assert port is not None
-    with network() as link, link.lead(port), link.lead_to(schema.cluster.socket) as database:
+    with network() as link, link.lead(port), link.lead_to(schema.server.socket) as database:
         behind = schema.url_through(database, host=link.host)
         with deployment.worker(wrapper=link.wrapper, WEBWX_STORAGE=behind) as victim, deployment.worker() as other:
             first, _ = deployment.in_order(victim, other)

@@ -30,7 +30,7 @@ from webwx.protocol.contacts import (
     ContactKey,
     WireContact,
 )
-from webwx.protocol.http import Response
+from webwx.protocol.http import Request, Response
 
 
 def raw(user_name: str) -> msgspec.Raw:
@@ -51,7 +51,7 @@ def said(**fields: object) -> Response:
 A = {"UserName": "@a"}
 
 
-def asked_for(request: object) -> list[str]:
+def asked_for(request: Request) -> list[str]:
     body = msgspec.json.decode(request.content)
     assert len(body["List"]) == body["Count"]
     return [each["UserName"] for each in body["List"]]

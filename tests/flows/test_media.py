@@ -18,14 +18,17 @@ from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage, ImageMessage, LocationMessage, StickerMessage, VideoMessage, VoiceMessage
 from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE
 from webwx.protocol.hosts import FILEHELPER
-from webwx.protocol.http import Read, Response
+from webwx.protocol.http import Read, Request, Response
 from webwx.protocol.media import CHECKUPLOAD, PARALLELUPLOAD, UPLOAD, UploadRequest
 from webwx.transport.download_sink import DownloadSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.message_fields import MessageFields
+
     from webwx.flows.call import Flow
+
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)
@@ -103,8 +106,10 @@ class TestUpload:
     def test_goes_to_the_file_host(self) -> None:
         flow = flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0)
         next(flow)
+        request = flow.send(PNG)
 
-        assert flow.send(PNG).url.startswith("https://file.wx2.qq.com/")
+        assert isinstance(request, Request)
+        assert request.url.startswith("https://file.wx2.qq.com/")
 
     def test_the_answer_to_the_last_chunk_completes_it(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
@@ -209,7 +214,7 @@ def test_a_name_is_cleaned_for_a_header(name: str, travels: str) -> None:
     assert flows.transport_name(name) == travels
 
 
-FIELDS = {
+FIELDS: MessageFields = {
     "message_id": "9007199254740993", "chat": ContactId("@friend"), "sender": ContactId("@friend"), "is_self": False,
     "time": 0, "content": "",
 }  # fmt: skip
@@ -222,14 +227,15 @@ def sink() -> DownloadSink:
     return DownloadSink(io.BytesIO(), 10_000)
 
 
-def fetch(flow_of: object, body: bytes, **more: object) -> str:
+def fetch(flow_of: Callable[[DownloadSink], Flow[object]], body: bytes) -> str:
     """Download something with this body, and return the requested address."""
     into = sink()
     flow = flow_of(into)
     request = next(flow)
+    assert isinstance(request, Request)
     into.write(body)
     with pytest.raises(StopIteration):
-        flow.send(Response(**more))
+        flow.send(Response())
     assert request.sink is into
     return request.url + "".join(f" {name}: {value}" for name, value in request.headers)
 

@@ -42,9 +42,9 @@ async def test_no_key_is_in_a_log_or_an_error(online: Running, caplog: pytest.Lo
 async def test_a_closed_gateway_has_closed_its_records(start_gateway: StartGateway) -> None:
     async with start_gateway() as running:
         gateway = running.gateway
-        assert not gateway.streams.is_closing
+        was_closing = gateway.streams.is_closing
         gateway.begin_closing()
-        assert gateway.streams.is_closing
+        assert (was_closing, gateway.streams.is_closing) == (False, True)
     with pytest.raises(StorageError):
         await gateway.keys.find()
 

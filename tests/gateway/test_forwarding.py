@@ -9,7 +9,7 @@ import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -255,10 +255,11 @@ async def test_a_request_of_no_account_or_of_an_own_account_is_answered_here() -
 
 async def _count(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the number of bytes of a request's body."""
-    size, message = 0, None
-    while message is None or message.get("more_body"):
+    size, has_more = 0, True
+    while has_more:
         message: Any = await receive()
         size += len(message["body"])
+        has_more = message.get("more_body", False)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(size).encode(), "more_body": False})
 
@@ -400,7 +401,7 @@ async def test_an_answer_without_a_body_read_keeps_the_body_at_the_client() -> N
 
     async with Node(Owner(answer), Table(owned=EPOCH)).served() as address:
         first = Node(Owner(), Table(address))
-        transport = httpx.ASGITransport(first.app)
+        transport = httpx.ASGITransport(cast("Any", first.app))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             got = await client.post(PATH, content=counted())
         await first.forwarding.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin
 
 import httpx
@@ -107,7 +107,7 @@ async def test_the_gateway_is_served_below_a_path(online: Running, root: str) ->
     front = Front(online.gateway.answer, GatewayConfig(listen=ListenTable(path="/wx")))
     key = await online.key("admin")
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(front), base_url="http://127.0.0.1:8791",
+        transport=httpx.ASGITransport(cast("Any", front)), base_url="http://127.0.0.1:8791",
         headers={"Authorization": f"Bearer {key}"},
     ) as client:  # fmt: skip
         assert "console/console.js" in (await client.get(f"{root}/")).text

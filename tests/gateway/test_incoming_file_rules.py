@@ -23,10 +23,11 @@ IMAGE = ImageMessage(**FIELDS)
 
 
 def rule(**fields: Any) -> IncomingFileRule:
-    return IncomingFileRule(**{"id": "r", "name": "n", "folder": "", "created_at": 0} | fields)
+    given: dict[str, Any] = {"id": "r", "name": "n", "folder": "", "created_at": 0}
+    return IncomingFileRule(**given | fields)
 
 
-def account_event_of(event: Message, **names: str) -> AccountEvent:
+def account_event_of(event: Message, **names: Any) -> AccountEvent:
     return AccountEvent(account=1, event=event, **names)
 
 

@@ -103,9 +103,8 @@ async def saving(start_gateway: StartGateway, config: GatewayConfig, pauses: Pau
 
 async def added(running: Running, **fields: Any) -> IncomingFileRule:
     """Store a rule, and begin to save files."""
-    rule = await running.gateway.incoming_file_rules.create(
-        IncomingFileRule(**{"id": "", "name": "n", "folder": "", "created_at": 0} | fields)
-    )
+    given: dict[str, Any] = {"id": "", "name": "n", "folder": "", "created_at": 0}
+    rule = await running.gateway.incoming_file_rules.create(IncomingFileRule(**given | fields))
     await running.gateway.incoming_files.apply(rule.id)
     return rule
 

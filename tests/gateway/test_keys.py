@@ -12,7 +12,6 @@ from webwx.gateway.keys import IMPLIED, SCOPES, KeyRing, is_in
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from webwx.storage.base import RecordStore
@@ -34,7 +33,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def records() -> Iterator[RecordStore]:
+def records() -> RecordStore:
     return open_records("memory:")
 
 

@@ -199,6 +199,7 @@ async def test_an_answer_that_a_blocked_loop_has_delayed_is_not_late() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(5)
+        assert isinstance(loop, VirtualClockLoop)
         loop.jump(60)  # a handler of a bot blocks it
         await asyncio.sleep(5)
         writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")

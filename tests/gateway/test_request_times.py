@@ -39,7 +39,7 @@ async def test_a_stream_counts_once_when_its_answer_begins() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await times({"type": "http", "method": "GET", "path": "/stream/secret"}, None, send)  # type: ignore[arg-type,typeddict-item]  # what it reads
+    await times({"type": "http", "method": "GET", "path": "/stream/secret"}, None, send)  # type: ignore[arg-type]  # what it reads
     samples = await samples_of(times)
 
     assert len(sent) == 3

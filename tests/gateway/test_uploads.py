@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.conftest import MP4, PNG
@@ -145,7 +145,7 @@ async def refused(upload: Awaitable[object]) -> bool:
 
 @pytest.mark.parametrize(("owner", "limits"), [("a", {"uploads_per_key": 10}), ("b", {"uploads": 10})])
 async def test_all_uploads_of_a_key_and_of_all_keys_have_a_limit(
-    tmp_path: Path, owner: str, limits: dict[str, int]
+    tmp_path: Path, owner: str, limits: dict[str, Any]
 ) -> None:
     uploads = limited(tmp_path, **limits)
     first = await uploads.add(pieces(b"123456"), name="x", owner="a", limit=100)
@@ -203,10 +203,10 @@ class FullDisk(PrivateRecordStore):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self._folder = folder
+        self._uploads = folder
 
     async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
-        if any(self._folder.iterdir()):
+        if any(self._uploads.iterdir()):
             raise StorageError("The disk is full.")
         return await super().delete(kind, id, version=version)
 

@@ -18,6 +18,7 @@ from webwx.gateway.webhook_events import place_of
 from webwx.gateway.webhook_queues import WebhookQueues
 from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhooks import StoredWebhook
+from webwx.model.contacts import ContactId
 from webwx.model.messages import TextMessage
 from webwx.storage.sqlite.private import PrivateRecordStore
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tests.gateway.webhook_receiver import WebhookReceiver
 
     from webwx.gateway.webhooks import WebhookOrdering
+
+
+CHAT = ContactId("@a")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +82,7 @@ async def test_more_events_than_fit_in_memory_are_all_sent(
         await pauses.begun.wait()
         receiver.answer = lambda _: "200 OK"
         pauses.released.set()
-        arrived = []
+        arrived: list[Any] = []
         while len({*arrived}) < 150:
             arrived += await receiver.texts(1)
         if ordering != "none":
@@ -111,7 +115,7 @@ async def test_a_webhook_gets_eight_requests_at_once(start_gateway: StartGateway
 
 def account_event_of(number: int, text: str = "", *, attempt: int = 1) -> AccountEvent:
     event = TextMessage(
-        message_id=str(number), chat="@a", sender="@a", is_self=False, time=0, text=text, content=text, number=number
+        message_id=str(number), chat=CHAT, sender=CHAT, is_self=False, time=0, text=text, content=text, number=number
     )  # fmt: skip
     return AccountEvent(account=1, event=event, attempt=attempt)
 

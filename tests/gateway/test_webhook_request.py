@@ -23,10 +23,12 @@ from webwx.gateway.webhooks import StoredWebhook, new_secret
 from webwx.model.contacts import ContactId
 from webwx.model.messages import PhoneActivity, TextMessage
 
+CHAT = ContactId("@a")
+
 
 def account_event_of(text: str) -> AccountEvent:
     event = TextMessage(
-        message_id="1", chat="@a", sender="@a", is_self=False, time=1_700_000_000, text=text, content=text
+        message_id="1", chat=CHAT, sender=CHAT, is_self=False, time=1_700_000_000, text=text, content=text
     )  # fmt: skip
     return AccountEvent(account=2, event=msgspec.structs.replace(event, number=7), chat_name="阿华")
 

@@ -13,6 +13,7 @@ from webwx.gateway.outgoing import OutgoingClient
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.webhook_sender import WebhookSender, without_secrets
 from webwx.gateway.webhooks import StoredWebhook, new_secret
+from webwx.model.contacts import ContactId
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
     from webwx.gateway.webhooks import WebhookFormat
 
+CHAT = ContactId("@a")
+
+
 NOW = 1_700_000_000.0
 
-TEXT = TextMessage(message_id="1", chat="@a", sender="@a", is_self=False, time=1, text="hi", content="hi")
+TEXT = TextMessage(message_id="1", chat=CHAT, sender=CHAT, is_self=False, time=1, text="hi", content="hi")
 TOLD = AccountEvent(account=2, event=msgspec.structs.replace(TEXT, number=7), attempt=3)
 
 

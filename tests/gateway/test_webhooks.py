@@ -11,12 +11,15 @@ from webwx.errors import InvalidRequest
 from webwx.gateway.notify.credentials import is_webhook_secret
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.webhooks import MOST_WEBHOOKS, OVERLAP, StoredWebhook, Webhooks
+from webwx.model.contacts import ContactId
 from webwx.model.messages import TextMessage
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+CHAT = ContactId("@a")
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ async def test_the_number_of_webhooks_is_limited(webhooks: Webhooks) -> None:
     ],
 )
 def test_filters_select_events(fields: dict[str, Any], is_wanted: bool) -> None:
-    event = TextMessage(message_id="1", chat="@a", sender="@a", is_self=False, time=1, text="t", content="t")
+    event = TextMessage(message_id="1", chat=CHAT, sender=CHAT, is_self=False, time=1, text="t", content="t")
     assert webhook(**fields).wants(AccountEvent(account=1, event=event, chat_name="阿华")) is is_wanted
 
 

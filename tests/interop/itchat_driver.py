@@ -19,12 +19,13 @@ import os
 import queue
 import sys
 from html.parser import HTMLParser
+from typing import Any
 
 ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
 if not hasattr(HTMLParser, "unescape"):
-    HTMLParser.unescape = staticmethod(html.unescape)
+    HTMLParser.unescape = staticmethod(html.unescape)  # type: ignore[attr-defined]  # it was there until Python 3.8
 
 import itchat  # noqa: E402 - after stdout has been taken away
 from itchat.content import ATTACHMENT, NOTE, PICTURE, TEXT, VIDEO  # noqa: E402
@@ -37,8 +38,8 @@ def answer(**fields: object) -> None:
     ANSWERS.flush()
 
 
-@itchat.msg_register([TEXT, PICTURE, ATTACHMENT, VIDEO, NOTE], isFriendChat=True, isGroupChat=True)
-def take(message):
+@itchat.msg_register([TEXT, PICTURE, ATTACHMENT, VIDEO, NOTE], isFriendChat=True, isGroupChat=True)  # type: ignore[untyped-decorator]
+def take(message: Any) -> None:
     medium = message["Text"]() if message["Type"] in {PICTURE, ATTACHMENT, VIDEO} else None
     received.put({
         "type": message["Type"],
@@ -58,11 +59,11 @@ def login(server: str = "", saved: str = "") -> None:
     if server:
         itchat.config.BASE_URL = server
 
-    def show(uuid, status, qrcode):
+    def show(uuid: str, status: str, qrcode: bytes) -> None:
         if status == "0":
             answer(uuid=uuid, is_png=qrcode.startswith(b"\x89PNG"))
 
-    def ended():
+    def ended() -> None:
         received.put({"type": "Ended"})
 
     itchat.auto_login(

@@ -46,7 +46,7 @@ class Served(NamedTuple):
 @contextmanager
 def started(*arguments: str, environment: dict[str, str]) -> Iterator[dict[str, str]]:
     """Start a command that runs until it is stopped; yield its first line."""
-    command = [BIN / "webwx", *arguments, "--port", "0", "--json"]
+    command: list[str | Path] = [BIN / "webwx", *arguments, "--port", "0", "--json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -60,10 +60,20 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """A gateway with one account and without a limit of requests."""
     environment = {**os.environ, "WEBWX_HOME": str(tmp_path)}
     (tmp_path / "gateway.toml").write_text("[limits]\nrequests_per_minute = 0\n")
-    key_command = [BIN / "webwx", "serve", "key", "create", "--name", "test", "--scopes", "admin", "--json"]
+    key_command: list[str | Path] = [
+        BIN / "webwx",
+        "serve",
+        "key",
+        "create",
+        "--name",
+        "test",
+        "--scopes",
+        "admin",
+        "--json",
+    ]
     with started("sandbox", "--auto-confirm", environment=environment) as sandbox:
         environment["WEBWX_SERVER"] = sandbox["url"]
-        subprocess.run([BIN / "webwx", "login"], env=environment, capture_output=True, check=True)
+        subprocess.run([str(BIN / "webwx"), "login"], env=environment, capture_output=True, check=True)
         key = json.loads(subprocess.run(key_command, env=environment, capture_output=True, check=True).stdout)["key"]
         with started("serve", environment=environment) as gateway:
             yield Served(gateway["url"], key)

@@ -57,15 +57,15 @@ def test_every_keyed_send_is_made_at_most_once_and_none_is_lost(tmp_path: Path) 
     rng = random.Random(1)
     environment = {**os.environ, "WEBWX_HOME": str(tmp_path)}
     (tmp_path / "gateway.toml").write_text("[limits]\nrequests_per_minute = 0\n")
-    create = [WEBWX, "serve", "key", "create", "--name", "test", "--scopes", "send", "--json"]
+    create = [str(WEBWX), "serve", "key", "create", "--name", "test", "--scopes", "send", "--json"]
     texts = [f"{kill}-{number}" for kill in range(KILLS) for number in range(SENDS)]
     sent: set[str] = set()
     with started("sandbox", "--auto-confirm", environment=environment) as sandbox:
         environment["WEBWX_SERVER"] = sandbox["url"]
-        subprocess.run([WEBWX, "login"], env=environment, capture_output=True, check=True)
+        subprocess.run([str(WEBWX), "login"], env=environment, capture_output=True, check=True)
         key = json.loads(subprocess.run(create, env=environment, capture_output=True, check=True).stdout)["key"]
         for kill in range(KILLS):
-            command = [WEBWX, "serve", "--port", "0", "--json"]
+            command = [str(WEBWX), "serve", "--port", "0", "--json"]
             with (
                 subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as gateway,
                 ThreadPoolExecutor(SENDS) as pool,
@@ -115,7 +115,7 @@ def files_on_phone(control: str) -> Counter[str]:
 def send_file(url: str, key: str, name: str) -> bool:
     """Leave a file to the background; return whether the gateway has promised to send it."""
     content = base64.b64encode(content_of(name)).decode()
-    body = {"to": "filehelper", "file": {"data": content, "name": name}}
+    body: dict[str, object] = {"to": "filehelper", "file": {"data": content, "name": name}}
     place = f"{url}/api/v1/accounts/1/messages"
     return bool(call("POST", place, key, body, **{"Idempotency-Key": name, "Prefer": "respond-async"}))
 
@@ -138,14 +138,14 @@ def test_every_promised_file_is_sent_at_most_once_and_none_is_lost(tmp_path: Pat
     rng = random.Random(2)
     environment = {**os.environ, "WEBWX_HOME": str(tmp_path)}
     (tmp_path / "gateway.toml").write_text("[limits]\nrequests_per_minute = 0\n")
-    create = [WEBWX, "serve", "key", "create", "--name", "test", "--scopes", "send,read", "--json"]
+    create = [str(WEBWX), "serve", "key", "create", "--name", "test", "--scopes", "send,read", "--json"]
     promised: set[str] = set()
     with started("sandbox", "--auto-confirm", environment=environment) as sandbox:
         environment["WEBWX_SERVER"] = sandbox["url"]
-        subprocess.run([WEBWX, "login"], env=environment, capture_output=True, check=True)
+        subprocess.run([str(WEBWX), "login"], env=environment, capture_output=True, check=True)
         key = json.loads(subprocess.run(create, env=environment, capture_output=True, check=True).stdout)["key"]
         for kill in range(FILE_KILLS):
-            command = [WEBWX, "serve", "--port", "0", "--json"]
+            command = [str(WEBWX), "serve", "--port", "0", "--json"]
             with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as gateway:
                 assert gateway.stdout is not None
                 url = json.loads(gateway.stdout.readline())["url"]

@@ -25,7 +25,7 @@ from tests.interop.processes import WEBWX, Lines, photograph
 from webwx import AsyncClient, ImageMessage, MediaUnavailable, MessageRecalled, QrCode, TextMessage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from webwx import Event
 
@@ -183,7 +183,7 @@ class TestTheirClientOnOurServer:
         assert made["BaseResponse"]["Ret"] == 0
         room = made["ChatRoomName"]
         assert room.startswith("@@")
-        steps = [
+        steps: list[dict[str, Any]] = [
             {"do": "rename_chatroom", "topic": "周三读书会"},
             {"do": "add_members", "members": [ids["李雷"]]},
             {"do": "remove_members", "members": [ids["张三"]]},
@@ -303,7 +303,7 @@ class TestTheirClientAndOurs:
 
 
 async def heard_recall(
-    events: AsyncGenerator[Event, None],
+    events: AsyncIterator[Event],
     itchat: Lines,
     *,
     by_us: bool,

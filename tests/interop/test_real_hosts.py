@@ -285,7 +285,9 @@ async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
     issuer = trustme.CA() if how == "self-signed" else trusted
     name = "wx8.qq.com" if how == "wrong host" else "127.0.0.1"
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    expiry = {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)} if how == "expired" else {}
+    expiry: dict[str, Any] = (
+        {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)} if how == "expired" else {}
+    )
     issuer.issue_cert(name, **expiry).configure_cert(context)
     listener, network = Listener(), Http11Transport(ca_file=ca_file)
 

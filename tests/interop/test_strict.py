@@ -17,7 +17,7 @@ from webwx.sandbox.options import STRICT, Options
 from webwx.sandbox.serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from webwx import Event
     from webwx.sandbox.serve import TlsAccess
@@ -45,7 +45,7 @@ def quiet(code: object) -> None:
     """Ignore the code: the sandbox confirms by itself."""
 
 
-async def received(events: AsyncGenerator[Event, None], kind: type[Event]) -> Event:
+async def received(events: AsyncIterator[Event], kind: type[Event]) -> Event:
     """Wait for an event of a kind from others, and skip own messages."""
     async for event in events:
         if isinstance(event, kind) and not getattr(event, "is_self", False):

@@ -15,12 +15,13 @@ import queue
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
 if not hasattr(HTMLParser, "unescape"):
-    HTMLParser.unescape = staticmethod(html.unescape)
+    HTMLParser.unescape = staticmethod(html.unescape)  # type: ignore[attr-defined]  # it was there until Python 3.8
 
 import wxpy  # noqa: E402 - after stdout has been taken away
 
@@ -41,7 +42,7 @@ def open_bot() -> wxpy.Bot:
     """Log in; the packages differ in how a program gets the code."""
     if "qr_callback" in inspect.signature(wxpy.Bot).parameters:
 
-        def show(uuid, status, qrcode):
+        def show(uuid: str, status: str, qrcode: bytes) -> None:
             if status == "0":
                 answer(uuid=uuid, is_png=qrcode.startswith(b"\x89PNG"))
 
@@ -53,8 +54,8 @@ def login() -> None:
     bots.append(open_bot())
     [bot] = bots
 
-    @bot.register(except_self=True)
-    def take(message):
+    @bot.register(except_self=True)  # type: ignore[untyped-decorator]  # the package has no types
+    def take(message: Any) -> None:
         medium = message.get_file() if message.type in MEDIA else None
         received.put({
             "type": str(message.type),
@@ -67,12 +68,12 @@ def login() -> None:
     answer(nickname=bot.self.name, id=name_of(bot.self))
 
 
-def name_of(chat) -> str:
+def name_of(chat: Any) -> str:
     """Return a chat's `UserName`, which has a different name in each package."""
-    return chat.user_name if hasattr(chat, "user_name") else chat.username
+    return str(chat.user_name if hasattr(chat, "user_name") else chat.username)
 
 
-def listed(chats):
+def listed(chats: Any) -> Any:
     """Return a list that is a method in one package and a property in the other."""
     return chats() if inspect.ismethod(chats) else chats
 
@@ -88,7 +89,7 @@ def contacts() -> None:
     )
 
 
-def chat(name: str):
+def chat(name: str) -> Any:
     [bot] = bots
     return next(each for each in [*listed(bot.friends), *listed(bot.groups), bot.file_helper] if name_of(each) == name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -22,7 +24,7 @@ from webwx.protocol.contacts import WireContact, WireMember
 ME = "@me"
 
 
-def contact(id: str, nickname: str = "", remark: str = "", **more: object) -> Contact:  # noqa: A002 - the field's name
+def contact(id: str, nickname: str = "", remark: str = "", **more: Any) -> Contact:  # noqa: A002 - the field's name
     return Contact(id=ContactId(id), nickname=nickname, remark=remark, **more)
 
 
@@ -343,9 +345,9 @@ def test_a_search_covers_all_names_and_ignores_case() -> None:
 
 def test_contacts_know_whether_they_have_changed() -> None:
     known = Contacts([LILEI])
-    assert not known.is_changed
+    was_changed = known.is_changed
     known.change("@li", remark="")
-    assert known.is_changed
+    assert (was_changed, known.is_changed) == (False, True)
     assert known.find(nickname="李雷").remark == ""
     known.is_changed = False
     known.remove("@li")

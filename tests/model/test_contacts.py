@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from webwx.errors import StaleContact, UnknownContact
@@ -19,7 +21,7 @@ from webwx.protocol.contacts import WireContact, WireMember
 ME = "@me"
 
 
-def contact(id: str, nickname: str = "", remark: str = "", **more: object) -> Contact:  # noqa: A002 - the field's name
+def contact(id: str, nickname: str = "", remark: str = "", **more: Any) -> Contact:  # noqa: A002 - the field's name
     return Contact(id=ContactId(id), nickname=nickname, remark=remark, **more)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -56,7 +58,7 @@ from webwx.protocol.sysmsg import write_pat, write_template
 ME, PEER, ROOM, MEMBER = "@me", "@peer", "@@room", "@member"
 
 
-def event(sender: str, receiver: str, content: str = "hi", *, msg_type: int = 1, **more: object) -> Event:
+def event(sender: str, receiver: str, content: str = "hi", *, msg_type: int = 1, **more: Any) -> Event:
     wire = WireMessage(
         msg_id="9223372036854775807", from_user_name=sender, to_user_name=receiver, msg_type=msg_type, content=content,
         **{"create_time": 1_560_000_000, **more},
@@ -242,7 +244,9 @@ class TestPhoneActivity:
     def test_lists_the_recent_chats(self) -> None:
         activity = event(ME, ME, msg_type=51, status_notify_code=4, status_notify_user_name="@a,@@b,,filehelper,")
 
-        assert activity == PhoneActivity(code=4, chat=ContactId(ME), recent=("@a", "@@b", "filehelper"))
+        assert activity == PhoneActivity(
+            code=4, chat=ContactId(ME), recent=tuple(map(ContactId, ("@a", "@@b", "filehelper")))
+        )
 
     def test_names_the_opened_chat(self) -> None:
         activity = event(ME, PEER, msg_type=51, status_notify_code=2, status_notify_user_name=PEER)

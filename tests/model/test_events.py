@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from tests.corpus import said_of
 from tests.delivered import FIELDS, VALUES
+from tests.message_fields import CommonFields
 from tests.samples import sample
 
 from webwx.model.contacts import Contact, ContactId
@@ -47,14 +48,20 @@ from webwx.protocol.codes import MessageType
 from webwx.protocol.messages import WireMessage
 
 CHAT = ContactId("@peer")
-COMMON = {"message_id": "9223372036854775807", "chat": CHAT, "sender": CHAT, "is_self": False, "time": 1_560_000_000}
+COMMON: CommonFields = {
+    "message_id": "9223372036854775807",
+    "chat": CHAT,
+    "sender": CHAT,
+    "is_self": False,
+    "time": 1_560_000_000,
+}
 
 TEXT = TextMessage(**COMMON, content="a&amp;b<br/>😀", text="a&b\n😀")
 IMAGE = ImageMessage(**COMMON, content="&lt;msg&gt;")
 UNKNOWN = UnknownMessage(**COMMON, content="x", message_type=49)
 
 
-def recalled(original: Message | None) -> MessageRecalled:
+def recalled(original: AnyMessage | None) -> MessageRecalled:
     return MessageRecalled(
         message_id="1", chat=CHAT, is_self=False, time=1, text="张三 撤回了", content="&lt;sysmsg", original=original
     )
@@ -63,7 +70,7 @@ def recalled(original: Message | None) -> MessageRecalled:
 EVENTS = {
     "text_message": TEXT,
     "image_message": IMAGE,
-    "system_message": SystemMessage(**{**COMMON, "sender": None}, content="x", text="x"),
+    "system_message": msgspec.structs.replace(SystemMessage(**COMMON, content="x", text="x"), sender=None),
     "unknown_message": UNKNOWN,
     "message_recalled": recalled(None),
     "phone_activity": PhoneActivity(code=4, chat=CHAT, recent=(CHAT,)),
@@ -77,8 +84,8 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("kind", get_args(AnyMessage), ids=lambda kind: kind.__name__)
-def test_a_message_of_every_kind_goes_through_json(kind: type[Message]) -> None:
-    message = sample(kind)
+def test_a_message_of_every_kind_goes_through_json(kind: type[AnyMessage]) -> None:
+    message: AnyMessage = sample(kind)
     line = event_to_json(message)
 
     assert json.loads(line)["message_id"] == message.message_id
@@ -93,7 +100,12 @@ def test_the_union_of_messages_has_every_kind() -> None:
     assert set(get_args(AnyMessage)) == below(Message) - {Message, WrittenMessage}
 
 
-def item(kind: str, raw: bytes) -> Item:
+Kind = Literal["message", "contact", "deleted", "gap"]
+
+KINDS: tuple[Kind, ...] = ("message", "contact", "deleted")
+
+
+def item(kind: Kind, raw: bytes) -> Item:
     return Item(kind=kind, raw=msgspec.Raw(raw))
 
 
@@ -132,8 +144,8 @@ class TestEverythingIsAnEvent:
         assert event_from_json(event_to_json(event)) == event
 
     @settings(derandomize=True, database=None)
-    @given(some.sampled_from(["message", "contact", "deleted"]), some.binary())
-    def test_for_any_bytes(self, kind: str, raw: bytes) -> None:
+    @given(some.sampled_from(KINDS), some.binary())
+    def test_for_any_bytes(self, kind: Kind, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
 
         assert event_from_json(event_to_json(event)) == event
@@ -160,7 +172,7 @@ class TestItems:
         [("message", b'{"MsgType":"x"}'), ("message", b"7"), ("contact", b"{}"), ("deleted", b"null"),
          ("message", b'{"MsgId":{"a":1},"Content":"\xff"}'), ("gap", b"{"), ("gap", b"{}")],
     )  # fmt: skip
-    def test_an_unreadable_item_is_quarantined(self, kind: str, raw: bytes) -> None:
+    def test_an_unreadable_item_is_quarantined(self, kind: Kind, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
 
         assert isinstance(event, QuarantinedMessage)
@@ -254,7 +266,7 @@ class TestIdentify:
         assert isinstance(event_from_item(item("message", raw), "@me"), QuarantinedMessage)
 
     @pytest.mark.parametrize("kind", ["message", "contact", "deleted"])
-    def test_an_item_that_is_too_large_is_marked_as_quarantined(self, kind: str) -> None:
+    def test_an_item_that_is_too_large_is_marked_as_quarantined(self, kind: Kind) -> None:
         fits = json.dumps({"MsgId": "7", "UserName": "@peer", "MsgType": 3}).encode().ljust(MAX_ITEM)
         for raw in (fits, fits + b" "):
             event = event_from_item(item(kind, raw), "@me")
@@ -268,14 +280,14 @@ class TestIdentify:
         assert identify(message(CreateTime=time), "@me").time == 0
 
     @pytest.mark.parametrize("kind", ["contact", "deleted"])
-    def test_a_contact_item_has_an_event_and_no_id(self, kind: str) -> None:
+    def test_a_contact_item_has_an_event_and_no_id(self, kind: Kind) -> None:
         other = item(kind, b'{"UserName":"@peer","MsgId":"7"}')
 
         assert identify(other, "@me") == Arrived(item=other, raw=other.raw, read=event_from_item(other, "@me"))
 
     @pytest.mark.parametrize(("kind", "class_"), [("contact", ContactChanged), ("deleted", ContactDeleted)])
     def test_a_contact_item_has_all_its_fields_in_raw(
-        self, kind: str, class_: type[ContactChanged | ContactDeleted]
+        self, kind: Kind, class_: type[ContactChanged | ContactDeleted]
     ) -> None:
         event = event_from_item(item(kind, b'{"UserName":"@peer","StarFriend":1}'), "@me")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.message_fields import MessageFields
 
 from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId
@@ -16,7 +17,7 @@ KEYS = {"aeskey": "00aa", "cdnthumburl": "3057", "cdnmidimgurl": "3057", "md5": 
 VIDEO_KEYS = {"aeskey": "00aa", "cdnvideourl": "3068", "length": "328666"}
 
 
-def common(content: str, chat: ContactId = PEER) -> dict[str, object]:
+def common(content: str, chat: ContactId = PEER) -> MessageFields:
     return {"message_id": "1", "chat": chat, "sender": MEMBER, "is_self": False, "time": 1, "content": content}
 
 
@@ -98,4 +99,4 @@ def test_a_message_is_hashable_and_immutable() -> None:
 
     assert {message: 1}[TextMessage(**common("hi"), text="hi")] == 1
     with pytest.raises(AttributeError):
-        message.content = "other"
+        message.content = "other"  # type: ignore[misc]  # that is the mistake

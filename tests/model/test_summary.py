@@ -10,11 +10,12 @@ import pytest
 from tests.samples import sample
 
 from webwx.model import messages as kinds
+from webwx.model.contacts import ContactId
 from webwx.model.messages import AnyMessage, Message, SystemMessage
 from webwx.model.summary import WORDS, summarize, summarize_event
 from webwx.protocol.content import escape, write_image
 
-PERSON = kinds.Person(id=kinds.ContactId("@a"), nickname="小华")
+PERSON = kinds.Person(id=ContactId("@a"), nickname="小华")
 QUOTED = kinds.Quoted(message_id="", sender_name="小华", sender="", message_type=1, text="原文", content="")
 PICTURE = escape(write_image({"aeskey": "k", "cdnmidimgurl": "u"}))
 

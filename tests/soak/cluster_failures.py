@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING, Literal
 
 from tests.cluster.witness import call_witness, not_stored, problems
@@ -87,7 +88,7 @@ class Worker:
     """A place for a worker: the process that runs there, and its relay to the database."""
 
     def __init__(self, folder: Path, schema: TemporarySchema) -> None:
-        self.relay = Relay(schema.cluster.socket)
+        self.relay = Relay(schema.server.socket)
         self.id = ""
         self.server = ""
         """The URL of the sandbox."""
@@ -125,7 +126,7 @@ class Worker:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
-    async def end(self, how: signal.Signals) -> int:
+    async def end(self, how: Signals) -> int:
         """End the process by a signal, and return its exit code."""
         assert self._process is not None
         assert self._reading is not None

@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.processes import cpu_seconds
@@ -165,7 +166,7 @@ class Installation:
         assert self._process is not None
         self._process.send_signal(number)
 
-    async def end(self, how: signal.Signals) -> float:
+    async def end(self, how: Signals) -> float:
         """End the worker by a signal, and return the seconds that this took."""
         assert self._process is not None
         began = time.monotonic()

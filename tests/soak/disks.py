@@ -86,7 +86,7 @@ async def _run_full(run: Run) -> Figures:
 @contextmanager
 def _mounted(folder: Path) -> Iterator[str]:
     """Mount a small disk, and return why that is not possible; the text is empty on success."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "none", folder]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "none", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         why_not = done.stderr.strip().splitlines()[-1] if done.returncode else ""

@@ -52,8 +52,8 @@ async def run(run: Run) -> Figures:
             if stuck > 3_000:
                 break
         counts = dict(play.proxy.counts)
-        for rule in play.world.faults.rules:
-            counts[rule.name] = counts.get(rule.name, 0) + rule.hits
+        for active in play.world.faults.rules:
+            counts[active.name] = counts.get(active.name, 0) + active.hits
         play.proxy.faults.reset()
         play.world.faults.reset()
         verdict = await play.finish()

@@ -25,11 +25,12 @@ from tests.soak import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from tests.soak.stage import Figures, Run
 
-GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
+GOALS: dict[str, Callable[[Run], Coroutine[Any, Any, Figures]]] = {
     "G-R1": faults.run,
     "G-R2": kills.run_kills,
     "G-R3": disks.run,

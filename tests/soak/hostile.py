@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tests.soak.addresses import ADDRESSES, PLACES, log_in
@@ -61,7 +61,8 @@ async def run_addresses(run: Run) -> Figures:
         problems.append("not even a login that is sent nowhere else succeeds")
     for place in PLACES:
         for address in ADDRESSES:
-            world = default_world(options=Options(auto_confirm=True, **{place: address}))
+            there: dict[str, Any] = {place: address}
+            world = default_world(options=Options(auto_confirm=True, **there))
             transport = Watched(SandboxCore(world))
             refused += not await _log_in(transport)
             if transport.places - OWN:

@@ -394,10 +394,15 @@ async def life(seed: int, *, journal: str = "memory:", tls: bool = False) -> Asy
             where = {"host": "wx.qq.com", "proxy": served.tls.proxy, "ca_file": served.tls.ca}
         free = RateLimit(burst=1_000, spacing=0, jitter=0, messages_per_minute=10_000, uploads_per_hour=10_000)
         lives: list[Life] = []
+
+        def note_state(change: StateChange) -> None:
+            for each in lives:
+                each.note_state(change)
+
         client = await stack.enter_async_context(
             AsyncClient(
                 **where, clock=clock.now, journal=journal, rate_limit=free,
-                on_state=lambda change: [each.note_state(change) for each in lives],
+                on_state=note_state,
             )
         )  # fmt: skip
         made = Life(world, client, Random(f"{seed}/life"))

@@ -52,9 +52,10 @@ async def run(run: Run) -> Figures:
     seconds = run.scaled(20, 600)
     rounds = int(seconds / PAUSE)
     async with stage(run, make_sandbox=PollRecorder) as play:
-        assert isinstance(play.sandbox, PollRecorder)
+        sandbox = play.sandbox
+        assert isinstance(sandbox, PollRecorder)
         await play.start("patient", others=2 * rounds, hanging=rounds)
-        await play.until(lambda: bool(play.sandbox.polls), 30)
+        await play.until(lambda: bool(sandbox.polls), 30)
         begun = time.monotonic()
         for number in range(rounds):
             play.world.say("ahua", "me", f"{HANG} {number}")
@@ -63,7 +64,7 @@ async def run(run: Run) -> Figures:
             await asyncio.sleep(max(0.0, begun + (number + 1) * PAUSE - time.monotonic()))
         (play.folder / OPEN).touch()
         code = await asyncio.wait_for(play.end(None), 120)
-        polls = play.sandbox.polls
+        polls = sandbox.polls
     waited = msgspec.json.decode((run.folder / WAITED).read_bytes(), type=Waited)
     gap = max(later - earlier for earlier, later in pairwise(polls))
     wait, lag = _slowest(waited.others), _slowest(waited.lags)

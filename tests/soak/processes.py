@@ -15,6 +15,7 @@ import os
 import selectors
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class QuickLoop(asyncio.SelectorEventLoop):
         return time.monotonic() * self._speed
 
 
-KINDS = {
+KINDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "bot": bot.run,
     "metered": meter.run,
     "patient": patient.run,

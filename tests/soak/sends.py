@@ -67,7 +67,8 @@ class Counting(SandboxCore):
 
 async def run(run: Run) -> Figures:
     """Send with the option off and, where the server detects duplicates, on."""
-    texts, problems = [], []
+    texts: list[str] = []
+    problems: list[str] = []
     for dedupes in (False, True):
         part = run._replace(folder=run.folder / ("folded" if dedupes else "plain"))
         part.folder.mkdir()

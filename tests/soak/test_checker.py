@@ -56,11 +56,22 @@ class Story:
     @staticmethod
     def call(what: Any, number: int, **fields: Any) -> Call:
         message_id = " abc"[number] if number < 4 else "z"
-        given = {"pid": 1, "number": number, "message_id": message_id, "attempt": 1, "redelivered": False} | fields
+        given: dict[str, Any] = {
+            "pid": 1,
+            "number": number,
+            "message_id": message_id,
+            "attempt": 1,
+            "redelivered": False,
+        } | fields
         return Call(what=what, **given)
 
     def check(self) -> Verdict:
-        files = {SAID: self.said, ANSWERED: self.answered, CALLS: self.calls, MARKS: self.marks}
+        files: dict[str, Iterable[msgspec.Struct]] = {
+            SAID: self.said,
+            ANSWERED: self.answered,
+            CALLS: self.calls,
+            MARKS: self.marks,
+        }
         for name, lines in files.items():
             self._write(name, lines)
         with closing(sqlite3.connect(self.folder / JOURNAL)) as db:

@@ -64,7 +64,7 @@ async def _left_behind(play: Stage) -> AsyncIterator[tuple[str, str]]:
             yield path.name, path.read_bytes().decode("latin-1")
     with closing(sqlite3.connect(play.folder / JOURNAL)) as db:
         for (body,) in db.execute("SELECT body FROM batches"):
-            yield "a body in the journal", unpack(body).decode("latin-1")
+            yield "a body in the journal", (unpack(body) or b"").decode("latin-1")
     journal = SqliteJournal(play.folder / JOURNAL)
     for uin in await journal.accounts():
         async for entry in export_entries(journal.account(uin)):

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.soak.addresses import ADDRESSES, PLACES, log_in
 
@@ -168,7 +168,8 @@ async def send_logins_on(ca: str, sandbox: SandboxCore) -> tuple[int, int]:
     refused, count = 0, 0
     for place in PLACES:
         for address in ADDRESSES:
-            sandbox.world.options = Options(auto_confirm=True, **{place: address})
+            there: dict[str, Any] = {place: address}
+            sandbox.world.options = Options(auto_confirm=True, **there)
             async with AsyncClient(host="wx.qq.com", ca_file=ca, timeouts=QUICK) as client:
                 refused += not await log_in(client)
             count += 1

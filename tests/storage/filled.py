@@ -10,8 +10,7 @@ from tests.storage.phone import NOW, Phone
 
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import ConversationRow, EntryQuery, IdentityQuery, SendQuery
-from webwx.storage.tables.timers import TimerQuery
+from webwx.storage.base import ConversationRow, EntryQuery, IdentityQuery, SendQuery, TimerQuery
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal

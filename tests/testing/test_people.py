@@ -31,7 +31,8 @@ async def send_back(ctx: Context, message: ImageMessage) -> None:
 
 @bot.on(MessageRecalled)
 async def tell(ctx: Context, event: MessageRecalled) -> None:
-    await ctx.send_text("filehelper", f"gone: {event.original.text}" if event.original else "gone")
+    original = event.original
+    await ctx.send_text("filehelper", f"gone: {original.text}" if isinstance(original, TextMessage) else "gone")
 
 
 def test_each_message_is_expected_once(sandbox: Sandbox, friend: PhoneUser) -> None:

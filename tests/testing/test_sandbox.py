@@ -139,7 +139,8 @@ def test_a_stranger_is_not_a_friend(sandbox: Sandbox) -> None:
 def test_a_missing_friend_or_chatroom_is_an_error_that_names_the_remedy(sandbox: Sandbox) -> None:
     room = sandbox.add_chatroom("新群", sandbox.friend, sandbox.account)
     assert room.name == sandbox.chatroom("新群").name
-    sandbox.do(lambda world: [world.person("me").friends.clear(), world.person("me").rooms.clear()])
+    sandbox.do(lambda world: world.person("me").friends.clear())
+    sandbox.do(lambda world: world.person("me").rooms.clear())
     with pytest.raises(LookupError, match="add_person"):
         sandbox.friend  # noqa: B018 - it is the looking that fails
     with pytest.raises(LookupError, match="add_chatroom"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from webwx.protocol.http import Request
 
@@ -89,7 +89,13 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def request(
-        self, method: str = "GET", path: str = "/", body: bytes | tuple[bytes, ...] = b"", *, tls: bool = False, **more
+        self,
+        method: str = "GET",
+        path: str = "/",
+        body: bytes | tuple[bytes, ...] = b"",
+        *,
+        tls: bool = False,
+        **more: Any,
     ) -> Request:
         url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}{path}"
         return Request(endpoint="webwxsync", method=method, url=url, body=body, **more)
@@ -109,8 +115,9 @@ async def serving(talk: bytes | Talk, tls: ssl.SSLContext | None = None, *, port
     async def say_the_same(caller: Caller) -> None:
         while True:
             server.received.append(await caller.receive())
-            await caller.say(talk)
+            await caller.say(said)
 
+    said = talk if isinstance(talk, bytes) else b""
     server = Server(say_the_same if isinstance(talk, bytes) else talk)
     listening = await asyncio.start_server(server.meet, "127.0.0.1", port, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]

@@ -19,9 +19,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     ask = socket.getaddrinfo
 
-    def getaddrinfo(host: str, port: int, *more: int, flags: int = 0, **others: int) -> object:
+    def getaddrinfo(
+        host: str,
+        port: int,
+        family: int = 0,
+        type: int = 0,  # noqa: A002
+        proto: int = 0,
+        flags: int = 0,
+    ) -> object:
         if flags & socket.AI_NUMERICHOST or not host.endswith("example"):
-            return ask(host, port, *more, flags=flags, **others)
+            return ask(host, port, family, type, proto, flags)
         asked.append(host)
         if host == "unknown.example":
             raise socket.gaierror(socket.EAI_NONAME)

@@ -18,6 +18,8 @@ from webwx.protocol.http import Read
 from webwx.transport.file_chunks import FileChunks, FileStamp, is_settled, stamp_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
     from pathlib import Path
 
 CONTENT = bytes(range(10))
@@ -70,9 +72,15 @@ async def test_a_chunk_is_valid_until_the_next_one_is_read(path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system can be asked for what it has in memory")
 async def test_a_cached_file_is_read_without_a_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, submitted = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
+    submitted: list[object] = []
     in_thread = loop.run_in_executor
-    monkeypatch.setattr(loop, "run_in_executor", lambda *job: submitted.append(job) or in_thread(*job))
+
+    def submit(executor: Executor | None, function: Callable[..., object], *values: object) -> asyncio.Future[object]:
+        submitted.append(function)
+        return in_thread(executor, function, *values)
+
+    monkeypatch.setattr(loop, "run_in_executor", submit)
     async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8, 4, 0):
             await windows.read(window(str(path), start))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.transport.lines import answer, serving
@@ -13,6 +13,7 @@ from webwx.transport.pool import Pool, Route
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -75,14 +76,18 @@ def test_a_transport_may_continue_in_another_loop() -> None:
 
 
 async def test_requests_have_no_timers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, timers = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
+    timers: list[float] = []
     call_at = loop.call_at
+
+    def count(when: float, callback: Callable[..., object], *values: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, callback, *values, **more)
+
     async with serving(answer()) as server:
         engine = Http11Transport()
         await engine.send(server.request())
-        monkeypatch.setattr(
-            loop, "call_at", lambda *arguments, **more: (timers.append(arguments), call_at(*arguments, **more))[1]
-        )
+        monkeypatch.setattr(loop, "call_at", count)
         for _ in range(20):
             await engine.send(server.request())
         await engine.close()

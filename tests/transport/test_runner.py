@@ -110,7 +110,8 @@ class TestRunning:
 
 class TestReading:
     def piece(self, source: str | bytes | BinaryIO) -> Flow[bytes]:
-        return (yield Read(source=source, start=3, size=4))
+        content: bytes = yield Read(source=source, start=3, size=4)
+        return content
 
     async def test_of_bytes(self) -> None:
         assert await run(self.piece(b"0123456789"), ScriptedTransport(), session_state()) == b"3456"
@@ -142,7 +143,8 @@ async def test_a_body_is_written_to_a_sink_although_the_transport_supports_none(
 
     def download() -> Flow[Response]:
         request = Request(endpoint="e", method="GET", url="https://wx2.qq.com/", sink=into)
-        return (yield request)
+        response: Response = yield request
+        return response
 
     response = await run(download(), ScriptedTransport(Response(status=206, body=b"body")), session_state())
 

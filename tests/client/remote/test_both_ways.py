@@ -8,8 +8,7 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.conftest import MP4
-from tests.gateway.api.test_messages import PNG
+from tests.client.conftest import MP4, PNG
 
 from webwx.client.sender import StepKey
 from webwx.errors import (
@@ -278,7 +277,8 @@ async def test_history_and_search_find_messages_and_sends(client: AsyncClient, s
     assert isinstance(last, Outgoing | TextMessage)
     [message] = [each for each in found if isinstance(each, TextMessage) and not each.is_self]
     assert await client.find_message(message.number) == message
-    whole, before = [], ""
+    whole: list[object] = []
+    before: str | None = ""
     while before is not None:
         page = await client.history_page("阿华", limit=1, before=before)
         whole += [each.entry for each in page.entries]
@@ -299,7 +299,7 @@ async def test_sends_are_found_retried_and_forgotten(client: AsyncClient, sandbo
     assert sent is not None
     assert (sent.client_id, sent.text) == (receipt.client_id, "daily report")
     for conditions in ({"number": sent.number}, {"message_id": receipt.message_id}, {"client_id": receipt.client_id}):
-        found = await client.find_send(**conditions)  # type: ignore[arg-type]
+        found = await client.find_send(**conditions)
         assert found is not None
         assert found.number == sent.number
     assert await client.find_send(key="日报 1", number=sent.number + 1) is None

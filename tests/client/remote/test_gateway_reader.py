@@ -60,7 +60,7 @@ async def ready(connection: ServerConnection, *numbers: int, redelivered: bool =
     """Send `ready`, and one text for each number."""
     await send(connection, OtherFrame(op="ready"))
     for number in numbers:
-        data = {
+        data: dict[str, Any] = {
             "message_id": str(number), "text": str(number), "by": "", "mentions": [], "original": None,
         }  # fmt: skip
         view = EventView(
@@ -255,9 +255,9 @@ async def test_what_only_a_bot_uses_needs_a_journal_of_its_own() -> None:
     async with AsyncClient(gateway="http://127.0.0.1:9", key=KEY) as client:
         subscription = client.subscribe("bot", shows=True)
         assert repr(subscription) == "Subscription('bot')"
-        for call in (lambda: subscription.conversation("a"), lambda: subscription.add_poison_marker(1)):
+        for call in (subscription.conversation("a"), subscription.add_poison_marker(1)):
             with pytest.raises(NotThroughGateway):
-                await call()
+                await call
         for use in (lambda: subscription.part, lambda: subscription.commit([1], [])):
             with pytest.raises(NotThroughGateway):
                 use()

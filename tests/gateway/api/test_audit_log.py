@@ -149,7 +149,7 @@ async def test_the_entries_of_sends_are_written_together_and_before_that_of_the_
     for _ in range(3):
         await log.record(message, scope)
     assert await running.gateway.records.audit() == []
-    changed = {**scope, "route_handler": handler_of(running, "/api/v1/keys")}
+    changed: Any = {**scope, "route_handler": handler_of(running, "/api/v1/keys")}
     await log.record(message, changed)
 
     entries = await running.gateway.records.audit()

@@ -33,13 +33,14 @@ def test_a_name_has_1_to_100_characters(kind: type[msgspec.Struct]) -> None:
 def test_chats_and_accounts_are_limited_in_number(kind: type[msgspec.Struct]) -> None:
     fields = {"name": "n", **REQUIRED[kind]}
     msgspec.convert({**fields, "chats": ["c" * 200] * 50, "accounts": [1] * 1000}, kind)
-    for wrong in (
+    wrongs: tuple[dict[str, Any], ...] = (
         {"chats": ["c"] * 51},
         {"chats": ["c" * 201]},
         {"chats": [""]},
         {"accounts": []},
         {"accounts": [1] * 1001},
-    ):
+    )
+    for wrong in wrongs:
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert({**fields, **wrong}, kind)
 

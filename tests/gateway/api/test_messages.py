@@ -42,7 +42,8 @@ async def test_a_thousand_notifications_are_read_back_page_by_page(online: Runni
     await store_sends(outbox, FILEHELPER, [online.world.clock.now()] * 1000, str)
     async with online.client("read") as client:
         for query, count in (({"chat": "filehelper"}, 1000), ({}, 1001), ({"q": "alert"}, 1000)):
-            found, before = [], ""
+            found: list[Any] = []
+            before: str | None = ""
             while before is not None:
                 page = (await client.get(MESSAGES, params={**query, "limit": 90, "before": before})).json()
                 found += page["entries"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.client.conftest import PNG
 
@@ -59,7 +59,7 @@ async def test_an_upload_above_the_limit_is_refused(start_gateway: StartGateway)
 
 async def test_a_file_of_a_form_is_uploaded_under_its_name(online: Running) -> None:
     async with online.client("send") as client:
-        files = {"note": (None, "hello"), "file": ("猫.png", PNG, "image/png")}
+        files: dict[str, Any] = {"note": (None, "hello"), "file": ("猫.png", PNG, "image/png")}
         upload = (await client.post("/api/v1/uploads", files=files)).json()
         assert (upload["name"], upload["bytes"], upload["kind"]) == ("猫.png", len(PNG), "image")
         renamed = (await client.post("/api/v1/uploads?name=cat.png", files=files)).json()

@@ -41,7 +41,7 @@ async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
         await account.ingest(arrival(*messages(1, 3)))
         consumer = await account.consumer("bot")
         assert len(await consumer.take()) == 3
-        schema.cluster.stop()
+        schema.server.stop()
         consumer.ack(1)
         with pytest.raises(StorageError, match="cannot be written"):
             await account.ingest(arrival(*messages(4, 1)))
@@ -51,7 +51,7 @@ async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
             await account.consumer("other")
         with pytest.raises(StorageError, match="cannot be written"):
             await account.outbox.sending(1, 1.0, FRIEND)
-        schema.cluster.start()
+        schema.server.start()
 
         assert await account.ingest(arrival(*messages(4, 1))) == 1
         await consumer.flush()
@@ -65,7 +65,7 @@ async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
 
 @verify
 async def test_a_server_that_answers_no_more_is_left_for_the_next_one_of_the_url(schema: TemporarySchema) -> None:
-    socket = schema.cluster.socket
+    socket = schema.server.socket
     with Relay(socket) as one, Relay(socket) as two:
         member = ClusterMember("a", lambda account: Fence(account=account, epoch=1), timeout=2.0)
         async with PostgresJournal(schema.url_through(one, two), member=member) as journal:
@@ -109,7 +109,7 @@ LAST_MESSAGE = b"E" + (4 + len(FIELDS)).to_bytes(4) + FIELDS
 
 
 async def test_a_session_whose_end_the_server_has_announced_is_replaced(schema: TemporarySchema) -> None:
-    with Relay(schema.cluster.socket) as relay:
+    with Relay(schema.server.socket) as relay:
         async with PostgresJournal(schema.url_through(relay)) as journal:
             account = await opened(journal, 1)
             consumer = await account.consumer("bot")
@@ -135,8 +135,8 @@ async def test_a_send_of_a_process_whose_connection_was_lost_is_not_settled_by_o
     async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as other:
         outbox = journal.account(1).outbox
         row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0, state="sending")
-        schema.cluster.stop()
-        schema.cluster.start()
+        schema.server.stop()
+        schema.server.start()
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         while not schema.execute(held).startswith("1"):  # noqa: ASYNC110 - no event announces it
             await asyncio.sleep(0.01)
@@ -152,7 +152,7 @@ async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
     schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
-    with Relay(schema.cluster.socket) as relay:
+    with Relay(schema.server.socket) as relay:
         member = ClusterMember("a", lambda account: Fence(account=account, epoch=1), timeout=1.0)
         async with PostgresJournal(schema.url_through(relay), member=member) as journal:
             outbox = (await opened(journal, 1)).outbox
@@ -266,7 +266,7 @@ async def test_a_cancelled_call_leaves_no_lock_behind(schema: TemporarySchema) -
 async def test_the_password_is_taken_from_the_password_file_and_no_error_shows_it(
     schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    schema.cluster.require_password(schema.name, "Gx7pQ2kLw")
+    schema.server.require_password(schema.name, "Gx7pQ2kLw")
     file = tmp_path / "pgpass"
     file.touch(mode=0o600)
     monkeypatch.setenv("PGPASSFILE", str(file))

@@ -14,7 +14,7 @@ from webwx.protocol.http import Request, TimeLimit
 from webwx.transport.download_sink import DownloadSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from tests.transport.conformance.conftest import Make
 
@@ -30,7 +30,7 @@ SILENCES = {
 silences = pytest.mark.parametrize("says", SILENCES.values(), ids=SILENCES)
 
 
-def then_silent(says: bytes):
+def then_silent(says: bytes) -> Callable[[Caller], Awaitable[None]]:
     """Read a request, send the beginning of an answer, and then nothing."""
 
     async def talk(caller: Caller) -> None:
@@ -103,6 +103,7 @@ async def dripping(caller: Caller) -> None:
 
 async def test_a_server_that_reads_nothing_ends_an_upload(hasty: Transport) -> None:
     async def listen_not(caller: Caller) -> None:
+        assert isinstance(caller.writer.transport, asyncio.Transport)
         caller.writer.transport.pause_reading()
         await asyncio.sleep(60)
 

@@ -25,9 +25,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[socket.Addres
     known: dict[str, list[tuple[socket.AddressFamily, str]]] = {}
     ask = socket.getaddrinfo
 
-    def getaddrinfo(host, port, *more, **others):
+    def getaddrinfo(host: str, port: int, *more: int, **others: int) -> list[tuple[object, ...]]:
         if host not in known:
-            return ask(host, port, *more, **others)
+            return list(ask(host, port, *more, **others))
         if (others.get("flags", 0) | (more[3] if len(more) > 3 else 0)) & socket.AI_NUMERICHOST:
             raise socket.gaierror(socket.EAI_NONAME)
         return [

@@ -18,7 +18,7 @@ from webwx.transport.default import default_transport
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from tests.transport.conformance.conftest import Make
@@ -40,7 +40,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     return tmp_path / "ca.pem"
 
 
-def tunnel(received: list[bytes], port: Callable[[], int], yes: bytes = YES):
+def tunnel(received: list[bytes], port: Callable[[], int], yes: bytes = YES) -> Callable[[Caller], Awaitable[None]]:
     """Accept every CONNECT, and forward everything to one server, whatever name was requested."""
 
     async def talk(caller: Caller) -> None:
@@ -151,7 +151,7 @@ async def test_an_unreachable_proxy(make: Make) -> None:
 
 
 @pytest.mark.parametrize("talk", [hang_up, babble])
-async def test_a_server_that_is_not_a_proxy(make: Make, talk: Callable[[Caller], object]) -> None:
+async def test_a_server_that_is_not_a_proxy(make: Make, talk: Callable[[Caller], Awaitable[object]]) -> None:
     async with serving(talk) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(ProxyFailed, match=NO_CONNECTION):

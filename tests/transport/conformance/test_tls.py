@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -34,7 +34,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     return tmp_path / "ca.pem"
 
 
-def certified(issuer: trustme.CA, name: str = "127.0.0.1", **expiry: datetime.datetime) -> ssl.SSLContext:
+def certified(issuer: trustme.CA, name: str = "127.0.0.1", **expiry: Any) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     issuer.issue_cert(name, **expiry).configure_cert(context)
     return context
