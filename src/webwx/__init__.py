@@ -176,13 +176,13 @@ if TYPE_CHECKING:
     from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
     from webwx.storage.base import Storage as Storage
-    from webwx.storage.base import StoredTimer as StoredTimer
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
     from webwx.storage.open import open_storage as open_storage
     from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
     from webwx.storage.sqlite.private import PrivateJournal as PrivateJournal
+    from webwx.storage.tables.timers import StoredTimer as StoredTimer
     from webwx.transport.runner import Timeouts as Timeouts
 
 _HOMES = {
@@ -250,7 +250,8 @@ _HOMES = {
     "model.serialization": ("to_json",),
     "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "Storage", "StoredTimer"),
+    "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "Storage"),
+    "storage.tables.timers": ("StoredTimer",),
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory"),
     "storage.open": ("open_storage",),

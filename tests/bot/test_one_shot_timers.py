@@ -19,8 +19,9 @@ from webwx.bot.timers import TimerRegistry
 from webwx.errors import UnknownContact
 from webwx.model.messages import TextMessage
 from webwx.sandbox.clock import SystemClock
-from webwx.storage.base import State, TimerQuery
+from webwx.storage.base import State
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable

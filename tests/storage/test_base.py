@@ -21,9 +21,9 @@ from webwx.storage.base import (
     Outgoing,
     RecordStore,
     SendQuery,
-    TimerStore,
 )
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.timers import StoredTimers
 
 
 async def test_the_engine_has_all_of_the_interface(path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
             AccountJournal,
             Consumer,
             Outbox,
-            TimerStore,
+            StoredTimers,
             ArchivedMedia,
             IdentityStore,
             RecordStore,

@@ -30,13 +30,13 @@ from webwx.storage.base import (
     Journal,
     RecordChange,
     SendQuery,
-    TimerQuery,
 )
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.records import PostgresRecordStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.records import SqliteRecordStore
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.storage.arrivals import FRIEND, ROOM, UIN, arrival, everything, message, opened
 
-from webwx.storage.base import TimerQuery
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine
 
-    from webwx.storage.base import AccountJournal, Journal, StoredTimer, TimerOutcome
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.tables.timers import StoredTimer, TimerOutcome
 
 NOW = 1_764_012_345.123456
 DAY = 86_400.0

@@ -32,7 +32,7 @@ from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, SendOutcomeUnknown, UnknownContact, WxError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event, TextMessage
-from webwx.storage.base import StoredTimer
+from webwx.storage.tables.timers import StoredTimer
 
 if TYPE_CHECKING:
     import os

@@ -24,14 +24,15 @@ from webwx.bot.log_fields import log_fields
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, UnknownContact
 from webwx.model.contacts import ContactId
-from webwx.storage.base import TimerQuery
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from webwx.bot.account_health import AccountHealth
     from webwx.client.client import AsyncClient
-    from webwx.storage.base import AccountJournal, StoredTimer, TimerOutcome, TimerStore
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.tables.timers import StoredTimer, StoredTimers, TimerOutcome
 
     OneShotHandler = Callable[..., object]
     """Called with a context and the timer's data."""
@@ -88,7 +89,7 @@ class OneShotTimers:
     ) -> None:
         self._handlers = handlers
         self._client = client
-        self._store: TimerStore = part.timers
+        self._store: StoredTimers = part.timers
         self._call = call
         self._bot = bot
         self._attempts = attempts

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event, Message, Receipt, TextMessage
-    from webwx.storage.base import StoredTimer
+    from webwx.storage.tables.timers import StoredTimer
 
 T = TypeVar("T")
 

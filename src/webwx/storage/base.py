@@ -55,9 +55,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
     from webwx.storage.account_folder import LoginName
+    from webwx.storage.tables.timers import StoredTimers
 
 RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
@@ -320,60 +321,6 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
         return "SendQuery(***)"
 
 
-TimerOutcome = Literal["done", "failed", "cancelled"]
-
-
-class StoredTimer(msgspec.Struct, frozen=True, kw_only=True):
-    """A scheduled call of a bot's handler."""
-
-    number: int
-    bot: str
-    """Name of the bot."""
-    handler: str
-    """Name of the handler."""
-    key: str
-    """Idempotency key: a second timer with the same key is the same timer."""
-    name: str = ""
-    """Name for the bot's own use, by which timers are found and cancelled; several may have the same."""
-    chat: ContactId = ContactId("")
-    """Chat that the call is for, with its id when the timer was made; empty for none."""
-    payload: bytes = b"null"
-    """Data for the handler, as JSON."""
-    due_at: float
-    """Time of the next attempt at the call, in seconds since 1970."""
-    state: Literal["waiting", TimerOutcome] = "waiting"
-    failures: int = 0
-    """Number of failed attempts at the call."""
-    created_at: float
-    changed_at: float
-
-    @property
-    def data(self) -> Any:
-        """Data for the handler, decoded."""
-        return msgspec.json.decode(self.payload)
-
-    def __repr__(self) -> str:
-        return f"StoredTimer({self.number}, {self.handler}, {self.state})"
-
-
-class TimerQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions for timers to find: the timers that wait and meet all of them, the next one first."""
-
-    bot: str
-    """The bot's name."""
-    number: int | None = None
-    """The timer's number."""
-    name: str | None = None
-    """The timer's name."""
-    due_until: float | None = None
-    """Due at this time or before, in seconds since 1970."""
-    limit: int = 100
-    """Maximum number of timers."""
-
-    def __repr__(self) -> str:
-        return "TimerQuery(***)"
-
-
 class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     """The archive's record of a message's media."""
 
@@ -438,9 +385,24 @@ class Consumer(Protocol):
     """
     A named reader of an account's entries: it receives each entry in order, at least once.
 
-    An entry that was taken and not acknowledged is delivered again when the consumer is opened the next time, marked
-    `redelivered` if a handler may have seen it. An acknowledged entry is not. Entries may be acknowledged in any order.
-    Failed attempts are counted across processes. A dead letter is not delivered until it is revived.
+    The states of an entry for one consumer:
+
+    | State        | Taken | Change                                      | Next state                   |
+    |--------------|-------|---------------------------------------------|------------------------------|
+    | not taken    | yes   | `take`                                      | in flight                    |
+    | in flight    | no    | `ack`, `commit`                             | acknowledged                 |
+    |              |       | `failed`, which counts the attempt          | in flight                    |
+    |              |       | `give_up`                                   | dead letter                  |
+    |              |       | the consumer is closed, or its process dies | not taken, but `redelivered` |
+    | dead letter  | no    | `AccountJournal.revive`                     | revived                      |
+    | revived      | yes   | `take`                                      | in flight, as a new attempt  |
+    | held         | no    | `RestoredStorage.release`                   | revived                      |
+    |              |       | `RestoredStorage.drop`                      | acknowledged                 |
+    | acknowledged | no    |                                             |                              |
+
+    An entry is `redelivered` only if a handler may have seen it. Entries may be acknowledged in any order, also before
+    they are taken. Failed attempts are counted across processes. Only a database that was restored to an earlier moment
+    has held entries.
 
     A poison message, which crashes its process, must not crash every process that takes it: an entry that was in flight
     in two crashes has `Entry.crashes` of two, and its reader handles it in isolation, after `add_poison_marker`, so
@@ -543,9 +505,20 @@ class Outbox(Protocol):
     """
     An account's sends, each stored before its first byte is transmitted.
 
-    `queued` becomes `sending`; `sending` becomes `sent`, `failed`, `unknown` or `queued` again; `sent` becomes
-    `recalled`. Only a send that is `queued` or `failed` may be sent, and by one caller at a time. A send that was
-    `sending` when its process died, or closed the journal, is `unknown`: it is never repeated automatically.
+    | State      | Change                                                        | Next state |
+    |------------|---------------------------------------------------------------|------------|
+    | `queued`   | `sending`, just before the first byte is transmitted          | `sending`  |
+    | `sending`  | the platform's receipt                                        | `sent`     |
+    |            | the platform's refusal                                        | `failed`   |
+    |            | provably nothing was transmitted, or the rate limit was hit   | `queued`   |
+    |            | no answer; or the process died, or closed the journal         | `unknown`  |
+    | `failed`   | `sending`, for another attempt that a caller has asked for    | `sending`  |
+    | `unknown`  | the outcome of that attempt is found later                    | `sent`     |
+    |            | the server is known to discard a repeated client id           | `queued`   |
+    | `sent`     | a recall                                                      | `recalled` |
+
+    One caller at a time sends, and only what is `queued` or `failed`: an `unknown` send is never repeated by itself. A
+    send in state `sending` cannot be deleted.
 
     Keys and client ids are unique among the existing sends of an account.
     """
@@ -629,46 +602,6 @@ class Outbox(Protocol):
 
     async def remove(self, number: int) -> bool:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
-        ...
-
-
-class TimerStore(Protocol):
-    """
-    The calls of handlers that an account's bots have scheduled, each due once.
-
-    A timer waits until its outcome is stored, so a call that a crash interrupts is made again. Afterwards its row stays
-    for the retention time, because its key has to be known when the event that made it is handled again.
-    """
-
-    async def add(
-        self, *, bot: str, handler: str, key: str, name: str, chat: ContactId, payload: bytes, due_at: float,
-        time: float,
-    ) -> StoredTimer:  # fmt: skip
-        """
-        Store a timer, or return the existing timer with the same key, unchanged, in any state.
-
-        Args:
-            bot: The bot's name.
-            handler: The handler's name.
-            key: Idempotency key, unique among the existing timers of an account.
-            name: Name for the bot's own use; empty for none.
-            chat: Chat that the call is for; empty for none.
-            payload: Data for the handler, as JSON.
-            due_at: Time of the call, in seconds since 1970.
-            time: The current time, in seconds since 1970.
-        """
-        ...
-
-    async def find(self, query: TimerQuery) -> list[StoredTimer]:
-        """Return the timers that wait and match a query, in the order of their times."""
-        ...
-
-    async def settle(self, number: int, outcome: TimerOutcome, *, time: float) -> bool:
-        """Store the outcome of a timer that waits, and return whether it waited."""
-        ...
-
-    async def postpone(self, number: int, due_at: float, *, failures: int, time: float) -> None:
-        """Store when the next attempt at a call is due, and how many have failed, if the timer waits."""
         ...
 
 
@@ -817,7 +750,7 @@ class AccountJournal(Protocol):
         ...
 
     @property
-    def timers(self) -> TimerStore:
+    def timers(self) -> StoredTimers:
         """The calls that the account's bots have scheduled."""
         ...
 

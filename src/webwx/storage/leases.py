@@ -5,6 +5,25 @@ A process that runs accounts is a worker. It has one row with one lease, which i
 every time is by the clock of the database. An account belongs to one worker or to none. Each takeover raises the epoch
 of the account, and changes with an earlier epoch are refused (`base.Fence`), so a worker that does not know yet that it
 has lost an account stores nothing.
+
+The states of an account:
+
+| State      | Stored as                                  | Change                                   | Next state      |
+|------------|--------------------------------------------|------------------------------------------|-----------------|
+| not wanted | `is_wanted` is false: its login has ended  | `want`, after the next login             | free            |
+| free       | no worker, or one whose lease has expired  | `claim`, which raises the epoch          | owned           |
+|            |                                            | its worker renews the expired lease      | owned           |
+| owned      | a worker with a valid lease                | `release`, `leave`; the lease expires    | free            |
+|            |                                            | `release` with `is_wanted=False`         | not wanted      |
+
+The states of a worker:
+
+| State    | Time since its last renewal | What it may do                                       | Next state           |
+|----------|-----------------------------|------------------------------------------------------|----------------------|
+| valid    | up to `LeaseTimes.usable`   | everything                                           | late                 |
+| late     | up to `LeaseTimes.lease`    | everything, but it begins no send                    | valid, expired       |
+| expired  | any longer time             | it stops its accounts, and stores what is still its  | valid, removed       |
+| draining | any, after `drain`          | it claims nothing, and hands its accounts over       | removed by `leave`   |
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ import pytest
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, ids, message, messages
 
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import ARCHIVE_CONSUMER, EntryQuery, SendQuery, TimerQuery
+from webwx.storage.base import ARCHIVE_CONSUMER, EntryQuery, SendQuery
 from webwx.storage.leases import DEFAULT_TIMES
 from webwx.storage.postgres.leases import PostgresLeases
 from webwx.storage.postgres.restored import PostgresRestored
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
             "UPDATE t SET a = (SELECT b FROM u WHERE c = 1) WHERE a = 1 OR b = 2",
             "UPDATE t SET a = (SELECT b FROM u WHERE c = 1) WHERE EXISTS (SELECT FROM held) AND (a = 1 OR b = 2)",
         ),
-        ("DELETE FROM t WHERE a = 1", "DELETE FROM t WHERE EXISTS (SELECT FROM held) AND (a = 1)"),
+        ("\nDELETE FROM t\nWHERE a = 1\n", "DELETE FROM t WHERE EXISTS (SELECT FROM held) AND (a = 1)"),
     ],
 )
 def test_change_depends_on_the_accounts_row(text: str, dependent: str) -> None:

@@ -29,13 +29,14 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery, TimerQuery
+from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
 from webwx.storage.bodies import unpack
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite import threads
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.schema import FORMER
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     pass

@@ -46,7 +46,8 @@ from webwx.storage.postgres.news import AnnouncedSends, Announcer, moved
 from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
-from webwx.storage.postgres.timers import PostgresTimerStore
+from webwx.storage.postgres.tables import PostgresTables
+from webwx.storage.tables.timers import StoredTimers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
@@ -275,7 +276,7 @@ class PostgresAccount:
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
         self.outbox: PostgresOutbox = PostgresOutbox(uin, database, sender, note_send)
-        self.timers: PostgresTimerStore = PostgresTimerStore(uin, database)
+        self.timers: StoredTimers = StoredTimers(PostgresTables(database, uin))
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
         self.identities: PostgresIdentityStore = PostgresIdentityStore(
             uin, lambda: self._login[0] if self._login else 0, database

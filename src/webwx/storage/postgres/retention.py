@@ -24,7 +24,8 @@ from webwx.storage.postgres.archive import delete_media
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
 from webwx.storage.postgres.links import forget_logins
 from webwx.storage.postgres.outbox import delete_sends
-from webwx.storage.postgres.timers import delete_timers
+from webwx.storage.postgres.tables import PostgresStatements
+from webwx.storage.tables.timers import delete_timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -184,7 +185,7 @@ async def purge(
     async def delete_others(db: Connection) -> int:
         sends = await delete_sends(db, account, before, chats)
         await _delete_conversations(db, account, before, chats)
-        timers = await delete_timers(db, account, before, chats)
+        timers = await delete_timers(PostgresStatements(db, account), before, chats)
         if not chats:
             await _forget_people(db, account, before)
         return sends + timers
@@ -301,7 +302,7 @@ async def _wipe(db: Connection, account: int, batches: Collection[int]) -> None:
 async def _delete_the_rest(db: Connection, account: int, before: float) -> None:
     """Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins."""
     await delete_sends(db, account, before, [])
-    await delete_timers(db, account, before, [])
+    await delete_timers(PostgresStatements(db, account), before)
     await _delete_conversations(db, account, before, [])
     await db.execute(
         "DELETE FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0) AND batch = 0 AND number <= ("

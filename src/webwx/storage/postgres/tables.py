@@ -56,6 +56,8 @@ class PostgresStatements:
 
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
+        if _counter_of(text):
+            text = _counted(text)
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
         return number or 0
 
@@ -151,6 +153,7 @@ _INSERT = _SingleChange(
 )
 
 _VALUES = re.compile(r"\bVALUES \(")
+_WHERE = re.compile(r"\sWHERE\s")
 _PARENTHESIS = re.compile(r"[()]")
 
 
@@ -160,11 +163,35 @@ def _single_statement(text: str, values: int, kind: _SingleChange, *, is_fenced:
     account = values + 1
     epoch = f" AND epoch = ${account + 1}" if is_fenced else ""
     lock = f"SELECT true FROM accounts WHERE account = ${account}{epoch} FOR NO KEY UPDATE"  # noqa: S608 - no value
+    if counter := _counter_of(text):
+        text = text.replace("(", "(number, ", 1).replace("VALUES (", "VALUES (held.number, ", 1)
+        lock = (
+            f"UPDATE accounts SET {counter} = {counter} + 1 WHERE account = ${account}{epoch}"  # noqa: S608 - as above
+            f" RETURNING {counter} AS number"
+        )
     change = f"{depend_on_held(to_postgres(text, values).text)} RETURNING {kind.returning}"
     return (
         f"WITH held AS MATERIALIZED ({lock}), changed AS ({change})"  # noqa: S608 - no value is put together
         f" SELECT EXISTS (SELECT FROM held) AS is_held, {kind.result} AS result"
     )
+
+
+_COUNTERS = {"timers": "last_timer"}
+"""Columns of `accounts` with the last number of a table whose numbers are no sequence."""
+
+
+def _counter_of(text: str) -> str | None:
+    """Return the column that counts the rows which an INSERT adds to."""
+    verb, _, rest = text.lstrip().partition(" INTO ")
+    return _COUNTERS.get(rest.partition(" ")[0]) if verb == "INSERT" else None
+
+
+def _counted(text: str) -> str:
+    """Return an INSERT into a table whose numbers are counted in `accounts`."""
+    counter = _counter_of(text)
+    counting = f"UPDATE accounts SET {counter} = {counter} + 1 WHERE account = $0 RETURNING {counter} AS number"  # noqa: S608 - constants
+    counted = text.replace("(", "(number, ", 1).replace("VALUES (", "VALUES (held.number, ", 1)
+    return f"WITH held AS MATERIALIZED ({counting}) {depend_on_held(counted)}"
 
 
 def depend_on_held(text: str) -> str:
@@ -174,15 +201,16 @@ def depend_on_held(text: str) -> str:
     Raises:
         ValueError: The change is neither an INSERT with one row of VALUES, nor has it a WHERE.
     """
+    text = text.strip()
     if text.startswith("INSERT "):
         found = _VALUES.search(text)
         if found is not None:
             end = _end_of_parentheses(text, found.end())
             return f"{text[: found.start()]}SELECT {text[found.end() : end]} FROM held{text[end + 1 :]}"  # noqa: S608 - as above
     else:
-        place = _outermost(text, " WHERE ")
-        if place >= 0:
-            return f"{text[:place]} WHERE EXISTS (SELECT FROM held) AND ({text[place + 7 :]})"
+        for found in _WHERE.finditer(text):
+            if text.count("(", 0, found.start()) == text.count(")", 0, found.start()):  # it is outside of parentheses
+                return f"{text[: found.start()]} WHERE EXISTS (SELECT FROM held) AND ({text[found.end() :]})"
     raise ValueError(f"This is not a change of which one statement can be made: {text}")
 
 
@@ -194,11 +222,3 @@ def _end_of_parentheses(text: str, start: int) -> int:
         if depth == 0:
             return found.start()
     return -1
-
-
-def _outermost(text: str, word: str) -> int:
-    """Return the place of a word outside of parentheses; -1 if it is not there."""
-    place = text.find(word)
-    while place >= 0 and text.count("(", 0, place) != text.count(")", 0, place):
-        place = text.find(word, place + 1)
-    return place

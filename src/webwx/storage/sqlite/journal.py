@@ -76,8 +76,9 @@ from webwx.storage.sqlite.retention import (
 )
 from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
+from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.sqlite.timers import SqliteTimerStore, delete_timers
+from webwx.storage.tables.timers import StoredTimers, delete_timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -372,7 +373,8 @@ class SqliteAccount:
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
             self._account, lambda: self._login[0] if self._login else 0, writer, reader, on_complete=thinning.look_soon
         )
-        self.timers: SqliteTimerStore = SqliteTimerStore(self._account, writer, reader)
+        self._tables = SqliteTables(writer, reader, self._account)
+        self.timers: StoredTimers = StoredTimers(self._tables)
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
 
@@ -814,7 +816,7 @@ class SqliteAccount:
         while sends := await do_step(self._writer, lambda db: delete_sends(db, account, before, ids)):
             count += sends
         await self._writer.do(lambda db: delete_conversations(db, account=account, before=before, chats=ids))
-        count += await self._writer.do(lambda db: delete_timers(db, account, before, ids))
+        count += await self._tables.transaction(lambda db: delete_timers(db, before, ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
         await self._writer.do(partial(delete_unnamed, files=self._media_files))
