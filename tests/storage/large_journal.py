@@ -98,7 +98,7 @@ _POSTGRES = (
     f" raw, words) SELECT {{account}}, n, {{login}}, (n - 1) / {ENTRIES_OF_BATCH} * {ENTRIES_OF_BATCH} + 1, 0,"
     f" CASE n % ({{size}} / 50) WHEN 0 THEN 4 ELSE 0 END, 0, 0, n, n, '' || n, {_CHAT},"
     f" convert_to({_MESSAGE}, 'UTF8'), ('hello:1 number' || n || 'x:2')::tsvector FROM {{rows}}",
-    "UPDATE accounts SET last_number = {size}, last_send = {size}, last_timer = {size}, last_identity = {size} + 10",
+    "UPDATE accounts SET last_number = {size}, last_send = {size}, last_identity = {size} + 10",
     "INSERT INTO contacts (login, id, contact)"
     " SELECT {login}, '@c' || n, convert_to(" + _CONTACT + ", 'UTF8') FROM {rows}",
     "INSERT INTO names (login, name, id, text)"
@@ -109,7 +109,8 @@ _POSTGRES = (
     f" 0, 0, '' || n, convert_to({_RECEIPT}, 'UTF8'), n, n FROM {{rows}}",
     "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, created_at,"
     f" changed_at) SELECT {{account}}, n, 'bot', 'remind', 'key ' || n, 'name ' || n, {_CHAT},"
-    f" convert_to('null', 'UTF8'), n, {_TIMER_STATE}, n, n FROM {{rows}}",
+    f" 'null', n, {_TIMER_STATE}, n, n FROM {{rows}}",
+    "SELECT setval(pg_get_serial_sequence('timers', 'number'), {size})",
     "INSERT INTO media (account, number, message_id, state, digest, size, time)"
     " SELECT {account}, n, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
     "INSERT INTO links (account, login, id, number, name, nickname, remark, digest, evidence, found, seen_at)"

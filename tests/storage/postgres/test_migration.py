@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ pytestmark = pytest.mark.verify
 
 DUMP = Path(__file__).parents[1] / "former" / "version-6.sql"
 """A schema of the last version before 100, which has something of everything."""
+
+LAST_NUMBERS = {"timers": 1}
+"""The highest number that an account of the dump has used up in each table."""
 
 NEXT = VERSION + 1
 
@@ -73,10 +77,13 @@ def version_in(schema: TemporarySchema) -> int:
 def layout_of(schema: TemporarySchema) -> str:
     """Return the definitions of columns, constraints, indexes and storage parameters."""
     queries = (
-        "SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attstorage,"
-        " attcollation::regcollation, pg_get_expr(adbin, adrelid) FROM pg_class c JOIN pg_attribute ON attrelid = c.oid"
+        "SELECT relname, row_number() OVER (PARTITION BY relname ORDER BY attnum), attname,"
+        " format_type(atttypid, atttypmod), attnotnull, attidentity, attstorage, attcollation::regcollation,"
+        " pg_get_expr(adbin, adrelid)"
+        " FROM pg_class c JOIN pg_attribute ON attrelid = c.oid"
         " LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum"
-        " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2",
+        " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND attnum > 0"
+        " AND NOT attisdropped ORDER BY 1, 2",
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE connamespace = current_schema()::regnamespace ORDER BY 1, 2",
         "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname",
@@ -87,14 +94,27 @@ def layout_of(schema: TemporarySchema) -> str:
     return "".join(map(schema.execute, queries)).replace(schema.name, "SCHEMA_NAME")
 
 
-def rows_of(schema: TemporarySchema) -> dict[str, list[str]]:
-    """Return the rows of all tables as JSON."""
+def rows_of(schema: TemporarySchema) -> dict[str, list[dict[str, object]]]:
+    """Return the rows of all tables."""
     names = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     return {
-        name: sorted(schema.execute(f"SELECT to_jsonb(t) FROM {name} t").splitlines())
+        name: [json.loads(row) for row in sorted(schema.execute(f"SELECT to_jsonb(t) FROM {name} t").splitlines())]
         for name in schema.execute(names).split()
         if name != "webwx_schema"
     }
+
+
+def as_version_100(former: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+    """Return rows of the former version as version 100 stores them."""
+
+    def text(value: object) -> str:
+        return bytes.fromhex(str(value).removeprefix("\\x")).decode()
+
+    for row in former["accounts"]:
+        del row["last_timer"]
+    for row in former["timers"]:
+        row["payload"] = text(row["payload"])
+    return former
 
 
 @asynccontextmanager
@@ -143,7 +163,10 @@ async def test_a_schema_of_the_former_version_gets_the_layout_of_a_new_one_and_k
 
     assert await upgrade(former.url, SAID.append) == (FORMER, VERSION)
     assert layout_of(former) == layout_of(new)
-    assert rows_of(former) == before
+    assert rows_of(former) == as_version_100(before)
+    for table, last in LAST_NUMBERS.items():
+        query = f"SELECT nextval(pg_get_serial_sequence('{table}', 'number'))"
+        assert int(former.execute(query)) == last + 1, table
 
 
 async def test_a_migration_of_the_former_version_that_is_interrupted_changes_nothing(former: TemporarySchema) -> None:

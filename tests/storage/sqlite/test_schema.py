@@ -147,7 +147,7 @@ def rows_of(db: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
     rows = {}
     for table in tables:
         columns = sorted(each[1] for each in db.execute(f"PRAGMA table_info({table})"))
-        rows[table] = db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+        rows[table] = sorted(db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(), key=repr)
     return rows
 
 

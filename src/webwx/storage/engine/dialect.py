@@ -9,7 +9,6 @@ Only these words are converted for SQLite; everything else must mean the same in
 | `x::bigint` | `x` |
 | `= ANY ($1::varchar[])` | `IN (SELECT value FROM json_each(?))` |
 | `webwx_key(x)`, by which PostgreSQL indexes text of any length | `x` |
-| `convert_from(x, 'UTF8')`, `convert_to(x, 'UTF8')`, for JSON in a column of bytes | `x` |
 | `least(`, `greatest(` | `min(`, `max(`, which are NULL if one value is |
 
 So a statement does not use: a WITH that writes, FOR UPDATE, DISTINCT ON, SELECT without columns, unnest, VALUES with
@@ -34,7 +33,6 @@ _CACHED = 1_024
 
 _ANY = re.compile(r"= ANY \((\$\d+)(?:::\w+\[\])?\)")
 _KEY = re.compile(r"\bwebwx_key\(([^()]*)\)")
-_CONVERTED = re.compile(r"\bconvert_(?:from|to)\(([^()]*), 'UTF8'\)")
 _CAST = re.compile(r"::\w+(\[\])?")
 _VALUE = re.compile(r"\$(\d+)")
 _ACCOUNT = re.compile(r"\$0(?!\d)")
@@ -54,7 +52,7 @@ class SqliteText(NamedTuple):
 def to_sqlite(text: str) -> SqliteText:
     """Return a statement for SQLite."""
     text = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", text)
-    text = _CAST.sub("", _CONVERTED.sub(r"\1", _KEY.sub(r"\1", text)))
+    text = _CAST.sub("", _KEY.sub(r"\1", text))
     text = _EXTREME.sub(lambda found: _EXTREMES[found[1]], text)
     return SqliteText(_VALUE.sub("?", text), tuple(int(found) for found in _VALUE.findall(text)))
 

@@ -27,14 +27,17 @@ skip, because they are made from the time.
 """
 
 _COUNTERS = {
-    "accounts": ("epoch", "last_number", "last_send", "last_timer", "last_identity"),
+    "accounts": ("epoch", "last_number", "last_send", "last_identity"),
     "consumers": ("opening",),
     "saved_logins": ("changes",),
     "records": ("version",),
 }
 """Columns that count what was assigned."""
 
-_SEQUENCES = {"logins": "login", "contacts": "place", "consumers": "consumer", "links": "link", "audit": "number"}
+_SEQUENCES = {
+    "logins": "login", "contacts": "place", "consumers": "consumer", "links": "link", "audit": "number",
+    "timers": "number",
+}  # fmt: skip
 """Columns that are numbered by a sequence."""
 
 _NOW = "SELECT extract(epoch FROM now())::float8"

@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import StorageError
+from webwx.storage.engine.dialect import postgres_ddl
+from webwx.storage.tables.timers import TIMERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +52,6 @@ CREATE TABLE accounts (
     epoch bigint NOT NULL,                      -- raised when another process takes the account over
     last_number bigint NOT NULL DEFAULT 0,      -- the last number that an entry had
     last_send bigint NOT NULL DEFAULT 0,
-    last_timer bigint NOT NULL DEFAULT 0,
     last_identity bigint NOT NULL DEFAULT 0,
     conflicts bigint NOT NULL DEFAULT 0,        -- messages that arrived with the id of another message
     worker text REFERENCES workers,             -- owner of the account
@@ -209,27 +210,7 @@ CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, hashtextextended(chat, 0), number);
 CREATE INDEX outbox_age ON outbox (created_at);
 """,
-    "timers": """
-CREATE TABLE timers (
-    account bigint NOT NULL,
-    number bigint NOT NULL,
-    bot text NOT NULL,
-    handler text NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    chat text NOT NULL,
-    payload bytea NOT NULL,                     -- JSON
-    due_at float8 NOT NULL,
-    state text NOT NULL,                        -- waiting, done, failed, cancelled, or held after a restore
-    failures integer NOT NULL DEFAULT 0,
-    created_at float8 NOT NULL,
-    changed_at float8 NOT NULL,
-    PRIMARY KEY (account, number)
-);
-CREATE UNIQUE INDEX timers_key ON timers (account, webwx_key(key));
-CREATE INDEX timers_due ON timers (account, due_at) WHERE state = 'waiting';
-CREATE INDEX timers_age ON timers (changed_at) WHERE state <> 'waiting';
-""",
+    "timers": postgres_ddl(TIMERS),
     "states": """
 CREATE TABLE states (
     account bigint NOT NULL,
@@ -377,11 +358,42 @@ class Migration(NamedTuple):
     """Table, columns and condition of each new index, by its name; they are built while other processes write."""
 
 
-FROM_FORMER = """
+def _rebuilt(table: str, indexes: str, columns: str, **converted: str) -> str:
+    """
+    Return the statements that rebuild a table with its former rows.
+
+    Args:
+        table: Name of the table.
+        indexes: Its former indexes, without that of the primary key.
+        columns: The columns of the former rows, which have the same names.
+        converted: Expressions for the values of columns that had another type.
+    """
+    dropped = "".join(f"DROP INDEX {index};\n" for index in indexes.split())
+    values = ", ".join(converted.get(column, column) for column in columns.split(", "))
+    return f"""
+{dropped}ALTER TABLE {table} RENAME TO former_{table};
+ALTER INDEX {table}_pkey RENAME TO former_{table}_pkey;
+{_TABLES[table]}
+INSERT INTO {table} ({columns}) SELECT {values} FROM former_{table};
+DROP TABLE former_{table};
+"""  # noqa: S608 - constants
+
+
+FROM_FORMER = (
+    _rebuilt(
+        "timers",
+        "timers_key timers_due timers_age",
+        "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
+        payload="convert_from(payload, 'UTF8')",
+    )
+    + """
+SELECT setval(pg_get_serial_sequence('timers', 'number'), greatest(max(last_timer), 1)) FROM accounts;
+ALTER TABLE accounts DROP COLUMN last_timer;
 DROP INDEX outbox_open;
 CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, hashtextextended(chat, 0), number);
 """
+)
 """The changes from the last version before 100, which lead to the same tables as a new schema has."""
 
 MIGRATIONS: tuple[Migration, ...] = ()

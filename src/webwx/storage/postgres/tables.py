@@ -56,8 +56,6 @@ class PostgresStatements:
 
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
-        if _counter_of(text):
-            text = _counted(text)
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
         return number or 0
 
@@ -163,35 +161,11 @@ def _single_statement(text: str, values: int, kind: _SingleChange, *, is_fenced:
     account = values + 1
     epoch = f" AND epoch = ${account + 1}" if is_fenced else ""
     lock = f"SELECT true FROM accounts WHERE account = ${account}{epoch} FOR NO KEY UPDATE"  # noqa: S608 - no value
-    if counter := _counter_of(text):
-        text = text.replace("(", "(number, ", 1).replace("VALUES (", "VALUES (held.number, ", 1)
-        lock = (
-            f"UPDATE accounts SET {counter} = {counter} + 1 WHERE account = ${account}{epoch}"  # noqa: S608 - as above
-            f" RETURNING {counter} AS number"
-        )
     change = f"{depend_on_held(to_postgres(text, values).text)} RETURNING {kind.returning}"
     return (
         f"WITH held AS MATERIALIZED ({lock}), changed AS ({change})"  # noqa: S608 - no value is put together
         f" SELECT EXISTS (SELECT FROM held) AS is_held, {kind.result} AS result"
     )
-
-
-_COUNTERS = {"timers": "last_timer"}
-"""Columns of `accounts` with the last number of a table whose numbers are no sequence."""
-
-
-def _counter_of(text: str) -> str | None:
-    """Return the column that counts the rows which an INSERT adds to."""
-    verb, _, rest = text.lstrip().partition(" INTO ")
-    return _COUNTERS.get(rest.partition(" ")[0]) if verb == "INSERT" else None
-
-
-def _counted(text: str) -> str:
-    """Return an INSERT into a table whose numbers are counted in `accounts`."""
-    counter = _counter_of(text)
-    counting = f"UPDATE accounts SET {counter} = {counter} + 1 WHERE account = $0 RETURNING {counter} AS number"  # noqa: S608 - constants
-    counted = text.replace("(", "(number, ", 1).replace("VALUES (", "VALUES (held.number, ", 1)
-    return f"WITH held AS MATERIALIZED ({counting}) {depend_on_held(counted)}"
 
 
 def depend_on_held(text: str) -> str:

@@ -89,6 +89,9 @@ _WRITE = {
     "real_ids": "INSERT INTO real_ids VALUES ($1, $2, $3, $4)",
 }
 
+_NUMBERED = ("timers",)
+"""Tables whose numbers are from a sequence, which all accounts share."""
+
 _WITHOUT_ACCOUNT = {"contacts", "names", "ahead", "failures", "crashes", "conversations"}
 """Tables whose rows belong to a login or a consumer."""
 
@@ -117,16 +120,19 @@ class PostgresAccountRows:
         self._ordinals = {"logins": Ordinals(logins), "consumers": Ordinals(consumers)}
         self._own_ids: dict[int, ContactId] = {}
         """The own ids of the written logins, by their numbers."""
+        self.raised: dict[str, int] = {}
+        """Numbers that the sequences of these tables must have passed before the rows are committed."""
 
     def __repr__(self) -> str:
         return "PostgresAccountRows(***)"
 
     async def read_counters(self) -> Counters:
-        """Return the counters."""
+        """Return the counters; those of numbers from a sequence are those of all accounts."""
         row = await self._db.fetchrow("SELECT * FROM accounts WHERE account = $1", self._account)
+        used = {table: max(await _last_number(self._db, table), self.raised.get(table, 0)) for table in _NUMBERED}
         return Counters(
-            conflicts=row["conflicts"], entries=row["last_number"], outbox=row["last_send"], timers=row["last_timer"],
-            identities=row["last_identity"],
+            conflicts=row["conflicts"], entries=row["last_number"], outbox=row["last_send"],
+            identities=row["last_identity"], **used,
         )  # fmt: skip
 
     async def read(self, table: str) -> AsyncIterator[list[Row]]:
@@ -151,17 +157,17 @@ class PostgresAccountRows:
             yield row["bytes"]
 
     async def write_counters(self, counters: Counters) -> None:
-        """Begin the account."""
+        """Begin the account; the sequences are raised at the end."""
+        self.raised = {table: getattr(counters, table) for table in _NUMBERED}
         is_new = await self._db.fetchval(
-            "INSERT INTO accounts (account, epoch, last_number, last_send, last_timer, last_identity, conflicts)"
-            " VALUES ($1, 1, $2, $3, $4, $5, $6)"
+            "INSERT INTO accounts (account, epoch, last_number, last_send, last_identity, conflicts)"
+            " VALUES ($1, 1, $2, $3, $4, $5)"
             # The row of an account that was deleted is still there.
             " ON CONFLICT (account) DO UPDATE SET last_number = excluded.last_number, last_send = excluded.last_send,"
-            " last_timer = excluded.last_timer, last_identity = excluded.last_identity, conflicts = excluded.conflicts,"
-            " wanted = true"
+            " last_identity = excluded.last_identity, conflicts = excluded.conflicts, wanted = true"
             " WHERE accounts.worker IS NULL AND NOT EXISTS (SELECT FROM logins l WHERE l.account = accounts.account)"
             " RETURNING true",
-            self._account, counters.entries, counters.outbox, counters.timers, counters.identities, counters.conflicts,
+            self._account, counters.entries, counters.outbox, counters.identities, counters.conflicts,
         )  # fmt: skip
         if not is_new:
             raise StorageError(
@@ -272,6 +278,7 @@ class PostgresTransfer:
         self._url = url
         self._login = login
         self._stack = contextlib.AsyncExitStack()
+        self._new: list[PostgresAccountRows] = []
 
     def __repr__(self) -> str:
         return f"PostgresTransfer({describe_database(self._url)!r})"
@@ -284,6 +291,7 @@ class PostgresTransfer:
             stack.push_async_callback(self._db.close)
             await require_tables(self._db, place)
             await stack.enter_async_context(self._db.transaction(isolation="repeatable_read"))
+            stack.push_async_exit(self._raise_sequences)
             self._stack = stack.pop_all()
         return self
 
@@ -309,7 +317,8 @@ class PostgresTransfer:
 
     async def new_rows(self, uin: int) -> PostgresAccountRows:
         """Return an account that is to be stored."""
-        return PostgresAccountRows(self._db, uin, logins=[], consumers=[])
+        self._new.append(PostgresAccountRows(self._db, uin, logins=[], consumers=[]))
+        return self._new[-1]
 
     async def finish(self, uin: int) -> None:
         """Store that a new account logged in under the name."""
@@ -317,3 +326,24 @@ class PostgresTransfer:
             "INSERT INTO login_names SELECT $1, $2, coalesce(max(opened_at), 0) FROM logins WHERE account = $2",
             self._login, uin,
         )  # fmt: skip
+
+    async def _raise_sequences(self, kind: type[BaseException] | None, *_: object) -> None:
+        """
+        Raise the sequences beyond the copied numbers, unless the copy has failed.
+
+        The lock stops inserts, so no number that is assigned meanwhile is assigned again. Nothing follows but the
+        commit, so they wait for a moment only.
+        """
+        for table in _NUMBERED if kind is None and self._new else ():
+            await self._db.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+            number = max(each.raised.get(table, 0) for each in self._new)
+            if number > await _last_number(self._db, table):
+                await self._db.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'number'), $1)", number)
+
+
+async def _last_number(db: Connection, table: str) -> int:
+    """Return the last number of a sequence; 0 if it has assigned none."""
+    last: int = await db.fetchval(
+        f"SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'number')::regclass), 0)"
+    )
+    return last

@@ -15,7 +15,9 @@ import time
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
+from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
+from webwx.storage.tables.timers import TIMERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,25 +230,7 @@ CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, chat, number);
 CREATE INDEX outbox_message ON outbox (account, json_extract(receipt, '$.message_id')) WHERE receipt IS NOT NULL;
 """,
-    "timers": """
-CREATE TABLE timers (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    account INTEGER NOT NULL,
-    bot TEXT NOT NULL,
-    handler TEXT NOT NULL,
-    key TEXT NOT NULL,
-    name TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    payload TEXT NOT NULL,                      -- JSON
-    due_at REAL NOT NULL,
-    state TEXT NOT NULL,                        -- waiting, done, failed or cancelled
-    failures INTEGER NOT NULL,
-    created_at REAL NOT NULL,
-    changed_at REAL NOT NULL,
-    UNIQUE (account, key)
-);
-CREATE INDEX timers_due ON timers (account, bot, due_at) WHERE state = 'waiting';
-""",
+    "timers": sqlite_ddl(TIMERS),
     "states": """
 CREATE TABLE states (
     account INTEGER NOT NULL,
@@ -332,10 +316,38 @@ CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
 }
 """The statements that create each table of version 100."""
 
-_FROM_FORMER = """
+
+def _rebuilt(table: str, indexes: str, columns: str) -> str:
+    """
+    Return the statements that rebuild a table with numbers, with its former rows.
+
+    Args:
+        table: Name of the table.
+        indexes: Its former indexes.
+        columns: The columns of the former rows, which have the same names.
+    """
+    dropped = "".join(f"DROP INDEX {index};\n" for index in indexes.split())
+    return f"""
+{dropped}ALTER TABLE {table} RENAME TO former_{table};
+{_TABLES[table]}
+INSERT INTO {table} ({columns}) SELECT {columns} FROM former_{table};
+DELETE FROM sqlite_sequence WHERE name = '{table}';
+UPDATE sqlite_sequence SET name = '{table}' WHERE name = 'former_{table}';
+DROP TABLE former_{table};
+"""  # noqa: S608 - constants
+
+
+_FROM_FORMER = (
+    _rebuilt(
+        "timers",
+        "timers_due",
+        "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
+    )
+    + """
 CREATE INDEX outbox_account ON outbox (account, number);
 CREATE INDEX outbox_message ON outbox (account, json_extract(receipt, '$.message_id')) WHERE receipt IS NOT NULL;
 """
+)
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 
 VERSION = 100

@@ -46,7 +46,7 @@ _READ = {
     "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
     " iif(state = 'sending', 'unknown', state), CAST(receipt AS BLOB), ret, created_at, changed_at"
     " FROM outbox WHERE account = ? ORDER BY number",
-    "timers": "SELECT number, bot, handler, key, name, chat, CAST(payload AS BLOB), due_at, state, failures,"
+    "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at, state, failures,"
     " created_at, changed_at FROM timers WHERE account = ? ORDER BY number",
     # without the tokens of consumers, which belong to their marks
     "states": "SELECT name, state FROM states WHERE account = ? AND name NOT LIKE 'opening of consumer %'"
@@ -81,7 +81,7 @@ _WRITE = {
     " state, receipt, ret, created_at, changed_at)"
     " VALUES (1, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
     "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
-    " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?)",
+    " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "states": "INSERT INTO states VALUES (1, ?, ?)",
     "media": "INSERT INTO kept (account, number, message_id, state, digest, size, time) VALUES (1, ?, ?, ?, ?, ?, ?)",
     "identities": "INSERT INTO identities (account, number, kind, first_seen, became, login) VALUES (1, ?, ?, ?, ?, ?)",

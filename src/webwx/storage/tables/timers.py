@@ -8,7 +8,7 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.engine.port import Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -84,13 +84,37 @@ class _TimerRow(NamedTuple):
     changed_at: float
 
 
+TIMERS = StoredTable(
+    name="timers",
+    columns=_TimerRow._fields,
+    ddl="""
+CREATE TABLE timers (
+    account bigint NOT NULL,
+    number NUMBERED,
+    bot text NOT NULL,
+    handler text NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    chat text NOT NULL,
+    payload text NOT NULL,                      -- JSON
+    due_at float8 NOT NULL,
+    state text NOT NULL,                        -- waiting, done, failed, cancelled, or held after a restore
+    failures integer NOT NULL DEFAULT 0,
+    created_at float8 NOT NULL,
+    changed_at float8 NOT NULL
+);
+CREATE UNIQUE INDEX timers_key ON timers (account, webwx_key(key));
+CREATE INDEX timers_due ON timers (account, due_at) WHERE state = 'waiting';
+CREATE INDEX timers_age ON timers (changed_at) WHERE state <> 'waiting';
+""",
+)
+
 _TIMERS = """
-SELECT number, bot, handler, key, name, chat, convert_from(payload, 'UTF8') AS payload, due_at, state, failures,
-    created_at, changed_at FROM timers"""
+SELECT number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at FROM timers"""
 
 _ADD = """\
 INSERT INTO timers (account, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at)
-VALUES ($0, $1, $2, $3, $4, $5, convert_to($6, 'UTF8'), $7, 'waiting', 0, $8, $8) ON CONFLICT DO NOTHING
+VALUES ($0, $1, $2, $3, $4, $5, $6, $7, 'waiting', 0, $8, $8) ON CONFLICT DO NOTHING
 """
 
 _OF_KEY = Select(_TimerRow, f"{_TIMERS} WHERE account = $0 AND webwx_key(key) = webwx_key($1)")
