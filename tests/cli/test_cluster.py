@@ -82,7 +82,7 @@ def test_a_reset_removes_the_workers_once_it_is_confirmed(stored: Shell, schema:
 HELD = """
 INSERT INTO login_names (name, account, opened_at) VALUES ('work/wx.qq.com', 1, 1);
 INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender, created_at, changed_at)
-    VALUES (1, 7, 'c', 'my-key', '@friend', 'text', 'secret', 'queued', 0, 0, 0, 0);
+    VALUES (1, 7, 'c', 'my-key', '@friend', 'text', 'secret', 'queued', 0, '', 0, 0);
 INSERT INTO consumers (account, name, acked, started, lock) VALUES (1, 'bot', 0, 0, 1);
 INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (1, '@me', '', 0, 0);
 INSERT INTO entries (account, number, login, batch, kind, flags, start, length, digest, time, message_id, chat)

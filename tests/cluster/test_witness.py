@@ -28,7 +28,7 @@ UPDATE accounts SET last_number = last_number + 1;
 
 SEND = """
 INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender, created_at, changed_at)
-VALUES (1, 1, '1', 'k', '', 'text', '', 'sending', 2, 0, 0, 0);
+VALUES (1, 1, '1', 'k', '', 'text', '', 'sending', 2, '', 0, 0);
 """
 
 CLAIMED, UNDONE, LOST = (f"UPDATE outbox SET state = '{state}';" for state in ("sending", "queued", "unknown"))

@@ -76,9 +76,9 @@ _SQLITE = (
     "INSERT INTO contacts (login, id, contact) SELECT {login}, '@c' || n, " + _CONTACT + " FROM {rows}",
     "INSERT INTO names (login, name, id) SELECT {login}, 'name ' || n, '@c' || n FROM {rows}",
     "UPDATE consumers SET acked = {size} - 10, started = {size} - 10",
-    "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, owner, receipt, ret, created_at,"
-    f" changed_at) SELECT {{account}}, n, 'c' || n, 'key ' || n, {_CHAT}, 'text', 'hello', {_SEND_STATE}, '',"
-    f" {_RECEIPT}, 0, n, n FROM {{rows}}",
+    "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, message_id, receipt, created_at,"
+    f" changed_at) SELECT {{account}}, n, 'c' || n, 'key ' || n, {_CHAT}, 'text', 'hello', {_SEND_STATE}, '' || n,"
+    f" {_RECEIPT}, n, n FROM {{rows}}",
     "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at,"
     f" changed_at) SELECT {{account}}, n, 'bot', 'remind', 'key ' || n, 'name ' || n, {_CHAT}, 'null', n,"
     f" {_TIMER_STATE}, 0, n, n FROM {{rows}}",
@@ -98,15 +98,16 @@ _POSTGRES = (
     f" raw, words) SELECT {{account}}, n, {{login}}, (n - 1) / {ENTRIES_OF_BATCH} * {ENTRIES_OF_BATCH} + 1, 0,"
     f" CASE n % ({{size}} / 50) WHEN 0 THEN 4 ELSE 0 END, 0, 0, n, n, '' || n, {_CHAT},"
     f" convert_to({_MESSAGE}, 'UTF8'), ('hello:1 number' || n || 'x:2')::tsvector FROM {{rows}}",
-    "UPDATE accounts SET last_number = {size}, last_send = {size}, last_identity = {size} + 10",
+    "UPDATE accounts SET last_number = {size}, last_identity = {size} + 10",
     "INSERT INTO contacts (login, id, contact)"
     " SELECT {login}, '@c' || n, convert_to(" + _CONTACT + ", 'UTF8') FROM {rows}",
     "INSERT INTO names (login, name, id, text)"
     " SELECT {login}, sha256(convert_to('name ' || n, 'UTF8')), '@c' || n, 'name ' || n FROM {rows}",
     "UPDATE consumers SET acked = {size} - 10, started = {size} - 10",
-    "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender, message_id, receipt,"
-    f" created_at, changed_at) SELECT {{account}}, n, 'c' || n, 'key ' || n, {_CHAT}, 'text', 'hello', {_SEND_STATE},"
-    f" 0, 0, '' || n, convert_to({_RECEIPT}, 'UTF8'), n, n FROM {{rows}}",
+    "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, message_id, receipt, created_at,"
+    f" changed_at) SELECT {{account}}, n, 'c' || n, 'key ' || n, {_CHAT}, 'text', 'hello', {_SEND_STATE}, '' || n,"
+    f" {_RECEIPT}, n, n FROM {{rows}}",
+    "SELECT setval(pg_get_serial_sequence('outbox', 'number'), {size})",
     "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, created_at,"
     f" changed_at) SELECT {{account}}, n, 'bot', 'remind', 'key ' || n, 'name ' || n, {_CHAT},"
     f" 'null', n, {_TIMER_STATE}, n, n FROM {{rows}}",

@@ -6,7 +6,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.verify
 DUMP = Path(__file__).parents[1] / "former" / "version-6.sql"
 """A schema of the last version before 100, which has something of everything."""
 
-LAST_NUMBERS = {"timers": 1}
+LAST_NUMBERS = {"timers": 1, "outbox": 5}
 """The highest number that an account of the dump has used up in each table."""
 
 NEXT = VERSION + 1
@@ -94,7 +94,7 @@ def layout_of(schema: TemporarySchema) -> str:
     return "".join(map(schema.execute, queries)).replace(schema.name, "SCHEMA_NAME")
 
 
-def rows_of(schema: TemporarySchema) -> dict[str, list[dict[str, object]]]:
+def rows_of(schema: TemporarySchema) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of all tables."""
     names = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     return {
@@ -104,16 +104,19 @@ def rows_of(schema: TemporarySchema) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def as_version_100(former: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """Return rows of the former version as version 100 stores them."""
 
     def text(value: object) -> str:
         return bytes.fromhex(str(value).removeprefix("\\x")).decode()
 
     for row in former["accounts"]:
-        del row["last_timer"]
+        del row["last_timer"], row["last_send"]
     for row in former["timers"]:
         row["payload"] = text(row["payload"])
+    for row in former["outbox"]:
+        row.update(background=False, file="", sender=str(row["sender"] or ""))
+        row["receipt"] = row["receipt"] and text(row["receipt"])
     return former
 
 

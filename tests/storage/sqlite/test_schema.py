@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import itertools
+import json
 import shutil
 import sqlite3
 import stat
@@ -133,7 +134,7 @@ def test_a_file_that_is_not_a_database_is_refused(path: Path) -> None:
         connect(path)
 
 
-def put_former(path: Path) -> dict[str, list[tuple[object, ...]]]:
+def put_former(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Put a file of the former version at a path, and return the rows of its tables."""
     make_private(path)
     path.write_bytes(gzip.decompress(FORMER_FILE.read_bytes()))
@@ -141,14 +142,26 @@ def put_former(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return rows_of(db)
 
 
-def rows_of(db: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of all tables, each as the values of its columns in the order of their names."""
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+def rows_of(db: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of all tables, without their order."""
     rows = {}
-    for table in tables:
-        columns = sorted(each[1] for each in db.execute(f"PRAGMA table_info({table})"))
-        rows[table] = sorted(db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(), key=repr)
+    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        cursor = db.execute(f"SELECT * FROM {table}")
+        columns = sorted((name, place) for place, (name, *_) in enumerate(cursor.description))
+        found = [{name: row[place] for name, place in columns} for row in cursor]
+        rows[table] = sorted(found, key=repr)
     return rows
+
+
+def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Return rows of the former version as version 100 stores them."""
+    for row in former["outbox"]:
+        receipt = json.loads(row["receipt"] or "{}")
+        row.update(sender=row.pop("owner"), message_id=receipt.get("message_id", ""), epoch=0, background=0, file="")
+    return {
+        table: sorted(({name: row[name] for name in sorted(row)} for row in rows), key=repr)
+        for table, rows in former.items()
+    }
 
 
 def layout_of(db: sqlite3.Connection) -> object:
@@ -169,7 +182,7 @@ def layout_of(db: sqlite3.Connection) -> object:
 
 
 def test_a_migrated_file_has_the_layout_of_a_new_one_and_all_rows(path: Path) -> None:
-    before = put_former(path)
+    before = as_version_100(put_former(path))
     with contextlib.closing(connect(path.with_name("new.journal"))) as db:
         new = layout_of(db)
 

@@ -59,7 +59,7 @@ WITH free AS MATERIALIZED (
     UPDATE accounts a SET worker = $1, epoch = a.epoch + 1, taken_at = now() FROM free f WHERE a.account = f.account
     RETURNING a.account, a.epoch
 ), doubtful AS (
-    UPDATE outbox o SET state = 'unknown', sender = 0 FROM taken t
+    UPDATE outbox o SET state = 'unknown', sender = '' FROM taken t
     WHERE o.account = t.account AND o.state = 'sending' AND o.epoch < t.epoch
 )
 SELECT account, epoch FROM taken

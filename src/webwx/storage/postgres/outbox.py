@@ -26,29 +26,28 @@ if TYPE_CHECKING:
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 _SETTLE_DEAD = """
-UPDATE outbox SET state = 'unknown', sender = 0 WHERE account = $1 AND state = 'sending' AND CASE
-        WHEN epoch < (SELECT epoch FROM accounts WHERE account = $1) THEN true
+UPDATE outbox SET state = 'unknown', sender = '' WHERE account = $1 AND state = 'sending' AND CASE
+        WHEN epoch < (SELECT epoch FROM accounts WHERE account = $1) OR sender = '' THEN true
         WHEN sender = $2 THEN false
-        ELSE pg_try_advisory_xact_lock_shared(sender) END
+        ELSE pg_try_advisory_xact_lock_shared(sender::bigint) END
 """
 
 _ADD = """
-WITH taken AS (
-    UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 AND ($10::bigint = 0 OR epoch = $10)
-        AND NOT EXISTS (
-            SELECT FROM outbox WHERE account = $1 AND $3 <> '' AND key <> '' AND webwx_key(key) = webwx_key($3))
-    RETURNING last_send
+WITH held AS MATERIALIZED (
+    SELECT true FROM accounts WHERE account = $1 AND ($10::bigint = 0 OR epoch = $10) AND NOT EXISTS (
+        SELECT FROM outbox WHERE account = $1 AND $3 <> '' AND key <> '' AND webwx_key(key) = webwx_key($3))
+    FOR NO KEY UPDATE
 )
 INSERT INTO outbox (
-    account, number, client_id, key, chat, kind, text, addressed, content_id, state, epoch, sender, created_at,
-    changed_at)
-SELECT $1, last_send, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12 FROM taken ON CONFLICT DO NOTHING
+    account, client_id, key, chat, kind, text, addressed, content_id, state, epoch, sender, created_at, changed_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12 FROM held ON CONFLICT DO NOTHING
 RETURNING number
 """
 """
 Stores a send, if its key is new, the account is known, and its epoch is `$10`; 0 allows any epoch.
 
 Nothing is stored if another transaction stores the key first: this statement does not see its row, but the index does.
+The account's row is held before the number is assigned, so numbers become visible in their order.
 """
 
 _BEGIN = """
@@ -63,7 +62,7 @@ SELECT EXISTS (SELECT FROM owned) OR NOT EXISTS (SELECT FROM accounts WHERE acco
 """
 
 _SETTLE = """
-UPDATE outbox SET state = $3, sender = 0, receipt = $4, message_id = $5, ret = $6, changed_at = $7
+UPDATE outbox SET state = $3, sender = '', receipt = $4, message_id = $5, ret = $6, changed_at = $7
 WHERE account = $1 AND number = $2 AND epoch <= $8
     AND ($9::float8 IS NULL OR state IN ('sending', 'unknown') AND changed_at = $9)
 """
@@ -75,13 +74,11 @@ Only the begin of an attempt and its outcome change the time, so it identifies t
 """
 
 _UNDO = """
-UPDATE outbox SET state = 'queued', sender = 0
+UPDATE outbox SET state = 'queued', sender = ''
 WHERE account = $1 AND sender = $2 AND state = 'sending' AND changed_at = $3
     AND (number = $4::bigint OR webwx_key(client_id) = webwx_key($5))
 """
 """Stores that an attempt was not begun."""
-
-_NEXT = "UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 RETURNING last_send"
 
 
 class PostgresSender:
@@ -94,14 +91,15 @@ class PostgresSender:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
-        self.key: int = new_lock()
-        """Key of the lock."""
+        self._key = new_lock()
+        self.name: str = str(self._key)
+        """Key of the lock, as in the rows of sends."""
         self._is_held = False
 
     async def hold(self) -> None:
         """Take the lock, before the first send."""
         if not self._is_held:
-            await self._database.locks.take(self.key)
+            await self._database.locks.take(self._key)
             self._is_held = True
 
 
@@ -135,7 +133,7 @@ class PostgresOutbox:
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         given = [clean_text(each) for each in (client_id, key, chat, kind, text, addressed, content_id)]
-        sender = self._sender.key if state == "sending" else 0
+        sender = self._sender.name if state == "sending" else ""
 
         def stored(number: int, epoch: int) -> Outgoing:
             self._changed(self._account)
@@ -151,17 +149,16 @@ class PostgresOutbox:
             if key:
                 known = await self._of_key(db, given[1])
                 if known and known[0].state == "sending":
-                    await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+                    await db.execute(_SETTLE_DEAD, self._account, self._sender.name)
                     known = await self._of_key(db, given[1])
                 if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
                     return known[0]
             epoch = 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
-            number: int = await db.fetchval(_NEXT, self._account)
-            await db.execute(
-                "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, addressed, content_id, state,"
-                " epoch, sender, created_at, changed_at)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
-                self._account, number, *given, state, epoch, sender, time,
+            number: int = await db.fetchval(
+                "INSERT INTO outbox (account, client_id, key, chat, kind, text, addressed, content_id, state, epoch,"
+                " sender, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)"
+                " RETURNING number",
+                self._account, *given, state, epoch, sender, time,
             )  # fmt: skip
             return stored(number, epoch)
 
@@ -201,7 +198,7 @@ class PostgresOutbox:
             epoch = (await self._database.sending_fence_of(self._account)).epoch
             try:
                 row = await self._database.changing(
-                    lambda db: db.fetchrow(_BEGIN, self._account, number, time, chat, epoch, self._sender.key)
+                    lambda db: db.fetchrow(_BEGIN, self._account, number, time, chat, epoch, self._sender.name)
                 )
             except ChangeRefused:
                 raise
@@ -228,7 +225,7 @@ class PostgresOutbox:
         unless the send was begun again under a higher epoch.
         """
         begun = self._begun.pop(number, None)
-        written = None if receipt is None else receipt.to_json().encode()
+        written = None if receipt is None else receipt.to_json()
 
         async def store(db: Connection) -> None:
             epoch = (await self._database.fence_of(self._account)).epoch if begun is None else begun
@@ -251,7 +248,7 @@ class PostgresOutbox:
     def _keep_as_queued(self, begun_at: float, *, number: int = 0, client_id: str = "") -> None:
         """Keep the outcome of an attempt that was not begun, because it is unknown whether its begin was stored."""
         self._database.kept.add(
-            lambda db: db.execute(_UNDO, self._account, self._sender.key, begun_at, number, client_id)
+            lambda db: db.execute(_UNDO, self._account, self._sender.name, begun_at, number, client_id)
         )
 
     async def flush(self) -> None:
@@ -262,7 +259,7 @@ class PostgresOutbox:
         found, values = _query(query)
 
         async def read(db: Connection) -> list[Outgoing]:
-            await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+            await db.execute(_SETTLE_DEAD, self._account, self._sender.name)
             return _sends(await db.fetch(found, self._account, *values))
 
         return await self._database.read(read)
@@ -271,7 +268,7 @@ class PostgresOutbox:
         """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
 
         async def read(db: Connection) -> dict[State, int]:
-            await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+            await db.execute(_SETTLE_DEAD, self._account, self._sender.name)
             rows = await db.fetch(
                 "SELECT state, count(*) AS number FROM outbox WHERE account = $1 GROUP BY state", self._account
             )
@@ -283,7 +280,7 @@ class PostgresOutbox:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
 
         async def delete(db: Connection) -> bool:
-            await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+            await db.execute(_SETTLE_DEAD, self._account, self._sender.name)
             gone = await db.fetchval(
                 "DELETE FROM outbox WHERE account = $1 AND number = $2 AND state <> 'sending' RETURNING true",
                 self._account, number,
@@ -302,7 +299,7 @@ def _query(query: SendQuery) -> tuple[str, list[object]]:
     conditions, values = "", list[object]()
     of_each, each = "", list[str]()
     if query.chats:
-        of_each = " AND hashtextextended(chat, 0) = hashtextextended(each::text, 0) AND chat = each"
+        of_each = " AND webwx_key(chat) = webwx_key(each)"
         each = sorted(set(query.chats))
     elif query.states:
         of_each, each = " AND state = each", sorted(set(query.states))
@@ -319,11 +316,7 @@ def _query(query: SendQuery) -> tuple[str, list[object]]:
     if query.client_id is not None:
         require("webwx_key(client_id) = webwx_key({})", query.client_id)
     if query.message_id is not None:
-        require(
-            "message_id <> '' AND hashtextextended(message_id, 0) = hashtextextended({0}::text, 0)"
-            " AND message_id = {0}",
-            query.message_id,
-        )
+        require("message_id <> '' AND webwx_key(message_id) = webwx_key({})", query.message_id)
     if query.chats and query.states:
         require("state = ANY ({}::varchar[])", list(query.states))
     if query.before is not None:
@@ -346,7 +339,7 @@ def _sends(rows: Iterable[asyncpg.Record]) -> list[Outgoing]:
             number=row["number"], client_id=row["client_id"], key=row["key"], chat=ContactId(row["chat"]),
             kind=row["kind"], text=row["text"], addressed=row["addressed"], content_id=row["content_id"],
             state=row["state"],
-            receipt=None if row["receipt"] is None else Receipt.from_json(row["receipt"].decode()), ret=row["ret"],
+            receipt=None if row["receipt"] is None else Receipt.from_json(row["receipt"]), ret=row["ret"],
             created_at=row["created_at"], changed_at=row["changed_at"],
         )
         for row in rows

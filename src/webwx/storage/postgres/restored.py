@@ -27,7 +27,7 @@ skip, because they are made from the time.
 """
 
 _COUNTERS = {
-    "accounts": ("epoch", "last_number", "last_send", "last_identity"),
+    "accounts": ("epoch", "last_number", "last_identity"),
     "consumers": ("opening",),
     "saved_logins": ("changes",),
     "records": ("version",),
@@ -36,7 +36,7 @@ _COUNTERS = {
 
 _SEQUENCES = {
     "logins": "login", "contacts": "place", "consumers": "consumer", "links": "link", "audit": "number",
-    "timers": "number",
+    "timers": "number", "outbox": "number",
 }  # fmt: skip
 """Columns that are numbered by a sequence."""
 
@@ -114,7 +114,7 @@ async def _end_sends(db: Connection, time: float) -> list[UnknownSend]:
     rows = await db.fetch(
         f"""
         WITH doubtful AS (
-            UPDATE outbox SET state = 'unknown', sender = 0, changed_at = $1 WHERE state IN ('queued', 'sending')
+            UPDATE outbox SET state = 'unknown', sender = '', changed_at = $1 WHERE state IN ('queued', 'sending')
             RETURNING account, number, kind, key, created_at
         )
         SELECT {NAME_OF.format("d.account")} AS account, number, kind, key, created_at FROM doubtful d

@@ -74,9 +74,9 @@ _WRITE = {
     "failures": "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6)",
     "crashes": "INSERT INTO crashes VALUES ($1, $2, $3)",
     "conversations": "INSERT INTO conversations VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    "outbox": "INSERT INTO outbox (account, epoch, sender, number, client_id, key, chat, kind, text, addressed,"
-    " content_id, state, receipt, ret, created_at, changed_at, message_id)"
-    " VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    "outbox": "INSERT INTO outbox (account, epoch, number, client_id, key, chat, kind, text, addressed, content_id,"
+    " state, receipt, ret, created_at, changed_at, message_id)"
+    " VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
     " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     "states": "INSERT INTO states VALUES ($1, $2, $3)",
@@ -89,7 +89,7 @@ _WRITE = {
     "real_ids": "INSERT INTO real_ids VALUES ($1, $2, $3, $4)",
 }
 
-_NUMBERED = ("timers",)
+_NUMBERED = ("outbox", "timers")
 """Tables whose numbers are from a sequence, which all accounts share."""
 
 _WITHOUT_ACCOUNT = {"contacts", "names", "ahead", "failures", "crashes", "conversations"}
@@ -130,10 +130,7 @@ class PostgresAccountRows:
         """Return the counters; those of numbers from a sequence are those of all accounts."""
         row = await self._db.fetchrow("SELECT * FROM accounts WHERE account = $1", self._account)
         used = {table: max(await _last_number(self._db, table), self.raised.get(table, 0)) for table in _NUMBERED}
-        return Counters(
-            conflicts=row["conflicts"], entries=row["last_number"], outbox=row["last_send"],
-            identities=row["last_identity"], **used,
-        )  # fmt: skip
+        return Counters(conflicts=row["conflicts"], entries=row["last_number"], identities=row["last_identity"], **used)
 
     async def read(self, table: str) -> AsyncIterator[list[Row]]:
         """Yield the rows of a table."""
@@ -160,14 +157,13 @@ class PostgresAccountRows:
         """Begin the account; the sequences are raised at the end."""
         self.raised = {table: getattr(counters, table) for table in _NUMBERED}
         is_new = await self._db.fetchval(
-            "INSERT INTO accounts (account, epoch, last_number, last_send, last_identity, conflicts)"
-            " VALUES ($1, 1, $2, $3, $4, $5)"
+            "INSERT INTO accounts (account, epoch, last_number, last_identity, conflicts) VALUES ($1, 1, $2, $3, $4)"
             # The row of an account that was deleted is still there.
-            " ON CONFLICT (account) DO UPDATE SET last_number = excluded.last_number, last_send = excluded.last_send,"
+            " ON CONFLICT (account) DO UPDATE SET last_number = excluded.last_number,"
             " last_identity = excluded.last_identity, conflicts = excluded.conflicts, wanted = true"
             " WHERE accounts.worker IS NULL AND NOT EXISTS (SELECT FROM logins l WHERE l.account = accounts.account)"
             " RETURNING true",
-            self._account, counters.entries, counters.outbox, counters.identities, counters.conflicts,
+            self._account, counters.entries, counters.identities, counters.conflicts,
         )  # fmt: skip
         if not is_new:
             raise StorageError(
@@ -198,7 +194,7 @@ class PostgresAccountRows:
         match table:
             case "outbox":
                 receipt = stored[COLUMNS["outbox"].index("receipt")]
-                message_id = Receipt.from_json(receipt.decode()).message_id if isinstance(receipt, bytes) else ""
+                message_id = Receipt.from_json(receipt).message_id if isinstance(receipt, str) else ""
                 return (*stored, message_id)
             case "links":
                 names = msgspec.json.decode(bytes(stored[5]), type=_NamesOfEvidence)  # type: ignore[arg-type]  # JSON

@@ -56,11 +56,12 @@ _LONG = 64 * 1024
 _WITH_KEY = "key = ? AND key <> ''"
 """Condition for a send by its key; the second half is that of the index, which SQLite does not use otherwise."""
 
-_WITH_MESSAGE_ID = "receipt IS NOT NULL AND json_extract(receipt, '$.message_id') = ?"
+_WITH_MESSAGE_ID = "message_id <> '' AND message_id = ?"
 
 
 _SETTLE = """
-UPDATE outbox SET state = :state, owner = '', receipt = :receipt, ret = :ret, changed_at = :time
+UPDATE outbox SET state = :state, sender = '', message_id = :message_id, receipt = :receipt, ret = :ret,
+    changed_at = :time
 WHERE account = :account AND number = :number
     AND (:begun_at IS NULL OR state IN ('sending', 'unknown') AND changed_at = :begun_at)
 """
@@ -72,8 +73,8 @@ its process seemed dead.
 """
 
 _UNDO = """
-UPDATE outbox SET state = 'queued', owner = ''
-WHERE account = :account AND (client_id = :client_id OR number = :number) AND owner = :owner
+UPDATE outbox SET state = 'queued', sender = ''
+WHERE account = :account AND (client_id = :client_id OR number = :number) AND sender = :sender
     AND state = 'sending' AND changed_at = :begun_at
 """
 """Stores that an attempt was not begun."""
@@ -238,13 +239,13 @@ class Senders:
     def settle(self, db: sqlite3.Connection, name: str) -> None:
         """Store the outcomes of all sends that a dead process has begun, and delete its lock file."""
         receipts = read_notes(self._path(name))
-        for number in select_numbers(db, "SELECT number FROM outbox WHERE state = 'sending' AND owner = ?", (name,)):
+        for number in select_numbers(db, "SELECT number FROM outbox WHERE state = 'sending' AND sender = ?", (name,)):
             if number in receipts:
                 db.execute(
-                    "UPDATE outbox SET state = 'sent', owner = '', receipt = ? WHERE number = ?",
-                    (receipts[number], number),
+                    "UPDATE outbox SET state = 'sent', sender = '', message_id = ?, receipt = ? WHERE number = ?",
+                    (_message_id(receipts[number]), receipts[number], number),
                 )
-        db.execute("UPDATE outbox SET state = 'unknown', owner = '' WHERE state = 'sending' AND owner = ?", (name,))
+        db.execute("UPDATE outbox SET state = 'unknown', sender = '' WHERE state = 'sending' AND sender = ?", (name,))
         self._path(name).unlink(missing_ok=True)
 
     def remove_dead(self, db: sqlite3.Connection) -> None:
@@ -286,16 +287,16 @@ class SqliteOutbox:
         account = await self._account()
         given = (client_id, key, chat, kind, text, addressed, content_id)
         values = tuple(clean_text(each) for each in given)
-        owner = self._senders.own() if state == "sending" else ""
+        sender = self._senders.own() if state == "sending" else ""
 
         def store(db: sqlite3.Connection) -> Outgoing:
             known = self._with_key(db, account, values[1])
             if known is not None and (known.state, known.client_id) != ("sending", values[0]):
                 return known
             row = db.execute(
-                "INSERT INTO outbox (account, client_id, key, chat, kind, text, addressed, content_id, state, owner,"
-                " ret, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
-                (account, *values, state, owner, time, time),
+                "INSERT INTO outbox (account, client_id, key, chat, kind, text, addressed, content_id, state, sender,"
+                " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (account, *values, state, sender, time, time),
             )
             assert row.lastrowid is not None  # noqa: S101 - for the type checker: a row was inserted
             return Outgoing(
@@ -321,7 +322,7 @@ class SqliteOutbox:
 
         def store(db: sqlite3.Connection) -> bool:
             changed = db.execute(
-                "UPDATE outbox SET state = 'sending', owner = ?, chat = ?, changed_at = ?"
+                "UPDATE outbox SET state = 'sending', sender = ?, chat = ?, changed_at = ?"
                 " WHERE account = ? AND number = ? AND state IN ('queued', 'failed')",
                 (own, goes_to, time, account, number),
             )
@@ -343,7 +344,7 @@ class SqliteOutbox:
         notes = self._senders.notes
         values = {
             "account": account, "number": number, "state": state, "receipt": written, "ret": ret, "time": time,
-            "begun_at": begun_at,
+            "begun_at": begun_at, "message_id": "" if receipt is None else clean_text(receipt.message_id),
         }  # fmt: skip
 
         def store(db: sqlite3.Connection) -> None:
@@ -378,7 +379,7 @@ class SqliteOutbox:
         """Keep the outcome of an attempt that was not begun, because it is unknown whether its begin was stored."""
         values = {
             "account": account, "number": number, "client_id": client_id, "begun_at": begun_at,
-            "owner": self._senders.own(),
+            "sender": self._senders.own(),
         }  # fmt: skip
         self._keep(lambda db: db.execute(_UNDO, values))
 
@@ -440,17 +441,21 @@ class SqliteOutbox:
 
     def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:
         """Return the names of processes that died while they were sending."""
-        owners = db.execute("SELECT DISTINCT owner FROM outbox WHERE account = ? AND state = 'sending'", (account,))
-        return [owner for (owner,) in owners if not self._senders.is_alive(owner)]
+        senders = db.execute("SELECT DISTINCT sender FROM outbox WHERE account = ? AND state = 'sending'", (account,))
+        return [sender for (sender,) in senders if not self._senders.is_alive(sender)]
 
     def _settle_dead(self, db: sqlite3.Connection, account: int) -> None:
-        for owner in self._dead(db, account):
-            self._senders.settle(db, owner)
+        for sender in self._dead(db, account):
+            self._senders.settle(db, sender)
+
+
+def _message_id(receipt: str | None) -> str:
+    return "" if receipt is None else clean_text(Receipt.from_json(receipt).message_id)
 
 
 def _has_begun(db: sqlite3.Connection, name: str) -> bool:
     """Return whether a process has left a send without a stored outcome."""
-    left = db.execute("SELECT 1 FROM outbox WHERE state = 'sending' AND owner = ? LIMIT 1", (name,)).fetchone()
+    left = db.execute("SELECT 1 FROM outbox WHERE state = 'sending' AND sender = ? LIMIT 1", (name,)).fetchone()
     return left is not None
 
 

@@ -207,28 +207,34 @@ CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE 
 """,
     "outbox": """
 CREATE TABLE outbox (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     client_id TEXT NOT NULL,
     key TEXT NOT NULL,
     chat TEXT NOT NULL,
     kind TEXT NOT NULL,
     text TEXT NOT NULL,
-    state TEXT NOT NULL,
-    owner TEXT NOT NULL,                        -- the process that sends it
-    receipt TEXT,                               -- JSON
-    ret INTEGER NOT NULL,
-    created_at REAL NOT NULL,
-    changed_at REAL NOT NULL,
     addressed TEXT NOT NULL DEFAULT '',         -- the recipient as the caller has named it, as JSON
     content_id TEXT NOT NULL DEFAULT '',        -- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
-    UNIQUE (account, client_id)
+    background INTEGER NOT NULL DEFAULT 0,      -- the owner of the account sends it, and no caller waits for it
+    file TEXT NOT NULL DEFAULT '',              -- name of the stored file that is sent in the background
+    state TEXT NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,           -- of the process that sends it; 0 in a file
+    sender TEXT NOT NULL DEFAULT '',            -- lock of the process that sends it
+    message_id TEXT NOT NULL DEFAULT '',        -- of the receipt
+    receipt TEXT,                               -- JSON
+    ret INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    changed_at REAL NOT NULL
 );
+CREATE UNIQUE INDEX outbox_client_id ON outbox (account, client_id);
 CREATE UNIQUE INDEX outbox_key ON outbox (account, key) WHERE key <> '';
 CREATE INDEX outbox_account ON outbox (account, number);
 CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, chat, number);
-CREATE INDEX outbox_message ON outbox (account, json_extract(receipt, '$.message_id')) WHERE receipt IS NOT NULL;
+CREATE INDEX outbox_message ON outbox (account, message_id) WHERE message_id <> '';
+CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND state = 'queued';
+CREATE INDEX outbox_age ON outbox (created_at);
 """,
     "timers": sqlite_ddl(TIMERS),
     "states": """
@@ -317,36 +323,39 @@ CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
 """The statements that create each table of version 100."""
 
 
-def _rebuilt(table: str, indexes: str, columns: str) -> str:
+def _rebuilt(table: str, indexes: str, columns: str, **others: str) -> str:
     """
     Return the statements that rebuild a table with numbers, with its former rows.
 
     Args:
         table: Name of the table.
         indexes: Its former indexes.
-        columns: The columns of the former rows, which have the same names.
+        columns: The columns of the former rows that have the same names.
+        others: Expressions for the values of other columns.
     """
     dropped = "".join(f"DROP INDEX {index};\n" for index in indexes.split())
+    names, values = ", ".join([columns, *others]), ", ".join([columns, *others.values()])
     return f"""
 {dropped}ALTER TABLE {table} RENAME TO former_{table};
 {_TABLES[table]}
-INSERT INTO {table} ({columns}) SELECT {columns} FROM former_{table};
+INSERT INTO {table} ({names}) SELECT {values} FROM former_{table};
 DELETE FROM sqlite_sequence WHERE name = '{table}';
 UPDATE sqlite_sequence SET name = '{table}' WHERE name = 'former_{table}';
 DROP TABLE former_{table};
 """  # noqa: S608 - constants
 
 
-_FROM_FORMER = (
-    _rebuilt(
-        "timers",
-        "timers_due",
-        "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
-    )
-    + """
-CREATE INDEX outbox_account ON outbox (account, number);
-CREATE INDEX outbox_message ON outbox (account, json_extract(receipt, '$.message_id')) WHERE receipt IS NOT NULL;
-"""
+_FROM_FORMER = _rebuilt(
+    "timers",
+    "timers_due",
+    "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
+) + _rebuilt(
+    "outbox",
+    "outbox_key outbox_state outbox_chat",
+    "account, number, client_id, key, chat, kind, text, addressed, content_id, state, receipt, ret, created_at,"
+    " changed_at",
+    sender="owner",
+    message_id="coalesce(json_extract(receipt, '$.message_id'), '')",
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 

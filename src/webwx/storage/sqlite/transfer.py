@@ -44,7 +44,7 @@ _READ = {
     "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, key",
     "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
-    " iif(state = 'sending', 'unknown', state), CAST(receipt AS BLOB), ret, created_at, changed_at"
+    " iif(state = 'sending', 'unknown', state), receipt, ret, created_at, changed_at"
     " FROM outbox WHERE account = ? ORDER BY number",
     "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at, state, failures,"
     " created_at, changed_at FROM timers WHERE account = ? ORDER BY number",
@@ -77,9 +77,10 @@ _WRITE = {
     "failures": "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)",
     "crashes": "INSERT INTO deaths VALUES (?, ?, ?)",
     "conversations": "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?, ?)",
-    "outbox": "INSERT INTO outbox (account, owner, number, client_id, key, chat, kind, text, addressed, content_id,"
-    " state, receipt, ret, created_at, changed_at)"
-    " VALUES (1, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
+    "outbox": "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, addressed, content_id, state,"
+    " receipt, ret, created_at, changed_at, message_id)"
+    " SELECT 1, *, coalesce(json_extract(column10, '$.message_id'), '')"
+    " FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))",
     "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
     " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "states": "INSERT INTO states VALUES (1, ?, ?)",
