@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
 import pytest
+from tests.sandbox.conftest import Page
 
 from webwx.model.delivery import message_from_wire
 from webwx.model.messages import (
@@ -13,6 +15,7 @@ from webwx.model.messages import (
     AppMessage,
     CallMessage,
     CardMessage,
+    Event,
     FileMessage,
     FriendAdded,
     FriendRequest,
@@ -22,6 +25,7 @@ from webwx.model.messages import (
     LinkMessage,
     LiveLocationMessage,
     LocationMessage,
+    Message,
     MessageRecalled,
     MiniProgramMessage,
     MusicMessage,
@@ -44,15 +48,21 @@ from webwx.model.messages import (
 from webwx.protocol.appmsg import Article
 from webwx.protocol.codec import write_json
 from webwx.protocol.codes import AppMessageType, MessageType
+from webwx.protocol.messages import WireMessage
 from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import contents
-from webwx.sandbox.people import KINDS, MessageContent
+from webwx.sandbox.people import KINDS, MessageContent, WorldPerson
+from webwx.sandbox.world import World
+
+Deliver = Callable[..., WireMessage]
+
+Contents = list[tuple[MessageContent, type[Event]]]
 
 ADDRESS = "深圳市 A&B 路"
 
 
 @pytest.fixture
-def every_content(world, png):
+def every_content(world: World, png: bytes) -> Contents:
     """Return contents of every kind by the event that each one becomes for a client."""
     ahua = world.person("ahua")
     medium = world.media.add(png, "报告 a&b.pdf")
@@ -91,21 +101,22 @@ def every_content(world, png):
 
 
 @pytest.mark.parametrize("to", ["me", "hiking"])
-def test_every_kind_arrives_as_the_event_of_its_kind(me, world, every_content, to):
+def test_every_kind_arrives_as_the_event_of_its_kind(me: Page, world: World, every_content: Contents, to: str) -> None:
     me.messages()
     for content, kind in every_content:
         sent = world.send("ahua", to, content) if content.kind != "system" else world.notify("me", to, content)
         [wire] = me.messages()
         event = message_from_wire(wire, me.me, write_json(wire))
         assert type(event) is kind
+        assert isinstance(event, Message)
         assert (event.message_id, event.is_self) == (sent.id, to == "me" and content.kind == "system")
 
 
-def test_these_tests_have_content_of_every_kind(every_content):
+def test_these_tests_have_content_of_every_kind(every_content: Contents) -> None:
     assert set(KINDS) == {content.kind for content, _ in every_content}
 
 
-def test_every_event_can_be_produced(every_content):
+def test_every_event_can_be_produced(every_content: Contents) -> None:
     """Notices are one kind of content with different texts."""
     produced = {kind for _, kind in every_content}
     assert {kind for kind in get_args(AnyMessage) if kind not in produced and not issubclass(kind, SystemMessage)} == (
@@ -159,7 +170,7 @@ PAGE_INTERNAL = 100001
 
 
 @pytest.fixture
-def produced(me, world, every_content):
+def produced(me: Page, world: World, every_content: Contents) -> list[tuple[WireMessage, Event]]:
     """Return all that the sandbox can produce and the event of each: all contents, a recall, the phone's greeting."""
     title = {62: '"阿华" 拍了拍我'}
     raw_apps = [
@@ -186,22 +197,26 @@ def produced(me, world, every_content):
 
 
 @pytest.mark.parametrize(("type_", "kind"), MESSAGE_ROWS.items())
-def test_every_message_type_can_be_produced_and_is_a_typed_event(produced, type_, kind):
+def test_every_message_type_can_be_produced_and_is_a_typed_event(
+    produced: list[tuple[WireMessage, Event]], type_: int, kind: type[Event]
+) -> None:
     assert kind in {type(event) for wire, event in produced if wire.msg_type == type_}
 
 
 @pytest.mark.parametrize(("type_", "kind"), APP_ROWS.items())
-def test_every_app_message_type_can_be_produced_and_is_a_typed_event(produced, type_, kind):
+def test_every_app_message_type_can_be_produced_and_is_a_typed_event(
+    produced: list[tuple[WireMessage, Event]], type_: int, kind: type[Event]
+) -> None:
     assert kind in {type(event) for wire, event in produced if (wire.msg_type, wire.app_msg_type) == (49, type_)}
 
 
-def test_everything_that_the_phone_does_can_be_produced(produced):
+def test_everything_that_the_phone_does_can_be_produced(produced: list[tuple[WireMessage, Event]]) -> None:
     assert {"recent", "read", "opened", "left"} == {
         event.action for _, event in produced if isinstance(event, PhoneActivity)
     }
 
 
-def test_each_number_has_a_name():
+def test_each_number_has_a_name() -> None:
     assert set(MESSAGE_ROWS) == set(MessageType)
     assert set(APP_ROWS) - {PAGE_INTERNAL} == set(AppMessageType)
 
@@ -215,7 +230,12 @@ def test_each_number_has_a_name():
         (contents.raw(49, 4242, "<msg><appmsg><title>t</title></appmsg></msg>"), AppMessage),
     ],
 )
-def test_messages_with_a_second_number_or_without_one_are_typed_as_well(me, world, content, kind):
+def test_messages_with_a_second_number_or_without_one_are_typed_as_well(
+    me: Page,
+    world: World,
+    content: MessageContent,
+    kind: type[Event],
+) -> None:
     me.messages()
     world.send("ahua", "me", content)
     [wire] = me.messages()
@@ -226,10 +246,10 @@ def test_messages_with_a_second_number_or_without_one_are_typed_as_well(me, worl
 
 
 @pytest.fixture
-def delivered(me, world):
+def delivered(me: Page, world: World) -> Deliver:
     """Send content from a friend and return the delivered message."""
 
-    def deliver(content: MessageContent, *, sender="ahua", to="me"):
+    def deliver(content: MessageContent, *, sender: str = "ahua", to: str = "me") -> WireMessage:
         world.send(sender, to, content)
         return me.messages()[-1]
 
@@ -237,11 +257,11 @@ def delivered(me, world):
 
 
 @pytest.fixture
-def ahua(world):
+def ahua(world: World) -> WorldPerson:
     return world.person("ahua")
 
 
-def test_a_voice(delivered, world, ahua):
+def test_a_voice(delivered: Deliver, world: World, ahua: WorldPerson) -> None:
     wire = delivered(contents.voice(ahua, world.media.add(b"ID3"), 2340))
     assert (wire.msg_type, wire.voice_length, wire.img_status, wire.status) == (34, 2340, 1, 3)
     assert 'voicelength="2340"' in wire.content
@@ -249,14 +269,14 @@ def test_a_voice(delivered, world, ahua):
 
 
 @pytest.mark.parametrize(("is_short", "type_"), [(False, 43), (True, 62)])
-def test_a_video(delivered, world, ahua, is_short, type_):
+def test_a_video(delivered: Deliver, world: World, ahua: WorldPerson, is_short: bool, type_: int) -> None:
     medium = world.media.add(b"mp4")
     wire = delivered(contents.video(ahua, medium, 3, is_short=is_short))
     assert (wire.msg_type, wire.play_length, wire.img_height, wire.img_width) == (type_, 3, 540, 960)
     assert f'aeskey="{medium.aes_key}"' in wire.content
 
 
-def test_a_sticker_and_one_of_the_store(delivered, world, ahua):
+def test_a_sticker_and_one_of_the_store(delivered: Deliver, world: World, ahua: WorldPerson) -> None:
     medium = world.media.add(b"GIF89a" + (150).to_bytes(2, "little") + (146).to_bytes(2, "little"))
     wire = delivered(contents.sticker(ahua, medium, game=2, result=6))
     assert (wire.msg_type, wire.img_status, wire.has_product_id) == (47, 2, 0)
@@ -269,7 +289,7 @@ def test_a_sticker_and_one_of_the_store(delivered, world, ahua):
     assert (wire.img_height, wire.img_width) == (240, 240)
 
 
-def test_a_file(delivered, me, world, ahua):
+def test_a_file(delivered: Deliver, me: Page, world: World, ahua: WorldPerson) -> None:
     medium = world.media.add(b"%PDF", "报告 a&b.pdf")
     wire = delivered(contents.file(ahua, medium))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 6, 1)
@@ -277,17 +297,17 @@ def test_a_file(delivered, me, world, ahua):
     assert (unquote(wire.encry_file_name), "." in wire.encry_file_name) == ("报告 a&b.pdf", False)
     assert wire.app_info.app_id == "wx6618f1cfc6c132f8"
     assert f"@cdn_{medium.cdn_url}_{medium.aes_key}_1" in wire.content
-    assert world.logins.session(me.credentials.sid).media[wire.media_id] is medium
+    assert me.session.media[wire.media_id] is medium
 
 
-def test_the_media_id_of_a_file_is_valid_for_one_receiver(me, friend, world):
+def test_the_media_id_of_a_file_is_valid_for_one_receiver(me: Page, friend: Page, world: World) -> None:
     world.file("lilei", "hiking", b"%PDF", "a.pdf")
     ids = {page.messages()[-1].media_id for page in (me, friend)}
     assert len(ids) == 2
     assert all(media_id.startswith("@crypt_") for media_id in ids)
 
 
-def test_a_location(delivered):
+def test_a_location(delivered: Deliver) -> None:
     wire = delivered(contents.location(22, 113.5, ADDRESS))
     assert (wire.msg_type, wire.sub_msg_type) == (1, 48)
     assert wire.content == (
@@ -298,12 +318,14 @@ def test_a_location(delivered):
     assert '<location x="22.000000" y="113.500000" scale="16" label="深圳市 A&amp;B 路"' in wire.ori_content
 
 
-def test_a_location_in_a_chatroom_has_three_parts(delivered):
+def test_a_location_in_a_chatroom_has_three_parts(delivered: Deliver) -> None:
     wire = delivered(contents.location(22, 113.5, "路"), to="hiking")
     assert [part[:1] for part in wire.content.split(":<br/>")] == ["@", "路", "/"]
 
 
-def test_a_quote_in_a_chatroom_names_the_chatroom_and_the_author(delivered, me, world, ahua):
+def test_a_quote_in_a_chatroom_names_the_chatroom_and_the_author(
+    delivered: Deliver, me: Page, world: World, ahua: WorldPerson
+) -> None:
     quoted, room = world.say("ahua", "hiking", "原文"), world.real_id("hiking")
     wire = delivered(contents.quote(ahua, quoted, room, "好"), to="hiking")
     event = message_from_wire(wire, me.me, write_json(wire))
@@ -321,21 +343,23 @@ def test_a_quote_in_a_chatroom_names_the_chatroom_and_the_author(delivered, me, 
     ],
     ids=["text", "picture", "file", "raw"],
 )
-def test_a_quote_in_a_text_names_the_author_and_what_was_said(delivered, me, world, png, send, said):
+def test_a_quote_in_a_text_names_the_author_and_what_was_said(
+    delivered: Deliver, me: Page, world: World, png: bytes, send: Callable[..., Any], said: str
+) -> None:
     wire = delivered(contents.text_quote(send(world, png), "好"))
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, TextQuoteMessage)
     assert (event.text, event.quoted.sender_name, event.quoted.text) == ("好", "阿华", said)
 
 
-def test_a_merged_history_holds_its_messages(delivered, me, ahua):
+def test_a_merged_history_holds_its_messages(delivered: Deliver, me: Page, ahua: WorldPerson) -> None:
     wire = delivered(contents.history(ahua, "记录", ("张三: 在吗", "[图片]")))
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, HistoryMessage)
     assert [(item.sender_name, item.text) for item in event.items] == [("张三", "在吗"), ("", "[图片]")]
 
 
-def test_a_group_note_holds_its_entries(delivered, me, ahua):
+def test_a_group_note_holds_its_entries(delivered: Deliver, me: Page, ahua: WorldPerson) -> None:
     wire = delivered(contents.group_note(ahua, "报名💪", ("阿华\n2 人", "小华")))
     event = message_from_wire(wire, me.me, write_json(wire))
     assert isinstance(event, GroupNoteMessage)
@@ -347,37 +371,46 @@ def test_a_group_note_holds_its_entries(delivered, me, ahua):
 
 
 @pytest.mark.parametrize("state", ["offered", "accepted", "returned"])
-def test_a_transfer_and_a_red_packet_hold_what_phones_show(delivered, me, ahua, state):
+def test_a_transfer_and_a_red_packet_hold_what_phones_show(
+    delivered: Deliver,
+    me: Page,
+    ahua: WorldPerson,
+    state: Literal["offered", "accepted", "returned"],
+) -> None:
     sent = contents.transfer(ahua, "d", "￥9.90", "午饭", state), contents.red_packet(ahua, "新年快乐")
     money, packet = (message_from_wire(wire, me.me, write_json(wire)) for wire in map(delivered, sent))
+    assert isinstance(money, TransferMessage)
+    assert isinstance(packet, RedPacketMessage)
     assert (money.amount, money.note, money.state) == ("￥9.90", "午饭", state)
     assert (packet.title, packet.wish) == ("微信红包", "新年快乐")
 
 
-def test_no_other_text_has_a_link(delivered):
+def test_no_other_text_has_a_link(delivered: Deliver) -> None:
     assert delivered(contents.text("http://apis.map.qq.com")).url == ""
 
 
-def test_a_card(delivered, me, world):
+def test_a_card(delivered: Deliver, me: Page, world: World) -> None:
     wire = delivered(contents.card(world.person("lilei")))
     assert (wire.msg_type, wire.recommend_info.user_name) == (42, me.name("lilei"))
     assert (wire.recommend_info.nick_name, wire.recommend_info.scene) == ("李雷", 17)
 
 
-def test_a_card_and_a_friend_request_describe_the_person(delivered, me, world):
+def test_a_card_and_a_friend_request_describe_the_person(delivered: Deliver, me: Page, world: World) -> None:
     person = world.person("lilei")
     person.sex, person.province, person.signature = 1, "广东", "a & b"
     card = delivered(contents.card(person))
     world.ask_friend("lilei", "me", "在吗")
     for wire in (card, *me.messages()):
         event = message_from_wire(wire, me.me, write_json(wire))
+        assert isinstance(event, CardMessage | FriendRequest)
         shown = event.person
         assert (shown.sex, shown.province, shown.signature) == (1, "广东", "a & b")
         assert shown.avatar_url == "http://wx.qlogo.example/mmhead/lilei/0"
+    assert isinstance(event, FriendRequest)
     assert event.chatroom == world.chatrooms["hiking"].real_id
 
 
-def test_a_friend_request(me, world):
+def test_a_friend_request(me: Page, world: World) -> None:
     world.add_person("新 <人>", "new")
     world.ask_friend("new", "me", "你好 <小明>")
     [wire] = me.messages()
@@ -388,7 +421,7 @@ def test_a_friend_request(me, world):
     assert "webwx" not in repr(world.delivery.message(wire.msg_id, world.person("me")).content)
 
 
-def test_a_link(delivered, ahua):
+def test_a_link(delivered: Deliver, ahua: WorldPerson) -> None:
     wire = delivered(contents.link(ahua, "A & B", "http://a/?b=1&c=2"))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status, wire.file_size) == (49, 5, 1, "0")
     assert (wire.file_name, wire.url) == ("A &amp; B", "http://a/?b=1&amp;c=2")
@@ -406,7 +439,9 @@ def test_a_link(delivered, ahua):
         (lambda _: contents.unsupported(), 0),
     ],
 )
-def test_other_app_messages_have_their_number(delivered, ahua, make, type_):
+def test_other_app_messages_have_their_number(
+    delivered: Deliver, ahua: WorldPerson, make: Callable[..., Any], type_: int
+) -> None:
     wire = delivered(make(ahua))
     assert (wire.msg_type, wire.app_msg_type) == (49, type_)
 
@@ -416,12 +451,14 @@ def test_other_app_messages_have_their_number(delivered, ahua, make, type_):
     [("收到红包，请在手机上查看", 3), ("群收款消息，请在手机上查看", 3), ("位置共享已经结束", 4)],
 )
 @pytest.mark.parametrize(("chat", "sender"), [("ahua", "ahua"), ("hiking", "hiking")])
-def test_the_sender_of_a_notice_is_its_chat_and_it_has_no_prefix(me, world, line, status, chat, sender):
+def test_the_sender_of_a_notice_is_its_chat_and_it_has_no_prefix(
+    me: Page, world: World, line: str, status: int, chat: str, sender: str
+) -> None:
     world.notify("me", chat, contents.system(line))
     [wire] = me.messages()
     assert (wire.msg_type, wire.status, wire.content) == (10000, status, line)
     assert (wire.from_user_name, wire.to_user_name) == (me.name(sender), me.me)
 
 
-def test_the_repr_of_content_shows_no_field(ahua):
+def test_the_repr_of_content_shows_no_field(ahua: WorldPerson) -> None:
     assert repr(contents.text("geheim")) == "MessageContent(text)"

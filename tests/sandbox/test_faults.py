@@ -1,11 +1,16 @@
 """The catalogue: every fault on the wire, its random choices, scripts, and invalid rules."""
 
+from __future__ import annotations
+
 import asyncio
 import gzip
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from tests.sandbox.wire import ask, at_once, connected
+from tests.sandbox.conftest import Page
+from tests.sandbox.wire import ReceivedAnswer, ask, at_once, connected
 
 from webwx.protocol.contacts import (
     BATCHGETCONTACT,
@@ -15,7 +20,7 @@ from webwx.protocol.contacts import (
     ContactsRequest,
 )
 from webwx.protocol.hosts import single
-from webwx.protocol.http import http_time
+from webwx.protocol.http import Headers, Request, http_time
 from webwx.protocol.login import LOGIN_POLL, TICKET, PollRequest, TicketRequest
 from webwx.protocol.media import GETMSGIMG, ImageDownloadRequest
 from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
@@ -36,6 +41,7 @@ from webwx.sandbox.faults import (
 from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
+from webwx.sandbox.world import World
 
 # -- each fault on the wire ------------------------------------------------------------------------------------------
 
@@ -43,38 +49,38 @@ from webwx.sandbox.serve import serve
 class Calls:
     """Requests of a logged-in page, which a test can send to any port."""
 
-    def __init__(self, me, url):
+    def __init__(self, me: Page, url: str) -> None:
         self._me = me
         self.hosts = single(url)
         self.picture = ""
 
-    def text(self, words="hi"):
+    def text(self, words: str = "hi") -> Request:
         outgoing = OutgoingText(content=words, from_user_name=self._me.me, to_user_name="filehelper", local_id="1")
         return TEXT.encode_request(TextRequest(credentials=self._me.credentials, msg=outgoing), self.hosts)
 
-    def check(self):
+    def check(self) -> Request:
         request = CheckRequest(sid=self._me.credentials.sid, synckey=str(self._me.check_key))
         return SYNCCHECK.encode_request(request, self.hosts)
 
-    def fetch(self):
+    def fetch(self) -> Request:
         request = SyncRequest(credentials=self._me.credentials, sync_key=self._me.sync_key)
         return WEBWXSYNC.encode_request(request, self.hosts)
 
-    def contacts(self):
+    def contacts(self) -> Request:
         return GETCONTACT.encode_request(ContactsRequest(), self.hosts, self._cookie)
 
-    def batch(self, *who):
+    def batch(self, *who: str) -> Request:
         keys = tuple(ContactKey(user_name=self._me.name(each)) for each in who or ("ahua", "lilei"))
         request = BatchContactsRequest(credentials=self._me.credentials, count=len(keys), list=keys)
         return BATCHGETCONTACT.encode_request(request, self.hosts)
 
-    def room(self):
+    def room(self) -> Request:
         return self.batch(*self._me.world.chatrooms)
 
-    def image(self):
+    def image(self) -> Request:
         return GETMSGIMG.encode_request(ImageDownloadRequest(message_id=self.picture), self.hosts, self._cookie)
 
-    def exchange(self):
+    def exchange(self) -> Request:
         uuid = self._me.new_code()
         self._me.world.scan("zhangsan", uuid)
         self._me.world.confirm(uuid)
@@ -82,29 +88,29 @@ class Calls:
         return TICKET.encode_request(TicketRequest(redirect_query=query, version="v2"), self.hosts)
 
     @property
-    def _cookie(self):
+    def _cookie(self) -> Headers:
         return (("Cookie", f"wxsid={self._me.credentials.sid}"),)
 
 
 @pytest.fixture
-def options():
+def options() -> Options:
     return Options(contact_page_size=4)
 
 
 @pytest.fixture
-def news(me, png):
+def news(me: Page, png: bytes) -> Page:
     """
     The world with changes that wait for the logged-in page: texts of a friend and a chatroom, a picture, and a recall.
     """
     me.world.say("ahua", "me", "one")
     me.world.say("lilei", "hiking", "two")
-    me.picture = me.world.picture("ahua", "me", png).id
+    me.world.picture("ahua", "me", png)
     me.world.recall("lilei", "hiking")
     return me
 
 
 @asynccontextmanager
-async def through(way, sandbox):
+async def through(way: str, sandbox: SandboxCore) -> AsyncIterator[Any]:
     """
     Open the sandbox's port, with or without a proxy before it; yields the address, and the object that holds the
     faults.
@@ -120,13 +126,15 @@ async def through(way, sandbox):
         await served.close()
 
 
-def look(news, way, name, call, options=None, *, patience=1.0):
+def look(
+    news: Page, way: str, name: str, call: str, options: dict[str, Any] | None = None, *, patience: float = 1.0
+) -> tuple[ReceivedAnswer, ...]:
     """Return the answers to a call without and with a fault."""
 
-    async def run():
+    async def run() -> tuple[ReceivedAnswer, ...]:
         async with through(way, news.sandbox) as (url, faults):
             calls = Calls(news, url)
-            calls.picture = news.picture
+            (calls.picture,) = [each.id for each in news.world.inbox("me")["ahua"].messages if each.kind == "image"]
             good = await ask(url, getattr(calls, call)())
             faults.add(FaultRule(fault=name, times=1, options=options or {}))
             return good, await ask(url, getattr(calls, call)(), patience=patience)
@@ -134,23 +142,25 @@ def look(news, way, name, call, options=None, *, patience=1.0):
     return at_once(run)
 
 
-def texts(seen):
+def texts(seen: ReceivedAnswer) -> list[str]:
     return [message["Content"] for message in seen.json["AddMsgList"]]
 
 
-def ids(seen):
+def ids(seen: ReceivedAnswer) -> list[str]:
     return [message["MsgId"] for message in seen.json["AddMsgList"]]
 
 
-def key(seen, name="SyncKey"):
+def key(seen: ReceivedAnswer, name: str = "SyncKey") -> list[tuple[int, ...]]:
     return [(pair["Key"], pair["Val"]) for pair in seen.json[name]["List"]]
 
 
-def without_date(seen):
+def without_date(seen: ReceivedAnswer) -> dict[str, str]:
     return {name: value for name, value in seen.headers.items() if name not in {"date", "server"}}
 
 
-SAYS = {
+Comparison = Callable[[ReceivedAnswer, ReceivedAnswer], object]
+
+SAYS: dict[str, tuple[str, dict[str, Any], Comparison]] = {
     "ret": ("fetch", {"ret": 1101}, lambda good, bad: bad.json["BaseResponse"]["Ret"] == 1101),
     "html_page": ("fetch", {}, lambda good, bad: "200" in bad.status and bad.body.startswith(b"<!DOCTYPE html>")),
     "status": ("fetch", {"code": 429}, lambda good, bad: "429" in bad.status and b"<html>" in bad.body),
@@ -234,15 +244,17 @@ SAYS = {
 """Faults of the response: the call, the options, and the difference from a good answer to the same call."""
 
 
-def members(seen):
+def members(seen: ReceivedAnswer) -> list[int]:
     return [len(contact["MemberList"]) for contact in seen.json["ContactList"]]
 
 
-def date(seen):
-    return http_time(seen.headers["date"])
+def date(seen: ReceivedAnswer) -> float:
+    time = http_time(seen.headers["date"])
+    assert time is not None
+    return time
 
 
-def is_from_nowhere(good, bad):
+def is_from_nowhere(good: ReceivedAnswer, bad: ReceivedAnswer) -> bool:
     others = [
         (message["FromUserName"], message["Content"]) for message in bad.json["AddMsgList"] if message["MsgType"] == 1
     ]
@@ -250,25 +262,25 @@ def is_from_nowhere(good, bad):
     return all(sender.startswith("@@") and sender not in known and ":<br/>" in text for sender, text in others)
 
 
-def is_of_another(good, bad):
+def is_of_another(good: ReceivedAnswer, bad: ReceivedAnswer) -> bool:
     member, _, words = texts(bad)[1].partition(":<br/>")
     was, _, were = texts(good)[1].partition(":<br/>")
     return member != was and words == were == "two"
 
 
-def lacks_only_the_ticket(bad):
+def lacks_only_the_ticket(bad: ReceivedAnswer) -> bool:
     return b"webwx_data_ticket" not in bad.said and b"wxsid" in bad.said
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_a_fault_of_the_response(name, news):
+def test_a_fault_of_the_response(name: str, news: Page) -> None:
     call, options, is_seen = SAYS[name]
     good, bad = look(news, "port", name, call, options)
     assert good.status == "HTTP/1.1 200 OK"
     assert is_seen(good, bad), (good, bad)
 
 
-DOES = {
+DOES: dict[str, tuple[dict[str, Any], Comparison, int | None]] = {
     "refused": ({"seconds": 30}, lambda good, bad: bad == (b"", "reset"), 0),
     "reset_at_connect": ({}, lambda good, bad: bad == (b"", "reset"), 0),
     "reset_before": ({}, lambda good, bad: bad == (b"", "reset"), 0),
@@ -299,17 +311,17 @@ DOES = {
 """Faults of the connection: the options, the effect, and how often the request was carried out."""
 
 
-def size(seen):
+def size(seen: ReceivedAnswer) -> int:
     return len(seen.body)
 
 
-def is_short(seen):
+def is_short(seen: ReceivedAnswer) -> bool:
     return len(seen.body) == 5 < int(seen.headers["content-length"])
 
 
 @pytest.mark.parametrize("way", ["port", "proxy"])
 @pytest.mark.parametrize("name", DOES)
-def test_a_fault_of_the_connection(name, way, news):
+def test_a_fault_of_the_connection(name: str, way: str, news: Page) -> None:
     options, is_seen, times = DOES[name]
     call = "text" if times is not None else "image"
     good, bad = look(news, way, name, call, options, patience=5.0)
@@ -320,8 +332,8 @@ def test_a_fault_of_the_connection(name, way, news):
 
 
 @pytest.mark.parametrize("way", ["port", "proxy"])
-def test_an_outage_resets_all_refuses_all_and_passes(way, news):
-    async def run():
+def test_an_outage_resets_all_refuses_all_and_passes(way: str, news: Page) -> None:
+    async def run() -> None:
         async with through(way, news.sandbox) as (url, faults):
             calls = Calls(news, url)
             async with connected(url) as idle:
@@ -336,8 +348,8 @@ def test_an_outage_resets_all_refuses_all_and_passes(way, news):
     at_once(run)
 
 
-def test_an_outage_ends_when_its_server_closes(news):
-    async def run():
+def test_an_outage_ends_when_its_server_closes(news: Page) -> None:
+    async def run() -> ReceivedAnswer:
         served = await serve(news.sandbox)
         calls = Calls(news, served.url)
         news.world.faults.add("refused:seconds=30,times=1")
@@ -349,8 +361,8 @@ def test_an_outage_ends_when_its_server_closes(news):
     assert at_once(run) == (b"", "refused")
 
 
-def test_connection_close_is_honoured_after_a_broken_answer(news):
-    async def run():
+def test_connection_close_is_honoured_after_a_broken_answer(news: Page) -> None:
+    async def run() -> ReceivedAnswer:
         async with through("port", news.sandbox) as (url, faults):
             faults.add("wrong_charset")
             return await ask(url, Calls(news, url).fetch().with_headers(("Connection", "close")))
@@ -359,15 +371,15 @@ def test_connection_close_is_honoured_after_a_broken_answer(news):
 
 
 @asynccontextmanager
-async def connected_after(url, seconds):
+async def connected_after(url: str, seconds: int) -> AsyncIterator[Any]:
     await asyncio.sleep(seconds)
     async with connected(url) as line:
         yield line
 
 
 @pytest.mark.parametrize("way", ["port", "proxy"])
-def test_a_stale_connection_resets_the_next_request_and_no_other(way, news):
-    async def run():
+def test_a_stale_connection_resets_the_next_request_and_no_other(way: str, news: Page) -> None:
+    async def run() -> None:
         async with through(way, news.sandbox) as (url, faults):
             calls = Calls(news, url)
             faults.add("stale_connection:times=1")
@@ -380,8 +392,8 @@ def test_a_stale_connection_resets_the_next_request_and_no_other(way, news):
     assert [message.text for message in news.world.inbox("me")["filehelper"].messages] == ["a", "c"]
 
 
-def test_an_answer_is_complete_after_a_fault_on_the_same_connection(news):
-    async def run():
+def test_an_answer_is_complete_after_a_fault_on_the_same_connection(news: Page) -> None:
+    async def run() -> list[ReceivedAnswer]:
         async with through("port", news.sandbox) as (url, faults):
             calls = Calls(news, url)
             faults.add("latency:times=1")
@@ -393,13 +405,13 @@ def test_an_answer_is_complete_after_a_fault_on_the_same_connection(news):
     assert (first.end, second.end) == ("kept", "kept")
 
 
-def test_each_fault_is_tested_on_the_wire_here_or_at_a_handshake():
+def test_each_fault_is_tested_on_the_wire_here_or_at_a_handshake() -> None:
     tls = {str(kind.__struct_config__.tag) for kind in CATALOGUE["TLS"]}
     assert {*SAYS, *DOES} | tls == set(FAULTS)
     assert not {*SAYS} & {*DOES}
 
 
-def test_fault_names_are_unique_and_described():
+def test_fault_names_are_unique_and_described() -> None:
     described = catalogue()
     assert len({each.name for each in described}) == len(described) == sum(map(len, CATALOGUE.values()))
     for each in described:
@@ -412,17 +424,17 @@ def test_fault_names_are_unique_and_described():
 REQUESTS = ["synccheck", "webwxsync", "webwxsendmsg"] * 40
 
 
-def drawn(faults, calls):
+def drawn(faults: FaultInjector, calls: list[str]) -> dict[str, list[list[str]]]:
     """Return the faults that happen to some calls, by call."""
-    happened = {}
+    happened = dict[str, list[list[str]]]()
     for call in calls:
         hits = faults.match((AnswerFault, ConnectionFault), call)
         happened.setdefault(call, []).append([type(hit.fault).__name__ for hit in hits])
     return happened
 
 
-def test_equal_seeds_give_equal_faults():
-    def day(seed):
+def test_equal_seeds_give_equal_faults() -> None:
+    def day(seed: int) -> dict[str, list[list[str]]]:
         faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS), seed=seed)
         for rule in ("truncated@0.3", "lost_answer@0.2", "latency@0.5"):
             faults.add(rule)
@@ -432,8 +444,8 @@ def test_equal_seeds_give_equal_faults():
     assert day(7) != day(8)
 
 
-def test_the_order_of_different_calls_does_not_change_their_faults():
-    def day(calls):
+def test_the_order_of_different_calls_does_not_change_their_faults() -> None:
+    def day(calls: list[str]) -> dict[str, list[list[str]]]:
         faults = FaultInjector(seed=7)
         faults.add("truncated@0.3")
         return drawn(faults, calls)
@@ -441,8 +453,8 @@ def test_the_order_of_different_calls_does_not_change_their_faults():
     assert day(REQUESTS) == day(sorted(REQUESTS))
 
 
-def test_the_bytes_of_a_seeded_fault_are_reproducible(make_sandbox):
-    def cut(seed):
+def test_the_bytes_of_a_seeded_fault_are_reproducible(make_sandbox: Callable[..., Any]) -> None:
+    def cut(seed: int) -> list[int]:
         page = make_sandbox()
         page.world.faults = FaultInjector(seed=seed)
         page.world.faults.add("truncated")
@@ -454,11 +466,11 @@ def test_the_bytes_of_a_seeded_fault_are_reproducible(make_sandbox):
 
 
 @pytest.fixture
-def make_sandbox(make_world, new_page):
+def make_sandbox(make_world: Callable[..., World], new_page: Callable[..., Page]) -> Callable[..., Any]:
     return lambda: new_page(SandboxCore(make_world())).login()
 
 
-def test_setting_the_seed_again_repeats_the_faults():
+def test_setting_the_seed_again_repeats_the_faults() -> None:
     faults = FaultInjector()
     faults.add("truncated:times=1")
     faults.match(ANSWER_FAULTS, "webwxsync")
@@ -471,7 +483,7 @@ def test_setting_the_seed_again_repeats_the_faults():
     assert drawn(faults, ["webwxsync"] * 40) != once
 
 
-def test_a_callback_runs_when_a_fault_happens_or_the_active_faults_change():
+def test_a_callback_runs_when_a_fault_happens_or_the_active_faults_change() -> None:
     faults, called = FaultInjector(), []
     unsubscribe = faults.subscribe(lambda: called.append(len(faults.rules)))
     faults.add("empty:times=1")
@@ -484,11 +496,11 @@ def test_a_callback_runs_when_a_fault_happens_or_the_active_faults_change():
     assert called == [1, 0, 0, 0]
 
 
-def test_a_set_without_a_seed_reports_its_random_seed():
+def test_a_set_without_a_seed_reports_its_random_seed() -> None:
     assert FaultInjector().seed != FaultInjector().seed
 
 
-def test_a_fault_happens_about_as_often_as_its_probability():
+def test_a_fault_happens_about_as_often_as_its_probability() -> None:
     faults = FaultInjector(seed=1)
     rule = faults.add("empty@0.25")
     drawn(faults, ["webwxsync"] * 1000)
@@ -498,7 +510,7 @@ def test_a_fault_happens_about_as_often_as_its_probability():
 # -- rules and scripts -----------------------------------------------------------------------------------------------
 
 
-def test_a_fault_is_active_until_it_is_removed():
+def test_a_fault_is_active_until_it_is_removed() -> None:
     faults = FaultInjector()
     rule = faults.add("empty")
     drawn(faults, ["webwxsync"] * 50)
@@ -507,14 +519,14 @@ def test_a_fault_is_active_until_it_is_removed():
     assert faults.match(ANSWER_FAULTS, "webwxsync") == ()
 
 
-def test_a_fault_happens_as_often_as_it_should():
+def test_a_fault_happens_as_often_as_it_should() -> None:
     faults = FaultInjector()
     faults.add("empty:times=2")
     assert [len(faults.match(ANSWER_FAULTS, "webwxsync")) for _ in range(4)] == [1, 1, 0, 0]
     assert faults.rules == ()
 
 
-def test_a_fault_applies_to_its_own_calls_or_to_the_given_one():
+def test_a_fault_applies_to_its_own_calls_or_to_the_given_one() -> None:
     faults = FaultInjector()
     faults.add("null_key")
     faults.add("empty:endpoint=webwxsendmsg")
@@ -525,21 +537,21 @@ def test_a_fault_applies_to_its_own_calls_or_to_the_given_one():
     }
 
 
-def test_two_faults_that_replace_an_answer_happen_one_after_the_other():
+def test_two_faults_that_replace_an_answer_happen_one_after_the_other() -> None:
     faults = FaultInjector()
     faults.add("ret:times=1,ret=1205")
     faults.add("html_page:times=1")
     assert drawn(faults, ["webwxsync"] * 3) == {"webwxsync": [["RefusedByNumber"], ["HtmlPage"], []]}
 
 
-def test_faults_of_different_kinds_happen_together():
+def test_faults_of_different_kinds_happen_together() -> None:
     faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS))
     for name in ("no_check_key", "latency", "sliced", "reset_midway", "lost_answer"):
         faults.add(name)
     assert drawn(faults, ["webwxsync"]) == {"webwxsync": [["NoCheckKey", "Latency", "Sliced", "ResetMidway"]]}
 
 
-def test_a_script_applies_one_line_to_each_request():
+def test_a_script_applies_one_line_to_each_request() -> None:
     faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS))
     faults.follow(["empty", "nothing", "lost_answer:times=2", "ret:endpoint=synccheck", "truncated"])
     happened = drawn(faults, ["webwxsync"] * 5 + ["synccheck"] * 2)
@@ -550,7 +562,7 @@ def test_a_script_applies_one_line_to_each_request():
     assert faults.script == ()
 
 
-def test_a_new_script_replaces_the_old_one():
+def test_a_new_script_replaces_the_old_one() -> None:
     faults = FaultInjector()
     faults.follow(["empty", "empty"])
     faults.follow(["truncated"])
@@ -571,7 +583,7 @@ def test_a_new_script_replaces_the_old_one():
         ("message_id:id=", FaultRule(fault="message_id", options={"id": ""})),
     ],
 )  # fmt: skip
-def test_a_rule_is_read(text, rule):
+def test_a_rule_is_read(text: str, rule: FaultRule) -> None:
     assert FaultRule.read(text) == rule
 
 
@@ -593,24 +605,24 @@ def test_a_rule_is_read(text, rule):
         ("tls_expired", "The fault 'tls_expired' cannot happen here: it needs TLS, as in 'webwx sandbox --tls'."),
     ],
 )  # fmt: skip
-def test_an_invalid_rule_is_explained(text, sentence):
+def test_an_invalid_rule_is_explained(text: str, sentence: str) -> None:
     with pytest.raises(Impossible) as no:
         FaultInjector().add(text)
     assert str(no.value).startswith(sentence)
 
 
-def test_a_proxy_injects_no_faults_of_the_response():
+def test_a_proxy_injects_no_faults_of_the_response() -> None:
     with pytest.raises(Impossible, match="only the sandbox itself can inject it"):
         FaultInjector(CONNECTION_FAULTS).add("html_page")
 
 
-def test_a_fault_before_the_request_cannot_name_a_call():
+def test_a_fault_before_the_request_cannot_name_a_call() -> None:
     with pytest.raises(Impossible, match="before a call is known"):
         FaultInjector(CONNECTION_FAULTS).add("reset_at_connect:endpoint=webwxsync")
     assert AtConnect in CONNECTION_FAULTS
 
 
-def test_an_invalid_script_leaves_the_old_one():
+def test_an_invalid_script_leaves_the_old_one() -> None:
     faults = FaultInjector()
     faults.follow(["empty"])
     with pytest.raises(Impossible):

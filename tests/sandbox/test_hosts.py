@@ -1,9 +1,14 @@
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from webwx.errors import UnsafeRedirect
 from webwx.protocol.contacts import WEBWXINIT
+from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.hosts import FAMILIES, follow
-from webwx.protocol.http import Request
+from webwx.protocol.http import Headers, Request
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE
 from webwx.protocol.media import GETMEDIA, UPLOAD
 from webwx.protocol.sync import SYNCCHECK
@@ -30,7 +35,7 @@ OF_OLD = [
 """Names that only old code uses, and the host that the page polls when no row of its table matches."""
 
 
-def test_the_sandbox_has_all_hosts_of_the_platform_and_no_other():
+def test_the_sandbox_has_all_hosts_of_the_platform_and_no_other() -> None:
     web = ["wx.qq.com", "wx2.qq.com", "wx8.qq.com", "web.wechat.com", "web2.wechat.com"]
     helpers = ["filehelper.weixin.qq.com", "szfilehelper.weixin.qq.com", "cmfilehelper.weixin.qq.com"]
     parts = ["", "login.", "file.", "webpush."]
@@ -38,7 +43,7 @@ def test_the_sandbox_has_all_hosts_of_the_platform_and_no_other():
     assert today | set(OF_OLD) == SERVED_HOSTS
 
 
-def test_no_login_of_webwx_leads_to_an_old_host():
+def test_no_login_of_webwx_leads_to_an_old_host() -> None:
     assert FAMILIES.keys().isdisjoint(OF_OLD)
     for host in OF_OLD:
         with pytest.raises(UnsafeRedirect):
@@ -56,11 +61,13 @@ def test_no_login_of_webwx_leads_to_an_old_host():
         (PLAIN, (), False),
     ],
 )
-def test_file_transfer_helper_is_recognised_by_its_field_or_its_host(url, headers, expected):
+def test_file_transfer_helper_is_recognised_by_its_field_or_its_host(
+    url: str, headers: Headers, expected: bool
+) -> None:
     assert is_helper(Request(endpoint="any", method="GET", url=url, headers=headers)) is expected
 
 
-def test_a_plain_origin_belongs_to_no_family():
+def test_a_plain_origin_belongs_to_no_family() -> None:
     assert family_of(PLAIN) is None
     assert family_of("https://wx2.qq.com") == FAMILIES["wx2.qq.com"]
     assert family_of("https://file.wx2.qq.com") is None
@@ -83,7 +90,9 @@ def test_a_plain_origin_belongs_to_no_family():
         (QR_PICTURE, "https://login.weixin.qq.com", False),
     ],
 )
-def test_each_host_answers_its_own_calls_and_logins_are_answered_everywhere(endpoint, origin, expected):
+def test_each_host_answers_its_own_calls_and_logins_are_answered_everywhere(
+    endpoint: Endpoint[Any, Any], origin: str, expected: bool
+) -> None:
     assert is_foreign(endpoint, FAMILIES["wx2.qq.com"], origin) is expected
 
 
@@ -101,17 +110,19 @@ def test_each_host_answers_its_own_calls_and_logins_are_answered_everywhere(endp
         (SYNCCHECK, "wx.qq.com", "http://webpush2.weixin.qq.com:8790", True),
     ],
 )
-def test_an_old_host_answers_like_its_successor(endpoint, family, origin, expected):
+def test_an_old_host_answers_like_its_successor(
+    endpoint: Endpoint[Any, Any], family: str, origin: str, expected: bool
+) -> None:
     assert is_foreign(endpoint, FAMILIES[family], origin) is expected
 
 
 @pytest.mark.parametrize(("host", "today"), [("web1.wechat.com", "web.wechat.com"), ("wechatapp.com", "wx.qq.com")])
-def test_a_login_on_an_old_host_ends_on_its_successor(host, today):
+def test_a_login_on_an_old_host_ends_on_its_successor(host: str, today: str) -> None:
     assert family_of(f"https://{host}") == FAMILIES[today]
     assert requested_host(f"https://{host}/cgi-bin/mmwebwx-bin/webwxnewloginpage", "") == today
 
 
-def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():
+def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family() -> None:
     family = FAMILIES["szfilehelper.weixin.qq.com"]
     assert not is_foreign(SYNCCHECK, family, "https://szfilehelper.weixin.qq.com")
     assert not is_foreign(UPLOAD, family, "https://file.wx2.qq.com")
@@ -130,11 +141,13 @@ def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():
         ("https://[/", "", "wx.qq.com"),
     ],
 )
-def test_a_login_ends_on_the_requested_host_or_on_the_default_of_its_profile(redirect_uri, appid, expected):
+def test_a_login_ends_on_the_requested_host_or_on_the_default_of_its_profile(
+    redirect_uri: str, appid: str, expected: str
+) -> None:
     assert requested_host(redirect_uri, appid) == expected
 
 
-def test_the_api_is_on_the_requested_host_or_on_the_one_plain_origin():
+def test_the_api_is_on_the_requested_host_or_on_the_one_plain_origin() -> None:
     assert api_origin("https://login.weixin.qq.com", "wx2.qq.com") == "https://wx2.qq.com"
     assert api_origin(PLAIN, "wx2.qq.com") == PLAIN
 
@@ -148,5 +161,7 @@ def test_the_api_is_on_the_requested_host_or_on_the_one_plain_origin():
         (PLAIN, ("", "")),
     ],
 )
-def test_cookies_belong_to_the_api_host_and_the_shared_one_to_its_parent(origin, expected):
+def test_cookies_belong_to_the_api_host_and_the_shared_one_to_its_parent(
+    origin: str, expected: tuple[str, ...]
+) -> None:
     assert cookie_domains(origin) == expected

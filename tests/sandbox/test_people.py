@@ -1,4 +1,9 @@
-def test_each_side_sees_a_message_in_the_chat_with_the_other(world):
+from __future__ import annotations
+
+from webwx.sandbox.world import World
+
+
+def test_each_side_sees_a_message_in_the_chat_with_the_other(world: World) -> None:
     ahua, me = world.person("ahua"), world.person("me")
     message = world.say("ahua", "me", "在吗")
     assert (message.chat_of(me), message.chat_of(ahua)) == ("ahua", "xiaoming")
@@ -6,12 +11,12 @@ def test_each_side_sees_a_message_in_the_chat_with_the_other(world):
     assert not world.person("lilei").sees(message)
 
 
-def test_all_members_see_a_message_in_the_chatroom(world):
+def test_all_members_see_a_message_in_the_chatroom(world: World) -> None:
     message = world.say("ahua", "周末爬山", "走吗")
     assert {message.chat_of(person) for person in world.chatrooms["hiking"].members} == {"hiking"}
 
 
-def test_reading_clears_one_chat(world):
+def test_reading_clears_one_chat(world: World) -> None:
     me = world.person("me")
     world.say("ahua", "me", "一")
     world.say("lilei", "me", "二")
@@ -20,11 +25,11 @@ def test_reading_clears_one_chat(world):
     assert {key: chat.unread for key, chat in me.chats.items()} == {"ahua": 0, "lilei": 1}
 
 
-def test_a_person_and_a_chatroom_have_permanent_ids_on_phones(world):
+def test_a_person_and_a_chatroom_have_permanent_ids_on_phones(world: World) -> None:
     assert (world.person("me").real_id, world.chatrooms["hiking"].real_id) == ("wxid_xiaoming", "hiking@chatroom")
 
 
-def test_a_member_lists_the_chatroom(world):
+def test_a_member_lists_the_chatroom(world: World) -> None:
     room, ahua = world.chatrooms["hiking"], world.person("ahua")
     assert room.has(ahua)
     assert ahua.rooms == {"hiking": room}
@@ -33,7 +38,7 @@ def test_a_member_lists_the_chatroom(world):
     assert ahua.rooms == {}
 
 
-def test_the_longest_member_owns_a_chatroom_and_an_empty_one_has_no_owner(world):
+def test_the_longest_member_owns_a_chatroom_and_an_empty_one_has_no_owner(world: World) -> None:
     room = world.chatrooms["hiking"]
     owners, members = [], room.members
     for person in members:

@@ -1,20 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
+from tests.sandbox.conftest import Page, medium_of
 
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.phone_actions import PhoneActions
+from webwx.sandbox.world import World
 
 
 @pytest.fixture
-def ahua(world):
+def ahua(world: World) -> PhoneActions:
     """The phone actions of 阿华, with the chat with `me` opened; `later` runs at once."""
-    return PhoneActions(world, world.person("ahua"), "xiaoming", lambda seconds, action: action())
+
+    def at_once(_: float, action: Callable[[], object]) -> None:
+        action()
+
+    return PhoneActions(world, world.person("ahua"), "xiaoming", at_once)
 
 
-def kinds(world, who, chat):
+def kinds(world: World, who: str, chat: str) -> list[str]:
     return [message.kind for message in world.inbox(who)[chat].messages]
 
 
-def test_everything_is_sent_to_the_chat_before_them(world, ahua):
+def test_everything_is_sent_to_the_chat_before_them(world: World, ahua: PhoneActions) -> None:
     for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker):
         send()
     ahua.say("hello")
@@ -24,21 +34,21 @@ def test_everything_is_sent_to_the_chat_before_them(world, ahua):
     assert kinds(world, "me", "hiking") == ["image"]
 
 
-def test_sample_media_are_valid_and_pictures_differ(ahua):
-    types = [send().medium.content_type for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker)]
+def test_sample_media_are_valid_and_pictures_differ(ahua: PhoneActions) -> None:
+    types = [medium_of(send()).content_type for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker)]
     assert types == ["image/jpeg", "audio/mp3", "video/mp4", "image/jpeg"]
-    assert ahua.picture().medium.content != ahua.picture().medium.content
-    assert ahua.picture(b"own").medium.content == b"own"
+    assert medium_of(ahua.picture()).content != medium_of(ahua.picture()).content
+    assert medium_of(ahua.picture(b"own")).content == b"own"
 
 
-def test_a_message_or_the_last_one_is_recalled(world, ahua):
+def test_a_message_or_the_last_one_is_recalled(world: World, ahua: PhoneActions) -> None:
     first, second, third = (ahua.say(word) for word in ("one", "two", "three"))
     ahua.recall(second)
     ahua.after(5, ahua.recall)
     assert [message.is_recalled for message in (first, second, third)] == [False, True, True]
 
 
-def test_reading_and_opening_clear_the_unread_count(world, ahua):
+def test_reading_and_opening_clear_the_unread_count(world: World, ahua: PhoneActions) -> None:
     chat = world.person("ahua").chats
     for look in (ahua.read, ahua.open):
         world.say("me", "ahua", "hello")
@@ -47,7 +57,7 @@ def test_reading_and_opening_clear_the_unread_count(world, ahua):
         assert chat["xiaoming"].unread == 0
 
 
-def test_friends_are_added_and_removed(world, ahua):
+def test_friends_are_added_and_removed(world: World, ahua: PhoneActions) -> None:
     world.add_person("新来的", "new")
     new = ahua.person("new")
     new.ask_friend("阿华", "我是新来的")
@@ -59,7 +69,7 @@ def test_friends_are_added_and_removed(world, ahua):
     assert world.person("ahua").blocked == {"new"}
 
 
-def test_chatrooms_are_created_and_changed(world, ahua):
+def test_chatrooms_are_created_and_changed(world: World, ahua: PhoneActions) -> None:
     room = ahua.create_chatroom("电影", "me", "李雷")
     ahua.add_members("电影", "张三")
     ahua.remove_members("电影", "李雷")
@@ -69,7 +79,7 @@ def test_chatrooms_are_created_and_changed(world, ahua):
     assert (room.name, [member.id for member in room.members]) == ("戏剧", ["xiaoming", "zhangsan", "lilei"])
 
 
-def test_clients_are_logged_out_and_faults_turned_on_and_off(world, ahua, me):
+def test_clients_are_logged_out_and_faults_turned_on_and_off(world: World, ahua: PhoneActions, me: Page) -> None:
     ahua.person("me").log_out()
     assert world.logins.live(world.person("me")) is None
     ahua.fault("html_page:endpoint=webwxsync")
@@ -78,10 +88,10 @@ def test_clients_are_logged_out_and_faults_turned_on_and_off(world, ahua, me):
     assert world.faults.rules == ()
 
 
-def test_outside_a_reaction_the_chat_must_be_named(ahua):
+def test_outside_a_reaction_the_chat_must_be_named(ahua: PhoneActions) -> None:
     with pytest.raises(Impossible, match="Name the chat"):
         ahua.person("李雷").say("hello")
 
 
-def test_they_show_the_id_and_nickname_of_their_person(ahua):
+def test_they_show_the_id_and_nickname_of_their_person(ahua: PhoneActions) -> None:
     assert (ahua.id, ahua.nickname, repr(ahua)) == ("ahua", "阿华", "PhoneActions(ahua)")

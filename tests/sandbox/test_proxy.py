@@ -1,24 +1,33 @@
 """The fault proxy: forwarding, faults, the log, and the control API."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import pytest
+from tests.sandbox.conftest import Page
 from tests.sandbox.test_faults import Calls
-from tests.sandbox.wire import ask, at_once, connected
+from tests.sandbox.wire import ReceivedAnswer, ask, at_once, connected
 
 from webwx.protocol.http import Request
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.proxy import FaultProxy
+from webwx.sandbox.faults import ActiveRule
+from webwx.sandbox.proxy import FaultedRequest, FaultProxy
 from webwx.sandbox.serve import serve
+from webwx.sandbox.world import World
+
+T = TypeVar("T")
 
 
-def between(me, work, *, seed=1):
+def between(me: Page, work: Callable[[FaultProxy, Calls], Awaitable[T]], *, seed: int = 1) -> T:
     """Run an async function with a proxy in front of a sandbox, and return its result."""
 
-    async def run():
+    async def run() -> T:
         served = await serve(me.sandbox)
         try:
             async with FaultProxy(served.url, seed=seed) as proxy:
@@ -29,12 +38,12 @@ def between(me, work, *, seed=1):
     return at_once(run)
 
 
-def sent(world):
+def sent(world: World) -> list[str]:
     chat = world.inbox("me").get("filehelper")
     return [message.text for message in chat.messages] if chat else []
 
 
-def order(proxy, verb, **fields):
+def order(proxy: FaultProxy, verb: str, **fields: int | str) -> Request:
     """Send a request to the control port: GET if there are no fields, otherwise POST."""
     body = json.dumps(fields).encode()
     return Request(
@@ -48,8 +57,8 @@ def order(proxy, verb, **fields):
 # -- forwarding ------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_fault_requests_and_answers_are_forwarded_unchanged(me):
-    async def work(proxy, calls):
+def test_without_a_fault_requests_and_answers_are_forwarded_unchanged(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[ReceivedAnswer, list[ReceivedAnswer]]:
         direct = await ask(proxy.to, calls.fetch())
         async with connected(proxy.url) as line:
             return direct, [await line.ask(calls.fetch()) for _ in range(3)]
@@ -59,10 +68,10 @@ def test_without_a_fault_requests_and_answers_are_forwarded_unchanged(me):
         assert (answer.status, answer.body, answer.end) == (direct.status, direct.body, "kept")
 
 
-def test_a_large_answer_and_a_large_request_are_forwarded(me):
+def test_a_large_answer_and_a_large_request_are_forwarded(me: Page) -> None:
     content = b"\x89PNG\r\n\x1a\n" + bytes(5 << 20)
 
-    async def work(proxy, calls):
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[ReceivedAnswer, ReceivedAnswer]:
         calls.picture = me.world.picture("ahua", "me", content).id
         padded = Request(
             endpoint="any",
@@ -77,16 +86,16 @@ def test_a_large_answer_and_a_large_request_are_forwarded(me):
     assert refused.json["BaseResponse"]["Ret"] == 1101
 
 
-def test_a_held_poll_ends_when_its_client_disconnects():
-    async def run():
-        async def hold(reader, writer):
+def test_a_held_poll_ends_when_its_client_disconnects() -> None:
+    async def run() -> tuple[str, ...]:
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             received.append("asked")
             await reader.read()
             received.append("hung up")
             writer.close()
 
-        received = []
+        received = list[str]()
         async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
@@ -99,8 +108,8 @@ def test_a_held_poll_ends_when_its_client_disconnects():
     assert at_once(run) == ("asked", "hung up")
 
 
-def test_an_unreachable_server_is_a_closed_connection(me):
-    async def run():
+def test_an_unreachable_server_is_a_closed_connection(me: Page) -> None:
+    async def run() -> tuple[ReceivedAnswer, ...]:
         served = await serve(me.sandbox)
         async with FaultProxy(served.url) as proxy:
             calls = Calls(me, proxy.url)
@@ -121,8 +130,8 @@ def test_an_unreachable_server_is_a_closed_connection(me):
         (b"GET / HTTP/1.1\r\n", b""),
     ],
 )
-def test_bytes_that_are_not_http_affect_no_other_connection(me, said, answer):
-    async def work(proxy, calls):
+def test_bytes_that_are_not_http_affect_no_other_connection(me: Page, said: bytes, answer: bytes) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[ReceivedAnswer, ReceivedAnswer]:
         seen = await ask(proxy.url, said)
         return seen, await ask(proxy.url, calls.fetch())
 
@@ -133,8 +142,10 @@ def test_bytes_that_are_not_http_affect_no_other_connection(me, said, answer):
 
 @pytest.mark.parametrize("half", [b"G", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nA: b"])
 @pytest.mark.parametrize("is_order", [False, True])
-def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(me, half, is_order):
-    async def work(proxy, _):
+def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(
+    me: Page, half: bytes, is_order: bool
+) -> None:
+    async def work(proxy: FaultProxy, _: Calls) -> tuple[str, float]:
         async with connected(proxy.control if is_order else proxy.url) as line:
             assert (await line.ask(b"", patience=30)).end == "kept"
             begun = asyncio.get_running_loop().time()
@@ -149,20 +160,20 @@ def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(me, 
 @pytest.mark.parametrize(
     "to", ["http://192.168.0.2:8790", "http://wx.qq.com", "https://127.0.0.1:8790", "127.0.0.1:8790"]
 )
-def test_it_accepts_only_a_server_on_this_machine(to):
+def test_it_accepts_only_a_server_on_this_machine(to: str) -> None:
     with pytest.raises(ValueError, match="plain HTTP on this machine"):
         FaultProxy(to)
 
 
-def test_it_listens_on_loopback_only(me):
-    async def work(proxy, calls):
+def test_it_listens_on_loopback_only(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[str, ...]:
         return proxy.url, proxy.control
 
     for address in between(me, work):
         assert address.startswith("http://127.0.0.1:")
 
 
-def test_it_imports_no_http_library():
+def test_it_imports_no_http_library() -> None:
     program = "import sys; import webwx.sandbox.proxy; print('aiohttp' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
@@ -172,8 +183,8 @@ def test_it_imports_no_http_library():
 # -- faults ----------------------------------------------------------------------------------------------------------
 
 
-def test_faults_happen_to_the_next_requests_and_are_logged(me):
-    async def work(proxy, calls):
+def test_faults_happen_to_the_next_requests_and_are_logged(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> FaultProxy:
         proxy.set("lost_answer:times=1,endpoint=webwxsendmsg", "latency:endpoint=synccheck")
         me.world.say("ahua", "me", "one")
         await ask(proxy.url, calls.check())
@@ -191,8 +202,8 @@ def test_faults_happen_to_the_next_requests_and_are_logged(me):
     assert (proxy.requests, proxy.counts) == (4, {"latency": 1, "lost_answer": 1})
 
 
-def test_an_unknown_path_is_not_logged(me):
-    async def work(proxy, calls):
+def test_an_unknown_path_is_not_logged(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> list[FaultedRequest]:
         proxy.set("latency")
         await ask(proxy.url, Request(endpoint="any", method="GET", url=f"{proxy.url}/secret?uuid=x"))
         return proxy.log
@@ -200,8 +211,8 @@ def test_an_unknown_path_is_not_logged(me):
     assert [entry.endpoint for entry in between(me, work)] == ["other"]
 
 
-def test_setting_no_fault_removes_all(me):
-    async def work(proxy, calls):
+def test_setting_no_fault_removes_all(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> ReceivedAnswer:
         proxy.set("reset_before")
         proxy.set()
         return await ask(proxy.url, calls.fetch())
@@ -209,8 +220,8 @@ def test_setting_no_fault_removes_all(me):
     assert between(me, work).status == "HTTP/1.1 200 OK"
 
 
-def test_an_invalid_rule_sets_no_fault(me):
-    async def work(proxy, calls):
+def test_an_invalid_rule_sets_no_fault(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[ActiveRule, ...]:
         with pytest.raises(Impossible):
             proxy.set("latency", "html_page")
         return proxy.faults.rules
@@ -218,9 +229,9 @@ def test_an_invalid_rule_sets_no_fault(me):
     assert between(me, work) == ()
 
 
-def test_equal_seeds_give_equal_faults_for_equal_requests(me):
-    def day(seed):
-        async def work(proxy, calls):
+def test_equal_seeds_give_equal_faults_for_equal_requests(me: Page) -> None:
+    def day(seed: int) -> tuple[list[tuple[int, str]], list[tuple[str, ...]]]:
+        async def work(proxy: FaultProxy, calls: Calls) -> tuple[list[tuple[int, str]], list[tuple[str, ...]]]:
             proxy.set("reset_midway@0.4", "sliced@0.5", "lost_answer@0.2")
             ends = [await ask(proxy.url, calls.fetch()) for _ in range(12)]
             return [(len(seen.said), seen.end) for seen in ends], [entry.faults for entry in proxy.log]
@@ -231,8 +242,8 @@ def test_equal_seeds_give_equal_faults_for_equal_requests(me):
     assert day(3)[1] != day(4)[1]
 
 
-def test_closing_ends_all_connections(me):
-    async def run():
+def test_closing_ends_all_connections(me: Page) -> None:
+    async def run() -> tuple[ReceivedAnswer, ...]:
         served = await serve(me.sandbox)
         proxy = FaultProxy(served.url)
         await proxy.__aenter__()
@@ -249,8 +260,8 @@ def test_closing_ends_all_connections(me):
     assert at_once(run) == ((b"", "closed"), (b"", "refused"))
 
 
-def test_a_taken_port_is_an_error(me):
-    async def work(proxy, calls):
+def test_a_taken_port_is_an_error(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> None:
         port = int(proxy.url.rpartition(":")[2])
         for ports in ({"port": port}, {"control_port": port}):
             with pytest.raises(OSError, match="in use"):
@@ -263,8 +274,10 @@ def test_a_taken_port_is_an_error(me):
 # -- control port ----------------------------------------------------------------------------------------------------
 
 
-def test_the_control_api_has_its_own_port(me):
-    async def work(proxy, calls):
+def test_the_control_api_has_its_own_port(me: Page) -> None:
+    async def work(
+        proxy: FaultProxy, calls: Calls
+    ) -> tuple[ReceivedAnswer, ReceivedAnswer, ReceivedAnswer, ReceivedAnswer]:
         added = await ask(proxy.control, order(proxy, "faults", fault="reset_before", times=1))
         hit = await ask(proxy.url, calls.fetch())
         log = await ask(proxy.control, order(proxy, "log"))
@@ -283,8 +296,8 @@ def test_the_control_api_has_its_own_port(me):
     assert {item["where"] for item in listed.json["menu"]} == {"connection"}
 
 
-def test_an_outage_can_be_started(me):
-    async def work(proxy, calls):
+def test_an_outage_can_be_started(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[str, ...]:
         async with connected(proxy.url) as line:
             await line.ask(calls.fetch())
             await ask(proxy.control, order(proxy, "outage", seconds=60))
@@ -304,8 +317,8 @@ def test_an_outage_can_be_started(me):
         ("nothing", {"x": 1}, "404"),
     ],
 )
-def test_invalid_control_requests_are_refused(me, verb, fields, status):
-    async def work(proxy, calls):
+def test_invalid_control_requests_are_refused(me: Page, verb: str, fields: dict[str, Any], status: str) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> ReceivedAnswer:
         return await ask(proxy.control, order(proxy, verb, **fields))
 
     answer = between(me, work)
@@ -313,8 +326,8 @@ def test_invalid_control_requests_are_refused(me, verb, fields, status):
     assert answer.json["error"].endswith(".") or answer.json["error"].endswith("?")
 
 
-def test_a_control_request_of_another_origin_is_refused(me):
-    async def work(proxy, calls):
+def test_a_control_request_of_another_origin_is_refused(me: Page) -> None:
+    async def work(proxy: FaultProxy, calls: Calls) -> tuple[ReceivedAnswer, tuple[ActiveRule, ...]]:
         foreign = order(proxy, "faults", fault="blackhole").with_headers(("Origin", "https://evil.example"))
         return await ask(proxy.control, foreign), proxy.faults.rules
 

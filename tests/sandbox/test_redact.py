@@ -1,11 +1,13 @@
 """Secrets are redacted in every encoding."""
 
+from __future__ import annotations
+
 import base64
 import json
 from urllib.parse import quote
 
 import pytest
-from tests.secret_scanner import spellings
+from tests.secret_scanner import SecretScanner, spellings
 
 from webwx.sandbox.redact import Redactor
 
@@ -15,7 +17,7 @@ TICKET = "ab0a1b2c3d4e5f"
 
 
 @pytest.fixture
-def redactor():
+def redactor() -> Redactor:
     return Redactor({SECRET, TICKET, "short"})
 
 
@@ -33,7 +35,7 @@ def redactor():
         quote(base64.b64encode(f"ab{SECRET}".encode()).decode(), safe=""),
     ],
 )
-def test_a_secret_is_hidden_in_every_spelling(redactor, secret_scanner, spelling):
+def test_a_secret_is_hidden_in_every_spelling(redactor: Redactor, secret_scanner: SecretScanner, spelling: str) -> None:
     hidden = redactor.redact(f"GET /?a=1&b={spelling}&c=你好")
     assert spelling not in hidden
     assert hidden.startswith("GET /?a=1&b=")
@@ -41,20 +43,20 @@ def test_a_secret_is_hidden_in_every_spelling(redactor, secret_scanner, spelling
     assert hidden.endswith("&c=你好")
 
 
-def test_a_secret_that_is_issued_later_is_hidden():
-    issued = set()
+def test_a_secret_that_is_issued_later_is_hidden() -> None:
+    issued = set[str]()
     redactor = Redactor(issued)
     assert redactor.redact(TICKET) == TICKET
     issued.add(TICKET)
     assert redactor.redact(TICKET) == "***"
 
 
-def test_other_text_is_unchanged(redactor):
+def test_other_text_is_unchanged(redactor: Redactor) -> None:
     text = 'GET /?a=%2f%252F&short=short "x\\u4f60\\n" 100% \\'
     assert redactor.redact(text) == text
 
 
-def test_a_truncated_secret_is_hidden_completely(redactor):
+def test_a_truncated_secret_is_hidden_completely(redactor: Redactor) -> None:
     assert redactor.redact(f"0123456789{TICKET}!", 12) == "0123456789***"
     assert redactor.redact(f"0123456789{TICKET}!", 10) == "0123456789"
 
@@ -70,5 +72,5 @@ def test_a_truncated_secret_is_hidden_completely(redactor):
         ("synckey=1_2&deviceid=e1&inside=1", "synckey=1_2&deviceid=e1&inside=1"),
     ],
 )
-def test_a_secret_of_another_server_is_hidden_by_its_field_name(redactor, text, hidden):
+def test_a_secret_of_another_server_is_hidden_by_its_field_name(redactor: Redactor, text: str, hidden: str) -> None:
     assert redactor.redact(text) == hidden

@@ -1,10 +1,14 @@
+from __future__ import annotations
+
+from functools import partial
+
 from webwx.sandbox.scheduler import Scheduler
 
 
-def test_actions_run_by_time_and_then_in_the_order_of_planning():
-    scheduler, done = Scheduler(), []
+def test_actions_run_by_time_and_then_in_the_order_of_planning() -> None:
+    scheduler, done = Scheduler(), list[str]()
     for moment, name in ((2.0, "second"), (1.0, "first"), (2.0, "third"), (3.0, "later")):
-        scheduler.add(moment, lambda name=name: done.append(name))
+        scheduler.add(moment, partial(done.append, name))
     assert scheduler.next == 1.0
     while action := scheduler.take(2.5):
         action()
@@ -12,12 +16,12 @@ def test_actions_run_by_time_and_then_in_the_order_of_planning():
     assert scheduler.next == 3.0
 
 
-def test_nothing_is_next_when_nothing_is_planned():
+def test_nothing_is_next_when_nothing_is_planned() -> None:
     assert Scheduler().next is None
     assert Scheduler().take(1e12) is None
 
 
-def test_subscribers_are_called_for_planned_actions_until_they_unsubscribe():
+def test_subscribers_are_called_for_planned_actions_until_they_unsubscribe() -> None:
     scheduler, received = Scheduler(), []
     unsubscribe = scheduler.subscribe(lambda: received.append("planned"))
     scheduler.add(1.0, print)

@@ -1,45 +1,51 @@
 """The traffic log: it stores and shows exchanges without secrets."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
+from tests.sandbox.conftest import Page, answered
 from tests.secret_scanner import SecretScanner
 
 from webwx.client.client import AsyncClient
-from webwx.protocol.http import Request, Response
+from webwx.protocol.http import Body, Headers, Request, Response
 from webwx.protocol.login import JSLOGIN
 from webwx.sandbox.clock import VirtualClock
 from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
 from webwx.sandbox.traffic import SHOWN, SIZE, Traffic, indented
+from webwx.sandbox.world import World
 from webwx.transport.loopback import Loopback
 
 HERE = "http://127.0.0.1:8790"
 
 
 @pytest.fixture
-def log():
+def log() -> Traffic:
     return Traffic(VirtualClock(), set())
 
 
-def get(path, **more):
-    return Request(endpoint="any", method="GET", url=f"{HERE}{path}", **more)
+def get(path: str, *, body: Body = b"", headers: Headers = ()) -> Request:
+    return Request(endpoint="any", method="GET", url=f"{HERE}{path}", body=body, headers=headers)
 
 
-def control(sandbox, path, body=None):
+def control(sandbox: SandboxCore, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
     method = "GET" if body is None else "POST"
     asked = Request(endpoint="any", method=method, url=f"{HERE}/control/{path}", body=json.dumps(body or {}).encode())
-    response = sandbox.answer(asked)
+    response = answered(sandbox, asked)
     return response.status, json.loads(response.body)
 
 
 # -- storing ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_exchange_is_summarised_in_one_line(sandbox, page, world):
+def test_an_exchange_is_summarised_in_one_line(sandbox: SandboxCore, page: Page, world: World) -> None:
     page.new_code()
     [line] = world.traffic.since()
     assert (line.number, line.endpoint, line.method, line.host) == (1, "jslogin", "GET", "127.0.0.1:8790")
@@ -49,8 +55,8 @@ def test_an_exchange_is_summarised_in_one_line(sandbox, page, world):
     assert line.received > 20
 
 
-def test_a_poll_is_open_until_it_is_answered(sandbox, me, world):
-    park = me.check()
+def test_a_poll_is_open_until_it_is_answered(sandbox: SandboxCore, me: Page, world: World) -> None:
+    park = me.hold_check()
     last = world.traffic.changes
     line = world.traffic.since()[-1]
     assert (line.endpoint, line.is_open, line.status) == ("synccheck", True, None)
@@ -63,9 +69,9 @@ def test_a_poll_is_open_until_it_is_answered(sandbox, me, world):
     )  # fmt: skip
 
 
-def test_an_abandoned_poll_is_no_longer_open(sandbox, me, world):
+def test_an_abandoned_poll_is_no_longer_open(sandbox: SandboxCore, me: Page, world: World) -> None:
     world.faults.add("truncated:endpoint=synccheck")
-    sandbox.give_up(me.check())
+    sandbox.give_up(me.hold_check())
     line = world.traffic.since()[-1]
     assert (line.is_open, line.status) == (False, None)
 
@@ -73,7 +79,9 @@ def test_an_abandoned_poll_is_no_longer_open(sandbox, me, world):
 @pytest.mark.parametrize(
     ("fault", "status"), [("blackhole", None), ("reset_after", 200), ("status:code=502", 502), ("ret:ret=1205", 200)]
 )
-def test_injected_faults_are_listed(sandbox, me, world, fault, status):
+def test_injected_faults_are_listed(
+    sandbox: SandboxCore, me: Page, world: World, fault: str, status: int | None
+) -> None:
     world.faults.kinds = (object,)
     world.faults.add(fault)
     me.ask(JSLOGIN, JSLOGIN.request())
@@ -81,32 +89,33 @@ def test_injected_faults_are_listed(sandbox, me, world, fault, status):
     assert (status, [fault.partition(":")[0]], False) == (line.status, line.faults, line.is_open)
 
 
-def test_requests_to_the_control_api_and_the_page_are_not_stored(sandbox, world):
-    sandbox.answer(get("/"))
+def test_requests_to_the_control_api_and_the_page_are_not_stored(sandbox: SandboxCore, world: World) -> None:
+    answered(sandbox, get("/"))
     control(sandbox, "accounts")
     assert world.traffic.since() == []
-    sandbox.answer(get("/favicon.ico"))
+    answered(sandbox, get("/favicon.ico"))
     [line] = world.traffic.since()
     assert (line.endpoint, line.address, line.status) == ("", "/favicon.ico", 404)
 
 
-def test_only_the_last_exchanges_are_stored(log):
+def test_only_the_last_exchanges_are_stored(log: Traffic) -> None:
     for number in range(SIZE + 1):
         log.end(log.begin(get(f"/{number}")), Response())
     assert [f"/{number}" for number in range(1, SIZE + 1)] == [line.address for line in log.since()]
 
 
-def test_a_large_body_is_not_stored(log):
+def test_a_large_body_is_not_stored(log: Traffic) -> None:
     chunk = bytes(100_000)
     entry = log.begin(get("/", body=(b"head", chunk)))
     log.end(entry, Response(body=chunk))
     assert len(entry.body) < 10_000
+    assert entry.answer is not None
     assert len(entry.answer[2]) < 10_000
     [line] = log.since()
     assert (line.sent, line.received) == (100_004, 100_000)
 
 
-def test_subscribers_are_called_at_every_change(log):
+def test_subscribers_are_called_at_every_change(log: Traffic) -> None:
     called = []
     unsubscribe = log.subscribe(lambda: called.append(log.changes))
     entry = log.begin(get("/"))
@@ -119,7 +128,7 @@ def test_subscribers_are_called_at_every_change(log):
 # -- showing ---------------------------------------------------------------------------------------------------------
 
 
-def test_one_exchange_is_shown_with_headers_and_bodies(log):
+def test_one_exchange_is_shown_with_headers_and_bodies(log: Traffic) -> None:
     request = get("/", headers=(("Content-Type", "text/plain"), ("X-A", "1")), body=b'{"a": [1, {"b": "c"}]}')
     log.end(log.begin(request), Response(headers=(("Content-Type", "image/png"),), body=b"\x89PNG"))
     shown = log.open(1)
@@ -129,14 +138,14 @@ def test_one_exchange_is_shown_with_headers_and_bodies(log):
     assert (shown.answer_body, shown.received) == ("", 4)
 
 
-def test_malformed_text_is_left_out_of_a_body(log):
+def test_malformed_text_is_left_out_of_a_body(log: Traffic) -> None:
     body = b"--x\r\nname\r\n\xff\xd8\xff\x00\x01"
     log.end(log.begin(get("/", body=body)), Response(body=b"a" * (SHOWN + 1)))
     assert log.open(1).request_body == "--x\r\nname\r\n…"
     assert log.open(1).answer_body == "a" * SHOWN
 
 
-def test_binary_bodies_are_described(log):
+def test_binary_bodies_are_described(log: Traffic) -> None:
     # An HTTP library makes a lone surrogate of each byte that is not UTF-8, and JSON cannot hold one.
     half = b"\xff".decode("utf-8", "surrogateescape")
     odd = Request(endpoint="any", method="GET", url=f"http://{half}/{half}", headers=((half, half),), body=b"\xff")
@@ -152,12 +161,12 @@ def test_binary_bodies_are_described(log):
 @pytest.mark.parametrize(
     ("address", "endpoint"), [("/jslogin", "jslogin"), ("/%6Aslogin?a", "jslogin"), ("/l/a%3D", "l")]
 )
-def test_a_call_is_recognised_by_its_decoded_path(log, address, endpoint):
+def test_a_call_is_recognised_by_its_decoded_path(log: Traffic, address: str, endpoint: str) -> None:
     log.begin(get(address))
     assert log.since()[0].endpoint == endpoint
 
 
-def test_a_forgotten_exchange_cannot_be_shown(log):
+def test_a_forgotten_exchange_cannot_be_shown(log: Traffic) -> None:
     with pytest.raises(Impossible, match="There is no exchange 3"):
         log.open(3)
 
@@ -172,14 +181,14 @@ def test_a_forgotten_exchange_cannot_be_shown(log):
         ("}1", "\n}1"),
     ],
 )
-def test_json_is_indented_even_where_it_is_malformed(text, lines):
+def test_json_is_indented_even_where_it_is_malformed(text: str, lines: str) -> None:
     assert lines == indented(text)
 
 
 # -- over the control API --------------------------------------------------------------------------------------------
 
 
-def test_the_control_api_lists_changes(sandbox, page):
+def test_the_control_api_lists_changes(sandbox: SandboxCore, page: Page) -> None:
     page.new_code()
     page.login()
     _, all_of_it = control(sandbox, "wire")
@@ -192,7 +201,7 @@ def test_the_control_api_lists_changes(sandbox, page):
     assert (200, {"last": all_of_it["last"], "exchanges": []}) == control(sandbox, f"wire?after={all_of_it['last']}")
 
 
-def test_the_control_api_shows_and_clears_traffic(sandbox, page):
+def test_the_control_api_shows_and_clears_traffic(sandbox: SandboxCore, page: Page) -> None:
     page.new_code()
     status, shown = control(sandbox, "wire/exchange?number=1")
     assert (status, shown["endpoint"]) == (200, "jslogin")
@@ -205,7 +214,7 @@ def test_the_control_api_shows_and_clears_traffic(sandbox, page):
 
 
 @pytest.mark.parametrize("host", ["web", "filehelper"])
-async def test_displayed_traffic_has_no_secret(make_world, host):
+async def test_displayed_traffic_has_no_secret(make_world: Callable[..., World], host: str) -> None:
     world = make_world(options=Options(auto_confirm=True))
     listener = SecretScanner()
     listener.watch(world.issued)

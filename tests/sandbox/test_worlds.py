@@ -1,5 +1,9 @@
+from __future__ import annotations
+
 import random
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -9,6 +13,7 @@ from webwx.sandbox.clock import SystemClock, VirtualClock
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.options import Options
 from webwx.sandbox.pictures import avatar
+from webwx.sandbox.world import World
 from webwx.sandbox.worlds import open_world
 
 FAMILY = """
@@ -75,8 +80,8 @@ unread = true
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(text):
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
         path = tmp_path / "family.toml"
         path.write_text(text, "utf-8")
         return path
@@ -85,12 +90,12 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def family(write, tmp_path):
+def family(write: Callable[[str], Path], tmp_path: Path) -> World:
     (tmp_path / "ahua.png").write_bytes(avatar("mother"))
     return open_world(write(FAMILY))
 
 
-def test_people_are_as_in_the_file(family):
+def test_people_are_as_in_the_file(family: World) -> None:
     me, ahua, lilei = family.people.values()
     assert family.person("me") is me
     assert (ahua.alias, ahua.sex, ahua.signature, ahua.province, ahua.city) == ("ahua66", 2, "慢慢来", "上海", "浦东")
@@ -99,18 +104,18 @@ def test_people_are_as_in_the_file(family):
     assert lilei.blocked == {"xiaoming"}
 
 
-def test_a_picture_file_may_be_set_for_one_person(family):
+def test_a_picture_file_may_be_set_for_one_person(family: World) -> None:
     family.change_profile("ahua", is_new_picture=True)
     assert family.person("ahua").picture_bytes == avatar("ahua/2")
 
 
-def test_chatrooms_are_as_in_the_file(family):
+def test_chatrooms_are_as_in_the_file(family: World) -> None:
     room = family.chatrooms["home"]
     assert list(room.members) == list(family.people.values())
     assert room.names == {"ahua": "妈"}
 
 
-def test_history_is_ordered_by_time_and_has_unread_counts(family):
+def test_history_is_ordered_by_time_and_has_unread_counts(family: World) -> None:
     now = 1714554000.0
     assert family.now == now
     chats = family.inbox("me")
@@ -155,7 +160,7 @@ articles = [{title = "一", url = "http://a", digest = "摘要", cover = "http:/
 """
 
 
-def test_a_public_account_has_followers_and_articles_and_is_in_no_chatroom(write):
+def test_a_public_account_has_followers_and_articles_and_is_in_no_chatroom(write: Callable[[str], Path]) -> None:
     world = open_world(write(PAPER))
     me, ahua, paper = world.people.values()
     assert (me.verify_flag, paper.verify_flag) == (0, 24)
@@ -163,17 +168,18 @@ def test_a_public_account_has_followers_and_articles_and_is_in_no_chatroom(write
     assert world.chatrooms["home"].members == (me, ahua)
     (message,) = world.inbox("me")["paper"].messages
     content = read_app(message.content.wire.content)
+    assert content is not None
     assert [(each.title, each.url, each.digest, each.cover) for each in content.articles] == [
         ("一", "http://a", "摘要", "http://c"), ("二", "http://b", "", ""),
     ]  # fmt: skip
 
 
-def test_the_file_names_who_saved_a_chatroom(write):
+def test_the_file_names_who_saved_a_chatroom(write: Callable[[str], Path]) -> None:
     me, ahua, _ = open_world(write(PAPER)).people.values()
     assert (me.saved, ahua.saved) == ({"all"}, {"home", "all"})
 
 
-def test_clock_options_and_seed_come_from_the_file(family, write):
+def test_clock_options_and_seed_come_from_the_file(family: World, write: Callable[[str], Path]) -> None:
     assert isinstance(family.clock, VirtualClock)
     assert family.options == Options(echo="on")
     assert family.faults.seed == 7
@@ -181,22 +187,22 @@ def test_clock_options_and_seed_come_from_the_file(family, write):
     assert [medium.content for medium in again.media.all] == [medium.content for medium in family.media.all]
 
 
-def test_ids_are_new_in_each_run_unless_an_rng_is_given(write, family):
+def test_ids_are_new_in_each_run_unless_an_rng_is_given(write: Callable[[str], Path], family: World) -> None:
     # A journal that outlives a run would otherwise take messages of the next run as duplicates.
-    def first_id(rng):
+    def first_id(rng: Random | None) -> str:
         return open_world(write(FAMILY), rng=rng).delivery.messages[0].id
 
     assert first_id(None) != first_id(None)
     assert first_id(random.Random(7)) == first_id(random.Random(7))
 
 
-def test_a_caller_can_change_options_and_seed(write, family):
+def test_a_caller_can_change_options_and_seed(write: Callable[[str], Path], family: World) -> None:
     changed = open_world(write(FAMILY), change=lambda own: msgspec.structs.replace(own, fold_repeats=True), seed=8)
     assert changed.options == Options(echo="on", fold_repeats=True)
     assert changed.faults.seed == 8
 
 
-def test_by_default_the_clock_runs_from_now_or_from_its_start(write):
+def test_by_default_the_clock_runs_from_now_or_from_its_start(write: Callable[[str], Path]) -> None:
     text = '[[people]]\nnickname = "小明"\n'
     running = open_world(write(text))
     assert isinstance(running.clock, SystemClock)
@@ -206,13 +212,13 @@ def test_by_default_the_clock_runs_from_now_or_from_its_start(write):
     assert open_world(write(f'clock = "stopped"\n{text}')).now == VirtualClock().now()
 
 
-def test_the_default_world_is_the_one_without_a_file():
+def test_the_default_world_is_the_one_without_a_file() -> None:
     assert [person.nickname for person in open_world("default", seed=3).people.values()] == [
         "小明", "阿华", "张三", "李雷", "爬山周刊",
     ]  # fmt: skip
 
 
-def test_the_big_world_has_ten_thousand_contacts_and_two_hundred_chatrooms_of_five_hundred():
+def test_the_big_world_has_ten_thousand_contacts_and_two_hundred_chatrooms_of_five_hundred() -> None:
     world = open_world("big")
     me = world.person("me")
     assert (me.nickname, len(me.friends), len(me.rooms)) == ("小明", 10_100, 200)
@@ -258,14 +264,16 @@ SAID = TWO + '[[history]]\nfrom = "me"\nto = "阿华"\n'
         (ONE + "crowd = {people = 3, chatrooms = 1}", "crowd.members: a chatroom of these people has 2 to 4 members."),
     ],
 )  # fmt: skip
-def test_an_error_in_the_file_is_one_sentence_that_names_its_place(write, text, sentence):
+def test_an_error_in_the_file_is_one_sentence_that_names_its_place(
+    write: Callable[[str], Path], text: str, sentence: str
+) -> None:
     with pytest.raises(Impossible) as caught:
         open_world(write(text))
     assert str(caught.value).startswith(f"family.toml: {sentence}")
     assert str(caught.value).endswith(".")
 
 
-def test_an_unreadable_world_file_is_reported(write, tmp_path):
+def test_an_unreadable_world_file_is_reported(write: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(Impossible, match=r"none.toml: it cannot be read: No such file or directory\."):
         open_world(tmp_path / "none.toml")
     path = write("")

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from tests.client.virtual_loop import VirtualClockLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from webwx.protocol.http import Request
+
+T = TypeVar("T")
 
 
 class ReceivedAnswer(NamedTuple):
@@ -19,24 +26,24 @@ class ReceivedAnswer(NamedTuple):
     """State of the connection: `kept`, `closed`, `reset` or `refused`."""
 
     @property
-    def status(self):
+    def status(self) -> str:
         return self.said.partition(b"\r\n")[0].decode("latin-1")
 
     @property
-    def headers(self):
+    def headers(self) -> dict[str, str]:
         lines = self.said.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
         return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     @property
-    def body(self):
+    def body(self) -> bytes:
         return self.said.partition(b"\r\n\r\n")[2]
 
     @property
-    def json(self):
+    def json(self) -> Any:
         return json.loads(self.body)
 
 
-def raw_request(request):
+def raw_request(request: Request) -> bytes:
     """Return a request as bytes of HTTP."""
     parts = urlsplit(request.url)
     headers = (("Host", parts.netloc), *request.headers, ("Content-Length", str(len(request.content))))
@@ -48,11 +55,11 @@ def raw_request(request):
 class Line:
     """One connection."""
 
-    def __init__(self, reader, writer):
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request, *, patience=1.0):
+    async def ask(self, request: Request | bytes, *, patience: float = 1.0) -> ReceivedAnswer:
         """Send bytes, and read for some time or until the connection ends."""
         said = b""
         try:
@@ -68,7 +75,7 @@ class Line:
 
 
 @asynccontextmanager
-async def connected(url):
+async def connected(url: str) -> AsyncIterator[Line]:
     """Open a connection; yields it and closes it afterwards."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -78,7 +85,7 @@ async def connected(url):
         writer.close()
 
 
-async def ask(url, request, *, patience=1.0):
+async def ask(url: str, request: Request | bytes, *, patience: float = 1.0) -> ReceivedAnswer:
     """Send one request on its own connection."""
     try:
         async with connected(url) as line:
@@ -89,10 +96,10 @@ async def ask(url, request, *, patience=1.0):
         return ReceivedAnswer(b"", "reset")
 
 
-def at_once(work):
+def at_once(work: Callable[[], Awaitable[T]]) -> T:
     """Run an async function on a loop whose clock jumps to the next timer instead of waiting."""
 
-    async def run():
+    async def run() -> T:
         done = await work()
         await asyncio.sleep(1)  # Run once more, so that the other ends see that our sockets are closed.
         return done

@@ -1,14 +1,19 @@
 """Every response of the sandbox compared with the live service: order of keys, types, whitespace, flags."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Any
 
 import msgspec
 import pytest
 from tests.recording import RECORDINGS
 from tests.samples import sample
+from tests.sandbox.conftest import Page, Q, R
 
 from webwx.protocol import ENDPOINTS
 from webwx.protocol.chatrooms import (
@@ -35,6 +40,7 @@ from webwx.protocol.contacts import (
     VerifyUser,
     VerifyUserRequest,
 )
+from webwx.protocol.endpoint import Endpoint
 from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.login import (
     JSLOGIN,
@@ -85,6 +91,7 @@ from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
 from webwx.sandbox import contents
 from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
+from webwx.sandbox.world import World
 
 CORPUS = RECORDINGS / "corpus"
 
@@ -100,7 +107,7 @@ PRINTED = [
 """Recordings with the server's original line breaks; other recordings were indented afterwards."""
 
 
-def folder_of(name):
+def folder_of(name: str) -> str:
     """Return the folder of the recordings of a call's answers."""
     return {"webwxstatusnotify": "base-answer", "webwxpushloginurl": "pushlogin"}.get(
         name, "send-answer" if name in SENDS else name
@@ -111,13 +118,17 @@ BROKEN = {"webwxbatchgetcontact/005.json"}
 """Recordings that their authors truncated."""
 
 
+Shape = str | tuple[str, ...]
+"""The type of a value, or the keys of an object."""
+
+
 @cache
-def recordings(folder):
+def recordings(folder: str) -> list[dict[str, Any]]:
     paths = sorted((CORPUS / folder).glob("*.json"))
     return [json.loads(path.read_text("utf-8")) for path in paths if f"{folder}/{path.name}" not in BROKEN]
 
 
-def nodes(value, place="$"):
+def nodes(value: Any, place: str = "$") -> Iterator[tuple[str, Shape]]:
     """List all parts of an answer: the path of each, and the keys of an object or the type of a value."""
     if isinstance(value, dict):
         yield place, tuple(value)
@@ -132,11 +143,11 @@ def nodes(value, place="$"):
 
 
 @cache
-def known(folder):
+def known(folder: str) -> dict[str, set[Shape]]:
     """
     Return the recorded keys or type at each path; for objects the longest, since fields were added over the years.
     """
-    places = {}
+    places = dict[str, set[Shape]]()
     for answer in recordings(folder):
         for place, kind in nodes(answer):
             places.setdefault(place, set()).add(kind)
@@ -149,19 +160,19 @@ def known(folder):
 class Caller:
     """Makes every call once as a logged-in client, and stores the answers."""
 
-    def __init__(self, page, png):
+    def __init__(self, page: Page, png: bytes) -> None:
         self.page = page
         self.png = png
-        self.bodies = {}
+        self.bodies = dict[str, list[bytes]]()
         page.hosts = FAMILIES["wx.qq.com"]
 
-    def ask(self, endpoint, value, **more):
+    def ask(self, endpoint: Endpoint[Q, R], value: Q) -> R:
         cookie = ("Cookie", f"wxsid={self.page.credentials.sid}")
-        response = self.page.ask(endpoint, value, headers=(cookie,), **more)
+        response = self.page.ask(endpoint, value, headers=(cookie,))
         self.bodies.setdefault(endpoint.name, []).append(response.body)
         return endpoint.decode_reply(response)
 
-    def log_in(self):
+    def log_in(self) -> None:
         world, page = self.page.world, self.page
         uuid = self.ask(JSLOGIN, QrRequest()).uuid
         world.scan("me", uuid)
@@ -176,7 +187,7 @@ class Caller:
         self.ask(STATUSNOTIFY, StatusNotifyRequest(credentials=page.credentials, code=3))
         self.ask(SYNCCHECK, CheckRequest(sid=page.credentials.sid, synckey=str(page.sync_key)))
 
-    def look_around(self):
+    def look_around(self) -> None:
         page = self.page
         me = page.credentials
         self.ask(GETCONTACT, ContactsRequest())
@@ -197,7 +208,7 @@ class Caller:
         self.ask(SENDFEEDBACK, FeedbackRequest(credentials=me))
         self.ask(STATREPORT, ReportRequest(credentials=me))
 
-    def upload(self, content, name, *, chunks=1):
+    def upload(self, content: bytes, name: str, *, chunks: int = 1) -> str:
         ticket = UploadTicket(credentials=self.page.credentials, client_media_id=len(content), total_len=len(content))
         size = -(-len(content) // chunks)
         for chunk in range(chunks):
@@ -208,24 +219,48 @@ class Caller:
             reply = self.ask(UPLOAD, request)
         return reply.media_id
 
-    def send(self):
-        me, to = (
-            self.page.credentials,
-            {"to_user_name": self.page.name("ahua"), "local_id": "17", "client_msg_id": "17"},
+    def send(self) -> None:
+        me, ahua = self.page.credentials, self.page.name("ahua")
+        sent = self.ask(
+            TEXT,
+            TextRequest(credentials=me, msg=OutgoingText(content="你好", to_user_name=ahua)),
         )
-        sent = self.ask(TEXT, TextRequest(credentials=me, msg=OutgoingText(content="你好", **to)))
         picture = self.upload(self.png, "IMG_1002.JPG", chunks=7)
-        self.ask(IMAGE, ImageRequest(credentials=me, msg=OutgoingImage(media_id=picture, **to)))
-        self.ask(IMAGE, ImageRequest(credentials=me, msg=OutgoingImage(media_id="@crypt_0_0", **to)))
+        self.ask(
+            IMAGE,
+            ImageRequest(
+                credentials=me,
+                msg=OutgoingImage(media_id=picture, to_user_name=ahua),
+            ),
+        )
+        self.ask(
+            IMAGE,
+            ImageRequest(
+                credentials=me,
+                msg=OutgoingImage(media_id="@crypt_0_0", to_user_name=ahua),
+            ),
+        )
         film = self.upload(SOME_VIDEO, "1.mp4")
-        self.ask(VIDEO, VideoRequest(credentials=me, msg=OutgoingVideo(media_id=film, **to)))
+        self.ask(
+            VIDEO,
+            VideoRequest(credentials=me, msg=OutgoingVideo(media_id=film, to_user_name=ahua)),
+        )
         moving = self.upload(b"GIF89a\x10\0\x10\0", "1.gif")
-        self.ask(STICKER, StickerRequest(credentials=me, msg=OutgoingSticker(media_id=moving, **to)))
+        self.ask(
+            STICKER,
+            StickerRequest(
+                credentials=me,
+                msg=OutgoingSticker(media_id=moving, to_user_name=ahua),
+            ),
+        )
         plan = self.upload(b"plan", "王-日报-20171121.xlsx")
         content = (
             f"<appmsg><title>plan</title><type>6</type><appattach><attachid>{plan}</attachid></appattach></appmsg>"
         )
-        self.ask(APP, AppRequest(credentials=me, msg=OutgoingApp(content=content, **to)))
+        self.ask(
+            APP,
+            AppRequest(credentials=me, msg=OutgoingApp(content=content, to_user_name=ahua)),
+        )
         self.ask(RECALL, RecallRequest(credentials=me, svr_msg_id=sent.msg_id))
         digest = hashlib.md5(b"large").hexdigest()
         known = self.ask(
@@ -237,7 +272,7 @@ class Caller:
         chunk = FilePart(name="blob", content=b"large", boundary="X")
         self.ask(PARALLELUPLOAD, ParallelUploadRequest(ticket=write_json(ticket).decode(), filename=chunk))
 
-    def listen(self):
+    def listen(self) -> None:
         world = self.page.world
         ahua = world.person("ahua")
         for message in (
@@ -255,15 +290,15 @@ class Caller:
         self.ask(SYNCCHECK, CheckRequest(sid=self.page.credentials.sid, synckey=str(self.page.sync_key)))
         self.ask(WEBWXSYNC, SyncRequest(credentials=self.page.credentials, sync_key=self.page.sync_key))
 
-    def make_the_other_calls(self):
+    def make_the_other_calls(self) -> None:
         for endpoint in ENDPOINTS:
             if endpoint.name not in self.bodies and endpoint.name not in {*MEDIA_CALLS, LOGOUT.name, PUSHLOGIN.name}:
                 request = sample(endpoint.request)
                 self.ask(endpoint, msgspec.structs.replace(request, credentials=self.page.credentials))
 
-    def leave(self):
+    def leave(self) -> None:
         credentials = self.page.credentials
-        session = self.page.world.logins.session(credentials.sid)
+        session = self.page.session
         self.ask(LOGOUT, LogoutRequest(sid=credentials.sid))
         self.ask(WEBWXSYNC, SyncRequest(credentials=credentials))
         self.ask(TEXT, TextRequest(credentials=credentials, msg=OutgoingText(to_user_name="filehelper")))
@@ -275,7 +310,7 @@ class Caller:
 
 
 @pytest.fixture
-def bodies(world, page, png):
+def bodies(world: World, page: Page, png: bytes) -> dict[str, list[bytes]]:
     """The answers to each call, in a world that has content of every kind."""
     world.add_chatroom("读书会", ["me", "ahua"], "books")
     caller = Caller(page, png)
@@ -297,12 +332,14 @@ NOT_RECORDED = {name for name in JSON_CALLS if not (CORPUS / folder_of(name)).is
 """Calls without a published answer; only the beginning is known."""
 
 
-def test_every_call_is_compared(bodies):
+def test_every_call_is_compared(bodies: dict[str, list[bytes]]) -> None:
     assert bodies.keys() == HANDLERS.keys() - MEDIA_CALLS
 
 
 @pytest.mark.parametrize("name", [name for name in JSON_CALLS if name not in {*NOT_RECORDED, "webwxpushloginurl"}])
-def test_an_answer_has_the_keys_of_the_live_service_in_their_order_and_its_types(bodies, name):
+def test_an_answer_has_the_keys_of_the_live_service_in_their_order_and_its_types(
+    bodies: dict[str, list[bytes]], name: str
+) -> None:
     recorded = known(folder_of(name))
     for body in bodies[name]:
         for place, kind in nodes(json.loads(body)):
@@ -310,7 +347,7 @@ def test_an_answer_has_the_keys_of_the_live_service_in_their_order_and_its_types
 
 
 @pytest.mark.parametrize("name", sorted(NOT_RECORDED))
-def test_an_answer_without_a_recording_begins_like_all_others(bodies, name):
+def test_an_answer_without_a_recording_begins_like_all_others(bodies: dict[str, list[bytes]], name: str) -> None:
     for body in bodies[name]:
         answer = json.loads(body)
         assert next(iter(answer)) == "BaseResponse"
@@ -319,7 +356,7 @@ def test_an_answer_without_a_recording_begins_like_all_others(bodies, name):
             assert kind in known("webwxcreatechatroom")[place]
 
 
-def test_every_part_of_the_recordings_is_in_some_answer(bodies):
+def test_every_part_of_the_recordings_is_in_some_answer(bodies: dict[str, list[bytes]]) -> None:
     # Otherwise the comparison could pass on an empty list.
     wanted = {
         "webwxinit": {"ContactList[].MemberList[]", "MPSubscribeMsgList[].MPArticleList[]", "SyncKey.List[]"},
@@ -338,9 +375,9 @@ def test_every_part_of_the_recordings_is_in_some_answer(bodies):
 TOKEN = re.compile(rb'(\s*)("(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+)')
 
 
-def gaps(body):
+def gaps(body: bytes) -> set[tuple[bytes, bytes, bytes]]:
     """Return the whitespace between the tokens of JSON: the token before it, the whitespace, the token after it."""
-    before, found = b"", set()
+    before, found = b"", set[tuple[bytes, bytes, bytes]]()
     for blanks, token in TOKEN.findall(body):
         token = token if token in b"[]{}:," else b"value"
         found.add((before, blanks, token))
@@ -350,7 +387,7 @@ def gaps(body):
 
 
 @pytest.mark.parametrize("name", [name for name in JSON_CALLS if name != "webwxpushloginurl"])
-def test_an_answer_has_the_line_breaks_of_the_live_service(bodies, name):
+def test_an_answer_has_the_line_breaks_of_the_live_service(bodies: dict[str, list[bytes]], name: str) -> None:
     recorded = {(b"}", b"\n", b"}")}  # No recording with original bytes has two objects one after the other.
     for each in PRINTED:
         printed = re.sub(rb"\n +", b"\n", (CORPUS / each).read_bytes()).rstrip() + b"\n"
@@ -360,18 +397,18 @@ def test_an_answer_has_the_line_breaks_of_the_live_service(bodies, name):
 
 
 @pytest.mark.parametrize("name", ["webwxpushloginurl", *SCRIPTS])
-def test_an_answer_on_one_line_has_the_form_of_the_live_service(bodies, name):
+def test_an_answer_on_one_line_has_the_form_of_the_live_service(bodies: dict[str, list[bytes]], name: str) -> None:
     recording = (CORPUS / SCRIPTS.get(name, "pushlogin/001.json")).read_bytes().rstrip(b"\n")
     for body in bodies[name]:
         assert form(body) == form(recording)
 
 
-def form(body):
+def form(body: bytes) -> bytes:
     """Replace the text inside quotes and between tags by one character."""
     return re.sub(rb">[^<]+<", b">x<", re.sub(rb'"[^"]*"', b'"x"', body))
 
 
-def test_the_poll_response_has_the_form_of_the_live_service(bodies):
+def test_the_poll_response_has_the_form_of_the_live_service(bodies: dict[str, list[bytes]]) -> None:
     scanned, confirmed = bodies["login"]
     picture, redirect = ((CORPUS / "login-poll" / name).read_bytes() for name in ("005.txt", "013.txt"))
     assert scanned.startswith(picture[: picture.index(b"/9j/") + 10])
@@ -383,8 +420,11 @@ def test_the_poll_response_has_the_form_of_the_live_service(bodies):
     ("name", "headers"),
     [("jslogin", "008.txt"), ("login", "007.txt"), ("synccheck", "002.txt"), ("webwxuploadmedia", "006.txt")],
 )
-def test_an_answer_is_as_long_as_that_of_the_live_service(bodies, name, headers):
+def test_an_answer_is_as_long_as_that_of_the_live_service(
+    bodies: dict[str, list[bytes]], name: str, headers: str
+) -> None:
     length = re.search("Content-Length: ([0-9]+)", (CORPUS / "http-headers" / headers).read_text("utf-8"))
+    assert length is not None
     assert int(length[1]) in {len(body) for body in bodies[name]}
 
 
@@ -393,7 +433,7 @@ def test_an_answer_is_as_long_as_that_of_the_live_service(bodies, name, headers)
 FLAGS = ("ContactFlag", "SnsFlag", "VerifyFlag", "Statues")
 
 
-def contacts(answers):
+def contacts(answers: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, int]]]:
     """List the contacts in answers: the kind and the flags of each."""
     for answer in answers:
         for contact in (
@@ -406,7 +446,7 @@ def contacts(answers):
             yield kind, {flag: contact[flag] for flag in FLAGS if flag in contact}
 
 
-def test_the_flags_of_contacts_have_recorded_values(bodies):
+def test_the_flags_of_contacts_have_recorded_values(bodies: dict[str, list[bytes]]) -> None:
     folders = ("webwxinit", "webwxgetcontact", "webwxbatchgetcontact", "webwxsync")
     recorded = {
         (kind, *flag) for folder in folders for kind, flags in contacts(recordings(folder)) for flag in flags.items()
@@ -416,7 +456,7 @@ def test_the_flags_of_contacts_have_recorded_values(bodies):
             assert {(kind, *flag) for flag in flags.items()} <= recorded
 
 
-def test_addresses_of_pictures_end_in_the_skey_as_on_the_live_service(bodies):
+def test_addresses_of_pictures_end_in_the_skey_as_on_the_live_service(bodies: dict[str, list[bytes]]) -> None:
     for name in ("webwxinit", "webwxgetcontact", "webwxbatchgetcontact", "webwxsync"):
         ends = [
             {
@@ -431,7 +471,7 @@ def test_addresses_of_pictures_end_in_the_skey_as_on_the_live_service(bodies):
         assert ends[0] == ends[1]
 
 
-def test_a_sticker_has_its_size(bodies):
+def test_a_sticker_has_its_size(bodies: dict[str, list[bytes]]) -> None:
     stickers = [
         message
         for body in bodies["webwxsync"]

@@ -1,13 +1,18 @@
 """The table of the wire as a page."""
 
+from __future__ import annotations
+
 import re
+
+from tests.sandbox.conftest import answered
 
 from webwx.protocol import ENDPOINTS
 from webwx.protocol.http import Request
+from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.phone.wire_page import wire_page
 
 
-def test_every_call_has_an_anchor_and_every_link_has_a_target():
+def test_every_call_has_an_anchor_and_every_link_has_a_target() -> None:
     page = wire_page().decode()
     places = re.findall(r'id="([^"]+)"', page)
     assert {endpoint.name for endpoint in ENDPOINTS} <= {*places}
@@ -15,17 +20,17 @@ def test_every_call_has_an_anchor_and_every_link_has_a_target():
     assert {*re.findall(r'href="#([^"]+)"', page)} <= {*places}
 
 
-def test_the_page_has_no_script_and_loads_nothing_from_another_host():
+def test_the_page_has_no_script_and_loads_nothing_from_another_host() -> None:
     page = wire_page().decode()
     assert all(address.startswith(("/phone/", "#")) for address in re.findall(r'(?:href|src)="([^"]+)"', page))
     assert "<script" not in page
     assert "/qrcode/{uuid}" in page
 
 
-def test_a_browser_that_asks_for_chinese_gets_chinese_texts(sandbox):
-    def load(*headers):
+def test_a_browser_that_asks_for_chinese_gets_chinese_texts(sandbox: SandboxCore) -> None:
+    def load(*headers: tuple[str, str]) -> str:
         request = Request(endpoint="any", method="GET", url="http://127.0.0.1:8790/phone/wire", headers=headers)
-        return sandbox.answer(request).body.decode()
+        return answered(sandbox, request).body.decode()
 
     assert wire_page().decode() == load(("Accept-Language", "en-US,zh;q=0.5"))
     page = load(("Accept-Language", "zh-CN,zh;q=0.9"))
