@@ -101,6 +101,12 @@ def test_each_exception_to_the_mirrored_paths_is_still_one() -> None:
         assert not (TESTS / path.parent / f"test_{path.name}").exists()
 
 
+def test_the_page_about_tests_names_every_directory_of_tests() -> None:
+    page = (ROOT / "docs" / "development" / "tests.md").read_text(encoding="utf-8")
+    directories = {path.name for path in TESTS.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert set(re.findall(r"^\| `([a-z_]+)/`", page, re.MULTILINE)) == directories
+
+
 @cache
 def nodes_of(source: str) -> list[ast.AST]:
     """Return the nodes of a module, which is parsed once for all tests."""
