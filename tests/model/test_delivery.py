@@ -264,7 +264,13 @@ class TestPhoneActivity:
 
     @pytest.mark.parametrize(
         ("real_ids", "paired"),
-        [("filehelper,wxid_a,1@chatroom", ("filehelper", "wxid_a", "1@chatroom")), ("filehelper,wxid_a", ()), ("", ())],
+        [
+            ("filehelper,wxid_a,1@chatroom", ("filehelper", "wxid_a", "1@chatroom")),
+            ("filehelper,wxid_a", ()),
+            ("filehelper,1@chatroom,wxid_a", ()),
+            ("wxid_a,filehelper,1@chatroom", ()),
+            ("", ()),
+        ],
     )
     def test_pairs_the_recent_chats_with_their_real_ids(self, real_ids: str, paired: tuple[str, ...]) -> None:
         xml = f"<msg>\n<op id='4'>\n<username>{real_ids}</username>\n<unreadchatlist></unreadchatlist></op>\n</msg>"

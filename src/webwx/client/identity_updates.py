@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.model.contacts import Contact, ContactId, is_chatroom
+from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, IdentityAmbiguous, Item
 from webwx.model.identities import is_recognizable
 from webwx.storage.base import Arrival
@@ -51,9 +51,9 @@ class IdentityUpdates:
             self._queue.add(contacts)
 
     def add_real_ids(self, activity: PhoneActivity) -> None:
-        """Store the real ids that the phone has sent; none, if their order may differ from that of the chats."""
-        pairs = list(zip(activity.recent, activity.real_ids, strict=False))
-        if self._storage.has_journal and all(_may_be_same(contact_id, real_id) for contact_id, real_id in pairs):
+        """Store the real ids that the phone has sent."""
+        if self._storage.has_journal:
+            pairs = zip(activity.recent, activity.real_ids, strict=False)
             self._queue.add((), real_ids={one: real for one, real in pairs if one != real})
 
     def add_everybody(self) -> None:
@@ -128,13 +128,6 @@ class IdentityUpdates:
     def forget(self) -> None:
         """Drop everything, because ids are new in the next login."""
         self._queue.forget()
-
-
-def _may_be_same(contact_id: ContactId, real_id: str) -> bool:
-    """Return whether the form of two ids allows that they belong to one account."""
-    if not contact_id.startswith("@"):
-        return contact_id == real_id
-    return is_chatroom(contact_id) == is_chatroom(real_id)
 
 
 class UpdateQueue:

@@ -638,13 +638,21 @@ def _phone_activity(delivery: Delivery) -> Event:
     root = read_loosely(xml_text(delivery.payload)) if recent else None
     user_name = (root.findtext("op/username") or "") if root is not None else ""
     real_ids = tuple(each for each in user_name.strip().split(",") if each)
+    # Lists of different lengths or orders would pair the wrong ones.
+    is_paired = len(real_ids) == len(recent) and all(map(_may_be_same, recent, real_ids))
     return PhoneActivity(
         code=wire.status_notify_code,
         chat=ContactId(wire.to_user_name),
         recent=tuple(ContactId(each) for each in recent),
-        # Lists of different lengths would pair the wrong ones.
-        real_ids=real_ids if len(real_ids) == len(recent) else (),
+        real_ids=real_ids if is_paired else (),
     )
+
+
+def _may_be_same(contact_id: str, real_id: str) -> bool:
+    """Return whether the form of two ids allows that they belong to one account."""
+    if not contact_id.startswith("@"):
+        return contact_id == real_id
+    return is_chatroom(contact_id) == is_chatroom(real_id)
 
 
 # -- all others ------------------------------------------------------------------------------------------------------
