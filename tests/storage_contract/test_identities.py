@@ -33,6 +33,14 @@ async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> Non
     assert len(await relogin.account.identities.find(IdentityQuery())) == 5
 
 
+async def test_identities_are_found_by_a_real_id_of_any_login(relogin: Phone) -> None:
+    find = relogin.account.identities.find
+    await relogin.note_real_id("ann", "wxid_ann", 1)
+    assert [each.number for each in await find(IdentityQuery(real_id="wxid_ann"))] == [await relogin.number("ann")]
+    assert await find(IdentityQuery(real_id="wxid_ann", name="cid")) == []
+    assert await find(IdentityQuery(real_id="wxid_bob")) == []
+
+
 class TestNewLogin:
     async def test_its_contacts_are_matched_when_it_is_stored(self, relogin: Phone) -> None:
         ann, phone = await relogin.number("ann"), relogin

@@ -204,6 +204,8 @@ class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):
     """An id that the identity has, or had in any login; if two identities had the id, the later one is found."""
     name: str = ""
     """The last display name, nickname or remark."""
+    real_id: str = ""
+    """A lasting id of which a notice has shown that it is the identity's."""
 
     def __repr__(self) -> str:
         return "IdentityQuery(***)"

@@ -303,6 +303,12 @@ async def _find(db: Connection, account: int, current: int, query: IdentityQuery
     if query.name:
         values.append(query.name)
         condition += f" AND ${len(values) + 2}::text IN (l.name, l.nickname, l.remark)"
+    if query.real_id:
+        values.append(clean_text(query.real_id))
+        condition += (
+            " AND i.number IN (SELECT o.number FROM real_ids r JOIN links o USING (account, login, id)"
+            f" WHERE r.account = $1 AND r.wxid = ${len(values) + 2}::text)"
+        )
     return await _read_all(db, account, current, condition, *values)
 
 

@@ -351,6 +351,12 @@ def _find(db: sqlite3.Connection, account: int, current: int, query: IdentityQue
     if query.name:
         condition += " AND ? IN (l.name, json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))"
         values.append(clean_text(query.name))
+    if query.real_id:
+        condition += (
+            " AND i.number IN (SELECT o.number FROM real_ids r CROSS JOIN links o USING (account, login, id)"
+            " WHERE r.account = ? AND r.wxid = ?)"
+        )
+        values += (account, clean_text(query.real_id))
     return _read_all(db, account, current, condition, values)
 
 
