@@ -90,6 +90,19 @@ class TestHistory:
         assert (pat.actor, pat.target, pat.text) == ("阿华", None, '"阿华" 拍了拍 我')
         assert said(await client.history("阿华")) == [pat.text]
 
+    async def test_a_pat_in_a_chatroom_names_people_whose_real_ids_the_phone_has_sent(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        world.options = msgspec.structs.replace(world.options, real_ids="sent")
+        world.say("ahua", "me", "hi")  # now it is a recent chat
+        client = await log_in()
+        xml = write_pat(actor="wxid_ahua", target="wxid_unknown", chat="hiking@chatroom")
+        world.notify("me", "hiking", contents.system_xml(xml, "拍了拍"))
+        [pat] = await take(client, 1)
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.text) == ("阿华", "群成员", '"阿华" 拍了拍 "群成员"')
+
     async def test_has_received_and_sent_messages_in_the_order_of_time(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:

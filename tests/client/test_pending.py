@@ -6,6 +6,7 @@ import asyncio
 import gc
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.carriers import Counted, DeliversOnce
 from tests.client.conftest import saved_in, take, texts
@@ -81,6 +82,19 @@ class TestWithoutAJournal:
 
         assert isinstance(pat, Pat)
         assert (pat.actor, pat.target, pat.text) == ("阿华", None, '"阿华" 拍了拍 我')
+
+    async def test_a_pat_in_a_chatroom_names_people_whose_real_ids_the_phone_has_sent(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        world.options = msgspec.structs.replace(world.options, real_ids="sent")
+        world.say("ahua", "me", "hi")  # now it is a recent chat
+        client = await log_in()
+        xml = write_pat(actor="wxid_ahua", target="wxid_unknown", chat="hiking@chatroom")
+        world.notify("me", "hiking", contents.system_xml(xml, "拍了拍"))
+        [pat] = await take(client, 1)
+
+        assert isinstance(pat, Pat)
+        assert (pat.actor, pat.target, pat.text) == ("阿华", "群成员", '"阿华" 拍了拍 "群成员"')
 
     @pytest.mark.parametrize(("count", "is_asked"), [(AHEAD_FROM, True), (AHEAD_FROM - 1, False)])
     async def test_the_next_poll_runs_during_the_delivery_of_many_events_and_not_of_a_few(

@@ -1013,7 +1013,15 @@ class TestApps:
         line = event(ROOM, ME, escape(xml), msg_type=10002)
 
         assert isinstance(line, Pat)
-        assert (line.actor, line.target) == ("wxid_a", "wxid_b")
+        assert (line.actor, line.target, line.real_ids) == ("wxid_a", "wxid_b", ("wxid_a", "wxid_b"))
+
+    def test_a_pat_without_a_template_says_who_patted_whom(self) -> None:
+        inside = "<patMsg><records><record><fromUser>wxid_a</fromUser>{}</record></records></patMsg>"
+        line, unknown = app(62, inside.format("<pattedUser>wxid_b</pattedUser>")), app(62, inside.format(""))
+
+        assert isinstance(line, Pat)
+        assert isinstance(unknown, Pat)
+        assert (line.text, unknown.text) == ('"wxid_a" 拍了拍 我', "")
 
     def test_a_group_note_has_its_entries(self) -> None:
         note = app(
@@ -1203,7 +1211,7 @@ class TestNotices:
         line = event(ROOM, ME, escape(f'<sysmsg type="roomtoolstips">{todo}</sysmsg>'), msg_type=10002)
 
         assert isinstance(line, SystemMessage)
-        assert line.text == "wxid_a将你的消息设置为群待办"
+        assert (line.text, line.real_ids) == ("wxid_a将你的消息设置为群待办", ("wxid_a",))
 
     @pytest.mark.parametrize(
         ("content", "text"),

@@ -63,7 +63,7 @@ def test_names_that_fit_are_shown_although_others_do_not_fit() -> None:
 
 def test_a_pat_has_the_permanent_ids_of_both() -> None:
     assert read_notice(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom")) == SystemNotice(
-        type="pat", text='"wxid_a" 拍了拍 "wxid_b"', actor="wxid_a", target="wxid_b"
+        type="pat", template='"${wxid_a}" 拍了拍 "${wxid_b}"', actor="wxid_a", target="wxid_b"
     )
 
 
@@ -82,7 +82,7 @@ def test_a_todo_of_a_chatroom_has_the_sentence_of_its_template() -> None:
         "<sysmsg type='roomtoolstips'><todo><op>0</op><username>room@app.origin</username><title>群公告</title>"
         "<template><![CDATA[${wxid_a}将你的消息设置为群待办]]></template></todo></sysmsg>"
     )
-    assert read_notice(xml) == SystemNotice(type="roomtoolstips", text="wxid_a将你的消息设置为群待办")
+    assert read_notice(xml) == SystemNotice(type="roomtoolstips", template="${wxid_a}将你的消息设置为群待办")
 
 
 JOINED_BY_CODE = (

@@ -13,12 +13,12 @@ import msgspec
 from webwx.client.message_page import MessagePage, PagedMessage
 from webwx.errors import InvalidCursor, UnknownContact
 from webwx.model.address_book import Contacts
-from webwx.model.contacts import ContactId
+from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
-from webwx.model.messages import Event, Message, MessageRecalled, Pat, TextMessage, keep_raw
-from webwx.model.pats import name_people, people_in_pat
-from webwx.storage.base import EntryQuery, Outgoing, SendQuery
+from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw
+from webwx.model.named_people import name_people, people_in_notice
+from webwx.storage.base import EntryQuery, IdentityQuery, Outgoing, SendQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
 from webwx.storage.tokenizer import Query, cut
 
@@ -384,8 +384,9 @@ class MessageHistory:
             match event:
                 case TextMessage():  # most are one; testing it first takes half the time
                     pass
-                case Pat():
-                    name_people(event, await self.find_people(people_in_pat(event)))
+                case SystemMessage(real_ids=real_ids) if real_ids:
+                    contacts = await self.find_people(people_in_notice(event))
+                    name_people(event, contacts, await self._owners(real_ids))
                 case Message():
                     pass
                 case MessageRecalled():
@@ -402,6 +403,16 @@ class MessageHistory:
                 msgspec.structs.force_setattr(event, "backlog", True)
             events.append(event)
         return events
+
+    async def _owners(self, real_ids: Iterable[str]) -> dict[str, Contact]:
+        """Return the contacts of this login with these real ids, by these ids, and names of those of other logins."""
+        owners: dict[str, Contact] = {}
+        for real_id in real_ids:
+            identities = (await self._updates.readable_part()).identities
+            match await identities.find(IdentityQuery(real_id=real_id)):
+                case [identity]:
+                    owners[real_id] = Contact(id=identity.contact_id, nickname=identity.name)
+        return owners
 
     async def _add_original(self, recall: MessageRecalled) -> None:
         """Set the recalled message of a recall that no caller has yet, if the journal has the message."""

@@ -9,15 +9,18 @@ import msgspec
 from webwx.client.recent_messages import RecentMessages
 from webwx.errors import LocalStateError
 from webwx.model.events import ContactChanged, ContactDeleted, event_from_item
-from webwx.model.messages import Message, MessageRecalled, Pat, PhoneActivity, TextMessage, keep_raw
-from webwx.model.pats import name_people
+from webwx.model.messages import Message, MessageRecalled, PhoneActivity, SystemMessage, TextMessage, keep_raw
+from webwx.model.named_people import name_people
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from webwx.client.contact_book import ContactBook
     from webwx.client.contacts import ContactDirectory
     from webwx.client.poll_interval import PollInterval
     from webwx.client.session import ClientSession
     from webwx.flows.sync import Batch
+    from webwx.model.contacts import Contact, ContactId
     from webwx.model.messages import Event
     from webwx.protocol.messages import WireText
 
@@ -46,6 +49,8 @@ class PendingEvents:
         self._recent = RecentMessages()
         self._texts: dict[WireText, msgspec.Raw] = {}
         """The texts that this process has fetched and not delivered yet, as delivered: a saved text has few fields."""
+        self._real_ids: dict[str, ContactId] = {}
+        """Id in this login of each real id that the phone has sent."""
 
     async def store(self, batch: Batch, began: float) -> bool:  # noqa: ARG002 - nothing is marked as backlog here
         """
@@ -89,8 +94,8 @@ class PendingEvents:
                     self._interval.skip_known()
                     return None
                 self._interval.reset()
-                if isinstance(event, Pat):
-                    name_people(event, self._book.contacts)
+                if isinstance(event, SystemMessage) and event.real_ids:
+                    name_people(event, self._book.contacts, self._owners(event.real_ids))
                 self._recent.messages.append(event)
                 if not self._book.contacts.knows(event.chat, event.sender):
                     self._meet(event.chat, event.sender)
@@ -110,7 +115,13 @@ class PendingEvents:
                 if gone in self._book.contacts:
                     self._interval.count_contact_change()
                 self._book.contacts.remove(gone)
-            case PhoneActivity(recent=recent):
+            case PhoneActivity(recent=recent, real_ids=real_ids):
+                self._real_ids.update(zip(real_ids, recent, strict=False))
                 for chat in recent:
                     self._meet(chat)
         return event
+
+    def _owners(self, real_ids: Iterable[str]) -> dict[str, Contact]:
+        """Return the contacts whose real ids the phone has sent, by these ids."""
+        found = {each: self._book.contacts.get(self._real_ids.get(each, "")) for each in real_ids}
+        return {each: contact for each, contact in found.items() if contact is not None}

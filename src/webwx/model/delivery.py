@@ -73,7 +73,7 @@ from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
 from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
 from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.quotes import read_text_quote
-from webwx.protocol.sysmsg import read_notice, without_placeholders
+from webwx.protocol.sysmsg import people_in_template, read_notice, without_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -597,8 +597,11 @@ def _from_sysmsg(delivery: Delivery) -> Event | None:
     if notice is None:
         return None
     if notice.type == "pat":
-        return _pat(delivery, PatRecord(actor=notice.actor, target=notice.target, template=notice.text), notice.type)
-    return system_message(delivery.notice_envelope, notice_text(notice.text), xml_type=notice.type)
+        record = PatRecord(actor=notice.actor, target=notice.target, template=notice.template)
+        return _pat(delivery, record, notice.type)
+    text = notice_text(without_placeholders(notice.template) or notice.text)
+    people = tuple(dict.fromkeys(people_in_template(notice.template)))
+    return system_message(delivery.notice_envelope, text, xml_type=notice.type, real_ids=people)
 
 
 def _pat(delivery: Delivery, record: PatRecord, xml_type: str = "") -> Event:
@@ -608,7 +611,10 @@ def _pat(delivery: Delivery, record: PatRecord, xml_type: str = "") -> Event:
     The wording of its template says whether one of the two is this account, and so does the author of an app message in
     a chat of two. A notice has no author in such a chat.
     """
-    text = notice_text(without_placeholders(record.template))
+    template = record.template
+    if not template and record.actor and record.target:
+        template = f'"${{{record.actor}}}" 拍了拍 "${{{record.target}}}"'
+    text = notice_text(without_placeholders(template))
     actor: str | None = record.actor
     target: str | None = record.target
     said = system_message(delivery.notice_envelope, text)
@@ -624,9 +630,10 @@ def _pat(delivery: Delivery, record: PatRecord, xml_type: str = "") -> Event:
         target_id = delivery.chat if actor is None and target is not None else None
     elif actor is not None and not delivery.is_self:
         actor_id = delivery.sender
+    people = dict.fromkeys(each for each in (actor, target, *people_in_template(template)) if each)
     return Pat(
         **delivery.notice_envelope, text=text, xml_type=xml_type, actor=actor, target=target, actor_id=actor_id,
-        target_id=target_id,
+        target_id=target_id, real_ids=tuple(people),
     )  # fmt: skip
 
 

@@ -604,6 +604,8 @@ class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
     """Sentence in the account's language; links are replaced by their texts. Empty if the notice has no sentence."""
     xml_type: str = ""
     """Type of its XML, such as `roomtoolstips`; empty for a plain sentence."""
+    real_ids: tuple[str, ...] = ()
+    """Real ids of the people, if the notice has those and no names; the text has a word for unknown people."""
 
 
 class RedPacketNotice(SystemMessage, frozen=True, kw_only=True, tag="red_packet_notice"):
@@ -689,7 +691,7 @@ class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
     """
     Name of the member who patted; None is this account.
 
-    Some pats have only real ids, such as `wxid_…`; they stay if it is unknown whose they are.
+    Some pats have only real ids, such as `wxid_…`. If it is unknown whose they are, it is a word such as 群成员.
     """
     target: str | None = None
     """Name of the member who was patted, in the same form."""

@@ -115,14 +115,16 @@ def _pattern(wording: str) -> re.Pattern[str]:
 _PATTERNS = tuple((kind, _pattern(wording), known) for kind, wording, known in _WORDINGS)
 
 
-def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> SystemMessage:
-    """Build the event of a notice; `xml_type` is the type of its XML."""
+def system_message(
+    envelope: Envelope, text: str, *, xml_type: str = "", real_ids: tuple[str, ...] = ()
+) -> SystemMessage:
+    """Build the event of a notice; `xml_type` is the type of its XML, and `real_ids` are people in its text."""
     if len(text) <= LONGEST:
         for kind, pattern, known in _PATTERNS:
             found = pattern.fullmatch(text.strip())
             if found:
-                return kind(**envelope, text=text, xml_type=xml_type, **_fields(found, known))
-    return SystemMessage(**envelope, text=text, xml_type=xml_type)
+                return kind(**envelope, text=text, xml_type=xml_type, real_ids=real_ids, **_fields(found, known))
+    return SystemMessage(**envelope, text=text, xml_type=xml_type, real_ids=real_ids)
 
 
 def says_too_often(message: object) -> bool:

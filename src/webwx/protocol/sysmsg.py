@@ -35,7 +35,9 @@ class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     """`sysmsgtemplate`, `pat`, `roomtips`, `roomtoolstips` and others."""
     text: str = ""
-    """Text for display; empty if nothing in the notice is meant for display."""
+    """Text for display; empty if nothing in the notice is meant for display, or `template` has it."""
+    template: str = ""
+    """Text with `${real id}` for people; `without_placeholders` returns it without the signs around the ids."""
     actor: str = ""
     """Real id of the person who patted."""
     target: str = ""
@@ -55,16 +57,22 @@ def read_notice(xml: str) -> SystemNotice | None:
     if pat is not None:
         return SystemNotice(
             type=kind,
-            text=without_placeholders((pat.findtext("template") or "").strip()),
+            template=(pat.findtext("template") or "").strip(),
             actor=(pat.findtext("fromusername") or "").strip(),
             target=(pat.findtext("pattedusername") or "").strip(),
         )
-    return SystemNotice(type=kind, text=_words(root) or (tag_text(xml, "plain") or "").strip())
+    text = _words(root) or (tag_text(xml, "plain") or "").strip()
+    return SystemNotice(type=kind, text=text, template="" if text else (root.findtext("todo/template") or "").strip())
 
 
 def without_placeholders(template: str) -> str:
-    """Return the template of a pat with the real ids of the people in place of their placeholders."""
+    """Return a template with the real ids of the people in place of their placeholders."""
     return _PLACEHOLDER_OF_PERSON.sub(r"\1", template)
+
+
+def people_in_template(template: str) -> list[str]:
+    """List the real ids of the people in a template."""
+    return _PLACEHOLDER_OF_PERSON.findall(template)
 
 
 def _words(root: Element) -> str:
@@ -77,7 +85,7 @@ def _words(root: Element) -> str:
         shown = (root.findtext(f"*/{tag}") or "").strip()
         if shown:
             return shown
-    return without_placeholders((root.findtext("todo/template") or "").strip())
+    return ""
 
 
 def _sentence(template: Element, room: int) -> str:
