@@ -77,9 +77,9 @@ class Forks:
         Path(self._path).unlink(missing_ok=True)
 
     def run(
-        self, arguments: list[str], stdin: bytes, environment: dict[str, str], patience: float
+        self, arguments: list[str], stdin: bytes | None, environment: dict[str, str], patience: float
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run `webwx` to its end, as `subprocess.run` does."""
+        """Run `webwx` to its end, as `subprocess.run` does; without `stdin`, that is /dev/null."""
         return self._run({"arguments": arguments, "folder": str(Path.cwd())}, stdin, environment, patience)
 
     def run_python(
@@ -135,12 +135,15 @@ class Forks:
         file.chmod(0o700)
 
     def _run(
-        self, wanted: dict[str, Any], stdin: bytes, environment: dict[str, str], patience: float
+        self, wanted: dict[str, Any], stdin: bytes | None, environment: dict[str, str], patience: float
     ) -> subprocess.CompletedProcess[bytes]:
         with ExitStack() as stack:
-            streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-            streams[0].write(stdin)
-            streams[0].seek(0)
+            streams: list[IO[bytes]] = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            if stdin is None:
+                streams[0] = stack.enter_context(Path(os.devnull).open("rb"))
+            else:
+                streams[0].write(stdin)
+                streams[0].seek(0)
             answer = stack.enter_context(self._ask(wanted, environment, streams, patience))
             number = int(answer.readline())
             try:
@@ -283,7 +286,7 @@ def fits(environment: dict[str, str]) -> bool:
     return not any(name.startswith(ONLY_AT_THE_START) for name in environment if name not in LATER)
 
 
-def _all(stream: BinaryIO) -> bytes:
+def _all(stream: IO[bytes]) -> bytes:
     stream.seek(0)
     return stream.read()
 

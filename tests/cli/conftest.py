@@ -75,15 +75,16 @@ class Shell:
         }
         self._record = record
 
-    def run(self, *arguments: str | bytes, stdin: str | bytes = "", **environment: str) -> Finished:
-        """Run `webwx` to its end."""
-        given, whole = stdin if isinstance(stdin, bytes) else stdin.encode(), self.environment | environment
+    def run(self, *arguments: str | bytes, stdin: str | bytes | None = None, **environment: str) -> Finished:
+        """Run `webwx` to its end; without `stdin`, that is /dev/null."""
+        given, whole = stdin.encode() if isinstance(stdin, str) else stdin, self.environment | environment
         if fits(environment):
             done = self._forks.run([os.fsdecode(each) for each in arguments], given, whole, PATIENCE)
         else:
             done = subprocess.run(
-                [WEBWX, *arguments], input=given, env=whole, capture_output=True, timeout=PATIENCE, check=False
-            )
+                [WEBWX, *arguments], input=given, stdin=subprocess.DEVNULL if given is None else None, env=whole,
+                capture_output=True, timeout=PATIENCE, check=False,
+            )  # fmt: skip
         finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
         self._record(f"webwx {arguments!r}", finished.stdout + finished.stderr)
         return finished

@@ -365,6 +365,26 @@ def test_a_receipt_on_stdin_can_be_asked_for_by_a_hyphen(me: Shell) -> None:
     assert me.run("recall", "-", "--json", stdin=sent.stdout).line["message_id"] == sent.line["message_id"]
 
 
+def test_an_empty_stdin_recalls_nothing(me: Shell, sandbox: Sandbox) -> None:
+    me.run("send", "阿华", "stays")
+    command = f"{WEBWX} send unknown-contact 'a slip' --json | {WEBWX} recall"
+    piped = subprocess.run(["sh", "-c", command], env=me.environment, capture_output=True, text=True, check=False)
+    from_file = me.run("recall", stdin="")
+    assert (piped.returncode, from_file.code) == (2, 2)
+    for said in (piped.stderr, from_file.sentence):
+        assert "stdin is empty, so nothing was recalled" in said
+    assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is False
+
+
+def test_a_recall_says_that_it_waits_for_a_silent_pipe(me: Shell) -> None:
+    sent = me.run("send", "阿华", "a slip", "--json")
+    with me.start("recall", "--json", stdin=subprocess.PIPE) as recaller:
+        assert "Waiting for a receipt" in recaller.stderr.readline()
+        recaller.stdin.write(sent.stdout)
+        recaller.stdin.close()
+        assert json.loads(recaller.stdout.readline())["message_id"] == sent.line["message_id"]
+
+
 def test_stdin_that_holds_no_json_is_not_used_by_recall(me: Shell, tmp_path: Path) -> None:
     sent = me.run("send", "阿华", "a slip", "--json").line
     assert me.run("recall", "--json", stdin="echo the next line of a script\n").line["message_id"] == sent["message_id"]

@@ -388,7 +388,7 @@ class Commands:
 
     def run(self, *arguments: str | Path, stdin: str = "", code: int = 0) -> list[dict[str, Any]]:
         words = [*map(str, arguments), "--server", self._url, "--json"]
-        done = self._forks.run(words, stdin.encode(), self._environment, PATIENCE)
+        done = self._forks.run(words, stdin.encode() or None, self._environment, PATIENCE)
         self._secret_scanner.record(f"stdout of webwx {arguments[0]}", done.stdout.decode())
         self._secret_scanner.record(f"stderr of webwx {arguments[0]}", done.stderr.decode())
         assert done.returncode == code, done.stderr.decode()

@@ -210,13 +210,26 @@ async def recall(session: Session, which: str | None, event: str | None) -> None
     Recall a message sent less than two minutes ago.
 
     WHICH is a number shown by 'webwx outbox', the message id, or '-' to read a receipt of 'webwx send --json' or a line
-    of 'webwx listen --json' from stdin. Without WHICH, such a line that is piped in is recalled too; if there is none,
-    the last message sent by any process of this account. Stdin that is not JSON is not used then. A message sent from
-    the phone is recalled by its id, by --event, or from stdin.
+    of 'webwx listen --json' from stdin. Without WHICH, such a line that is piped in is recalled too, and without a pipe
+    the last message sent by any process of this account. Stdin that is not JSON is not used then; an empty pipe or file
+    is refused, because the command that had to write a receipt has failed. A message sent from the phone is recalled by
+    its id, by --event, or from stdin.
     """
     if which is not None and event is not None:
         raise click.UsageError(_("Pass WHICH or --event, not both"))
-    line = await read_piped_line() if which == _STDIN else await read_piped_json() if which is event is None else ""
+    line = ""
+    if which == _STDIN:
+        line = await read_piped_line()
+    elif which is event is None:
+        line = await read_piped_json(
+            empty=_(
+                "stdin is empty, so nothing was recalled: the command before the pipe printed no receipt. "
+                "'webwx recall < /dev/null' recalls the last message."
+            ),
+            silent=lambda: session.output.report(
+                _("Waiting for a receipt from the pipe on stdin; 'webwx recall < /dev/null' recalls the last message.")
+            ),
+        )
     given = _read_sent(line) if line or which == _STDIN else None
     async with session.logged_in() as client:
         sent = given or await _find_sent(client, which, event)

@@ -513,11 +513,35 @@ async def read_piped_line() -> str:
     return (await _read_stdin(b"\n")).decode(errors="replace").strip()
 
 
-async def read_piped_json() -> str:
-    """Read one line from stdin if it is a pipe or a file that holds a JSON object; otherwise return an empty text."""
-    if sys.stdin is None or not (_is_pipe(sys.stdin) or stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)):
+async def read_piped_json(empty: str, silent: Callable[[], None]) -> str:
+    """
+    Read one line from stdin if it is a pipe or a file that holds a JSON object; otherwise return an empty text.
+
+    Args:
+        empty: What to say of a pipe or file that holds nothing: the command that had to write there has failed.
+        silent: Called if nothing has arrived after a moment, and the pipe is still open.
+
+    Raises:
+        BadInput: The pipe or file holds nothing.
+    """
+    if sys.stdin is None:
         return ""
-    return (await _read_stdin(b"\n", start=b"{")).decode(errors="replace").strip()
+    status = os.fstat(sys.stdin.fileno())
+    is_file = stat.S_ISREG(status.st_mode)
+    if not (is_file or stat.S_ISFIFO(status.st_mode)):
+        return ""
+    waiting = asyncio.get_running_loop().call_later(_SILENCE, silent)
+    try:
+        line = await _read_stdin(b"\n", start=b"{")
+    finally:
+        waiting.cancel()
+    if not line and not (is_file and status.st_size):  # at the end of a file is the last command of a script
+        raise BadInput(empty)
+    return line.decode(errors="replace").strip() if line.startswith(b"{") else ""
+
+
+_SILENCE = 2.0
+"""Seconds after which a command says what it waits for."""
 
 
 async def _read_stdin(end: bytes = b"", *, start: bytes = b"") -> bytes:
@@ -526,7 +550,7 @@ async def _read_stdin(end: bytes = b"", *, start: bytes = b"") -> bytes:
 
     Args:
         end: Byte before which to stop; by default, read to the end.
-        start: First byte; if stdin starts with another one, read only that byte and return nothing.
+        start: First byte; if stdin starts with another one, read and return only that byte.
     """
     stdin = _Stdin()
 
@@ -535,7 +559,7 @@ async def _read_stdin(end: bytes = b"", *, start: bytes = b"") -> bytes:
         if content != start:
             if sys.stdin.seekable():  # another program may read the rest of the file
                 os.lseek(sys.stdin.fileno(), -len(content), os.SEEK_CUR)
-            return b""
+            return content
         while piece := stdin.read(_PIECE):
             content += piece
             if end and end in piece:
