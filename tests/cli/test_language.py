@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Sandbox, Shell
 from tests.cli.test_cli import every_command
 
-from webwx.cli import run_command
+from webwx.cli import run_command, words
 from webwx.cli.language import _, language, language_of, ngettext, use_language
 
 CHINESE = {"LC_MESSAGES": "zh_CN.UTF-8"}
@@ -129,6 +129,27 @@ def test_a_phone_speaks_chinese(shell: Shell) -> None:
     assert shell.run("phone", "say", "阿华", "me", "好", **CHINESE).stdout.startswith("已发送给 me（消息 ")
     assert shell.run("phone", "inbox", "阿华", **CHINESE).stdout.startswith("阿华 的手机")
     assert " the " not in shell.run("phone", "faults", **CHINESE).stdout
+
+
+def test_words_of_results_are_chinese(me: Shell) -> None:
+    me.run("send", "filehelper", "hello")
+    me.run("contacts")
+    shown = {
+        command: me.run(*command.split(), **CHINESE).stdout
+        for command in ("accounts", "outbox", "journal stats", "identity list", "config show")
+    }
+    assert "已保存" in shown["accounts"]
+    assert "已发送" in shown["outbox"]
+    assert "1 已发送" in shown["journal stats"]
+    assert " - 个人 - " in shown["identity list"]
+    assert "[环境变量]" in shown["config show"]
+    assert me.run("accounts", "--json", **CHINESE).line["state"] == "saved"
+
+
+@pytest.mark.parametrize("value", sorted({*words.STATES, *words.KINDS, *words.ATTRIBUTES, *words.SOURCES}))
+def test_each_word_of_a_result_is_translated(value: str) -> None:
+    use_language("zh")
+    assert words.word(value.replace(" ", "_")).isascii() == (value in {"uin", "wxid"})
 
 
 def test_texts_for_programs_stay_english(shell: Shell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webwx.cli.language import _
 from webwx.cli.session import Session, command
+from webwx.cli.words import word
 from webwx.client.accounts import Accounts
 
 
@@ -32,7 +33,7 @@ async def accounts(session: Session) -> None:
             else each.place
         )
         session.output.result(
-            f"{'*' if is_current else ' '} {each.account}: {login} - {each.state}",
+            f"{'*' if is_current else ' '} {each.account}: {login} - {word(each.state)}",
             account=each.account, nickname=each.nickname, host=each.host, server=each.server, state=each.state,
             reason=each.reason, current=is_current,
         )  # fmt: skip

@@ -125,7 +125,7 @@ async def leave(session: Session, room: str) -> None:
 def _report(output: Output, contacts: Contacts, admission: Admission) -> None:
     """Return one line with the names of all people who joined."""
     parts = [_("Now: {what}").format(what=describe(admission.chatroom))]
-    for what, ids in (("invited", admission.invited), (_("could not be added"), admission.refused)):
+    for what, ids in ((_("invited"), admission.invited), (_("could not be added"), admission.refused)):
         if ids:
             known = [contacts.get(each) for each in ids]
             names = ", ".join(each.display_name if each else id_ for each, id_ in zip(known, ids, strict=True))

@@ -15,6 +15,7 @@ from webwx.cli.language import _
 from webwx.cli.messages import clock_time
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
+from webwx.cli.words import word
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -76,10 +77,15 @@ async def status(session: Session) -> None:
             )
         session.output.document({"event": "accounts", **counts})
         return
-    rows = [("WORKER", "STATE", "ACCOUNTS", "CAPACITY", "LAG", "BEHIND", "FAILED BOTS", "ADDRESS")]
+    rows = [
+        (
+            _("WORKER"), _("STATE"), _("ACCOUNTS"), _("CAPACITY"), _("LAG"), _("BEHIND"), _("FAILED BOTS"),
+            _("ADDRESS"),
+        )
+    ]  # fmt: skip
     rows += [
         (
-            each.worker, _state(each), f"{each.accounts:,}", f"{each.capacity:,}", f"{each.loop_lag:.1f} s",
+            each.worker, word(_state(each)), f"{each.accounts:,}", f"{each.capacity:,}", f"{each.loop_lag:.1f} s",
             f"{behind.get(each.worker, 0):,}", f"{each.failed_bots:,}", each.address,
         )
         for each in workers
@@ -171,7 +177,7 @@ async def _reset_restored(session: Session) -> None:
     for send in done.sends:
         when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
         line = _("{account}  {number:>6}  {when}  {kind}, may or may not have been sent").format(
-            account=send.account or "?", number=send.number, when=when, kind=send.kind
+            account=send.account or "?", number=send.number, when=when, kind=word(send.kind)
         )
         session.output.line(f"{line}  [{send.key}]" if send.key else line, send)
     events, timers = sum(each.events for each in held), sum(each.timers for each in held)
@@ -200,7 +206,7 @@ async def held(session: Session) -> None:
         for each in found:
             session.output.document(each)
         return
-    rows = [("ACCOUNT", "CONSUMER", "EVENTS", "TIMERS")]
+    rows = [(_("ACCOUNT"), _("CONSUMER"), _("EVENTS"), _("TIMERS"))]
     rows += [(each.account or "?", each.consumer, f"{each.events:,}", f"{each.timers:,}") for each in found]
     session.output.line(columns(rows) if found else [_("Nothing is held.")], None)
 

@@ -23,9 +23,9 @@ _GAP = "  "
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """Return each row as one line, with columns aligned; the last column is not padded."""
     shown = [[printable(text) for text in row] for row in rows]
-    padded = zip(*(row[:-1] for row in shown), strict=True)
-    widths = [max(min(width(text), WIDEST) for text in column) for column in padded]
-    return [_GAP.join([*map(_padded, row[:-1], widths), *row[-1:]]).rstrip() for row in shown]
+    aligned = zip(*(row[:-1] for row in shown), strict=True)
+    widths = [max(min(width(text), WIDEST) for text in column) for column in aligned]
+    return [_GAP.join([*map(padded, row[:-1], widths), *row[-1:]]).rstrip() for row in shown]
 
 
 def width(text: str) -> int:
@@ -39,5 +39,6 @@ def _cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _padded(text: str, cells: int) -> str:
+def padded(text: str, cells: int) -> str:
+    """Return a text with blanks behind it, so that it takes a number of cells."""
     return text + " " * (cells - width(text))

@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import click
 
 from webwx.cli.help_pages import CliGroup
+from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
+from webwx.cli.words import word
 from webwx.settings import KEYS, config_path
 
 
@@ -45,7 +47,7 @@ async def show(session: Session) -> None:
             value = without_password(value)
         text = None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         source = settings.sources.get(name, "default")
-        session.output.result(f"{name} = {text or '(none)'}  [{source}]", name=name, value=text, source=source)
+        session.output.result(f"{name} = {text or _('(none)')}  [{word(source)}]", name=name, value=text, source=source)
 
 
 def without_password(url: str | None) -> str | None:

@@ -99,7 +99,9 @@ async def perform(session: Session, demo: Demo) -> None:
         try:
             done = await step(demo)
         except (NotVerified, WxError) as error:
-            session.output.result(f"FAILED  {name}: {error}", step=name, ok=False, reason=str(error))
+            session.output.result(
+                _("FAILED  {name}: {error}").format(name=name, error=error), step=name, ok=False, reason=str(error)
+            )
             raise click.exceptions.Exit(Exit.FAILED) from None
         session.output.result(f"ok  {name:<22}  {done.sentence}  [{wire}]", step=name, ok=True, **done.details)
 

@@ -12,6 +12,7 @@ from webwx.cli.messages import clock_time
 from webwx.cli.names import complete_chats, complete_numbers, numbered, whom
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
+from webwx.cli.words import word
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ async def split(session: Session, which: str, contact_id: str) -> None:
 
 def _describe_identity(found: Identity) -> str:
     """Describe an identity in one line, the number first."""
-    return f"{found.number:>6}  {found.name} - {found.kind} - {found.contact_id or _('not in this login')}"
+    return f"{found.number:>6}  {found.name} - {word(found.kind)} - {found.contact_id or _('not in this login')}"
 
 
 def _describe_link(link: Link) -> str:
@@ -147,4 +148,5 @@ def _describe_link(link: Link) -> str:
 
 
 def _describe_reason(reason: Reason) -> str:
-    return f"{'same' if reason.agrees else 'other'} {reason.what.replace('_', ' ')} {reason.weight:+.0f}"
+    found = _("same {attribute}") if reason.agrees else _("other {attribute}")
+    return f"{found.format(attribute=word(reason.what))} {reason.weight:+.0f}"

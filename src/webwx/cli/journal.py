@@ -24,6 +24,7 @@ from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.output import printable, printable_json
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
+from webwx.cli.words import word
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
 from webwx.storage.database_url import describe_database
@@ -92,7 +93,7 @@ async def stats(session: Session) -> None:
             ),
             _("{count:,} sends: {states}").format(
                 count=sends.total(),
-                states=", ".join(f"{count:,} {state}" for state, count in sends.items()) or _("none"),
+                states=", ".join(f"{count:,} {word(state)}" for state, count in sends.items()) or _("none"),
             ),
         ],
         path=None if place else str(settings.journal_path), database=place, size=size, **total, sends=dict(sends),

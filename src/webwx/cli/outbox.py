@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webwx.cli.columns import padded
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _
 from webwx.cli.messages import clock_time, name_of, report_sent
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.session import Session, command
+from webwx.cli.words import word
 
 if TYPE_CHECKING:
     from webwx.storage.base import Outgoing, State
@@ -66,9 +68,10 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
         consumers = [each.name for each in await client.list_consumers()] if has_unknown else []
         for send in sends:
             when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
-            line = _("{number:>6}  {when}  {state:8}  to {chat}: {content}").format(
-                number=send.number, when=when, state=send.state, chat=name_of(people, send.chat), content=_content(send)
-            )
+            line = _("{number:>6}  {when}  {state}  to {chat}: {content}").format(
+                number=send.number, when=when, state=padded(word(send.state), 8), chat=name_of(people, send.chat),
+                content=_content(send),
+            )  # fmt: skip
             if send.key:
                 line += f"  [{send.key}]"
             if send.state == "unknown" and (event := _event_of(send.key, consumers)):
@@ -136,4 +139,4 @@ def _event_of(key: str, consumers: list[str]) -> str:
 
 
 def _content(send: Outgoing) -> str:
-    return send.text if send.kind == "text" else f"[{send.kind}] {send.text}".rstrip()
+    return send.text if send.kind == "text" else f"[{word(send.kind)}] {send.text}".rstrip()

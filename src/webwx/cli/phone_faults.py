@@ -136,7 +136,7 @@ def _parted(options: tuple[str, ...]) -> dict[str, str]:
 
 def _describe(listed: Mapping[str, Any]) -> list[str]:
     lines = [_("Faults that are on (seed {seed}):").format(seed=listed["seed"]), ""]
-    lines += [f"  {_describe_rule(rule)}" for rule in listed["active"]] or ["  none"]
+    lines += [f"  {_describe_rule(rule)}" for rule in listed["active"]] or [f"  {_('none')}"]
     if listed["script"]:
         lines += ["", _("Next in the script:"), "", *(f"  {_describe_rule(rule)}" for rule in listed["script"])]
     for section, items in groupby(listed["menu"], key=lambda item: item["section"]):

@@ -11,6 +11,7 @@ import click
 
 from webwx.cli.control import POLL_INTERVAL, ask_phones
 from webwx.cli.faults import complete_calls
+from webwx.cli.language import _
 from webwx.cli.session import Session, command, ended_by_reader
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ def _describe(exchange: Mapping[str, Any]) -> str:
 
 def _describe_end(exchange: Mapping[str, Any]) -> str:
     if exchange["is_open"]:
-        return "open"
+        return _("open")
     if exchange["status"] is None:
-        return f"no answer  {exchange['seconds']:.2f} s"
+        return _("no answer  {seconds:.2f} s").format(seconds=exchange["seconds"])
     ret = "" if exchange["ret"] is None else f" ret {exchange['ret']}"
-    return f"{exchange['status']}{ret}  {exchange['seconds']:.2f} s  {exchange['sent']} > {exchange['received']} bytes"
+    return _("{status}{ret}  {seconds:.2f} s  {sent} > {received} bytes").format(
+        status=exchange["status"], ret=ret, seconds=exchange["seconds"], sent=exchange["sent"],
+        received=exchange["received"],
+    )  # fmt: skip
 
 
 def _describe_all(exchange: Mapping[str, Any]) -> list[str]:

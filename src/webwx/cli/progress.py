@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from webwx.cli.language import _
 from webwx.cli.output import printable
 
 if TYPE_CHECKING:
@@ -54,4 +55,5 @@ def bar(done: int, whole: int) -> str:
     if not whole:
         return f"{done / _MIB:.1f} MiB"
     full = min(_WIDTH, done * _WIDTH // whole)
-    return f"[{'#' * full}{'.' * (_WIDTH - full)}] {done / _MIB:.1f} of {whole / _MIB:.1f} MiB"
+    sizes = _("{done:.1f} of {whole:.1f} MiB").format(done=done / _MIB, whole=whole / _MIB)
+    return f"[{'#' * full}{'.' * (_WIDTH - full)}] {sizes}"

@@ -16,6 +16,7 @@ from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import printable
 from webwx.cli.session import Session, command
+from webwx.cli.words import word
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,7 +53,7 @@ async def list_webhooks(session: Session) -> None:
                 else _("accounts {names}").format(names=", ".join(map(str, each.accounts)))
             )
             session.output.line(
-                f"{each.id}  {printable(each.name)}  {printable(each.url)}  {which}, {state}",
+                f"{each.id}  {printable(each.name)}  {printable(each.url)}  {which}, {word(state)}",
                 {
                     "id": each.id, "name": each.name, "url": each.url, "accounts": each.accounts,
                     "enabled": each.enabled,

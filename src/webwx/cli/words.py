@@ -1,0 +1,38 @@
+"""Words of results, such as states: people see them in their language, and `--json` has them in English."""
+
+from __future__ import annotations
+
+from webwx.cli.language import N_, _
+
+STATES = (
+    # of a send
+    N_("queued"), N_("sending"), N_("sent"), N_("failed"), N_("unknown"), N_("recalled"),
+    # of a saved login
+    N_("saved"), N_("ended"), N_("encrypted"), N_("unreadable"),
+    # of a worker
+    N_("alive"), N_("draining"), N_("dead"),
+    # of a webhook
+    N_("enabled"), N_("disabled"),
+)  # fmt: skip
+
+KINDS = (
+    # of an identity
+    N_("person"), N_("official"), N_("chatroom"),
+    # of a send
+    N_("text"), N_("image"), N_("video"), N_("file"), N_("sticker"), N_("location"),
+)  # fmt: skip
+
+ATTRIBUTES = (
+    N_("remark"), N_("remark pinyin"), N_("nickname"), N_("pinyin"), N_("avatar"), N_("signature"), N_("region"),
+    N_("attr status"), N_("sex"), N_("is owner"), N_("is self"), N_("wxid"), N_("uin"), N_("alias"), N_("members"),
+)  # fmt: skip
+"""Attributes by which an identity is recognised."""
+
+
+SOURCES = (N_("default"), N_("file"), N_("environment"), N_("option"))
+"""Sources of a setting."""
+
+
+def word(value: str) -> str:
+    """Return one of these words in the language in use; another one unchanged."""
+    return _(value.replace("_", " "))
