@@ -35,7 +35,7 @@ class UnguardedClient(OutgoingClient):
 async def sources(tmp_path: Path) -> AsyncIterator[FileSources]:
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
     async with UnguardedClient() as outgoing:
-        yield FileSources(uploads, lambda: outgoing, LimitsTable(fetched_file=len(PNG)))
+        yield FileSources(uploads, lambda: outgoing, lambda: LimitsTable(fetched_file=len(PNG)))
 
 
 @pytest.fixture
@@ -100,8 +100,21 @@ async def test_a_url_that_is_not_public_is_refused(tmp_path: Path, url: str) -> 
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
     async with OutgoingClient() as outgoing:
         with pytest.raises(AddressRefused):
-            async with FileSources(uploads, lambda: outgoing, LimitsTable(fetched_file=10)).fetched(url, "k"):
+            async with FileSources(uploads, lambda: outgoing, lambda: LimitsTable(fetched_file=10)).fetched(url, "k"):
                 pass
+
+
+async def test_a_limit_that_was_changed_holds_for_the_next_url(picture_server: str, tmp_path: Path) -> None:
+    limits = LimitsTable()
+    uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
+    async with UnguardedClient() as outgoing:
+        sources = FileSources(uploads, lambda: outgoing, lambda: limits)
+        with pytest.raises(GatewayProblem):
+            async with sources.fetched(f"{picture_server}/cat.png", "k"):
+                pass
+        limits = LimitsTable(fetched_file=len(PNG))
+        async with sources.fetched(f"{picture_server}/cat.png", "k") as upload:
+            assert content_of(sources, upload) == PNG
 
 
 async def test_no_url_is_fetched_unless_the_configuration_allows_it(tmp_path: Path) -> None:
@@ -112,7 +125,7 @@ async def test_no_url_is_fetched_unless_the_configuration_allows_it(tmp_path: Pa
 
     async with OutgoingClient(resolve) as outgoing:
         with pytest.raises(GatewayProblem) as refused:
-            async with FileSources(uploads, lambda: outgoing, LimitsTable()).fetched("https://example.org/a.png", "k"):
+            async with FileSources(uploads, lambda: outgoing, LimitsTable).fetched("https://example.org/a.png", "k"):
                 pass
     assert refused.value.code == "url-not-fetched"
 

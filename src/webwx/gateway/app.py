@@ -182,7 +182,7 @@ class Gateway:
             self.forwarding = RequestForwarding(
                 self.routes, owners, signatures, client, exchange, self.bot_exchange, self.links
             )
-        self.files = FileSources(self.uploads, self._connect, config.limits, fetch_upload)
+        self.files = FileSources(self.uploads, self._connect, lambda: self.config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(
             port, records, self.receivers, folder, clock, lambda: self.config.limits.uploads_free

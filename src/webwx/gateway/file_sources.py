@@ -27,7 +27,7 @@ class FileSources:
     Args:
         uploads: The uploads.
         connect: Returns the client that fetches URLs.
-        limits: Limits of sizes.
+        limits: Returns the present limits of sizes.
         fetch_upload: Returns the content of an upload that another node of a cluster stores.
     """
 
@@ -35,7 +35,7 @@ class FileSources:
         self,
         uploads: UploadStore,
         connect: Callable[[], OutgoingClient],
-        limits: LimitsTable,
+        limits: Callable[[], LimitsTable],
         fetch_upload: Callable[[StoredUpload], AsyncIterator[bytes]] | None = None,
     ) -> None:
         self.uploads = uploads
@@ -93,7 +93,7 @@ class FileSources:
             GatewayProblem: The gateway fetches no URLs, the file is too large, or it cannot be fetched.
             AddressRefused: The gateway does not connect to this address.
         """
-        limit = self._limits.fetched_file
+        limit = self._limits().fetched_file
         if not limit:
             raise GatewayProblem("url-not-fetched", "Set 'fetched_file' in the gateway's configuration to allow URLs.")
         async with self._stored(self._fetch(url), _name_in(url), owner, limit) as upload:
