@@ -140,6 +140,23 @@ async def test_changed_sends_are_announced_to_all_readers_by_any_process(schema:
 
 
 @verify
+async def test_sends_are_announced_once_the_database_is_reachable_again(schema: TemporarySchema) -> None:
+    heard = asyncio.Event()
+    listener = await asyncpg.connect(f"postgresql://postgres@/postgres?{schema.cluster.place}")
+    await listener.add_listener(f"webwx-sends {schema.name}", lambda *_: heard.set())
+    async with PostgresJournal(schema.url) as journal:
+        await opened(journal, 1)
+        await asyncio.to_thread(schema.end_sessions)
+        await journal.announce_sends(1)
+        await asyncio.sleep(0.2)  # meanwhile it was tried
+        assert not heard.is_set()
+        await asyncio.to_thread(schema.allow_sessions)
+        async with asyncio.timeout(60):
+            await heard.wait()
+    await listener.close()
+
+
+@verify
 async def test_each_change_of_a_send_is_announced_and_changes_of_a_moment_together(schema: TemporarySchema) -> None:
     async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as reader:
         account = await opened(journal, 1)

@@ -4,7 +4,7 @@ News of appended entries and of changed sends for the readers in other processes
 A `NOTIFY` in the transaction of an append takes a lock on the queue of all notifications until the commit, so appends
 would wait for each other. Instead, a session of its own announces what has been stored, at most every few milliseconds.
 It does not wait for the disk: an announcement may be lost, and readers look at the numbers of all accounts once a
-second.
+second. Changed sends have no such number, so their announcement is repeated until the database takes it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _SENDS_DELAY = 0.1
 
 _LISTEN_FOR = 10.0
 """Seconds from the last call of `AnnouncedSends.fingerprint` to the end of its session."""
+
+_ANNOUNCE_AGAIN = 1.0
+"""Seconds from a failed announcement to the next one."""
 
 _CLOSING = 2.0
 """Seconds that the end of a process waits for its last announcement."""
@@ -68,7 +71,7 @@ class Announcer:
         self._changed: set[int] = set()
         """Accounts whose changed sends are announced after a moment."""
         self._work: asyncio.Task[None] | None = None
-        self._is_closed = False
+        self._closing = asyncio.Event()
         self._connection: Connection | None = None
         self._channels = ("", "")
         database.before_close.add(self.close)
@@ -96,13 +99,13 @@ class Announcer:
             self._begin()
 
     def _begin(self) -> None:
-        if (self._work is None or self._work.done()) and not self._is_closed:
+        if (self._work is None or self._work.done()) and not self._closing.is_set():
             self._work = asyncio.get_running_loop().create_task(self._announce())
 
     async def close(self) -> None:
         """Announce what remains, and close the session; what is stored later is not announced."""
         self._announce_changed()
-        self._is_closed = True
+        self._closing.set()
         if self._work is not None:
             _, late = await asyncio.wait([self._work], timeout=_CLOSING)
             for work in late:
@@ -119,9 +122,14 @@ class Announcer:
                 for channel, parts in zip(self._channels, written(news), strict=True):
                     for payload in payloads(parts):
                         await connection.execute("SELECT pg_notify($1, $2)", channel, payload)
-            except _UNREACHABLE:  # readers look for themselves
+            except _UNREACHABLE:  # readers look for entries themselves
                 if self._connection is not None:
                     self._connection.terminate()
+                if not self._closing.is_set():
+                    self._news.sends.update(news.sends)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_ANNOUNCE_AGAIN):
+                            await self._closing.wait()
             await asyncio.sleep(_ANNOUNCE_DELAY)
 
     async def _connected(self) -> Connection:
