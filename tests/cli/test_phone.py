@@ -110,6 +110,17 @@ def test_wait_without_a_text_waits_for_a_sandbox_that_is_starting(shell: Shell) 
     assert (waiting.returncode, stdout) == (0, "The sandbox is running.\n")
 
 
+def test_wait_outlives_a_connection_that_breaks_off_while_the_sandbox_starts(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        waiting = shell.start("phone", "wait", WEBWX_SERVER=f"http://127.0.0.1:{port}")
+        listening.accept()[0].close()
+    with waiting, shell.start("sandbox", "--port", port) as started:
+        stdout, _ = waiting.communicate(timeout=PATIENCE)
+        started.terminate()
+    assert (waiting.returncode, stdout) == (0, "The sandbox is running.\n")
+
+
 def test_the_virtual_clock_can_be_advanced(shell: Shell) -> None:
     before = shell.run("phone", "wind", "0", "--json").line["now"]
     after = shell.run("phone", "wind", "1000", "--json").line["now"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +25,7 @@ from webwx.cli.phone_actions import PHONE_ACTIONS
 from webwx.cli.phone_faults import FAULT_COMMANDS
 from webwx.cli.phone_wire import wire
 from webwx.cli.session import Session, command
-from webwx.errors import ConnectFailed
+from webwx.errors import TlsError, TransportError
 from webwx.protocol.codec import clean_text
 from webwx.storage.atomic_write import write_private
 
@@ -96,8 +95,8 @@ async def wait(session: Session, who: str, text: str, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             while True:
-                with suppress(ConnectFailed):
-                    shown = await ask_phones(session.settings.server, path)
+                shown = await _ask_unless_starting(session, path)
+                if shown is not None:
                     if not text:
                         session.output.result(_("The sandbox is running."), running=True)
                         return
@@ -110,6 +109,16 @@ async def wait(session: Session, who: str, text: str, seconds: float) -> None:
                 await asyncio.sleep(POLL_INTERVAL)
     except TimeoutError:
         raise CommandFailed(failure) from None
+
+
+async def _ask_unless_starting(session: Session, path: str) -> dict[str, Any] | None:
+    """Ask the phones; None if the sandbox is not there yet, or a connection breaks off while it starts."""
+    try:
+        return await ask_phones(session.settings.server, path)
+    except TlsError:
+        raise
+    except TransportError:
+        return None
 
 
 @command(
