@@ -59,7 +59,11 @@ def receiver() -> None:
 )
 @click.option("--to", default=FILEHELPER, show_default=True, help="Remark, nickname or id of the recipient.")
 @click.option("--token", default="", help="Token of your choice, at least 20 characters.  [default: random]")
-@click.option("--secret", default="", help="Secret of signatures; requests without a valid one are refused.")
+@click.option(
+    "--secret",
+    default="",
+    help="Secret of signatures, of at least 16 characters; requests without a valid one are refused.",
+)
 @click.option("--template", default="", help="Template of a generic JSON payload.")
 @click.option("--zone", default="", help="Time zone of the times that are shown.  [default: UTC]")
 @click.option(

@@ -42,6 +42,9 @@ SIGNED = ("dingtalk", "feishu", "github", "grafana", "json")
 SHORTEST_TOKEN = 20
 """Minimum length of a token that the owner chooses."""
 
+SHORTEST_SECRET = 16
+"""Minimum length of a secret of signatures."""
+
 _PARTS = {"slack": 3, "discord": 2}
 """Number of parts of a token in the vendor's own path, if there are several."""
 
@@ -255,6 +258,8 @@ def check_receiver(receiver: StoredReceiver) -> None:
         )
     if receiver.secret and receiver.kind == "json" and not is_webhook_secret(receiver.secret):
         raise InvalidRequest("The secret of Standard Webhooks is 'whsec_' and the base64 of at least 24 bytes.")
+    if receiver.secret and len(receiver.secret) < SHORTEST_SECRET:
+        raise InvalidRequest(f"A secret of signatures has at least {SHORTEST_SECRET} characters.")
     if not 1 <= receiver.messages_per_minute <= 60:
         raise InvalidRequest("'messages_per_minute' is a number from 1 to 60.")
     if receiver.zone and receiver.zone not in zoneinfo.available_timezones():

@@ -66,6 +66,7 @@ async def test_a_test_sends_a_message(online: Running) -> None:
         ({"token": "short"}, 422),
         ({"secret": "s", "kind": "wecom"}, 422),
         ({"secret": "not-of-standard-webhooks"}, 422),
+        ({"secret": "15 characters !", "kind": "github"}, 422),
         ({"account": 7}, 404),
         ({"name": ""}, 400),
         ({"surprise": 1}, 400),
