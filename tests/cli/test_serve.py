@@ -14,6 +14,9 @@ import pytest
 import trustme
 from tests.cli.conftest import PATIENCE
 
+from webwx.cli import run_command
+from webwx.gateway.running import claim
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -177,6 +180,18 @@ def test_wait_ends_with_1_and_the_reason_after_its_timeout(shell: Shell) -> None
     assert (done.code, "the gateway has no account" in done.sentence) == (1, True)
 
 
+def test_wait_does_not_overrun_its_timeout_beside_a_silent_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("webwx.cli.serve.READINESS_PATIENCE", 10 * PATIENCE)
+    monkeypatch.setenv("WEBWX_HOME", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = "http://{}:{}".format(*silent.getsockname())
+        with claim(tmp_path, url, url):
+            assert run_command(["serve", "wait", "--timeout", "0.3"]) == 1
+    assert "The gateway is not ready after 0.3 s" in capsys.readouterr().err
+
+
 def test_keys_are_listed_rotated_and_deleted_without_their_secrets(shell: Shell) -> None:
     key = new_key(shell)
     key_id = key.split("_")[1]
@@ -192,7 +207,13 @@ def test_keys_are_listed_rotated_and_deleted_without_their_secrets(shell: Shell)
         assert shell.run("serve", "key", command, key_id).code == 2
 
 
-@pytest.mark.parametrize("options", [["--scopes", "write"], ["--scopes", ""], ["--scopes", "read", "--accounts", "me"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--scopes", "write"], ["--scopes", ""], ["--scopes", "read", "--accounts", "me"],
+        ["--scopes", "read", "--accounts", "7"], ["--scopes", "read", "--accounts", ""],
+    ],
+)  # fmt: skip
 def test_an_invalid_key_is_refused(shell: Shell, options: list[str]) -> None:
     assert shell.run("serve", "key", "create", "--name", "x", *options).code == 2
     assert shell.run("serve", "key", "list").stdout == ""

@@ -116,6 +116,11 @@ async def test_an_invalid_network_is_refused(ring: KeyRing) -> None:
         await ring.create("x", ["read"], networks=("192.168.1.7/24",))
 
 
+async def test_a_key_for_no_account_is_refused(ring: KeyRing) -> None:
+    with pytest.raises(InvalidRequest, match="all accounts, or at least one"):
+        await ring.create("x", ["read"], accounts=())
+
+
 async def test_a_changed_key_has_its_new_scopes_at_once(ring: KeyRing) -> None:
     made = await ring.create("ci", ["read"], accounts=(1,))
     await ring.verify(made.text, HERE)

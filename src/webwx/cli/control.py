@@ -97,11 +97,11 @@ async def send_file(server: str | None, path: str, fields: dict[str, Any], file:
     except (OSError, http.client.HTTPException):
         raise failures.broken_off() from None
     finally:
-        _hang_up(connection)
+        hang_up(connection)
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    """Close a connection, also under a thread that still sends after Ctrl-C has ended the wait for it."""
+def hang_up(connection: http.client.HTTPConnection) -> None:
+    """Close a connection, also under a thread that still uses it after the wait for it has ended."""
     line: socket.socket | None = connection.sock  # None: already closed
     if line is not None:
         with suppress(OSError):

@@ -8,7 +8,7 @@ import http.client
 import os
 import ssl
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ import msgspec
 from click.core import ParameterSource
 
 from webwx.cli.backup import backup
-from webwx.cli.control import POLL_INTERVAL
+from webwx.cli.control import POLL_INTERVAL, hang_up
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _, ngettext
@@ -43,7 +43,7 @@ from webwx.installation import install_command
 from webwx.storage.atomic_write import write_private
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine
     from pathlib import Path
 
     from webwx.cluster.leased import LeasedOwnership
@@ -61,8 +61,8 @@ _PORT_IN_USE = N_("Port {port} is taken; choose another with --port, or any free
 
 _NOT_RUNNING = N_("No gateway is running on this folder; 'webwx serve' starts one.")
 
-_READINESS_PATIENCE = 5.0
-"""Maximum seconds for an answer of /readyz."""
+READINESS_PATIENCE = 5.0
+"""Maximum seconds for each part of an answer of /readyz."""
 
 _CONFIG_HELP = "Configuration file.  [default: gateway.toml beside the logins]"
 
@@ -475,7 +475,7 @@ async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[Runni
         return None, _(_NOT_RUNNING)
     try:
         for query in [f"?require={each}" for each in required] or [""]:
-            status, text = await asyncio.to_thread(_ask_whether_ready, running.url, query)
+            status, text = await _ask_whether_ready(running.url, query)
             if status != HTTPStatus.OK:
                 return None, text
     except (OSError, http.client.HTTPException):  # it has just ended, or is too busy
@@ -483,22 +483,28 @@ async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[Runni
     return running, ""
 
 
-def _ask_whether_ready(url: str, query: str) -> tuple[int, str]:
+async def _ask_whether_ready(url: str, query: str) -> tuple[int, str]:
     """Return status and text of /readyz of a gateway on this machine, whose certificate is for its public name."""
     origin = urlsplit(url)
     connection = (
         http.client.HTTPSConnection(
             origin.netloc,
-            timeout=_READINESS_PATIENCE,
+            timeout=READINESS_PATIENCE,
             context=ssl._create_unverified_context(),  # noqa: S323 - no key is sent
         )
         if origin.scheme == "https"
-        else http.client.HTTPConnection(origin.netloc, timeout=_READINESS_PATIENCE)
+        else http.client.HTTPConnection(origin.netloc, timeout=READINESS_PATIENCE)
     )
-    with closing(connection):
+
+    def ask() -> tuple[int, str]:
         connection.request("GET", f"/readyz{query}")
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
+
+    try:
+        return await asyncio.to_thread(ask)
+    finally:
+        hang_up(connection)
 
 
 @asynccontextmanager
@@ -563,6 +569,7 @@ async def create(
     except ValueError:
         raise BadInput(_("--accounts takes numbers, such as '1,2'; 'webwx serve' lists them.")) from None
     async with _key_ring(session) as (ring, records):
+        await _check_accounts(records, numbers)
         made = await ring.create(
             name, {scope.strip() for scope in scopes.split(",") if scope.strip()}, accounts=numbers,
             expires_at=None if days is None else time.time() + days * 86_400, networks=networks,
@@ -574,6 +581,17 @@ async def create(
         [made.text], key=made.text, id=made.key.id, name=name, scopes=made.key.scopes, accounts=numbers
     )
     session.output.remark(_("It is not shown again."))
+
+
+async def _check_accounts(records: RecordStore, numbers: Collection[int] | None) -> None:
+    """Refuse accounts that the gateway does not know."""
+    from webwx.gateway.account_numbers import AccountNumbers
+
+    known = {each.number for each in await AccountNumbers(records, time.time).find()} if numbers else ()
+    for number in numbers or ():
+        if number not in known:
+            message = _("The gateway has no account {number}; 'webwx serve' lists the accounts and their numbers.")
+            raise BadInput(message.format(number=number))
 
 
 @command("list", group=key, examples=("webwx serve key list --json",))

@@ -142,8 +142,8 @@ class KeyRing:
         Create a key, and return it with its text, which cannot be read later.
 
         Raises:
-            InvalidRequest: There is no such scope or network, or no scope at all; or the key has expired already, or
-                expires after the year 9998.
+            InvalidRequest: There is no such scope or network, or no scope or no account at all; or the key has expired
+                already, or expires after the year 9998.
         """
         if expires_at is not None and not self._clock() < expires_at < _LATEST:
             raise InvalidRequest("A key expires at a time after the present and before the year 9999.")
@@ -249,6 +249,8 @@ class KeyRing:
 
 
 def _check(key: ApiKey) -> None:
+    if key.accounts is not None and not key.accounts:
+        raise InvalidRequest("A key reaches all accounts, or at least one.")
     check_scopes(key.scopes)
     check_networks(key.networks)
 

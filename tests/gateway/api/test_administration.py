@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 KEYS = "/api/v1/keys"
 
 
-async def test_a_key_is_created_changed_rotated_and_deleted_and_all_is_in_the_audit_log(running: Running) -> None:
-    async with running.client("admin") as client:
+async def test_a_key_is_created_changed_rotated_and_deleted_and_all_is_in_the_audit_log(online: Running) -> None:
+    async with online.client("admin") as client:
         created = (await client.post(KEYS, json={"name": "ci", "scopes": ["send"], "accounts": [1]})).json()
         key_id = created["about"]["id"]
         assert created["key"].startswith(f"wxk_{key_id}_")
         changed = await client.patch(f"{KEYS}/{key_id}", json={"scopes": ["read"], "accounts": None})
         assert (changed.json()["scopes"], changed.json()["accounts"]) == (["read"], None)
         rotated = (await client.post(f"{KEYS}/{key_id}/rotate?hours=0")).json()["key"]
-        async with running.anonymous(headers={"Authorization": f"Bearer {created['key']}"}) as old:
+        async with online.anonymous(headers={"Authorization": f"Bearer {created['key']}"}) as old:
             assert (await old.get("/api/v1/accounts")).status_code == 401
-        async with running.anonymous(headers={"Authorization": f"Bearer {rotated}"}) as new:
+        async with online.anonymous(headers={"Authorization": f"Bearer {rotated}"}) as new:
             assert (await new.get("/api/v1/accounts")).status_code == 200
         listed = (await client.get(KEYS)).text
         assert key_id in listed
@@ -44,6 +44,7 @@ async def test_a_key_is_created_changed_rotated_and_deleted_and_all_is_in_the_au
     [
         {"name": "a", "scopes": []}, {"name": "a", "scopes": ["root"]}, {"name": "", "scopes": ["read"]},
         {"name": "a", "scopes": ["read"], "networks": ["here"]}, {"scopes": ["read"]},
+        {"name": "a", "scopes": ["read"], "accounts": []},
         {"name": "a", "scopes": ["read"], "expires_at": "1970-01-01T00:00:00Z"},
         {"name": "a", "scopes": ["read"], "expires_at": "0001-01-01T00:00:00"},
         {"name": "a", "scopes": ["read"], "expires_at": "9999-12-31T23:59:59-23:59"},
@@ -53,6 +54,17 @@ async def test_an_invalid_key_is_refused(running: Running, body: dict[str, objec
     async with running.client("admin") as client:
         assert (await client.post(KEYS, json=body)).status_code in {400, 422}
         assert len((await client.get(KEYS)).json()["keys"]) == 1
+
+
+async def test_a_key_is_only_for_accounts_that_exist(online: Running) -> None:
+    body = {"name": "a", "scopes": ["read"], "accounts": [1]}
+    async with online.client("admin") as client:
+        refused = await client.post(KEYS, json=body | {"accounts": [1, 7]})
+        assert (refused.status_code, refused.json()["detail"]) == (404, "There is no account 7.")
+        key_id = (await client.post(KEYS, json=body)).json()["about"]["id"]
+        for accounts, status in (([7], 404), ([], 400)):
+            assert (await client.patch(f"{KEYS}/{key_id}", json={"accounts": accounts})).status_code == status
+        assert [each["accounts"] for each in (await client.get(KEYS)).json()["keys"]] == [None, [1]]
 
 
 async def test_a_key_for_some_accounts_cannot_create_keys(running: Running) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated
 
@@ -13,12 +14,13 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.fields import Name
-from webwx.gateway.api.parameters import LARGEST, InjectedCaller, Limit
+from webwx.gateway.api.fields import AccountNumbers, Name
+from webwx.gateway.api.parameters import LARGEST, InjectedCaller, InjectedPort, Limit
 from webwx.gateway.api.uploads import InjectedUploads
 from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
+from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.representations.times import moment, optional_moment
@@ -66,7 +68,7 @@ class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: Name
     scopes: list[Scope]
-    accounts: list[int] | None = None
+    accounts: AccountNumbers | None = None
     networks: list[str] = []
     requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -77,7 +79,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     scopes: list[Scope] | msgspec.UnsetType = msgspec.UNSET
-    accounts: list[int] | msgspec.UnsetType | None = msgspec.UNSET
+    accounts: AccountNumbers | msgspec.UnsetType | None = msgspec.UNSET
     networks: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -144,6 +146,13 @@ def _require_unbound(caller: Caller) -> None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage keys.")
 
 
+def _check_accounts(port: GatewayPort, accounts: Collection[int] | msgspec.UnsetType | None) -> None:
+    """Refuse a key for accounts that do not exist: a number of a typing error may be that of a later account."""
+    for account in accounts or ():
+        if port.find_account(str(account)) is None:
+            raise GatewayProblem("not-found", f"There is no account {account}.")
+
+
 @get("/keys", scope="admin", summary="List keys", responses=problems(503))
 async def list_keys(caller: InjectedCaller, keys: InjectedKeys) -> KeyPage:
     """Return all keys without their secrets."""
@@ -151,12 +160,17 @@ async def list_keys(caller: InjectedCaller, keys: InjectedKeys) -> KeyPage:
     return KeyPage(keys=[view_of_key(key) for key in await keys.find()])
 
 
-@post("/keys", scope="admin", summary="Create a key", responses=problems(422, 503))
+@post("/keys", scope="admin", summary="Create a key", responses=problems(404, 422, 503))
 async def create_key(
-    data: JSONBody[KeyToCreate], caller: InjectedCaller, keys: InjectedKeys, audited: InjectedAudited
+    data: JSONBody[KeyToCreate],
+    caller: InjectedCaller,
+    keys: InjectedKeys,
+    port: InjectedPort,
+    audited: InjectedAudited,
 ) -> CreatedKey:
     """Create a key. Only this answer shows it."""
     _require_unbound(caller)
+    _check_accounts(port, data.accounts)
     made = await keys.create(
         data.name, data.scopes, accounts=None if data.accounts is None else tuple(data.accounts),
         networks=tuple(data.networks), requests_per_minute=data.requests_per_minute,
@@ -172,10 +186,12 @@ async def change_key(
     data: JSONBody[KeyChange],
     caller: InjectedCaller,
     keys: InjectedKeys,
+    port: InjectedPort,
     audited: InjectedAudited,
 ) -> KeyView:
     """Change a key's name, scopes, accounts or networks."""
     _require_unbound(caller)
+    _check_accounts(port, data.accounts)
 
     def change(key: ApiKey) -> ApiKey:
         if data.name is not msgspec.UNSET:
