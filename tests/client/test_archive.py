@@ -23,7 +23,6 @@ from tests.client.conftest import (
     md5,
     md5_of,
     take,
-    take_messages,
     texts,
 )
 from tests.client.virtual_loop import until
@@ -174,7 +173,8 @@ async def test_a_recalled_picture_that_is_not_archived_is_an_error(keeping: Keep
     client = await keeping(None)
     world.picture("ahua", "me", PNG)
     world.recall("ahua", "me")
-    image, notice = await take_messages(client, 2)
+    image, notice = await take(client, 2)
+    assert isinstance(image, ImageMessage)
 
     with pytest.raises(NotForwardable, match="keep="):
         await client.forward(notice, "filehelper")
