@@ -115,8 +115,8 @@ class TestTypes:
             (Annotated[Decimal, msgspec.Meta(multiple_of=0.01)], "1.10", Decimal("1.10")),
             (Annotated[Decimal, msgspec.Meta(multiple_of=0.01)], "1e40", Decimal("1e40")),
             (Annotated[str, "a note"], "x", "x"),
-            (bool, "YES", True),
-            (bool, "关", False),
+            *((bool, word, True) for word in ("YES", "y", "true", "on", "1", "是", "开", "对")),
+            *((bool, word, False) for word in ("no", "n", "false", "off", "0", "否", "关", "不")),
             (date, "2026-05-01", date(2026, 5, 1)),
             (date, "2026年5月1日", date(2026, 5, 1)),
             (time, "8:30", time(8, 30)),
@@ -218,6 +218,12 @@ class TestParameters:
     )
     def test_last_text_takes_the_rest_unchanged(self, text: str, values: list[object]) -> None:
         assert arguments(remind).convert(text) == values
+
+    def test_last_text_with_limits_takes_the_rest_as_well(self) -> None:
+        def handler(minutes: int, text: Annotated[str, msgspec.Meta(max_length=20)]) -> None:
+            raise AssertionError
+
+        assert arguments(handler).convert("5 tea is ready") == [5, "tea is ready"]
 
     @pytest.mark.parametrize(
         ("text", "reason"),

@@ -306,6 +306,21 @@ async def test_a_restart_saves_what_arrived_in_between_and_nothing_twice(
     assert contents(root) == {"a.txt": b"1", "b.txt": b"2", "c.txt": b"3"}
 
 
+async def test_a_saved_file_that_was_moved_away_is_not_saved_again_after_a_restart(
+    start_gateway: StartGateway, config: GatewayConfig, root: Path
+) -> None:
+    async with start_gateway(config) as running:
+        await running.log_in()
+        rule = await added(running)
+        running.world.file("ahua", "me", b"1", "a.txt")
+        await until(running, rule, "saved")
+    (root / "a.txt").unlink()
+    async with start_gateway(config) as running:
+        running.world.file("ahua", "me", b"2", "b.txt")
+        await until(running, rule, "saved", "saved")
+    assert contents(root) == {"b.txt": b"2"}
+
+
 async def test_files_of_a_new_login_are_saved(saving: Running, root: Path) -> None:
     rule = await added(saving)
     saving.world.log_out("me")
