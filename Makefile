@@ -34,7 +34,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz soak bench bench-plots bench-sandbox docs records blocking messages sandbox format clean
+.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs records blocking messages sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -114,6 +114,9 @@ cover: tools  ## Full branch coverage of protocol/ and flows/, by their own test
 
 fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints: make fuzz SECONDS=600 SEED=7
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+mutate: tools  ## Change one expression of the code at a time, and list what no test notices: make mutate COUNT=100 SEED=7 ONLY=client/send*.py
+	$(BIN)/python scripts/mutate.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs $(JOBS))
 
 bench: tools  ## Speed and memory, each beside its floor and a peer: make bench CASES="sends receive" ROUNDS=5 COMPARE=1
 	@$(SYNC) --group interop
