@@ -47,6 +47,7 @@ from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.tables import PostgresTables
+from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 
 if TYPE_CHECKING:
@@ -276,7 +277,9 @@ class PostgresAccount:
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
         self.outbox: PostgresOutbox = PostgresOutbox(uin, database, sender, note_send)
-        self.timers: StoredTimers = StoredTimers(PostgresTables(database, uin))
+        self._tables = PostgresTables(database, uin)
+        self.timers: StoredTimers = StoredTimers(self._tables)
+        self._states = NamedStates(self._tables)
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
         self.identities: PostgresIdentityStore = PostgresIdentityStore(
             uin, lambda: self._login[0] if self._login else 0, database
@@ -551,21 +554,11 @@ class PostgresAccount:
 
     async def state(self, name: str) -> bytes:
         """Return a small value by its name; empty if the name is unknown."""
-        return await self._database.read(lambda db: _state(db, self._uin, name))
+        return await self._states.get(name)
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """Replace a small value by the result of a function of it, and return the new value."""
-
-        async def store(db: Connection) -> bytes:
-            state = change(await _state(db, self._uin, name))
-            await db.execute(
-                "INSERT INTO states VALUES ($1, $2, $3)"
-                " ON CONFLICT (account, name) DO UPDATE SET state = excluded.state",
-                self._uin, name, state,
-            )  # fmt: skip
-            return state
-
-        return await self._database.write(self._uin, store)
+        return await self._states.change(name, change)
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 
@@ -577,11 +570,6 @@ class PostgresAccount:
         return await self._database.run(
             lambda: purge(self._database, self._retention, self._uin, before=before, chats=ids)
         )
-
-
-async def _state(db: Connection, account: int, name: str) -> bytes:
-    found: bytes | None = await db.fetchval("SELECT state FROM states WHERE account = $1 AND name = $2", account, name)
-    return found or b""
 
 
 def _do_not_announce(account: int, number: int) -> None:

@@ -78,6 +78,7 @@ from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, lo
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers, delete_timers
 
 if TYPE_CHECKING:
@@ -375,6 +376,7 @@ class SqliteAccount:
         )
         self._tables = SqliteTables(writer, reader, self._account)
         self.timers: StoredTimers = StoredTimers(self._tables)
+        self._states = NamedStates(self._tables)
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
 
@@ -779,19 +781,11 @@ class SqliteAccount:
 
     async def state(self, name: str) -> bytes:
         """Return a small value by its name; empty if the name is unknown."""
-        account = await self._account()
-        return await self._reader.do(lambda db: _state(db, account, name))
+        return await self._states.get(name)
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """Replace a small value by the result of a function of it, and return the new value."""
-        account = await self._account()
-
-        def store(db: sqlite3.Connection) -> bytes:
-            state = change(_state(db, account, name))
-            db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (account, name, state))
-            return state
-
-        return await self._writer.do(store)
+        return await self._states.change(name, change)
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 
@@ -825,10 +819,3 @@ class SqliteAccount:
             has_more = await do_step(self._writer, partial(expunge, is_first=False))
         await checkpoint(self._writer)
         return count
-
-
-def _state(db: sqlite3.Connection, account: int, name: str) -> bytes:
-    found: tuple[bytes] | None = db.execute(
-        "SELECT state FROM states WHERE account = ? AND name = ?", (account, name)
-    ).fetchone()
-    return b"" if found is None else found[0]
