@@ -31,7 +31,7 @@ from webwx.storage.batches import gap_between
 from webwx.storage.identity_matching import digest_of_all
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
 from webwx.storage.postgres.bodies import check_bodies
-from webwx.storage.postgres.consumer_list import forget_consumer, read_consumers
+from webwx.storage.postgres.consumer_deletion import forget_consumer
 from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
 from webwx.storage.postgres.database import PostgresDatabase
@@ -47,6 +47,7 @@ from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.tables import PostgresTables
+from webwx.storage.tables.consumers import ConsumerList
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 
@@ -280,6 +281,7 @@ class PostgresAccount:
         self._tables = PostgresTables(database, uin)
         self.timers: StoredTimers = StoredTimers(self._tables)
         self._states = NamedStates(self._tables)
+        self._consumer_list = ConsumerList(self._tables)
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
         self.identities: PostgresIdentityStore = PostgresIdentityStore(
             uin, lambda: self._login[0] if self._login else 0, database
@@ -435,7 +437,7 @@ class PostgresAccount:
 
     async def consumers(self) -> list[ConsumerPosition]:
         """Return the account's consumers in the order of their names; they may be open in any process."""
-        return await self._database.read(lambda db: read_consumers(db, self._uin))
+        return await self._consumer_list.positions()
 
     async def forget_consumer(self, name: str) -> bool:
         """

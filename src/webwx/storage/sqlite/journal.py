@@ -44,7 +44,7 @@ from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.bulk import as_list, select
-from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
+from webwx.storage.sqlite.consumer_deletion import delete_consumer, find_consumer
 from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import (
     RowLookups,
@@ -78,6 +78,7 @@ from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, lo
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.tables.consumers import ConsumerList
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers, delete_timers
 
@@ -377,6 +378,7 @@ class SqliteAccount:
         self._tables = SqliteTables(writer, reader, self._account)
         self.timers: StoredTimers = StoredTimers(self._tables)
         self._states = NamedStates(self._tables)
+        self._consumer_list = ConsumerList(self._tables)
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
 
@@ -630,8 +632,7 @@ class SqliteAccount:
 
     async def consumers(self) -> list[ConsumerPosition]:
         """Return the account's consumers in the order of their names; they may be open in any process."""
-        account = await self._account()
-        return await self._reader.do(lambda db: read_consumers(db, account))
+        return await self._consumer_list.positions()
 
     async def forget_consumer(self, name: str) -> bool:
         """

@@ -1,28 +1,13 @@
-"""The list of an account's consumers, and the deletion of one."""
+"""The deletion of a consumer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import ConsumerPosition
 from webwx.storage.postgres.consumers import lock_consumer
 
 if TYPE_CHECKING:
-    from webwx.storage.postgres.database import Connection, PostgresDatabase
-
-
-async def read_consumers(db: Connection, account: int) -> list[ConsumerPosition]:
-    """Return the consumers of an account in the order of their names."""
-    rows = await db.fetch(
-        "SELECT name, acked,"
-        " (SELECT count(*) FROM entries e WHERE e.account = $1 AND e.number > c.acked)"
-        " - (SELECT count(*) FROM ahead a JOIN entries e ON e.account = $1 AND e.number = a.number"
-        "    WHERE a.consumer = c.consumer AND a.number > c.acked) AS waiting,"
-        " (SELECT count(*) FROM failures f WHERE f.consumer = c.consumer AND f.state = 'dead') AS dead_letters"
-        " FROM consumers c WHERE c.account = $1",
-        account,
-    )
-    return sorted((ConsumerPosition(**dict(row.items())) for row in rows), key=lambda each: each.name)
+    from webwx.storage.postgres.database import PostgresDatabase
 
 
 async def forget_consumer(database: PostgresDatabase, account: int, name: str) -> bool:

@@ -1,10 +1,9 @@
-"""The list of an account's consumers, and the deletion of one."""
+"""Find and delete a consumer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import ConsumerPosition
 from webwx.storage.sqlite.consumers import token_name
 
 if TYPE_CHECKING:
@@ -15,23 +14,6 @@ def find_consumer(db: sqlite3.Connection, account: int, name: str) -> int | None
     """Return the row of a consumer; None if no consumer has this name."""
     found = db.execute("SELECT consumer FROM consumers WHERE account = ? AND name = ?", (account, name)).fetchone()
     return None if found is None else int(found[0])
-
-
-def read_consumers(db: sqlite3.Connection, account: int) -> list[ConsumerPosition]:
-    """Return the consumers of an account in the order of their names."""
-    rows = db.execute(
-        "SELECT name, acked,"
-        " (SELECT count(*) FROM entries e WHERE e.number > c.acked AND e.account = c.account)"
-        " - (SELECT count(*) FROM ahead a JOIN entries e USING (number)"
-        "    WHERE a.consumer = c.consumer AND a.number > c.acked),"
-        " (SELECT count(*) FROM failures f WHERE f.consumer = c.consumer AND f.state = 'dead')"
-        " FROM consumers c WHERE c.account = ?",
-        (account,),
-    ).fetchall()
-    return [
-        ConsumerPosition(name=name, acked=acked, waiting=waiting, dead_letters=dead)
-        for name, acked, waiting, dead in sorted(rows)
-    ]
 
 
 def delete_consumer(db: sqlite3.Connection, account: int, consumer: int) -> None:

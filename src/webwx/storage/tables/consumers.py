@@ -1,0 +1,55 @@
+"""The list of an account's consumers; their cursors belong to each engine."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.storage.base import ConsumerPosition
+from webwx.storage.engine.port import Select
+
+if TYPE_CHECKING:
+    from webwx.storage.engine.port import Tables
+
+
+class _PositionRow(NamedTuple):
+    name: str
+    acked: int
+    waiting: int
+    dead_letters: int
+
+
+_POSITIONS = Select(
+    _PositionRow,
+    """
+    SELECT c.name, c.acked,
+        (SELECT count(*) FROM entries e WHERE e.account = c.account AND e.number > c.acked)
+        - (SELECT count(*) FROM ahead a JOIN entries e ON e.account = c.account AND e.number = a.number
+            WHERE a.consumer = c.consumer AND a.number > c.acked) AS waiting,
+        (SELECT count(*) FROM failures f WHERE f.consumer = c.consumer AND f.state = 'dead') AS dead_letters
+    FROM consumers c WHERE c.account = $0
+    """,
+)
+
+
+class ConsumerList:
+    """
+    The consumers of an account, open or not.
+
+    Args:
+        tables: The account's tables.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def __repr__(self) -> str:
+        return "ConsumerList(***)"
+
+    async def positions(self) -> list[ConsumerPosition]:
+        """Return the consumers in the order of their names."""
+        rows = await self._tables.read(lambda db: db.all(_POSITIONS))
+        return [
+            ConsumerPosition(name=row.name, acked=row.acked, waiting=row.waiting, dead_letters=row.dead_letters)
+            for row in sorted(rows, key=attrgetter("name"))
+        ]
