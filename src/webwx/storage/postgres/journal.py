@@ -35,9 +35,8 @@ from webwx.storage.postgres.consumer_deletion import forget_consumer
 from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
 from webwx.storage.postgres.database import PostgresDatabase
-from webwx.storage.postgres.dead_letters import read_dead_letters, revive
 from webwx.storage.postgres.deletion import delete_account
-from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now
+from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now, read_numbers
 from webwx.storage.postgres.evidence import identify
 from webwx.storage.postgres.identities import PostgresIdentityStore
 from webwx.storage.postgres.links import links_named
@@ -48,6 +47,7 @@ from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.tables import PostgresTables
 from webwx.storage.tables.consumers import ConsumerList
+from webwx.storage.tables.dead_letters import StoredDeadLetters
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 
@@ -282,6 +282,9 @@ class PostgresAccount:
         self.timers: StoredTimers = StoredTimers(self._tables)
         self._states = NamedStates(self._tables)
         self._consumer_list = ConsumerList(self._tables)
+        self._dead_letters = StoredDeadLetters(
+            self._tables, lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers))
+        )
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
         self.identities: PostgresIdentityStore = PostgresIdentityStore(
             uin, lambda: self._login[0] if self._login else 0, database
@@ -452,11 +455,11 @@ class PostgresAccount:
 
     async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
-        return await self._database.read(lambda db: read_dead_letters(db, self._uin, consumer, limit, before))
+        return await self._dead_letters.find(consumer, limit=limit, before=before)
 
     async def revive(self, consumer: str, number: int) -> bool:
         """Deliver a dead letter again, as a new attempt, and return whether it existed."""
-        is_one = await self._database.write(self._uin, lambda db: revive(db, self._uin, consumer, number))
+        is_one = await self._dead_letters.revive(consumer, number)
         for opened in self._consumers:
             if opened.account == self._uin:
                 opened.look_soon()

@@ -40,9 +40,9 @@ from webwx.storage.sqlite.conversations import (
     read_deadlines,
     write_conversations,
 )
-from webwx.storage.sqlite.dead_letters import read_revivals
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, Left, Marks
+from webwx.storage.sqlite.revivals import read_revivals
 
 if TYPE_CHECKING:
     import sqlite3

@@ -55,8 +55,7 @@ from webwx.storage.sqlite.contacts import (
     write_contacts,
 )
 from webwx.storage.sqlite.conversations import delete_conversations
-from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
-from webwx.storage.sqlite.entries import last_number, write_entries
+from webwx.storage.sqlite.entries import last_number, read_entries, write_entries
 from webwx.storage.sqlite.evidence import identify, login_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
@@ -74,11 +73,13 @@ from webwx.storage.sqlite.retention import (
     forget_people,
     old_entries,
 )
+from webwx.storage.sqlite.revivals import consumers_with_revivals
 from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.consumers import ConsumerList
+from webwx.storage.tables.dead_letters import StoredDeadLetters
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers, delete_timers
 
@@ -379,6 +380,9 @@ class SqliteAccount:
         self.timers: StoredTimers = StoredTimers(self._tables)
         self._states = NamedStates(self._tables)
         self._consumer_list = ConsumerList(self._tables)
+        self._dead_letters = StoredDeadLetters(
+            self._tables, lambda numbers: reader.do(lambda db: read_entries(db, numbers))
+        )
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
 
@@ -664,13 +668,11 @@ class SqliteAccount:
 
     async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
-        account, name = await self._account(), clean_text(consumer)
-        return await self._reader.do(lambda db: read_dead_letters(db, account, name, limit, before))
+        return await self._dead_letters.find(consumer, limit=limit, before=before)
 
     async def revive(self, consumer: str, number: int) -> bool:
         """Deliver a dead letter again, as a new attempt, and return whether it existed."""
-        account, name = await self._account(), clean_text(consumer)
-        is_one = await self._writer.do(lambda db: revive(db, account, name, number))
+        is_one = await self._dead_letters.revive(consumer, number)
         for opened in self._stream.consumers:
             opened.look_soon()
         return is_one

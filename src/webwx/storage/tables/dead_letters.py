@@ -1,0 +1,73 @@
+"""
+Dead letters: entries that a consumer has given up, and their revivals.
+
+Both are rows that any process may read and change. A process with open consumers checks the rows every few seconds, so
+it also sees what another process has revived.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.storage.base import DeadLetterRow
+from webwx.storage.engine.port import Conditions, Select
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from webwx.storage.base import Entry
+    from webwx.storage.engine.port import Tables
+
+
+class _DeadRow(NamedTuple):
+    number: int
+    attempts: int
+    error: str
+    time: float
+
+
+_OF_CONSUMER = "consumer = (SELECT consumer FROM consumers WHERE account = $0 AND webwx_key(name) = webwx_key({}))"
+
+_DEAD = "SELECT number, attempts, error, time FROM failures WHERE "
+
+_REVIVE = (
+    "UPDATE failures SET state = 'revived', time = $3"  # noqa: S608 - constants
+    f" WHERE {_OF_CONSUMER.format('$1')} AND number = $2 AND state = 'dead'"
+)
+
+
+class StoredDeadLetters:
+    """
+    The dead letters of an account's consumers.
+
+    Args:
+        tables: The account's tables.
+        entries_of: Returns the entries with these numbers, without those that were deleted.
+    """
+
+    def __init__(self, tables: Tables, entries_of: Callable[[Collection[int]], Awaitable[list[Entry]]]) -> None:
+        self._tables = tables
+        self._entries_of = entries_of
+
+    def __repr__(self) -> str:
+        return "StoredDeadLetters(***)"
+
+    async def find(self, consumer: str, *, limit: int, before: int | None) -> list[DeadLetterRow]:
+        """Return a consumer's dead letters, the newest first; with `before`, only those with smaller numbers."""
+        matching = Conditions(f"{_OF_CONSUMER} AND state = 'dead'", consumer)
+        if before is not None:
+            matching.also("number < {}", before)
+        matching.then("ORDER BY number DESC LIMIT {}", limit)
+        select = Select(_DeadRow, _DEAD + matching.text)
+        rows = await self._tables.read(lambda db: db.all(select, *matching.values))
+        entries = {entry.number: entry for entry in await self._entries_of([row.number for row in rows])}
+        return [
+            DeadLetterRow(entry=entries[row.number], attempts=row.attempts, error=row.error, time=row.time)
+            for row in rows
+            if row.number in entries
+        ]
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Store that a dead letter is to be delivered again, and return whether it existed."""
+        return await self._tables.change(_REVIVE, consumer, number, time.time()) == 1
