@@ -61,6 +61,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/tables/timers.py": "tests/storage_contract holds it to the same on every storage engine",
     "storage/tables/consumers.py": "tests/storage_contract/test_consumer_list.py tests it on every storage engine",
     "storage/tables/dead_letters.py": "tests/storage_contract/test_dead_letters.py tests it on every storage engine",
+    "storage/tables/conversations.py": "tests/storage_contract/test_conversations.py tests it on every storage engine",
     "storage/tables/states.py": "tests/storage_contract/test_journal.py tests it on every storage engine",
     "storage/sqlite/tables.py": "tests/storage_contract/test_tables.py tests the port on every storage engine",
     "storage/postgres/archive.py": "tests/storage_contract holds it to what every storage engine does",

@@ -20,7 +20,6 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
-from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
 from webwx.storage.base import ARCHIVE_CONSUMER, ConversationRow
 from webwx.storage.deliveries import (
@@ -35,6 +34,8 @@ from webwx.storage.deliveries import (
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 from webwx.storage.postgres.held import hold_entries
+from webwx.storage.postgres.tables import PostgresTables
+from webwx.storage.tables.conversations import StoredConversations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -215,6 +216,7 @@ class PostgresConsumer:
         self._taking = asyncio.Lock()
         self._attempts = EarlierAttempts(state, lambda number: number <= state.started)
         self._revivals = Revivals()
+        self._conversations = StoredConversations(PostgresTables(database), self.row)
         self._buffer: list[Entry] = []
         """Entries that were read and not returned yet, because a later read of that call has failed."""
         self._is_closed = False
@@ -470,29 +472,17 @@ class PostgresConsumer:
             row = self._changed.get(key) or storing.get(key)
         if row is not None:
             return None if row.is_empty else row
-        found = await self._conversations("webwx_key(key) = webwx_key($2)", key)
-        return found[0] if found else None
+        return await self._conversations.get(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
         """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
         await self.flush()
-        return await self._conversations("true LIMIT $2", limit)
+        return await self._conversations.some(limit)
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
         """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
         await self.flush()
-        return await self._conversations("deadline IS NOT NULL ORDER BY deadline LIMIT $2", limit)
-
-    async def _conversations(self, condition: str, value: object) -> list[ConversationRow]:
-        query = f"SELECT * FROM conversations WHERE consumer = $1 AND {condition}"  # noqa: S608 - constants
-        rows = await self._database.read(lambda db: db.fetch(query, self.row, value))
-        return [
-            ConversationRow(
-                key=row["key"], step=row["step"], values=row["content"], chat=ContactId(row["chat"]),
-                deadline=row["deadline"], changed_at=row["changed_at"],
-            )
-            for row in rows
-        ]  # fmt: skip
+        return await self._conversations.by_deadline(limit)
 
     # -- failures ----------------------------------------------------------------------------------------------------
 

@@ -34,15 +34,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from webwx.protocol.codec import clean_text
 from webwx.storage.deliveries import Acknowledgements, ConsumerState, EarlierAttempts, Revivals, cleaned, state_of
 from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
-from webwx.storage.sqlite.conversations import (
-    read_conversation,
-    read_conversations,
-    read_deadlines,
-    write_conversations,
-)
+from webwx.storage.sqlite.conversations import write_conversations
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, Left, Marks
 from webwx.storage.sqlite.revivals import read_revivals
+from webwx.storage.sqlite.tables import SqliteTables
+from webwx.storage.tables.conversations import StoredConversations
 
 if TYPE_CHECKING:
     import sqlite3
@@ -201,6 +198,7 @@ class SqliteConsumer:
         self._attempts = EarlierAttempts(state, partial(_may_have_begun, self._left, state.started))
         self._attempts.unstored_crashes = dict.fromkeys(unstored & state.crashes.keys(), 0)
         self._revivals = Revivals()
+        self._conversations = StoredConversations(SqliteTables(writer, reader), consumer)
         self._buffer: list[Entry] = []
         """Entries for the next calls of `take`."""
         self.read_to: int = state.acked
@@ -499,17 +497,17 @@ class SqliteConsumer:
             row = self._changes.get(key) or self._changes_storing.get(key)
         if row is not None:
             return None if row.is_empty else row
-        return await self._reader.do(lambda db: read_conversation(db, self.row, key))
+        return await self._conversations.get(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
         """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
         await self.flush()
-        return await self._reader.do(lambda db: read_conversations(db, self.row, limit))
+        return await self._conversations.some(limit)
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
         """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
         await self.flush()
-        return await self._reader.do(lambda db: read_deadlines(db, self.row, limit))
+        return await self._conversations.by_deadline(limit)
 
     # -- failures ----------------------------------------------------------------------------------------------------
 

@@ -1,18 +1,15 @@
-"""The stored conversations of consumers."""
+"""Changes and deletions of the stored conversations of consumers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.model.contacts import ContactId
 from webwx.storage.base import ConversationRow
 from webwx.storage.sqlite.bulk import as_list, insert
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection
-
-_COLUMNS = "key, step, content, chat, deadline, changed_at"
 
 
 def write_conversations(db: sqlite3.Connection, consumer: int, rows: Collection[ConversationRow]) -> None:
@@ -35,34 +32,6 @@ def write_conversations(db: sqlite3.Connection, consumer: int, rows: Collection[
         )
 
 
-def read_conversation(db: sqlite3.Connection, consumer: int, key: str) -> ConversationRow | None:
-    """Return a conversation; None for an unknown key."""
-    found = db.execute(
-        f"SELECT {_COLUMNS} FROM conversations WHERE consumer = ? AND key = ?",  # noqa: S608 - columns only
-        (consumer, key),
-    ).fetchone()
-    return None if found is None else _row(found)
-
-
-def read_conversations(db: sqlite3.Connection, consumer: int, limit: int) -> list[ConversationRow]:
-    """Return conversations of a consumer, up to a maximum number."""
-    found = db.execute(
-        f"SELECT {_COLUMNS} FROM conversations WHERE consumer = ? LIMIT ?",  # noqa: S608 - columns only
-        (consumer, limit),
-    )
-    return [_row(each) for each in found.fetchall()]
-
-
-def read_deadlines(db: sqlite3.Connection, consumer: int, limit: int) -> list[ConversationRow]:
-    """Return the conversations of a consumer with a deadline, the earliest first."""
-    found = db.execute(
-        f"SELECT {_COLUMNS} FROM conversations WHERE consumer = ? AND deadline IS NOT NULL"  # noqa: S608 - columns only
-        " ORDER BY deadline LIMIT ?",
-        (consumer, limit),
-    )
-    return [_row(each) for each in found.fetchall()]
-
-
 def delete_conversations(
     db: sqlite3.Connection, *, before: float = 0, account: int | None = None, chats: Collection[str] = ()
 ) -> None:
@@ -78,10 +47,3 @@ def delete_conversations(
         condition += " AND chat IN (SELECT value FROM json_each(?))"
         values.append(as_list(chats))
     db.execute(f"DELETE FROM conversations WHERE {condition}", values)  # noqa: S608 - conditions only
-
-
-def _row(found: tuple[str, str, bytes, str, float | None, float]) -> ConversationRow:
-    key, step, content, chat, deadline, changed_at = found
-    return ConversationRow(
-        key=key, step=step, values=content, chat=ContactId(chat), deadline=deadline, changed_at=changed_at
-    )

@@ -1,0 +1,70 @@
+"""The stored conversations of consumers, as they are read; changes are stored with acknowledgements, by each engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.model.contacts import ContactId
+from webwx.storage.base import ConversationRow
+from webwx.storage.engine.port import Select
+
+if TYPE_CHECKING:
+    from webwx.storage.engine.port import Tables
+
+
+class _StoredRow(NamedTuple):
+    key: str
+    step: str
+    content: bytes
+    chat: str
+    deadline: float | None
+    changed_at: float
+
+
+_OF_CONSUMER = "SELECT key, step, content, chat, deadline, changed_at FROM conversations WHERE consumer = $1"
+
+_OF_KEY = Select(_StoredRow, f"{_OF_CONSUMER} AND webwx_key(key) = webwx_key($2)")
+
+_SOME = Select(_StoredRow, f"{_OF_CONSUMER} LIMIT $2")
+
+_BY_DEADLINE = Select(_StoredRow, f"{_OF_CONSUMER} AND deadline IS NOT NULL ORDER BY deadline LIMIT $2")
+
+
+class StoredConversations:
+    """
+    The stored conversations of one consumer.
+
+    Args:
+        tables: The tables.
+        consumer: The consumer's row.
+    """
+
+    def __init__(self, tables: Tables, consumer: int) -> None:
+        self._tables = tables
+        self._consumer = consumer
+
+    def __repr__(self) -> str:
+        return "StoredConversations(***)"
+
+    async def get(self, key: str) -> ConversationRow | None:
+        """Return a conversation; None for an unknown key."""
+        row = await self._tables.read(lambda db: db.one(_OF_KEY, self._consumer, key))
+        return None if row is None else _conversation(row)
+
+    async def some(self, limit: int) -> list[ConversationRow]:
+        """Return conversations in no particular order, up to a limit."""
+        return await self._list(_SOME, limit)
+
+    async def by_deadline(self, limit: int) -> list[ConversationRow]:
+        """Return the conversations with a deadline, the earliest first, up to a limit."""
+        return await self._list(_BY_DEADLINE, limit)
+
+    async def _list(self, select: Select[_StoredRow], limit: int) -> list[ConversationRow]:
+        return [_conversation(row) for row in await self._tables.read(lambda db: db.all(select, self._consumer, limit))]
+
+
+def _conversation(row: _StoredRow) -> ConversationRow:
+    return ConversationRow(
+        key=row.key, step=row.step, values=row.content, chat=ContactId(row.chat), deadline=row.deadline,
+        changed_at=row.changed_at,
+    )  # fmt: skip
