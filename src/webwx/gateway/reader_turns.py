@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     T = TypeVar("T")
 
@@ -30,33 +31,70 @@ class ReaderTurns:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._waiting = asyncio.Lock()
-        """Held by the reader that has the next turn."""
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        """Readers that wait for a turn, the one that has waited longest first."""
         self._until = 0.0
-        self._is_over = asyncio.Event()
-        """Set once the event loop has done other work since the turn began."""
-        self._is_over.set()
+        """End of the turn, which all readers share."""
+        self._is_over = True
+        """Whether the event loop has done other work since the turn began."""
 
     def __repr__(self) -> str:
-        return "ReaderTurns()"
+        return f"ReaderTurns({len(self._waiting)} waiting)"
 
     async def next(self) -> None:
         """Wait for the next turn and use it up, before a page is read: when it arrives, it takes some milliseconds."""
-        await self._begin()
-        self._until = self._clock()
+        self._until = 0.0
+        await self.take_part()
+        self._until = 0.0
 
-    async def spread(self, items: Sequence[T]) -> AsyncGenerator[T, None]:
-        """Yield items, each in a turn."""
+    async def spread(self, items: Iterable[T]) -> AsyncGenerator[T, None]:
+        """Yield items as long as there is a turn, and wait for the next one in between."""
         for item in items:
-            if self._clock() >= self._until:
-                await self._begin()
+            if self.is_over():
+                await self.take_part()
             yield item
 
-    async def _begin(self) -> None:
-        """Begin a turn, at once if the event loop has done other work since the last one."""
-        if self._waiting.locked() or not self._is_over.is_set():
-            async with self._waiting:
-                await self._is_over.wait()
-        self._until = self._clock() + _TURN
-        self._is_over.clear()
-        asyncio.get_running_loop().call_soon(self._is_over.set)
+    def is_over(self) -> bool:
+        """Return whether a reader has to `take_part` in another turn before it goes on."""
+        return self._clock() >= self._until
+
+    async def take_part(self) -> None:
+        """Wait until there is a turn with time left."""
+        if not self._waiting and self._has_time():
+            return
+        self._waiting.append(asyncio.get_running_loop().create_future())
+        turn = self._waiting[-1]
+        while True:
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # it was its turn already
+                    self._wake_next()
+                raise
+            if self._has_time():
+                self._wake_next()
+                return
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.appendleft(turn)
+
+    def _has_time(self) -> bool:
+        """Return whether the turn has time left; begin one if the event loop has done other work since the last one."""
+        now = self._clock()
+        if now < self._until:
+            return True
+        if not self._is_over:
+            return False
+        self._until, self._is_over = now + _TURN, False
+        asyncio.get_running_loop().call_soon(self._end)
+        return True
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # else its reader was cancelled
+                turn.set_result(None)
+                return
