@@ -8,28 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from webwx.gateway.event_broadcast import BroadcastAccount, EventBroadcast
 from webwx.gateway.port import EventPage
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from webwx.gateway.event_broadcast import LiveEvents
     from webwx.gateway.port import AccountEvent
 
 
-class ReadAccount(Protocol):
+class ReadAccount(BroadcastAccount, Protocol):
     """An account whose events are read."""
-
-    @property
-    def newest(self) -> int:
-        """Number of the newest event that this process knows."""
-        ...
-
-    async def read_events(
-        self, after: int, *, limit: int, since: float = 0, until: float = 0
-    ) -> list[AccountEvent]:  # fmt: skip
-        """Return the events after a number, in the order of arrival."""
-        ...
 
     async def has_events_from(self, number: int) -> bool:
         """Return whether the journal has an event with this number or a higher one."""
@@ -57,6 +48,7 @@ class EventPages:
 
     def __init__(self, account: Callable[[int], ReadAccount]) -> None:
         self._account = account
+        self._broadcast = EventBroadcast(account)
         self._news = _Announced()
         """The news that have not come yet."""
 
@@ -68,6 +60,7 @@ class EventPages:
         come, self._news = self._news, _Announced()
         come.accounts, come.next = accounts, self._news
         come.has_come.set()
+        self._broadcast.wake(accounts)
 
     def newest_cursor(self, accounts: Collection[int]) -> str:
         """Return the cursor after all stored events of some accounts."""
@@ -96,6 +89,10 @@ class EventPages:
                 after = found[-1].event.number if found else newest
             numbers[number] = after
         return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)
+
+    def join(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
+        """Return the events that are stored after a cursor from now on; None if some are stored already."""
+        return self._broadcast.join(accounts, decode_cursor(cursor), on_news)
 
     async def wait(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
+    from webwx.gateway.event_broadcast import LiveEvents
     from webwx.gateway.port import AccountStatus, EventPage, SendChange
     from webwx.storage.base import RecordStore
 
@@ -298,6 +299,10 @@ class LocalGateway:
     ) -> EventPage:
         """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
         return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
+
+    def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
+        """Return the events of some accounts from now on; None if some after a cursor are stored already."""
+        return self._pages.join(accounts, cursor, on_news)
 
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.message_page import MessagePage
     from webwx.client.rate_limit import RateLimitState
+    from webwx.gateway.event_broadcast import LiveEvents
 
 
 LoginMethod = Literal["qr", "push"]
@@ -628,6 +629,20 @@ class GatewayPort(Protocol):
 
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
+        ...
+
+    def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
+        """
+        Return the events of some accounts from now on; None if some after a cursor are stored already.
+
+        Args:
+            accounts: Numbers of the accounts.
+            cursor: Position after all events that the reader has read.
+            on_news: Called when there are new events, or the reader has fallen behind.
+
+        Raises:
+            InvalidCursor: The text is not a cursor.
+        """
         ...
 
     def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.errors import InvalidCursor
-from webwx.gateway.port import AccountEvent, AccountStatus, SendChange
+from webwx.gateway.event_broadcast import FollowedEvent, SharedEvent
+from webwx.gateway.port import AccountStatus, SendChange
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice
@@ -20,11 +20,15 @@ from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from webwx.gateway.auth import Caller
+    from webwx.gateway.event_broadcast import LiveEvents
     from webwx.gateway.open_streams import OpenStream
-    from webwx.gateway.port import GatewayPort
+    from webwx.gateway.port import AccountEvent, GatewayPort
 
 HEARTBEAT = 15.0
 """Seconds without events after which a stream has a heartbeat."""
+
+_OTHERS = 100
+"""Maximum number of items of other sources that wait for one reader."""
 
 _PAGE = 200
 """Number of events of each account that a stream reads at a time."""
@@ -36,7 +40,7 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
 
 
-StreamItem = AccountEvent | AccountStatus | WebhookNotice | SendChange | Reset | None
+StreamItem = FollowedEvent | AccountStatus | WebhookNotice | SendChange | Reset | None
 """An item of a stream; None is a heartbeat."""
 
 
@@ -58,10 +62,15 @@ class EventReader:
         self._port = port
         self._accounts = accounts
         self._types = types
+        self._wanted: dict[str, bool] = {}
+        """Whether the reader reads events of a type, for the types so far."""
 
     def wants(self, event_type: str) -> bool:
         """Return whether the reader reads events of a type."""
-        return is_wanted(event_type, self._types)
+        wanted = self._wanted.get(event_type)
+        if wanted is None:
+            wanted = self._wanted[event_type] = is_wanted(event_type, self._types)
+        return wanted
 
     async def page(
         self, cursor: str, stream: OpenStream, *, limit: int, wait: float, since: float = 0, until: float = 0
@@ -99,8 +108,7 @@ class EventReader:
     async def _follow(
         self, cursor: str, stream: OpenStream, sources: list[_Source]
     ) -> AsyncGenerator[StreamItem, None]:  # fmt: skip
-        waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
-        ended = asyncio.ensure_future(stream.ended.wait())
+        inbox = _Inbox(sources, stream)
         try:
             position = cursor
             while not stream.ended.is_set():
@@ -115,29 +123,38 @@ class EventReader:
                     yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
                 async for account_event in stream.turns.spread(page.events):
                     if self.wants(type_of(account_event.event)) and not stream.ended.is_set():
-                        yield account_event
+                        yield FollowedEvent(SharedEvent(account_event), account_event.cursor)
                 position = page.cursor
-                if page.events:
+                live = None if page.events else self._port.join_events(self._accounts, position, inbox.wake)
+                if live is None:
                     continue
-                news = asyncio.ensure_future(self._port.wait_for_events(self._accounts, position, wait=HEARTBEAT))
                 try:
-                    done, _ = await asyncio.wait({news, *waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not news.done():
-                        await _cancel(news)
-                for task in [task for task in waiting if task in done]:
-                    source = waiting.pop(task)
-                    item = task.result()
-                    waiting[asyncio.ensure_future(anext(source))] = source
-                    if self._is_for_reader(item):
+                    async for item in self._new_items(live, inbox, stream):
                         yield item
-                if news in done and not news.result():
-                    yield None
+                finally:
+                    live.leave()
+                position = live.cursor
         finally:
-            for each in (*waiting, ended):
-                await _cancel(each)
-            for source in sources:
-                await source.aclose()
+            await inbox.close()
+
+    async def _new_items(
+        self, live: LiveEvents, inbox: _Inbox, stream: OpenStream
+    ) -> AsyncGenerator[StreamItem, None]:  # fmt: skip
+        """Return what is new until the stream ends or the reader has to read pages again."""
+        turns = stream.turns
+        while not stream.ended.is_set():
+            while (event := live.take()) is not None:
+                if turns.is_over():
+                    await turns.take_part()
+                if self.wants(type_of(event.shared.account_event.event)) and not stream.ended.is_set():
+                    yield event
+            for item in inbox.take():
+                if self._is_for_reader(item):
+                    yield item
+            if live.is_behind:
+                return
+            if not await inbox.wait():
+                yield None
 
     def _is_for_reader(self, item: AccountStatus | WebhookNotice | SendChange) -> bool:
         match item:
@@ -149,10 +166,88 @@ class EventReader:
                 return True
 
 
-async def _cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+class _Inbox:
+    """
+    What wakes the reader of a stream: new events, items of other sources, and the end of the stream.
+
+    Args:
+        sources: Sources of items that are in no journal.
+        stream: The stream.
+    """
+
+    def __init__(self, sources: list[_Source], stream: OpenStream) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sources = sources
+        self._items: list[AccountStatus | WebhookNotice | SendChange] = []
+        self._has_room = asyncio.Event()
+        self._is_woken = False
+        self._waiter: asyncio.Future[bool] | None = None
+        self._quiet_since = self._loop.time()
+        """Time of the last news (event loop's clock). One timer looks at it, instead of one for each event."""
+        self._heartbeat = self._loop.call_later(HEARTBEAT, self._beat)
+        self._tasks = [asyncio.ensure_future(self._receive(source)) for source in sources]
+        self._tasks.append(asyncio.ensure_future(self._end(stream)))
+
+    def wake(self) -> None:
+        """Wake the reader."""
+        self._is_woken, self._quiet_since = True, self._loop.time()
+        self._resolve(is_news=True)
+
+    async def wait(self) -> bool:
+        """Return True once there is something new; False after a heartbeat's time without."""
+        if not self._is_woken:
+            self._waiter = self._loop.create_future()
+            try:
+                return await self._waiter
+            finally:
+                self._waiter, self._is_woken = None, False
+        self._is_woken = False
+        return True
+
+    def take(self) -> list[AccountStatus | WebhookNotice | SendChange]:
+        """Remove and return the items of the other sources, and raise the error of one that has failed."""
+        items, self._items = self._items, []
+        if items:
+            self._has_room.set()
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        return items
+
+    async def close(self) -> None:
+        """Close the sources."""
+        self._heartbeat.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        for source in self._sources:
+            await source.aclose()
+
+    def _beat(self) -> None:
+        now = self._loop.time()
+        if now >= self._quiet_since + HEARTBEAT:
+            self._quiet_since = now
+            self._resolve(is_news=False)
+        self._heartbeat = self._loop.call_at(self._quiet_since + HEARTBEAT, self._beat)
+
+    def _resolve(self, *, is_news: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(is_news)
+
+    async def _receive(self, source: _Source) -> None:
+        try:
+            async for item in source:
+                while len(self._items) >= _OTHERS:
+                    self._has_room.clear()
+                    await self._has_room.wait()
+                self._items.append(item)
+                self.wake()
+        finally:
+            self.wake()
+
+    async def _end(self, stream: OpenStream) -> None:
+        await stream.ended.wait()
+        self.wake()
 
 
 async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None) -> list[int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Router, WebSocket, get, websocket
@@ -41,17 +41,18 @@ from webwx.gateway.api.parameters import (
     Since,
     Until,
 )
-from webwx.gateway.api.representations import view_of_change, view_of_event
+from webwx.gateway.api.representations import json_of, view_of_change, view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.consumer_owners import ConsumerOwners
+from webwx.gateway.event_broadcast import FollowedEvent
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort, SendChange
+from webwx.gateway.port import AccountPort, AccountStatus, GatewayPort, SendChange
 from webwx.gateway.problems import GatewayProblem, problem_of
 from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.representations.consumers import EventFrame, Hello, OtherFrame
-from webwx.representations.events import EventsView
+from webwx.representations.events import EventsView, EventView
 
 _LONGEST_WAIT = 25.0
 """Seconds for which a page may wait for an event."""
@@ -152,9 +153,8 @@ def server_sent(item: StreamItem, *, with_text: bool) -> bytes:
         with_text: Whether the reader may read the texts of sends.
     """
     match item:
-        case AccountEvent():
-            data = msgspec.json.encode(view_of_event(item))
-            return b"id: " + item.cursor.encode() + b"\ndata: " + data + b"\n\n"
+        case FollowedEvent():
+            return b"id: " + item.cursor.encode() + b"\ndata: " + json_of(item.shared) + b"\n\n"
         case AccountStatus():
             return b"event: account.state\ndata: " + msgspec.json.encode(view_of_account(item)) + b"\n\n"
         case WebhookNotice():
@@ -263,8 +263,9 @@ async def _send_positioned(
         try:
             async for item in followed:
                 match item:
-                    case AccountEvent():
-                        await _send(socket, EventFrame(event=view_of_event(item), cursor=item.cursor))
+                    case FollowedEvent():
+                        event = cast("EventView", msgspec.Raw(json_of(item.shared)))  # it is encoded as it is
+                        await _send(socket, EventFrame(event=event, cursor=item.cursor))
                     case AccountStatus():
                         await _send(socket, OtherFrame(op="account.state", data=view_of_account(item)))
                     case WebhookNotice():

@@ -12,6 +12,7 @@ from webwx.representations.times import moment, optional_moment
 from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
+    from webwx.gateway.event_broadcast import SharedEvent
     from webwx.gateway.port import AccountEvent, SendChange, Sent
     from webwx.model.messages import Receipt
 
@@ -27,6 +28,13 @@ def view_of_event(account_event: AccountEvent) -> EventView:
         is_self=bool(getattr(event, "is_self", False)), redelivered=event.redelivered, summary=summary_of(event),
         data=fields_of(event),
     )  # fmt: skip
+
+
+def json_of(shared: SharedEvent) -> bytes:
+    """Return an event as the API shows it, encoded once for all readers."""
+    if shared.json is None:
+        shared.json = msgspec.json.encode(view_of_event(shared.account_event))
+    return shared.json
 
 
 def view_of_sent(sent: Sent) -> SendView:
