@@ -26,7 +26,7 @@ WARM = 64
 """Sends before the clock runs."""
 
 READERS = 200
-"""Readers of server-sent events to which nothing happens."""
+"""Readers of server-sent events where there are many."""
 
 ACCOUNTS = 100
 """Accounts beside the idle readers."""
@@ -233,6 +233,7 @@ def to_readers(run: Run) -> Figures:
             | probe.figures(run, latencies)
             | {
                 "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
+                "event_ms": meter.figures["cpu"] / run.world.texts * 1000,
             }
         )
 
@@ -271,6 +272,10 @@ CASES = (
     Case(
         name="gateway-streams", about="texts to readers of server-sent events", count=20,
         world=World(texts=10_000, rate=50.0), variants={OURS: to_readers},
+    ),
+    Case(
+        name="gateway-broadcast", about="texts to many readers of server-sent events", count=READERS,
+        world=World(texts=300, rate=10.0), variants={OURS: to_readers},
     ),
     Case(
         name="gateway-idle", about=f"accounts and {READERS} readers to which nothing happens", count=ACCOUNTS,
