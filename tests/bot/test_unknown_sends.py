@@ -10,6 +10,7 @@ import pytest
 from tests.bot.conftest import until
 from tests.client.conftest import GIF, MP4, PNG, last
 
+from webwx.bot import unknown_sends
 from webwx.bot.bot import Bot
 from webwx.bot.chat_queues import DeliveryCounts
 from webwx.bot.context import Context
@@ -196,8 +197,23 @@ def contexts(client: AsyncClient, counts: DeliveryCounts) -> Callable[[], Contex
     """Return a function that makes the context of each attempt at one event."""
     chat = client.contacts.find(nickname="阿华").id
     event = TextMessage(number=7, message_id="1", chat=chat, sender=chat, is_self=False, time=0, content="a", text="a")
-    unknown_sends = UnknownSends("bot", counts)
-    return lambda: Context(client, event, key="bot/7", _unknown_sends=unknown_sends)
+    sends = UnknownSends("bot", counts)
+    return lambda: Context(client, event, key="bot/7", _unknown_sends=sends)
+
+
+async def test_the_number_of_remembered_sends_is_bounded(
+    open_client: OpenClient, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unknown_sends, "_REMEMBERED", 2)
+    counts = DeliveryCounts()
+    async with open_client() as client:
+        attempt = contexts(client, counts)
+        counted.lose_answers("webwxsendmsg", times=3)
+        for _ in range(2):
+            context = attempt()
+            for text in ("a", "b", "c"):
+                assert (await context.reply(text)).is_unknown
+    assert counts.unknown_sends == 6, "the oldest was forgotten, so each is counted again"
 
 
 async def test_each_send_of_a_context_counts_as_made(

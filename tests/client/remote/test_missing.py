@@ -101,3 +101,8 @@ def test_an_address_or_a_key_that_cannot_be_one_is_refused_and_not_shown(gateway
 
 def test_it_can_be_copied_like_any_object() -> None:
     assert isinstance(copy(Missing()), Missing)
+
+
+@pytest.mark.parametrize("name", ["_repr_html_", "__deepcopy__"])
+def test_a_tool_that_looks_for_a_private_name_finds_none(name: str) -> None:
+    assert not hasattr(Missing(), name)
