@@ -99,9 +99,10 @@ def call(path: str, query: bytes = b"") -> Any:
 async def test_the_bots_of_another_node_are_listed_without_those_of_a_dead_one(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:
-    async with running_bot(start_gateway) as bots, served_node(bots, tmp_path) as (address, _):
+    async with running_bot(start_gateway) as bots, served_node(bots, tmp_path) as (address, app):
         async with front(Nodes(address, "http://127.0.0.1:1")) as exchange:
             found = await exchange.find()
+        assert app.scopes == [], "the list is the whole answer"
         assert [(each.name, each.account, each.state) for each in found] == [
             ("echo", 1, "running"), ("echo", 2, "running")
         ]  # fmt: skip
