@@ -153,15 +153,29 @@ def rows_of(db: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
+RENAMED_TABLES: dict[str, str] = {}
+"""Names of tables of version 100 by those of the former version."""
+
+RENAMED_COLUMNS: dict[str, str] = {
+    "consumers.suspects": "isolated_to",
+}
+"""Names of columns of version 100 by those of the former version."""
+
+
 def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """Return rows of the former version as version 100 stores them."""
     for row in former["outbox"]:
         receipt = json.loads(row["receipt"] or "{}")
         row.update(sender=row.pop("owner"), message_id=receipt.get("message_id", ""), epoch=0, background=0, file="")
-    return {
-        table: sorted(({name: row[name] for name in sorted(row)} for row in rows), key=repr)
-        for table, rows in former.items()
-    }
+    for row in former["sqlite_sequence"]:
+        row["name"] = RENAMED_TABLES.get(row["name"], row["name"])
+    renamed = {}
+    for table, rows in former.items():
+        new = [{RENAMED_COLUMNS.get(f"{table}.{name}", name): value for name, value in row.items()} for row in rows]
+        renamed[RENAMED_TABLES.get(table, table)] = sorted(
+            ({name: row[name] for name in sorted(row)} for row in new), key=repr
+        )
+    return renamed
 
 
 def layout_of(db: sqlite3.Connection) -> object:

@@ -66,7 +66,7 @@ class KnownConsumer(NamedTuple):
 def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
     """Read the stored state of a consumer."""
     account, acked, started, is_open, isolated_to = db.execute(
-        "SELECT account, acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
+        "SELECT account, acked, started, is_open, isolated_to FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
     token = db.execute(
         "SELECT state FROM states WHERE account = ? AND name = ?", (account, token_name(consumer))
@@ -418,7 +418,7 @@ class SqliteConsumer:
             is_open = self._is_open
             self._was_all_done = not self._position.ahead
         db.execute(
-            "UPDATE consumers SET acked = ?, started = ?, is_open = ?, suspects = ? WHERE consumer = ?",
+            "UPDATE consumers SET acked = ?, started = ?, is_open = ?, isolated_to = ? WHERE consumer = ?",
             (acked, started, is_open, self._known.isolated_to_now, self.row),
         )
         if not self._is_stored_open:

@@ -161,7 +161,7 @@ CREATE TABLE consumers (
     acked INTEGER NOT NULL,                     -- all entries up to here are acknowledged
     started INTEGER NOT NULL,                   -- all entries up to here may have been delivered
     is_open INTEGER NOT NULL DEFAULT 0,         -- a process has taken entries and has not closed it
-    suspects INTEGER NOT NULL DEFAULT 0,        -- in flight when a process before the last one crashed
+    isolated_to INTEGER NOT NULL DEFAULT 0,        -- in flight when a process before the last one crashed
     UNIQUE (account, name)
 );
 """,
@@ -345,17 +345,26 @@ DROP TABLE former_{table};
 """  # noqa: S608 - constants
 
 
-_FROM_FORMER = _rebuilt(
-    "timers",
-    "timers_due",
-    "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
-) + _rebuilt(
-    "outbox",
-    "outbox_key outbox_state outbox_chat",
-    "account, number, client_id, key, chat, kind, text, addressed, content_id, state, receipt, ret, created_at,"
-    " changed_at",
-    sender="owner",
-    message_id="coalesce(json_extract(receipt, '$.message_id'), '')",
+_RENAMED = """
+ALTER TABLE consumers RENAME COLUMN suspects TO isolated_to;
+"""
+"""New names of tables, columns and indexes."""
+
+_FROM_FORMER = (
+    _rebuilt(
+        "timers",
+        "timers_due",
+        "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
+    )
+    + _rebuilt(
+        "outbox",
+        "outbox_key outbox_state outbox_chat",
+        "account, number, client_id, key, chat, kind, text, addressed, content_id, state, receipt, ret, created_at,"
+        " changed_at",
+        sender="owner",
+        message_id="coalesce(json_extract(receipt, '$.message_id'), '')",
+    )
+    + _RENAMED
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 

@@ -36,7 +36,7 @@ _READ = {
     " digest, time, message_id, chat, raw FROM entries WHERE account = ? ORDER BY number",
     "contacts": f"SELECT login, id, CAST(contact AS BLOB) FROM contacts WHERE {_OF_LOGINS} ORDER BY login, rowid",
     "names": f"SELECT login, name, id FROM names WHERE {_OF_LOGINS} ORDER BY login, name, id",
-    "consumers": "SELECT name, acked, started, suspects, is_open FROM consumers WHERE account = ? ORDER BY consumer",
+    "consumers": "SELECT name, acked, started, isolated_to, is_open FROM consumers WHERE account = ? ORDER BY consumer",
     "ahead": f"SELECT consumer, number FROM ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "failures": "SELECT consumer, number, state, attempts, error, time FROM failures"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
@@ -72,7 +72,7 @@ _WRITE = {
     " length, digest, time, message_id, chat, raw) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "contacts": "INSERT INTO contacts VALUES (?, ?, CAST(? AS TEXT))",
     "names": "INSERT INTO names VALUES (?, ?, ?)",
-    "consumers": "INSERT INTO consumers (account, name, acked, started, suspects, is_open) VALUES (1, ?, ?, ?, ?, ?)",
+    "consumers": "INSERT INTO consumers (account, name, acked, started, isolated_to, is_open) VALUES (1, ?, ?, ?, ?, ?)",
     "ahead": "INSERT INTO ahead VALUES (?, ?)",
     "failures": "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)",
     "crashes": "INSERT INTO deaths VALUES (?, ?, ?)",
