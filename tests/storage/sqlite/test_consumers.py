@@ -245,7 +245,7 @@ class TestDeaths:
         consumer.ack(1)
         await journal.close()
         with contextlib.closing(sqlite3.connect(path)) as db:
-            assert db.execute("SELECT count(*) FROM deaths").fetchone() == (0,)
+            assert db.execute("SELECT count(*) FROM crashes").fetchone() == (0,)
 
     async def test_poison_marker_that_cannot_be_stored_raises_and_is_stored_later(
         self, account: SqliteAccount, path: Path
@@ -259,7 +259,7 @@ class TestDeaths:
                 await consumer.add_poison_marker(1)
             db.execute("DROP TRIGGER stop")
             await consumer.flush()
-            assert db.execute("SELECT number, deaths FROM deaths").fetchall() == [(1, 1)]
+            assert db.execute("SELECT number, crashes FROM crashes").fetchall() == [(1, 1)]
 
 
 class TestRevived:

@@ -153,11 +153,14 @@ def rows_of(db: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-RENAMED_TABLES: dict[str, str] = {}
+RENAMED_TABLES: dict[str, str] = {
+    "deaths": "crashes",
+}
 """Names of tables of version 100 by those of the former version."""
 
 RENAMED_COLUMNS: dict[str, str] = {
     "consumers.suspects": "isolated_to",
+    "deaths.deaths": "crashes",
 }
 """Names of columns of version 100 by those of the former version."""
 

@@ -77,7 +77,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
         failures=db.execute(
             "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
         ).fetchall(),
-        crashes=dict(db.execute("SELECT number, deaths FROM deaths WHERE consumer = ?", (consumer,)).fetchall()),
+        crashes=dict(db.execute("SELECT number, crashes FROM crashes WHERE consumer = ?", (consumer,)).fetchall()),
     )  # fmt: skip
     return KnownConsumer(state, b"" if token is None else token[0])
 
@@ -440,9 +440,9 @@ class SqliteConsumer:
             )
         for number, crashes in self._crashes_storing.items():
             if crashes:
-                db.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?, ?)", (self.row, number, crashes))
+                db.execute("INSERT OR REPLACE INTO crashes VALUES (?, ?, ?)", (self.row, number, crashes))
             else:
-                db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
+                db.execute("DELETE FROM crashes WHERE consumer = ? AND number = ?", (self.row, number))
         if self._changes_storing:
             write_conversations(db, self.row, self._changes_storing.values())
 

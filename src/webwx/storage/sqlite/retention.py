@@ -258,7 +258,7 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
     db.execute("DELETE FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))", (listed,))
     db.execute("DELETE FROM kept WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     db.execute("DELETE FROM failures WHERE number IN (SELECT value FROM json_each(?))", (listed,))
-    db.execute("DELETE FROM deaths WHERE number IN (SELECT value FROM json_each(?))", (listed,))
+    db.execute("DELETE FROM crashes WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     for batch in {row[-1] for row in rows}:
         _wipe(db, batch)
     return len(rows)

@@ -184,11 +184,11 @@ CREATE TABLE failures (
 ) WITHOUT ROWID;
 CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
 """,
-    "deaths": """
-CREATE TABLE deaths (
+    "crashes": """
+CREATE TABLE crashes (
     consumer INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    deaths INTEGER NOT NULL,                    -- of processes, that of the current attempt included
+    crashes INTEGER NOT NULL,                    -- of processes, that of the current attempt included
     PRIMARY KEY (consumer, number)
 ) WITHOUT ROWID;
 """,
@@ -347,6 +347,8 @@ DROP TABLE former_{table};
 
 _RENAMED = """
 ALTER TABLE consumers RENAME COLUMN suspects TO isolated_to;
+ALTER TABLE deaths RENAME TO crashes;
+ALTER TABLE crashes RENAME COLUMN deaths TO crashes;
 """
 """New names of tables, columns and indexes."""
 

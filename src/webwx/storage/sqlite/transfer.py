@@ -40,7 +40,7 @@ _READ = {
     "ahead": f"SELECT consumer, number FROM ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "failures": "SELECT consumer, number, state, attempts, error, time FROM failures"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "crashes": f"SELECT consumer, number, deaths FROM deaths WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
+    "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, key",
     "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
@@ -75,7 +75,7 @@ _WRITE = {
     "consumers": "INSERT INTO consumers (account, name, acked, started, isolated_to, is_open) VALUES (1, ?, ?, ?, ?, ?)",
     "ahead": "INSERT INTO ahead VALUES (?, ?)",
     "failures": "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)",
-    "crashes": "INSERT INTO deaths VALUES (?, ?, ?)",
+    "crashes": "INSERT INTO crashes VALUES (?, ?, ?)",
     "conversations": "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?, ?)",
     "outbox": "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, addressed, content_id, state,"
     " receipt, ret, created_at, changed_at, message_id)"
