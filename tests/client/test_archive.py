@@ -527,7 +527,7 @@ async def test_two_pictures_with_one_id_are_both_archived(
     numbers = {entry.number for entry in await part.find(EntryQuery(limit=10)) if entry.message_id == image.id}
     assert len(numbers) == 2
     with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file:
-        kept_of = {number for (number,) in file.execute("SELECT number FROM kept WHERE state = 'kept'")}
+        kept_of = {number for (number,) in file.execute("SELECT number FROM media WHERE state = 'kept'")}
     assert kept_of == numbers
 
 

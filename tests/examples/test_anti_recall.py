@@ -83,7 +83,7 @@ class Folder:
         """Return whether the bot's journal has a picture; this is stored after the file has its name."""
         [journal] = self._home.glob("logins/*.journal")
         with closing(sqlite3.connect(journal)) as db:
-            return db.execute("SELECT 1 FROM kept WHERE state = 'kept'").fetchone() is not None
+            return db.execute("SELECT 1 FROM media WHERE state = 'kept'").fetchone() is not None
 
 
 class Database:

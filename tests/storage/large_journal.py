@@ -82,7 +82,7 @@ _SQLITE = (
     "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at,"
     f" changed_at) SELECT {{account}}, n, 'bot', 'remind', 'key ' || n, 'name ' || n, {_CHAT}, 'null', n,"
     f" {_TIMER_STATE}, 0, n, n FROM {{rows}}",
-    "INSERT INTO kept (number, account, message_id, state, digest, size, time)"
+    "INSERT INTO media (number, account, message_id, state, digest, size, time)"
     " SELECT n, {account}, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
     "INSERT INTO faces (face, number, login, evidence) SELECT n + 10, n + 10, {login}, " + _EVIDENCE + " FROM {rows}",
     f"INSERT INTO findings (finding, found) VALUES (10, '{_ORIGIN}')",

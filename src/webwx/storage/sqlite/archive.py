@@ -73,7 +73,7 @@ class SqliteArchivedMedia:
         found = await self._reader.do(
             lambda db: select(
                 db, ("number", "message_id", "state", "digest", "size"),
-                "FROM kept WHERE account = ? AND message_id = ? ORDER BY digest = '', number DESC LIMIT 1",
+                "FROM media WHERE account = ? AND message_id = ? ORDER BY digest = '', number DESC LIMIT 1",
                 (account, clean_text(message_id)),
             )
         )  # fmt: skip
@@ -90,7 +90,7 @@ class SqliteArchivedMedia:
 
         def store(db: sqlite3.Connection) -> int:
             dropped = select(
-                db, ("number", "digest"), "FROM kept WHERE account = ? AND digest <> '' AND (time < ? OR ? = 0)",
+                db, ("number", "digest"), "FROM media WHERE account = ? AND digest <> '' AND (time < ? OR ? = 0)",
                 (account, before, before),
             )  # fmt: skip
             _drop(db, [number for number, _ in dropped])
@@ -116,7 +116,7 @@ def delete_unnamed(db: sqlite3.Connection, files: MediaFiles, digests: Collectio
     if names:
         named = select(
             db, ("DISTINCT digest",),
-            "FROM kept WHERE digest <> '' AND digest IN (SELECT value FROM json_each(?))",
+            "FROM media WHERE digest <> '' AND digest IN (SELECT value FROM json_each(?))",
             (as_list(sorted(names)),),
         )  # fmt: skip
         files.remove(names - {digest for (digest,) in named})
@@ -129,7 +129,7 @@ def _is_there(db: sqlite3.Connection, account: int, number: int) -> bool:
 
 def _note(db: sqlite3.Connection, account: int, entry: Entry, state: str, digest: str, size: int, time: float) -> None:
     db.execute(
-        "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?, ?)",
         (entry.number, account, entry.message_id, state, digest, size, time),
     )
 
@@ -137,13 +137,13 @@ def _note(db: sqlite3.Connection, account: int, entry: Entry, state: str, digest
 def _make_room(db: sqlite3.Connection, account: int, max_total: int) -> set[str]:
     """Drop the oldest media until the limit is met, and return the digests of the dropped files."""
     (total,) = db.execute(
-        "SELECT coalesce(sum(size), 0) FROM kept WHERE account = ? AND digest <> ''", (account,)
+        "SELECT coalesce(sum(size), 0) FROM media WHERE account = ? AND digest <> ''", (account,)
     ).fetchone()
     dropped: list[int] = []
     digests: set[str] = set()
     if total > max_total:
         oldest = db.execute(
-            "SELECT number, digest, size FROM kept WHERE account = ? AND digest <> '' ORDER BY number", (account,)
+            "SELECT number, digest, size FROM media WHERE account = ? AND digest <> '' ORDER BY number", (account,)
         )
         for number, digest, size in oldest:
             if total <= max_total:
@@ -157,6 +157,6 @@ def _make_room(db: sqlite3.Connection, account: int, max_total: int) -> set[str]
 
 def _drop(db: sqlite3.Connection, numbers: Collection[int]) -> None:
     db.execute(
-        "UPDATE kept SET state = 'dropped', digest = '', size = 0 WHERE number IN (SELECT value FROM json_each(?))",
+        "UPDATE media SET state = 'dropped', digest = '', size = 0 WHERE number IN (SELECT value FROM json_each(?))",
         (as_list(numbers),),
     )

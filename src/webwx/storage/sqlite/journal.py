@@ -701,7 +701,7 @@ class SqliteAccount:
             ).fetchone()
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
             kept, kept_size = db.execute(
-                "SELECT count(*), coalesce(sum(size), 0) FROM kept WHERE account = ? AND digest <> ''", (account,)
+                "SELECT count(*), coalesce(sum(size), 0) FROM media WHERE account = ? AND digest <> ''", (account,)
             ).fetchone()
             (pages,), (page,) = db.execute("PRAGMA page_count").fetchone(), db.execute("PRAGMA page_size").fetchone()
             return Stats(

@@ -256,7 +256,7 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         _leave_gaps(db, account, theirs, reached)
         _delete_from_indexes(db, account, theirs)
     db.execute("DELETE FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))", (listed,))
-    db.execute("DELETE FROM kept WHERE number IN (SELECT value FROM json_each(?))", (listed,))
+    db.execute("DELETE FROM media WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     db.execute("DELETE FROM failures WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     db.execute("DELETE FROM crashes WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     for batch in {row[-1] for row in rows}:

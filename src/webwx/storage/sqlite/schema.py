@@ -245,8 +245,8 @@ CREATE TABLE states (
     PRIMARY KEY (account, name)
 ) WITHOUT ROWID;
 """,
-    "kept": """
-CREATE TABLE kept (
+    "media": """
+CREATE TABLE media (
     number INTEGER PRIMARY KEY,                 -- of the message's entry
     account INTEGER NOT NULL,
     message_id TEXT NOT NULL,
@@ -255,8 +255,8 @@ CREATE TABLE kept (
     size INTEGER NOT NULL,
     time REAL NOT NULL                          -- of the download
 );
-CREATE INDEX kept_message ON kept (account, message_id);
-CREATE INDEX kept_digest ON kept (digest) WHERE digest <> '';
+CREATE INDEX media_message ON media (account, message_id);
+CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
 """,
     # A login appends to the ends of these tables and their indexes, and evidence that has not changed is not stored
     # again, so a login costs the same after hundreds of others, and beside those of thousands of other accounts
@@ -349,6 +349,11 @@ _RENAMED = """
 ALTER TABLE consumers RENAME COLUMN suspects TO isolated_to;
 ALTER TABLE deaths RENAME TO crashes;
 ALTER TABLE crashes RENAME COLUMN deaths TO crashes;
+ALTER TABLE kept RENAME TO media;
+DROP INDEX kept_message;
+DROP INDEX kept_digest;
+CREATE INDEX media_message ON media (account, message_id);
+CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
 """
 """New names of tables, columns and indexes."""
 
