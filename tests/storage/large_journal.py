@@ -88,7 +88,7 @@ _SQLITE = (
     f"INSERT INTO findings (finding, found) VALUES (10, '{_ORIGIN}')",
     "INSERT INTO links (account, login, id, number, name, digest, face, finding, seen_at)"
     " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 1, n + 10, 10, 1 FROM {rows}",
-    "INSERT INTO apart (number, other) SELECT n + 10, n + 11 FROM {rows}",
+    "INSERT INTO never_matched (number, other) SELECT n + 10, n + 11 FROM {rows}",
 )
 
 _POSTGRES = (
@@ -117,7 +117,7 @@ _POSTGRES = (
     "INSERT INTO links (account, login, id, number, name, nickname, remark, digest, evidence, found, seen_at)"
     " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 'name ' || n, '', 1,"
     " convert_to(" + _EVIDENCE + f", 'UTF8'), convert_to('{_ORIGIN}', 'UTF8'), 1 FROM {{rows}}",
-    "INSERT INTO apart (account, number, other) SELECT {account}, n + 10, n + 11 FROM {rows}",
+    "INSERT INTO never_matched (account, number, other) SELECT {account}, n + 10, n + 11 FROM {rows}",
 )
 
 

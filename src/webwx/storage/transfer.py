@@ -49,7 +49,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "media": ("number", "message_id", "state", "digest", "size", "time"),
     "identities": ("number", "kind", "first_seen", "became", "login"),
     "links": ("login", "id", "number", "name", "digest", "evidence", "found", "seen_at"),
-    "apart": ("number", "other"),
+    "never_matched": ("number", "other"),
     "real_ids": ("login", "id", "wxid"),
 }  # fmt: skip
 """The tables in the order of copying, with their columns; `login` and `consumer` count from 1, 0 means no row."""

@@ -104,6 +104,15 @@ def rows_of(schema: TemporarySchema) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+RENAMED_TABLES: dict[str, str] = {
+    "apart": "never_matched",
+}
+"""Names of tables of version 100 by those of the former version."""
+
+RENAMED_COLUMNS: dict[str, str] = {}
+"""Names of columns of version 100 by those of the former version."""
+
+
 def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """Return rows of the former version as version 100 stores them."""
 
@@ -117,7 +126,12 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
     for row in former["outbox"]:
         row.update(background=False, file="", sender=str(row["sender"] or ""))
         row["receipt"] = row["receipt"] and text(row["receipt"])
-    return former
+    return {
+        RENAMED_TABLES.get(table, table): [
+            {RENAMED_COLUMNS.get(f"{table}.{name}", name): value for name, value in row.items()} for row in rows
+        ]
+        for table, rows in former.items()
+    }
 
 
 @asynccontextmanager

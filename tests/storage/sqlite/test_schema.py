@@ -156,6 +156,7 @@ def rows_of(db: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
 RENAMED_TABLES: dict[str, str] = {
     "deaths": "crashes",
     "kept": "media",
+    "apart": "never_matched",
 }
 """Names of tables of version 100 by those of the former version."""
 

@@ -37,7 +37,7 @@ _IN_PIECES = {
     "names": _OF_LOGINS,
     "links": _OF_ACCOUNT,
     "identities": _OF_ACCOUNT,
-    "apart": _OF_ACCOUNT,
+    "never_matched": _OF_ACCOUNT,
     "real_ids": _OF_ACCOUNT,
 }
 """Tables with many rows of an account, and the condition for its rows."""

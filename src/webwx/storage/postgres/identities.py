@@ -203,7 +203,7 @@ async def _is_free(db: Connection, account: int, number: int, link: PostgresLink
     """Return whether an identity may take over a link: it has no link of that login, and was not split from it."""
     in_the_way: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links WHERE account = $1 AND number = $2 AND login = $3"
-        " UNION ALL SELECT FROM apart WHERE account = $1 AND number = $2 AND other = $4)",
+        " UNION ALL SELECT FROM never_matched WHERE account = $1 AND number = $2 AND other = $4)",
         account, number, link.login, link.number,
     )  # fmt: skip
     return not in_the_way
@@ -234,15 +234,18 @@ async def _merge(db: Connection, account: int, kept: int, gone: int) -> None:
         await _move(db, account, link, kept, found)
     await _become(db, account, gone, kept)
     await db.execute(
-        "DELETE FROM apart WHERE account = $1 AND $2 IN (number, other) AND $3 IN (number, other)", account, kept, gone
+        "DELETE FROM never_matched WHERE account = $1 AND $2 IN (number, other) AND $3 IN (number, other)",
+        account,
+        kept,
+        gone,
     )
     for column, other in (("number", "other"), ("other", "number")):
         await db.execute(
-            f"INSERT INTO apart (account, {column}, {other}) SELECT $1, $2, {other} FROM apart"
+            f"INSERT INTO never_matched (account, {column}, {other}) SELECT $1, $2, {other} FROM never_matched"
             f" WHERE account = $1 AND {column} = $3 ON CONFLICT DO NOTHING",
             account, kept, gone,
         )  # fmt: skip
-    await db.execute("DELETE FROM apart WHERE account = $1 AND $2 IN (number, other)", account, gone)
+    await db.execute("DELETE FROM never_matched WHERE account = $1 AND $2 IN (number, other)", account, gone)
 
 
 async def _become(db: Connection, account: int, gone: int, kept: int) -> None:
@@ -264,7 +267,7 @@ async def _split(db: Connection, account: int, known: Identity, contact_id: Cont
     number = await _new(db, account, known.kind, leaving[-1].seen_at)
     for link in leaving:
         await _move(db, account, link, number, StoredFinding(by="hand", candidates=(known.number,)))
-    await db.execute("INSERT INTO apart VALUES ($1, $2, $3), ($1, $3, $2)", account, number, known.number)
+    await db.execute("INSERT INTO never_matched VALUES ($1, $2, $3), ($1, $3, $2)", account, number, known.number)
     return number
 
 

@@ -141,7 +141,7 @@ async def forget_logins(db: Connection, account: int, logins: Collection[int]) -
         account,
     )
     await db.execute(
-        "DELETE FROM apart a WHERE account = $1 AND (SELECT count(*) FROM identities i"
+        "DELETE FROM never_matched a WHERE account = $1 AND (SELECT count(*) FROM identities i"
         " WHERE i.account = $1 AND i.became = 0 AND i.number IN (a.number, a.other)) < 2",
         account,
     )

@@ -277,8 +277,8 @@ CREATE INDEX links_id ON links (account, id);
 CREATE INDEX links_nickname ON links (account, hashtextextended(nickname, 0)) WHERE nickname <> '';
 CREATE INDEX links_remark ON links (account, hashtextextended(remark, 0)) WHERE remark <> '';
 """,
-    "apart": """
-CREATE TABLE apart (
+    "never_matched": """
+CREATE TABLE never_matched (
     account bigint NOT NULL,
     number bigint NOT NULL,
     other bigint NOT NULL,                      -- never matched again; both ways round
@@ -399,6 +399,8 @@ FROM_FORMER = (
     + """
 SELECT setval(pg_get_serial_sequence('timers', 'number'), greatest(max(last_timer), 1)) FROM accounts;
 SELECT setval(pg_get_serial_sequence('outbox', 'number'), greatest(max(last_send), 1)) FROM accounts;
+ALTER TABLE apart RENAME TO never_matched;
+ALTER INDEX apart_pkey RENAME TO never_matched_pkey;
 ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
 )

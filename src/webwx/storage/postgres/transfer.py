@@ -60,7 +60,7 @@ _READ = {
     "identities": "SELECT number, kind, first_seen, became, login FROM identities WHERE account = $1 ORDER BY number",
     "links": "SELECT login, id, number, name, digest, evidence, found, seen_at FROM links WHERE account = $1"
     " ORDER BY link",
-    "apart": "SELECT number, other FROM apart WHERE account = $1 ORDER BY number, other",
+    "never_matched": "SELECT number, other FROM never_matched WHERE account = $1 ORDER BY number, other",
     "real_ids": 'SELECT login, id, wxid FROM real_ids WHERE account = $1 ORDER BY login, id COLLATE "C"',
 }
 
@@ -85,7 +85,7 @@ _WRITE = {
     " VALUES ($1, $2, $3, $4, $5, $6)",
     "links": "INSERT INTO links (account, login, id, number, name, digest, evidence, found, seen_at, nickname, remark)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    "apart": "INSERT INTO apart VALUES ($1, $2, $3)",
+    "never_matched": "INSERT INTO never_matched VALUES ($1, $2, $3)",
     "real_ids": "INSERT INTO real_ids VALUES ($1, $2, $3, $4)",
 }
 

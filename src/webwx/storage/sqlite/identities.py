@@ -252,7 +252,7 @@ def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
     """Return whether an identity may take over a link: it has no link of that login, and was not split from it."""
     in_the_way = db.execute(
         "SELECT 1 FROM links WHERE number = :number AND login = :login"
-        " UNION ALL SELECT 1 FROM apart WHERE number = :number AND other = :other",
+        " UNION ALL SELECT 1 FROM never_matched WHERE number = :number AND other = :other",
         {"number": number, "login": row.login, "other": row.number},
     ).fetchone()
     return in_the_way is None
@@ -291,9 +291,9 @@ def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
     db.execute("UPDATE faces SET number = ? WHERE number = ?", (kept, gone))
     note_newest_login(db, account, kept)
     _become(db, gone, kept)
-    db.execute("DELETE FROM apart WHERE ? IN (number, other) AND ? IN (number, other)", (kept, gone))
-    db.execute("UPDATE OR IGNORE apart SET number = ? WHERE number = ?", (kept, gone))
-    db.execute("UPDATE OR IGNORE apart SET other = ? WHERE other = ?", (kept, gone))
+    db.execute("DELETE FROM never_matched WHERE ? IN (number, other) AND ? IN (number, other)", (kept, gone))
+    db.execute("UPDATE OR IGNORE never_matched SET number = ? WHERE number = ?", (kept, gone))
+    db.execute("UPDATE OR IGNORE never_matched SET other = ? WHERE other = ?", (kept, gone))
 
 
 def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
@@ -313,7 +313,7 @@ def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: Co
     number = _new(db, account, known.kind, leaving[-1].row.seen_at)
     for link in leaving:
         _move(db, link, number, LinkOrigin(by="hand", candidates=(known.number,)))
-    db.execute("INSERT INTO apart VALUES (?, ?), (?, ?)", (number, known.number, known.number, number))
+    db.execute("INSERT INTO never_matched VALUES (?, ?), (?, ?)", (number, known.number, known.number, number))
     return number
 
 

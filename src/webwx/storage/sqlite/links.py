@@ -192,5 +192,5 @@ def forget_logins(db: sqlite3.Connection, logins: str) -> None:
     db.execute("DELETE FROM faces WHERE face NOT IN (SELECT face FROM links)")
     db.execute("DELETE FROM findings WHERE finding NOT IN (SELECT finding FROM links)")
     for column in ("number", "other"):
-        db.execute(f"DELETE FROM apart WHERE {column} NOT IN (SELECT number FROM identities WHERE became = 0)")
+        db.execute(f"DELETE FROM never_matched WHERE {column} NOT IN (SELECT number FROM identities WHERE became = 0)")
     db.execute("DELETE FROM real_ids WHERE login IN (SELECT value FROM json_each(?))", (logins,))

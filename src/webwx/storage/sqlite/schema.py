@@ -302,8 +302,8 @@ CREATE TABLE findings (
     found TEXT NOT NULL UNIQUE                  -- JSON: how a link was found, and why
 );
 """,
-    "apart": """
-CREATE TABLE apart (
+    "never_matched": """
+CREATE TABLE never_matched (
     number INTEGER NOT NULL,
     other INTEGER NOT NULL,                     -- never matched again; both ways round
     PRIMARY KEY (number, other)
@@ -354,6 +354,7 @@ DROP INDEX kept_message;
 DROP INDEX kept_digest;
 CREATE INDEX media_message ON media (account, message_id);
 CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
+ALTER TABLE apart RENAME TO never_matched;
 """
 """New names of tables, columns and indexes."""
 

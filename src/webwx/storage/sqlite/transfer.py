@@ -56,7 +56,7 @@ _READ = {
     "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.evidence AS BLOB), CAST(g.found AS BLOB),"
     " l.seen_at FROM links l JOIN faces f USING (face) JOIN findings g USING (finding) WHERE l.account = ?"
     " ORDER BY l.rowid",
-    "apart": "SELECT number, other FROM apart WHERE number IN (SELECT number FROM identities WHERE account = ?)"
+    "never_matched": "SELECT number, other FROM never_matched WHERE number IN (SELECT number FROM identities WHERE account = ?)"
     " ORDER BY number, other",
     "real_ids": "SELECT login, id, wxid FROM real_ids WHERE account = ? ORDER BY login, id",
 }
@@ -86,7 +86,7 @@ _WRITE = {
     "states": "INSERT INTO states VALUES (1, ?, ?)",
     "media": "INSERT INTO media (account, number, message_id, state, digest, size, time) VALUES (1, ?, ?, ?, ?, ?, ?)",
     "identities": "INSERT INTO identities (account, number, kind, first_seen, became, login) VALUES (1, ?, ?, ?, ?, ?)",
-    "apart": "INSERT INTO apart VALUES (?, ?)",
+    "never_matched": "INSERT INTO never_matched VALUES (?, ?)",
     "real_ids": "INSERT INTO real_ids VALUES (1, ?, ?, ?)",
 }
 
