@@ -47,7 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "states": ("name", "state"),
     "media": ("number", "message_id", "state", "digest", "size", "time"),
-    "identities": ("number", "kind", "first_seen", "became", "login"),
+    "identities": ("number", "kind", "first_seen", "merged_into", "login"),
     "links": ("login", "id", "number", "name", "digest", "evidence", "found", "seen_at"),
     "never_matched": ("number", "other"),
     "real_ids": ("login", "id", "wxid"),

@@ -109,7 +109,9 @@ RENAMED_TABLES: dict[str, str] = {
 }
 """Names of tables of version 100 by those of the former version."""
 
-RENAMED_COLUMNS: dict[str, str] = {}
+RENAMED_COLUMNS: dict[str, str] = {
+    "identities.became": "merged_into",
+}
 """Names of columns of version 100 by those of the former version."""
 
 

@@ -163,6 +163,7 @@ RENAMED_TABLES: dict[str, str] = {
 RENAMED_COLUMNS: dict[str, str] = {
     "consumers.suspects": "isolated_to",
     "deaths.deaths": "crashes",
+    "identities.became": "merged_into",
 }
 """Names of columns of version 100 by those of the former version."""
 

@@ -256,7 +256,7 @@ async def _become(db: Connection, account: int, gone: int, kept: int) -> None:
         account, gone, kept,
     )  # fmt: skip
     await db.execute(
-        "UPDATE identities SET became = $3 WHERE account = $1 AND $2 IN (number, became)", account, gone, kept
+        "UPDATE identities SET merged_into = $3 WHERE account = $1 AND $2 IN (number, merged_into)", account, gone, kept
     )
 
 
@@ -288,7 +288,7 @@ async def _new(db: Connection, account: int, kind: IdentityKind, time: float) ->
 async def _now(db: Connection, account: int, number: int) -> int:
     """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
     found: int | None = await db.fetchval(
-        "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE account = $1 AND number = $2",
+        "SELECT CASE merged_into WHEN 0 THEN number ELSE merged_into END FROM identities WHERE account = $1 AND number = $2",
         account, number,
     )  # fmt: skip
     return found or 0

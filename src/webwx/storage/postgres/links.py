@@ -131,18 +131,18 @@ async def forget_logins(db: Connection, account: int, logins: Collection[int]) -
         return
     await note_newest_login(db, account, {row["number"] for row in rows})
     await db.execute(
-        "DELETE FROM identities i WHERE account = $1 AND became = 0"
+        "DELETE FROM identities i WHERE account = $1 AND merged_into = 0"
         " AND NOT EXISTS (SELECT FROM links l WHERE l.account = $1 AND l.number = i.number)",
         account,
     )
     await db.execute(
-        "DELETE FROM identities i WHERE account = $1 AND became <> 0"
-        " AND NOT EXISTS (SELECT FROM identities k WHERE k.account = $1 AND k.number = i.became)",
+        "DELETE FROM identities i WHERE account = $1 AND merged_into <> 0"
+        " AND NOT EXISTS (SELECT FROM identities k WHERE k.account = $1 AND k.number = i.merged_into)",
         account,
     )
     await db.execute(
         "DELETE FROM never_matched a WHERE account = $1 AND (SELECT count(*) FROM identities i"
-        " WHERE i.account = $1 AND i.became = 0 AND i.number IN (a.number, a.other)) < 2",
+        " WHERE i.account = $1 AND i.merged_into = 0 AND i.number IN (a.number, a.other)) < 2",
         account,
     )
     await db.execute("DELETE FROM real_ids WHERE account = $1 AND login = ANY ($2::bigint[])", account, list(logins))

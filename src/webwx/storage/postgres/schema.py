@@ -251,7 +251,7 @@ CREATE TABLE identities (
     number bigint NOT NULL,
     kind text NOT NULL,
     first_seen float8 NOT NULL,
-    became bigint NOT NULL DEFAULT 0,           -- number of the identity that it was merged into
+    merged_into bigint NOT NULL DEFAULT 0,           -- number of the identity that it was merged into
     login bigint NOT NULL DEFAULT 0,            -- its newest login; 0 if it is in all of them
     PRIMARY KEY (account, number)
 );
@@ -401,6 +401,7 @@ SELECT setval(pg_get_serial_sequence('timers', 'number'), greatest(max(last_time
 SELECT setval(pg_get_serial_sequence('outbox', 'number'), greatest(max(last_send), 1)) FROM accounts;
 ALTER TABLE apart RENAME TO never_matched;
 ALTER INDEX apart_pkey RENAME TO never_matched_pkey;
+ALTER TABLE identities RENAME COLUMN became TO merged_into;
 ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
 )

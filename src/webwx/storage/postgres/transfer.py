@@ -57,7 +57,7 @@ _READ = {
     " FROM timers WHERE account = $1 ORDER BY number",
     "states": 'SELECT name, state FROM states WHERE account = $1 ORDER BY name COLLATE "C"',
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = $1 ORDER BY number",
-    "identities": "SELECT number, kind, first_seen, became, login FROM identities WHERE account = $1 ORDER BY number",
+    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = $1 ORDER BY number",
     "links": "SELECT login, id, number, name, digest, evidence, found, seen_at FROM links WHERE account = $1"
     " ORDER BY link",
     "never_matched": "SELECT number, other FROM never_matched WHERE account = $1 ORDER BY number, other",
@@ -81,7 +81,7 @@ _WRITE = {
     " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     "states": "INSERT INTO states VALUES ($1, $2, $3)",
     "media": "INSERT INTO media VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    "identities": "INSERT INTO identities (account, number, kind, first_seen, became, login)"
+    "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login)"
     " VALUES ($1, $2, $3, $4, $5, $6)",
     "links": "INSERT INTO links (account, login, id, number, name, digest, evidence, found, seen_at, nickname, remark)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",

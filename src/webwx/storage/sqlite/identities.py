@@ -303,7 +303,7 @@ def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
         " WHERE number = ?",
         (gone, kept),
     )
-    db.execute("UPDATE identities SET became = ? WHERE ? IN (number, became)", (kept, gone))
+    db.execute("UPDATE identities SET merged_into = ? WHERE ? IN (number, merged_into)", (kept, gone))
 
 
 def _split(db: sqlite3.Connection, account: int, known: Identity, contact_id: ContactId) -> int:
@@ -328,7 +328,7 @@ def _new(db: sqlite3.Connection, account: int, kind: IdentityKind, time: float) 
 def _now(db: sqlite3.Connection, account: int, number: int) -> int:
     """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
     found = db.execute(
-        "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE number = ? AND account = ?",
+        "SELECT CASE merged_into WHEN 0 THEN number ELSE merged_into END FROM identities WHERE number = ? AND account = ?",
         (number, account),
     ).fetchone()
     return 0 if found is None else int(found[0])

@@ -185,12 +185,14 @@ def forget_logins(db: sqlite3.Connection, logins: str) -> None:
         (logins,),
     )
     db.execute(
-        f"DELETE FROM identities WHERE became = 0 AND login = {ALWAYS}"
+        f"DELETE FROM identities WHERE merged_into = 0 AND login = {ALWAYS}"
         f" AND number NOT IN (SELECT number FROM links WHERE login = {ALWAYS})"
     )
-    db.execute("DELETE FROM identities WHERE became <> 0 AND became NOT IN (SELECT number FROM identities)")
+    db.execute("DELETE FROM identities WHERE merged_into <> 0 AND merged_into NOT IN (SELECT number FROM identities)")
     db.execute("DELETE FROM faces WHERE face NOT IN (SELECT face FROM links)")
     db.execute("DELETE FROM findings WHERE finding NOT IN (SELECT finding FROM links)")
     for column in ("number", "other"):
-        db.execute(f"DELETE FROM never_matched WHERE {column} NOT IN (SELECT number FROM identities WHERE became = 0)")
+        db.execute(
+            f"DELETE FROM never_matched WHERE {column} NOT IN (SELECT number FROM identities WHERE merged_into = 0)"
+        )
     db.execute("DELETE FROM real_ids WHERE login IN (SELECT value FROM json_each(?))", (logins,))

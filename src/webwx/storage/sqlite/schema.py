@@ -267,7 +267,7 @@ CREATE TABLE identities (
     account INTEGER NOT NULL,
     kind TEXT NOT NULL,
     first_seen REAL NOT NULL,
-    became INTEGER NOT NULL DEFAULT 0,          -- number of the identity that it was merged into
+    merged_into INTEGER NOT NULL DEFAULT 0,          -- number of the identity that it was merged into
     login INTEGER NOT NULL DEFAULT 0            -- its newest login; 0 if it is in all of them
 );
 CREATE INDEX identities_account ON identities (account);
@@ -355,6 +355,7 @@ DROP INDEX kept_digest;
 CREATE INDEX media_message ON media (account, message_id);
 CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
 ALTER TABLE apart RENAME TO never_matched;
+ALTER TABLE identities RENAME COLUMN became TO merged_into;
 """
 """New names of tables, columns and indexes."""
 

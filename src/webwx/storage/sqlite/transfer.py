@@ -52,7 +52,7 @@ _READ = {
     "states": "SELECT name, state FROM states WHERE account = ? AND name NOT LIKE 'opening of consumer %'"
     " ORDER BY name",
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = ? ORDER BY number",
-    "identities": "SELECT number, kind, first_seen, became, login FROM identities WHERE account = ? ORDER BY number",
+    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = ? ORDER BY number",
     "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.evidence AS BLOB), CAST(g.found AS BLOB),"
     " l.seen_at FROM links l JOIN faces f USING (face) JOIN findings g USING (finding) WHERE l.account = ?"
     " ORDER BY l.rowid",
@@ -85,7 +85,7 @@ _WRITE = {
     " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "states": "INSERT INTO states VALUES (1, ?, ?)",
     "media": "INSERT INTO media (account, number, message_id, state, digest, size, time) VALUES (1, ?, ?, ?, ?, ?, ?)",
-    "identities": "INSERT INTO identities (account, number, kind, first_seen, became, login) VALUES (1, ?, ?, ?, ?, ?)",
+    "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login) VALUES (1, ?, ?, ?, ?, ?)",
     "never_matched": "INSERT INTO never_matched VALUES (?, ?)",
     "real_ids": "INSERT INTO real_ids VALUES (1, ?, ?, ?)",
 }
