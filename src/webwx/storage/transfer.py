@@ -50,7 +50,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "identities": ("number", "kind", "first_seen", "merged_into", "login"),
     "links": ("login", "id", "number", "name", "digest", "evidence", "found", "seen_at"),
     "never_matched": ("number", "other"),
-    "real_ids": ("login", "id", "wxid"),
+    "real_ids": ("login", "id", "real_id"),
 }  # fmt: skip
 """The tables in the order of copying, with their columns; `login` and `consumer` count from 1, 0 means no row."""
 

@@ -164,6 +164,7 @@ RENAMED_COLUMNS: dict[str, str] = {
     "consumers.suspects": "isolated_to",
     "deaths.deaths": "crashes",
     "identities.became": "merged_into",
+    "real_ids.wxid": "real_id",
 }
 """Names of columns of version 100 by those of the former version."""
 

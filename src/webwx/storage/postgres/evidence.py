@@ -92,12 +92,14 @@ async def _linked(db: Connection, call: _IdentifyRequest) -> dict[str, LinkedCon
 
 async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) -> list[Identified]:
     """Match the contacts that are not linked yet with identities, and link them."""
-    noted = await db.fetch("SELECT id, wxid FROM real_ids WHERE account = $1 AND login = $2", call.account, call.login)
+    noted = await db.fetch(
+        "SELECT id, real_id FROM real_ids WHERE account = $1 AND login = $2", call.account, call.login
+    )
     known = await db.fetch(
         f"SELECT i.number, l.evidence {NEWEST_LINKS} WHERE i.account = $1 AND i.login <> {ALWAYS}",
         call.account,
     )
-    seen = with_real_ids(compared.seen, [(row["id"], row["wxid"]) for row in noted])
+    seen = with_real_ids(compared.seen, [(row["id"], row["real_id"]) for row in noted])
     faces = list(dict.fromkeys(Face(row["number"], EVIDENCE.decode(row["evidence"])) for row in known))
     findings, waiting = await asyncio.to_thread(
         judge, seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait

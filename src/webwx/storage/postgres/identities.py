@@ -137,7 +137,7 @@ class PostgresIdentityStore:
 
 
 async def _note_real_id(
-    db: Connection, account: int, current: int, contact_id: ContactId, wxid: str
+    db: Connection, account: int, current: int, contact_id: ContactId, real_id: str
 ) -> Identified | None:
     if is_lasting(contact_id):
         return None
@@ -147,18 +147,18 @@ async def _note_real_id(
         current = link.login
     noted = await db.fetchval(
         "INSERT INTO real_ids VALUES ($1, $2, $3, $4) ON CONFLICT (account, login, id)"
-        " DO UPDATE SET wxid = excluded.wxid WHERE real_ids.wxid <> excluded.wxid RETURNING true",
-        account, current, contact_id, wxid,
+        " DO UPDATE SET real_id = excluded.real_id WHERE real_ids.real_id <> excluded.real_id RETURNING true",
+        account, current, contact_id, real_id,
     )  # fmt: skip
     if not noted:
         return None  # the phone repeats the same real ids
     if link is None:  # clear `listed`, so that the next complete list is compared with this id
         await db.execute("UPDATE logins SET listed = '' WHERE account = $1 AND listed IS NOT NULL", account)
         return None
-    found = await _reconsider(db, account, link, wxid)
+    found = await _reconsider(db, account, link, real_id)
     number = link.number if found is None or found.by == "ambiguous" else found.number
     for each in await read_links(db, account, "number = $2 AND login >= $3", number, link.login):
-        evidence = msgspec.json.encode(msgspec.structs.replace(each.known, wxid=wxid))
+        evidence = msgspec.json.encode(msgspec.structs.replace(each.known, wxid=real_id))
         await db.execute(
             "UPDATE links SET evidence = $4 WHERE account = $1 AND login = $2 AND id = $3",
             account, each.login, each.id, evidence,
@@ -166,15 +166,15 @@ async def _note_real_id(
     return found
 
 
-async def _reconsider(db: Connection, account: int, link: PostgresLink, wxid: str) -> Identified | None:
+async def _reconsider(db: Connection, account: int, link: PostgresLink, real_id: str) -> Identified | None:
     """Link a contact whose real id is known now to the identity that has this id, if that is another one."""
     rows = await db.fetch(
         "SELECT DISTINCT l.number FROM real_ids r JOIN links l USING (account, login, id)"
-        " WHERE r.account = $1 AND r.wxid = $2 AND l.number <> $3 ORDER BY l.number",
-        account, wxid, link.number,
+        " WHERE r.account = $1 AND r.real_id = $2 AND l.number <> $3 ORDER BY l.number",
+        account, real_id, link.number,
     )  # fmt: skip
     bearers = [row["number"] for row in rows]
-    if link.how.by == "hand" or not (bearers or await _bears_another(db, account, link, wxid)):
+    if link.how.by == "hand" or not (bearers or await _bears_another(db, account, link, real_id)):
         return None
     if not bearers:
         number = await _new(db, account, link.known.kind, link.seen_at)
@@ -189,12 +189,12 @@ async def _reconsider(db: Connection, account: int, link: PostgresLink, wxid: st
     return Identified(contact_id=link.id, number=number, by="certain", candidates=(link.number,))
 
 
-async def _bears_another(db: Connection, account: int, link: PostgresLink, wxid: str) -> bool:
+async def _bears_another(db: Connection, account: int, link: PostgresLink, real_id: str) -> bool:
     """Return whether the identity of a link has another real id in another login."""
     found: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links l JOIN real_ids r USING (account, login, id)"
-        " WHERE l.account = $1 AND l.number = $2 AND l.id <> $3 AND r.wxid <> $4)",
-        account, link.number, link.id, wxid,
+        " WHERE l.account = $1 AND l.number = $2 AND l.id <> $3 AND r.real_id <> $4)",
+        account, link.number, link.id, real_id,
     )  # fmt: skip
     return found
 
@@ -310,7 +310,7 @@ async def _find(db: Connection, account: int, current: int, query: IdentityQuery
         values.append(clean_text(query.real_id))
         condition += (
             " AND i.number IN (SELECT o.number FROM real_ids r JOIN links o USING (account, login, id)"
-            f" WHERE r.account = $1 AND r.wxid = ${len(values) + 2}::text)"
+            f" WHERE r.account = $1 AND r.real_id = ${len(values) + 2}::text)"
         )
     return await _read_all(db, account, current, condition, *values)
 

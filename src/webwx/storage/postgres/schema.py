@@ -290,10 +290,10 @@ CREATE TABLE real_ids (
     account bigint NOT NULL,
     login bigint NOT NULL,
     id text NOT NULL,
-    wxid text NOT NULL,
+    real_id text NOT NULL,
     PRIMARY KEY (account, login, id)
 );
-CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 """,
     "records": """
 CREATE TABLE records (
@@ -402,6 +402,8 @@ SELECT setval(pg_get_serial_sequence('outbox', 'number'), greatest(max(last_send
 ALTER TABLE apart RENAME TO never_matched;
 ALTER INDEX apart_pkey RENAME TO never_matched_pkey;
 ALTER TABLE identities RENAME COLUMN became TO merged_into;
+ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
+ALTER INDEX real_ids_wxid RENAME TO real_ids_real_id;
 ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
 )

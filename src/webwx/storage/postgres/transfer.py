@@ -61,7 +61,7 @@ _READ = {
     "links": "SELECT login, id, number, name, digest, evidence, found, seen_at FROM links WHERE account = $1"
     " ORDER BY link",
     "never_matched": "SELECT number, other FROM never_matched WHERE account = $1 ORDER BY number, other",
-    "real_ids": 'SELECT login, id, wxid FROM real_ids WHERE account = $1 ORDER BY login, id COLLATE "C"',
+    "real_ids": 'SELECT login, id, real_id FROM real_ids WHERE account = $1 ORDER BY login, id COLLATE "C"',
 }
 
 _WRITE = {

@@ -206,5 +206,5 @@ def _known(db: sqlite3.Connection, account: int) -> dict[Face, int]:
 
 def _real_ids(db: sqlite3.Connection, call: _IdentifyCall) -> list[tuple[ContactId, str]]:
     """Read the real ids that were stored in a login."""
-    rows = select(db, ("id", "wxid"), "FROM real_ids WHERE account = ? AND login = ?", (call.account, call.login))
-    return [(each, wxid) for each, wxid in rows]
+    rows = select(db, ("id", "real_id"), "FROM real_ids WHERE account = ? AND login = ?", (call.account, call.login))
+    return [(each, real_id) for each, real_id in rows]

@@ -168,7 +168,7 @@ def _is_listed(db: sqlite3.Connection, account: int, own_id: ContactId, contacts
 
 
 def _note_real_id(
-    db: sqlite3.Connection, account: int, current: int, contact_id: ContactId, wxid: str
+    db: sqlite3.Connection, account: int, current: int, contact_id: ContactId, real_id: str
 ) -> Identified | None:
     if is_lasting(contact_id):
         return None
@@ -183,22 +183,22 @@ def _note_real_id(
         (current,) = db.execute("SELECT coalesce(max(login), 0) FROM logins WHERE account = ?", (account,)).fetchone()
     noted = db.execute(
         "INSERT INTO real_ids VALUES (?, ?, ?, ?) ON CONFLICT (account, login, id)"
-        " DO UPDATE SET wxid = excluded.wxid WHERE wxid <> excluded.wxid",
-        (account, current, contact_id, wxid),
+        " DO UPDATE SET real_id = excluded.real_id WHERE real_id <> excluded.real_id",
+        (account, current, contact_id, real_id),
     )
     if not noted.rowcount:
         return None  # the phone sends the same ones again and again
     if link is None:  # `listed` no longer matches, so the next complete list is compared, with this id
         db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))
         return None
-    found = _reconsider(db, link, wxid)
+    found = _reconsider(db, link, real_id)
     number = link.row.number if found is None or found.by == "ambiguous" else found.number
     faces: dict[int, int] = {}
     since = "(SELECT login FROM logins WHERE account = :account AND login >= :since)"
     for each in read_links(db, since, "l.number = :number", account=account, since=link.row.login, number=number):
         face = each.row.face
         if face not in faces:
-            evidence = as_json(msgspec.structs.replace(each.known, wxid=wxid))
+            evidence = as_json(msgspec.structs.replace(each.known, wxid=real_id))
             faces[face] = changed_face(db, each, evidence, link.row.login)
         if faces[face] != face:
             db.execute(
@@ -208,17 +208,17 @@ def _note_real_id(
     return found
 
 
-def _reconsider(db: sqlite3.Connection, link: ResolvedLink, wxid: str) -> Identified | None:
+def _reconsider(db: sqlite3.Connection, link: ResolvedLink, real_id: str) -> Identified | None:
     """Link a contact whose real id is known now to the identity that has this id, if that is another one."""
     row = link.row
     # CROSS makes SQLite keep this order: few contacts have a real id, and the other order would scan all links.
     bearers = select_numbers(
         db,
         "SELECT DISTINCT l.number FROM real_ids r CROSS JOIN links l USING (account, login, id)"
-        " WHERE r.account = ? AND r.wxid = ? AND l.number <> ?",
-        (row.account, wxid, row.number),
+        " WHERE r.account = ? AND r.real_id = ? AND l.number <> ?",
+        (row.account, real_id, row.number),
     )
-    if link.how.by == "hand" or not (bearers or _bears_another(db, row, wxid)):
+    if link.how.by == "hand" or not (bearers or _bears_another(db, row, real_id)):
         return None
     if not bearers:
         number = _new(db, row.account, link.known.kind, row.seen_at)
@@ -232,18 +232,18 @@ def _reconsider(db: sqlite3.Connection, link: ResolvedLink, wxid: str) -> Identi
     return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
 
 
-def _bears_another(db: sqlite3.Connection, row: LinkRow, wxid: str) -> bool:
+def _bears_another(db: sqlite3.Connection, row: LinkRow, real_id: str) -> bool:
     """Return whether the identity of a link has another real id in another login."""
     has_other = db.execute(
-        "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, wxid)
+        "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, real_id)
     ).fetchone()
     if has_other is None:  # mostly, and it saves a query over all logins
         return False
     noted = db.execute(
         f"SELECT 1 FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"
         " CROSS JOIN real_ids r USING (account, login, id)"
-        " WHERE l.number = :number AND l.id <> :id AND r.wxid <> :wxid",
-        {"account": row.account, "number": row.number, "id": row.id, "wxid": wxid},
+        " WHERE l.number = :number AND l.id <> :id AND r.real_id <> :real_id",
+        {"account": row.account, "number": row.number, "id": row.id, "real_id": real_id},
     ).fetchone()
     return noted is not None
 
@@ -354,7 +354,7 @@ def _find(db: sqlite3.Connection, account: int, current: int, query: IdentityQue
     if query.real_id:
         condition += (
             " AND i.number IN (SELECT o.number FROM real_ids r CROSS JOIN links o USING (account, login, id)"
-            " WHERE r.account = ? AND r.wxid = ?)"
+            " WHERE r.account = ? AND r.real_id = ?)"
         )
         values += (account, clean_text(query.real_id))
     return _read_all(db, account, current, condition, values)

@@ -314,10 +314,10 @@ CREATE TABLE real_ids (
     account INTEGER NOT NULL,
     login INTEGER NOT NULL,
     id TEXT NOT NULL,
-    wxid TEXT NOT NULL,
+    real_id TEXT NOT NULL,
     PRIMARY KEY (account, login, id)
 ) WITHOUT ROWID;
-CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 """,
 }
 """The statements that create each table of version 100."""
@@ -356,6 +356,9 @@ CREATE INDEX media_message ON media (account, message_id);
 CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
 ALTER TABLE apart RENAME TO never_matched;
 ALTER TABLE identities RENAME COLUMN became TO merged_into;
+ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
+DROP INDEX real_ids_wxid;
+CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 """
 """New names of tables, columns and indexes."""
 

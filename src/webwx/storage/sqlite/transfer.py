@@ -58,7 +58,7 @@ _READ = {
     " ORDER BY l.rowid",
     "never_matched": "SELECT number, other FROM never_matched WHERE number IN (SELECT number FROM identities WHERE account = ?)"
     " ORDER BY number, other",
-    "real_ids": "SELECT login, id, wxid FROM real_ids WHERE account = ? ORDER BY login, id",
+    "real_ids": "SELECT login, id, real_id FROM real_ids WHERE account = ? ORDER BY login, id",
 }
 
 _ACCOUNT = 1
