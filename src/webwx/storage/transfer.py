@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = "tuple[str | bytes | int | float | None, ...]"
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "logins": ("own_id", "position", "opened_at", "last_at", "last_body", "listed"),
+    "logins": ("own_id", "position", "opened_at", "last_at", "last_body", "complete_digest"),
     "batches": ("batch", "time", "body"),
     "entries": (
         "number", "login", "batch", "kind", "is_backlog", "is_quarantined", "is_notice", "start", "length", "digest",

@@ -112,6 +112,7 @@ RENAMED_TABLES: dict[str, str] = {
 RENAMED_COLUMNS: dict[str, str] = {
     "identities.became": "merged_into",
     "real_ids.wxid": "real_id",
+    "logins.listed": "complete_digest",
 }
 """Names of columns of version 100 by those of the former version."""
 

@@ -165,6 +165,7 @@ RENAMED_COLUMNS: dict[str, str] = {
     "deaths.deaths": "crashes",
     "identities.became": "merged_into",
     "real_ids.wxid": "real_id",
+    "logins.listed": "complete_digest",
 }
 """Names of columns of version 100 by those of the former version."""
 

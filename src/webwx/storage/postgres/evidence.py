@@ -48,15 +48,15 @@ async def identify(
     db: Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, digest: bytes | None, time: float
 ) -> list[Identified]:
     """Match contacts with identities; `digest` is the digest of a complete list of contacts, else None."""
-    login, listed = await login_of(db, account, own_id)
+    login, complete_digest = await login_of(db, account, own_id)
     is_complete = digest is not None
     # Before the first complete list of a login, a contact that is still missing may fit better.
-    may_wait = not is_complete and listed is None
+    may_wait = not is_complete and complete_digest is None
     call = _IdentifyRequest(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
     if not is_complete and next(iter(contacts), None) is None:
         return []  # without reading the links, which takes time for each contact
     if is_complete:
-        await db.execute("UPDATE logins SET listed = $2 WHERE login = $1", login, digest)
+        await db.execute("UPDATE logins SET complete_digest = $2 WHERE login = $1", login, digest)
     identified: list[Identified] = []
     for is_room in (False, True):  # people first, because a chatroom is recognised by its members
         linked = await _linked(db, call)
@@ -75,10 +75,12 @@ async def identify(
 
 async def login_of(db: Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
     """Return a login's row, and the digest of its last complete list of contacts, if there was one."""
-    found = await db.fetchrow("SELECT login, listed FROM logins WHERE account = $1 AND own_id = $2", account, own_id)
+    found = await db.fetchrow(
+        "SELECT login, complete_digest FROM logins WHERE account = $1 AND own_id = $2", account, own_id
+    )
     if found is None:
         raise StorageError("The journal does not know this login.")
-    return found["login"], found["listed"]
+    return found["login"], found["complete_digest"]
 
 
 async def _linked(db: Connection, call: _IdentifyRequest) -> dict[str, LinkedContact]:

@@ -66,14 +66,14 @@ class PostgresIdentityStore:
         noted = [(ContactId(clean_text(each)), clean_text(real_id)) for each, real_id in real_ids.items()]
         digest = await asyncio.to_thread(digest_of_all, contacts) if complete else None
         if digest is not None and not noted:
-            _, listed = await self._database.read(lambda db: login_of(db, self._account, own_id))
-            if listed == digest:  # usually no contact has changed, and nothing is written
+            _, complete_digest = await self._database.read(lambda db: login_of(db, self._account, own_id))
+            if complete_digest == digest:  # usually no contact has changed, and nothing is written
                 return []
 
         async def store(db: Connection) -> list[Identified]:
-            login, listed = await login_of(db, self._account, own_id)
+            login, complete_digest = await login_of(db, self._account, own_id)
             found: list[Identified] = []
-            if digest is None or digest != listed:
+            if digest is None or digest != complete_digest:
                 found += await identify(db, self._account, own_id, contacts, digest=digest, time=time)
             for each in noted:
                 changed = await _note_real_id(db, self._account, login, *each)
@@ -152,8 +152,10 @@ async def _note_real_id(
     )  # fmt: skip
     if not noted:
         return None  # the phone repeats the same real ids
-    if link is None:  # clear `listed`, so that the next complete list is compared with this id
-        await db.execute("UPDATE logins SET listed = '' WHERE account = $1 AND listed IS NOT NULL", account)
+    if link is None:  # clear `complete_digest`, so that the next complete list is compared with this id
+        await db.execute(
+            "UPDATE logins SET complete_digest = '' WHERE account = $1 AND complete_digest IS NOT NULL", account
+        )
         return None
     found = await _reconsider(db, account, link, real_id)
     number = link.number if found is None or found.by == "ambiguous" else found.number

@@ -69,7 +69,7 @@ CREATE TABLE logins (
     opened_at float8 NOT NULL,
     last_at float8 NOT NULL,                    -- time of its last batch
     last_body bytea,                            -- digest of the last batch that had items without an id
-    listed bytea,                               -- digest of the last complete list of contacts
+    complete_digest bytea,                               -- digest of the last complete list of contacts
     UNIQUE (account, own_id)
 ) WITH (fillfactor = 50);
 """,
@@ -404,6 +404,7 @@ ALTER INDEX apart_pkey RENAME TO never_matched_pkey;
 ALTER TABLE identities RENAME COLUMN became TO merged_into;
 ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
 ALTER INDEX real_ids_wxid RENAME TO real_ids_real_id;
+ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
 )

@@ -32,7 +32,7 @@ _OF_LOGINS = "login IN (SELECT login FROM logins WHERE account = $1)"
 _OF_CONSUMERS = "consumer IN (SELECT consumer FROM consumers WHERE account = $1)"
 
 _READ = {
-    "logins": "SELECT own_id, position, opened_at, last_at, last_body, listed FROM logins WHERE account = $1"
+    "logins": "SELECT own_id, position, opened_at, last_at, last_body, complete_digest FROM logins WHERE account = $1"
     " ORDER BY login",
     "batches": "SELECT batch, time, body FROM batches WHERE account = $1 ORDER BY batch",
     "entries": f"SELECT number, login, batch, kind, (flags & {BACKLOG} <> 0)::int, (flags & {QUARANTINED} <> 0)::int,"
@@ -204,7 +204,7 @@ class PostgresAccountRows:
     async def _write_logins(self, rows: list[Row]) -> None:
         for row in rows:
             login = await self._db.fetchval(
-                "INSERT INTO logins (account, own_id, position, opened_at, last_at, last_body, listed)"
+                "INSERT INTO logins (account, own_id, position, opened_at, last_at, last_body, complete_digest)"
                 " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING login",
                 self._account, *row,
             )  # fmt: skip

@@ -64,9 +64,9 @@ def identify(
 
     `encoded` is the JSON of contacts that are encoded already, by id.
     """
-    login, listed = login_of(db, account, own_id)
+    login, complete_digest = login_of(db, account, own_id)
     # Before the first complete list of a login, a contact that is still missing may fit better.
-    may_wait = not is_complete and listed is None
+    may_wait = not is_complete and complete_digest is None
     call = _IdentifyCall(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
     if not is_complete and next(iter(contacts), None) is None:
         return []  # because reading the links takes time for each contact of the login
@@ -77,7 +77,7 @@ def identify(
         more, digests_of_chatrooms = _identify_some(db, call, chatrooms, encoded)
         identified, digests = identified + more, digests + digests_of_chatrooms
     if is_complete:
-        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest_of_sum(digests), login))
+        db.execute("UPDATE logins SET complete_digest = ? WHERE login = ?", (digest_of_sum(digests), login))
     return identified
 
 
@@ -94,7 +94,7 @@ def _identify_some(
 def login_of(db: sqlite3.Connection, account: int, own_id: ContactId) -> tuple[int, bytes | None]:
     """Return a login's row, and the digest of its last complete list of contacts, if there was one."""
     found: tuple[int, bytes | None] | None = db.execute(
-        "SELECT login, listed FROM logins WHERE account = ? AND own_id = ?", (account, clean_text(own_id))
+        "SELECT login, complete_digest FROM logins WHERE account = ? AND own_id = ?", (account, clean_text(own_id))
     ).fetchone()
     if found is None:
         raise StorageError("The journal does not know this login.")

@@ -163,8 +163,8 @@ class SqliteIdentityStore:
 
 def _is_listed(db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact]) -> bool:
     """Return whether the last complete list of a login had the same contacts."""
-    _, listed = login_of(db, account, own_id)
-    return listed is not None and listed == digest_of_all(contacts)
+    _, complete_digest = login_of(db, account, own_id)
+    return complete_digest is not None and complete_digest == digest_of_all(contacts)
 
 
 def _note_real_id(
@@ -188,8 +188,11 @@ def _note_real_id(
     )
     if not noted.rowcount:
         return None  # the phone sends the same ones again and again
-    if link is None:  # `listed` no longer matches, so the next complete list is compared, with this id
-        db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))
+    if link is None:  # `complete_digest` no longer matches, so the next complete list is compared, with this id
+        db.execute(
+            "UPDATE logins SET complete_digest = zeroblob(0) WHERE account = ? AND complete_digest IS NOT NULL",
+            (account,),
+        )
         return None
     found = _reconsider(db, link, real_id)
     number = link.row.number if found is None or found.by == "ambiguous" else found.number

@@ -28,7 +28,7 @@ _OF_LOGINS = "login IN (SELECT login FROM logins WHERE account = ?)"
 _OF_CONSUMERS = "consumer IN (SELECT consumer FROM consumers WHERE account = ?)"
 
 _READ = {
-    "logins": "SELECT own_id, position, opened_at, last_at, last_body, listed FROM logins WHERE account = ?"
+    "logins": "SELECT own_id, position, opened_at, last_at, last_body, complete_digest FROM logins WHERE account = ?"
     " ORDER BY login",
     "batches": "SELECT batch, time, body FROM batches WHERE account = ? ORDER BY batch",
     # NULL: the first version did not look whether it is a notice, so queries take it for one
@@ -65,7 +65,7 @@ _ACCOUNT = 1
 """Row of the only account of a new file."""
 
 _WRITE = {
-    "logins": "INSERT INTO logins (account, own_id, position, opened_at, last_at, last_body, listed)"
+    "logins": "INSERT INTO logins (account, own_id, position, opened_at, last_at, last_body, complete_digest)"
     " VALUES (1, ?, ?, ?, ?, ?, ?)",
     "batches": "INSERT INTO batches (account, batch, time, body) VALUES (1, ?, ?, ?)",
     "entries": "INSERT INTO entries (account, number, login, batch, kind, is_backlog, is_quarantined, is_notice, start,"
