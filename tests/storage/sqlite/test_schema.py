@@ -166,6 +166,7 @@ RENAMED_COLUMNS: dict[str, str] = {
     "identities.became": "merged_into",
     "real_ids.wxid": "real_id",
     "logins.listed": "complete_digest",
+    "logins.is_thinned": "is_compacted",
 }
 """Names of columns of version 100 by those of the former version."""
 

@@ -225,7 +225,7 @@ def _thin(db: sqlite3.Connection) -> bool:
     """Delete some contacts of a login that has ended, and return whether there was such a login."""
     # Complete lists come only from logins that end each other. A later batch of a login shows that it has not ended.
     ended = db.execute(
-        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_thinned AND l.complete_digest IS NOT NULL AND EXISTS ("
+        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_compacted AND l.complete_digest IS NOT NULL AND EXISTS ("
         " SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login AND n.complete_digest IS NOT NULL"
         " AND n.opened_at >= l.last_at) LIMIT 1"
     ).fetchone()
@@ -251,7 +251,7 @@ def _thin(db: sqlite3.Connection) -> bool:
             "DELETE FROM names WHERE login = :login AND id NOT IN (SELECT id FROM contacts WHERE login = :login)",
             {"login": login},
         )
-        db.execute("UPDATE logins SET is_thinned = 1 WHERE login = ?", (login,))
+        db.execute("UPDATE logins SET is_compacted = 1 WHERE login = ?", (login,))
     return True
 
 

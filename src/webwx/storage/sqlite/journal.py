@@ -432,7 +432,7 @@ class SqliteAccount:
                 login, stored_position = int(begun.lastrowid or 0), position
             else:
                 login, stored_position = known
-                db.execute("UPDATE logins SET is_thinned = 0 WHERE login = ?", (login,))
+                db.execute("UPDATE logins SET is_compacted = 0 WHERE login = ?", (login,))
             few, identified = self._store_contacts(db, account, login, own_id, contacts, complete=complete, time=time)
             stored = StoredBatch([], is_after_others=False)
             if before is not None and before[0] != own_id:
@@ -730,7 +730,7 @@ class SqliteAccount:
 
         def read(db: sqlite3.Connection) -> StoredRoster:
             found = db.execute(
-                "SELECT login FROM logins WHERE account = ? AND own_id = ? AND NOT is_thinned", (account, own_id)
+                "SELECT login FROM logins WHERE account = ? AND own_id = ? AND NOT is_compacted", (account, own_id)
             ).fetchone()
             return read_roster(db, self._lookups, 0 if found is None else found[0], is_chatroom)
 
@@ -767,7 +767,7 @@ class SqliteAccount:
             if found is None:
                 raise StorageError("The journal does not know this login.")
             keep_contacts(db, found[0], contacts, deleted)
-            db.execute("UPDATE logins SET is_thinned = 0 WHERE login = ? AND is_thinned", found)
+            db.execute("UPDATE logins SET is_compacted = 0 WHERE login = ? AND is_compacted", found)
 
         await self._writer.do(store)
 

@@ -78,7 +78,7 @@ CREATE TABLE logins (
     last_at REAL NOT NULL,                      -- time of its last batch
     last_body BLOB,                             -- digest of the last batch that had items without an id
     complete_digest BLOB,                                -- digest of the last complete list of contacts
-    is_thinned INTEGER NOT NULL DEFAULT 0,      -- of its links only those are left that nothing else tells of
+    is_compacted INTEGER NOT NULL DEFAULT 0,      -- of its links only those are left that nothing else tells of
     UNIQUE (account, own_id)
 );
 """,
@@ -360,6 +360,7 @@ ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
 DROP INDEX real_ids_wxid;
 CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
+ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
 """
 """New names of tables, columns and indexes."""
 
