@@ -192,7 +192,7 @@ def _stored(folder: Path, consumer: str) -> Mark:
         acked, ahead = _rows(
             folder,
             f"SELECT acked FROM consumers WHERE name = '{consumer}'",
-            f"SELECT number FROM ahead JOIN consumers USING (consumer) WHERE name = '{consumer}'",
+            f"SELECT number FROM acked_ahead JOIN consumers USING (consumer) WHERE name = '{consumer}'",
         )
     return Mark(calls=calls, acked=acked[0][0] if acked else 0, ahead=frozenset(number for (number,) in ahead))
 

@@ -35,7 +35,7 @@ TABLES = """
 CREATE TABLE entries (number INTEGER PRIMARY KEY, message_id TEXT);
 CREATE TABLE failures (state TEXT);
 CREATE TABLE consumers (consumer INTEGER PRIMARY KEY, name TEXT, acked INTEGER);
-CREATE TABLE ahead (consumer INTEGER, number INTEGER);
+CREATE TABLE acked_ahead (consumer INTEGER, number INTEGER);
 CREATE TABLE outbox (number INTEGER PRIMARY KEY, client_id TEXT, state TEXT);
 """
 
@@ -80,7 +80,7 @@ class Story:
             db.executemany("INSERT INTO failures VALUES (?)", [("dead",)] * self.dead)
             db.executemany("INSERT INTO outbox VALUES (?, ?, ?)", self.sends)
             db.execute("INSERT INTO consumers VALUES (1, 'bot', 2)")
-            db.execute("INSERT INTO ahead VALUES (1, 3)")
+            db.execute("INSERT INTO acked_ahead VALUES (1, 3)")
             db.commit()
         return check(self.folder)
 

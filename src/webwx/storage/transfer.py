@@ -33,7 +33,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "contacts": ("login", "id", "contact"),
     "names": ("login", "name", "id"),
     "consumers": ("name", "acked", "started", "isolated_to", "is_open"),
-    "ahead": ("consumer", "number"),
+    "acked_ahead": ("consumer", "number"),
     "failures": ("consumer", "number", "state", "attempts", "error", "time"),
     "crashes": ("consumer", "number", "crashes"),
     "conversations": ("consumer", "key", "step", "content", "chat", "deadline", "changed_at"),

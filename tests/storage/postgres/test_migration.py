@@ -106,6 +106,7 @@ def rows_of(schema: TemporarySchema) -> dict[str, list[dict[str, Any]]]:
 
 RENAMED_TABLES: dict[str, str] = {
     "apart": "never_matched",
+    "ahead": "acked_ahead",
 }
 """Names of tables of version 100 by those of the former version."""
 

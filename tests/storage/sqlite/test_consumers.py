@@ -155,7 +155,7 @@ class TestAcknowledging:
         await account.ingest(arrival(*messages(11, 1)))
         with contextlib.closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT acked, started FROM consumers").fetchone() == (10, 11)
-            assert db.execute("SELECT count(*) FROM ahead").fetchone() == (0,)
+            assert db.execute("SELECT count(*) FROM acked_ahead").fetchone() == (0,)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
     async def test_after_a_kill_only_unacknowledged_entries_are_redelivered(self, path: Path) -> None:
@@ -211,7 +211,7 @@ class TestAcknowledging:
             db.execute("DROP TRIGGER stop")
             await consumer.flush()
             assert db.execute("SELECT acked FROM consumers").fetchone() == (1,)
-            assert db.execute("SELECT number FROM ahead").fetchall() == [(3,)]
+            assert db.execute("SELECT number FROM acked_ahead").fetchall() == [(3,)]
 
 
 class TestFailing:
@@ -329,7 +329,7 @@ class TestABrokenFile:
         self, account: SqliteAccount, path: Path
     ) -> None:
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("ALTER TABLE ahead RENAME TO hidden")
+            db.execute("ALTER TABLE acked_ahead RENAME TO hidden")
             with pytest.raises(StorageError, match="cannot be read"):
                 await account.consumer("bot")
             db.execute("ALTER TABLE hidden RENAME TO ahead")

@@ -157,6 +157,7 @@ RENAMED_TABLES: dict[str, str] = {
     "deaths": "crashes",
     "kept": "media",
     "apart": "never_matched",
+    "ahead": "acked_ahead",
 }
 """Names of tables of version 100 by those of the former version."""
 

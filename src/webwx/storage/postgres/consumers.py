@@ -1,8 +1,8 @@
 """
 Consumers of an account's entries, and their cursors.
 
-A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `ahead`: later entries that
-are acknowledged too. `started`: entries up to this number may have been delivered. `started` is stored by the statement
+A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `acked_ahead`: later entries
+that are acknowledged too. `started`: entries up to this number may have been delivered; it is stored by the statement
 that reads the entries, so after a crash every entry that was delivered but not acknowledged is delivered again
 as `redelivered`.
 
@@ -179,7 +179,7 @@ async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCur
     if row is None:
         return None
     consumer = row["consumer"]
-    ahead = await db.fetch("SELECT number FROM ahead WHERE consumer = $1", consumer)
+    ahead = await db.fetch("SELECT number FROM acked_ahead WHERE consumer = $1", consumer)
     failures = await db.fetch(
         "SELECT number, attempts, state FROM failures WHERE consumer = $1 ORDER BY number", consumer
     )
@@ -221,7 +221,7 @@ class PostgresConsumer:
         """Entries that were read and not returned yet, because a later read of that call has failed."""
         self._is_closed = False
         self._has_ahead = bool(state.ahead)
-        """Whether there may be rows of `ahead`; used in the thread of the connections."""
+        """Whether there may be rows of `acked_ahead`; used in the thread of the connections."""
         self._storing = asyncio.Lock()
         """Held in the thread of the connections while changes are stored."""
         # The attributes below are shared with the thread of the connections.
@@ -428,12 +428,12 @@ class PostgresConsumer:
         if not done:
             raise self._overtaken()
         if self._has_ahead:
-            await db.execute("DELETE FROM ahead WHERE consumer = $1 AND number <= $2", row, changes.acked)
+            await db.execute("DELETE FROM acked_ahead WHERE consumer = $1 AND number <= $2", row, changes.acked)
         ahead = [number for number in changes.acks if number > changes.acked]
         if ahead:
             self._has_ahead = True
             await db.execute(
-                "INSERT INTO ahead SELECT $1, * FROM unnest($2::bigint[]) ON CONFLICT DO NOTHING", row, ahead
+                "INSERT INTO acked_ahead SELECT $1, * FROM unnest($2::bigint[]) ON CONFLICT DO NOTHING", row, ahead
             )
         failed = self._attempts.failed
         tried = [number for number in changes.acks if number in failed] if failed else []

@@ -38,7 +38,8 @@ async def hold_all(db: Connection, time: float) -> None:
     await db.execute(
         "INSERT INTO failures SELECT c.consumer, e.number, 'held', 0, '', $2"
         " FROM consumers c JOIN entries e ON e.account = c.account AND e.number > c.acked"
-        " WHERE c.name <> $1 AND NOT EXISTS (SELECT FROM ahead a WHERE a.consumer = c.consumer AND a.number = e.number)"
+        " WHERE c.name <> $1 AND NOT EXISTS ("
+        " SELECT FROM acked_ahead a WHERE a.consumer = c.consumer AND a.number = e.number)"
         " ON CONFLICT (consumer, number) DO UPDATE SET state = 'held', time = excluded.time"
         " WHERE failures.state <> 'dead'",
         ARCHIVE_CONSUMER, time,
@@ -48,7 +49,7 @@ async def hold_all(db: Connection, time: float) -> None:
         f"UPDATE failures SET state = 'held', time = $2 WHERE state = 'revived' AND {of_others}",  # noqa: S608 - constants
         ARCHIVE_CONSUMER, time,
     )  # fmt: skip
-    for table in ("ahead", "crashes"):
+    for table in ("acked_ahead", "crashes"):
         await db.execute(f"DELETE FROM {table} WHERE {of_others}", ARCHIVE_CONSUMER)  # noqa: S608 - constants
     await db.execute(
         "UPDATE consumers c SET acked = a.last_number, started = a.last_number, isolated_to = 0, is_open = false"

@@ -290,7 +290,8 @@ async def _new(db: Connection, account: int, kind: IdentityKind, time: float) ->
 async def _now(db: Connection, account: int, number: int) -> int:
     """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
     found: int | None = await db.fetchval(
-        "SELECT CASE merged_into WHEN 0 THEN number ELSE merged_into END FROM identities WHERE account = $1 AND number = $2",
+        "SELECT CASE merged_into WHEN 0 THEN number ELSE merged_into END FROM identities"
+        " WHERE account = $1 AND number = $2",
         account, number,
     )  # fmt: skip
     return found or 0

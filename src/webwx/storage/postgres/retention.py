@@ -248,7 +248,7 @@ async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], 
     """Store gaps in place of entries that consumers have not read."""
     missed: dict[int, list[tuple[int, int]]] = {}
     consumers = await db.fetch(
-        "SELECT c.consumer, c.acked, array(SELECT number FROM ahead a WHERE a.consumer = c.consumer) AS ahead"
+        "SELECT c.consumer, c.acked, array(SELECT number FROM acked_ahead a WHERE a.consumer = c.consumer) AS ahead"
         " FROM consumers c WHERE account = $1 AND name <> $2",
         account, ARCHIVE_CONSUMER,
     )  # fmt: skip

@@ -140,8 +140,8 @@ CREATE TABLE consumers (
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX consumers_name ON consumers (account, webwx_key(name));
 """,
-    "ahead": """
-CREATE TABLE ahead (
+    "acked_ahead": """
+CREATE TABLE acked_ahead (
     consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
     number bigint NOT NULL,
     PRIMARY KEY (consumer, number)
@@ -405,6 +405,9 @@ ALTER TABLE identities RENAME COLUMN became TO merged_into;
 ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
 ALTER INDEX real_ids_wxid RENAME TO real_ids_real_id;
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
+ALTER TABLE ahead RENAME TO acked_ahead;
+ALTER INDEX ahead_pkey RENAME TO acked_ahead_pkey;
+ALTER TABLE acked_ahead RENAME CONSTRAINT ahead_consumer_fkey TO acked_ahead_consumer_fkey;
 ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
 )

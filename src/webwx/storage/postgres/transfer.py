@@ -42,7 +42,7 @@ _READ = {
     "names": f'SELECT login, text, id FROM names WHERE {_OF_LOGINS} ORDER BY login, text COLLATE "C", id COLLATE "C"',
     "consumers": "SELECT name, acked, started, isolated_to, is_open::int FROM consumers WHERE account = $1"
     " ORDER BY consumer",
-    "ahead": f"SELECT consumer, number FROM ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
+    "acked_ahead": f"SELECT consumer, number FROM acked_ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "failures": "SELECT consumer, number, CASE state WHEN 'held' THEN 'dead' ELSE state END, attempts, error, time"
     " FROM failures"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
@@ -57,7 +57,8 @@ _READ = {
     " FROM timers WHERE account = $1 ORDER BY number",
     "states": 'SELECT name, state FROM states WHERE account = $1 ORDER BY name COLLATE "C"',
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = $1 ORDER BY number",
-    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = $1 ORDER BY number",
+    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = $1"
+    " ORDER BY number",
     "links": "SELECT login, id, number, name, digest, evidence, found, seen_at FROM links WHERE account = $1"
     " ORDER BY link",
     "never_matched": "SELECT number, other FROM never_matched WHERE account = $1 ORDER BY number, other",
@@ -70,7 +71,7 @@ _WRITE = {
     " chat, raw, flags, words) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::varchar::tsvector)",
     "contacts": "INSERT INTO contacts (login, id, contact) VALUES ($1, $2, $3)",
     "names": "INSERT INTO names (login, name, id, text) VALUES ($1, webwx_key($2::varchar), $3, $2)",
-    "ahead": "INSERT INTO ahead VALUES ($1, $2)",
+    "acked_ahead": "INSERT INTO acked_ahead VALUES ($1, $2)",
     "failures": "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6)",
     "crashes": "INSERT INTO crashes VALUES ($1, $2, $3)",
     "conversations": "INSERT INTO conversations VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -92,7 +93,7 @@ _WRITE = {
 _NUMBERED = ("outbox", "timers")
 """Tables whose numbers are from a sequence, which all accounts share."""
 
-_WITHOUT_ACCOUNT = {"contacts", "names", "ahead", "failures", "crashes", "conversations"}
+_WITHOUT_ACCOUNT = {"contacts", "names", "acked_ahead", "failures", "crashes", "conversations"}
 """Tables whose rows belong to a login or a consumer."""
 
 

@@ -18,6 +18,6 @@ def find_consumer(db: sqlite3.Connection, account: int, name: str) -> int | None
 
 def delete_consumer(db: sqlite3.Connection, account: int, consumer: int) -> None:
     """Delete a consumer, whose lock the caller holds, with all that belongs to it."""
-    for table in ("ahead", "failures", "crashes", "conversations", "consumers"):
+    for table in ("acked_ahead", "failures", "crashes", "conversations", "consumers"):
         db.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))  # noqa: S608 - constants
     db.execute("DELETE FROM states WHERE account = ? AND name = ?", (account, token_name(consumer)))

@@ -1,10 +1,10 @@
 """
 Consumers of an account's entries, and their cursors.
 
-A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `ahead`: later entries that
-are acknowledged too. `started`: entries up to this number may have been delivered. After a crash, entries after `acked`
-that were delivered and not acknowledged come again as `redelivered`. `marks` record deliveries and acknowledgements at
-once, so an acknowledged entry is not delivered again even if the acknowledgement was not stored yet.
+A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `acked_ahead`: later entries
+that are acknowledged too. `started`: entries up to this number may have been delivered. After a crash, entries after
+`acked` that were delivered and not acknowledged come again as `redelivered`. `marks` record deliveries and
+acknowledgements at once, so an acknowledged entry is not delivered again even if its acknowledgement is not stored yet.
 
 A consumer that keeps up is served from memory: it receives a batch when the batch is stored, and the same transaction
 advances `started`. A slower consumer reads from the file, and stores `started` in its own transaction before it
@@ -73,7 +73,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
     ).fetchone()
     state = state_of(
         acked=acked, started=started, is_open=bool(is_open), isolated_to=isolated_to,
-        ahead=select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,)),
+        ahead=select_numbers(db, "SELECT number FROM acked_ahead WHERE consumer = ?", (consumer,)),
         failures=db.execute(
             "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
         ).fetchall(),
@@ -426,10 +426,10 @@ class SqliteConsumer:
                 "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (self._account, token_name(self.row), self._token)
             )
         ahead = [(self.row, number) for number in storing if number > acked]
-        insert(db, "ahead", ahead, verb="INSERT OR IGNORE")
+        insert(db, "acked_ahead", ahead, verb="INSERT OR IGNORE")
         self._has_stored_ahead = self._has_stored_ahead or bool(ahead)
         if self._has_stored_ahead:
-            db.execute("DELETE FROM ahead WHERE consumer = ? AND number <= ?", (self.row, acked))
+            db.execute("DELETE FROM acked_ahead WHERE consumer = ? AND number <= ?", (self.row, acked))
         failed = self._attempts.failed
         tried = [number for number in storing if number in failed] if failed else []
         if tried:

@@ -225,9 +225,9 @@ def _thin(db: sqlite3.Connection) -> bool:
     """Delete some contacts of a login that has ended, and return whether there was such a login."""
     # Complete lists come only from logins that end each other. A later batch of a login shows that it has not ended.
     ended = db.execute(
-        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_compacted AND l.complete_digest IS NOT NULL AND EXISTS ("
-        " SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login AND n.complete_digest IS NOT NULL"
-        " AND n.opened_at >= l.last_at) LIMIT 1"
+        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_compacted AND l.complete_digest IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login"
+        " AND n.complete_digest IS NOT NULL AND n.opened_at >= l.last_at) LIMIT 1"
     ).fetchone()
     if ended is None:
         return False

@@ -331,7 +331,8 @@ def _new(db: sqlite3.Connection, account: int, kind: IdentityKind, time: float) 
 def _now(db: sqlite3.Connection, account: int, number: int) -> int:
     """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
     found = db.execute(
-        "SELECT CASE merged_into WHEN 0 THEN number ELSE merged_into END FROM identities WHERE number = ? AND account = ?",
+        "SELECT CASE merged_into WHEN 0 THEN number ELSE merged_into END FROM identities"
+        " WHERE number = ? AND account = ?",
         (number, account),
     ).fetchone()
     return 0 if found is None else int(found[0])

@@ -271,7 +271,7 @@ def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], rea
         "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, ARCHIVE_CONSUMER)
     ).fetchall():
         seen = max(acked, reached.get(consumer, 0))
-        ahead = set(select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,)))
+        ahead = set(select_numbers(db, "SELECT number FROM acked_ahead WHERE consumer = ?", (consumer,)))
         unseen = [(row[0], row[4]) for row in rows if row[0] > seen and row[0] not in ahead]
         if unseen:
             missed.setdefault(max(unseen)[0], unseen)

@@ -165,8 +165,8 @@ CREATE TABLE consumers (
     UNIQUE (account, name)
 );
 """,
-    "ahead": """
-CREATE TABLE ahead (
+    "acked_ahead": """
+CREATE TABLE acked_ahead (
     consumer INTEGER NOT NULL,
     number INTEGER NOT NULL,                    -- acknowledged, but after `acked`
     PRIMARY KEY (consumer, number)
@@ -361,6 +361,7 @@ DROP INDEX real_ids_wxid;
 CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
+ALTER TABLE ahead RENAME TO acked_ahead;
 """
 """New names of tables, columns and indexes."""
 

@@ -37,7 +37,7 @@ _READ = {
     "contacts": f"SELECT login, id, CAST(contact AS BLOB) FROM contacts WHERE {_OF_LOGINS} ORDER BY login, rowid",
     "names": f"SELECT login, name, id FROM names WHERE {_OF_LOGINS} ORDER BY login, name, id",
     "consumers": "SELECT name, acked, started, isolated_to, is_open FROM consumers WHERE account = ? ORDER BY consumer",
-    "ahead": f"SELECT consumer, number FROM ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
+    "acked_ahead": f"SELECT consumer, number FROM acked_ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "failures": "SELECT consumer, number, state, attempts, error, time FROM failures"
     f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
     "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
@@ -52,12 +52,13 @@ _READ = {
     "states": "SELECT name, state FROM states WHERE account = ? AND name NOT LIKE 'opening of consumer %'"
     " ORDER BY name",
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = ? ORDER BY number",
-    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = ? ORDER BY number",
+    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = ?"
+    " ORDER BY number",
     "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.evidence AS BLOB), CAST(g.found AS BLOB),"
     " l.seen_at FROM links l JOIN faces f USING (face) JOIN findings g USING (finding) WHERE l.account = ?"
     " ORDER BY l.rowid",
-    "never_matched": "SELECT number, other FROM never_matched WHERE number IN (SELECT number FROM identities WHERE account = ?)"
-    " ORDER BY number, other",
+    "never_matched": "SELECT number, other FROM never_matched"
+    " WHERE number IN (SELECT number FROM identities WHERE account = ?) ORDER BY number, other",
     "real_ids": "SELECT login, id, real_id FROM real_ids WHERE account = ? ORDER BY login, id",
 }
 
@@ -72,8 +73,9 @@ _WRITE = {
     " length, digest, time, message_id, chat, raw) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "contacts": "INSERT INTO contacts VALUES (?, ?, CAST(? AS TEXT))",
     "names": "INSERT INTO names VALUES (?, ?, ?)",
-    "consumers": "INSERT INTO consumers (account, name, acked, started, isolated_to, is_open) VALUES (1, ?, ?, ?, ?, ?)",
-    "ahead": "INSERT INTO ahead VALUES (?, ?)",
+    "consumers": "INSERT INTO consumers (account, name, acked, started, isolated_to, is_open)"
+    " VALUES (1, ?, ?, ?, ?, ?)",
+    "acked_ahead": "INSERT INTO acked_ahead VALUES (?, ?)",
     "failures": "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)",
     "crashes": "INSERT INTO crashes VALUES (?, ?, ?)",
     "conversations": "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -85,7 +87,8 @@ _WRITE = {
     " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "states": "INSERT INTO states VALUES (1, ?, ?)",
     "media": "INSERT INTO media (account, number, message_id, state, digest, size, time) VALUES (1, ?, ?, ?, ?, ?, ?)",
-    "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login) VALUES (1, ?, ?, ?, ?, ?)",
+    "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login)"
+    " VALUES (1, ?, ?, ?, ?, ?)",
     "never_matched": "INSERT INTO never_matched VALUES (?, ?)",
     "real_ids": "INSERT INTO real_ids VALUES (1, ?, ?, ?)",
 }

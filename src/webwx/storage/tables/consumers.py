@@ -24,7 +24,7 @@ _POSITIONS = Select(
     """
     SELECT c.name, c.acked,
         (SELECT count(*) FROM entries e WHERE e.account = c.account AND e.number > c.acked)
-        - (SELECT count(*) FROM ahead a JOIN entries e ON e.account = c.account AND e.number = a.number
+        - (SELECT count(*) FROM acked_ahead a JOIN entries e ON e.account = c.account AND e.number = a.number
             WHERE a.consumer = c.consumer AND a.number > c.acked) AS waiting,
         (SELECT count(*) FROM failures f WHERE f.consumer = c.consumer AND f.state = 'dead') AS dead_letters
     FROM consumers c WHERE c.account = $0
