@@ -158,6 +158,7 @@ RENAMED_TABLES: dict[str, str] = {
     "kept": "media",
     "apart": "never_matched",
     "ahead": "acked_ahead",
+    "findings": "origins",
 }
 """Names of tables of version 100 by those of the former version."""
 
@@ -168,6 +169,9 @@ RENAMED_COLUMNS: dict[str, str] = {
     "real_ids.wxid": "real_id",
     "logins.listed": "complete_digest",
     "logins.is_thinned": "is_compacted",
+    "findings.finding": "origin",
+    "findings.found": "content",
+    "links.finding": "origin",
 }
 """Names of columns of version 100 by those of the former version."""
 

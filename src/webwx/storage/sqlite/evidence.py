@@ -19,7 +19,7 @@ from webwx.storage.sqlite.links import (
     LinkRow,
     as_json,
     changed_face,
-    finding_rows,
+    origin_rows,
     read_links,
 )
 
@@ -151,8 +151,8 @@ def _write_links(
         each: LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
         for each in {each[-1] for each in linked}
     }
-    rows = finding_rows(db, set(origins.values()))
-    finding_row = {finding: rows[origin] for finding, origin in origins.items()}
+    rows = origin_rows(db, set(origins.values()))
+    origin_row = {finding: rows[origin] for finding, origin in origins.items()}
     links: list[tuple[int, ContactId, int, str, int, int, int]] = []
     matched: list[int] = []
     new_faces: list[tuple[int, int, int, str]] = []
@@ -168,10 +168,10 @@ def _write_links(
         if not face:
             face = last + len(new_faces) + 1
             new_faces.append((face, number, login, as_json(evidence)))
-        links.append((login, each, number, name, digest, face, finding_row[finding]))
+        links.append((login, each, number, name, digest, face, origin_row[finding]))
     insert(db, "faces", new_faces)
     insert(
-        db, "links (account, seen_at, login, id, number, name, digest, face, finding)", links,
+        db, "links (account, seen_at, login, id, number, name, digest, face, origin)", links,
         shared=(call.account, call.time),
     )  # fmt: skip
     if matched:

@@ -32,7 +32,7 @@ from webwx.storage.sqlite.links import (
     ResolvedLink,
     as_json,
     changed_face,
-    finding_rows,
+    origin_rows,
     links_of_id,
     links_of_number,
     new_face,
@@ -266,8 +266,8 @@ def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOr
     row = link.row
     face = new_face(db, number, row.login, link.evidence)
     db.execute(
-        "UPDATE links SET number = ?, face = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
-        (number, face, finding_rows(db, [found])[found], row.account, row.login, row.id),
+        "UPDATE links SET number = ?, face = ?, origin = ? WHERE account = ? AND login = ? AND id = ?",
+        (number, face, origin_rows(db, [found])[found], row.account, row.login, row.id),
     )
     if all(each.row.face != row.face for each in links_of_number(db, row.account, row.number)):
         db.execute("DELETE FROM faces WHERE face = ?", (row.face,))
@@ -288,8 +288,8 @@ def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
     for link in links_of_number(db, account, gone):
         found = msgspec.structs.replace(link.how, by="hand", confidence=1.0)
         db.execute(
-            "UPDATE links SET number = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
-            (kept, finding_rows(db, [found])[found], link.row.account, link.row.login, link.row.id),
+            "UPDATE links SET number = ?, origin = ? WHERE account = ? AND login = ? AND id = ?",
+            (kept, origin_rows(db, [found])[found], link.row.account, link.row.login, link.row.id),
         )
     db.execute("UPDATE faces SET number = ? WHERE number = ?", (kept, gone))
     note_newest_login(db, account, kept)
@@ -372,10 +372,10 @@ def _read_all(
         (current,) = db.execute("SELECT coalesce(max(login), 0) FROM links WHERE account = ?", (account,)).fetchone()
     rows = select(
         db,
-        ("l.number", "i.kind", "l.name", "l.login", "l.id", "h.found", "i.first_seen",
+        ("l.number", "i.kind", "l.name", "l.login", "l.id", "h.content", "i.first_seen",
          "max(l.seen_at, g.last_at)"),
         # An id that is the same in every login is in the newest login as well.
-        f"{NEWEST_LINKS} CROSS JOIN faces f USING (face) CROSS JOIN findings h USING (finding)"
+        f"{NEWEST_LINKS} CROSS JOIN faces f USING (face) CROSS JOIN origins h USING (origin)"
         f" JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
         " THEN (SELECT max(login) FROM logins o WHERE o.account = l.account) ELSE l.login END"
         f" WHERE i.account = ? AND {condition} ORDER BY l.number, l.seen_at",

@@ -60,7 +60,7 @@ class LinkRow(NamedTuple):
     name: str
     digest: int
     face: int
-    finding: int
+    origin: int
     seen_at: float
 
 
@@ -71,7 +71,7 @@ class ResolvedLink(NamedTuple):
     face_login: int
     """The first login that the face was seen in."""
     evidence: str
-    found: str
+    origin: str
 
     @property
     def known(self) -> Evidence:
@@ -81,7 +81,7 @@ class ResolvedLink(NamedTuple):
     @property
     def how(self) -> LinkOrigin:
         """The origin of the link."""
-        return ORIGIN.decode(self.found)
+        return ORIGIN.decode(self.origin)
 
 
 def as_json(value: object) -> str:
@@ -94,9 +94,9 @@ def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: ob
     columns = [f"l.{field}" for field in LinkRow._fields]
     rows = select(
         db,
-        (*columns, "f.login", "f.evidence", "h.found"),
+        (*columns, "f.login", "f.evidence", "h.content"),
         f"FROM {logins} g CROSS JOIN links l USING (login) CROSS JOIN faces f USING (face)"
-        f" CROSS JOIN findings h USING (finding) WHERE {condition}"
+        f" CROSS JOIN origins h USING (origin) WHERE {condition}"
         " ORDER BY l.login DESC, l.seen_at DESC, l.rowid DESC",
         values,
     )
@@ -113,20 +113,20 @@ def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[R
     return read_links(db, LOGINS_OF_ACCOUNT, "l.number = :number", account=account, number=number)
 
 
-def finding_rows(db: sqlite3.Connection, origins: Collection[LinkOrigin]) -> dict[LinkOrigin, int]:
+def origin_rows(db: sqlite3.Connection, origins: Collection[LinkOrigin]) -> dict[LinkOrigin, int]:
     """Return the row of each origin, and store the new ones."""
     wanted = {each: as_json(each) for each in origins}
-    rows = _stored_findings(db, wanted.values())
+    rows = _stored_origins(db, wanted.values())
     missing = [(each,) for each in wanted.values() if each not in rows]
     if missing:
-        insert(db, "findings (found)", missing)
-        rows = _stored_findings(db, wanted.values())
+        insert(db, "origins (content)", missing)
+        rows = _stored_origins(db, wanted.values())
     return {origin: rows[each] for origin, each in wanted.items()}
 
 
-def _stored_findings(db: sqlite3.Connection, wanted: Iterable[str]) -> dict[str, int]:
-    query = "FROM findings WHERE found IN (SELECT value FROM json_each(?))"
-    rows: dict[str, int] = dict(select(db, ("found", "finding"), query, (as_list(wanted),)))
+def _stored_origins(db: sqlite3.Connection, wanted: Iterable[str]) -> dict[str, int]:
+    query = "FROM origins WHERE content IN (SELECT value FROM json_each(?))"
+    rows: dict[str, int] = dict(select(db, ("content", "origin"), query, (as_list(wanted),)))
     return rows
 
 
@@ -190,7 +190,7 @@ def forget_logins(db: sqlite3.Connection, logins: str) -> None:
     )
     db.execute("DELETE FROM identities WHERE merged_into <> 0 AND merged_into NOT IN (SELECT number FROM identities)")
     db.execute("DELETE FROM faces WHERE face NOT IN (SELECT face FROM links)")
-    db.execute("DELETE FROM findings WHERE finding NOT IN (SELECT finding FROM links)")
+    db.execute("DELETE FROM origins WHERE origin NOT IN (SELECT origin FROM links)")
     for column in ("number", "other"):
         db.execute(
             f"DELETE FROM never_matched WHERE {column} NOT IN (SELECT number FROM identities WHERE merged_into = 0)"

@@ -281,7 +281,7 @@ CREATE TABLE links (
     name TEXT NOT NULL,
     digest INTEGER NOT NULL,                    -- of the evidence and the name, as they arrived
     face INTEGER NOT NULL,
-    finding INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
     seen_at REAL NOT NULL,
     PRIMARY KEY (account, login, id)
 );
@@ -296,10 +296,10 @@ CREATE TABLE faces (
 );
 CREATE INDEX faces_number ON faces (number);
 """,
-    "findings": """
-CREATE TABLE findings (
-    finding INTEGER PRIMARY KEY,
-    found TEXT NOT NULL UNIQUE                  -- JSON: how a link was found, and why
+    "origins": """
+CREATE TABLE origins (
+    origin INTEGER PRIMARY KEY,
+    content TEXT NOT NULL UNIQUE                -- JSON: how a link was found, and why
 );
 """,
     "never_matched": """
@@ -362,6 +362,10 @@ CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
 ALTER TABLE ahead RENAME TO acked_ahead;
+ALTER TABLE findings RENAME TO origins;
+ALTER TABLE origins RENAME COLUMN finding TO origin;
+ALTER TABLE origins RENAME COLUMN found TO content;
+ALTER TABLE links RENAME COLUMN finding TO origin;
 """
 """New names of tables, columns and indexes."""
 

@@ -54,8 +54,8 @@ _READ = {
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = ? ORDER BY number",
     "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = ?"
     " ORDER BY number",
-    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.evidence AS BLOB), CAST(g.found AS BLOB),"
-    " l.seen_at FROM links l JOIN faces f USING (face) JOIN findings g USING (finding) WHERE l.account = ?"
+    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.evidence AS BLOB), CAST(g.content AS BLOB),"
+    " l.seen_at FROM links l JOIN faces f USING (face) JOIN origins g USING (origin) WHERE l.account = ?"
     " ORDER BY l.rowid",
     "never_matched": "SELECT number, other FROM never_matched"
     " WHERE number IN (SELECT number FROM identities WHERE account = ?) ORDER BY number, other",
@@ -178,10 +178,10 @@ class SqliteAccountRows:
                     "INSERT INTO faces (number, login, evidence) VALUES (?, ?, CAST(? AS TEXT)) RETURNING face",
                     (number, login, evidence),
                 ).fetchone()[0]
-            self._db.execute("INSERT OR IGNORE INTO findings (found) VALUES (CAST(? AS TEXT))", (found,))
+            self._db.execute("INSERT OR IGNORE INTO origins (content) VALUES (CAST(? AS TEXT))", (found,))
             self._db.execute(
                 "INSERT INTO links VALUES (1, ?, ?, ?, ?, ?, ?,"
-                " (SELECT finding FROM findings WHERE found = CAST(? AS TEXT)), ?)",
+                " (SELECT origin FROM origins WHERE content = CAST(? AS TEXT)), ?)",
                 (login, contact_id, number, name, digest, face, found, seen_at),
             )
 
