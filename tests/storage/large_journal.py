@@ -84,9 +84,11 @@ _SQLITE = (
     f" {_TIMER_STATE}, 0, n, n FROM {{rows}}",
     "INSERT INTO media (number, account, message_id, state, digest, size, time)"
     " SELECT n, {account}, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
-    "INSERT INTO faces (face, number, login, evidence) SELECT n + 10, n + 10, {login}, " + _EVIDENCE + " FROM {rows}",
+    "INSERT INTO evidence (evidence, number, login, content) SELECT n + 10, n + 10, {login}, "
+    + _EVIDENCE
+    + " FROM {rows}",
     f"INSERT INTO origins (origin, content) VALUES (10, '{_ORIGIN}')",
-    "INSERT INTO links (account, login, id, number, name, digest, face, origin, seen_at)"
+    "INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)"
     " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 1, n + 10, 10, 1 FROM {rows}",
     "INSERT INTO never_matched (number, other) SELECT n + 10, n + 11 FROM {rows}",
 )

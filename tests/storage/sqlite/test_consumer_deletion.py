@@ -75,8 +75,8 @@ async def test_a_deleted_consumer_leaves_neither_rows_nor_files(
     with contextlib.closing(sqlite3.connect(tmp_path / "j")) as db:
         rows = {
             table: db.execute(f"SELECT count(DISTINCT consumer) FROM {table}").fetchone()[0]
-            for table in ("consumers", "ahead", "failures", "deaths", "conversations")
+            for table in ("consumers", "acked_ahead", "failures", "crashes", "conversations")
         }
         tokens = db.execute("SELECT count(*) FROM states WHERE name LIKE 'opening of consumer %'").fetchone()[0]
-    assert rows == {"consumers": 1, "ahead": 0, "failures": 0, "deaths": 0, "conversations": 0}
+    assert rows == {"consumers": 1, "acked_ahead": 0, "failures": 0, "crashes": 0, "conversations": 0}
     assert tokens == 1

@@ -235,7 +235,7 @@ def crashes(entries: list[Entry]) -> dict[int, int]:
     return {entry.number: entry.crashes for entry in entries}
 
 
-class TestDeaths:
+class TestCrashes:
     async def test_acknowledged_entry_leaves_no_poison_marker(self, path: Path) -> None:
         journal, account, consumer = await reopened(path)
         await account.ingest(arrival(*messages(1, 2)))
@@ -254,7 +254,7 @@ class TestDeaths:
         await account.ingest(arrival(*messages(1, 1)))
         await consumer.take()
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("CREATE TRIGGER stop BEFORE INSERT ON deaths BEGIN SELECT RAISE(FAIL, 'stop'); END")
+            db.execute("CREATE TRIGGER stop BEFORE INSERT ON crashes BEGIN SELECT RAISE(FAIL, 'stop'); END")
             with pytest.raises(StorageError):
                 await consumer.add_poison_marker(1)
             db.execute("DROP TRIGGER stop")
@@ -332,7 +332,7 @@ class TestABrokenFile:
             db.execute("ALTER TABLE acked_ahead RENAME TO hidden")
             with pytest.raises(StorageError, match="cannot be read"):
                 await account.consumer("bot")
-            db.execute("ALTER TABLE hidden RENAME TO ahead")
+            db.execute("ALTER TABLE hidden RENAME TO acked_ahead")
         assert await (await account.consumer("bot")).take() == []
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TestFaces:
+class TestEvidence:
     """Evidence that does not change is stored once for several logins."""
 
     async def rows(self, path: Path, table: str) -> int:
@@ -24,19 +24,19 @@ class TestFaces:
         return int(count)
 
     async def test_unchanged_evidence_is_not_stored_again(self, relogin: Phone, path: Path) -> None:
-        before = await self.rows(path, "faces")
+        before = await self.rows(path, "evidence")
         for _ in range(3):
             await relogin.log_in()
             await relogin.identify(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
 
-        assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
+        assert (await self.rows(path, "evidence"), await self.rows(path, "origins")) == (before, 3)
         assert len(await contact_ids_of(relogin.account.identities, await relogin.number("ann"))) == 5
 
     async def test_a_change_does_not_affect_earlier_logins(self, relogin: Phone, path: Path) -> None:
-        ann, before = await relogin.number("ann"), await self.rows(path, "faces")
+        ann, before = await relogin.number("ann"), await self.rows(path, "evidence")
         for nickname in ("Queen", "Queen of Hearts"):
             await relogin.identify(relogin.shown("ann", nickname=nickname), complete=False)
-        assert await self.rows(path, "faces") == before + 1, "evidence of this login alone is replaced"
+        assert await self.rows(path, "evidence") == before + 1, "evidence of this login alone is replaced"
         assert [link.name for link in await relogin.account.identities.links(ann)] == ["Queen of Hearts", "ann"]
         first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
@@ -62,12 +62,12 @@ class TestFaces:
     ) -> None:
         await relogin.note_real_id("ann", "wxid_ann", login=1)
         with contextlib.closing(sqlite3.connect(path)) as db:
-            faces = db.execute(
-                "SELECT count(DISTINCT face), count(*), min(json_extract(evidence, '$.wxid')) FROM links"
-                " JOIN faces USING (face) WHERE links.number = ?",
+            evidence = db.execute(
+                "SELECT count(DISTINCT evidence), count(*), min(json_extract(content, '$.wxid')) FROM links"
+                " JOIN evidence USING (evidence) WHERE links.number = ?",
                 (await relogin.number("ann"),),
             ).fetchone()
-        assert faces == (1, 2, "wxid_ann")
+        assert evidence == (1, 2, "wxid_ann")
 
     async def test_an_identity_that_was_split_off_has_its_own_evidence(self, relogin: Phone, path: Path) -> None:
         ann = await relogin.number("ann")
@@ -82,7 +82,7 @@ class TestFaces:
         await relogin.identify(relogin.shown("ann", nickname="Queen"), complete=False)
         await relogin.account.purge(before=NOW - DAY / 2)
         with contextlib.closing(sqlite3.connect(path)) as db:
-            names = {name for (name,) in db.execute("SELECT json_extract(evidence, '$.nickname') FROM faces")}
+            names = {name for (name,) in db.execute("SELECT json_extract(content, '$.nickname') FROM evidence")}
         assert names == {"Queen", "cid", FILEHELPER.nickname}
 
 

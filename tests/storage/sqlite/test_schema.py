@@ -159,6 +159,7 @@ RENAMED_TABLES: dict[str, str] = {
     "apart": "never_matched",
     "ahead": "acked_ahead",
     "findings": "origins",
+    "faces": "evidence",
 }
 """Names of tables of version 100 by those of the former version."""
 
@@ -172,6 +173,9 @@ RENAMED_COLUMNS: dict[str, str] = {
     "findings.finding": "origin",
     "findings.found": "content",
     "links.finding": "origin",
+    "faces.evidence": "content",
+    "faces.face": "evidence",
+    "links.face": "evidence",
 }
 """Names of columns of version 100 by those of the former version."""
 

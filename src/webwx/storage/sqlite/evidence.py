@@ -18,7 +18,7 @@ from webwx.storage.sqlite.links import (
     LinkOrigin,
     LinkRow,
     as_json,
-    changed_face,
+    changed_evidence,
     origin_rows,
     read_links,
 )
@@ -145,7 +145,7 @@ def _write_links(
     db: sqlite3.Connection, call: _IdentifyCall, linked: Sequence[tuple[ContactId, int, SeenContact, Finding]],
     faces: Mapping[Face, int],
 ) -> None:  # fmt: skip
-    """Link contacts to their identities, each with a face that holds its current evidence."""
+    """Link contacts to their identities, each with its current evidence."""
     # Most contacts have the same finding.
     origins = {
         each: LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
@@ -156,7 +156,7 @@ def _write_links(
     links: list[tuple[int, ContactId, int, str, int, int, int]] = []
     matched: list[int] = []
     new_faces: list[tuple[int, int, int, str]] = []
-    (last,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
+    (last,) = db.execute("SELECT coalesce(max(evidence), 0) FROM evidence").fetchone()
     for each, number, (evidence, name, digest), finding in linked:
         login, face = call.login_of(each), 0
         if finding.face is not None:
@@ -169,9 +169,9 @@ def _write_links(
             face = last + len(new_faces) + 1
             new_faces.append((face, number, login, as_json(evidence)))
         links.append((login, each, number, name, digest, face, origin_row[finding]))
-    insert(db, "faces", new_faces)
+    insert(db, "evidence", new_faces)
     insert(
-        db, "links (account, seen_at, login, id, number, name, digest, face, origin)", links,
+        db, "links (account, seen_at, login, id, number, name, digest, evidence, origin)", links,
         shared=(call.account, call.time),
     )  # fmt: skip
     if matched:
@@ -189,16 +189,17 @@ def _refresh(db: sqlite3.Connection, call: _IdentifyCall, changed: Mapping[Conta
     rows: list[LinkRow] = []
     for link in links:
         seen = changed[link.row.id]
-        face = changed_face(db, link, as_json(seen.evidence.filled_from(link.known)), link.row.login)
-        rows.append(link.row._replace(name=seen.name, digest=seen.digest, face=face, seen_at=call.time))
+        face = changed_evidence(db, link, as_json(seen.evidence.filled_from(link.known)), link.row.login)
+        rows.append(link.row._replace(name=seen.name, digest=seen.digest, evidence=face, seen_at=call.time))
     insert(db, "links", rows, verb="INSERT OR REPLACE")
 
 
 def _known(db: sqlite3.Connection, account: int) -> dict[Face, int]:
-    """Return the last known face of every identity whose id changes with each login, with the face's row."""
+    """Return the last known evidence of every identity whose id changes with each login, with its row."""
     (listed,) = db.execute(
-        "SELECT '[' || coalesce(group_concat('[' || i.number || ',' || f.evidence || ',' || f.face || ']'), '') || ']'"
-        f" {NEWEST_LINKS} CROSS JOIN faces f USING (face) WHERE i.account = ? AND i.login <> {ALWAYS}",
+        "SELECT '[' || coalesce(group_concat("
+        "'[' || i.number || ',' || f.content || ',' || f.evidence || ']'), '') || ']'"
+        f" {NEWEST_LINKS} CROSS JOIN evidence f USING (evidence) WHERE i.account = ? AND i.login <> {ALWAYS}",
         (account,),
     ).fetchone()
     return {Face(number, evidence): face for number, evidence, face in _FACES.decode(listed)}

@@ -31,12 +31,12 @@ from webwx.storage.sqlite.links import (
     LinkRow,
     ResolvedLink,
     as_json,
-    changed_face,
-    origin_rows,
+    changed_evidence,
     links_of_id,
     links_of_number,
-    new_face,
+    new_evidence,
     note_newest_login,
+    origin_rows,
     read_links,
 )
 
@@ -199,13 +199,13 @@ def _note_real_id(
     faces: dict[int, int] = {}
     since = "(SELECT login FROM logins WHERE account = :account AND login >= :since)"
     for each in read_links(db, since, "l.number = :number", account=account, since=link.row.login, number=number):
-        face = each.row.face
+        face = each.row.evidence
         if face not in faces:
             evidence = as_json(msgspec.structs.replace(each.known, wxid=real_id))
-            faces[face] = changed_face(db, each, evidence, link.row.login)
+            faces[face] = changed_evidence(db, each, evidence, link.row.login)
         if faces[face] != face:
             db.execute(
-                "UPDATE links SET face = ? WHERE account = ? AND login = ? AND id = ?",
+                "UPDATE links SET evidence = ? WHERE account = ? AND login = ? AND id = ?",
                 (faces[face], account, each.row.login, each.row.id),
             )
     return found
@@ -238,7 +238,7 @@ def _reconsider(db: sqlite3.Connection, link: ResolvedLink, real_id: str) -> Ide
 def _bears_another(db: sqlite3.Connection, row: LinkRow, real_id: str) -> bool:
     """Return whether the identity of a link has another real id in another login."""
     has_other = db.execute(
-        "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, real_id)
+        "SELECT 1 FROM evidence WHERE number = ? AND json_extract(content, '$.wxid') <> ?", (row.number, real_id)
     ).fetchone()
     if has_other is None:  # mostly, and it saves a query over all logins
         return False
@@ -262,15 +262,15 @@ def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
 
 
 def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOrigin) -> None:
-    """Move a link to another identity, with its own face."""
+    """Move a link to another identity, with its own evidence."""
     row = link.row
-    face = new_face(db, number, row.login, link.evidence)
+    face = new_evidence(db, number, row.login, link.evidence)
     db.execute(
-        "UPDATE links SET number = ?, face = ?, origin = ? WHERE account = ? AND login = ? AND id = ?",
+        "UPDATE links SET number = ?, evidence = ?, origin = ? WHERE account = ? AND login = ? AND id = ?",
         (number, face, origin_rows(db, [found])[found], row.account, row.login, row.id),
     )
-    if all(each.row.face != row.face for each in links_of_number(db, row.account, row.number)):
-        db.execute("DELETE FROM faces WHERE face = ?", (row.face,))
+    if all(each.row.evidence != row.evidence for each in links_of_number(db, row.account, row.number)):
+        db.execute("DELETE FROM evidence WHERE evidence = ?", (row.evidence,))
     note_newest_login(db, row.account, row.number, number)
 
 
@@ -291,7 +291,7 @@ def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
             "UPDATE links SET number = ?, origin = ? WHERE account = ? AND login = ? AND id = ?",
             (kept, origin_rows(db, [found])[found], link.row.account, link.row.login, link.row.id),
         )
-    db.execute("UPDATE faces SET number = ? WHERE number = ?", (kept, gone))
+    db.execute("UPDATE evidence SET number = ? WHERE number = ?", (kept, gone))
     note_newest_login(db, account, kept)
     _become(db, gone, kept)
     db.execute("DELETE FROM never_matched WHERE ? IN (number, other) AND ? IN (number, other)", (kept, gone))
@@ -353,7 +353,7 @@ def _find(db: sqlite3.Connection, account: int, current: int, query: IdentityQue
         condition += " AND i.number = ?"
         values.append(links[0].row.number if links else 0)
     if query.name:
-        condition += " AND ? IN (l.name, json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))"
+        condition += " AND ? IN (l.name, json_extract(f.content, '$.nickname'), json_extract(f.content, '$.remark'))"
         values.append(clean_text(query.name))
     if query.real_id:
         condition += (
@@ -375,7 +375,7 @@ def _read_all(
         ("l.number", "i.kind", "l.name", "l.login", "l.id", "h.content", "i.first_seen",
          "max(l.seen_at, g.last_at)"),
         # An id that is the same in every login is in the newest login as well.
-        f"{NEWEST_LINKS} CROSS JOIN faces f USING (face) CROSS JOIN origins h USING (origin)"
+        f"{NEWEST_LINKS} CROSS JOIN evidence f USING (evidence) CROSS JOIN origins h USING (origin)"
         f" JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
         " THEN (SELECT max(login) FROM logins o WHERE o.account = l.account) ELSE l.login END"
         f" WHERE i.account = ? AND {condition} ORDER BY l.number, l.seen_at",

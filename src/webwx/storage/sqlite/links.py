@@ -1,7 +1,7 @@
 """
-Links in the journal's file: a contact of a login, its identity, its face, and its origin.
+Links in the journal's file: a contact of a login, its identity, its evidence, and its origin.
 
-A face is the last known evidence of a contact; the links of one identity share a face until the evidence changes. Many
+Evidence is what was last known of a contact; the links of one identity share its row until it changes. Many
 links have the same origin, which is stored once as well.
 """
 
@@ -59,23 +59,23 @@ class LinkRow(NamedTuple):
     number: int
     name: str
     digest: int
-    face: int
+    evidence: int
     origin: int
     seen_at: float
 
 
 class ResolvedLink(NamedTuple):
-    """A link with its face and its origin."""
+    """A link with its evidence and its origin."""
 
     row: LinkRow
-    face_login: int
-    """The first login that the face was seen in."""
+    evidence_login: int
+    """The first login that the evidence was seen in."""
     evidence: str
     origin: str
 
     @property
     def known(self) -> Evidence:
-        """The evidence of the face."""
+        """The evidence, decoded."""
         return EVIDENCE.decode(self.evidence)
 
     @property
@@ -94,8 +94,8 @@ def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: ob
     columns = [f"l.{field}" for field in LinkRow._fields]
     rows = select(
         db,
-        (*columns, "f.login", "f.evidence", "h.content"),
-        f"FROM {logins} g CROSS JOIN links l USING (login) CROSS JOIN faces f USING (face)"
+        (*columns, "f.login", "f.content", "h.content"),
+        f"FROM {logins} g CROSS JOIN links l USING (login) CROSS JOIN evidence f USING (evidence)"
         f" CROSS JOIN origins h USING (origin) WHERE {condition}"
         " ORDER BY l.login DESC, l.seen_at DESC, l.rowid DESC",
         values,
@@ -130,19 +130,19 @@ def _stored_origins(db: sqlite3.Connection, wanted: Iterable[str]) -> dict[str, 
     return rows
 
 
-def changed_face(db: sqlite3.Connection, link: ResolvedLink, evidence: str, since: int) -> int:
-    """Return a face with changed evidence for the logins from one on; links of earlier logins keep the old face."""
+def changed_evidence(db: sqlite3.Connection, link: ResolvedLink, evidence: str, since: int) -> int:
+    """Return the row of changed evidence for the logins from one on; links of earlier logins keep the old one."""
     if evidence == link.evidence:
-        return link.row.face
-    if link.face_login >= since:
-        db.execute("UPDATE faces SET evidence = ? WHERE face = ?", (evidence, link.row.face))
-        return link.row.face
-    return new_face(db, link.row.number, since, evidence)
+        return link.row.evidence
+    if link.evidence_login >= since:
+        db.execute("UPDATE evidence SET content = ? WHERE evidence = ?", (evidence, link.row.evidence))
+        return link.row.evidence
+    return new_evidence(db, link.row.number, since, evidence)
 
 
-def new_face(db: sqlite3.Connection, number: int, login: int, evidence: str) -> int:
-    """Store a face that was first seen in a login, and return its row."""
-    made = db.execute("INSERT INTO faces (number, login, evidence) VALUES (?, ?, ?)", (number, login, evidence))
+def new_evidence(db: sqlite3.Connection, number: int, login: int, evidence: str) -> int:
+    """Store evidence that was first seen in a login, and return its row."""
+    made = db.execute("INSERT INTO evidence (number, login, content) VALUES (?, ?, ?)", (number, login, evidence))
     return int(made.lastrowid or 0)
 
 
@@ -161,9 +161,9 @@ def links_named(db: sqlite3.Connection, account: int, name: str) -> list[list[An
     return select(
         db,
         ("l.login", "l.id"),
-        f"FROM identities i CROSS JOIN faces f USING (number) CROSS JOIN {LOGINS_OF_ACCOUNT} g"
-        " CROSS JOIN links l USING (login, number, face) WHERE i.account = :account"
-        " AND :name IN (json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))",
+        f"FROM identities i CROSS JOIN evidence f USING (number) CROSS JOIN {LOGINS_OF_ACCOUNT} g"
+        " CROSS JOIN links l USING (login, number, evidence) WHERE i.account = :account"
+        " AND :name IN (json_extract(f.content, '$.nickname'), json_extract(f.content, '$.remark'))",
         {"account": account, "name": name},
     )
 
@@ -189,7 +189,7 @@ def forget_logins(db: sqlite3.Connection, logins: str) -> None:
         f" AND number NOT IN (SELECT number FROM links WHERE login = {ALWAYS})"
     )
     db.execute("DELETE FROM identities WHERE merged_into <> 0 AND merged_into NOT IN (SELECT number FROM identities)")
-    db.execute("DELETE FROM faces WHERE face NOT IN (SELECT face FROM links)")
+    db.execute("DELETE FROM evidence WHERE evidence NOT IN (SELECT evidence FROM links)")
     db.execute("DELETE FROM origins WHERE origin NOT IN (SELECT origin FROM links)")
     for column in ("number", "other"):
         db.execute(

@@ -280,21 +280,21 @@ CREATE TABLE links (
     number INTEGER NOT NULL,
     name TEXT NOT NULL,
     digest INTEGER NOT NULL,                    -- of the evidence and the name, as they arrived
-    face INTEGER NOT NULL,
+    evidence INTEGER NOT NULL,
     origin INTEGER NOT NULL,
     seen_at REAL NOT NULL,
     PRIMARY KEY (account, login, id)
 );
 CREATE INDEX links_number ON links (login, number);
 """,
-    "faces": """
-CREATE TABLE faces (
-    face INTEGER PRIMARY KEY,
+    "evidence": """
+CREATE TABLE evidence (
+    evidence INTEGER PRIMARY KEY,
     number INTEGER NOT NULL,                    -- of the identity, all of whose links may share it
     login INTEGER NOT NULL,                     -- the first that it was seen in
-    evidence TEXT NOT NULL                      -- JSON, with what was known before
+    content TEXT NOT NULL                       -- JSON, with what was known before
 );
-CREATE INDEX faces_number ON faces (number);
+CREATE INDEX evidence_number ON evidence (number);
 """,
     "origins": """
 CREATE TABLE origins (
@@ -366,6 +366,12 @@ ALTER TABLE findings RENAME TO origins;
 ALTER TABLE origins RENAME COLUMN finding TO origin;
 ALTER TABLE origins RENAME COLUMN found TO content;
 ALTER TABLE links RENAME COLUMN finding TO origin;
+DROP INDEX faces_number;
+ALTER TABLE faces RENAME TO evidence;
+ALTER TABLE evidence RENAME COLUMN evidence TO content;
+ALTER TABLE evidence RENAME COLUMN face TO evidence;
+ALTER TABLE links RENAME COLUMN face TO evidence;
+CREATE INDEX evidence_number ON evidence (number);
 """
 """New names of tables, columns and indexes."""
 

@@ -54,8 +54,8 @@ _READ = {
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = ? ORDER BY number",
     "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = ?"
     " ORDER BY number",
-    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.evidence AS BLOB), CAST(g.content AS BLOB),"
-    " l.seen_at FROM links l JOIN faces f USING (face) JOIN origins g USING (origin) WHERE l.account = ?"
+    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.content AS BLOB), CAST(g.content AS BLOB),"
+    " l.seen_at FROM links l JOIN evidence f USING (evidence) JOIN origins g USING (origin) WHERE l.account = ?"
     " ORDER BY l.rowid",
     "never_matched": "SELECT number, other FROM never_matched"
     " WHERE number IN (SELECT number FROM identities WHERE account = ?) ORDER BY number, other",
@@ -112,7 +112,7 @@ class SqliteAccountRows:
         self._account = account
         self._files = files
         self._faces: dict[tuple[object, object], int] = {}
-        """Written faces, by the number of the identity and the evidence."""
+        """Written rows of evidence, by the number of the identity and the content."""
         self._ordinals = {
             table: Ordinals(
                 [row for (row,) in db.execute(f"SELECT {key} FROM {table} WHERE account = ? ORDER BY 1", (account,))]
@@ -170,12 +170,12 @@ class SqliteAccountRows:
                 self._ordinals[table].add(len(self._ordinals[table]) + 1)
 
     def _write_links(self, rows: list[Row]) -> None:
-        """Write links; those of one identity share a face while their evidence is the same."""
+        """Write links; those of one identity share their evidence while it is the same."""
         for login, contact_id, number, name, digest, evidence, found, seen_at in rows:
             face = self._faces.get((number, evidence))
             if face is None:
                 face = self._faces[number, evidence] = self._db.execute(
-                    "INSERT INTO faces (number, login, evidence) VALUES (?, ?, CAST(? AS TEXT)) RETURNING face",
+                    "INSERT INTO evidence (number, login, content) VALUES (?, ?, CAST(? AS TEXT)) RETURNING evidence",
                     (number, login, evidence),
                 ).fetchone()[0]
             self._db.execute("INSERT OR IGNORE INTO origins (content) VALUES (CAST(? AS TEXT))", (found,))
