@@ -58,7 +58,7 @@ def test_no_file_names_another_host_or_makes_markup_of_text(get: Callable[..., R
 def test_all_files_that_the_page_loads_exist(get: Callable[..., Response]) -> None:
     for name in pages.FILES:
         text = pages.FILES[name].read_text("utf-8")
-        for wanted in re.findall(r'from "\./([\w.]+)"|/phone/static/([\w.]+)', text):
+        for wanted in re.findall(r'from "\./([\w.]+)"|"(?:phone/)?static/([\w.]+)', text):
             assert get(f"/phone/static/{''.join(wanted)}").status == 200, name
 
 

@@ -78,6 +78,10 @@ def answer(world: World, request: Request) -> Response:
         return _text(403, "The phone answers on loopback addresses only.")
     if request.method not in {"GET", "HEAD"}:
         return _text(405, "The page is only looked at; the control API is what changes things.")
+    if request.path.endswith("/"):  # addresses in the page are relative to one without a slash
+        return Response(
+            status=302, headers=(*_ALWAYS, ("Location", f"../{request.path.rstrip('/').rpartition('/')[2]}"))
+        )
     match request.path.removeprefix(PREFIX).strip("/").split("/"):
         case [""]:
             return _file("index.html")

@@ -21,8 +21,8 @@ _HEAD = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<link rel="icon" href="/phone/static/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/phone/static/wire-page.css">
+<link rel="icon" href="static/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="static/wire-page.css">
 </head>
 <body>
 <main>

@@ -1,5 +1,6 @@
 // One message in a conversation, by its kind.
 
+import { at } from "./addresses.js";
 import { attempt } from "./attempts.js";
 import { act } from "./control.js";
 import { button, h, icon } from "./dom.js";
@@ -29,7 +30,7 @@ const CARDS = {
 
 /** The address of a message's picture, file, video or voice. */
 export function mediaUrl(message) {
-  return `/phone/media/${message.id}`;
+  return at(`phone/media/${message.id}`);
 }
 
 /** Whether a message is a picture, which needs no bubble. */

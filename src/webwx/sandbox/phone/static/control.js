@@ -1,5 +1,6 @@
 // The page acts by the control API, like any other program.
 
+import { at } from "./addresses.js";
 import { language } from "./language.js";
 import { REFUSALS } from "./refusal-words.js";
 import { t } from "./words.js";
@@ -29,7 +30,7 @@ export function look(verb) {
 async function ask(verb, how) {
   let response;
   try {
-    response = await fetch(`/control/${verb}`, how);
+    response = await fetch(at(`control/${verb}`), how);
   } catch {
     throw new Refusal(t("noAnswerAtAll"));
   }

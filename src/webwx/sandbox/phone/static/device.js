@@ -1,5 +1,6 @@
 // The phone as a device: login codes to scan, the open web login, and the network.
 
+import { at } from "./addresses.js";
 import { attempt, confirmDialog } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, keepFocus, set, soon } from "./dom.js";
@@ -82,7 +83,7 @@ function code(login, number) {
       stage === "new" &&
       h("img", {
         class: "qr",
-        src: `/qrcode/${encodeURIComponent(uuid)}`,
+        src: at(`qrcode/${encodeURIComponent(uuid)}`),
         alt: t("qrOf"),
         width: "148",
         height: "148",

@@ -1,5 +1,7 @@
 // The WebSocket that receives updates. After an interruption it reconnects by itself and receives the complete state.
 
+import { at } from "./addresses.js";
+
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 8000;
 
@@ -21,8 +23,7 @@ class Live extends EventTarget {
   }
 
   connect() {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.#socket = new WebSocket(`${scheme}://${location.host}/phone/live`);
+    this.#socket = new WebSocket(at("phone/live").replace(/^http/, "ws"));
     this.#socket.addEventListener("open", () => {
       this.isOpen = true;
       this.#pause = FIRST_PAUSE;

@@ -1,5 +1,6 @@
 // Names and pictures of people and chats, as the selected phone shows them.
 
+import { at } from "./addresses.js";
 import { h, icon } from "./dom.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
@@ -40,7 +41,7 @@ export function avatar(id, size = "") {
   if (person.portrait)
     return h("img", {
       class: `avatar ${size}`,
-      src: `/phone/face/${encodeURIComponent(id)}`,
+      src: at(`phone/face/${encodeURIComponent(id)}`),
       alt: "",
       loading: "lazy",
     });

@@ -1,5 +1,6 @@
 // The strip of the traffic: each request and its answer, with secrets redacted by the sandbox.
 
+import { at } from "./addresses.js";
 import { attempt } from "./attempts.js";
 import { act, look } from "./control.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
@@ -330,7 +331,7 @@ function nameOf(exchange) {
   if (!call) return `${t("unknownCall")}: ${exchange.method} ${exchange.address}`;
   return h(
     "a",
-    { href: `/phone/wire#${call}`, target: "_blank", rel: "noopener", title: t("explainCall", { call }) },
+    { href: at(`phone/wire#${call}`), target: "_blank", rel: "noopener", title: t("explainCall", { call }) },
     call,
   );
 }
