@@ -32,19 +32,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def new_user(
     tmp_path_factory: pytest.TempPathFactory, secret_scanner: SecretScanner, forks: Forks
-) -> Iterator[Callable[[], User]]:
-    """Return a function that makes users; the phones of each confirm every login, as the pages start the sandbox."""
+) -> Iterator[Callable[..., User]]:
+    """
+    Return a function that makes users.
+
+    The phones of each confirm every login, as the pages start the sandbox, unless the function gets `confirms=False`.
+    """
     with ExitStack() as running:
 
-        def make() -> User:
-            sandbox = running.enter_context(running_sandbox(forks, "--auto-confirm"))
+        def make(*, confirms: bool = True) -> User:
+            sandbox = running.enter_context(running_sandbox(forks, *(["--auto-confirm"] if confirms else [])))
             return User(tmp_path_factory.mktemp("user") / "home", sandbox, secret_scanner.record, forks)
 
         yield make
 
 
 @pytest.fixture
-def user(new_user: Callable[[], User]) -> User:
+def user(new_user: Callable[..., User]) -> User:
     """A user with an empty home folder."""
     return new_user()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,7 +19,6 @@ from tests.cli.conftest import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Sandbox
     from tests.forks import Forks
@@ -241,6 +242,39 @@ def haproxy(user: User, certificate: Certificate) -> Iterator[ServedGateway]:
 
 
 @contextmanager
+def nginx(user: User, certificate: Certificate) -> Iterator[ServedGateway]:
+    """Start a gateway behind nginx."""
+
+    def command(port: int, inner: int) -> list[str | Path]:
+        return _nginx(certificate, port, _nginx_location().replace("127.0.0.1:8791", f"127.0.0.1:{inner}"))
+
+    with _behind(user, certificate, command) as served:
+        yield served
+
+
+def _nginx(certificate: Certificate, port: int, locations: str, *, has_tls: bool = True) -> list[str | Path]:
+    """Write the configuration of an nginx, and return its command."""
+    folder = certificate.folder / f"nginx-{port}"
+    folder.mkdir()
+    owner = "user root;" if os.geteuid() == 0 else ""
+    key = f"ssl_certificate {certificate.chain}; ssl_certificate_key {certificate.key};"
+    tls = f" ssl; http2 on; {key}" if has_tls else ";"
+    places = " ".join(f"{each}_temp_path {folder};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"{owner} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/errors;\n"
+        f"events {{}}\nhttp {{\n  access_log off; {places}\n"
+        f"  server {{\n    listen 127.0.0.1:{port}{tls}\n{locations}\n  }}\n}}\n"
+    )
+    return [program("nginx"), "-e", folder / "errors", "-c", folder / "nginx.conf"]
+
+
+def _nginx_location() -> str:
+    """Return the location that the page about the gateway shows."""
+    page = (Path(__file__).parents[2] / "docs/howto/run-the-gateway.md").read_text()
+    return page.partition("```nginx\n")[2].partition("```")[0]
+
+
+@contextmanager
 def below_a_path(user: User, certificate: Certificate, proxy: str) -> Iterator[ServedGateway]:
     """
     Start a gateway below `/wx` of its name.
@@ -248,10 +282,13 @@ def below_a_path(user: User, certificate: Certificate, proxy: str) -> Iterator[S
     Args:
         user: The user.
         certificate: The proxy's certificate.
-        proxy: Caddy removes the path from requests, HAProxy keeps it.
+        proxy: Caddy and nginx remove the path from requests, HAProxy keeps it.
     """
 
     def command(port: int, inner: int) -> list[str | Path]:
+        if proxy == "nginx":
+            location = _nginx_location().replace("location / {", "location /wx/ {")
+            return _nginx(certificate, port, location.replace("127.0.0.1:8791;", f"127.0.0.1:{inner}/;"))
         file = certificate.folder / f"{proxy}-{port}"
         if proxy == "haproxy":
             file.write_text(
@@ -273,7 +310,18 @@ def below_a_path(user: User, certificate: Certificate, proxy: str) -> Iterator[S
         yield served
 
 
-WAYS = {"own-tls": own_tls, "caddy": caddy, "haproxy": haproxy}
+@contextmanager
+def sandbox_below_a_path(user: User, certificate: Certificate) -> Iterator[str]:
+    """Serve the user's sandbox below `/webwx` of another server too, by nginx; yield its address there."""
+    port = free_port()
+    location = _nginx_location().replace("location / {", "location /webwx/ {")
+    location = location.replace("http://127.0.0.1:8791;", f"{user.sandbox.url}/;")
+    with _running(_nginx(certificate, port, location, has_tls=False), user.environment):
+        _wait_for_port(port)
+        yield f"http://127.0.0.1:{port}/webwx"
+
+
+WAYS = {"own-tls": own_tls, "caddy": caddy, "haproxy": haproxy, "nginx": nginx}
 """The ways in which a gateway is reached from other machines."""
 
 

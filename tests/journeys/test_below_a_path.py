@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 from tests.browser.conftest import ARGUMENTS
-from tests.journeys.served import NAME, PATIENCE, below_a_path, log_in, program
+from tests.journeys.served import NAME, PATIENCE, below_a_path, log_in, program, sandbox_below_a_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
     from tests.journeys.served import Certificate, User
 
 
@@ -30,7 +30,7 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-@pytest.mark.parametrize("proxy", ["caddy", "haproxy"])
+@pytest.mark.parametrize("proxy", ["caddy", "haproxy", "nginx"])
 def test_pages_streams_media_and_links_work_below_a_path(
     user: User, certificate: Certificate, page: Page, tmp_path: Path, proxy: str
 ) -> None:
@@ -50,9 +50,7 @@ def test_pages_streams_media_and_links_work_below_a_path(
         page.get_by_role("navigation").get_by_role("link", name="Chats", exact=True).click()
         page.get_by_role("listbox", name="Chats").get_by_role("option", name="阿华").click()
         log = page.get_by_role("log", name="Messages with 阿华")
-        shown = log.get_by_role("img").first
-        shown.wait_for()
-        page.wait_for_function("picture => picture.naturalWidth > 0", arg=shown.element_handle())
+        show(page, log.get_by_role("img").first)
         user.sandbox.say("阿华", "xiaoming", "from the phone")
         log.get_by_text("from the phone", exact=True).wait_for()
 
@@ -70,3 +68,38 @@ def test_pages_streams_media_and_links_work_below_a_path(
         link = served.post(f"/accounts/1/messages/{event['number']}/media/link", {})
         assert link["url"].startswith(f"{served.url}/m/")
         assert served.curl(link["url"].removeprefix(served.url), "--output", tmp_path / "media").status == 200
+
+
+def test_login_codes_are_shown_below_a_path(
+    new_user: Callable[..., User], certificate: Certificate, page: Page
+) -> None:
+    user = new_user(confirms=False)
+    with user.start("login", "--account", "work") as process:
+        while "confirm there" not in process.stderr.readline():
+            pass
+        user.sandbox.control("scan", who="xiaoming")
+        user.sandbox.control("confirm", uuid="")
+        assert process.wait(PATIENCE) == 0
+    with below_a_path(user, certificate, "nginx") as served, sandbox_below_a_path(user, certificate) as phones:
+        failed: list[str] = []
+        page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+        paired = user.run("serve", "pair").stdout.strip()
+        page.goto(f"{served.url}/#{paired.rpartition('#')[2]}")
+        page.get_by_role("navigation").get_by_role("link", name="Accounts", exact=True).click()
+        page.get_by_label("Name of a new account").fill("home")
+        page.get_by_role("button", name="Add account", exact=True).click()
+        account = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="home", exact=True))
+        account.get_by_role("button", name="Log in", exact=True).click()
+        show(page, account.get_by_role("img", name="Login code of home"))
+
+        page.goto(f"{phones}/phone/#xiaoming/device")  # it is redirected to the address without a slash
+        show(page, page.get_by_role("img", name="QR code of the login"))
+        user.write("from the phone")
+        page.wait_for_function("() => document.body.innerText.includes('from the phone')")
+        assert failed == []
+
+
+def show(page: Page, picture: Locator) -> None:
+    """Wait until a picture is shown."""
+    picture.wait_for()
+    page.wait_for_function("picture => picture.naturalWidth > 0", arg=picture.element_handle())

@@ -1,4 +1,4 @@
-"""A gateway with a certificate of its own, and behind two proxies: all that a program does with it from elsewhere."""
+"""A gateway with a certificate of its own, and behind three proxies: all that a program does with it from elsewhere."""
 
 from __future__ import annotations
 
