@@ -48,7 +48,7 @@ def test_the_status_shows_workers_and_counts_accounts(stored: Shell) -> None:
     ]
     chinese = stored.run("cluster", "status", LC_ALL="zh_CN.UTF-8").stdout.splitlines()
     assert chinese[0].split() == ["工作进程", "状态", "账号数", "容量", "延迟", "积压", "失败的机器人", "地址"]
-    assert [each.split()[1] for each in chinese[1:4]] == ["正在交出账号", "运行中", "已失联"]
+    assert [each.split()[1] for each in chinese[1:4]] == ["正在移交", "运行中", "已失联"]
     *workers, accounts = stored.run("cluster", "status", "--json").lines
     assert [(each["worker"], each["state"], each["accounts"]) for each in workers] == [
         ("3f00aaaa", "draining", 0), ("3f9a1c2e", "alive", 2), ("77777777", "dead", 0)
