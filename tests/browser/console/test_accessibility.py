@@ -1,10 +1,15 @@
-"""Every screen of the console passes the rules of axe, in both languages and in a narrow window."""
+"""Every screen of the console passes the rules of axe, in both languages and in a narrow window, and so do dialogs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.browser.console.console_user import button, open_screen
+from tests.browser.console.test_events import row as event_row
+from tests.browser.console.test_receivers import create as create_receiver
+from tests.browser.console.test_webhooks import create as create_webhook
+from tests.gateway.webhook_receiver import webhook_receiver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,3 +55,51 @@ async def test_every_screen_passes_the_rules_of_axe(
             for each in results.response["violations"]
         ]
     assert found == []
+
+
+async def test_every_kind_of_dialog_passes_the_rules_of_axe(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.async_playwright", reason="axe is not here; `uv sync --group browser` brings it"
+    ).Axe()
+    await gateway.log_in(world)
+    page = await open_console(locale="en-US")
+    found = []
+
+    async def check() -> None:
+        await page.locator("dialog[open]").wait_for()
+        title = await page.locator("dialog[open] h2").inner_text()
+        results = await axe.run(page, context="dialog[open]", options=RULES)
+        found.append((title, [(each["id"], each["nodes"][0]["html"][:160]) for each in results.response["violations"]]))
+        await page.keyboard.press("Escape")
+        await page.locator("dialog[open]").wait_for(state="detached")
+
+    async def check_buttons(*names: str) -> None:
+        for name in names:
+            await button(page.locator("#screen"), name).first.click()
+            await check()
+
+    await open_screen(page, "Accounts")
+    await check_buttons("Settings")
+    await open_screen(page, "Live events")
+    world.say("ahua", "me", "hello")
+    await event_row(page, "hello").press("Enter")
+    await check()
+    await open_screen(page, "Health")
+    await check_buttons("End all sessions")
+    await open_screen(page, "Webhooks")
+    await check_buttons("New webhook")
+    async with webhook_receiver() as receiver:
+        await create_webhook(page, receiver.url)
+    await page.get_by_role("link", name="n8n").click()
+    await check_buttons("Edit", "Replace secret", "Delete")
+    await open_screen(page, "Receivers")
+    await check_buttons("New receiver")
+    await create_receiver(page, "github", "builds")
+    await check()
+    await page.get_by_role("link", name="builds").click()
+    await check_buttons("Edit", "Delete")
+    await open_screen(page, "Incoming files")
+    await check_buttons("New rule")
+    assert found == [(title, []) for title, _ in found]
