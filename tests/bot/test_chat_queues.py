@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.bot.recorded_subscription import RecordedSubscription, delivered, run_until_done
-from tests.client.virtual_loop import run_with_virtual_clock, until
+from tests.client.virtual_loop import VirtualClockLoop, run_with_virtual_clock, until
 
 from webwx.bot.account_health import AccountHealth
 from webwx.bot.chat_queues import ChatQueues, DeliveryCounts, is_last_attempt
@@ -768,6 +768,30 @@ class TestEnd:
             assert subscription.acked == []
 
         run_with_virtual_clock(work)
+
+    def test_after_an_interrupt_no_handler_is_waited_for(self) -> None:
+        gated = GatedHandler("@slow")
+
+        async def handle(entry: Delivered, attempt: int) -> bool:
+            if entry.entry.chat == "@blocking":
+                await until(lambda: gated.inside == 1)
+                raise KeyboardInterrupt
+            return await gated(entry, attempt)
+
+        async def work() -> None:
+            await ChatQueues(subscription, handle).run()
+
+        subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@blocking"))
+        with contextlib.closing(VirtualClockLoop()) as loop:
+            running = loop.create_task(work())
+            with pytest.raises(KeyboardInterrupt):
+                loop.run_until_complete(running)
+            begun = loop.time()
+            running.cancel()  # as `asyncio.run` does
+            with pytest.raises(asyncio.CancelledError):
+                loop.run_until_complete(running)
+            assert loop.time() - begun < 1
+        assert subscription.acked == []
 
     def test_no_task_is_left_by_a_handler_that_returns_when_it_is_cancelled(self) -> None:
         async def work() -> None:
