@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +26,7 @@ from benchmarks.case import Figures, Late
 from benchmarks.machine import use_all_cores, use_core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -104,17 +105,17 @@ class DiskProbe:
         times = sorted(each.seconds for each in self.syncs)
         late = self._late(latencies)
         run.late.extend(late)
-        at_sync = [each for each in late if each.sync_ms >= EXPLAINS * each.ms]
-        at_core = [each for each in late if each.core_ms >= EXPLAINS * each.ms and each not in at_sync]
+        at_sync = sum(each.sync_ms >= EXPLAINS * each.ms for each in late)
+        at_core = sum(each.sync_ms < EXPLAINS * each.ms <= each.core_ms for each in late)
         return {
             "fdatasync_ms": statistics.median(times) * 1000,
             "fdatasync_p99_ms": times[len(times) * 99 // 100] * 1000,
             "fdatasync_max_ms": times[-1] * 1000,
             "core_wait_max_ms": max((each.seconds for each in chain.from_iterable(self.waits)), default=0.0) * 1000,
             "outliers": len(late),
-            "outliers_at_sync": len(at_sync),
-            "outliers_at_core": len(at_core),
-            "outliers_of_ours": len(late) - len(at_sync) - len(at_core),
+            "outliers_at_sync": at_sync,
+            "outliers_at_core": at_core,
+            "outliers_of_ours": len(late) - at_sync - at_core,
         }
 
     def _late(self, latencies: Iterable[tuple[float, float]]) -> list[Late]:
@@ -132,9 +133,15 @@ class DiskProbe:
         ]
 
 
-def _within(spans: Iterable[Span], begin: float, end: float) -> Iterator[Span]:
-    """Yield the spans of which a part is in this time."""
-    return (each for each in spans if each.at < end and each.at + each.seconds > begin)
+def _within(spans: Sequence[Span], begin: float, end: float) -> Iterator[Span]:
+    """Yield the spans of which a part is in this time; they are in their order and do not overlap."""
+    first = max(0, bisect_right(spans, begin, key=lambda each: each.at) - 1)
+    for number in range(first, len(spans)):
+        each = spans[number]
+        if each.at >= end:
+            break
+        if each.at + each.seconds > begin:
+            yield each
 
 
 def waits_of(latencies: Iterable[tuple[float, float]]) -> list[float]:
