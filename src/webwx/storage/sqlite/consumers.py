@@ -36,7 +36,7 @@ from webwx.storage.deliveries import Acknowledgements, ConsumerState, EarlierAtt
 from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
 from webwx.storage.sqlite.conversations import write_conversations
 from webwx.storage.sqlite.entries import read_entries
-from webwx.storage.sqlite.marks import TOKEN, Left, Marks
+from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
 from webwx.storage.sqlite.revivals import read_revivals
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.tables.conversations import StoredConversations
@@ -87,9 +87,9 @@ def token_name(consumer: int) -> str:
     return f"opening of consumer {consumer}"
 
 
-def _may_have_begun(left: Left, started: int, number: int) -> bool:
+def _may_have_begun(earlier: EarlierMarks, started: int, number: int) -> bool:
     """Return whether an earlier process may have passed an entry to a handler."""
-    return number <= started and left.may_be_delivered(number)
+    return number <= started and earlier.may_be_delivered(number)
 
 
 class StoredBatch(NamedTuple):
@@ -188,14 +188,14 @@ class SqliteConsumer:
         self._shows = shows
         self._marks = Marks(lock, lock_path)
         state = known.state
-        self._left = self._marks.read(known.token, acked=state.acked, started=state.started)
+        self._earlier_marks = self._marks.read(known.token, acked=state.acked, started=state.started)
         """The marks of the last process."""
-        unstored = self._left.done - state.ahead - state.revived
+        unstored = self._earlier_marks.done - state.ahead - state.revived
         self._token = secrets.token_bytes(TOKEN)
         self._on_revived = on_revived
         self._loop = asyncio.get_running_loop()
         self._known = state
-        self._attempts = EarlierAttempts(state, partial(_may_have_begun, self._left, state.started))
+        self._attempts = EarlierAttempts(state, partial(_may_have_begun, self._earlier_marks, state.started))
         self._attempts.unstored_crashes = dict.fromkeys(unstored & state.crashes.keys(), 0)
         self._revivals = Revivals()
         self._conversations = StoredConversations(SqliteTables(writer, reader), consumer)
@@ -480,7 +480,11 @@ class SqliteConsumer:
         self._marks.begin(
             self._token,
             self._acking,
-            (number for number in range(self._acking + 1, known.started + 1) if self._left.may_be_delivered(number)),
+            (
+                number
+                for number in range(self._acking + 1, known.started + 1)
+                if self._earlier_marks.may_be_delivered(number)
+            ),
         )
 
     async def flush(self) -> None:

@@ -50,7 +50,7 @@ _LENGTH = _HEAD + SIZE
 _log = logging.getLogger("webwx.storage")
 
 
-class Left(NamedTuple):
+class EarlierMarks(NamedTuple):
     """The marks of the last process that had a consumer open."""
 
     acked: int
@@ -91,7 +91,7 @@ class Marks:
         self._unmarked_to = 0
         """Entries up to this number may have been delivered without a mark, because there was no room."""
 
-    def read(self, token: bytes, *, acked: int, started: int) -> Left:
+    def read(self, token: bytes, *, acked: int, started: int) -> EarlierMarks:
         """
         Return the marks of the last process.
 
@@ -103,7 +103,7 @@ class Marks:
         stored = self._read_all()
         head, base = stored[:_BASE], _read_base(stored[_BASE : _BASE + 8])
         if len(token) != TOKEN or head != self._head(token) or base is None or base > acked:
-            return Left(acked, acked)
+            return EarlierMarks(acked, acked)
         delivered, done = set[int](), set[int]()
         for number in range(acked + 1, min(started, base + SIZE) + 1):
             place = number % SIZE
@@ -114,8 +114,8 @@ class Marks:
                 delivered.add(number)
             elif mark != _NONE[place]:
                 _log.warning("The marks of a consumer are damaged; its last events may be delivered again.")
-                return Left(acked, acked)
-        return Left(acked, max(acked, base + SIZE), frozenset(delivered), frozenset(done))
+                return EarlierMarks(acked, acked)
+        return EarlierMarks(acked, max(acked, base + SIZE), frozenset(delivered), frozenset(done))
 
     def begin(self, token: bytes, acked: int, delivered: Iterable[int]) -> None:
         """
