@@ -27,8 +27,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
 
 
 @pytest.fixture(params=ENGINES)
-def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StorageEngine:
-    """Return an engine that soon notices changes by other processes."""
+def quick_engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StorageEngine:
+    """Return an engine whose journals notice changes by other processes within milliseconds."""
     monkeypatch.setattr(threads, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
     return make(request.param, tmp_path)

@@ -90,10 +90,10 @@ async def test_an_open_consumer_is_not_forgotten(account: AccountJournal) -> Non
     assert await account.forget_consumer("bot")
 
 
-async def test_a_consumer_of_another_process_is_not_forgotten(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_a_consumer_of_another_process_is_not_forgotten(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     bot = await (await opened(journal)).consumer("bot")
-    other_journal = surviving.open()
+    other_journal = quick_engine.open()
     other = other_journal.account(UIN)
     await other.position(OWN)
     with pytest.raises(AlreadyRunning):

@@ -201,16 +201,16 @@ class TestAcknowledging:
             await consumer.close(unseen_from=2)
             await journal.close()
 
-    async def test_an_acknowledged_entry_is_not_delivered_again(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_an_acknowledged_entry_is_not_delivered_again(self, quick_engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 6)))
         await consumer.take()
         for number in (1, 2, 5):
             consumer.ack(number)
         await consumer.flush()
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         again = await consumer.take()
         assert [(entry.number, entry.redelivered, entry.attempt) for entry in again] == [
             (3, True, 2),
@@ -221,21 +221,21 @@ class TestAcknowledging:
             consumer.ack(number)
         await journal.close()
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         assert await consumer.take() == []
         await journal.close()
 
 
 class TestFailing:
-    async def test_failures_are_counted_over_processes(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_failures_are_counted_over_processes(self, quick_engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
         assert await consumer.failed(1, "ValueError at bot.py:3") == 1
         assert await consumer.failed(1, "ValueError at bot.py:3") == 2
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         first, second = await consumer.take()
         assert (first.attempt, first.redelivered) == (4, True), (
             "two failed attempts, one interrupted attempt, and this one"
@@ -246,8 +246,8 @@ class TestFailing:
         await consumer.flush()
         await journal.close()
 
-    async def test_a_dead_letter_can_be_revived_once(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_a_dead_letter_can_be_revived_once(self, quick_engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
         await consumer.failed(1, "KeyError")
@@ -258,15 +258,15 @@ class TestFailing:
         (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (1, 2)
         assert await account.dead_letters("bot") == []
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         first, second = await consumer.take()
         assert (first.number, second.number) == (1, 2), "it is not acknowledged, so it is delivered again"
         consumer.ack(1)
         await journal.close()
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         assert numbers(await consumer.take()) == [2]
         await journal.close()
 
@@ -311,28 +311,30 @@ def crashes(entries: list[Entry]) -> dict[int, int]:
 
 
 class TestDeaths:
-    async def test_entry_in_flight_at_two_crashes_has_two_crashes(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_entry_in_flight_at_two_crashes_has_two_crashes(self, quick_engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 3)))
         assert crashes(await consumer.take()) == {1: 0, 2: 0, 3: 0}
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(4, 1)))
         assert crashes(await consumer.take()) == {1: 1, 2: 1, 3: 1, 4: 0}
         consumer.ack(2)
         await consumer.flush()
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
         for _ in range(2):  # Without a poison marker the count does not grow.
-            journal, account, consumer = await reopened(surviving)
+            journal, account, consumer = await reopened(quick_engine)
             again = await consumer.take()
             assert crashes(again) == {1: 2, 3: 2, 4: _ + 1}
             assert [entry.attempt for entry in again] == [3, 3, _ + 2]
-            await surviving.kill(journal)
+            await quick_engine.kill(journal)
 
-    async def test_third_crash_counts_against_the_entry_with_the_poison_marker(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_third_crash_counts_against_the_entry_with_the_poison_marker(
+        self, quick_engine: StorageEngine
+    ) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 4)))
         for marked in (None, None, 1, 1):
             await consumer.take()
@@ -342,22 +344,22 @@ class TestDeaths:
                 consumer.remove_poison_marker(2)
                 consumer.remove_poison_marker(3)
                 await consumer.add_poison_marker(marked)
-            await surviving.kill(journal)
-            journal, account, consumer = await reopened(surviving)
+            await quick_engine.kill(journal)
+            journal, account, consumer = await reopened(quick_engine)
 
         again = await consumer.take()
         assert crashes(again) == {1: 4, 2: 2, 3: 2, 4: 2}
         assert [entry.attempt for entry in again] == [5, 3, 3, 3]
         await journal.close()
 
-    async def test_revived_entry_begins_without_crashes(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_revived_entry_begins_without_crashes(self, quick_engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 1)))
         for _ in range(3):
             await consumer.take()
             await consumer.add_poison_marker(1)
-            await surviving.kill(journal)
-            journal, account, consumer = await reopened(surviving)
+            await quick_engine.kill(journal)
+            journal, account, consumer = await reopened(quick_engine)
         (entry,) = await consumer.take()
         assert entry.crashes == 3
         await consumer.give_up(1, "the process crashed")
@@ -366,14 +368,14 @@ class TestDeaths:
         await account.revive("bot", 1)
         (entry,) = await consumer.take()
         assert (entry.crashes, entry.attempt) == (0, 4)
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
         for expected in (2, 5), (3, 6):  # One crash is enough for isolation, and a crash in isolation is counted.
-            journal, account, consumer = await reopened(surviving)
+            journal, account, consumer = await reopened(quick_engine)
             (entry,) = await consumer.take()
             assert (entry.crashes, entry.attempt) == expected
             await consumer.add_poison_marker(1)
-            await surviving.kill(journal)
+            await quick_engine.kill(journal)
 
     async def test_a_normal_end_is_not_a_crash(self, engine: StorageEngine) -> None:
         for _ in range(4):
@@ -386,8 +388,8 @@ class TestDeaths:
 
 
 class TestRevived:
-    async def test_a_failed_entry_is_delivered_to_the_next_process(self, surviving: StorageEngine) -> None:
-        journal, account, consumer = await reopened(surviving)
+    async def test_a_failed_entry_is_delivered_to_the_next_process(self, quick_engine: StorageEngine) -> None:
+        journal, account, consumer = await reopened(quick_engine)
         await account.ingest(arrival(*messages(1, 2)))
         for entry in await consumer.take():
             consumer.ack(entry.number) if entry.number == 2 else await consumer.give_up(1, "KeyError")
@@ -395,9 +397,9 @@ class TestRevived:
         assert numbers(await consumer.take()) == [1]
         await consumer.failed(1, "KeyError")
         assert await consumer.take() == []
-        await surviving.kill(journal)
+        await quick_engine.kill(journal)
 
-        journal, account, consumer = await reopened(surviving)
+        journal, account, consumer = await reopened(quick_engine)
         assert numbers(await consumer.take()) == [1]
         await journal.close()
 

@@ -167,12 +167,12 @@ class TestDeleting:
 
 @pytest.mark.parametrize("line", [*range(4), *(pytest.param(line, marks=pytest.mark.verify) for line in range(4, 40))])
 async def test_a_kill_around_any_commit_leaves_the_state_of_the_acknowledged_entries(
-    surviving: StorageEngine, line: int
+    quick_engine: StorageEngine, line: int
 ) -> None:
-    async with program(surviving, "converse", "20") as other:
+    async with program(quick_engine, "converse", "20") as other:
         for _ in range(line + 1):
             await said(other)
-    journal = surviving.open()
+    journal = quick_engine.open()
     account = journal.account(UIN)
     if await account.position(OWN) is None:
         assert line == 0

@@ -38,16 +38,16 @@ def texts(entries: Iterable[Entry]) -> list[object]:
 
 
 @pytest.fixture
-async def damaged(surviving: StorageEngine) -> AsyncIterator[Journal]:
+async def damaged(quick_engine: StorageEngine) -> AsyncIterator[Journal]:
     """A journal with three batches, of which the second one is damaged."""
-    async with surviving.open() as journal:
+    async with quick_engine.open() as journal:
         account = await opened(journal)
         await (await account.consumer("bot", since="beginning")).close()
         for numbers in ((1,), (2, 3), (4, 5)):
             chat = ROOM if 4 in numbers else FRIEND
             await account.ingest(arrival(*(said(number, chat) for number in numbers), at=NOW - 10 * DAY))
-    surviving.damage(2)
-    async with surviving.open() as journal:
+    quick_engine.damage(2)
+    async with quick_engine.open() as journal:
         yield journal
 
 
@@ -101,9 +101,9 @@ async def test_a_purge_deletes_messages_of_a_damaged_batch(account: AccountJourn
     assert (await account.check_bodies()).damaged == ()
 
 
-async def test_old_messages_of_a_damaged_batch_are_deleted(damaged: Journal, surviving: StorageEngine) -> None:
+async def test_old_messages_of_a_damaged_batch_are_deleted(damaged: Journal, quick_engine: StorageEngine) -> None:
     await damaged.close()
-    async with surviving.open(retention_days=5) as journal:
+    async with quick_engine.open(retention_days=5) as journal:
         account = await opened(journal)
         await account.ingest(arrival(message("7", "new", at=int(NOW)), at=NOW))
         while (await account.stats()).batches > 1:

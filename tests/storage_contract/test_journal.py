@@ -55,11 +55,11 @@ async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(engine: St
 
 
 async def test_the_fingerprint_differs_after_another_process_has_changed_a_send(
-    surviving: StorageEngine, monkeypatch: pytest.MonkeyPatch
+    quick_engine: StorageEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_journal, "_COMMIT", 0.0)
     monkeypatch.setattr(news, "NEWS_DELAY", 3_600)  # the reader must learn of changes by their announcement
-    async with surviving.open() as journal, surviving.open() as of_other:
+    async with quick_engine.open() as journal, quick_engine.open() as of_other:
         await opened(journal)
         other = of_other.account(UIN)
         seen = set[object]()

@@ -71,27 +71,27 @@ async def test_a_client_id_of_a_send_in_flight_cannot_be_used_again(account: Acc
         await added(account, "1", key="daily", state="sending")
 
 
-async def test_a_send_that_was_added_as_sending_is_unknown_after_its_process_died(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_a_send_that_was_added_as_sending_is_unknown_after_its_process_died(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     row = await added(await opened(journal), "1", state="sending")
-    await surviving.kill(journal)
+    await quick_engine.kill(journal)
 
-    journal = surviving.open()
+    journal = quick_engine.open()
     found = await find_send(journal.account(UIN).outbox, number=row.number)
     assert found is not None
     assert found.state == "unknown"
     await journal.close()
 
 
-async def test_a_flushed_send_survives_its_process(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_a_flushed_send_survives_its_process(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     account = await opened(journal)
     row = await added(account, "1", state="sending")
     await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("1"))
     await account.outbox.flush()
-    await surviving.kill(journal)
+    await quick_engine.kill(journal)
 
-    journal = surviving.open()
+    journal = quick_engine.open()
     found = await find_send(journal.account(UIN).outbox, number=row.number)
     assert found is not None
     assert (found.state, found.receipt) == ("sent", receipt("1"))
@@ -231,11 +231,11 @@ async def test_sends_are_counted_by_state(account: AccountJournal) -> None:
     assert await account.outbox.count() == {"sending": 1, "sent": 2, "queued": 1}
 
 
-async def test_sends_of_a_dead_process_are_counted_as_unknown(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_sends_of_a_dead_process_are_counted_as_unknown(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     await added(await opened(journal), "1", state="sending")
-    await surviving.kill(journal)
+    await quick_engine.kill(journal)
 
-    journal = surviving.open()
+    journal = quick_engine.open()
     assert await journal.account(UIN).outbox.count() == {"unknown": 1}
     await journal.close()

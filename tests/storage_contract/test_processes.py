@@ -27,9 +27,9 @@ ENVIRONMENT = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}
 
 
 @pytest.fixture
-async def two(surviving: StorageEngine) -> AsyncIterator[tuple[Journal, Journal]]:
+async def two(quick_engine: StorageEngine) -> AsyncIterator[tuple[Journal, Journal]]:
     """Return one journal twice, as two processes open it; it has an account."""
-    one, other = surviving.open(), surviving.open()
+    one, other = quick_engine.open(), quick_engine.open()
     await opened(one)
     yield one, other
     await other.close()
@@ -74,10 +74,10 @@ async def known(journal: Journal, uin: int = UIN) -> AccountJournal:
 # -- concurrent processes --------------------------------------------------------------------------------------------
 
 
-async def test_two_processes_write_into_one_journal(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_two_processes_write_into_one_journal(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     account = await opened(journal)
-    async with program(surviving, "send", "100") as other:
+    async with program(quick_engine, "send", "100") as other:
         for first in range(1, 1_001, 10):
             await account.ingest(arrival(*messages(first, 10)))
         lines = [await said(other) for _ in range(101)]
@@ -197,10 +197,10 @@ async def test_media_that_are_added_survive_another_process_that_deletes(two: tu
 # -- killed processes ------------------------------------------------------------------------------------------------
 
 
-async def test_a_consumer_is_open_in_one_process_until_it_dies(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_a_consumer_is_open_in_one_process_until_it_dies(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     account = await opened(journal)
-    async with program(surviving, "hold", "bot") as other:
+    async with program(quick_engine, "hold", "bot") as other:
         assert await said(other) == "open"
         with pytest.raises(AlreadyRunning, match="'bot' is open already"):
             await account.consumer("bot")
@@ -208,10 +208,10 @@ async def test_a_consumer_is_open_in_one_process_until_it_dies(surviving: Storag
     await journal.close()
 
 
-async def test_a_send_in_flight_in_a_process_that_died_is_unknown(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_a_send_in_flight_in_a_process_that_died_is_unknown(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     outbox = journal.account(UIN).outbox
-    async with program(surviving, "leave") as other:
+    async with program(quick_engine, "leave") as other:
         assert await said(other) == "ready"
         assert [row.state for row in await outbox.find(SendQuery())] == ["sent", "sending", "queued"]
         again = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="sending", time=1.0)
@@ -228,43 +228,43 @@ async def test_a_send_in_flight_in_a_process_that_died_is_unknown(surviving: Sto
 
 
 async def test_a_process_that_ends_without_closing_the_journal_loses_nothing(
-    surviving: StorageEngine,
+    quick_engine: StorageEngine,
 ) -> None:
-    async with program(surviving, "forget") as other:
+    async with program(quick_engine, "forget") as other:
         assert await other.wait() == 0
-    journal = surviving.open()
+    journal = quick_engine.open()
 
     assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["sent"]
     await journal.close()
 
 
-async def test_closing_the_journal_marks_sends_in_flight_as_unknown(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_closing_the_journal_marks_sends_in_flight_as_unknown(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     outbox = journal.account(UIN).outbox
     row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
     await outbox.sending(row.number, 1.0, FRIEND)
     await journal.close()
-    journal = surviving.open()
+    journal = quick_engine.open()
 
     assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["unknown"]
     await journal.close()
 
 
 @pytest.mark.parametrize("line", [*range(6), *(pytest.param(line, marks=pytest.mark.verify) for line in range(6, 40))])
-async def test_a_process_that_is_killed_around_any_commit_loses_nothing(surviving: StorageEngine, line: int) -> None:
+async def test_a_process_that_is_killed_around_any_commit_loses_nothing(quick_engine: StorageEngine, line: int) -> None:
     lines: list[str] = []
-    async with program(surviving, "store", "5") as other:
+    async with program(quick_engine, "store", "5") as other:
         async with asyncio.timeout(30):
             while len(lines) <= line and (words := await said(other)):
                 lines.append(words)
-    await surviving.settle()
+    await quick_engine.settle()
     assert other.stdout is not None
     lines += (await other.stdout.read()).decode().splitlines()
     tried = {int(each.split()[1]) for each in lines if each.startswith("trying")}
     stored_batches = {int(each.split()[1]) for each in lines if each.startswith("stored")}
     given = {int(each.split()[1]) for each in lines if each.startswith("given")}
     done = {int(each.split()[1]) for each in lines if each.startswith("done")}
-    journal = surviving.open()
+    journal = quick_engine.open()
     account = journal.account(UIN)
     position = await account.position(OWN)
     stored = int(position or b"0")

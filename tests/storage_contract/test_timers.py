@@ -114,12 +114,12 @@ async def test_lone_surrogates_in_a_timer_can_be_stored(account: AccountJournal)
     assert len(await account.timers.find(TimerQuery(bot="bot\ud83c", name="tea\ud83c"))) == 1
 
 
-async def test_waiting_timer_survives_its_process(surviving: StorageEngine) -> None:
-    journal = surviving.open()
+async def test_waiting_timer_survives_its_process(quick_engine: StorageEngine) -> None:
+    journal = quick_engine.open()
     row = await added(await opened(journal), "a")
-    await surviving.kill(journal)
+    await quick_engine.kill(journal)
 
-    journal = surviving.open()
+    journal = quick_engine.open()
     assert await journal.account(UIN).timers.find(TimerQuery(bot="bot")) == [row]
     await journal.close()
 
