@@ -338,13 +338,16 @@ async def test_a_backup_of_a_damaged_journal_names_the_journal_and_the_remedy(pa
 
 async def test_a_journal_can_be_deleted_when_it_is_not_in_use(path: Path) -> None:
     journal, other = SqliteJournal(path), SqliteJournal(path)
-    consumer = await (await opened(journal)).consumer("bot")
+    account = await opened(journal)
+    consumer = await account.consumer("bot")
     with pytest.raises(AlreadyRunning):
         await other.delete()
     await consumer.close()
     await journal.delete()
 
     assert list(path.parent.iterdir()) == []
+    with pytest.raises(StorageError, match="closed"):
+        await account.stats()
 
 
 async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(path: Path) -> None:
