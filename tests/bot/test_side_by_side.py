@@ -51,7 +51,8 @@ async def test_all_run_to_their_end_and_the_first_error_is_raised() -> None:
     done: list[int] = []
 
     async def slow() -> None:
-        await asyncio.sleep(0)
+        for _ in range(20):  # long enough for the end of another one to be seen
+            await asyncio.sleep(0)
         done.append(1)
 
     with pytest.raises(ValueError, match="first"):

@@ -38,5 +38,11 @@ async def test_a_coroutine_that_has_ended_can_be_stopped(times: int) -> None:
         await thread.stop()
 
 
+async def test_the_thread_does_not_keep_the_process_alive() -> None:
+    thread = BackgroundThread(lambda: asyncio.sleep(3600), "lonely")
+    assert [each.daemon for each in threading.enumerate() if each.name == "lonely"] == [True]
+    await thread.stop()
+
+
 async def test_a_coroutine_can_be_stopped_before_it_has_begun() -> None:
     await BackgroundThread(lambda: asyncio.sleep(3600)).stop()
