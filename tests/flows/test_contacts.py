@@ -222,6 +222,7 @@ class TestAvatars:
 
     def test_a_stranger_is_requested_with_the_key_of_the_chatroom(self) -> None:
         _, [request] = drive(download_avatar(LOGIN, ContactId("@a"), "@0f1e"), Response(body=b"BMP"))
+        assert "&type=big" in request.url
 
         assert "&chatroomid=%400f1e" in request.url
 

@@ -20,6 +20,7 @@ from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import Item, QuarantinedMessage, event_from_item
 from webwx.model.messages import TextMessage
 from webwx.protocol.codec import percent_encode
+from webwx.protocol.hosts import FILEHELPER
 from webwx.protocol.http import Response
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, SyncKey
 
@@ -61,6 +62,13 @@ class TestCheck:
 
         assert request.url.startswith("https://webpush.wx2.qq.com/cgi-bin/mmwebwx-bin/synccheck?r=1560000000123&skey=")
         assert "&synckey=1_11%7C2_21&" in request.url
+
+    @pytest.mark.parametrize(("profile", "app"), [(LOGIN.profile_name, ""), (FILEHELPER.name, "wx_webfilehelper")])
+    def test_the_app_of_the_login_is_sent(self, profile: str, app: str) -> None:
+        login = msgspec.structs.replace(LOGIN, profile_name=profile)
+        _, [request] = drive(check(login, NOW), reply(SYNCCHECK, retcode=0))
+
+        assert SYNCCHECK.decode_request(request).mmweb_appid == app
 
     @pytest.mark.parametrize("selector", [*range(1, 10), "10", "99", "-1"])
     def test_any_selector_but_0_means_fetch(self, selector: object) -> None:
