@@ -113,6 +113,16 @@ def test_a_newer_file_is_refused_and_not_changed(path: Path) -> None:
     assert content == path.read_bytes()
 
 
+def test_an_old_sqlite_is_refused_in_a_sentence_before_a_file_is_created(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(StorageError, match=r"SQLite 3\.34\.1 is too old, webwx needs 3\.35 or newer"):
+        connect(path)
+    assert not path.parent.exists()
+
+
 def test_another_program_s_database_is_refused_and_not_changed(path: Path) -> None:
     path.parent.mkdir()
     path.touch(0o600)

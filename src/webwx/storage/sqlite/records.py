@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
 from webwx.storage.locks import explain, make_private
+from webwx.storage.sqlite.schema import check_sqlite
 from webwx.storage.sqlite.threads import Reader, Writer
 
 if TYPE_CHECKING:
@@ -206,9 +207,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     Open the file; create a missing one.
 
     Raises:
-        StorageError: The file cannot be created, holds something else, or is of a newer version.
+        StorageError: SQLite is too old, or the file cannot be created, holds something else, or is of a newer version.
         sqlite3.Error: The file cannot be written, or is damaged.
     """
+    check_sqlite()
     try:
         make_private(path)
     except OSError as error:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MIN_SQLITE = (3, 35)
+"""The oldest version of SQLite that is supported: the first one with `RETURNING`."""
+
 APPLICATION = 0x77786A6C
 """SQLite's application id of a journal: `wxjl`."""
 
@@ -412,6 +415,20 @@ def explain(error: sqlite3.Error) -> str:
     return f"{error}." if remedy is None else f"{error}. {remedy}."
 
 
+def check_sqlite() -> None:
+    """
+    Check the version of SQLite that Python uses, before a file is opened or created.
+
+    Raises:
+        StorageError: SQLite is too old.
+    """
+    if sqlite3.sqlite_version_info < MIN_SQLITE:
+        raise StorageError(
+            f"SQLite {sqlite3.sqlite_version} is too old, webwx needs {MIN_SQLITE[0]}.{MIN_SQLITE[1]} or newer: use a "
+            "Python that comes with a newer one, as those that uv installs do."
+        )
+
+
 def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> sqlite3.Connection:
     """
     Open a journal; create a missing one, and migrate one of the former version.
@@ -422,9 +439,11 @@ def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> 
         is_shared: Whether any thread may use the connection, one at a time.
 
     Raises:
-        StorageError: The file is not a journal, is of a newer or a too old version, or others can read it.
+        StorageError: SQLite is too old, the file is not a journal, is of a newer or a too old version, or others can
+            read it.
         sqlite3.Error: The file cannot be written, or is damaged.
     """
+    check_sqlite()
     make_private(path)
     db = sqlite3.connect(
         path, timeout=BUSY, isolation_level=None, cached_statements=256, check_same_thread=not is_shared
