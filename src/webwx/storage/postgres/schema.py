@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import postgres_ddl
+from webwx.storage.tables.states import STATES
 from webwx.storage.tables.timers import TIMERS
 
 if TYPE_CHECKING:
@@ -213,14 +214,7 @@ CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND 
 CREATE INDEX outbox_age ON outbox (created_at);
 """,
     "timers": postgres_ddl(TIMERS),
-    "states": """
-CREATE TABLE states (
-    account bigint NOT NULL,
-    name text NOT NULL,                         -- owner: the rate limiter, a timer, ...
-    state bytea NOT NULL,
-    PRIMARY KEY (account, name)
-);
-""",
+    "states": postgres_ddl(STATES),
     "media": """
 CREATE TABLE media (
     account bigint NOT NULL,
@@ -408,6 +402,7 @@ ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE ahead RENAME TO acked_ahead;
 ALTER INDEX ahead_pkey RENAME TO acked_ahead_pkey;
 ALTER TABLE acked_ahead RENAME CONSTRAINT ahead_consumer_fkey TO acked_ahead_consumer_fkey;
+ALTER TABLE states ALTER COLUMN name TYPE text COLLATE "C";
 ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
 )

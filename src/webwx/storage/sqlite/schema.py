@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
+from webwx.storage.tables.states import STATES
 from webwx.storage.tables.timers import TIMERS
 
 if TYPE_CHECKING:
@@ -240,14 +241,7 @@ CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND 
 CREATE INDEX outbox_age ON outbox (created_at);
 """,
     "timers": sqlite_ddl(TIMERS),
-    "states": """
-CREATE TABLE states (
-    account INTEGER NOT NULL,
-    name TEXT NOT NULL,                         -- owner: the rate limiter, a timer, ...
-    state BLOB NOT NULL,
-    PRIMARY KEY (account, name)
-) WITHOUT ROWID;
-""",
+    "states": sqlite_ddl(STATES),
     "media": """
 CREATE TABLE media (
     number INTEGER PRIMARY KEY,                 -- of the message's entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.storage.engine.port import Select
+from webwx.storage.engine.port import Select, StoredTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,19 @@ if TYPE_CHECKING:
 class _StateRow(NamedTuple):
     state: bytes
 
+
+STATES = StoredTable(
+    name="states",
+    columns=("name", "state"),
+    ddl="""
+CREATE TABLE states (
+    account bigint NOT NULL,
+    name text NOT NULL,                         -- owner: the rate limiter, a bot, ...
+    state bytea NOT NULL,
+    PRIMARY KEY (account, name)
+);
+""",
+)
 
 _OF_NAME = Select(_StateRow, "SELECT state FROM states WHERE account = $0 AND name = $1")
 
