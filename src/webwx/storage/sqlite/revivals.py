@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def consumers_with_revivals(db: sqlite3.Connection) -> set[int]:
     """Return the rows of all consumers with revived dead letters."""
     return set(
-        select_numbers(db, "SELECT consumer AS number FROM failures INDEXED BY revived WHERE state = 'revived'", ())
+        select_numbers(
+            db, "SELECT consumer AS number FROM failures INDEXED BY failures_revived WHERE state = 'revived'", ()
+        )
     )
 
 
@@ -23,7 +25,7 @@ def read_revivals(db: sqlite3.Connection, consumer: int) -> dict[int, Revival]:
     return {
         number: Revival(at, attempts)
         for number, at, attempts in db.execute(
-            "SELECT number, time, attempts FROM failures INDEXED BY revived"
+            "SELECT number, time, attempts FROM failures INDEXED BY failures_revived"
             " WHERE consumer = ? AND state = 'revived' ORDER BY number",
             (consumer,),
         )

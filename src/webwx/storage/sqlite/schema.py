@@ -186,7 +186,7 @@ CREATE TABLE failures (
     time REAL NOT NULL,
     PRIMARY KEY (consumer, number)
 ) WITHOUT ROWID;
-CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
+CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
 """,
     "crashes": """
 CREATE TABLE crashes (
@@ -359,6 +359,8 @@ CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
 ALTER TABLE ahead RENAME TO acked_ahead;
+DROP INDEX revived;
+CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
 ALTER TABLE findings RENAME TO origins;
 ALTER TABLE origins RENAME COLUMN finding TO origin;
 ALTER TABLE origins RENAME COLUMN found TO content;
