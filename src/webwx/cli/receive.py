@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.consumers import RECEIVE
-from webwx.cli.language import _
+from webwx.cli.language import N_, _
 from webwx.cli.logs import log_format_option
 from webwx.cli.messages import describe
 from webwx.cli.names import complete_chats, whom
@@ -47,7 +47,7 @@ TRIES = 3
 PATIENCE = 5
 """Consecutive broken downloads that `--follow` retries; it waits for a missing network without a limit."""
 
-_AGAIN = "It is tried again the next time."
+_AGAIN = N_("It is tried again the next time.")
 
 _MEDIA = (FileMessage, ImageMessage, VideoMessage, VoiceMessage, StickerMessage)
 
@@ -144,18 +144,18 @@ class MediaSaver:
         except (ConnectFailed, LoggedOut, RateLimited):
             raise
         except (BrokeOff, TransportError) as error:
-            self._failed(message, error, _AGAIN)
+            self._failed(message, error, _(_AGAIN))
             return False
         except (ProtocolError, ApiError) as error:
             is_final = isinstance(error, MediaUnavailable) and not isinstance(error, NotThereYet)
             if not is_final and await self._subscription.failed(number, type(error).__name__) < TRIES:
-                self._failed(message, error, _AGAIN)
+                self._failed(message, error, _(_AGAIN))
                 return False
             self._failed(message, error, _("It is given up."))
         return True
 
     async def _save(self, message: Message) -> None:
-        label = message.name if isinstance(message, FileMessage) else "Downloading"
+        label = message.name if isinstance(message, FileMessage) else _("Downloading")
         with shown_progress(label) as progress:
             path = await retry(
                 lambda: self._client.download_to(message, self._to, progress=progress),

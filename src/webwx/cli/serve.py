@@ -452,7 +452,7 @@ async def wait(session: Session, required: tuple[str, ...], seconds: float) -> N
     For scripts that start a gateway in the background. Asks /readyz of the gateway. Exits with 1 if it is not ready in
     time.
     """
-    reason = "It does not answer."
+    reason = _("It does not answer.")
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -479,7 +479,7 @@ async def _check_readiness(home: Path, required: tuple[str, ...]) -> tuple[Runni
             if status != HTTPStatus.OK:
                 return None, text
     except (OSError, http.client.HTTPException):  # it has just ended, or is too busy
-        return None, "It does not answer."
+        return None, _("It does not answer.")
     return running, ""
 
 
