@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
@@ -593,3 +594,39 @@ async def _write_conversations(db: Connection, consumer: int, rows: Mapping[str,
         consumer, [row.key for row in left], [row.step for row in left], [row.values for row in left],
         [row.chat for row in left], [row.deadline for row in left], [row.changed_at for row in left],
     )  # fmt: skip
+
+
+class OpenConsumers:
+    """The open consumers of all accounts of a journal; the database's thread may read them too."""
+
+    def __init__(self) -> None:
+        self._all: dict[PostgresConsumer, None] = {}
+        self._by_account: defaultdict[int, dict[str, PostgresConsumer]] = defaultdict(dict)
+
+    def __repr__(self) -> str:
+        return f"OpenConsumers({len(self._all)})"
+
+    def all(self) -> tuple[PostgresConsumer, ...]:
+        """Return the consumers in the order in which they were opened."""
+        return tuple(self._all)
+
+    def of(self, account: int) -> tuple[PostgresConsumer, ...]:
+        """Return the consumers of an account."""
+        return tuple(self._by_account.get(account, {}).values())
+
+    def has(self, account: int, name: str) -> bool:
+        """Return whether an account's consumer is open."""
+        return name in self._by_account.get(account, {})
+
+    def add(self, consumer: PostgresConsumer) -> None:
+        """Add a consumer that was opened."""
+        self._all[consumer] = None
+        self._by_account[consumer.account][consumer.name] = consumer
+
+    def remove(self, consumer: PostgresConsumer) -> None:
+        """Remove a consumer that is closed."""
+        del self._all[consumer]
+        of_account = self._by_account[consumer.account]
+        del of_account[consumer.name]
+        if not of_account:
+            del self._by_account[consumer.account]

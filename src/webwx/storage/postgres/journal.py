@@ -32,7 +32,7 @@ from webwx.storage.identity_matching import digest_of_all
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
 from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.consumer_deletion import forget_consumer
-from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
+from webwx.storage.postgres.consumers import OpenConsumers, PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.deletion import delete_account
@@ -88,7 +88,7 @@ class PostgresJournal:
         self._retention = PostgresRetention(
             self._database, retention_days * 86_400, self._reached, on_deleted=self._copies.remove
         )
-        self._consumers: list[PostgresConsumer] = []
+        self._consumers = OpenConsumers()
         self._rosters: dict[int, OpenRosters] = {}
 
     def __repr__(self) -> str:
@@ -133,11 +133,11 @@ class PostgresJournal:
 
     def _reached(self) -> dict[int, int]:
         """Return the number up to which each consumer of this process has read, by its row."""
-        return {each.row: each.read_to for each in tuple(self._consumers)}
+        return {each.row: each.read_to for each in self._consumers.all()}
 
     async def _watch(self) -> None:
         """Notify consumers of dead letters that were revived, also by other processes."""
-        consumers = {each.row: each for each in tuple(self._consumers)}
+        consumers = {each.row: each for each in self._consumers.all()}
         if not consumers:
             return
         rows = await self._database.reading(
@@ -208,14 +208,14 @@ class PostgresJournal:
 
     async def close_consumers(self, accounts: Collection[int]) -> None:
         """Close the consumers of some accounts that this object has opened."""
-        for consumer in tuple(self._consumers):
-            if consumer.account in accounts:
+        for account in accounts:
+            for consumer in self._consumers.of(account):
                 await consumer.close()
 
     async def close(self) -> None:
         """Close all consumers, store pending changes, and close the journal."""
         try:
-            for consumer in tuple(self._consumers):
+            for consumer in self._consumers.all():
                 with contextlib.suppress(StorageError):  # entries without a stored acknowledgement are delivered again
                     await consumer.close()
         finally:
@@ -265,7 +265,7 @@ class PostgresAccount:
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
         login_name: str, announce: Callable[[int, int], object], note_send: Callable[[int], object],
-        retention: PostgresRetention, consumers: list[PostgresConsumer], rosters: OpenRosters,
+        retention: PostgresRetention, consumers: OpenConsumers, rosters: OpenRosters,
     ) -> None:  # fmt: skip
         self._uin = uin
         self._database = database
@@ -431,11 +431,11 @@ class PostgresAccount:
         opened = PostgresConsumer(
             name, self._uin, known, self._database, on_revived=on_revived, on_close=self._consumers.remove
         )  # fmt: skip
-        self._consumers.append(opened)
+        self._consumers.add(opened)
         return opened
 
     def _require_closed(self, name: str) -> None:
-        if any((each.account, each.name) == (self._uin, name) for each in self._consumers):
+        if self._consumers.has(self._uin, name):
             raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
 
     async def consumers(self) -> list[ConsumerPosition]:
@@ -460,9 +460,8 @@ class PostgresAccount:
     async def revive(self, consumer: str, number: int) -> bool:
         """Deliver a dead letter again, as a new attempt, and return whether it existed."""
         is_one = await self._dead_letters.revive(consumer, number)
-        for opened in self._consumers:
-            if opened.account == self._uin:
-                opened.look_soon()
+        for opened in self._consumers.of(self._uin):
+            opened.look_soon()
         return is_one
 
     # -- queries -----------------------------------------------------------------------------------------------------
