@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.forks import Forks
     from tests.keyrings import MemoryKeyring
+    from tests.postgres import TemporarySchema
 
     from webwx.sandbox.clock import WorldClock
     from webwx.sandbox.core import SandboxCore
@@ -85,6 +86,14 @@ def forks() -> Iterator[Forks]:
     forks = Forks()
     yield forks
     forks.close()
+
+
+@pytest.fixture
+def schema() -> TemporarySchema:
+    """An empty schema of PostgreSQL, in a temporary cluster."""
+    from tests.postgres import new_schema
+
+    return new_schema()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.postgres import new_schema
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -19,11 +18,6 @@ INSERT INTO workers (worker, address, capacity, expires, draining, loop_lag, fai
 INSERT INTO accounts (account, epoch, worker, wanted) VALUES
     (1, 2, '3f9a1c2e', true), (2, 3, '3f9a1c2e', true), (3, 1, NULL, true), (4, 5, NULL, false);
 """
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.fixture

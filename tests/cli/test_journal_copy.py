@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import PATIENCE
 from tests.cli.test_storage import log_in
-from tests.postgres import new_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
 PASSWORD = "Gx7pQ2kLw"  # of no database
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.mark.verify

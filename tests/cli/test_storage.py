@@ -10,7 +10,6 @@ import pytest
 from tests.cli.conftest import PATIENCE
 from tests.cli.test_login import read_until
 from tests.cluster.conftest import wait_until
-from tests.postgres import new_schema
 
 from webwx.storage.postgres import schema as tables
 
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
 PASSWORD = "Gx7pQ2kLw"  # the temporary cluster accepts any
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.fixture

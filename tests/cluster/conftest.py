@@ -14,7 +14,7 @@ import pytest
 from tests.cli.conftest import PATIENCE, Sandbox, Shell, running_sandbox
 from tests.cli.test_login import read_until
 from tests.cluster.witness import call_witness, not_stored, problems
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
@@ -57,11 +57,6 @@ async def answer(ctx, message):
     note("end", ctx, message)
 """
 """A bot that answers every text and writes a line before and after it."""
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.gateway.cluster_nodes import node
 from tests.gateway.webhook_receiver import webhook_receiver
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.receivers import StoredReceiver
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 async def test_a_webhook_of_one_gateway_is_called_once_by_the_owner_and_after_a_takeover_by_the_next_one(

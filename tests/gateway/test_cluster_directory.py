@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.gateway.cluster_nodes import node
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.leases import LeaseTimes
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 async def test_labels_and_settings_are_known_everywhere(

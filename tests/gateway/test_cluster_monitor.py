@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cluster.conftest import add_accounts
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.gateway.cluster_monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running
 
     from webwx.storage.leases import Leases
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.fixture

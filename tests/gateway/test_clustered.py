@@ -10,7 +10,7 @@ import pytest
 from tests.bot.conftest import until
 from tests.client.conftest import PNG
 from tests.gateway.cluster_nodes import node
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.bot.bot import Bot
 from webwx.gateway.bots import AssignedBot, HostedBots
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 async def test_an_account_logs_in_at_a_gateway_that_runs_none_and_another_one_runs_it(

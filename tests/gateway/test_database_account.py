@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.gateway.cluster_nodes import node
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.errors import KeyReused, NotLoggedIn
 from webwx.gateway.background_sends import store_promise
@@ -36,11 +36,6 @@ async def until_heard(node: Node, number: int) -> None:
     async with asyncio.timeout(20):
         while not node.port.directory.newest(number):  # noqa: ASYNC110 - it depends on other processes
             await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 async def test_a_send_at_another_gateway_is_made_by_the_owner_once(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.errors import StorageError
 from webwx.gateway.background_sends import Promise
@@ -51,11 +51,6 @@ class DatabasePlace:
     def open(self) -> KeptFiles:
         self._opened += 1
         return SharedKeptFiles(FolderKeptFiles(self._folder / f"{self._opened}"), self._storage.send_files(UIN))
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.fixture(params=["folder", pytest.param("database", marks=pytest.mark.verify)])

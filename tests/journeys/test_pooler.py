@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from tests.journeys.served import gateway, log_in
 from tests.pooler import pooler
-from tests.postgres import new_schema
 
 if TYPE_CHECKING:
     from tests.journeys.served import User
     from tests.postgres import TemporarySchema
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    """An empty schema of a database."""
-    return new_schema()
 
 
 @pytest.fixture

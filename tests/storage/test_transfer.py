@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.postgres import new_schema
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, message, messages, opened
 from tests.storage.damage import damage
 from tests.storage.filled import contents, fill
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 
 
 NAME = LoginName("work", "wx.qq.com")
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.mark.verify

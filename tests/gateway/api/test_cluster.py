@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cluster.conftest import add_accounts
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema
 
 from webwx.gateway.cluster_monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from webwx.storage.leases import Leases
 
 CLUSTER = "/api/v1/cluster"
-
-
-@pytest.fixture
-def schema() -> TemporarySchema:
-    return new_schema()
 
 
 @pytest.fixture
