@@ -22,6 +22,7 @@ from tests.secret_scanner import SecretScanner
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from tests.failing_disk import FailingDisk
     from tests.forks import Forks
     from tests.keyrings import MemoryKeyring
     from tests.postgres import TemporarySchema
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.clock import WorldClock
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.options import Options
+    from webwx.sandbox.people import WorldPerson
     from webwx.sandbox.world import World
 
 pytest_plugins = ("tests.plugins.no_skips", "tests.plugins.first_imports")
@@ -78,6 +80,14 @@ def sandbox(world: World) -> SandboxCore:
     return SandboxCore(world)
 
 
+@pytest.fixture
+def stranger(world: World) -> WorldPerson:
+    """A member of the chatroom who has no friends."""
+    person = world.add_person("陌生人", "stranger")
+    world.chatrooms["hiking"].add([person])
+    return person
+
+
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     """Run `webwx` without importing it each time."""
@@ -94,6 +104,14 @@ def schema() -> TemporarySchema:
     from tests.postgres import new_schema
 
     return new_schema()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
+    """The disk under all journals that are opened from now on."""
+    from tests.failing_disk import FailingDisk
+
+    return FailingDisk(monkeypatch)
 
 
 @pytest.fixture

@@ -54,11 +54,6 @@ def line(sandbox: SandboxCore) -> Line:
     return Line(Loopback(sandbox))
 
 
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
-    return FailingDisk(monkeypatch)
-
-
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat_queues, "WAITS", (0.005, 0.01))

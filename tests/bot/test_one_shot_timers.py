@@ -18,7 +18,6 @@ from webwx.bot.one_shot_timers import AT_ONCE
 from webwx.bot.timers import TimerRegistry
 from webwx.errors import UnknownContact
 from webwx.model.messages import TextMessage
-from webwx.sandbox.clock import SystemClock
 from webwx.storage.base import State
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.tables.timers import TimerQuery
@@ -33,17 +32,10 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
     from webwx.model.messages import Event
-    from webwx.sandbox.world import World
     from webwx.testing import Chatroom, Clock, PhoneUser, Sandbox
 
 
 PROGRAM = Path(__file__).with_name("timer_program.py")
-
-
-@pytest.fixture
-def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the secret scanner knows, at the present time."""
-    return make_world(clock=SystemClock())
 
 
 @pytest.fixture

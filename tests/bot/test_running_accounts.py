@@ -17,25 +17,16 @@ from webwx.bot.running_accounts import RunningAccounts
 from webwx.client.client import AsyncClient
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.messages import TextMessage
-from webwx.sandbox.clock import SystemClock
 from webwx.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.bot.conftest import OpenClient
 
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
-    from webwx.sandbox.world import World
     from webwx.testing import Sandbox
-
-
-@pytest.fixture
-def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the secret scanner knows."""
-    return make_world(clock=SystemClock())
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import pytest
 from tests.carriers import Counted
 
+from webwx.client.blocking import Client
 from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
 from webwx.model.messages import Message, TextMessage
@@ -228,3 +229,13 @@ async def take_texts(subscription: Subscription, count: int) -> list[Delivered]:
                     got.append(given)
     await subscription.flush()
     return got
+
+
+@pytest.fixture
+def client(
+    world: World, sandbox: SandboxCore, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
+) -> Iterator[Client]:
+    """A blocking client that is logged in."""
+    with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
+        client.login(show_qr=phone_of("me"))
+        yield client

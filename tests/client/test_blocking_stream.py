@@ -18,13 +18,12 @@ from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable
 
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.sqlite.journal import SqliteJournal
 
 
 def test_events_that_were_not_taken_are_stored(
@@ -39,15 +38,6 @@ def test_events_that_were_not_taken_are_stored(
         break
 
     assert len(asyncio.run(saved_in(store)).pending) == 2
-
-
-@pytest.fixture
-def client(
-    world: World, sandbox: SandboxCore, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
-) -> Iterator[Client]:
-    with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
-        client.login(show_qr=phone_of("me"))
-        yield client
 
 
 class TestEventStream:

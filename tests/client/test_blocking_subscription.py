@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from tests.client.conftest import SERVER, texts
+from tests.client.conftest import texts
 
 from webwx.client.blocking import Client
 from webwx.model.messages import TextMessage
-from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from webwx.model.login import QrCode
-    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.sqlite.journal import SqliteJournal
-
-
-@pytest.fixture
-def client(
-    world: World, sandbox: SandboxCore, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
-) -> Iterator[Client]:
-    with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
-        client.login(show_qr=phone_of("me"))
-        yield client
 
 
 def test_a_subscription_delivers_until_an_event_is_acknowledged(world: World, client: Client) -> None:

@@ -505,14 +505,6 @@ async def test_a_missing_avatar_is_an_error(log_in: LogIn, world: World) -> None
 # -- friends ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def stranger(world: World) -> WorldPerson:
-    """A member of a chatroom of all people, who has no friends."""
-    person = world.add_person("陌生人", "stranger")
-    world.chatrooms["hiking"].add([person])
-    return person
-
-
 async def test_strangers_become_friends(log_in: LogIn, world: World, stranger: WorldPerson) -> None:
     me, other = await log_in(), await log_in("stranger")
     [member] = [each for each in me.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]

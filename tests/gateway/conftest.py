@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Outgoing
+    from webwx.storage.base import Outgoing, RecordStore
 
 SERVER = "http://sandbox.test"
 
@@ -206,3 +206,11 @@ async def online(running: Running) -> Running:
     """A gateway with one account, number 1 and named `default`, that is logged in."""
     await running.log_in()
     return running
+
+
+@pytest.fixture
+async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    """The records of a gateway, in a file."""
+    records = open_records(tmp_path / "gateway.db")
+    yield records
+    await records.close()

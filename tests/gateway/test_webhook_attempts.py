@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.gateway.owned_records import OwnedRecords
@@ -13,17 +12,9 @@ from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from webwx.storage.base import RecordStore
-
-
-@pytest.fixture
-async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    records = open_records(tmp_path / "gateway.db")
-    yield records
-    await records.close()
 
 
 def log_of(records: RecordStore) -> AttemptLog:

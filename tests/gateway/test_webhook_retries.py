@@ -12,23 +12,12 @@ from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.webhook_request import PAUSES
 from webwx.gateway.webhook_retries import EventPlace, WebhookRetries
 from webwx.gateway.webhooks import StoredWebhook
-from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from webwx.storage.base import RecordStore
 
 WEBHOOK = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/")
 PLACE = EventPlace("w", 1, 7)
-
-
-@pytest.fixture
-async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    records = open_records(tmp_path / "gateway.db")
-    yield records
-    await records.close()
 
 
 def retries_of(records: RecordStore, now: float) -> WebhookRetries:

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.interop.phones import Phones
 from tests.interop.processes import Lines
 
 if TYPE_CHECKING:
@@ -81,3 +82,9 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     yield run
     for lines in reversed(started):
         lines.end()
+
+
+@pytest.fixture
+def phones(sandbox: dict[str, Any]) -> Phones:
+    """The phones of the sandbox."""
+    return Phones(sandbox["control"])

@@ -46,11 +46,6 @@ def sandbox(start: Callable[..., Lines]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def phones(sandbox: dict[str, Any]) -> Phones:
-    return Phones(sandbox["control"])
-
-
-@pytest.fixture
 def itchat(start: Callable[..., Lines], sandbox: dict[str, Any], phones: Phones) -> Lines:
     """The other client, logged in as 小明."""
     return log_in(start(sys.executable, DRIVER), sandbox["url"], phones)

@@ -42,11 +42,6 @@ def sandbox(start: Callable[..., Lines]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def phones(sandbox: dict[str, Any]) -> Phones:
-    return Phones(sandbox["control"])
-
-
-@pytest.fixture
 def driver(modules: Path, sandbox: dict[str, Any], environment: dict[str, str], start: Callable[..., Lines]) -> Lines:
     """The other client before its login; only its environment leads it to the sandbox."""
     environment |= {"HTTPS_PROXY": sandbox["proxy"], "NODE_EXTRA_CA_CERTS": sandbox["ca"]}

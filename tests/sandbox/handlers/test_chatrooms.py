@@ -37,13 +37,6 @@ def statuses(reply: CreateChatroomReply | UpdateChatroomReply) -> list[tuple[str
     return [(member.nick_name, member.member_status) for member in members]
 
 
-@pytest.fixture
-def stranger(world: World) -> WorldPerson:
-    person = world.add_person("陌生人", "stranger")
-    world.chatrooms["hiking"].add([person])
-    return person
-
-
 def test_a_new_chatroom_has_a_message_on_success(me: Page, world: World) -> None:
     reply = create(me, me.name("ahua"), me.name("lilei"), topic="电影")
     assert (reply.base_response.ret, reply.base_response.err_msg) == (0, "Everything is OK")

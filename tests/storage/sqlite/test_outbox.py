@@ -97,11 +97,6 @@ async def state_of(account: SqliteAccount, number: int) -> str:
     return send.state
 
 
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
-    return FailingDisk(monkeypatch)
-
-
 @pytest.mark.parametrize("outcome", ["sent", "failed", "unknown", "queued"])
 async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
     disk: FailingDisk,

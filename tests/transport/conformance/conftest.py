@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+import trustme
 import uvloop
 from tests.client.virtual_loop import VirtualClockLoop
 
@@ -67,3 +68,16 @@ def transport(make: Make) -> Transport:
 def hasty(make: Make) -> Transport:
     """A transport with a short time limit."""
     return make(call=0.1, poll=0.1, bulk=0.1)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority that no client trusts by default."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A file with the certificate of `authority`."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"

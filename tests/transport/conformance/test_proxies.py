@@ -29,17 +29,6 @@ NO_CONNECTION = r"jslogin: no connection to wx\.qq\.com:443 through the proxy 12
 YES = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return tmp_path / "ca.pem"
-
-
 def tunnel(received: list[bytes], port: Callable[[], int], yes: bytes = YES) -> Callable[[Caller], Awaitable[None]]:
     """Accept every CONNECT, and forward everything to one server, whatever name was requested."""
 
