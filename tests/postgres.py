@@ -329,3 +329,8 @@ def new_schema() -> TemporarySchema:
     if started is None:
         pytest.skip("PostgreSQL is not installed")
     return TemporarySchema(started, f"test_{next(_numbers)}")
+
+
+def add_accounts(schema: TemporarySchema, count: int) -> None:
+    """Store accounts with the numbers from 1."""
+    schema.execute(f"INSERT INTO accounts (account, epoch) SELECT n, 1 FROM generate_series(1, {count}) n")

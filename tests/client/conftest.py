@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
@@ -13,12 +12,13 @@ from webwx.client.blocking import Client
 from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
 from webwx.model.messages import Message, TextMessage
+from webwx.protocol.sync import KeyValue, SyncKey
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from webwx.client.delivered import Delivered
@@ -198,10 +198,6 @@ def refuse_code(code: QrCode) -> NoReturn:
     pytest.fail("A code was shown.")
 
 
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
 def later(world: World, *plan: tuple[float, Callable[[], object]]) -> None:
     """Schedule actions at a time that the client's polls reach."""
     begun, waiting = world.now, list(plan)
@@ -239,3 +235,13 @@ def client(
     with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
         client.login(show_qr=phone_of("me"))
         yield client
+
+
+def position(number: int) -> SyncKey:
+    """Return a position of the sync loop."""
+    return SyncKey(count=1, list=(KeyValue(key=2, val=number),))
+
+
+def said(messages: Sequence[object]) -> list[str]:
+    """Return the text of each message, or the name of its class."""
+    return [getattr(each, "text", type(each).__name__) for each in messages]

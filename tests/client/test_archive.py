@@ -20,12 +20,12 @@ from tests.client.conftest import (
     SERVER,
     last,
     last_file,
-    md5,
     md5_of,
     take,
     texts,
 )
 from tests.client.virtual_loop import until
+from tests.digests import md5
 from tests.storage.arrivals import arrival, message
 
 from webwx.bot.delivery import deliver

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import JPEG, PNG, last_file, md5, take
+from tests.client.conftest import JPEG, PNG, last_file, take
+from tests.digests import md5
 
 from webwx.errors import (
     MediaUnavailable,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, last, last_file, md5, md5_of, take
+from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, last, last_file, md5_of, take
+from tests.digests import md5
 
 from webwx.errors import ApiError, NotForwardable, RateLimited
 from webwx.model.messages import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.client.conftest import PNG, last, take
+from tests.client.conftest import PNG, last, said, take
 
 from webwx.errors import LoggedOut, NoJournal, NotLoggedIn, SendOutcomeUnknown, UnknownContact
 from webwx.model.delivery import MAX_ITEM
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
-
-
-def said(messages: list[Event | Outgoing]) -> list[str]:
-    return [getattr(each, "text", type(each).__name__) for each in messages]
 
 
 async def converse(client: AsyncClient, world: World, count: int = 3) -> None:

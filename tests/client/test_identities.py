@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from tests.client.conftest import GIF, MP4, PNG, SERVER, last, md5_of, take
+from tests.client.conftest import GIF, MP4, PNG, SERVER, last, md5_of, said, take
 
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.base import Journal
     from webwx.storage.sqlite.journal import SqliteJournal
 
     ClientOfWorld = tuple[Callable[[], Awaitable[AsyncClient]], World]
@@ -74,10 +74,6 @@ async def make_world_with(
 
     async with contextlib.AsyncExitStack() as clients:
         yield make
-
-
-def said(messages: list[Event | Outgoing]) -> list[str]:
-    return [getattr(each, "text", type(each).__name__) for each in messages]
 
 
 def contact(client: AsyncClient, nickname: str) -> Contact:

@@ -19,8 +19,9 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, last_file, md5, md5_of, take_messages
+from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, last_file, md5_of, take_messages
 from tests.client.virtual_loop import run_with_virtual_clock
+from tests.digests import md5
 
 from webwx.client.client import AsyncClient
 from webwx.client.media import MAX_IN_MEMORY

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.client.conftest import position
 
 from webwx.client.missing_messages import MIN_FETCHES, MIN_SECONDS, MissingMessages
 from webwx.errors import MessagesMissing
 from webwx.flows.sync import Batch
-from webwx.protocol.sync import KeyValue, SyncKey
-
-
-def position(number: int) -> SyncKey:
-    return SyncKey(count=1, list=(KeyValue(key=2, val=number),))
 
 
 def batch(missing: int) -> Batch:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from tests.client.conftest import position
 
 from webwx.client.poll_interval import LONGEST, MANY_CHANGES, PollInterval
-from webwx.protocol.sync import KeyValue, SyncKey
 
 
 @pytest.fixture
 def interval() -> PollInterval:
     return PollInterval()
-
-
-def position(number: int) -> SyncKey:
-    return SyncKey(count=1, list=(KeyValue(key=2, val=number),))
 
 
 def change_contacts(interval: PollInterval, *, batches: int, each: int = 1) -> None:

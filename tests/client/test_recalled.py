@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.conftest import GIF, MP3, MP4, PNG, last, last_file, md5, take, texts
+from tests.client.conftest import GIF, MP3, MP4, PNG, last, last_file, take, texts
+from tests.digests import md5
 
 from webwx.errors import NoJournal, UnknownContact
 from webwx.model.messages import ImageMessage, MessageRecalled

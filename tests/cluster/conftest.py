@@ -68,11 +68,6 @@ async def leases(schema: TemporarySchema) -> AsyncIterator[PostgresLeases]:
     await opened.close()
 
 
-def add_accounts(schema: TemporarySchema, count: int) -> None:
-    """Store accounts with the numbers from 1."""
-    schema.execute(f"INSERT INTO accounts (account, epoch) SELECT n, 1 FROM generate_series(1, {count}) n")
-
-
 @pytest.fixture(scope="module")
 def sandbox(forks: Forks) -> Iterator[Sandbox]:
     """A sandbox for the tests of a module."""

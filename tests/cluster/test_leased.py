@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.conftest import PATIENCE
 from tests.client.virtual_loop import VirtualClockLoop, run_with_virtual_clock
-from tests.cluster.conftest import add_accounts
-from tests.postgres import TemporarySchema, new_schema
+from tests.postgres import TemporarySchema, add_accounts, new_schema
 
 from webwx.client.rate_limit import RateLimit
 from webwx.client.rate_limiter import LimiterMemory, RateLimiter

@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.conftest import add_accounts
-from tests.postgres import new_schema
+from tests.postgres import add_accounts, new_schema
 
 from webwx.cluster.changes import Gained, Leaving
 from webwx.cluster.leased import LeasedOwnership

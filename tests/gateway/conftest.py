@@ -214,3 +214,13 @@ async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
     records = open_records(tmp_path / "gateway.db")
     yield records
     await records.close()
+
+
+async def texts(running: Running) -> list[str]:
+    """Return the texts in the outbox of account 1, the oldest first."""
+    return [row.text for row in reversed(await running.port.account(1).list_sends())]
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part

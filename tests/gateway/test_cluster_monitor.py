@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.conftest import add_accounts
-from tests.postgres import TemporarySchema
+from tests.postgres import TemporarySchema, add_accounts
 
 from webwx.gateway.cluster_monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes

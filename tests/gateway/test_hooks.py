@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gateway.conftest import texts
 
 from webwx.gateway.hooks import StreamedBody, is_vendor_request, read_head, read_multipart
 from webwx.gateway.notify.refusal import Refusal
@@ -26,11 +27,6 @@ async def token_of(running: Running, kind: str, **fields: Any) -> str:
     """Create a receiver of account 1, and return its token."""
     receiver = StoredReceiver(id="", name="n", kind=kind, account=1, digest="", created_at=0, **fields)
     return (await running.gateway.receivers.create(receiver)).token
-
-
-async def texts(running: Running) -> list[str]:
-    """Return the texts in the outbox of account 1, the oldest first."""
-    return [row.text for row in reversed(await running.port.account(1).list_sends())]
 
 
 async def test_success_means_that_the_message_is_in_the_outbox(online: Running) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.virtual_loop import on_virtual_clock
+from tests.gateway.conftest import texts
 
 from webwx.cli.pictures import jpeg
 from webwx.errors import StorageError
@@ -32,10 +33,6 @@ SEND_FILE = "webwxsendappmsg"
 async def receiver_of(running: Running, **fields: object) -> StoredReceiver:
     template = {"id": "", "name": "n", "kind": "json", "account": 1, "digest": "", "created_at": 0, **fields}
     return (await running.gateway.receivers.create(StoredReceiver(**template))).receiver  # type: ignore[arg-type]
-
-
-async def texts(running: Running) -> list[str]:
-    return [row.text for row in reversed(await running.port.account(1).list_sends())]
 
 
 class Clock:

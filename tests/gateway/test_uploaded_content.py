@@ -7,17 +7,13 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.gateway.conftest import pieces
 
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FormFile, boundary_of, checked, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-
-async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
-    for part in parts:
-        yield part
 
 
 async def whole(stream: AsyncIterator[bytes]) -> bytes:

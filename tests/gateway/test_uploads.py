@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.conftest import MP4, PNG
+from tests.gateway.conftest import pieces
 
 from webwx.errors import StorageError
 from webwx.gateway.config import LimitsTable
@@ -28,11 +29,6 @@ NOW = [1_000.0]
 def uploads(tmp_path: Path) -> UploadStore:
     NOW[0] = 1_000.0
     return UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: NOW[0])
-
-
-async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
-    for part in parts:
-        yield part
 
 
 def files_in(folder: Path) -> list[Path]:

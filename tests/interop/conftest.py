@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from tests.interop.phones import Phones
@@ -15,6 +15,10 @@ from tests.interop.processes import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from webwx.model.messages import Event
+
+E = TypeVar("E")
 
 HERE = Path(__file__).parent
 INSTALLED = HERE.parents[1] / "build" / "interop"
@@ -88,3 +92,9 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 def phones(sandbox: dict[str, Any]) -> Phones:
     """The phones of the sandbox."""
     return Phones(sandbox["control"])
+
+
+def expect(kind: type[E], event: Event) -> E:
+    """Return an event, which must be of this kind."""
+    assert isinstance(event, kind), event
+    return event

@@ -15,10 +15,12 @@ import random
 import sys
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
+from tests.digests import md5
+from tests.interop.conftest import expect
 from tests.interop.phones import Phones
 from tests.interop.processes import WEBWX, Lines, photograph
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 DRIVER = Path(__file__).with_name("itchat_driver.py")
-E = TypeVar("E", bound="Event")
 TEXT = "第一行 <b>&amp;</b> \"'\n第二行 😄🇨🇳 [微笑] \\n /path"
 
 
@@ -65,10 +66,6 @@ def chat_named(phones: Phones, who: str, name: str) -> dict[str, Any]:
     """Return the chat with this name on a person's phone."""
     [chat] = [chat for chat in phones.chats(who) if chat["chat"] == name]
     return chat
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
 
 
 def test_the_library_is_the_version_on_pypi() -> None:
@@ -314,8 +311,3 @@ async def heard_recall(
     assert (heard["type"], heard["text"]) == ("Note", '"阿华" 撤回了一条消息' if by_us else "你撤回了一条消息")
     assert f"<msgid>{message_id}</msgid>" in heard["content"]
     return recalled
-
-
-def expect(kind: type[E], event: Event) -> E:
-    assert isinstance(event, kind), event
-    return event

@@ -9,16 +9,17 @@ their values.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import sys
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
+from tests.digests import md5
+from tests.interop.conftest import expect
 from tests.interop.processes import PATIENCE, Lines, fetch, photograph
 
 from webwx import (
@@ -49,8 +50,6 @@ SERVER = Path(__file__).with_name("stranger_server.py")
 API = "/cgi-bin/mmwebwx-bin/"
 PASS_TICKET_QUERY = "pass_ticket=k3Yq%252BZ0stranger%252FticketExample%253D"
 TEXT = "第一行 <b>&amp;</b> \"'\n第二行 😄 [微笑]"
-
-E = TypeVar("E", bound=Event)
 
 
 class Asked:
@@ -134,15 +133,6 @@ def stranger(start: Callable[..., Lines], secret_scanner: SecretScanner) -> Iter
     yield stranger
     state = stranger.state()
     secret_scanner.watch({state["sid"], state["data_ticket"], state["pass_ticket"], *state["keys"]})
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
-def expect(kind: type[E], event: Event) -> E:
-    assert isinstance(event, kind), event
-    return event
 
 
 async def next_from_friend(events: AsyncIterator[Event]) -> Event:

@@ -7,7 +7,6 @@ recall messages, which are checked on the phones, and receive those of their fri
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.digests import md5
 from tests.interop.namespaces import Place, can_be_made
 from tests.interop.phones import Phones
 from tests.interop.processes import photograph
@@ -136,7 +136,3 @@ def hear(client: Lines, kind: str) -> dict[str, Any]:
     while (heard := client.ask(do="receive"))["type"] != kind:
         assert heard["type"] in {"Note", "RECALLED", "Recalled", "Unknown", "SYSTEM"}, heard
     return dict(heard)
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()

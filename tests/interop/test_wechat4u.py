@@ -7,13 +7,13 @@ its own process. Its sends are checked on the phones, and its received messages 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.digests import md5
 from tests.interop.phones import Phones
 from tests.interop.processes import WEBWX, Lines, photograph
 
@@ -65,10 +65,6 @@ def wechat4u(driver: Lines, phones: Phones) -> Lines:
 def known(wechat4u: Lines) -> dict[str, dict[str, Any]]:
     """Return the contacts that it knows, by nickname."""
     return {each["nickname"]: each for each in wechat4u.ask(do="contacts")["contacts"]}
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
 
 
 def pictures_in_filehelper(phones: Phones) -> list[dict[str, Any]]:

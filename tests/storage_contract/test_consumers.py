@@ -17,6 +17,7 @@ from tests.storage.arrivals import (
     messages,
     opened,
 )
+from tests.storage.entries import crashes, numbers
 from tests.storage_contract.engines import make
 
 from webwx.errors import AlreadyRunning
@@ -24,11 +25,7 @@ from webwx.errors import AlreadyRunning
 if TYPE_CHECKING:
     from tests.storage_contract.engines import OpenJournal, StorageEngine
 
-    from webwx.storage.base import AccountJournal, Consumer, Entry, Journal
-
-
-def numbers(entries: list[Entry]) -> list[int]:
-    return [entry.number for entry in entries]
+    from webwx.storage.base import AccountJournal, Consumer, Journal
 
 
 async def reopened(engine: StorageEngine) -> tuple[OpenJournal, AccountJournal, Consumer]:
@@ -304,10 +301,6 @@ class TestFailing:
         (letter,) = await account.dead_letters("bot")
         assert (letter.entry.number, letter.attempts, letter.error) == (2, 3, "KeyError at bot.py:7")
         await journal.close()
-
-
-def crashes(entries: list[Entry]) -> dict[int, int]:
-    return {entry.number: entry.crashes for entry in entries}
 
 
 class TestDeaths:

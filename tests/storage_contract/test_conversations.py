@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage.arrivals import FRIEND, OWN, ROOM, UIN, arrival, messages, opened
-from tests.storage_contract.test_consumers import numbers, reopened
+from tests.storage.entries import numbers
+from tests.storage_contract.test_consumers import reopened
 from tests.storage_contract.test_processes import program, said
 
 from webwx.storage.base import ConversationRow

@@ -20,20 +20,16 @@ from tests.storage.arrivals import (
     messages,
     opened,
 )
+from tests.storage.entries import gap_in
 
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import Arrived, ContinuityLost, IdentityAmbiguous, Item, event_from_item
+from webwx.model.events import Arrived, IdentityAmbiguous, Item, event_from_item
 from webwx.storage.base import Arrival
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Entry, Journal
-
-
-def gap_in(entry: Entry) -> ContinuityLost:
-    assert entry.item.kind == "gap"
-    return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
 
 
 def _fields_of(entry: Entry) -> tuple[object, ...]:

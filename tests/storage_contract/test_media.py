@@ -6,24 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.storage.archived_media import contents, keep, receive
 from tests.storage.arrivals import (
     FRIEND,
     ROOM,
     UIN,
-    arrival,
     message,
     opened,
 )
 
 from webwx.model.events import ContinuityLost, event_from_item
-from webwx.storage.base import ARCHIVE_CONSUMER, EntryQuery
+from webwx.storage.base import ARCHIVE_CONSUMER
 from webwx.storage.lookup import export_entries
 
 if TYPE_CHECKING:
-    from webwx.storage.base import AccountJournal, Entry, Journal
-
-
-ALL = 10**9
+    from webwx.storage.base import AccountJournal, Journal
 
 
 @pytest.fixture
@@ -32,26 +29,8 @@ def folder(account: AccountJournal) -> Path:
         return part.parent
 
 
-async def receive(account: AccountJournal, *raws: bytes, at: float | None = None) -> list[Entry]:
-    """Store messages and return their entries."""
-    await account.ingest(arrival(*raws, at=at))
-    return (await account.find(EntryQuery(limit=len(raws))))[::-1]
-
-
-async def keep(
-    account: AccountJournal, entry: Entry, content: bytes, *, max_total: int = ALL, at: float = 1_000.0
-) -> bool:
-    with account.media.begin() as (file, part):
-        file.write(content)
-        return await account.media.add(entry, part, time=at, max_total=max_total)
-
-
 def names(folder: Path) -> set[str]:
     return {each.name for each in folder.iterdir()}
-
-
-def contents(folder: Path) -> list[bytes]:
-    return sorted(each.read_bytes() for each in folder.iterdir())
 
 
 def empty(folder: Path) -> None:

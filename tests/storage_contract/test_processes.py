@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, messages, opened
+from tests.storage.entries import numbers
 
 from webwx.errors import AlreadyRunning
 from webwx.storage.base import EntryQuery, SendQuery
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.storage_contract.engines import StorageEngine
 
-    from webwx.storage.base import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}
@@ -54,10 +55,6 @@ async def program(engine: StorageEngine, *words: str) -> AsyncIterator[asyncio.s
 async def said(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     return (await process.stdout.readline()).decode().strip()
-
-
-def numbers(entries: list[Entry]) -> list[int]:
-    return [entry.number for entry in entries]
 
 
 def contents(paths: list[str]) -> list[bytes]:

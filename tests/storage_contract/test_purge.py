@@ -6,7 +6,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
 from tests.storage.arrivals import (
     FRIEND,
     OWN,
@@ -18,6 +17,7 @@ from tests.storage.arrivals import (
     messages,
     opened,
 )
+from tests.storage.entries import gap_in
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
@@ -27,16 +27,11 @@ from webwx.storage.lookup import find_message
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine
 
-    from webwx.storage.base import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Journal
 
 
 DAY = 86_400.0
 NOW = time.time()
-
-
-def gap_in(entry: Entry) -> ContinuityLost:
-    assert entry.item.kind == "gap"
-    return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
 
 
 class TestPurge:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from tests.browser.console.console_user import button, open_screen
-from tests.cluster.conftest import add_accounts
-from tests.postgres import new_schema
+from tests.postgres import add_accounts, new_schema
 
 from webwx.gateway.cluster_monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.conftest import add_accounts
-from tests.postgres import TemporarySchema
+from tests.postgres import TemporarySchema, add_accounts
 
 from webwx.gateway.cluster_monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests.postgres import add_accounts
 from tests.storage.arrivals import FRIEND, arrival, messages, opened
 
 from webwx.errors import StorageError
@@ -38,10 +39,6 @@ async def leases(schema: TemporarySchema) -> AsyncIterator[PostgresLeases]:
 def member(worker: str, epoch: int) -> ClusterMember:
     """Return a worker that believes to own every account with this epoch."""
     return ClusterMember(worker=worker, fence=lambda account: Fence(account=account, epoch=epoch), timeout=5)
-
-
-def add_accounts(schema: TemporarySchema, count: int) -> None:
-    schema.execute(f"INSERT INTO accounts (account, epoch) SELECT n, 1 FROM generate_series(1, {count}) n")
 
 
 @verify

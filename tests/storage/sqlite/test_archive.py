@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.storage.arrivals import arrival, message
+from tests.storage.archived_media import contents, keep, receive
+from tests.storage.arrivals import message
 
 from webwx.errors import StorageError
 from webwx.storage.archive_files import LEFT_BEHIND, MediaFiles
@@ -22,32 +23,12 @@ from webwx.storage.sqlite.retention import Retention
 from webwx.storage.sqlite.schema import connect
 
 if TYPE_CHECKING:
-    from webwx.storage.base import Entry
-
-ALL = 10**9
+    pass
 
 
 @pytest.fixture
 def folder(path: Path) -> Path:
     return path.with_name("me.journal.kept")
-
-
-async def receive(account: SqliteAccount, *raws: bytes, at: float | None = None) -> list[Entry]:
-    """Store messages and return their entries."""
-    await account.ingest(arrival(*raws, at=at))
-    return (await account.find(EntryQuery(limit=len(raws))))[::-1]
-
-
-async def keep(
-    account: SqliteAccount, entry: Entry, content: bytes, *, max_total: int = ALL, at: float = 1_000.0
-) -> bool:
-    with account.media.begin() as (file, part):
-        file.write(content)
-        return await account.media.add(entry, part, time=at, max_total=max_total)
-
-
-def contents(folder: Path) -> list[bytes]:
-    return sorted(each.read_bytes() for each in folder.iterdir())
 
 
 def is_there(folder: Path) -> bool:

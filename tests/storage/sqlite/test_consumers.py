@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage.arrivals import OWN, UIN, arrival, messages, opened
+from tests.storage.entries import numbers
 
 from webwx.errors import StorageError
 from webwx.storage.sqlite import consumers as consumers_module
@@ -22,12 +23,7 @@ from webwx.storage.sqlite.schema import ROOM, log_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.storage.base import Entry
     from webwx.storage.sqlite.consumers import SqliteConsumer
-
-
-def numbers(entries: list[Entry]) -> list[int]:
-    return [entry.number for entry in entries]
 
 
 @pytest.fixture
@@ -229,10 +225,6 @@ class TestFailing:
         journal, account, consumer = await reopened(path)
         assert numbers(await consumer.take()) == [1]
         await journal.close()
-
-
-def crashes(entries: list[Entry]) -> dict[int, int]:
-    return {entry.number: entry.crashes for entry in entries}
 
 
 class TestCrashes:

@@ -23,6 +23,7 @@ from tests.storage.arrivals import (
     message,
     messages,
 )
+from tests.storage.entries import gap_in
 
 from webwx.errors import AlreadyRunning
 from webwx.model.contacts import Contact, ContactId
@@ -41,7 +42,6 @@ from webwx.storage.sqlite.schema import connect, shrink
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.storage.base import Entry
 
 DAY = 86_400.0
 NOW = time.time()
@@ -56,11 +56,6 @@ def content(path: Path) -> bytes:
     with contextlib.closing(sqlite3.connect(path)) as db:
         bodies = [unpack(body) or b"" for (body,) in db.execute("SELECT body FROM batches")]
     return b"".join(files + bodies)
-
-
-def gap_in(entry: Entry) -> ContinuityLost:
-    assert entry.item.kind == "gap"
-    return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
 
 
 def keep_house(path: Path, days: float) -> None:
