@@ -190,7 +190,7 @@ def test_the_repr_of_settings_has_no_secret() -> None:
 
 
 @pytest.mark.parametrize("account", ["work", "阿华", "a", "a.b-c_d", "x" * 64])
-def test_valid_account_names(file: Path, account: str) -> None:
+def test_a_valid_account_name_is_accepted(file: Path, account: str) -> None:
     settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/home"}, account=account)
     assert settings.login_path == Path("/home/accounts") / account / "filehelper.json"
 

@@ -162,7 +162,7 @@ def test_a_timeout_whose_process_dies_is_repeated_and_sends_nothing_twice(
     assert len(calls) == 2
 
 
-def test_many_simultaneous_timeouts(webwx_sandbox: Sandbox, webwx_clock: Clock) -> None:
+def test_many_timeouts_at_once_reach_each_person(webwx_sandbox: Sandbox, webwx_clock: Clock) -> None:
     people = [webwx_sandbox.add_person(f"friend {number}") for number in range(20)]
     with webwx_sandbox.running(quiz()):
         for person in people:

@@ -24,7 +24,7 @@ def test_a_complete_answer_is_not_waited_for(missing: MissingMessages) -> None:
     assert not missing.is_waiting
 
 
-def test_they_are_waited_for_in_enough_fetches_and_long_enough(missing: MissingMessages) -> None:
+def test_missing_messages_are_waited_for_in_enough_fetches_and_long_enough(missing: MissingMessages) -> None:
     for number in range(MIN_FETCHES):
         with pytest.raises(MessagesMissing, match="3 of the messages"):
             missing.is_given_up(position(1), batch(3), number)
@@ -54,7 +54,7 @@ def test_a_complete_answer_in_between_begins_the_count_again(missing: MissingMes
         assert not missing.is_given_up(position(1), batch(0), MIN_SECONDS)
 
 
-def test_they_are_given_up_once_for_each_position(missing: MissingMessages) -> None:
+def test_missing_messages_are_given_up_once_for_each_position(missing: MissingMessages) -> None:
     for number in range(MIN_FETCHES):
         with pytest.raises(MessagesMissing):
             missing.is_given_up(position(1), batch(1), number)

@@ -147,7 +147,7 @@ async def test_without_follow_ends_when_no_event_waits(log_in: LogIn, world: Wor
     assert "synccheck" not in counted.calls  # type: ignore[attr-defined]  # the conftest's
 
 
-async def test_ends_when_the_client_is_closed(log_in: LogIn, world: World) -> None:
+async def test_a_stream_ends_when_the_client_is_closed(log_in: LogIn, world: World) -> None:
     client = await log_in()
     say(world, "1")
     stream = client.events(include_all=False)

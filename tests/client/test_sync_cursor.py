@@ -32,14 +32,14 @@ def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
 
 
-def test_is_equal_after_it_was_stored() -> None:
+def test_a_position_is_equal_after_it_was_stored() -> None:
     position = Position(fetch_key=sync_key(1, 2), check_key=sync_key(3))
 
     assert Position.unpack(position.pack()) == position
 
 
 @pytest.mark.parametrize("packed", [b"", b"{}", b"\xff", b'{"cipher":"aes-256-gcm"}'])
-def test_of_another_program_is_refused(packed: bytes) -> None:
+def test_a_position_of_another_program_is_refused(packed: bytes) -> None:
     with pytest.raises(StorageError, match="position"):
         Position.unpack(packed)
 
@@ -57,7 +57,7 @@ class Watching(Counted):
         return await super().send(request)
 
 
-async def test_follows_the_journal_and_not_the_saved_login(
+async def test_a_client_follows_the_journal_and_not_the_saved_login(
     log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
 ) -> None:
     carrier, store = Watching(Loopback(sandbox)), LoginMemory()
@@ -79,7 +79,7 @@ async def test_follows_the_journal_and_not_the_saved_login(
     assert new.login.fetch_key != old.login.fetch_key
 
 
-async def test_continues_from_the_saved_login_without_the_journal(
+async def test_a_client_continues_from_the_saved_login_without_the_journal(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -94,7 +94,7 @@ async def test_continues_from_the_saved_login_without_the_journal(
     assert getattr(event, "text", "") == "2"
 
 
-async def test_is_not_needed_for_changes_of_contacts(log_in: LogIn, new_client: NewClient) -> None:
+async def test_a_journal_is_not_needed_for_changes_of_contacts(log_in: LogIn, new_client: NewClient) -> None:
     store = LoginMemory()
     await log_in(store=store, journal=None)
     following = new_client(store=store)
@@ -107,7 +107,9 @@ async def test_is_not_needed_for_changes_of_contacts(log_in: LogIn, new_client: 
     assert third.contacts.find(remark="花").nickname == "阿华"
 
 
-async def test_begins_with_a_login_from_before_the_journal(log_in: LogIn, new_client: NewClient, world: World) -> None:
+async def test_a_client_begins_with_a_login_from_before_the_journal(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
     store = LoginMemory()
     await log_in(store=store, journal=None)
     following = new_client(store=store)

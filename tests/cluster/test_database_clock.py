@@ -22,7 +22,7 @@ def test_before_the_first_answer_it_is_the_machines_clock() -> None:
 
 
 @pytest.mark.parametrize("skew", [-7200.0, 0.0, 7200.0])
-def test_it_shows_the_time_of_the_database_whatever_the_machines_clock_shows(skew: float) -> None:
+def test_the_clock_shows_the_time_of_the_database_whatever_the_machines_clock_shows(skew: float) -> None:
     machine = MachineClock(1000.0 + skew)
     clock = DatabaseClock(machine)
     machine.now += 0.2
@@ -41,7 +41,7 @@ def test_a_slow_answer_does_not_move_it() -> None:
     assert clock() == pytest.approx(1004.0)
 
 
-def test_it_follows_when_the_machines_clock_is_set() -> None:
+def test_the_clock_follows_when_the_machines_clock_is_set() -> None:
     machine = MachineClock(1000.0)
     clock = DatabaseClock(machine)
     clock.adjust(1000.0, asked_at=1000.0)

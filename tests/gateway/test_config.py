@@ -108,5 +108,5 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     ("host", "is_local"),
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("a.b", False)],
 )
-def test_loopback_addresses(host: str, is_local: bool) -> None:
+def test_a_loopback_address_is_told_from_others(host: str, is_local: bool) -> None:
     assert is_loopback(host) is is_local

@@ -82,7 +82,7 @@ def test_the_library_is_the_version_on_npm(modules: Path) -> None:
         assert entry.get("resolved", "https://registry.npmjs.org/").startswith("https://registry.npmjs.org/"), name
 
 
-def test_lists_contacts(wechat4u: Lines) -> None:
+def test_wechat4u_lists_contacts(wechat4u: Lines) -> None:
     contacts = known(wechat4u)
 
     assert {"小明", "阿华", "张三", "李雷", "周末爬山", "文件传输助手"} <= set(contacts)
@@ -92,7 +92,7 @@ def test_lists_contacts(wechat4u: Lines) -> None:
     assert {contacts[name]["id"] for name in ("小明", "阿华", "张三", "李雷")} == set(contacts["周末爬山"]["members"])
 
 
-def test_sends_and_recalls_a_text(wechat4u: Lines, phones: Phones) -> None:
+def test_wechat4u_sends_and_recalls_a_text(wechat4u: Lines, phones: Phones) -> None:
     ahua = known(wechat4u)["阿华"]["id"]
 
     sent = wechat4u.ask(do="send_text", to=ahua, text=TEXT)
@@ -104,7 +104,7 @@ def test_sends_and_recalls_a_text(wechat4u: Lines, phones: Phones) -> None:
     assert message["recalled"]
 
 
-def test_cannot_recall_after_two_minutes(wechat4u: Lines, phones: Phones) -> None:
+def test_wechat4u_cannot_recall_after_two_minutes(wechat4u: Lines, phones: Phones) -> None:
     ahua = known(wechat4u)["阿华"]["id"]
     sent = wechat4u.ask(do="send_text", to=ahua, text="too late")
 
@@ -116,7 +116,7 @@ def test_cannot_recall_after_two_minutes(wechat4u: Lines, phones: Phones) -> Non
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("PNG", "png")])
-def test_sends_a_picture(wechat4u: Lines, phones: Phones, tmp_path: Path, kind: str, suffix: str) -> None:
+def test_wechat4u_sends_a_picture(wechat4u: Lines, phones: Phones, tmp_path: Path, kind: str, suffix: str) -> None:
     # More than one chunk: PNG noise of this size has about 770 KB.
     content = photograph(kind, seed=7)
     file = tmp_path / f"照片.{suffix}"
@@ -129,7 +129,7 @@ def test_sends_a_picture(wechat4u: Lines, phones: Phones, tmp_path: Path, kind: 
     assert (sent["MsgID"], md5(content), len(content)) == (message["message_id"], message["md5"], message["size"])
 
 
-def test_sends_a_file(wechat4u: Lines, phones: Phones, tmp_path: Path) -> None:
+def test_wechat4u_sends_a_file(wechat4u: Lines, phones: Phones, tmp_path: Path) -> None:
     content = os.urandom(1_200_000)
     file = tmp_path / "报告 2026.bin"
     file.write_bytes(content)
@@ -142,7 +142,7 @@ def test_sends_a_file(wechat4u: Lines, phones: Phones, tmp_path: Path) -> None:
     assert ("file", md5(content), len(content)) == (message["kind"], message["md5"], message["size"])
 
 
-def test_receives_a_text_a_picture_and_a_recall(wechat4u: Lines, phones: Phones) -> None:
+def test_wechat4u_receives_a_text_a_picture_and_a_recall(wechat4u: Lines, phones: Phones) -> None:
     content = photograph("JPEG", seed=8)
     ahua = known(wechat4u)["阿华"]["id"]
 
@@ -174,7 +174,7 @@ def test_forwards_a_recalled_picture(wechat4u: Lines, phones: Phones) -> None:
     assert (sent["MsgID"], md5(content)) == (message["message_id"], message["md5"])
 
 
-def test_forwards_a_text(wechat4u: Lines, phones: Phones) -> None:
+def test_wechat4u_forwards_a_text(wechat4u: Lines, phones: Phones) -> None:
     phones.do("say", **{"from": "ahua"}, to="me", text="明天见")
     heard = wechat4u.ask(do="receive")
 
@@ -208,5 +208,5 @@ def test_notices_that_the_phone_ended_its_login(wechat4u: Lines, phones: Phones)
     assert wechat4u.ask(do="receive")["type"] == "logout"
 
 
-def test_logs_out(wechat4u: Lines, phones: Phones) -> None:
+def test_wechat4u_logs_out(wechat4u: Lines, phones: Phones) -> None:
     assert wechat4u.ask(do="logout")["type"] == "logout"

@@ -39,6 +39,6 @@ def test_numbers_of_the_login_poll() -> None:
     assert [PollCode(code).name for code in (200, 201, 400, 408)] == ["CONFIRMED", "SCANNED", "EXPIRED", "WAITING"]
 
 
-def test_limits() -> None:
+def test_limits_are_those_of_the_platform() -> None:
     assert (MAX_TEXT, RECALL_WINDOW, BATCH_LIMIT, POLL_HOLD) == (16_000, 120, 50, 25)
     assert (CHUNK_SIZE, MAX_IMAGE) == (512 * 1024, 20 * 1024 * 1024)

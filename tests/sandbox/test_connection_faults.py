@@ -88,7 +88,7 @@ def test_an_answer_without_a_body_is_cut_too() -> None:
     assert steps(ClosedInBody(), empty) == [empty, End.CLOSE]
 
 
-def test_a_wrong_head() -> None:
+def test_a_wrong_head_keeps_the_body() -> None:
     assert steps(GarbageStatus(line="0 -")) == [b"0 -" + ANSWER[len("HTTP/1.1 200 OK") :], End.CLOSE]
     assert steps(BareBody()) == [BODY, End.CLOSE]
     assert steps(WrongLength(by=3))[0] == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 13\r\n\r\n" + BODY
@@ -117,7 +117,7 @@ def test_a_slow_answer_is_complete() -> None:
     assert pause.seconds >= 0
 
 
-def test_without_an_answer() -> None:
+def test_a_fault_of_the_request_sends_nothing() -> None:
     assert [*Blackhole().steps()] == [End.SILENCE]
     assert [*PortClosed(seconds=3).steps()] == [Outage(3)]
 

@@ -261,7 +261,7 @@ def ahua(world: World) -> WorldPerson:
     return world.person("ahua")
 
 
-def test_a_voice(delivered: Deliver, world: World, ahua: WorldPerson) -> None:
+def test_a_voice_has_its_length_and_sender(delivered: Deliver, world: World, ahua: WorldPerson) -> None:
     wire = delivered(contents.voice(ahua, world.media.add(b"ID3"), 2340))
     assert (wire.msg_type, wire.voice_length, wire.img_status, wire.status) == (34, 2340, 1, 3)
     assert 'voicelength="2340"' in wire.content
@@ -269,7 +269,9 @@ def test_a_voice(delivered: Deliver, world: World, ahua: WorldPerson) -> None:
 
 
 @pytest.mark.parametrize(("is_short", "type_"), [(False, 43), (True, 62)])
-def test_a_video(delivered: Deliver, world: World, ahua: WorldPerson, is_short: bool, type_: int) -> None:
+def test_a_video_has_its_length_and_key(
+    delivered: Deliver, world: World, ahua: WorldPerson, is_short: bool, type_: int
+) -> None:
     medium = world.media.add(b"mp4")
     wire = delivered(contents.video(ahua, medium, 3, is_short=is_short))
     assert (wire.msg_type, wire.play_length, wire.img_height, wire.img_width) == (type_, 3, 540, 960)
@@ -289,7 +291,7 @@ def test_a_sticker_and_one_of_the_store(delivered: Deliver, world: World, ahua: 
     assert (wire.img_height, wire.img_width) == (240, 240)
 
 
-def test_a_file(delivered: Deliver, me: Page, world: World, ahua: WorldPerson) -> None:
+def test_a_file_has_its_name_size_and_keys(delivered: Deliver, me: Page, world: World, ahua: WorldPerson) -> None:
     medium = world.media.add(b"%PDF", "报告 a&b.pdf")
     wire = delivered(contents.file(ahua, medium))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 6, 1)
@@ -307,7 +309,7 @@ def test_the_media_id_of_a_file_is_valid_for_one_receiver(me: Page, friend: Page
     assert all(media_id.startswith("@crypt_") for media_id in ids)
 
 
-def test_a_location(delivered: Deliver) -> None:
+def test_a_location_has_its_place_and_a_link_to_a_map(delivered: Deliver) -> None:
     wire = delivered(contents.location(22, 113.5, ADDRESS))
     assert (wire.msg_type, wire.sub_msg_type) == (1, 48)
     assert wire.content == (
@@ -389,7 +391,7 @@ def test_no_other_text_has_a_link(delivered: Deliver) -> None:
     assert delivered(contents.text("http://apis.map.qq.com")).url == ""
 
 
-def test_a_card(delivered: Deliver, me: Page, world: World) -> None:
+def test_a_card_names_its_person(delivered: Deliver, me: Page, world: World) -> None:
     wire = delivered(contents.card(world.person("lilei")))
     assert (wire.msg_type, wire.recommend_info.user_name) == (42, me.name("lilei"))
     assert (wire.recommend_info.nick_name, wire.recommend_info.scene) == ("李雷", 17)
@@ -410,7 +412,7 @@ def test_a_card_and_a_friend_request_describe_the_person(delivered: Deliver, me:
     assert event.chatroom == world.chatrooms["hiking"].real_id
 
 
-def test_a_friend_request(me: Page, world: World) -> None:
+def test_a_friend_request_has_its_ticket(me: Page, world: World) -> None:
     world.add_person("新 <人>", "new")
     world.ask_friend("new", "me", "你好 <小明>")
     [wire] = me.messages()
@@ -421,7 +423,7 @@ def test_a_friend_request(me: Page, world: World) -> None:
     assert "webwx" not in repr(world.delivery.message(wire.msg_id, world.person("me")).content)
 
 
-def test_a_link(delivered: Deliver, ahua: WorldPerson) -> None:
+def test_a_link_has_its_title_and_address(delivered: Deliver, ahua: WorldPerson) -> None:
     wire = delivered(contents.link(ahua, "A & B", "http://a/?b=1&c=2"))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status, wire.file_size) == (49, 5, 1, "0")
     assert (wire.file_name, wire.url) == ("A &amp; B", "http://a/?b=1&amp;c=2")

@@ -93,5 +93,5 @@ def test_outside_a_reaction_the_chat_must_be_named(ahua: PhoneActions) -> None:
         ahua.person("李雷").say("hello")
 
 
-def test_they_show_the_id_and_nickname_of_their_person(ahua: PhoneActions) -> None:
+def test_phone_actions_show_the_id_and_nickname_of_their_person(ahua: PhoneActions) -> None:
     assert (ahua.id, ahua.nickname, repr(ahua)) == ("ahua", "阿华", "PhoneActions(ahua)")

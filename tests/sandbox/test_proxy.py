@@ -160,12 +160,12 @@ def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(
 @pytest.mark.parametrize(
     "to", ["http://192.168.0.2:8790", "http://wx.qq.com", "https://127.0.0.1:8790", "127.0.0.1:8790"]
 )
-def test_it_accepts_only_a_server_on_this_machine(to: str) -> None:
+def test_the_proxy_accepts_only_a_server_on_this_machine(to: str) -> None:
     with pytest.raises(ValueError, match="plain HTTP on this machine"):
         FaultProxy(to)
 
 
-def test_it_listens_on_loopback_only(me: Page) -> None:
+def test_the_proxy_listens_on_loopback_only(me: Page) -> None:
     async def work(proxy: FaultProxy, calls: Calls) -> tuple[str, ...]:
         return proxy.url, proxy.control
 
@@ -173,7 +173,7 @@ def test_it_listens_on_loopback_only(me: Page) -> None:
         assert address.startswith("http://127.0.0.1:")
 
 
-def test_it_imports_no_http_library() -> None:
+def test_the_proxy_imports_no_http_library() -> None:
     program = "import sys; import webwx.sandbox.proxy; print('aiohttp' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"

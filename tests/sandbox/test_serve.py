@@ -88,7 +88,7 @@ async def test_the_first_line_has_the_address_and_the_accounts(served: RunningSa
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::", "sandbox.example"])
-async def test_it_listens_on_loopback_only(sandbox: SandboxCore, host: str) -> None:
+async def test_the_sandbox_listens_on_loopback_only(sandbox: SandboxCore, host: str) -> None:
     with pytest.raises(ValueError, match="loopback addresses only"):
         await serve(sandbox, host=host)
 

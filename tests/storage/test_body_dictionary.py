@@ -13,16 +13,16 @@ from webwx.storage.bodies import pack, unpack
 from webwx.storage.body_dictionary import DICTIONARY
 
 
-def test_it_never_changes_because_stored_bodies_refer_to_it() -> None:
+def test_the_dictionary_never_changes_because_stored_bodies_refer_to_it() -> None:
     assert zlib.adler32(DICTIONARY) == 0x1D7AFC95
 
 
-def test_it_has_the_form_in_which_the_platform_answers() -> None:
+def test_the_dictionary_has_the_form_in_which_the_platform_answers() -> None:
     answer = DICTIONARY[DICTIONARY.index(b"{") :]
     assert answer == platform_json(msgspec.json.encode(msgspec.json.decode(answer)))
 
 
-def test_it_saves_a_quarter_of_real_answers() -> None:
+def test_the_dictionary_saves_a_quarter_of_real_answers() -> None:
     answers = [
         platform_json(msgspec.json.encode(json.loads(each.body, strict=False))) for each in payloads("webwxsync")
     ]

@@ -12,7 +12,7 @@ from webwx.errors import LocalStateError
 from webwx.transport.download_sink import START, DownloadSink, Overflow
 
 
-def test_has_the_size_the_first_bytes_and_the_digest_of_the_file() -> None:
+def test_a_sink_has_the_size_the_first_bytes_and_the_digest_of_the_file() -> None:
     file = io.BytesIO()
     sink = DownloadSink(file, 10_000)
     for piece in (b"a" * 500, b"b" * 500, b"c"):
@@ -23,7 +23,7 @@ def test_has_the_size_the_first_bytes_and_the_digest_of_the_file() -> None:
     assert sink.md5 == hashlib.md5(file.getvalue()).hexdigest()
 
 
-def test_accepts_bytes_up_to_its_limit() -> None:
+def test_a_sink_accepts_bytes_up_to_its_limit() -> None:
     file = io.BytesIO()
     sink = DownloadSink(file, 5)
     sink.write(b"12345")
@@ -33,7 +33,7 @@ def test_accepts_bytes_up_to_its_limit() -> None:
     assert file.getvalue() == b"12345"
 
 
-def test_reports_its_progress() -> None:
+def test_a_sink_reports_its_progress() -> None:
     reported: list[int] = []
     sink = DownloadSink(io.BytesIO(), 100, reported.append)
     for _ in range(3):

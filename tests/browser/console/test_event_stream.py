@@ -75,7 +75,7 @@ async def until_seen(page: Page, *expected: str) -> None:
     )
 
 
-async def test_it_misses_nothing_while_the_gateway_is_away_and_learns_that_events_are_gone(
+async def test_the_stream_misses_nothing_while_the_gateway_is_away_and_learns_that_events_are_gone(
     chromium: Browser, served: RunningSandbox, world: World, tmp_path: Path
 ) -> None:
     page = await (await chromium.new_context()).new_page()

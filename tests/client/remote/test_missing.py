@@ -99,7 +99,7 @@ def test_an_address_or_a_key_that_cannot_be_one_is_refused_and_not_shown(gateway
     assert KEY not in str(refused.value)
 
 
-def test_it_can_be_copied_like_any_object() -> None:
+def test_a_missing_component_can_be_copied_like_any_object() -> None:
     assert isinstance(copy(Missing()), Missing)
 
 

@@ -15,7 +15,7 @@ from webwx.gateway.problems import GatewayProblem
         ("bytes=-99", (0, 9)), ("bytes=0-1,4-5", None), ("pages=1-2", None), ("bytes=-", None),
     ],
 )  # fmt: skip
-def test_ranges(header: str | None, found: tuple[int, int] | None) -> None:
+def test_a_range_is_read_as_its_first_and_last_byte(header: str | None, found: tuple[int, int] | None) -> None:
     assert range_of(header, 10) == found
 
 

@@ -126,7 +126,7 @@ async def babble(caller: Caller) -> None:
     await caller.say(b"220 smtp.example ESMTP\r\n\r\n")
 
 
-async def test_an_unreachable_proxy(make: Make) -> None:
+async def test_an_unreachable_proxy_is_an_error_that_names_it(make: Make) -> None:
     async with serving(hang_up) as proxy:
         pass
     for credentials in ("", "me:secret@"):
