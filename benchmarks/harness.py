@@ -107,7 +107,8 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
-def _last(text: str, lines: int = 8) -> str:
+def _last(text: str, lines: int = 30) -> str:
+    """Return the last lines of a text: the error of a run, and that of a client program, which is before it."""
     return "\n".join(text.splitlines()[-lines:])
 
 
