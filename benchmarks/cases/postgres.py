@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WARM = 64
 """Sends before the clock runs."""
 
+_IDENTITIES = ("identities", "links")
+
 WORKERS = 2
 """Workers that own the idle accounts."""
 
@@ -196,7 +198,44 @@ async def _read_news(journal: PostgresJournal) -> None:
         pass
 
 
+def logins(run: Run) -> Figures:
+    """Log in several times with new ids of the same contacts, and measure the matching of the last list of contacts."""
+    from webwx import Contact, ContactId
+    from webwx.storage.postgres.journal import PostgresJournal
+
+    def contacts(login: int) -> list[Contact]:
+        return [
+            Contact(
+                id=ContactId(f"@{login}-{place}"), nickname=f"name {place}", remark=f"remark {place}", avatar=place,
+                alias=f"alias_{place}",
+            )
+            for place in range(run.world.friends)
+        ]  # fmt: skip
+
+    async def main(db: Database) -> Figures:
+        async with PostgresJournal(db.url) as journal:
+            account = journal.account(1)
+            for login in range(1, run.case.count + 1):
+                own = ContactId(own_id(login))
+                await account.open_login(own, b"", time.time(), [])
+                listed = contacts(login)
+                server = db.cpu()
+                with run.meter() as meter:
+                    found = await account.identities.identify(own, listed, complete=True, time=time.time())
+                server = db.cpu() - server
+        assert len({each.number for each in found}) == run.world.friends
+        db.execute("CHECKPOINT")
+        return meter.figures | {"postgres_cpu": server, "identities_mb": db.size(*_IDENTITIES) / 1e6}
+
+    with database.running() as db:
+        return asyncio.run(main(db))
+
+
 CASES = (
+    Case(
+        name="postgres-logins", about="contacts of the fifth login, all with new ids, that are matched with identities",
+        world=World(friends=10_000), count=5, variants={OURS: logins},
+    ),
     Case(
         name="postgres-ingest", about="single messages of 64 accounts into PostgreSQL, without a network",
         world=World(texts=20_000, batch=1), count=64, variants={OURS: ingest, DRIVER: driver},
