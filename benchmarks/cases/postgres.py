@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WARM = 64
 """Sends before the clock runs."""
 
-_IDENTITIES = ("identities", "links")
+_IDENTITIES = ("identities", "links", "evidence", "origins")
 
 WORKERS = 2
 """Workers that own the idle accounts."""

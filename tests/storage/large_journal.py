@@ -116,9 +116,11 @@ _POSTGRES = (
     "SELECT setval(pg_get_serial_sequence('timers', 'number'), {size})",
     "INSERT INTO media (account, number, message_id, state, digest, size, time)"
     " SELECT {account}, n, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
-    "INSERT INTO links (account, login, id, number, name, nickname, remark, digest, evidence, found, seen_at)"
-    " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 'name ' || n, '', 1,"
-    " convert_to(" + _EVIDENCE + f", 'UTF8'), convert_to('{_ORIGIN}', 'UTF8'), 1 FROM {{rows}}",
+    "INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)"
+    " SELECT {account}, n + 10, n + 10, {login}, " + _EVIDENCE + ", 'name ' || n, '' FROM {rows}",
+    f"INSERT INTO origins (account, origin, content) VALUES ({{account}}, 10, '{_ORIGIN}')",
+    "INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)"
+    " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 1, n + 10, 10, 1 FROM {rows}",
     "INSERT INTO never_matched (account, number, other) SELECT {account}, n + 10, n + 11 FROM {rows}",
 )
 

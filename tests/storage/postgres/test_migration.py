@@ -131,6 +131,21 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
     for row in former["outbox"]:
         row.update(background=False, file="", sender=str(row["sender"] or ""))
         row["receipt"] = row["receipt"] and text(row["receipt"])
+    former["evidence"], former["origins"] = [], []
+    of_evidence: dict[tuple[int, str], int] = {}
+    of_origin: dict[str, int] = {}
+    for place, row in enumerate(sorted(former["links"], key=lambda row: row["link"]), 1):
+        content, found = (text(row.pop(each)).replace("\ue000", "\ue0001") for each in ("evidence", "found"))
+        names = {each: row.pop(each) for each in ("nickname", "remark")}
+        evidence = of_evidence.setdefault((row["number"], content), len(of_evidence) + 1)
+        if evidence > len(former["evidence"]):
+            of = {each: row[each] for each in ("account", "number", "login")}
+            former["evidence"].append({**of, "evidence": evidence, "content": content, **names})
+        origin = of_origin.setdefault(found, len(of_origin) + 1)
+        if origin > len(former["origins"]):
+            former["origins"].append({"account": row["account"], "origin": origin, "content": found})
+        row.update(link=place, evidence=evidence, origin=origin)
+    former["evidence"].sort(key=lambda row: (row["login"], row["number"]))
     return {
         RENAMED_TABLES.get(table, table): [
             {RENAMED_COLUMNS.get(f"{table}.{name}", name): value for name, value in row.items()} for row in rows

@@ -36,6 +36,8 @@ _IN_PIECES = {
     "contacts": _OF_LOGINS,
     "names": _OF_LOGINS,
     "links": _OF_ACCOUNT,
+    "evidence": _OF_ACCOUNT,
+    "origins": _OF_ACCOUNT,
     "identities": _OF_ACCOUNT,
     "never_matched": _OF_ACCOUNT,
     "real_ids": _OF_ACCOUNT,

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from webwx.errors import StorageError
 from webwx.model.identities import Face, Identified, is_lasting
 from webwx.storage.identity_matching import LinkedContact, compare, judge, with_real_ids
 from webwx.storage.postgres.links import (
     ALWAYS,
     EVIDENCE,
+    EVIDENCE_OF_LINK,
     NEWEST_LINKS,
-    PostgresLink,
+    ChangedEvidence,
+    EvidenceRow,
+    LinkRow,
     StoredFinding,
+    evidence_row,
+    last_evidence,
     note_newest_login,
+    origin_rows,
     read_links,
+    write_evidence,
     write_links,
 )
 
@@ -98,45 +103,52 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
         "SELECT id, real_id FROM real_ids WHERE account = $1 AND login = $2", call.account, call.login
     )
     known = await db.fetch(
-        f"SELECT i.number, l.evidence {NEWEST_LINKS} WHERE i.account = $1 AND i.login <> {ALWAYS}",
+        f"SELECT i.number, e.content, e.evidence {NEWEST_LINKS} {EVIDENCE_OF_LINK}"
+        f" WHERE i.account = $1 AND i.login <> {ALWAYS}",
         call.account,
     )
     seen = with_real_ids(compared.seen, [(row["id"], row["real_id"]) for row in noted])
-    faces = list(dict.fromkeys(Face(row["number"], EVIDENCE.decode(row["evidence"])) for row in known))
+    faces = {Face(row["number"], EVIDENCE.decode(row["content"])): row["evidence"] for row in known}
     findings, waiting = await asyncio.to_thread(
-        judge, seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait
+        judge, seen, list(faces), compared.taken, is_complete=call.is_complete, may_wait=call.may_wait
     )
+    # Most contacts have the same finding.
+    origins = {
+        each: StoredFinding(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
+        for each in {finding for each, finding in findings.items() if each not in waiting}
+    }
+    rows = await origin_rows(db, call.account, set(origins.values()))
     identified: list[Identified] = []
-    links: list[PostgresLink] = []
+    links: list[LinkRow] = []
+    new: list[EvidenceRow] = []
     made: list[tuple[int, str]] = []
+    before = await last_evidence(db, call.account)
     last = await db.fetchval("SELECT last_identity FROM accounts WHERE account = $1", call.account)
     for each, finding in findings.items():
         if each in waiting:
             identified.append(Identified(contact_id=each, number=0, by="waiting", candidates=finding.candidates))
             continue
         evidence, name, digest = seen[each]
+        row = 0
         if finding.face is not None:
             number = finding.face.number
             evidence = evidence.filled_from(finding.face.evidence)
+            row = faces[finding.face] if evidence == finding.face.evidence else 0
         else:
             number = last + len(made) + 1
             made.append((number, evidence.kind))
         identified.append(Identified(contact_id=each, number=number, by=finding.by, candidates=finding.candidates))
-        found = StoredFinding(
-            by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
-        )
-        links.append(
-            PostgresLink(
-                call.login_of(each), each, number, name, digest, msgspec.json.encode(evidence),
-                msgspec.json.encode(found), call.time,
-            )
-        )  # fmt: skip
+        if not row:
+            row = before + len(new) + 1
+            new.append(evidence_row(row, number, call.login_of(each), evidence))
+        links.append(LinkRow(call.login_of(each), each, number, name, digest, row, rows[origins[finding]], call.time))
     await db.execute(
         "INSERT INTO identities (account, number, kind, first_seen) SELECT $1, n.*, $4"
         " FROM unnest($2::bigint[], $3::varchar[]) n",
         call.account, [number for number, _ in made], [kind for _, kind in made], call.time,
     )  # fmt: skip
     await db.execute("UPDATE accounts SET last_identity = $2 WHERE account = $1", call.account, last + len(made))
+    await write_evidence(db, call.account, new)
     await write_links(db, call.account, links)
     await note_newest_login(db, call.account, {link.number for link in links})
     return identified
@@ -147,16 +159,14 @@ async def _refresh(db: Connection, call: _IdentifyRequest, changed: Mapping[Cont
     if not changed:
         return
     links = await read_links(
-        db, call.account, "login = ANY ($2::bigint[]) AND id = ANY ($3::varchar[])", [ALWAYS, call.login], list(changed)
-    )
-    await write_links(
-        db,
-        call.account,
-        [
-            link._replace(
-                name=changed[link.id].name, digest=changed[link.id].digest, seen_at=call.time,
-                evidence=msgspec.json.encode(changed[link.id].evidence.filled_from(link.known)),
-            )
-            for link in links
-        ],
+        db, call.account, "l.login = ANY ($2::bigint[]) AND l.id = ANY ($3::varchar[])", [ALWAYS, call.login],
+        list(changed),
     )  # fmt: skip
+    evidence = ChangedEvidence(await last_evidence(db, call.account))
+    rows: list[LinkRow] = []
+    for link in links:
+        now = changed[link.row.id]
+        row = evidence.of(link, now.evidence.filled_from(link.known), link.row.login)
+        rows.append(link.row._replace(name=now.name, digest=now.digest, evidence=row, seen_at=call.time))
+    await write_evidence(db, call.account, list(evidence.rows.values()))
+    await write_links(db, call.account, rows)

@@ -23,14 +23,20 @@ from webwx.storage.identity_matching import check_merge, check_split, contact_of
 from webwx.storage.postgres.evidence import identify, login_of
 from webwx.storage.postgres.links import (
     ALWAYS,
+    EVIDENCE_OF_LINK,
     NEWEST_LINKS,
     ORIGIN,
+    ORIGIN_OF_LINK,
+    ChangedEvidence,
     PostgresLink,
     StoredFinding,
+    last_evidence,
     links_of_id,
     links_of_number,
     note_newest_login,
+    origin_rows,
     read_links,
+    write_evidence,
 )
 
 if TYPE_CHECKING:
@@ -90,9 +96,9 @@ class PostgresIdentityStore:
     async def contacts(self, ids: Collection[str]) -> list[Contact]:
         """Return contacts that had these ids in any login, with the data of their identities."""
         links = await self._database.read(
-            lambda db: read_links(db, self._account, "id = ANY ($2::varchar[])", list(ids))
+            lambda db: read_links(db, self._account, "l.id = ANY ($2::varchar[])", list(ids))
         )
-        return [contact_of(each.id, each.name, each.known) for each in links]
+        return [contact_of(each.row.id, each.row.name, each.known) for each in links]
 
     async def links(self, number: int) -> list[Link]:
         """Return the contacts of all logins that are linked to an identity, the newest first, each with the reasons."""
@@ -141,10 +147,10 @@ async def _note_real_id(
 ) -> Identified | None:
     if is_lasting(contact_id):
         return None
-    here = await read_links(db, account, "login = $2 AND id = $3", current, contact_id)
+    here = await read_links(db, account, "l.login = $2 AND l.id = $3", current, contact_id)
     link = next(iter(here or await links_of_id(db, account, contact_id)), None)
     if link is not None:
-        current = link.login
+        current = link.row.login
     noted = await db.fetchval(
         "INSERT INTO real_ids VALUES ($1, $2, $3, $4) ON CONFLICT (account, login, id)"
         " DO UPDATE SET real_id = excluded.real_id WHERE real_ids.real_id <> excluded.real_id RETURNING true",
@@ -158,37 +164,44 @@ async def _note_real_id(
         )
         return None
     found = await _reconsider(db, account, link, real_id)
-    number = link.number if found is None or found.by == "ambiguous" else found.number
-    for each in await read_links(db, account, "number = $2 AND login >= $3", number, link.login):
-        evidence = msgspec.json.encode(msgspec.structs.replace(each.known, wxid=real_id))
-        await db.execute(
-            "UPDATE links SET evidence = $4 WHERE account = $1 AND login = $2 AND id = $3",
-            account, each.login, each.id, evidence,
-        )  # fmt: skip
+    number = link.row.number if found is None or found.by == "ambiguous" else found.number
+    changed = ChangedEvidence(await last_evidence(db, account))
+    rows: dict[int, int] = {}
+    for each in await read_links(db, account, "l.number = $2 AND l.login >= $3", number, link.row.login):
+        before = each.row.evidence
+        if before not in rows:
+            rows[before] = changed.of(each, msgspec.structs.replace(each.known, wxid=real_id), link.row.login)
+        if rows[before] != before:
+            await db.execute(
+                "UPDATE links SET evidence = $4 WHERE account = $1 AND login = $2 AND id = $3",
+                account, each.row.login, each.row.id, rows[before],
+            )  # fmt: skip
+    await write_evidence(db, account, list(changed.rows.values()))
     return found
 
 
 async def _reconsider(db: Connection, account: int, link: PostgresLink, real_id: str) -> Identified | None:
     """Link a contact whose real id is known now to the identity that has this id, if that is another one."""
+    row = link.row
     rows = await db.fetch(
         "SELECT DISTINCT l.number FROM real_ids r JOIN links l USING (account, login, id)"
         " WHERE r.account = $1 AND r.real_id = $2 AND l.number <> $3 ORDER BY l.number",
-        account, real_id, link.number,
+        account, real_id, row.number,
     )  # fmt: skip
-    bearers = [row["number"] for row in rows]
+    bearers = [each["number"] for each in rows]
     if link.how.by == "hand" or not (bearers or await _bears_another(db, account, link, real_id)):
         return None
     if not bearers:
-        number = await _new(db, account, link.known.kind, link.seen_at)
+        number = await _new(db, account, link.known.kind, row.seen_at)
     elif len(bearers) == 1 and await _is_free(db, account, bearers[0], link):
         (number,) = bearers
     else:
-        return Identified(contact_id=link.id, number=link.number, by="ambiguous", candidates=tuple(bearers))
+        return Identified(contact_id=row.id, number=row.number, by="ambiguous", candidates=tuple(bearers))
     reason = Reason(what="wxid", weight=CERTAINTY, agrees=True)
     await _move(db, account, link, number, StoredFinding(by="certain", reasons=(reason,)))
-    if not await links_of_number(db, account, link.number):  # a number without links finds the other identity now
-        await _become(db, account, link.number, number)
-    return Identified(contact_id=link.id, number=number, by="certain", candidates=(link.number,))
+    if not await links_of_number(db, account, row.number):  # a number without links finds the other identity now
+        await _become(db, account, row.number, number)
+    return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
 
 
 async def _bears_another(db: Connection, account: int, link: PostgresLink, real_id: str) -> bool:
@@ -196,7 +209,7 @@ async def _bears_another(db: Connection, account: int, link: PostgresLink, real_
     found: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links l JOIN real_ids r USING (account, login, id)"
         " WHERE l.account = $1 AND l.number = $2 AND l.id <> $3 AND r.real_id <> $4)",
-        account, link.number, link.id, real_id,
+        account, link.row.number, link.row.id, real_id,
     )  # fmt: skip
     return found
 
@@ -206,18 +219,27 @@ async def _is_free(db: Connection, account: int, number: int, link: PostgresLink
     in_the_way: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links WHERE account = $1 AND number = $2 AND login = $3"
         " UNION ALL SELECT FROM never_matched WHERE account = $1 AND number = $2 AND other = $4)",
-        account, number, link.login, link.number,
+        account, number, link.row.login, link.row.number,
     )  # fmt: skip
     return not in_the_way
 
 
 async def _move(db: Connection, account: int, link: PostgresLink, number: int, found: StoredFinding) -> None:
-    """Move a link to another identity."""
+    """Move a link to another identity, with its own evidence."""
+    row = link.row
+    moved = ChangedEvidence(await last_evidence(db, account))
+    evidence = moved.new(number, row.login, link.known)
+    await write_evidence(db, account, list(moved.rows.values()))
     await db.execute(
-        "UPDATE links SET number = $4, found = $5 WHERE account = $1 AND login = $2 AND id = $3",
-        account, link.login, link.id, number, msgspec.json.encode(found),
+        "UPDATE links SET number = $4, evidence = $5, origin = $6 WHERE account = $1 AND login = $2 AND id = $3",
+        account, row.login, row.id, number, evidence, (await origin_rows(db, account, [found]))[found],
     )  # fmt: skip
-    await note_newest_login(db, account, (link.number, number))
+    await db.execute(
+        "DELETE FROM evidence WHERE account = $1 AND evidence = $2 AND NOT EXISTS ("
+        "SELECT FROM links WHERE account = $1 AND number = $3 AND links.evidence = $2)",
+        account, row.evidence, row.number,
+    )  # fmt: skip
+    await note_newest_login(db, account, (row.number, number))
 
 
 # -- merge and split -------------------------------------------------------------------------------------------------
@@ -233,7 +255,12 @@ async def _existing(db: Connection, account: int, current: int, number: int) -> 
 async def _merge(db: Connection, account: int, kept: int, gone: int) -> None:
     for link in await links_of_number(db, account, gone):
         found = msgspec.structs.replace(link.how, by="hand", confidence=1.0)
-        await _move(db, account, link, kept, found)
+        await db.execute(
+            "UPDATE links SET number = $4, origin = $5 WHERE account = $1 AND login = $2 AND id = $3",
+            account, link.row.login, link.row.id, kept, (await origin_rows(db, account, [found]))[found],
+        )  # fmt: skip
+    await db.execute("UPDATE evidence SET number = $2 WHERE account = $1 AND number = $3", account, kept, gone)
+    await note_newest_login(db, account, (kept, gone))
     await _become(db, account, gone, kept)
     await db.execute(
         "DELETE FROM never_matched WHERE account = $1 AND $2 IN (number, other) AND $3 IN (number, other)",
@@ -264,9 +291,9 @@ async def _become(db: Connection, account: int, gone: int, kept: int) -> None:
 
 async def _split(db: Connection, account: int, known: Identity, contact_id: ContactId) -> int:
     theirs = await links_of_number(db, account, known.number)
-    leaving = [link for link in theirs if link.id == contact_id]
+    leaving = [link for link in theirs if link.row.id == contact_id]
     check_split(known.number, leaving=len(leaving), all_links=len(theirs))
-    number = await _new(db, account, known.kind, leaving[-1].seen_at)
+    number = await _new(db, account, known.kind, leaving[-1].row.seen_at)
     for link in leaving:
         await _move(db, account, link, number, StoredFinding(by="hand", candidates=(known.number,)))
     await db.execute("INSERT INTO never_matched VALUES ($1, $2, $3), ($1, $3, $2)", account, number, known.number)
@@ -304,11 +331,11 @@ async def _find(db: Connection, account: int, current: int, query: IdentityQuery
         condition += f" AND i.number = ${len(values) + 2}::bigint"
     if query.contact_id is not None:
         links = await links_of_id(db, account, query.contact_id)
-        values.append(links[0].number if links else 0)
+        values.append(links[0].row.number if links else 0)
         condition += f" AND i.number = ${len(values) + 2}::bigint"
     if query.name:
         values.append(query.name)
-        condition += f" AND ${len(values) + 2}::text IN (l.name, l.nickname, l.remark)"
+        condition += f" AND ${len(values) + 2}::text IN (l.name, e.nickname, e.remark)"
     if query.real_id:
         values.append(clean_text(query.real_id))
         condition += (
@@ -321,10 +348,12 @@ async def _find(db: Connection, account: int, current: int, query: IdentityQuery
 async def _read_all(db: Connection, account: int, current: int, condition: str, *values: object) -> list[Identity]:
     """Read identities by a condition on their newest links."""
     rows = await db.fetch(
-        "SELECT l.number, i.kind, l.name, l.login, l.id, l.found, i.first_seen, greatest(l.seen_at, g.last_at) AS seen,"
+        "SELECT l.number, i.kind, l.name, l.login, l.id, o.content AS found, i.first_seen,"
+        " greatest(l.seen_at, g.last_at) AS seen,"
         " coalesce(nullif($2::bigint, 0), (SELECT max(login) FROM links n WHERE n.account = $1)) AS current"
         # An id that is the same in every login is in the newest login as well.
-        f" {NEWEST_LINKS} JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
+        f" {NEWEST_LINKS} {EVIDENCE_OF_LINK} {ORIGIN_OF_LINK}"
+        f" JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
         " THEN (SELECT max(login) FROM logins o WHERE o.account = $1) ELSE l.login END"
         f" WHERE i.account = $1 AND {condition} ORDER BY l.number, l.seen_at, l.link",
         account, current, *values,
@@ -347,12 +376,12 @@ async def _links(db: Connection, account: int, number: int) -> list[Link]:
     own_ids: dict[int, str] = {row["login"]: row["own_id"] for row in rows}
     links: list[Link] = []
     for link in await links_of_number(db, account, now):
-        found = link.how
+        row, found = link.row, link.how
         links.append(
             Link(
-                number=now, contact_id=ContactId(link.id), own_id=ContactId(own_ids.get(link.login, "")),
-                name=link.name, by=found.by, confidence=found.confidence, reasons=found.reasons,
-                candidates=found.candidates, seen_at=link.seen_at,
+                number=now, contact_id=ContactId(row.id), own_id=ContactId(own_ids.get(row.login, "")),
+                name=row.name, by=found.by, confidence=found.confidence, reasons=found.reasons,
+                candidates=found.candidates, seen_at=row.seen_at,
             )
         )  # fmt: skip
     return links

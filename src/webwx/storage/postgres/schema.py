@@ -258,18 +258,38 @@ CREATE TABLE links (
     id text NOT NULL,
     number bigint NOT NULL,
     name text NOT NULL,
-    nickname text NOT NULL,
-    remark text NOT NULL,
     digest bigint NOT NULL,                     -- of the evidence and the name, as they arrived
-    evidence bytea NOT NULL,                    -- JSON, with what was known before
-    found bytea NOT NULL,                       -- JSON: how it was found, and why
+    evidence bigint NOT NULL,
+    origin bigint NOT NULL,
     seen_at float8 NOT NULL,
     PRIMARY KEY (account, login, id)
 );
 CREATE INDEX links_number ON links (account, number, login);
 CREATE INDEX links_id ON links (account, id);
-CREATE INDEX links_nickname ON links (account, hashtextextended(nickname, 0)) WHERE nickname <> '';
-CREATE INDEX links_remark ON links (account, hashtextextended(remark, 0)) WHERE remark <> '';
+""",
+    "evidence": """
+CREATE TABLE evidence (
+    account bigint NOT NULL,
+    evidence bigint NOT NULL,
+    number bigint NOT NULL,                     -- of the identity, all of whose links may share it
+    login bigint NOT NULL,                      -- first login that it was seen in
+    content text COLLATE "C" NOT NULL,          -- JSON, with what was known before
+    nickname text COLLATE "C" NOT NULL,
+    remark text COLLATE "C" NOT NULL,
+    PRIMARY KEY (account, evidence)
+);
+CREATE INDEX evidence_number ON evidence (account, number);
+CREATE INDEX evidence_nickname ON evidence (account, hashtextextended(nickname, 0)) WHERE nickname <> '';
+CREATE INDEX evidence_remark ON evidence (account, hashtextextended(remark, 0)) WHERE remark <> '';
+""",
+    "origins": """
+CREATE TABLE origins (
+    account bigint NOT NULL,
+    origin bigint NOT NULL,
+    content text COLLATE "C" NOT NULL,          -- JSON: how a link was found, and why
+    PRIMARY KEY (account, origin)
+);
+CREATE UNIQUE INDEX origins_content ON origins (account, webwx_key(content));
 """,
     "never_matched": """
 CREATE TABLE never_matched (
@@ -375,8 +395,36 @@ DROP TABLE former_{table};
 """  # noqa: S608 - constants
 
 
+_LINKS = f"""
+DROP INDEX links_number, links_id, links_nickname, links_remark;
+ALTER TABLE links RENAME TO former_links;
+ALTER INDEX links_pkey RENAME TO former_links_pkey;
+ALTER SEQUENCE links_link_seq RENAME TO former_links_link_seq;
+{_TABLES["links"]}
+{_TABLES["evidence"]}
+{_TABLES["origins"]}
+CREATE FUNCTION former_json(bytea) RETURNS text LANGUAGE sql IMMUTABLE
+    AS 'SELECT replace(convert_from($1, ''UTF8''), chr(57344), chr(57344) || ''1'')';
+INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)
+    SELECT account, row_number() OVER (PARTITION BY account ORDER BY min(link)), number, min(login),
+        former_json(evidence), min(nickname), min(remark)
+    FROM former_links GROUP BY account, number, evidence;
+INSERT INTO origins (account, origin, content)
+    SELECT account, row_number() OVER (PARTITION BY account ORDER BY min(link)), former_json(found)
+    FROM former_links GROUP BY account, found;
+INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)
+    SELECT l.account, l.login, l.id, l.number, l.name, l.digest, e.evidence, o.origin, l.seen_at
+    FROM former_links l
+    JOIN evidence e ON e.account = l.account AND e.number = l.number AND e.content = former_json(l.evidence)
+    JOIN origins o ON o.account = l.account AND o.content = former_json(l.found) ORDER BY l.link;
+DROP TABLE former_links;
+DROP FUNCTION former_json;
+"""  # noqa: S608 - constants
+"""The changes of the links, whose evidence and origins were in their rows."""
+
 FROM_FORMER = (
-    _rebuilt(
+    _LINKS
+    + _rebuilt(
         "timers",
         "timers_key timers_due timers_age",
         "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,15 @@ from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.archive import PIECE
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
+from webwx.storage.postgres.links import (
+    EVIDENCE,
+    EvidenceRow,
+    LinkRow,
+    encoded_origin_rows,
+    evidence_row,
+    write_evidence,
+    write_links,
+)
 from webwx.storage.postgres.schema import require_tables
 from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, COLUMNS, Counters, Ordinals
@@ -59,8 +68,9 @@ _READ = {
     "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = $1 ORDER BY number",
     "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = $1"
     " ORDER BY number",
-    "links": "SELECT login, id, number, name, digest, evidence, found, seen_at FROM links WHERE account = $1"
-    " ORDER BY link",
+    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, e.content, o.content, l.seen_at FROM links l"
+    " JOIN evidence e ON e.account = l.account AND e.evidence = l.evidence"
+    " JOIN origins o ON o.account = l.account AND o.origin = l.origin WHERE l.account = $1 ORDER BY l.link",
     "never_matched": "SELECT number, other FROM never_matched WHERE account = $1 ORDER BY number, other",
     "real_ids": 'SELECT login, id, real_id FROM real_ids WHERE account = $1 ORDER BY login, id COLLATE "C"',
 }
@@ -84,8 +94,6 @@ _WRITE = {
     "media": "INSERT INTO media VALUES ($1, $2, $3, $4, $5, $6, $7)",
     "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login)"
     " VALUES ($1, $2, $3, $4, $5, $6)",
-    "links": "INSERT INTO links (account, login, id, number, name, digest, evidence, found, seen_at, nickname, remark)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     "never_matched": "INSERT INTO never_matched VALUES ($1, $2, $3)",
     "real_ids": "INSERT INTO real_ids VALUES ($1, $2, $3, $4)",
 }
@@ -97,11 +105,17 @@ _WITHOUT_ACCOUNT = {"contacts", "names", "acked_ahead", "failures", "crashes", "
 """Tables whose rows belong to a login or a consumer."""
 
 
-class _NamesOfEvidence(msgspec.Struct):
-    """The columns of a link that its evidence holds as well."""
+class _CopiedLink(NamedTuple):
+    """A link as it is copied between engines."""
 
-    nickname: str = ""
-    remark: str = ""
+    login: int
+    id: str
+    number: int
+    name: str
+    digest: int
+    evidence: bytes
+    found: bytes
+    seen_at: float
 
 
 class PostgresAccountRows:
@@ -119,6 +133,10 @@ class PostgresAccountRows:
         self._db = db
         self._account = account
         self._ordinals = {"logins": Ordinals(logins), "consumers": Ordinals(consumers)}
+        self._evidence: dict[tuple[int, bytes], int] = {}
+        """Written evidence, by the number of the identity and the content."""
+        self._written = 0
+        """The highest number of it."""
         self._own_ids: dict[int, ContactId] = {}
         """The own ids of the written logins, by their numbers."""
         self.raised: dict[str, int] = {}
@@ -141,6 +159,8 @@ class PostgresAccountRows:
 
     def _numbered(self, table: str, row: Row) -> Row:
         """Return a stored row with the numbers of its login and its consumer."""
+        if table == "links":  # JSON is copied as bytes
+            row = (*row[:5], *(str(each).encode() for each in row[5:7]), *row[7:])
         return tuple(
             self._ordinals[f"{column}s"].number(value) if column in {"login", "consumer"} else value  # type: ignore[arg-type]  # these are numbers
             for column, value in zip(COLUMNS[table], row, strict=True)
@@ -179,6 +199,8 @@ class PostgresAccountRows:
                 await self._write_logins(rows)
             case "consumers":
                 await self._write_consumers(rows)
+            case "links":
+                await self._write_links([self._placed("links", row) for row in rows])
             case _:
                 stored = [self._placed(table, row) for row in rows]
                 if table == "entries":
@@ -197,9 +219,6 @@ class PostgresAccountRows:
                 receipt = stored[COLUMNS["outbox"].index("receipt")]
                 message_id = Receipt.from_json(receipt).message_id if isinstance(receipt, str) else ""
                 return (*stored, message_id)
-            case "links":
-                names = msgspec.json.decode(bytes(stored[5]), type=_NamesOfEvidence)  # type: ignore[arg-type]  # JSON
-                return (*stored, names.nickname, names.remark)
         return stored
 
     async def _write_logins(self, rows: list[Row]) -> None:
@@ -220,6 +239,22 @@ class PostgresAccountRows:
                 self._account, name, acked, started, isolated_to, bool(is_open), new_lock(),
             )  # fmt: skip
             self._ordinals["consumers"].add(consumer)
+
+    async def _write_links(self, rows: list[Row]) -> None:
+        """Write links; those of one identity share their evidence while it is the same."""
+        links: list[LinkRow] = []
+        new: dict[int, EvidenceRow] = {}
+        copied = [msgspec.convert(row, _CopiedLink) for row in rows]
+        origins = await encoded_origin_rows(self._db, self._account, {each.found.decode() for each in copied})
+        for login, contact_id, number, name, digest, content, found, seen_at in copied:
+            evidence = self._evidence.setdefault((number, content), len(self._evidence) + 1)
+            if evidence > self._written:
+                self._written = evidence
+                new[evidence] = evidence_row(evidence, number, login, EVIDENCE.decode(content), content.decode())
+            origin = origins[found.decode()]
+            links.append(LinkRow(login, ContactId(contact_id), number, name, digest, evidence, origin, seen_at))
+        await write_evidence(self._db, self._account, list(new.values()))
+        await write_links(self._db, self._account, links)
 
     async def _with_words(self, stored: list[Row], rows: list[Row]) -> list[Row]:
         """Return the rows of entries with their flags and their words, which are read from the stored bodies."""
