@@ -125,7 +125,7 @@ def test_an_unknown_chat_is_bad_input(me: Shell) -> None:
 def newer(path: Path) -> None:
     """Change the version of a journal to a later one."""
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 99")
+        db.execute("PRAGMA user_version = 999")
 
 
 def without_log(path: Path) -> None:

@@ -335,7 +335,7 @@ def test_status_and_logout_work_although_the_journal_cannot_be_opened(me: Shell,
         path.write_bytes(content)
     else:
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA user_version = 99")
+            db.execute("PRAGMA user_version = 999")
     before = path.read_bytes()
     done = me.run("status", WEBWX_RATE_LIMIT="on")
     assert (done.code, done.stdout) == (0, "Logged in as 小明 (web).\n")

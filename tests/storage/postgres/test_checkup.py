@@ -34,7 +34,7 @@ async def test_a_checkup_describes_the_database_and_changes_nothing(schema: Temp
     used = await check_up(schema.url)
     assert (used.schema, used.is_newer, used.logins, used.accounts) == (tables.VERSION, False, 1, 1)
 
-    schema.execute("UPDATE webwx_schema SET version = 99")
+    schema.execute("UPDATE webwx_schema SET version = 999")
     assert (await check_up(schema.url)).is_newer
 
 

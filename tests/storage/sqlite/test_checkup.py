@@ -74,9 +74,9 @@ def test_a_check_of_another_or_missing_file_fails_and_creates_nothing(tmp_path: 
 
 def test_a_check_of_another_version_fails(path: Path) -> None:
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 99")
+        db.execute("PRAGMA user_version = 999")
     db.close()
-    with pytest.raises(StorageError, match="version 99"):
+    with pytest.raises(StorageError, match="version 999"):
         check_up(path)
 
 
