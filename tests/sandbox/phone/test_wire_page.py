@@ -22,7 +22,7 @@ def test_every_call_has_an_anchor_and_every_link_has_a_target() -> None:
 
 def test_the_page_has_no_script_and_loads_nothing_from_another_host() -> None:
     page = wire_page().decode()
-    assert all(address.startswith(("/phone/", "#")) for address in re.findall(r'(?:href|src)="([^"]+)"', page))
+    assert all(address.startswith(("static/", "#")) for address in re.findall(r'(?:href|src)="([^"]+)"', page))
     assert "<script" not in page
     assert "/qrcode/{uuid}" in page
 
