@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
     from webwx.client.state import StateChange
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.bots import HostedBots
-    from webwx.gateway.port import AccountEvent, AccountStatus
+    from webwx.gateway.port import AccountStatus
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Storage

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from tests.gateway.webhook_receiver import WebhookReceiver
 
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.bots import HostedBots
     from webwx.gateway.open_files import OpenFiles
-    from webwx.gateway.port import AccountEvent
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World

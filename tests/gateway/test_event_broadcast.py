@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.event_broadcast import EventBroadcast, LiveEvents
-from webwx.gateway.port import AccountEvent
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import TextMessage
 from webwx.storage.cursors import decode_cursor

@@ -9,7 +9,7 @@ from webwx.gateway.event_pages import EventPages
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.account_events import AccountEvent
 
 
 class Known:

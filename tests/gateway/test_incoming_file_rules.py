@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from webwx.errors import InvalidRequest
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules, check_rule
-from webwx.gateway.port import AccountEvent
 from webwx.model.messages import ImageMessage, Message, TextMessage
 from webwx.storage.open import open_records
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from tests.gateway.conftest import Running, StartGateway
 
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.account_events import AccountEvent
     from webwx.sandbox.core import SandboxCore
     from webwx.storage.base import StoredRecord
 

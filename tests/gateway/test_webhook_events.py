@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running
     from tests.gateway.webhook_receiver import WebhookReceiver
 
-    from webwx.gateway.port import AccountEvent, EventConsumer
+    from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.port import EventConsumer
 
 CONSUMER = "webhook-w"
 

@@ -12,8 +12,8 @@ import pytest
 from tests.client.virtual_loop import on_virtual_clock
 from tests.gateway.webhook_receiver import Pauses, added
 
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.owned_records import OwnedRecords
-from webwx.gateway.port import AccountEvent
 from webwx.gateway.webhook_events import place_of
 from webwx.gateway.webhook_queues import WebhookQueues
 from webwx.gateway.webhook_retries import WebhookRetries

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from webwx.gateway.port import AccountEvent
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.webhook_request import (
     MAX_BODY,
     PAUSES,

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook
 
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.outgoing import OutgoingClient
-from webwx.gateway.port import AccountEvent
 from webwx.gateway.webhook_sender import WebhookSender, without_secrets
 from webwx.gateway.webhooks import StoredWebhook, new_secret
 from webwx.model.contacts import ContactId

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from webwx.errors import InvalidRequest
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.notify.credentials import is_webhook_secret
-from webwx.gateway.port import AccountEvent
 from webwx.gateway.webhooks import MOST_WEBHOOKS, OVERLAP, StoredWebhook, Webhooks
 from webwx.model.contacts import ContactId
 from webwx.model.messages import TextMessage

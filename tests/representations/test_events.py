@@ -9,8 +9,8 @@ import pytest
 from tests.samples import sample
 
 from webwx.errors import ProtocolError
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.api.representations import view_of_event
-from webwx.gateway.port import AccountEvent
 from webwx.model.events import AnyEvent
 from webwx.model.messages import Event, MessageRecalled, Quoted, QuoteMessage, TextMessage, TextQuoteMessage
 from webwx.model.serialization import to_builtins

@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.cluster.ownership import Ownership
+    from webwx.gateway.account_events import EventPage
     from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.gateway.port import AccountStatus, EventPage, SendChange
+    from webwx.gateway.port import AccountStatus, SendChange
     from webwx.model.login import Account
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import RecordStore, Storage

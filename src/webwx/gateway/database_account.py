@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from webwx.client.state import LoginState
 from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import store_promise
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.owner_calls import OwnerCalls
-from webwx.gateway.port import AccountEvent, Sent, TextContent
+from webwx.gateway.port import Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.stored_reads import StoredReads, own_key
 

@@ -18,7 +18,7 @@ from webwx.storage.cursors import encode_cursor
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.account_events import AccountEvent
 
 _PAGE = 200
 """Maximum number of events of one account that are read at a time."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from webwx.gateway.account_events import EventPage
 from webwx.gateway.event_broadcast import BroadcastAccount, EventBroadcast
-from webwx.gateway.port import EventPage
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.gateway.port import AccountEvent
 
 
 class ReadAccount(BroadcastAccount, Protocol):

@@ -24,7 +24,7 @@ from webwx.protocol.codes import MAX_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.gateway.port import AccountEvent
+    from webwx.gateway.account_events import AccountEvent
     from webwx.model.messages import Event
     from webwx.storage.base import RecordStore
 

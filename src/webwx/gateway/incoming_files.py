@@ -27,9 +27,10 @@ from webwx.storage.locks import explain, flush_folder
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.config import IncomingFilesTable
     from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
-    from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort
+    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
     from webwx.storage.base import RecordStore
 
 _log = logging.getLogger("webwx.gateway")

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
+    from webwx.gateway.account_events import EventPage
     from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.gateway.port import AccountStatus, EventPage, SendChange
+    from webwx.gateway.port import AccountStatus, SendChange
     from webwx.storage.base import RecordStore
 
 _log = logging.getLogger("webwx.gateway")

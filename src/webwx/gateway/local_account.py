@@ -32,9 +32,10 @@ from webwx.errors import (
     TransportError,
     WxError,
 )
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.gateway.logins import LoginWatch
-from webwx.gateway.port import AccountEvent, AccountStatus, LoginStatus, MediaContent, Sent, TextContent
+from webwx.gateway.port import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.stored_reads import StoredReads, named, own_key
 from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt

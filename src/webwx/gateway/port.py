@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.message_page import MessagePage
     from webwx.client.rate_limit import RateLimitState
+    from webwx.gateway.account_events import AccountEvent, EventPage
     from webwx.gateway.event_broadcast import LiveEvents
 
 
@@ -120,32 +121,6 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     receipt: Receipt | None = None
     """The platform's receipt of a send that is `sent`."""
-
-
-class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Events of several accounts."""
-
-    events: list[AccountEvent]
-    cursor: str
-    """Position after the last event: opaque."""
-    lost: bool = False
-    """Whether events after the given cursor were deleted before they were read."""
-
-
-class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event with the names that a reader in another process needs to show it."""
-
-    account: int
-    """Number of the account."""
-    event: Event
-    chat_name: str = ""
-    """Name of the chat to show; empty if the event belongs to no chat."""
-    sender_name: str = ""
-    """Name of the author to show; empty without an author."""
-    cursor: str = ""
-    """Position of a reader of several accounts after this event: opaque; empty for an event of a consumer."""
-    attempt: int = 1
-    """Number of the attempt of a consumer at this event."""
 
 
 class EventConsumer(Protocol):

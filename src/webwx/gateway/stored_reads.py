@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from webwx.errors import InvalidRequest, NotLoggedIn
-from webwx.gateway.port import AccountEvent
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.address_book import Contacts
 from webwx.model.messages import Message, MessageRecalled

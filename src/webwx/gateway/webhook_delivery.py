@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort, SendChange
+    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort, SendChange
     from webwx.gateway.webhook_attempts import WebhookAttempt
     from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks

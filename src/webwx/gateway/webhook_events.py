@@ -10,7 +10,8 @@ import msgspec
 from webwx.gateway.webhook_retries import EventPlace
 
 if TYPE_CHECKING:
-    from webwx.gateway.port import AccountEvent, EventConsumer, SendChange
+    from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.port import EventConsumer, SendChange
     from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
     from webwx.gateway.webhook_health import WebhookHealth
     from webwx.gateway.webhook_notices import WebhookNotice

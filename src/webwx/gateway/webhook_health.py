@@ -18,7 +18,8 @@ from webwx.model.contacts import FILEHELPER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.gateway.port import AccountEvent, GatewayPort
+    from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.port import GatewayPort
     from webwx.gateway.webhook_notices import NoticeType, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.gateway.port import AccountEvent
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.webhook_events import place_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from webwx.gateway.problems import GatewayProblem
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from webwx.gateway.port import AccountEvent, AccountPort, GatewayPort
+    from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.port import AccountPort, GatewayPort
     from webwx.gateway.webhooks import StoredWebhook
 
 MOST_REPLAYED = 1_000

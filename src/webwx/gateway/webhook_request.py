@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from webwx.gateway.port import AccountEvent, SendChange
+    from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.port import SendChange
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import WebhookFormat
 

@@ -16,8 +16,9 @@ from webwx.representations.events import type_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.port import AccountEvent, SendChange
+    from webwx.gateway.port import SendChange
     from webwx.gateway.webhook_attempts import AttemptOrigin
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import StoredWebhook

@@ -24,7 +24,8 @@ from webwx.representations.events import EVENT_TYPES, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.gateway.port import AccountEvent, SendChange
+    from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.port import SendChange
     from webwx.gateway.webhook_notices import NoticeType
     from webwx.storage.base import RecordStore
 

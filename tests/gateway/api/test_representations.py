@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from tests.samples import sample
 
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.api.representations import view_of_event
-from webwx.gateway.port import AccountEvent
 from webwx.model.events import AnyEvent
 from webwx.model.messages import Event, LocationMessage, MessageRecalled, QuoteMessage, TextQuoteMessage
 from webwx.representations.events import EVENT_TYPES, PRIVATE_FIELDS, type_of

@@ -19,10 +19,11 @@ from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.auth import Caller
     from webwx.gateway.event_broadcast import LiveEvents
     from webwx.gateway.open_streams import OpenStream
-    from webwx.gateway.port import AccountEvent, GatewayPort
+    from webwx.gateway.port import GatewayPort
 
 HEARTBEAT = 15.0
 """Seconds without events after which a stream has a heartbeat."""
@@ -108,7 +109,7 @@ class EventReader:
     async def _follow(
         self, cursor: str, stream: OpenStream, sources: list[_Source]
     ) -> AsyncGenerator[StreamItem, None]:  # fmt: skip
-        inbox = _Inbox(sources, stream)
+        news = _StreamNews(sources, stream)
         try:
             position = cursor
             while not stream.ended.is_set():
@@ -125,20 +126,20 @@ class EventReader:
                     if self.wants(type_of(account_event.event)) and not stream.ended.is_set():
                         yield FollowedEvent(SharedEvent(account_event), account_event.cursor)
                 position = page.cursor
-                live = None if page.events else self._port.join_events(self._accounts, position, inbox.wake)
+                live = None if page.events else self._port.join_events(self._accounts, position, news.wake)
                 if live is None:
                     continue
                 try:
-                    async for item in self._new_items(live, inbox, stream):
+                    async for item in self._new_items(live, news, stream):
                         yield item
                 finally:
                     live.leave()
                 position = live.cursor
         finally:
-            await inbox.close()
+            await news.close()
 
     async def _new_items(
-        self, live: LiveEvents, inbox: _Inbox, stream: OpenStream
+        self, live: LiveEvents, news: _StreamNews, stream: OpenStream
     ) -> AsyncGenerator[StreamItem, None]:  # fmt: skip
         """Return what is new until the stream ends or the reader has to read pages again."""
         turns = stream.turns
@@ -148,12 +149,12 @@ class EventReader:
                     await turns.take_part()
                 if self.wants(type_of(event.shared.account_event.event)) and not stream.ended.is_set():
                     yield event
-            for item in inbox.take():
+            for item in news.take():
                 if self._is_for_reader(item):
                     yield item
             if live.is_behind:
                 return
-            if not await inbox.wait():
+            if not await news.wait():
                 yield None
 
     def _is_for_reader(self, item: AccountStatus | WebhookNotice | SendChange) -> bool:
@@ -166,7 +167,7 @@ class EventReader:
                 return True
 
 
-class _Inbox:
+class _StreamNews:
     """
     What wakes the reader of a stream: new events, items of other sources, and the end of the stream.
 

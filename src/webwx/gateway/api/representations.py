@@ -12,8 +12,9 @@ from webwx.representations.times import moment, optional_moment
 from webwx.storage.base import Outgoing
 
 if TYPE_CHECKING:
+    from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.event_broadcast import SharedEvent
-    from webwx.gateway.port import AccountEvent, SendChange, Sent
+    from webwx.gateway.port import SendChange, Sent
     from webwx.model.messages import Receipt
 
 
