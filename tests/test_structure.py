@@ -59,6 +59,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/restored.py": "a protocol and values without logic; tests/storage/postgres/test_restored.py tests it",
     "storage/sqlite/lookup.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/sqlite/revivals.py": "tests/storage_contract holds it to what every storage engine does",
+    "storage/tables/records.py": "tests/storage_contract holds it to the same on every storage engine",
     "storage/tables/timers.py": "tests/storage_contract holds it to the same on every storage engine",
     "storage/tables/consumers.py": "tests/storage_contract/test_consumer_list.py tests it on every storage engine",
     "storage/tables/dead_letters.py": "tests/storage_contract/test_dead_letters.py tests it on every storage engine",

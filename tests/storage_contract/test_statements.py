@@ -14,6 +14,7 @@ from webwx.storage import tables
 from webwx.storage.engine.dialect import to_postgres, to_sqlite
 from webwx.storage.engine.port import Select
 from webwx.storage.postgres.database import PostgresDatabase
+from webwx.storage.sqlite.records import SqliteRecordStore
 from webwx.storage.sqlite.schema import connect
 
 if TYPE_CHECKING:
@@ -40,8 +41,12 @@ def test_statements_are_found() -> None:
     assert {"webwx.storage.tables.timers._ADD", "webwx.storage.tables.timers._OF_KEY"} <= statements().keys()
 
 
-def test_sqlite_prepares_every_statement(tmp_path: Path) -> None:
+async def test_sqlite_prepares_every_statement(tmp_path: Path) -> None:
+    records = SqliteRecordStore(tmp_path / "records.db")
+    await records.get("key", "a")
+    await records.close()
     db = connect(tmp_path / "me.journal")
+    db.execute("ATTACH ? AS records", (str(tmp_path / "records.db"),))
     for name, (text, fields) in statements().items():
         converted = to_sqlite(text)
         try:

@@ -9,6 +9,7 @@ Only these words are converted for SQLite; everything else must mean the same in
 | `x::bigint` | `x` |
 | `= ANY ($1::varchar[])` | `IN (SELECT value FROM json_each(?))` |
 | `webwx_key(x)`, by which PostgreSQL indexes text of any length | `x` |
+| `x COLLATE "C"`, for the order of bytes | `x` |
 | `least(`, `greatest(` | `min(`, `max(`, which are NULL if one value is |
 
 So a statement does not use: a WITH that writes, FOR UPDATE, DISTINCT ON, SELECT without columns, unnest, VALUES with
@@ -52,6 +53,7 @@ class SqliteText(NamedTuple):
 def to_sqlite(text: str) -> SqliteText:
     """Return a statement for SQLite."""
     text = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", text)
+    text = text.replace(' COLLATE "C"', "")
     text = _CAST.sub("", _KEY.sub(r"\1", text))
     text = _EXTREME.sub(lambda found: _EXTREMES[found[1]], text)
     return SqliteText(_VALUE.sub("?", text), tuple(int(found) for found in _VALUE.findall(text)))

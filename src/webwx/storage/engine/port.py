@@ -118,6 +118,14 @@ class Statements(Protocol):
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         ...
 
+    async def lock(self, table: str) -> None:
+        """
+        Keep other transactions from changing a table until the end of this one.
+
+        It is for numbers of a table without an account, which become visible in their order only so.
+        """
+        ...
+
 
 Operation: TypeAlias = Callable[[Statements], Coroutine[Any, Any, T]]
 """A function that returns a coroutine, which waits only for the statements that it gets."""

@@ -59,6 +59,10 @@ class PostgresStatements:
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
         return number or 0
 
+    async def lock(self, table: str) -> None:
+        """Keep other transactions from changing a table until the end of this one."""
+        await self._db.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+
     def _prepared(self, text: str, values: tuple[Value, ...]) -> tuple[Any, ...]:
         """Return a statement and its values, as the driver takes them."""
         converted = to_postgres(text, len(values))

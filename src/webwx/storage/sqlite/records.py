@@ -10,21 +10,20 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webwx.errors import RecordChanged, StorageError
-from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
+from webwx.errors import StorageError
+from webwx.storage.base import AUDIT_ENTRIES
 from webwx.storage.locks import explain, make_private
 from webwx.storage.sqlite.schema import check_sqlite
+from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.tables.records import VersionedRecords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
 
-    from webwx.storage.base import RecordChange
 
 APPLICATION = 0x77786777
 """SQLite's application id of a file with records: `wxgw`."""
@@ -55,7 +54,7 @@ CREATE TABLE audit (
 """
 
 
-class SqliteRecordStore:
+class SqliteRecordStore(VersionedRecords):
     """
     Records in a file, readable by its owner only.
 
@@ -66,93 +65,16 @@ class SqliteRecordStore:
 
     def __init__(self, path: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTRIES) -> None:
         self._path = Path(path)
-        self._audit_entries = audit_entries
         title = f"The file {self._path}"
         self._writer = Writer(self._connect, "webwx records", _NoJobs(), title=title)
         self._reader = Reader(self._connect, "webwx records reader", title=title)
+        super().__init__(SqliteTables(self._writer, self._reader), audit_entries=audit_entries)
 
     def __repr__(self) -> str:
         return f"SqliteRecordStore({str(self._path)!r})"
 
     def _connect(self) -> sqlite3.Connection:
         return _connect(self._path)
-
-    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
-        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
-        query = (
-            "SELECT kind, id, version, body, changed_at FROM records WHERE kind = ? AND id >= ? AND id < ? ORDER BY id"
-        )
-        values = (kind, prefix, f"{prefix}{chr(sys.maxunicode)}")  # a range of the index, which `substr` could not use
-        rows = await self._reader.do(lambda db: db.execute(query, values).fetchall())
-        return [_record(*row) for row in rows]
-
-    async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
-        """Return a record; None if no record has this id."""
-        query = "SELECT kind, id, version, body, changed_at FROM records WHERE (kind, id) = (?, ?)"
-        row = await self._reader.do(lambda db: db.execute(query, (kind, id)).fetchone())
-        return None if row is None else _record(*row)
-
-    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
-        """Store a record, and return it with its new version."""
-
-        def store(db: sqlite3.Connection) -> StoredRecord:
-            _require(db, kind, id, version)
-            db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", (kind, id, version + 1, body, time))
-            return StoredRecord(kind=kind, id=id, version=version + 1, body=body, changed_at=time)
-
-        return await self._writer.do(store)
-
-    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
-        """Delete a record, and return whether it existed."""
-
-        def remove(db: sqlite3.Connection) -> bool:
-            if version is not None:
-                _require(db, kind, id, version)
-            return db.execute("DELETE FROM records WHERE (kind, id) = (?, ?)", (kind, id)).rowcount > 0
-
-        return await self._writer.do(remove)
-
-    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
-        """Store and delete several records in one transaction: all changes are made, or none."""
-
-        def store(db: sqlite3.Connection) -> None:
-            for each in changes:
-                _require(db, each.kind, each.id, each.version)
-            for each in changes:
-                if each.body is None:
-                    db.execute("DELETE FROM records WHERE (kind, id) = (?, ?)", (each.kind, each.id))
-                else:
-                    row = (each.kind, each.id, each.version + 1, each.body, time)
-                    db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", row)
-
-        await self._writer.do(store)
-
-    async def append_audit(
-        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
-    ) -> AuditEntry:
-        """Append an entry to the audit log, and return it."""
-
-        def append(db: sqlite3.Connection) -> AuditEntry:
-            row = db.execute(
-                "INSERT INTO audit (time, actor, action, target, detail) VALUES (?, ?, ?, ?, ?) RETURNING number",
-                (time, actor, action, target, detail),
-            ).fetchone()
-            db.execute("DELETE FROM audit WHERE number <= ?", (row[0] - self._audit_entries,))
-            return AuditEntry(number=row[0], time=time, actor=actor, action=action, target=target, detail=detail)
-
-        return await self._writer.do(append)
-
-    async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
-        """Return entries of the audit log, the newest first."""
-        query = (
-            "SELECT number, time, actor, action, target, detail FROM audit"
-            " WHERE number < ifnull(?, 9223372036854775807) ORDER BY number DESC LIMIT ?"
-        )
-        rows = await self._reader.do(lambda db: db.execute(query, (before, limit)).fetchall())
-        return [
-            AuditEntry(number=number, time=time, actor=actor, action=action, target=target, detail=detail)
-            for number, time, actor, action, target, detail in rows
-        ]
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """Copy a snapshot into a new file; other writers continue meanwhile."""
@@ -190,16 +112,6 @@ class _NoJobs:
 
     def forget(self) -> None:
         """Do nothing, because no state is cached."""
-
-
-def _record(kind: str, name: str, version: int, body: bytes, changed_at: float) -> StoredRecord:
-    return StoredRecord(kind=kind, id=name, version=version, body=body, changed_at=changed_at)
-
-
-def _require(db: sqlite3.Connection, kind: str, name: str, version: int) -> None:
-    row = db.execute("SELECT version FROM records WHERE (kind, id) = (?, ?)", (kind, name)).fetchone()
-    if (0 if row is None else row[0]) != version:
-        raise RecordChanged(f"The {kind} was changed or deleted meanwhile; read it again.")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -72,6 +72,9 @@ class SqliteStatements:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         return _insert(self._db, self._account, text, values)
 
+    async def lock(self, table: str) -> None:
+        """Return at once: a file has one writer."""
+
 
 class SqliteTables:
     """

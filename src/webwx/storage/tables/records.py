@@ -1,0 +1,160 @@
+"""Records of a service, each with a version, and its audit log."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.errors import RecordChanged
+from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, RecordChange, StoredRecord
+from webwx.storage.engine.port import Conditions, Select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from webwx.storage.engine.port import Statements, Tables, Value
+
+
+class _RecordRow(NamedTuple):
+    kind: str
+    id: str
+    version: int
+    body: bytes
+    changed_at: float
+
+
+class _AuditRow(NamedTuple):
+    number: int
+    time: float
+    actor: str
+    action: str
+    target: str
+    detail: str
+
+
+_GET = Select(_RecordRow, "SELECT kind, id, version, body, changed_at FROM records WHERE kind = $1 AND id = $2")
+
+_OF_KIND = Select(
+    _RecordRow,
+    """
+    SELECT kind, id, version, body, changed_at FROM records
+    WHERE kind = $1 AND id COLLATE "C" >= $2 AND id COLLATE "C" < $3 ORDER BY id COLLATE "C"
+    """,
+)
+"""The records of a kind from an id on until another one, byte by byte: a range of the index."""
+
+_ADD = """
+INSERT INTO records (kind, id, version, body, changed_at) VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING
+"""
+
+_REPLACE = """
+UPDATE records SET version = version + 1, body = $4, changed_at = $5 WHERE kind = $1 AND id = $2 AND version = $3
+"""
+
+_DELETE = "DELETE FROM records WHERE kind = $1 AND id = $2"
+
+_DELETE_VERSION = "DELETE FROM records WHERE kind = $1 AND id = $2 AND version = $3"
+
+_APPEND = "INSERT INTO audit (time, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5)"
+
+_AUDIT = "SELECT number, time, actor, action, target, detail FROM audit"
+
+_FORGET = "DELETE FROM audit WHERE number <= $1"
+
+
+class VersionedRecords:
+    """
+    The records and the audit log; `RecordStore` states the guarantees.
+
+    Args:
+        tables: The tables, without an account.
+        audit_entries: Maximum number of entries in the audit log.
+    """
+
+    def __init__(self, tables: Tables, *, audit_entries: int = AUDIT_ENTRIES) -> None:
+        self._tables = tables
+        self._audit_entries = audit_entries
+
+    def __repr__(self) -> str:
+        return f"VersionedRecords({self._tables!r})"
+
+    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
+        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
+        end = f"{prefix}{chr(sys.maxunicode)}"
+        return [_record(row) for row in await self._tables.read(lambda db: db.all(_OF_KIND, kind, prefix, end))]
+
+    async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
+        """Return a record; None if no record has this id."""
+        row = await self._tables.read(lambda db: db.one(_GET, kind, id))
+        return None if row is None else _record(row)
+
+    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
+        """Store a record, and return it with its new version."""
+        change = RecordChange(kind=kind, id=id, version=version, body=body)
+        await self._make_one(change, time)
+        return StoredRecord(kind=kind, id=id, version=version + 1, body=body, changed_at=time)
+
+    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
+        """Delete a record, and return whether it existed."""
+        if version is None:
+            return await self._tables.change(_DELETE, kind, id) > 0
+        await self._make_one(RecordChange(kind=kind, id=id, version=version, body=None), 0.0)
+        return True
+
+    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
+        """Store and delete several records in one transaction: all changes are made, or none."""
+        ordered = sorted(changes, key=lambda each: (each.kind, each.id))  # so that two callers never wait in a circle
+
+        async def store(db: Statements) -> None:
+            for each in ordered:
+                text, values = _statement(each, time)
+                if not await db.change(text, *values):
+                    raise _changed(each)
+
+        await self._tables.transaction(store)
+
+    async def _make_one(self, change: RecordChange, time: float) -> None:
+        text, values = _statement(change, time)
+        if not await self._tables.change(text, *values):
+            raise _changed(change)
+
+    async def append_audit(
+        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
+    ) -> AuditEntry:
+        """Append an entry to the audit log, and return it."""
+
+        async def append(db: Statements) -> int:
+            await db.lock("audit")
+            number = await db.insert(_APPEND, time, actor, action, target, detail)
+            await db.change(_FORGET, number - self._audit_entries)
+            return number
+
+        number = await self._tables.transaction(append)
+        return AuditEntry(number=number, time=time, actor=actor, action=action, target=target, detail=detail)
+
+    async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
+        """Return entries of the audit log, the newest first."""
+        matching = Conditions("number > 0")
+        if before is not None:
+            matching.also("number < {}", before)
+        matching.then("ORDER BY number DESC LIMIT {}", limit)
+        select = Select(_AuditRow, f"{_AUDIT} WHERE {matching.text}")
+        rows = await self._tables.read(lambda db: db.all(select, *matching.values))
+        return [AuditEntry(**row._asdict()) for row in rows]
+
+
+def _statement(change: RecordChange, time: float) -> tuple[str, tuple[Value, ...]]:
+    """Return the statement of a change, with its values; it changes no row if the record has another version."""
+    if change.body is None:
+        return _DELETE_VERSION, (change.kind, change.id, change.version)
+    if change.version:
+        return _REPLACE, (change.kind, change.id, change.version, change.body, time)
+    return _ADD, (change.kind, change.id, change.body, time)
+
+
+def _changed(change: RecordChange) -> RecordChanged:
+    return RecordChanged(f"The {change.kind} was changed or deleted meanwhile; read it again.")
+
+
+def _record(row: _RecordRow) -> StoredRecord:
+    return StoredRecord(kind=row.kind, id=row.id, version=row.version, body=row.body, changed_at=row.changed_at)
