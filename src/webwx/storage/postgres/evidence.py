@@ -15,7 +15,7 @@ from webwx.storage.postgres.links import (
     NEWEST_LINKS,
     ChangedEvidence,
     EvidenceRow,
-    LinkRow,
+    PostgresLinkRow,
     StoredFinding,
     evidence_row,
     last_evidence,
@@ -119,7 +119,7 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
     }
     rows = await origin_rows(db, call.account, set(origins.values()))
     identified: list[Identified] = []
-    links: list[LinkRow] = []
+    links: list[PostgresLinkRow] = []
     new: list[EvidenceRow] = []
     made: list[tuple[int, str]] = []
     before = await last_evidence(db, call.account)
@@ -141,7 +141,9 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
         if not row:
             row = before + len(new) + 1
             new.append(evidence_row(row, number, call.login_of(each), evidence))
-        links.append(LinkRow(call.login_of(each), each, number, name, digest, row, rows[origins[finding]], call.time))
+        links.append(
+            PostgresLinkRow(call.login_of(each), each, number, name, digest, row, rows[origins[finding]], call.time)
+        )
     await db.execute(
         "INSERT INTO identities (account, number, kind, first_seen) SELECT $1, n.*, $4"
         " FROM unnest($2::bigint[], $3::varchar[]) n",
@@ -163,7 +165,7 @@ async def _refresh(db: Connection, call: _IdentifyRequest, changed: Mapping[Cont
         list(changed),
     )  # fmt: skip
     evidence = ChangedEvidence(await last_evidence(db, call.account))
-    rows: list[LinkRow] = []
+    rows: list[PostgresLinkRow] = []
     for link in links:
         now = changed[link.row.id]
         row = evidence.of(link, now.evidence.filled_from(link.known), link.row.login)

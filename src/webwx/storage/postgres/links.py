@@ -63,7 +63,7 @@ Made once, at the import: msgspec examines a type when it is first decoded, and 
 """
 
 
-class LinkRow(NamedTuple):
+class PostgresLinkRow(NamedTuple):
     """A link, as it is stored."""
 
     login: int
@@ -79,7 +79,7 @@ class LinkRow(NamedTuple):
 class PostgresLink(NamedTuple):
     """A link with its evidence and its origin."""
 
-    row: LinkRow
+    row: PostgresLinkRow
     evidence_login: int
     """The first login that the evidence was seen in."""
     evidence: str
@@ -112,7 +112,7 @@ def evidence_row(evidence: int, number: int, login: int, content: Evidence, enco
     return EvidenceRow(evidence, number, login, encoded or as_json(content), content.nickname, content.remark)
 
 
-_COLUMNS = ", ".join(LinkRow._fields)
+_COLUMNS = ", ".join(PostgresLinkRow._fields)
 
 
 def as_json(value: object) -> str:
@@ -123,14 +123,14 @@ def as_json(value: object) -> str:
 async def read_links(db: Connection, account: int, condition: str, *values: object) -> list[PostgresLink]:
     """Read the links of an account that meet a condition, the newest first; its values are `$2` and so on."""
     rows = await db.fetch(
-        f"SELECT {', '.join(f'l.{field}' for field in LinkRow._fields)}, e.login, e.content, o.content"
+        f"SELECT {', '.join(f'l.{field}' for field in PostgresLinkRow._fields)}, e.login, e.content, o.content"
         f" FROM links l {EVIDENCE_OF_LINK} {ORIGIN_OF_LINK}"
         f" WHERE l.account = $1 AND {condition} ORDER BY l.login DESC, l.seen_at DESC, l.link DESC",
         account, *values,
     )  # fmt: skip
-    width = len(LinkRow._fields)
+    width = len(PostgresLinkRow._fields)
     found = map(tuple, rows)
-    return [PostgresLink(LinkRow(*row[:width]), *row[width:]) for row in found]
+    return [PostgresLink(PostgresLinkRow(*row[:width]), *row[width:]) for row in found]
 
 
 async def links_of_id(db: Connection, account: int, contact_id: str) -> list[PostgresLink]:
@@ -143,7 +143,7 @@ async def links_of_number(db: Connection, account: int, number: int) -> list[Pos
     return await read_links(db, account, "l.number = $2", number)
 
 
-async def write_links(db: Connection, account: int, links: Sequence[LinkRow]) -> None:
+async def write_links(db: Connection, account: int, links: Sequence[PostgresLinkRow]) -> None:
     """Store links in their order; a known one is replaced and becomes the last one."""
     if not links:
         return

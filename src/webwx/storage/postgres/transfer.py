@@ -20,7 +20,7 @@ from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, 
 from webwx.storage.postgres.links import (
     EVIDENCE,
     EvidenceRow,
-    LinkRow,
+    PostgresLinkRow,
     encoded_origin_rows,
     evidence_row,
     write_evidence,
@@ -242,7 +242,7 @@ class PostgresAccountRows:
 
     async def _write_links(self, rows: list[Row]) -> None:
         """Write links; those of one identity share their evidence while it is the same."""
-        links: list[LinkRow] = []
+        links: list[PostgresLinkRow] = []
         new: dict[int, EvidenceRow] = {}
         copied = [msgspec.convert(row, _CopiedLink) for row in rows]
         origins = await encoded_origin_rows(self._db, self._account, {each.found.decode() for each in copied})
@@ -252,7 +252,7 @@ class PostgresAccountRows:
                 self._written = evidence
                 new[evidence] = evidence_row(evidence, number, login, EVIDENCE.decode(content), content.decode())
             origin = origins[found.decode()]
-            links.append(LinkRow(login, ContactId(contact_id), number, name, digest, evidence, origin, seen_at))
+            links.append(PostgresLinkRow(login, ContactId(contact_id), number, name, digest, evidence, origin, seen_at))
         await write_evidence(self._db, self._account, list(new.values()))
         await write_links(self._db, self._account, links)
 
