@@ -1,0 +1,103 @@
+"""
+Count what shows how often one fact is written: `python scripts/count_structure.py [FOLDER]`.
+
+    modules that name a table    of storage/, in which the table's name is a word of a string
+    methods of an engine         of the protocols that a storage engine implements, beside logins, storage and leases
+    lines of engines             of storage/sqlite, storage/postgres and storage/memory
+    code lines                   of src, without empty lines, comments and docstrings
+    lines of tests               all lines
+
+A count never justifies that code which says different things is hidden or merged. FOLDER is another checkout.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from pathlib import Path
+
+TABLES = ("timers", "records", "outbox", "states", "consumers", "failures", "conversations", "links", "media")
+
+BESIDE = ("LoginStore", "RecordStore", "Storage", "SharedStorage", "Leases")
+"""Protocols that are counted beside those of an engine's journal."""
+
+
+def strings(source: str) -> list[str]:
+    """Return the strings of a module, without docstrings and comments."""
+    tree = ast.parse(source)
+    prose = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    ]
+
+
+def code_lines(source: str) -> int:
+    """Return the number of lines with code."""
+    tree = ast.parse(source)
+    prose = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    no_code = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    lines = {
+        line
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in no_code
+        for line in range(token.start[0], token.end[0] + 1)
+    }
+    return len(lines - prose)
+
+
+def protocols(source: str) -> dict[str, list[str]]:
+    """Return the public methods and properties of each protocol of a module."""
+    return {
+        node.name: [
+            each.name
+            for each in node.body
+            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and not each.name.startswith("_")
+        ]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+    }
+
+
+def main() -> None:
+    """Print the counts of a checkout."""
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1]
+    source = root / "src" / "webwx"
+    modules = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.py"))}
+    storage = {path: text for path, text in modules.items() if "storage" in path.relative_to(source).parts}
+    found = {path: " ".join(strings(text)) for path, text in storage.items()}
+    report = []
+    for table in TABLES:
+        naming = [path for path, text in found.items() if re.search(rf"\b{table}\b", text)]
+        report.append(f"modules that name {table}: {len(naming)}")
+    engines = {path: text for path, text in storage.items() if path.parts[-2] in {"sqlite", "postgres", "memory"}}
+    contracts = protocols(modules[source / "storage" / "base.py"]) | protocols(
+        modules[source / "storage" / "leases.py"]
+    )
+    port = source / "storage" / "engine" / "port.py"
+    if port in modules:
+        contracts |= protocols(modules[port])
+    of_engine = {name: methods for name, methods in contracts.items() if name not in BESIDE}
+    beside = {name: methods for name, methods in contracts.items() if name in BESIDE}
+    report.append(f"methods of {len(of_engine)} protocols of an engine: {sum(map(len, of_engine.values()))}")
+    report.append(f"methods of logins, records, storage and leases: {sum(map(len, beside.values()))}")
+    report.append(f"lines of engines: {sum(text.count(chr(10)) for text in engines.values()):,}")
+    report.append(f"code lines of src: {sum(map(code_lines, modules.values())):,}")
+    tests = (path.read_text("utf-8").count("\n") for path in (root / "tests").rglob("*.py"))
+    report.append(f"lines of tests: {sum(tests):,}")
+    sys.stdout.write("\n".join(report) + "\n")
+
+
+if __name__ == "__main__":
+    main()
