@@ -145,3 +145,16 @@ async def test_a_cancelled_wait_passes_its_turn_on() -> None:
     await asyncio.gather(first, return_exceptions=True)
     await third
     assert first.cancelled()
+
+
+async def test_a_call_that_leaves_beside_a_cancelled_wait_frees_its_place() -> None:
+    places = CallPlaces()
+    for _ in range(MOST_CALLS):
+        await places.enter()
+    waiting = asyncio.create_task(places.enter())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    places.leave()  # The waiting call does not know yet that it is cancelled.
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await places.enter()

@@ -61,10 +61,10 @@ class CallPlaces:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._waiting.remove(turn)
-            else:  # it was its turn already
+            if not turn.cancelled():  # it was its turn already
                 self.leave()
+            elif turn in self._waiting:  # else a call has left meanwhile, and has passed over it
+                self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:
