@@ -253,6 +253,19 @@ class Renewing(Counted):
         return WEBWXINIT.encode_reply(msgspec.structs.replace(reply, skey=self.skey))
 
 
+class RenewingForAll(Renewing):
+    """Sends texts on as soon as eight have come."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self._come = asyncio.Barrier(8)
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == TEXT.name:
+            await self._come.wait()
+        return await super().send(request)
+
+
 class DelayedStore(LoginMemory):
     """A store on another machine; a test can delay the next answer of each method."""
 
@@ -332,6 +345,21 @@ class TestAKeyThatIsTooOld:
         assert (await client.send_text("filehelper", "hi")).message_id
         assert carrier.calls == ["webwxsendmsg", "webwxinit", "webwxsendmsg"]
         assert (await saved_in(store)).login.credentials.skey == "@crypt_new"
+
+    async def test_is_renewed_once_for_all_calls_that_were_made_with_it(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
+        carrier = RenewingForAll(Loopback(sandbox))
+        client = await log_in(transport=carrier)
+        carrier.calls.clear()
+        carrier.skey = "@crypt_new"
+        world.refuse_next("webwxsendmsg", -14, times=8)
+
+        sending = (client.send_text("filehelper", f"text {number}") for number in range(8))
+        refusals = await asyncio.gather(*sending, return_exceptions=True)
+        assert {type(each) for each in refusals} == {ApiError}
+        assert client.state is LoginState.ONLINE
+        assert carrier.calls.count("webwxinit") == 1
 
     async def test_that_is_refused_again_ends_the_login(self, log_in: LogIn, world: World, carrier: Renewing) -> None:
         client = await log_in(transport=carrier)

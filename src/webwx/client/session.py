@@ -96,6 +96,8 @@ class ClientSession:
         """The transport, with the limit of calls in flight; None before the first call."""
         self._make_transport = make_transport
         self._limiter = limiter
+        self._renewing = asyncio.Lock()
+        """Held while a new skey is requested."""
         self._on_logged_out = on_logged_out
         self._unknown_rets: set[tuple[str, int]] = set()
         """Pairs of a call and an answered code without a known meaning, which were logged."""
@@ -337,9 +339,14 @@ class ClientSession:
             _log.info("%s was answered with the unknown ret %s; please report it.", endpoint, ret)
 
     async def _renew_key(self, refused: str) -> bool:
-        """Request a new skey after one was refused, once; return whether there is a new one."""
-        if self.liveness.is_renewed:
-            return False
+        """Request a new skey after one was refused, once for all calls with it; return whether there is a new one."""
+        async with self._renewing:
+            if self._session_state.login.credentials.skey != refused:  # another call has renewed it meanwhile
+                return True
+            return self.liveness.end is None and not self.liveness.is_renewed and await self._has_renewed(refused)
+
+    async def _has_renewed(self, refused: str) -> bool:
+        """Take the skey of another process, or request one; return whether it is new."""
         await self.catch_up()
         if self._session_state.login.credentials.skey == refused:  # no other process has renewed it yet
             try:
