@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.protocol.sysmsg import SystemNotice, read_notice, write_pat, write_template
+from webwx.protocol.sysmsg import (
+    SystemNotice,
+    people_in_template,
+    read_notice,
+    without_placeholders,
+    write_pat,
+    write_template,
+)
 
 
 def test_a_template_becomes_the_sentence_that_phones_show() -> None:
@@ -83,6 +90,12 @@ def test_a_todo_of_a_chatroom_has_the_sentence_of_its_template() -> None:
         "<template><![CDATA[${wxid_a}将你的消息设置为群待办]]></template></todo></sysmsg>"
     )
     assert read_notice(xml) == SystemNotice(type="roomtoolstips", template="${wxid_a}将你的消息设置为群待办")
+
+
+def test_the_people_of_a_template_are_the_ids_in_its_placeholders() -> None:
+    template = '${wxid_a} 拍了拍 "${wxid_b}" 的 {头} $'
+    assert people_in_template(template) == ["wxid_a", "wxid_b"]
+    assert without_placeholders(template) == 'wxid_a 拍了拍 "wxid_b" 的 {头} $'
 
 
 JOINED_BY_CODE = (
