@@ -149,6 +149,15 @@ async def test_deleted_events_and_a_damaged_journal_send_readers_back_to_their_o
     assert (other.is_behind, numbers_of(other)) == (True, [])
 
 
+async def test_the_readers_of_an_account_that_was_removed_read_their_own_pages() -> None:
+    readers = Readers()
+    live = readers.join((1, 2))
+    readers.broadcast.wake([1])
+    readers.accounts.pop(1)
+    await asyncio.sleep(0)
+    assert live.is_behind
+
+
 async def test_without_readers_nothing_is_read() -> None:
     readers = Readers()
     live = readers.join()

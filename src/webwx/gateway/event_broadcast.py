@@ -12,7 +12,6 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from webwx.errors import WxError
 from webwx.storage.cursors import encode_cursor
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ class Channel:
                 if newest <= position:
                     return
                 found = await self._account(self.number).read_events(position, limit=_PAGE)
-            except WxError:  # each reader gets it from the page that it reads
+            except Exception:  # noqa: BLE001 - each reader gets it from the page that it reads
                 break
             if position != self._position:  # a reader that has read less has joined meanwhile
                 continue
