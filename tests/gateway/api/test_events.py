@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from webwx.bot.bot import Bot
+from webwx.gateway.api import event_reader
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.port import TextContent
@@ -141,6 +142,11 @@ class EventSource:
         while await self._reader.readline() != b"0\r\n":
             pass
 
+    async def until_heartbeat(self) -> None:
+        """Read until there is a heartbeat."""
+        while (await self._reader.readline()).strip() != b": alive":
+            pass
+
     async def next_text(self) -> tuple[str, str]:
         """Return the text and the id of the next message."""
         while True:
@@ -235,6 +241,19 @@ async def test_the_states_of_sends_are_in_no_stream_that_does_not_name_them(onli
         for reader in readers:
             while "after the send" not in (fields := await reader.next())["data"]:
                 assert fields.get("event") != "send.changed"
+
+
+async def test_events_that_a_stream_leaves_out_delay_no_heartbeat(
+    online: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_reader, "HEARTBEAT", 1.0)
+    key = await online.key("events")
+    async with port_of(online) as address, event_source(address, key, query="?types=message.image") as source:
+        heartbeat = asyncio.ensure_future(source.until_heartbeat())
+        async with asyncio.timeout(20):
+            while not heartbeat.done():
+                online.world.say("ahua", "me", "not wanted")
+                await asyncio.sleep(0.01)
 
 
 async def test_a_stream_ends_with_its_key(online: Running) -> None:

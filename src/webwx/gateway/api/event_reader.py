@@ -124,8 +124,11 @@ class EventReader:
                     yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
                 async for account_event in stream.turns.spread(page.events):
                     if self.wants(type_of(account_event.event)) and not stream.ended.is_set():
+                        news.note_item()
                         yield FollowedEvent(SharedEvent(account_event), account_event.cursor)
                 position = page.cursor
+                if news.needs_heartbeat():
+                    yield None
                 live = None if page.events else self._port.join_events(self._accounts, position, news.wake)
                 if live is None:
                     continue
@@ -148,13 +151,16 @@ class EventReader:
                 if turns.is_over():
                     await turns.take_part()
                 if self.wants(type_of(event.shared.account_event.event)) and not stream.ended.is_set():
+                    news.note_item()
                     yield event
             for item in news.take():
                 if self._is_for_reader(item):
+                    news.note_item()
                     yield item
             if live.is_behind:
                 return
-            if not await news.wait():
+            await news.wait()
+            if news.needs_heartbeat():
                 yield None
 
     def _is_for_reader(self, item: AccountStatus | WebhookNotice | SendChange) -> bool:
@@ -182,28 +188,39 @@ class _StreamNews:
         self._items: list[AccountStatus | WebhookNotice | SendChange] = []
         self._has_room = asyncio.Event()
         self._is_woken = False
-        self._waiter: asyncio.Future[bool] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._quiet_since = self._loop.time()
-        """Time of the last news (event loop's clock). One timer looks at it, instead of one for each event."""
+        """Time of the reader's last item (event loop's clock). One timer looks at it, instead of one for each item."""
+        self._is_quiet = False
+        """Whether the reader needs a heartbeat."""
         self._heartbeat = self._loop.call_later(HEARTBEAT, self._beat)
         self._tasks = [asyncio.ensure_future(self._receive(source)) for source in sources]
         self._tasks.append(asyncio.ensure_future(self._end(stream)))
 
     def wake(self) -> None:
         """Wake the reader."""
-        self._is_woken, self._quiet_since = True, self._loop.time()
-        self._resolve(is_news=True)
+        self._is_woken = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    async def wait(self) -> bool:
-        """Return True once there is something new; False after a heartbeat's time without."""
+    async def wait(self) -> None:
+        """Return once there is something new, or the reader needs a heartbeat."""
         if not self._is_woken:
             self._waiter = self._loop.create_future()
             try:
-                return await self._waiter
+                await self._waiter
             finally:
-                self._waiter, self._is_woken = None, False
+                self._waiter = None
         self._is_woken = False
-        return True
+
+    def note_item(self) -> None:
+        """Note that the reader gets an item; news that it does not want need a heartbeat like none."""
+        self._quiet_since, self._is_quiet = self._loop.time(), False
+
+    def needs_heartbeat(self) -> bool:
+        """Return whether the reader has to get a heartbeat now, because it got no item for a heartbeat's time."""
+        is_quiet, self._is_quiet = self._is_quiet, False
+        return is_quiet
 
     def take(self) -> list[AccountStatus | WebhookNotice | SendChange]:
         """Remove and return the items of the other sources, and raise the error of one that has failed."""
@@ -227,13 +244,9 @@ class _StreamNews:
     def _beat(self) -> None:
         now = self._loop.time()
         if now >= self._quiet_since + HEARTBEAT:
-            self._quiet_since = now
-            self._resolve(is_news=False)
+            self._quiet_since, self._is_quiet = now, True
+            self.wake()
         self._heartbeat = self._loop.call_at(self._quiet_since + HEARTBEAT, self._beat)
-
-    def _resolve(self, *, is_news: bool) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(is_news)
 
     async def _receive(self, source: _Source) -> None:
         try:
