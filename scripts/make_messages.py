@@ -45,6 +45,9 @@ PRINTING = {
 }  # fmt: skip
 """Functions and exceptions whose first argument is shown to the user."""
 
+REPEATED = re.compile(r"(（[^（）]+）)\1+")
+"""An explanation in brackets that follows itself."""
+
 ENGLISH = re.compile(r"^[^$]*\b[A-Za-z]{2,} [a-z]{2,}")
 """Words of a sentence, outside a command of the shell."""
 
@@ -117,6 +120,7 @@ def mistakes_of(message: MessageId, translation: str | Sequence[str]) -> Iterato
         for what, of in (("placeholders", _placeholders), ("options and commands", _literals)):
             if of(text) != of(source):
                 yield f"other {what} than in {source!r}: {text!r}"
+        yield from (f"written twice: {each[0]!r}" for each in REPEATED.finditer(text))
 
 
 def unmarked(source: str) -> Iterator[str]:

@@ -50,9 +50,10 @@ def test_a_text_that_is_printed_without_a_mark_is_found(source: str, found: list
         ("run 'webwx login' or pass --account", "请运行 'webwx login'", "options and commands"),
         (("{count} key", "{count} keys"), ("{count} 个密钥",), ""),
         (("{count} key", "{count} keys"), ("密钥",), "placeholders"),
+        ("Sent to {to}.", "已发送（成功）（成功）给 {to}。", "written twice"),
     ],
 )
-def test_a_translation_has_the_placeholders_and_commands_of_its_message(
+def test_a_translation_has_the_placeholders_and_commands_of_its_message_and_says_nothing_twice(
     message: make_messages.MessageId, translation: str | tuple[str, ...], mistake: str
 ) -> None:
     found = " ".join(mistakes_of(message, translation))
