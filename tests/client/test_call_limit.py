@@ -10,11 +10,14 @@ from tests.carriers import Counted
 from tests.client.conftest import last, take
 
 from webwx.client.call_limit import MOST_CALLS, CallPlaces
-from webwx.errors import SendOutcomeUnknown, Timeout
+from webwx.client.client import AsyncClient
+from webwx.errors import ConnectFailed, SendOutcomeUnknown, Timeout
 from webwx.model.messages import TextMessage
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tests.client.conftest import LogIn
 
     from webwx.protocol.http import Request, Response
@@ -130,6 +133,33 @@ async def test_calls_of_a_client_without_a_journal_are_limited_too(log_in: LogIn
     reads.release(20)
     await asyncio.gather(*pinning)
     assert reads.most == MOST_CALLS
+
+
+@pytest.mark.parametrize("ends", [AsyncClient.close, AsyncClient.logout])
+async def test_sends_that_wait_when_a_client_is_closed_or_logged_out_are_not_made(
+    log_in: LogIn, sends: Holding, ends: Callable[[AsyncClient], Awaitable[None]]
+) -> None:
+    client = await log_in(transport=sends)
+    sending = [asyncio.create_task(client.send_text("阿华", f"text {number}")) for number in range(MOST_CALLS + 4)]
+    await sends.is_full.wait()
+    await ends(client)
+    sends.release(len(sending))
+    outcomes = await asyncio.gather(*sending, return_exceptions=True)
+    assert {type(each) for each in outcomes[MOST_CALLS:]} == {ConnectFailed}
+    assert len(sends.held) == MOST_CALLS
+
+
+async def test_a_wait_that_is_refused_and_cancelled_frees_no_place() -> None:
+    places = CallPlaces()
+    for _ in range(MOST_CALLS):
+        await places.enter()
+    waiting = asyncio.create_task(places.enter())
+    await asyncio.sleep(0)
+    places.refuse()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert repr(places) == "CallPlaces(0 free, 0 waiting)"
 
 
 async def test_a_cancelled_wait_passes_its_turn_on() -> None:

@@ -2,8 +2,8 @@
 The limit of an account's calls in flight: eight to each host, and the others wait, first come first served.
 
 Without it a hundred chats that are answered at the same time would open a hundred connections with TLS; a browser opens
-six. The fetch of new messages, lists of contacts, uploads and downloads are counted apart, so that none of them waits
-for the others; polls are not counted. A call that waits has not begun, so its time limit has not either.
+six. The fetch of new messages, lists of contacts, uploads, downloads and the logout are counted apart, so that none of
+them waits for the others; polls are not counted. A call that waits has not begun, so its time limit has not either.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from webwx.errors import ConnectFailed
 from webwx.protocol import ENDPOINTS
 from webwx.protocol.codec import MEDIA, MULTIPART
 from webwx.protocol.http import TimeLimit
+from webwx.protocol.login import LOGOUT
 from webwx.protocol.sync import WEBWXSYNC
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ MOST_CALLS = 8
 def _kind(endpoint: Endpoint[Any, Any]) -> str:
     if endpoint is WEBWXSYNC:
         return "fetch"
+    if endpoint is LOGOUT:
+        return "logout"
     if endpoint.reply_shape is MEDIA:
         return "download"
     return "upload" if endpoint.body is MULTIPART else endpoint.time_limit
@@ -52,7 +56,12 @@ class CallPlaces:
         return f"CallPlaces({self._free} free, {len(self._waiting)} waiting)"
 
     async def enter(self) -> None:
-        """Wait until a further call may be made; `leave` has to follow."""
+        """
+        Wait until a further call may be made; `leave` has to follow.
+
+        Raises:
+            ConnectFailed: The client was closed, or its login was dropped, meanwhile; nothing was sent.
+        """
         if self._free:  # then no call waits
             self._free -= 1
             return
@@ -61,8 +70,9 @@ class CallPlaces:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was its turn already
-                self.leave()
+            if not turn.cancelled():
+                if turn.exception() is None:  # it was its turn already
+                    self.leave()
             elif turn in self._waiting:  # else a call has left meanwhile, and has passed over it
                 self._waiting.remove(turn)
             raise
@@ -75,6 +85,15 @@ class CallPlaces:
                 turn.set_result(None)
                 return
         self._free += 1
+
+    def refuse(self) -> None:
+        """Fail the calls that wait."""
+        waiting, self._waiting = self._waiting, deque()
+        for turn in waiting:
+            if not turn.done():
+                turn.set_exception(
+                    ConnectFailed("The client was closed or logged out while this call waited; nothing was sent.")
+                )
 
 
 class CallLimit:
@@ -90,6 +109,11 @@ class CallLimit:
         if found is None:
             found = self._places[key] = CallPlaces()
         return found
+
+    def refuse(self) -> None:
+        """Fail all calls that wait, because they would be made after the client is closed, or in another login."""
+        for each in self._places.values():
+            each.refuse()
 
 
 class LimitedTransport:

@@ -303,17 +303,19 @@ class ClientSession:
             await self.store.clear()
 
     def forget(self) -> None:
-        """Drop the login of this process."""
+        """Drop the login of this process; calls that wait for a place fail."""
+        self._call_limit.refuse()
         self._session_state.login = self._saved = self.blank
         self.pending.clear()
         self.is_changed = self._has_taken = False
         self.liveness.forget()
 
     async def close(self) -> None:
-        """Save the login if it has changed, and close the connections."""
+        """Save the login if it has changed, and close the connections; calls that wait for a place fail."""
         try:
             await self.save_changes()
         finally:
+            self._call_limit.refuse()
             if self._transport is not None:
                 await self._transport.close()
                 self._transport, self._limited = self._given_transport, None
