@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 from tests.postgres import new_schema
-from tests.storage.arrivals import UIN
+from tests.storage.arrivals import FRIEND, UIN
 
 from webwx.errors import StorageError
+from webwx.model.messages import Receipt
+from webwx.storage.base import SendQuery
 from webwx.storage.postgres import checkup, migration
 from webwx.storage.postgres import schema as definition
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.migration import upgrade, wait_for_tables
 from webwx.storage.postgres.schema import FORMER, MIGRATIONS, VERSION, Migration
+from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -219,6 +222,36 @@ async def test_a_migration_of_the_former_version_that_is_interrupted_changes_not
     await db.close()
     assert former.dump() == before
     assert await upgrade(former.url, SAID.append) == (FORMER, VERSION)
+
+
+async def test_texts_in_the_private_use_area_are_the_same_after_the_migration(former: TemporarySchema) -> None:
+    data = '"\ue0001 \ue0000 \ue000"'
+    receipt = Receipt(message_id="\ue0001", client_id="1", chat=FRIEND, time=3)
+    for table, column, value in (("timers", "payload", data), ("outbox", "receipt", receipt.to_json())):
+        former.execute(f"UPDATE {table} SET {column} = convert_to('{value}', 'UTF8')")
+    await upgrade(former.url, SAID.append)
+    async with PostgresJournal(former.url) as journal:
+        account = journal.account(UIN)
+        assert [each.payload.decode() for each in await account.timers.find(TimerQuery(bot="bot"))] == [data]
+        assert {each.receipt for each in await account.outbox.find(SendQuery())} == {receipt}
+
+
+async def test_the_migration_of_the_former_version_reads_evidence_and_origins_once_for_all_links(
+    former: TemporarySchema,
+) -> None:
+    links = 3_000
+    former.execute(
+        "INSERT INTO links (account, login, id, number, name, nickname, remark, digest, evidence, found, seen_at)"
+        f" SELECT {UIN}, 1, '@' || n, n, '', '', '', 0, to_json(n)::text::bytea, to_json(n)::text::bytea, 0"
+        f" FROM generate_series(1000, {999 + links}) n"
+    )
+    await upgrade(former.url, SAID.append)
+    former.execute("SELECT pg_stat_force_next_flush()")
+    read = (
+        "SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_user_tables"
+        " WHERE schemaname = current_schema() AND relname IN ('evidence', 'origins')"
+    )
+    assert int(former.execute(read)) < 20 * links
 
 
 async def test_the_former_version_is_not_migrated_while_its_processes_run(former: TemporarySchema) -> None:

@@ -403,8 +403,6 @@ ALTER SEQUENCE links_link_seq RENAME TO former_links_link_seq;
 {_TABLES["links"]}
 {_TABLES["evidence"]}
 {_TABLES["origins"]}
-CREATE FUNCTION former_json(bytea) RETURNS text LANGUAGE sql IMMUTABLE
-    AS 'SELECT replace(convert_from($1, ''UTF8''), chr(57344), chr(57344) || ''1'')';
 INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)
     SELECT account, row_number() OVER (PARTITION BY account ORDER BY min(link)), number, min(login),
         former_json(evidence), min(nickname), min(remark)
@@ -412,23 +410,31 @@ INSERT INTO evidence (account, evidence, number, login, content, nickname, remar
 INSERT INTO origins (account, origin, content)
     SELECT account, row_number() OVER (PARTITION BY account ORDER BY min(link)), former_json(found)
     FROM former_links GROUP BY account, found;
+-- Without statistics each link would be compared with all rows of its account.
+ANALYZE former_links, evidence, origins;
 INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)
     SELECT l.account, l.login, l.id, l.number, l.name, l.digest, e.evidence, o.origin, l.seen_at
     FROM former_links l
     JOIN evidence e ON e.account = l.account AND e.number = l.number AND e.content = former_json(l.evidence)
     JOIN origins o ON o.account = l.account AND o.content = former_json(l.found) ORDER BY l.link;
 DROP TABLE former_links;
-DROP FUNCTION former_json;
 """  # noqa: S608 - constants
 """The changes of the links, whose evidence and origins were in their rows."""
 
+_JSON = """
+CREATE FUNCTION former_json(bytea) RETURNS text LANGUAGE sql IMMUTABLE
+    AS 'SELECT replace(convert_from($1, ''UTF8''), chr(57344), chr(57344) || ''1'')';
+"""
+"""The conversion of JSON that was stored as bytes to text, in which U+E000 is escaped."""
+
 FROM_FORMER = (
-    _LINKS
+    _JSON
+    + _LINKS
     + _rebuilt(
         "timers",
         "timers_key timers_due timers_age",
         "account, number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at",
-        payload="convert_from(payload, 'UTF8')",
+        payload="former_json(payload)",
     )
     + _rebuilt(
         "outbox",
@@ -436,9 +442,10 @@ FROM_FORMER = (
         "account, number, client_id, key, chat, kind, text, addressed, content_id, state, epoch, sender, message_id,"
         " receipt, ret, created_at, changed_at",
         sender="CASE sender WHEN 0 THEN '' ELSE sender::text END",
-        receipt="convert_from(receipt, 'UTF8')",
+        receipt="former_json(receipt)",
     )
     + """
+DROP FUNCTION former_json;
 SELECT setval(pg_get_serial_sequence('timers', 'number'), greatest(max(last_timer), 1)) FROM accounts;
 SELECT setval(pg_get_serial_sequence('outbox', 'number'), greatest(max(last_send), 1)) FROM accounts;
 ALTER TABLE apart RENAME TO never_matched;
