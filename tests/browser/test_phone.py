@@ -299,7 +299,7 @@ async def test_every_action_is_possible_by_keyboard(hands: BrowserUser, program:
     await keyboard.press("Enter")
     await hands.see(hands.page.locator(":focus")).to_have_attribute("aria-expanded", "true")
     await keyboard.press("Tab")
-    await hands.see(hands.page.locator(":focus")).to_have_attribute("href", re.compile("^/phone/wire#webwx"))
+    await hands.see(hands.page.locator(":focus")).to_have_attribute("href", re.compile("/phone/wire#webwx"))
     await keyboard.press("ArrowUp")
     assert first == await hands.page.locator(":focus").get_attribute("aria-label")
 
