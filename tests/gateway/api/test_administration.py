@@ -56,6 +56,12 @@ async def test_an_invalid_key_is_refused(running: Running, body: dict[str, objec
         assert len((await client.get(KEYS)).json()["keys"]) == 1
 
 
+async def test_a_key_is_for_no_number_that_is_only_the_name_of_an_account(online: Running) -> None:
+    await online.port.add_account("77")
+    async with online.client("admin") as client:
+        assert (await client.post(KEYS, json={"name": "a", "scopes": ["read"], "accounts": [77]})).status_code == 404
+
+
 async def test_a_key_is_only_for_accounts_that_exist(online: Running) -> None:
     body = {"name": "a", "scopes": ["read"], "accounts": [1]}
     async with online.client("admin") as client:

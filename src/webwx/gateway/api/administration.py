@@ -149,7 +149,7 @@ def _require_unbound(caller: Caller) -> None:
 def _check_accounts(port: GatewayPort, accounts: Collection[int] | msgspec.UnsetType | None) -> None:
     """Refuse a key for accounts that do not exist: a number of a typing error may be that of a later account."""
     for account in accounts or ():
-        if port.find_account(str(account)) is None:
+        if port.find_account(str(account)) != account:  # a name may be of digits
             raise GatewayProblem("not-found", f"There is no account {account}.")
 
 
