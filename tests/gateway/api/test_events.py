@@ -151,8 +151,8 @@ class EventSource:
         """Return the text and the id of the next message."""
         while True:
             fields = await self.next()
-            data = json.loads(fields["data"])
-            if "event" not in fields and data["type"] == "message.text":
+            data = json.loads(fields.get("data", "{}"))  # the begin of a stream is an id alone
+            if "event" not in fields and data.get("type") == "message.text":
                 return data["data"]["text"], fields["id"]
 
 
@@ -184,6 +184,20 @@ async def test_a_stream_continues_after_its_last_event(online: Running) -> None:
             rest = [(await source.next_text())[0] for _ in range(2)]
 
     assert [first, *rest] == ["1", "2", "3"]
+
+
+async def test_a_stream_begins_with_the_id_from_which_it_continues(online: Running) -> None:
+    key = await online.key("events")
+    async with port_of(online) as address:
+        online.world.say("ahua", "me", "before")
+        async with event_source(address, key) as source:
+            await source.next_text()
+        async with event_source(address, key) as source:
+            begin = await source.next()
+        online.world.say("ahua", "me", "while disconnected")
+        async with event_source(address, key, **{"Last-Event-ID": begin["id"]}) as source:
+            assert (await source.next_text())[0] == "while disconnected"
+    assert list(begin) == ["id"]
 
 
 async def test_a_stream_reports_an_unusable_cursor(online: Running) -> None:

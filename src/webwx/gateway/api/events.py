@@ -118,8 +118,9 @@ async def stream_events(
     """
     Stream events as they are stored (`text/event-stream`).
 
-    The `id` of an event is the cursor after it; without a cursor the stream begins with new events. `event: reset`
-    means that events after the given cursor are gone. Some kinds of events have no id: `account.state`, and
+    The `id` of an event is the cursor after it. Without a cursor the stream begins with new events; it first has an
+    id without data, from which a client continues that is disconnected before the first event. `event: reset` means
+    that events after the given cursor are gone. Some kinds of events have no id: `account.state`, and
     `webhook.disabled` and `webhook.failing` for webhooks whose accounts the key reaches; and if `types` names it,
     `send.changed`, a send that was stored or whose state has changed.
     """
@@ -127,17 +128,20 @@ async def stream_events(
     reader = EventReader(port, numbers, patterns_of(types))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     watched = notices.watch(caller.accounts if accounts is None else numbers)
-    cursor = last_event_id or after
+    cursor, begin = last_event_id or after, ""
     if cursor is None:  # read before the answer begins, so the stream has every later event
-        cursor = await port.newest_cursor(numbers)
+        cursor = begin = await port.newest_cursor(numbers)
     followed = reader.follow(cursor, stream, watched)
     can_read = caller.allows("read")
-    return Stream(_server_sent(followed, with_text=can_read), media_type="text/event-stream", headers=headers)
+    return Stream(_server_sent(followed, begin, with_text=can_read), media_type="text/event-stream", headers=headers)
 
 
-async def _server_sent(followed: AsyncGenerator[StreamItem, None], *, with_text: bool) -> AsyncIterator[bytes]:
+async def _server_sent(
+    followed: AsyncGenerator[StreamItem, None], begin: str, *, with_text: bool
+) -> AsyncIterator[bytes]:
+    """Return the items of a stream; its begin is an id, so that a client can continue before the first event too."""
     try:
-        yield b": connected\n\n"
+        yield b": connected\n" + (f"id: {begin}\n".encode() if begin else b"") + b"\n"
         async for item in followed:
             yield server_sent(item, with_text=with_text)
     finally:
@@ -163,7 +167,7 @@ def server_sent(item: StreamItem, *, with_text: bool) -> bytes:
             data = msgspec.json.encode(view_of_change(item, with_text=with_text))
             return f"event: {SEND_CHANGED}\ndata: ".encode() + data + b"\n\n"
         case Reset():
-            return b"event: reset\ndata: " + msgspec.json.encode(item) + b"\n\n"
+            return f"event: reset\nid: {item.cursor}\ndata: ".encode() + msgspec.json.encode(item) + b"\n\n"
         case None:
             return b": alive\n\n"
 

@@ -13,6 +13,8 @@ const SILENCE = 40_000;
 export class EventStream extends EventTarget {
   /** Whether the stream was refused or closed, so that it does not continue. */
   isClosed = false;
+  /** Whether the gateway has accepted a connection. */
+  hasOpened = false;
   #url;
   #headers;
   #abort = new AbortController(); // of the present connection
@@ -25,6 +27,11 @@ export class EventStream extends EventTarget {
     this.#url = url;
     this.#headers = headers;
     this.#run();
+  }
+
+  /** Id of the last event, or of the begin of the stream; a new stream continues after it. */
+  get lastEventId() {
+    return this.#lastId;
   }
 
   close() {
@@ -77,6 +84,7 @@ export class EventStream extends EventTarget {
       this.isClosed = true;
       return;
     }
+    this.hasOpened = true;
     this.dispatchEvent(new Event("open"));
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let unread = "";

@@ -19,7 +19,7 @@ class Live extends EventTarget {
   /** `connecting`, `open` or `lost`. */
   state = "connecting";
   #source = null;
-  #cursor = "";
+  #cursor = null; // until a stream has begun; empty: before the first event of all
   #accounts = new Set();
   #timer = 0;
   #hiding = 0;
@@ -44,7 +44,7 @@ class Live extends EventTarget {
   connect() {
     this.close();
     this.#become("connecting");
-    const query = { types: TYPES, ...(this.#cursor && { after: this.#cursor }) };
+    const query = { types: TYPES, ...(this.#cursor !== null && { after: this.#cursor }) };
     const source = openStream(`/events/stream?${new URLSearchParams(query)}`);
     this.#source = source;
     source.addEventListener("open", () => {
@@ -52,16 +52,10 @@ class Live extends EventTarget {
       this.#emit("open");
     });
     source.addEventListener("error", () => this.#fail(source));
-    source.addEventListener("message", (event) => {
-      this.#cursor = event.lastEventId;
-      this.#emit("event", JSON.parse(event.data));
-    });
+    source.addEventListener("message", (event) => this.#emit("event", JSON.parse(event.data)));
     source.addEventListener("account.state", (event) => this.#emit("account.state", JSON.parse(event.data)));
     source.addEventListener("send.changed", (event) => this.#emit("send.changed", JSON.parse(event.data)));
-    source.addEventListener("reset", (event) => {
-      this.#cursor = JSON.parse(event.data).cursor;
-      this.#emit("reset");
-    });
+    source.addEventListener("reset", () => this.#emit("reset"));
     this.#follow(); // a page may be opened in the background
   }
 
@@ -76,6 +70,7 @@ class Live extends EventTarget {
     clearTimeout(this.#timer);
     clearTimeout(this.#hiding);
     this.#source?.close();
+    if (this.#source?.hasOpened) this.#cursor = this.#source.lastEventId || (this.#cursor ?? "");
     this.#source = null;
   }
 
