@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,8 @@ def test_a_fork_leaves_the_folder_of_its_parent() -> None:
     assert len(traces_of(folder.path)) == 2
     folder.delete()
     assert traces_of(folder.path) == []
+
+
+def test_the_folder_is_among_the_temporary_files_where_memory_has_no_room() -> None:
+    assert memory_folder(room=1 << 62) == Path(tempfile.gettempdir())
+    assert memory_folder(room=0) in {Path("/dev/shm"), Path(tempfile.gettempdir())}

@@ -25,9 +25,16 @@ _PREFIX = "webwx-private-"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - everything there is in private folders
 
 
-def memory_folder() -> Path:
-    """Return a folder whose files are in memory, or that of temporary files if the system has none."""
-    return _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+_ROOM = 256 * 1024 * 1024
+"""Bytes that must be free in memory for a private folder; the default of containers is 64 MB in all."""
+
+
+def memory_folder(room: int = _ROOM) -> Path:
+    """Return a folder whose files are in memory if it has this many free bytes, otherwise that of temporary files."""
+    with contextlib.suppress(OSError):
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= room:
+            return _MEMORY
+    return Path(tempfile.gettempdir())
 
 
 class PrivateFolder:
@@ -57,7 +64,8 @@ class PrivateFolder:
                 raise StorageError("This journal was closed, and its private folder was deleted.")
             if self._lock is not None:
                 return
-            _delete_left_once(self.path.parent)
+            for place in {self.path.parent, _MEMORY}:
+                _delete_left_once(place)
             lock = take_lock(_lock_of(self.path))
             assert lock is not None  # noqa: S101 - no other process knows this name
             try:

@@ -22,8 +22,8 @@ class PrivateJournal:
     A journal in a private folder, which is deleted with `close` or at the end of the process.
 
     It supports everything that a journal in a file does: consumers, history, search, the outbox, identities, recalled
-    messages. The folder is in memory if the system has `/dev/shm`, and otherwise among the temporary files. It is
-    closed at the end of `with PrivateJournal() as journal:`, or of `async with` in a coroutine.
+    messages. The folder is in memory if the system has `/dev/shm` with 256 MB free, and otherwise among the temporary
+    files. It is closed at the end of `with PrivateJournal() as journal:`, or of `async with` in a coroutine.
 
     Args:
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
