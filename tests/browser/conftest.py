@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 from PIL import Image, ImageDraw, ImageOps
+from tests.machine_network import steady_network as steady_network
 
 from webwx.client.client import AsyncClient
 from webwx.sandbox.clock import SystemClock

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.machine_network import changing_network
 from tests.relay import Relay
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def network() -> Iterator[Network]:
         pytest.skip("the kernel refuses network namespaces here")
     _ip("netns", "delete", f"{made.name}p")
     with ExitStack() as stack:
+        stack.enter_context(changing_network())
         stack.callback(made.remove)
         made.make()
         yield made

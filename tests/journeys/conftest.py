@@ -14,6 +14,7 @@ import pytest
 import trustme
 from tests.cli.conftest import running_sandbox
 from tests.journeys.served import Certificate, User
+from tests.machine_network import steady_network as steady_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
