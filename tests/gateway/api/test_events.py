@@ -127,7 +127,13 @@ class EventSource:
         self._reader = reader
 
     async def next(self) -> dict[str, str]:
-        """Return the fields of the next event, without comments."""
+        """Return the fields of the next event, without comments; the begin of a stream, an id alone, is none."""
+        while "data" not in (fields := await self.next_block()):
+            pass
+        return fields
+
+    async def next_block(self) -> dict[str, str]:
+        """Return the fields up to the next empty line, without comments."""
         fields: dict[str, str] = {}
         while True:
             line = (await self._reader.readline()).decode().rstrip("\r\n")
@@ -151,8 +157,8 @@ class EventSource:
         """Return the text and the id of the next message."""
         while True:
             fields = await self.next()
-            data = json.loads(fields.get("data", "{}"))  # the begin of a stream is an id alone
-            if "event" not in fields and data.get("type") == "message.text":
+            data = json.loads(fields["data"])
+            if "event" not in fields and data["type"] == "message.text":
                 return data["data"]["text"], fields["id"]
 
 
@@ -189,11 +195,11 @@ async def test_a_stream_continues_after_its_last_event(online: Running) -> None:
 async def test_a_stream_begins_with_the_id_from_which_it_continues(online: Running) -> None:
     key = await online.key("events")
     async with port_of(online) as address:
-        online.world.say("ahua", "me", "before")
         async with event_source(address, key) as source:
+            online.world.say("ahua", "me", "before")
             await source.next_text()
         async with event_source(address, key) as source:
-            begin = await source.next()
+            begin = await source.next_block()
         online.world.say("ahua", "me", "while disconnected")
         async with event_source(address, key, **{"Last-Event-ID": begin["id"]}) as source:
             assert (await source.next_text())[0] == "while disconnected"
