@@ -121,10 +121,12 @@ def account_event_of(number: int, text: str = "", *, attempt: int = 1) -> Accoun
 
 
 @contextlib.asynccontextmanager
-async def queues_of(ordering: WebhookOrdering, *, failed: int = 0) -> AsyncIterator[WebhookQueues]:
+async def queues_of(
+    ordering: WebhookOrdering, *, failed: int = 0, pauses: Pauses | None = None
+) -> AsyncIterator[WebhookQueues]:
     """Make queues from which nothing is sent; events before a number have failed, and wait for an hour."""
     webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/", ordering=ordering)
-    endless = Pauses(lasts=True)
+    endless = pauses or Pauses(lasts=True)
     retries = WebhookRetries(OwnedRecords(PrivateRecordStore(), lambda: 0.0), lambda: 0.0, endless, random.Random(1))
     for number in range(1, failed + 1):
         await retries.postpone(webhook, place_of(webhook, account_event_of(number)), 1, 3600)
@@ -135,8 +137,8 @@ async def queues_of(ordering: WebhookOrdering, *, failed: int = 0) -> AsyncItera
         queues.cancel()
 
 
-async def count_put(queues: WebhookQueues, events: int, attempt: int) -> int:
-    """Put events until there is no room; return how many there was room for."""
+async def count_put(queues: WebhookQueues, events: int, attempt: int, room: int) -> int:
+    """Put events, at least as many as there should be room for, and return for how many there was room."""
     count = 0
 
     async def put_all() -> None:
@@ -147,6 +149,8 @@ async def count_put(queues: WebhookQueues, events: int, attempt: int) -> int:
             await asyncio.sleep(0)
 
     putting = asyncio.ensure_future(put_all())
+    while count < room:  # noqa: ASYNC110 - nothing marks a place that is taken
+        await asyncio.sleep(0)
     for _ in range(4 * events):
         await asyncio.sleep(0)
     putting.cancel()
@@ -158,16 +162,18 @@ async def count_put(queues: WebhookQueues, events: int, attempt: int) -> int:
 )
 async def test_no_further_events_are_read_without_room(ordering: WebhookOrdering, failed: int, room: int) -> None:
     async with queues_of(ordering, failed=failed) as queues:
-        assert await count_put(queues, 3_000, attempt=2 if failed else 1) == room
+        assert await count_put(queues, 3_000, 2 if failed else 1, room) == room
 
 
 async def test_a_hundred_events_behind_a_failed_one_stay_in_memory() -> None:
-    size, count = 10_000, 1_000
-    async with queues_of("chat", failed=1) as queues:
+    size, count, pauses = 10_000, 1_000, Pauses(lasts=True)
+    async with queues_of("chat", failed=1, pauses=pauses) as queues:
+        await queues.put(account_event_of(1, attempt=2))
+        await pauses.begun.wait()
         tracemalloc.start()
         try:
-            for number in range(1, count + 1):
-                await queues.put(account_event_of(number, "x" * size + str(number), attempt=2 if number == 1 else 1))
+            for number in range(2, count + 1):
+                await queues.put(account_event_of(number, "x" * size + str(number)))
                 await asyncio.sleep(0)
             used, _ = tracemalloc.get_traced_memory()
         finally:
