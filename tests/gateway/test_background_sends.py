@@ -82,8 +82,7 @@ async def test_a_cancellation_ends_the_work_also_when_the_account_comes_online_a
     sends.wake()
     await asyncio.sleep(0)  # until the wait has its result, and before the work goes on
     task.cancel()
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await asyncio.wait([task])
     assert task.cancelled()
 
 

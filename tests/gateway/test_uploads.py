@@ -109,15 +109,16 @@ async def test_a_part_at_another_place_or_beyond_the_length_is_refused(uploads: 
 
 async def test_two_requests_do_not_continue_one_upload_at_once(uploads: UploadStore) -> None:
     upload = await uploads.begin(name="x", owner="k", length=4)
-    may_end = asyncio.Event()
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
+        has_begun.set()
         yield b"ab"
         await may_end.wait()
         yield b"cd"
 
     first = asyncio.ensure_future(uploads.append(upload, slow(), offset=0, keeps_part=True))
-    await asyncio.sleep(0)
+    await has_begun.wait()
     with pytest.raises(GatewayProblem, match="Another request"):
         await uploads.append(upload, pieces(b"abcd"), offset=0, keeps_part=True)
     may_end.set()
