@@ -151,8 +151,16 @@ def fill_sqlite_records(execute: Callable[[str], object], size: int) -> None:
         execute(statement.format(rows=numbers, empty="x''"))
 
 
+_FOR_EACH_TABLE = (
+    "DO $$ DECLARE each text; BEGIN FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    " LOOP EXECUTE format('{statement}', each); END LOOP; END $$"
+)
+
+
 def fill_postgres(execute: Callable[[str], object], size: int) -> None:
     """Write the rows of a prepared journal and of records in a schema."""
+    # An ANALYZE of the server itself at the same moment would make the one below fail.
+    execute(_FOR_EACH_TABLE.format(statement="ALTER TABLE %I SET (autovacuum_enabled = false)"))
     numbers = f"(SELECT generate_series(1, {size}) AS n) r"
     login = f"(SELECT login FROM logins WHERE own_id = '{OWN}')"
     consumer = "(SELECT consumer FROM consumers)"
@@ -162,7 +170,4 @@ def fill_postgres(execute: Callable[[str], object], size: int) -> None:
         )
     execute("SELECT gin_clean_pending_list('entries_words')")  # as the server does after some time
     # Of this schema alone: each table of other tests would take one of the locks of this transaction.
-    execute(
-        "DO $$ DECLARE each text; BEGIN FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-        " LOOP EXECUTE format('ANALYZE %I', each); END LOOP; END $$"
-    )
+    execute(_FOR_EACH_TABLE.format(statement="ANALYZE %I"))
