@@ -14,6 +14,7 @@ from tests.gateway.webhook_receiver import webhook_receiver
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from axe_playwright_python.async_playwright import Axe
     from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
@@ -28,15 +29,22 @@ RULES = {
 """The rules of axe; the one named is experimental: what is shown is a part of the name for screen readers."""
 
 
+@pytest.fixture
+def axe() -> Axe:
+    """The checker of the rules of accessibility."""
+    module = pytest.importorskip(
+        "axe_playwright_python.async_playwright", reason="axe is not here; `uv sync --group browser` brings it"
+    )
+    checker: Axe = module.Axe()
+    return checker
+
+
 @pytest.mark.parametrize(
     "how", [{"locale": "en-US"}, {"locale": "zh-CN", "viewport": {"width": 390, "height": 700}}], ids=["wide", "narrow"]
 )
 async def test_every_screen_passes_the_rules_of_axe(
-    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, how: dict[str, Any]
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, axe: Axe, how: dict[str, Any]
 ) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.async_playwright", reason="axe is not here; `uv sync --group browser` brings it"
-    ).Axe()
     await gateway.log_in(world)
     world.say("ahua", "me", "hello")
     page = await open_console(**how)
@@ -58,11 +66,8 @@ async def test_every_screen_passes_the_rules_of_axe(
 
 
 async def test_every_kind_of_dialog_passes_the_rules_of_axe(
-    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, axe: Axe
 ) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.async_playwright", reason="axe is not here; `uv sync --group browser` brings it"
-    ).Axe()
     await gateway.log_in(world)
     page = await open_console(locale="en-US")
     found = []
