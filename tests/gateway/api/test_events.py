@@ -127,7 +127,7 @@ class EventSource:
         self._reader = reader
 
     async def next(self) -> dict[str, str]:
-        """Return the fields of the next event, without comments; the begin of a stream, an id alone, is none."""
+        """Return the fields of the next event, without comments and without the id that a stream begins with."""
         while "data" not in (fields := await self.next_block()):
             pass
         return fields
