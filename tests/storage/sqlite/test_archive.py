@@ -16,7 +16,7 @@ from tests.storage.arrivals import message
 from webwx.errors import StorageError
 from webwx.storage.archive_files import LEFT_BEHIND, MediaFiles
 from webwx.storage.base import EntryQuery
-from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.contacts import RosterCompaction
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.retention import Retention
@@ -61,7 +61,7 @@ async def test_retention_deletes_files_with_their_messages(account: SqliteAccoun
     await keep(account, new, b"new")
     index = Index()
     retention = Retention(
-        index, 10 * 86_400, dict, MediaFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning()
+        index, 10 * 86_400, dict, MediaFiles(path.with_name(f"{path.name}.kept")), compaction=RosterCompaction()
     )
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)

@@ -15,7 +15,7 @@ from tests.storage.arrivals import OWN, arrival, message, opened
 from webwx.errors import StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId, Member
-from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.contacts import RosterCompaction
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import connect
@@ -104,11 +104,11 @@ class TestThinning:
         known = [each for each in contacts if each.kind != "stranger"]
         await account.identities.identify(OWN, known, complete=True, time=NOW)
 
-    def thin(self, path: Path) -> None:
-        thinning = Thinning()
+    def compact(self, path: Path) -> None:
+        compaction = RosterCompaction()
         with contextlib.closing(connect(path)) as db:
-            while thinning.is_due:
-                thinning.work(db)
+            while compaction.is_due:
+                compaction.work(db)
 
     def left(self, path: Path) -> list[str]:
         """Return the ids of the contacts of the first login that are in the file."""
@@ -124,7 +124,7 @@ class TestThinning:
         stranger = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
         await self.listed(account, ANN, BEN, ROOM, stranger)
         await self.follow(account, at=TOMORROW)
-        self.thin(path)
+        self.compact(path)
 
         assert self.left(path) == [stranger.id]
         found = {each.id: each for each in await account.people([ANN.id, BEN.id, ROOM.id, stranger.id])}
@@ -141,12 +141,12 @@ class TestThinning:
         await self.listed(account, ANN)
         await self.listed(account, Contact(id=ANN.id, nickname="Ann"))
         await self.follow(account, at=TOMORROW)
-        self.thin(path)
+        self.compact(path)
 
         assert [each.display_name for each in await account.people([ANN.id])] == ["Ann"]
         assert await account.chats_named("Boss") == [ANN.id]
 
-    async def test_chats_of_a_thinned_login_are_found_by_names_of_contacts(
+    async def test_chats_of_a_compacted_login_are_found_by_names_of_contacts(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
@@ -154,7 +154,7 @@ class TestThinning:
         anna = Contact(id=ContactId("@anna"), nickname="Anna", remark="Boss")
         await account.save_contacts(self.NEXT, [anna])
         await account.identities.identify(self.NEXT, [anna], complete=True, time=TOMORROW)
-        self.thin(path)
+        self.compact(path)
 
         assert [each.nickname for each in await account.people([ANN.id, anna.id])] == ["Ann", "Anna"]
         assert await account.chats_named("Boss") == [anna.id, ANN.id], "newest first"
@@ -175,28 +175,28 @@ class TestThinning:
             with contextlib.closing(connect(path)) as db:
                 Index().fill(db, 5_000)
         await self.follow(account, at=TOMORROW)
-        self.thin(path)
+        self.compact(path)
 
         assert self.left(path) == [said.id, sent.id]
         assert [each.members for each in await account.people([silent.id])] == [()]
 
     @pytest.mark.parametrize("later", [1, 3_600])
-    async def test_a_login_that_is_still_active_is_not_thinned(
+    async def test_a_login_that_is_still_active_is_not_compacted(
         self, account: SqliteAccount, path: Path, later: float
     ) -> None:
         await self.listed(account, ANN)
         await account.ingest(arrival(message(1), at=TOMORROW + later))
         await self.follow(account, at=TOMORROW)
-        self.thin(path)
+        self.compact(path)
 
         assert list(await account.roster(OWN)) == [ANN]
 
-    async def test_a_login_is_not_thinned_before_the_next_one_has_a_complete_list(
+    async def test_a_login_is_not_compacted_before_the_next_one_has_a_complete_list(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
         await self.follow(account, at=TOMORROW, is_stored=False)
-        self.thin(path)
+        self.compact(path)
 
         assert list(await account.roster(OWN)) == [ANN]
 
@@ -205,22 +205,22 @@ class TestThinning:
     ) -> None:
         await self.listed(account, ANN, BEN)
         await self.follow(account, at=TOMORROW)
-        self.thin(path)
+        self.compact(path)
         assert len(await account.roster(OWN)) == 0
 
         await account.save_contacts(OWN, [ANN, BEN])
         assert list(await account.roster(OWN)) == [ANN, BEN]
 
-    async def test_thinning_is_done_in_pieces(
+    async def test_compaction_is_done_in_pieces(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webwx.storage.sqlite.contacts.THINNED", 2)
+        monkeypatch.setattr("webwx.storage.sqlite.contacts.COMPACTED", 2)
         await self.listed(account, *(Contact(id=ContactId(f"@{each}"), nickname=f"n{each}") for each in range(5)))
         await self.follow(account, at=TOMORROW)
-        thinning, left = Thinning(), []
+        compaction, left = RosterCompaction(), []
         with contextlib.closing(connect(path)) as db:
-            while thinning.is_due:
-                thinning.work(db)
+            while compaction.is_due:
+                compaction.work(db)
                 left += db.execute("SELECT count(*) FROM contacts").fetchone()
             assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
         assert left == [3, 1, 0, 0]
@@ -241,7 +241,7 @@ class TestThinning:
         members = (Member(id=ContactId("@secret-id"), nickname="secret member"),)
         await self.listed(account, Contact(id=ROOM.id, nickname="Room", kind="chatroom", members=members))
         await self.follow(account, at=TOMORROW)
-        self.thin(path)
+        self.compact(path)
         await account.purge(before=1.0)  # This also copies the log into the file.
 
         assert b"secret member" not in on_disk(path)

@@ -33,7 +33,7 @@ from webwx.storage.base import EntryQuery, SendQuery
 from webwx.storage.bodies import unpack
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
-from webwx.storage.sqlite.contacts import Thinning
+from webwx.storage.sqlite.contacts import RosterCompaction
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.retention import Deleted, Retention, delete_some
@@ -61,7 +61,9 @@ def content(path: Path) -> bytes:
 def keep_house(path: Path, days: float) -> None:
     """Run the background jobs of an idle writer until none is left."""
     index = Index()
-    retention = Retention(index, days * DAY, dict, MediaFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
+    retention = Retention(
+        index, days * DAY, dict, MediaFiles(path.with_name(f"{path.name}.kept")), compaction=RosterCompaction()
+    )
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
         while retention.work(db, is_idle=True) == 0.0:
@@ -238,7 +240,7 @@ class TestSteps:
             await account.ingest(arrival(message(day), at=NOW - (20 - day) * DAY))
         await account.ingest(arrival(message(100), at=NOW))
         index = Index()
-        retention = Retention(index, 10 * DAY, dict, MediaFiles(path.with_name("none")), thinning=Thinning())
+        retention = Retention(index, 10 * DAY, dict, MediaFiles(path.with_name("none")), compaction=RosterCompaction())
         with contextlib.closing(connect(path)) as db:
             for _ in range(10):
                 pause = retention.work(db, is_idle=False)  # a writer that always has jobs, and an index that waits
@@ -254,11 +256,13 @@ class TestSteps:
         await account.ingest(arrival(message(1), at=NOW - 20 * DAY))
         await account.ingest(arrival(message(2), at=NOW - 20 * DAY))
         await account.ingest(arrival(message(3), at=NOW))
-        retention = Retention(Index(), 10 * DAY, dict, MediaFiles(path.with_name("none")), thinning=Thinning())
+        retention = Retention(
+            Index(), 10 * DAY, dict, MediaFiles(path.with_name("none")), compaction=RosterCompaction()
+        )
         with contextlib.closing(connect(path)) as db:
             for _ in range(10):
                 retention.work(db, is_idle=False)
-        assert ids(await everything(account)) == ["1", "2", "3"], "the first step has only looked for logins to thin"
+        assert ids(await everything(account)) == ["1", "2", "3"], "the first step has only looked for logins to compact"
 
     async def test_old_sends_are_deleted_in_steps(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch

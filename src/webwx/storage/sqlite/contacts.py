@@ -4,8 +4,8 @@ The contacts of one login, read from the journal when they are looked up.
 Only the hashes of their ids and the contacts of the last lookups are in memory. A lookup is synchronous, so it uses its
 own connection, which any thread may use.
 
-Once a later login has begun and the contacts of both have identities, the earlier one is thinned: only contacts without
-an identity are left, and chatrooms with messages, because the names of their members are needed to show those.
+Once a later login has begun and the contacts of both have identities, the earlier one is compacted: only contacts
+without an identity are left, and chatrooms with messages, because the names of their members are needed to show those.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _READ = 64
 _KEPT = 1_024
 """Number of contacts that are written at a time, to limit the memory for their encoded form."""
 
-THINNED = 500
+COMPACTED = 500
 """Number of contacts that are deleted in one transaction."""
 
 _read = msgspec.json.Decoder(Contact).decode
@@ -205,23 +205,23 @@ def write_contacts(
     insert(db, "names (login, name, id)", sorted(names), shared=(login,), verb="INSERT OR IGNORE")
 
 
-class Thinning:
-    """The thinning of a file's earlier logins, in small transactions."""
+class RosterCompaction:
+    """Deletes, in small transactions, the contacts of earlier logins that later ones make unnecessary."""
 
     def __init__(self) -> None:
         self.is_due: bool = True
 
     def look_soon(self) -> None:
-        """Check for logins to thin with the next piece of work."""
+        """Check for logins to compact with the next piece of work."""
         self.is_due = True
 
     def work(self, db: sqlite3.Connection) -> None:
         """Do a piece in its own transaction."""
         with transaction(db):
-            self.is_due = _thin(db)
+            self.is_due = _compact(db)
 
 
-def _thin(db: sqlite3.Connection) -> bool:
+def _compact(db: sqlite3.Connection) -> bool:
     """Delete some contacts of a login that has ended, and return whether there was such a login."""
     # Complete lists come only from logins that end each other. A later batch of a login shows that it has not ended.
     ended = db.execute(
@@ -242,11 +242,11 @@ def _thin(db: sqlite3.Connection) -> bool:
             "account": account,
             "login": login,
             "kept": as_list(_chatrooms_with_words(db, account, login)),
-            "most": THINNED,
+            "most": COMPACTED,
         },
     )
     db.execute("DELETE FROM contacts WHERE rowid IN (SELECT value FROM json_each(?))", (as_list(gone),))
-    if len(gone) < THINNED:
+    if len(gone) < COMPACTED:
         db.execute(
             "DELETE FROM names WHERE login = :login AND id NOT IN (SELECT id FROM contacts WHERE login = :login)",
             {"login": login},

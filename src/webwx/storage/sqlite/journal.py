@@ -47,9 +47,9 @@ from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_deletion import delete_consumer, find_consumer
 from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import (
+    RosterCompaction,
     RowLookups,
     StoredRoster,
-    Thinning,
     keep_contacts,
     read_roster,
     write_contacts,
@@ -121,9 +121,9 @@ class SqliteJournal:
         self._is_durable = is_durable
         self._index = Index()
         self._media_files = MediaFiles(self._path.with_name(f"{self._path.name}.kept"))
-        self._thinning = Thinning()
+        self._compaction = RosterCompaction()
         retention = Retention(
-            self._index, retention_days * 86_400, self._reached, self._media_files, thinning=self._thinning
+            self._index, retention_days * 86_400, self._reached, self._media_files, compaction=self._compaction
         )
         title = f"The journal {self._path}"
         self._writer = Writer(self._connect, "webwx journal", retention, self._watch, title=title)
@@ -191,7 +191,7 @@ class SqliteJournal:
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
             reached=self._reached, overtaken=self._overtaken, media_files=self._media_files, lookups=self._lookups,
-            thinning=self._thinning, is_durable=self._is_durable,
+            compaction=self._compaction, is_durable=self._is_durable,
         )  # fmt: skip
 
     def _overtaken(self) -> None:
@@ -356,7 +356,7 @@ class SqliteAccount:
     def __init__(
         self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,
         reader: Reader, reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], media_files: MediaFiles,
-        lookups: RowLookups, thinning: Thinning, is_durable: bool,
+        lookups: RowLookups, compaction: RosterCompaction, is_durable: bool,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -367,14 +367,18 @@ class SqliteAccount:
         self._reached = reached
         self._overtaken = overtaken
         self._lookups = lookups
-        self._thinning = thinning
+        self._compaction = compaction
         self._is_durable = is_durable
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
         self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
-            self._account, lambda: self._login[0] if self._login else 0, writer, reader, on_complete=thinning.look_soon
+            self._account,
+            lambda: self._login[0] if self._login else 0,
+            writer,
+            reader,
+            on_complete=compaction.look_soon,
         )
         self._tables = SqliteTables(writer, reader, self._account)
         self.timers: StoredTimers = StoredTimers(self._tables)
@@ -471,7 +475,7 @@ class SqliteAccount:
             return None, None
         identified = identify(db, account, own_id, few, is_complete=complete, time=time, encoded=encoded)
         if complete:
-            self._thinning.look_soon()
+            self._compaction.look_soon()
         return encoded.keys(), identified
 
     async def position(self, own_id: ContactId) -> bytes | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from webwx.storage.archive_files import MediaFiles
-    from webwx.storage.sqlite.contacts import Thinning
+    from webwx.storage.sqlite.contacts import RosterCompaction
     from webwx.storage.sqlite.index import Index
     from webwx.storage.sqlite.threads import Writer
 
@@ -82,25 +82,25 @@ _MERGED = 50
 
 class Retention:
     """
-    The background jobs of a journal's file: indexing, thinning, and the deletion of old and unreadable entries.
+    The background jobs of a journal's file: indexing, compaction, and the deletion of old and unreadable entries.
 
     Args:
         index: The indexes of the file.
         seconds: Seconds after which entries are deleted; 0 keeps them.
         reached: Returns the number up to which each consumer of this process has read, by its row.
         media_files: The media files, which are deleted with their entries.
-        thinning: The thinning of earlier logins.
+        compaction: The compaction of earlier logins.
     """
 
     def __init__(
         self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], media_files: MediaFiles, *,
-        thinning: Thinning,
+        compaction: RosterCompaction,
     ) -> None:  # fmt: skip
         self._index = index
         self._seconds = seconds
         self._reached = reached
         self._media_files = media_files
-        self._thinning = thinning
+        self._compaction = compaction
         self._due_at = 0.0
         """Time of the next check for old entries."""
         self._beside_at = time.monotonic() + BEGIN_BESIDE
@@ -109,7 +109,7 @@ class Retention:
     def forget(self) -> None:
         """Drop all cached state, because a transaction was rolled back."""
         self._index.forget()
-        self._thinning.look_soon()
+        self._compaction.look_soon()
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """
@@ -128,12 +128,12 @@ class Retention:
         return left if pause is None else min(left, pause)
 
     def _next_step(self, *, is_quiet: bool) -> float:
-        due_at = 0.0 if self._thinning.is_due else self._due_at
+        due_at = 0.0 if self._compaction.is_due else self._due_at
         return due_at if is_quiet else max(due_at, self._beside_at)
 
     def _do_step(self, db: sqlite3.Connection) -> None:
-        if self._thinning.is_due:
-            self._thinning.work(db)
+        if self._compaction.is_due:
+            self._compaction.work(db)
         elif not self._delete_piece(db):
             self._due_at = time.monotonic() + PAUSE
 
