@@ -56,6 +56,19 @@ CREATE TABLE sample_names (
 """,
 )
 
+NOTES = StoredTable(
+    name="sample_notes",
+    columns=("key",),
+    of="consumer",
+    ddl="""
+CREATE TABLE sample_notes (
+    consumer bigint NOT NULL,
+    key text NOT NULL,
+    PRIMARY KEY (consumer, webwx_key(key))
+);
+""",
+)
+
 
 class Sample(NamedTuple):
     number: int

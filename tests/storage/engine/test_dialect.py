@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from tests.storage_contract.shared_tables import NAMES, SAMPLES
+from tests.storage_contract.shared_tables import NAMES, NOTES, SAMPLES
 
 from webwx.storage.engine.dialect import postgres_ddl, sqlite_ddl, to_postgres, to_sqlite
 
@@ -65,3 +65,18 @@ def test_tables_for_postgresql() -> None:
         "CREATE UNIQUE INDEX samples_key ON samples (account, webwx_key(key));",
     ]
     assert postgres_ddl(NAMES) == NAMES.ddl.replace("id text", 'id text COLLATE "C"')
+
+
+def test_a_row_of_a_consumer_has_its_key_and_is_deleted_with_it() -> None:
+    assert sqlite_ddl(NOTES).splitlines()[2:] == [
+        "    consumer INTEGER NOT NULL,",
+        "    key TEXT NOT NULL,",
+        "    PRIMARY KEY (consumer, key)",
+        ") WITHOUT ROWID;",
+    ]
+    assert postgres_ddl(NOTES).splitlines()[2:] == [
+        "    consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,",
+        '    key text COLLATE "C" NOT NULL',
+        ");",
+        "CREATE UNIQUE INDEX sample_notes_key ON sample_notes (consumer, webwx_key(key));",
+    ]

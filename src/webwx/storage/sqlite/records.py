@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
 from webwx.storage.base import AUDIT_ENTRIES
+from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import explain, make_private
 from webwx.storage.sqlite.schema import check_sqlite
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tables.records import VersionedRecords
+from webwx.storage.tables.records import AUDIT, RECORDS, VersionedRecords
 
 if TYPE_CHECKING:
     import os
@@ -34,24 +35,7 @@ VERSION = 1
 _BUSY = 10.0
 """Seconds to wait for another process that is writing."""
 
-_TABLES = """
-CREATE TABLE records (
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    changed_at REAL NOT NULL,
-    PRIMARY KEY (kind, id)
-) WITHOUT ROWID;
-CREATE TABLE audit (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    time REAL NOT NULL,
-    actor TEXT NOT NULL,
-    action TEXT NOT NULL,
-    target TEXT NOT NULL,
-    detail TEXT NOT NULL
-);
-"""
+_TABLES = sqlite_ddl(RECORDS) + sqlite_ddl(AUDIT)
 
 
 class SqliteRecordStore(VersionedRecords):

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
-from webwx.storage.tables.states import STATES
-from webwx.storage.tables.timers import TIMERS
+from webwx.storage.tables import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,46 +168,6 @@ CREATE TABLE consumers (
     UNIQUE (account, name)
 );
 """,
-    "acked_ahead": """
-CREATE TABLE acked_ahead (
-    consumer INTEGER NOT NULL,
-    number INTEGER NOT NULL,                    -- acknowledged, but after `acked`
-    PRIMARY KEY (consumer, number)
-) WITHOUT ROWID;
-""",
-    "failures": """
-CREATE TABLE failures (
-    consumer INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    state TEXT NOT NULL,                        -- trying, dead or revived
-    attempts INTEGER NOT NULL,
-    error TEXT NOT NULL,
-    time REAL NOT NULL,
-    PRIMARY KEY (consumer, number)
-) WITHOUT ROWID;
-CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
-""",
-    "crashes": """
-CREATE TABLE crashes (
-    consumer INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    crashes INTEGER NOT NULL,                    -- of processes, that of the current attempt included
-    PRIMARY KEY (consumer, number)
-) WITHOUT ROWID;
-""",
-    "conversations": """
-CREATE TABLE conversations (
-    consumer INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    step TEXT NOT NULL,
-    content BLOB NOT NULL,                      -- the values, encoded by the consumer
-    chat TEXT NOT NULL,                         -- of the last change, by its id in that login
-    deadline REAL,                              -- NULL: it does not time out
-    changed_at REAL NOT NULL,
-    PRIMARY KEY (consumer, key)
-) WITHOUT ROWID;
-CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
-""",
     "outbox": """
 CREATE TABLE outbox (
     account INTEGER NOT NULL,
@@ -240,8 +199,6 @@ CREATE INDEX outbox_message ON outbox (account, message_id) WHERE message_id <> 
 CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND state = 'queued';
 CREATE INDEX outbox_age ON outbox (created_at);
 """,
-    "timers": sqlite_ddl(TIMERS),
-    "states": sqlite_ddl(STATES),
     "media": """
 CREATE TABLE media (
     number INTEGER PRIMARY KEY,                 -- of the message's entry
@@ -316,6 +273,7 @@ CREATE TABLE real_ids (
 ) WITHOUT ROWID;
 CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 """,
+    **{table.name: sqlite_ddl(table) for table in ALL if table.of},
 }
 """The statements that create each table of version 100."""
 
@@ -361,6 +319,7 @@ ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
 ALTER TABLE ahead RENAME TO acked_ahead;
 DROP INDEX revived;
 CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
+CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
 ALTER TABLE findings RENAME TO origins;
 ALTER TABLE origins RENAME COLUMN finding TO origin;
 ALTER TABLE origins RENAME COLUMN found TO content;

@@ -1,4 +1,4 @@
-"""The list of an account's consumers; their cursors belong to each engine."""
+"""The list of an account's consumers, and what belongs to their cursors, which each engine moves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,38 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.storage.base import ConsumerPosition
-from webwx.storage.engine.port import Select
+from webwx.storage.engine.port import Select, StoredTable
 
 if TYPE_CHECKING:
     from webwx.storage.engine.port import Tables
+
+
+ACKED_AHEAD = StoredTable(
+    name="acked_ahead",
+    of="consumer",
+    columns=("number",),
+    ddl="""
+CREATE TABLE acked_ahead (
+    consumer bigint NOT NULL,
+    number bigint NOT NULL,                     -- of an entry that is acknowledged, but after `acked`
+    PRIMARY KEY (consumer, number)
+);
+""",
+)
+
+CRASHES = StoredTable(
+    name="crashes",
+    of="consumer",
+    columns=("number", "crashes"),
+    ddl="""
+CREATE TABLE crashes (
+    consumer bigint NOT NULL,
+    number bigint NOT NULL,                     -- of the entry
+    crashes integer NOT NULL,                   -- of processes, that of the current attempt included
+    PRIMARY KEY (consumer, number)
+);
+""",
+)
 
 
 class _PositionRow(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.model.contacts import ContactId
 from webwx.storage.base import ConversationRow
-from webwx.storage.engine.port import Select
+from webwx.storage.engine.port import Select, StoredTable
 
 if TYPE_CHECKING:
     from webwx.storage.engine.port import Tables
@@ -20,6 +20,25 @@ class _StoredRow(NamedTuple):
     deadline: float | None
     changed_at: float
 
+
+CONVERSATIONS = StoredTable(
+    name="conversations",
+    of="consumer",
+    columns=_StoredRow._fields,
+    ddl="""
+CREATE TABLE conversations (
+    consumer bigint NOT NULL,
+    key text NOT NULL,
+    step text NOT NULL,
+    content bytea NOT NULL,                     -- the values, encoded by the consumer
+    chat text NOT NULL,                         -- of the last change, by its id in that login
+    deadline float8,                            -- NULL: it does not time out
+    changed_at float8 NOT NULL,
+    PRIMARY KEY (consumer, webwx_key(key))
+);
+CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
+""",
+)
 
 _OF_CONSUMER = "SELECT key, step, content, chat, deadline, changed_at FROM conversations WHERE consumer = $1"
 

@@ -11,13 +11,33 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.storage.base import DeadLetterRow
-from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.engine.port import Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from webwx.storage.base import Entry
     from webwx.storage.engine.port import Tables
+
+
+FAILURES = StoredTable(
+    name="failures",
+    of="consumer",
+    columns=("number", "state", "attempts", "error", "time"),
+    ddl="""
+CREATE TABLE failures (
+    consumer bigint NOT NULL,
+    number bigint NOT NULL,                     -- of the entry
+    state text NOT NULL,                        -- trying, dead, revived, or held after a restore
+    attempts integer NOT NULL,
+    error text NOT NULL,
+    time float8 NOT NULL,
+    PRIMARY KEY (consumer, number)
+);
+CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
+CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
+""",
+)
 
 
 class _DeadRow(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import RecordChanged
 from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, RecordChange, StoredRecord
-from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.engine.port import Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,45 @@ class _AuditRow(NamedTuple):
     detail: str
 
 
+RECORDS = StoredTable(
+    name="records",
+    of="",
+    columns=_RecordRow._fields,
+    ddl="""
+CREATE TABLE records (
+    kind text NOT NULL,
+    id text NOT NULL,
+    version bigint NOT NULL,
+    body bytea NOT NULL,
+    changed_at float8 NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+""",
+)
+
+AUDIT = StoredTable(
+    name="audit",
+    of="",
+    columns=_AuditRow._fields,
+    ddl="""
+CREATE TABLE audit (
+    number NUMBERED,
+    time float8 NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    detail text NOT NULL
+);
+""",
+)
+
 _GET = Select(_RecordRow, "SELECT kind, id, version, body, changed_at FROM records WHERE kind = $1 AND id = $2")
 
 _OF_KIND = Select(
     _RecordRow,
     """
     SELECT kind, id, version, body, changed_at FROM records
-    WHERE kind = $1 AND id COLLATE "C" >= $2 AND id COLLATE "C" < $3 ORDER BY id COLLATE "C"
+    WHERE kind = $1 AND id >= $2 AND id < $3 ORDER BY id
     """,
 )
 """The records of a kind from an id on until another one, byte by byte: a range of the index."""
