@@ -171,15 +171,15 @@ def last(world: World, who: str, chat: str) -> WorldMessage:
 
 def last_file(world: World, who: str, chat: str) -> MediaFile:
     """Return the file of the newest message of a chat on a phone."""
-    medium = last(world, who, chat).medium
-    assert medium is not None
-    return medium
+    media_file = last(world, who, chat).media_file
+    assert media_file is not None
+    return media_file
 
 
 def md5_of(message: WorldMessage) -> str:
     """Return the MD5 of a message's file."""
-    assert message.medium is not None
-    return message.medium.md5
+    assert message.media_file is not None
+    return message.media_file.md5
 
 
 def is_online(client: AsyncClient) -> bool:

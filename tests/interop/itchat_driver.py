@@ -40,16 +40,16 @@ def answer(**fields: object) -> None:
 
 @itchat.msg_register([TEXT, PICTURE, ATTACHMENT, VIDEO, NOTE], isFriendChat=True, isGroupChat=True)  # type: ignore[untyped-decorator]
 def take(message: Any) -> None:
-    medium = message["Text"]() if message["Type"] in {PICTURE, ATTACHMENT, VIDEO} else None
+    media_file = message["Text"]() if message["Type"] in {PICTURE, ATTACHMENT, VIDEO} else None
     received.put({
         "type": message["Type"],
         "id": message["MsgId"],
         "from": message["FromUserName"],
         "to": message["ToUserName"],
-        "text": "" if medium is not None else message["Text"],
+        "text": "" if media_file is not None else message["Text"],
         "content": message["Content"],
         "file": message["FileName"],
-        "md5": None if medium is None else hashlib.md5(medium).hexdigest(),
+        "md5": None if media_file is None else hashlib.md5(media_file).hexdigest(),
         "author": message.get("ActualNickName"),
     })  # fmt: skip
 

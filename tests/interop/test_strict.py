@@ -113,4 +113,4 @@ async def test_a_login_ends_after_a_day_and_the_next_one_works(client: AsyncClie
 async def test_a_large_file_is_announced_and_arrives(client: AsyncClient, world: World) -> None:
     content = bytes(CHECK_ABOVE + 1)
     await client.send_file("阿华", content, name="film.bin")
-    assert world.inbox("ahua")["xiaoming"].messages[-1].medium is not None
+    assert world.inbox("ahua")["xiaoming"].messages[-1].media_file is not None

@@ -56,13 +56,13 @@ def login() -> None:
 
     @bot.register(except_self=True)  # type: ignore[untyped-decorator]  # the package has no types
     def take(message: Any) -> None:
-        medium = message.get_file() if message.type in MEDIA else None
+        media_file = message.get_file() if message.type in MEDIA else None
         received.put({
             "type": str(message.type),
             "id": str(message.id),
             "from": name_of(message.sender),
-            "text": message.text if medium is None else "",
-            "md5": None if medium is None else hashlib.md5(medium).hexdigest(),
+            "text": message.text if media_file is None else "",
+            "md5": None if media_file is None else hashlib.md5(media_file).hexdigest(),
         })  # fmt: skip
 
     answer(nickname=bot.self.name, id=name_of(bot.self))

@@ -48,10 +48,10 @@ def answered(sandbox: SandboxCore, request: Request) -> Response:
     return answer
 
 
-def medium_of(message: WorldMessage) -> MediaFile:
-    """Return the medium of a message; it has to have one."""
-    assert message.medium is not None
-    return message.medium
+def media_file_of(message: WorldMessage) -> MediaFile:
+    """Return the media file of a message; it has to have one."""
+    assert message.media_file is not None
+    return message.media_file
 
 
 class Page:

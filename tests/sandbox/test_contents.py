@@ -65,17 +65,17 @@ ADDRESS = "深圳市 A&B 路"
 def every_content(world: World, png: bytes) -> Contents:
     """Return contents of every kind by the event that each one becomes for a client."""
     ahua = world.person("ahua")
-    medium = world.media.add(png, "报告 a&b.pdf")
+    media_file = world.media.add(png, "报告 a&b.pdf")
     quoted = world.say("ahua", "me", "原文 <1>")
     return [
         (contents.text("hi <b>"), TextMessage),
-        (contents.image(medium), ImageMessage),
-        (contents.voice(ahua, medium, 2340), VoiceMessage),
-        (contents.video(ahua, medium, 3), VideoMessage),
-        (contents.video(ahua, medium, 3, is_short=True), VideoMessage),
-        (contents.sticker(ahua, medium), StickerMessage),
+        (contents.image(media_file), ImageMessage),
+        (contents.voice(ahua, media_file, 2340), VoiceMessage),
+        (contents.video(ahua, media_file, 3), VideoMessage),
+        (contents.video(ahua, media_file, 3, is_short=True), VideoMessage),
+        (contents.sticker(ahua, media_file), StickerMessage),
         (contents.store_sticker(), StickerMessage),
-        (contents.file(ahua, medium), FileMessage),
+        (contents.file(ahua, media_file), FileMessage),
         (contents.location(22, 113, ADDRESS), LocationMessage),
         (contents.live_location(ahua), LiveLocationMessage),
         (contents.card(world.person("lilei")), CardMessage),
@@ -272,19 +272,19 @@ def test_a_voice_has_its_length_and_sender(delivered: Deliver, world: World, ahu
 def test_a_video_has_its_length_and_key(
     delivered: Deliver, world: World, ahua: WorldPerson, is_short: bool, type_: int
 ) -> None:
-    medium = world.media.add(b"mp4")
-    wire = delivered(contents.video(ahua, medium, 3, is_short=is_short))
+    media_file = world.media.add(b"mp4")
+    wire = delivered(contents.video(ahua, media_file, 3, is_short=is_short))
     assert (wire.msg_type, wire.play_length, wire.img_height, wire.img_width) == (type_, 3, 540, 960)
-    assert f'aeskey="{medium.aes_key}"' in wire.content
+    assert f'aeskey="{media_file.aes_key}"' in wire.content
 
 
 def test_a_sticker_and_one_of_the_store(delivered: Deliver, world: World, ahua: WorldPerson) -> None:
-    medium = world.media.add(b"GIF89a" + (150).to_bytes(2, "little") + (146).to_bytes(2, "little"))
-    wire = delivered(contents.sticker(ahua, medium, game=2, result=6))
+    media_file = world.media.add(b"GIF89a" + (150).to_bytes(2, "little") + (146).to_bytes(2, "little"))
+    wire = delivered(contents.sticker(ahua, media_file, game=2, result=6))
     assert (wire.msg_type, wire.img_status, wire.has_product_id) == (47, 2, 0)
     assert (wire.img_height, wire.img_width) == (146, 150)
     assert 'width="150" height="146"' in wire.content
-    assert f'md5="{medium.md5}"' in wire.content
+    assert f'md5="{media_file.md5}"' in wire.content
     assert 'gameext type="2" content="6"' in wire.content
     wire = delivered(contents.store_sticker())
     assert (wire.msg_type, wire.img_status, wire.has_product_id, wire.content) == (47, 2, 1, "")
@@ -292,14 +292,14 @@ def test_a_sticker_and_one_of_the_store(delivered: Deliver, world: World, ahua: 
 
 
 def test_a_file_has_its_name_size_and_keys(delivered: Deliver, me: Page, world: World, ahua: WorldPerson) -> None:
-    medium = world.media.add(b"%PDF", "报告 a&b.pdf")
-    wire = delivered(contents.file(ahua, medium))
+    media_file = world.media.add(b"%PDF", "报告 a&b.pdf")
+    wire = delivered(contents.file(ahua, media_file))
     assert (wire.msg_type, wire.app_msg_type, wire.img_status) == (49, 6, 1)
     assert (wire.file_name, wire.file_size) == ("报告 a&amp;b.pdf", "4")
     assert (unquote(wire.encry_file_name), "." in wire.encry_file_name) == ("报告 a&b.pdf", False)
     assert wire.app_info.app_id == "wx6618f1cfc6c132f8"
-    assert f"@cdn_{medium.cdn_url}_{medium.aes_key}_1" in wire.content
-    assert me.session.media[wire.media_id] is medium
+    assert f"@cdn_{media_file.cdn_url}_{media_file.aes_key}_1" in wire.content
+    assert me.session.media[wire.media_id] is media_file
 
 
 def test_the_media_id_of_a_file_is_valid_for_one_receiver(me: Page, friend: Page, world: World) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.sandbox.conftest import Page, answered, medium_of
+from tests.sandbox.conftest import Page, answered, media_file_of
 
 from webwx.protocol.http import Headers, Request
 from webwx.sandbox.control import too_large
@@ -374,9 +374,9 @@ def test_a_file_can_be_sent_as_a_raw_body(sandbox: SandboxCore, world: World, ve
     )
     assert response.status == 200
     message = world.inbox("me")["ahua"].messages[-1]
-    assert (message.kind, medium_of(message).content) == (kind, content)
+    assert (message.kind, media_file_of(message).content) == (kind, content)
     assert json.loads(response.body)["md5"] == hashlib.md5(content).hexdigest()
-    assert verb != "file" or medium_of(message).name == "a 好.bin"
+    assert verb != "file" or media_file_of(message).name == "a 好.bin"
 
 
 def test_a_body_that_is_too_large_is_refused_with_the_limit() -> None:

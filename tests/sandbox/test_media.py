@@ -31,24 +31,24 @@ def test_two_media_of_equal_bytes_have_different_keys(media: MediaStore, picture
 
 
 def test_a_pictures_thumbnail_is_measured(media: MediaStore, picture: bytes) -> None:
-    medium = media.add(picture)
-    assert (medium.thumbnail_height, medium.thumbnail_width) == (80, 120)
+    media_file = media.add(picture)
+    assert (media_file.thumbnail_height, media_file.thumbnail_width) == (80, 120)
     assert (media.add(b"mp3").thumbnail_height, media.add(b"mp3").content_type) == (0, "application/octet-stream")
-    assert medium.content_type == "image/png"
+    assert media_file.content_type == "image/png"
 
 
 def test_a_medium_is_found_by_any_name_of_its_keys_or_by_md5(media: MediaStore, picture: bytes) -> None:
-    medium = media.add(picture)
-    key, url = medium.aes_key, medium.cdn_url
+    media_file = media.add(picture)
+    key, url = media_file.aes_key, media_file.cdn_url
     for attributes in (
         {"aeskey": key, "cdnmidimgurl": url},
         {"aeskey": key, "cdnthumburl": url},
         {"aeskey": key, "cdnvideourl": url},
         {"cdnthumbaeskey": key, "cdnthumburl": url},
         {"cdnthumbaeskey": key, "cdnmidimgurl": url},
-        {"aeskey": "00", "cdnmidimgurl": "30", "md5": medium.md5},
+        {"aeskey": "00", "cdnmidimgurl": "30", "md5": media_file.md5},
     ):
-        assert media.find(attributes) is medium
+        assert media.find(attributes) is media_file
     assert media.find({"aeskey": key}) is None
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.sandbox.conftest import Page, medium_of
+from tests.sandbox.conftest import Page, media_file_of
 
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.phone_actions import PhoneActions
@@ -35,10 +35,10 @@ def test_everything_is_sent_to_the_chat_before_them(world: World, ahua: PhoneAct
 
 
 def test_sample_media_are_valid_and_pictures_differ(ahua: PhoneActions) -> None:
-    types = [medium_of(send()).content_type for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker)]
+    types = [media_file_of(send()).content_type for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker)]
     assert types == ["image/jpeg", "audio/mp3", "video/mp4", "image/jpeg"]
-    assert medium_of(ahua.picture()).content != medium_of(ahua.picture()).content
-    assert medium_of(ahua.picture(b"own")).content == b"own"
+    assert media_file_of(ahua.picture()).content != media_file_of(ahua.picture()).content
+    assert media_file_of(ahua.picture(b"own")).content == b"own"
 
 
 def test_a_message_or_the_last_one_is_recalled(world: World, ahua: PhoneActions) -> None:

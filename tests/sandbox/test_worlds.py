@@ -184,7 +184,9 @@ def test_clock_options_and_seed_come_from_the_file(family: World, write: Callabl
     assert family.options == Options(echo="on")
     assert family.faults.seed == 7
     again = open_world(write(FAMILY))
-    assert [medium.content for medium in again.media.all] == [medium.content for medium in family.media.all]
+    assert [media_file.content for media_file in again.media.all] == [
+        media_file.content for media_file in family.media.all
+    ]
 
 
 def test_ids_are_new_in_each_run_unless_an_rng_is_given(write: Callable[[str], Path], family: World) -> None:

@@ -67,9 +67,9 @@ async def fill(journal: Journal) -> None:
 
 async def contents(account: AccountJournal) -> list[object]:
     """Return what the contract shows of an account."""
-    medium = await account.media.find("1")
-    assert medium is not None
-    with open(medium.path, "rb") as file:  # noqa: ASYNC230, PTH123 - a small file
+    media_file = await account.media.find("1")
+    assert media_file is not None
+    with open(media_file.path, "rb") as file:  # noqa: ASYNC230, PTH123 - a small file
         picture = file.read()
     identities = await account.identities.find(IdentityQuery())
     stats = await account.stats()
@@ -88,5 +88,5 @@ async def contents(account: AccountJournal) -> list[object]:
         sorted(await account.chats_named("ann")),
         list(await account.roster(ContactId("@me-1"))),
         (stats.entries, stats.conflicts, stats.quarantined, stats.dead_letters, stats.kept, stats.kept_size),
-        (medium.number, medium.state, medium.size, picture == PICTURE),
+        (media_file.number, media_file.state, media_file.size, picture == PICTURE),
     ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> Path:
-    """A folder with a login, a medium, a lock, an unfinished file and records that another process uses."""
+    """A folder with a login, a media file, a lock, an unfinished file and records that another process uses."""
     home = tmp_path / "home"
     for name in ("logins/web.json", "logins/web.journal.kept/ab12", "gateway.lock", "logins/.web.json.lock", "x/.y/z"):
         (home / name).parent.mkdir(parents=True, exist_ok=True)

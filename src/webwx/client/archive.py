@@ -46,7 +46,7 @@ AT_ONCE = 2
 """Number of concurrent downloads."""
 
 TRIES = 5
-"""Number of attempts at a medium before it is given up; the delays between them grow."""
+"""Number of attempts at a media file before it is given up; the delays between them grow."""
 
 LONGEST = 60.0
 """Maximum seconds between two attempts."""
@@ -204,7 +204,7 @@ class MediaArchive:
             return False
 
     async def _archive_media(self, consumer: Consumer, entry: Entry, message: Message) -> None:
-        """Archive one medium with retries, and acknowledge its entry."""
+        """Archive one media file with retries, and acknowledge its entry."""
         backoff = Backoff(self._session.timeouts.retry, longest=LONGEST)
         tries = 0
         try:
@@ -234,10 +234,10 @@ class MediaArchive:
 
     async def _fetch(self, entry: Entry, message: Message) -> None:
         """
-        Download a medium into the archive, or note that it is too large.
+        Download a media file into the archive, or note that it is too large.
 
         Raises:
-            WxError: The medium could not be fetched or stored.
+            WxError: The media file could not be fetched or stored.
         """
         keep = self._keep
         found = await self._kept.find(entry.message_id)
@@ -256,7 +256,7 @@ class MediaArchive:
         await self._drop_old()
 
     async def _is_given_up(self, entry: Entry, error: WxError, tries: int) -> bool:
-        """Return whether a medium is given up after an error, and note it as unavailable if so."""
+        """Return whether a media file is given up after an error, and note it as unavailable if so."""
         is_final = isinstance(error, MediaUnavailable) and not isinstance(error, NotThereYet)
         if not is_final and tries < TRIES:
             return False

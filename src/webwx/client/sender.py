@@ -411,7 +411,7 @@ class Sender:
             try:
                 return await self._limiter.run("messages", attempt)
             except ApiError as error:
-                if number == len(ways) or not _is_unknown_medium(error):
+                if number == len(ways) or not _is_unknown_media_file(error):
                     raise
                 if record is not None:
                     await record.settle("queued")
@@ -614,7 +614,7 @@ def _state_after(error: WxError) -> Settled:
     return "queued" if isinstance(error, (ConnectFailed, TlsError, RateLimited)) else "failed"
 
 
-def _is_unknown_medium(error: WxError) -> bool:
+def _is_unknown_media_file(error: WxError) -> bool:
     return isinstance(error, ApiError) and error.ret == Ret.SYSTEM_ERROR
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import MediaUnavailable, ProtocolError
 from webwx.flows.call import Flow, call
-from webwx.flows.media import judge_medium
+from webwx.flows.media import check_media
 from webwx.model.contacts import Contact, ContactId, Listing, Lookup, is_chatroom, read_listed, take_listed
 from webwx.protocol.codes import BATCH_LIMIT
 from webwx.protocol.contacts import (
@@ -203,7 +203,7 @@ def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[
     endpoint = GETHEADIMG if is_chatroom(who) else GETICON
     reply = yield from call(endpoint, request, login.hosts)
     if not image_type(reply.content):
-        judge_medium(endpoint.name, reply.content)
+        check_media(endpoint.name, reply.content)
         raise MediaUnavailable(f"{endpoint.name}: the answer has no picture; try again in some minutes.")
     return reply.content
 

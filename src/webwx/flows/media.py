@@ -361,7 +361,7 @@ def _is_no_refusal(start: bytes) -> bool:
     return not (start.lstrip().startswith(b"{") and b'"BaseResponse"' in start)
 
 
-def judge_medium(name: str, start: bytes) -> None:
+def check_media(name: str, start: bytes) -> None:
     """
     Raise the exception of a refusal that came instead of media; do nothing for other bytes.
 
@@ -381,7 +381,7 @@ def _fetch(login: Login, wanted: _Wanted, sink: DownloadTarget) -> Flow[None]:
         if _is_cut_off(response, sink.size):
             raise BrokeOff(f"{name}: the {wanted.what} is incomplete.")
         return
-    judge_medium(name, sink.start)
+    check_media(name, sink.start)
     sentence = f"The server has no {wanted.what} for this message: it was recalled, has expired, or is not there yet."
     raise (MediaUnavailable if sink.size else NotThereYet)(sentence)
 

@@ -341,7 +341,7 @@ _WITHOUT_MD5 = ("md5", "Sent to {to} (message {message_id}).")
 
 
 def _sent(message: WorldMessage) -> Answer:
-    return {"message_id": message.id, "md5": message.medium.md5 if message.medium else ""}
+    return {"message_id": message.id, "md5": message.media_file.md5 if message.media_file else ""}
 
 
 @_action("picture", "阿华 me holiday.jpg", sentence=_SENT, without=_WITHOUT_MD5)

@@ -660,26 +660,26 @@ def _without_ticket(response: Response) -> Headers:
 
 
 class MediaEmpty(Empty, frozen=True, kw_only=True, tag="media_empty"):
-    """A medium has no bytes, as one that is not ready yet."""
+    """A media file has no bytes, as one that is not ready yet."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
 
 class MediaGone(HttpStatus, frozen=True, kw_only=True, tag="media_gone"):
-    """A medium is not found: status `code`."""
+    """A media file is not found: status `code`."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
     code: HttpError = 404
 
 
 class MediaPage(HtmlPage, frozen=True, kw_only=True, tag="media_page"):
-    """A web page is returned instead of a medium."""
+    """A web page is returned instead of a media file."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
 
 class MediaPartial(AnswerFault, frozen=True, kw_only=True, tag="media_partial"):
-    """The first half of a medium is returned with status 206, even without a range request."""
+    """The first half of a media file is returned with status 206, even without a range request."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
@@ -691,7 +691,7 @@ class MediaPartial(AnswerFault, frozen=True, kw_only=True, tag="media_partial"):
 
 
 class RecalledFirst(AnswerFault, frozen=True, kw_only=True, tag="recalled_first"):
-    """The sender recalls the message just before its medium is fetched."""
+    """The sender recalls the message just before its media file is fetched."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS - {GETMEDIA.name}  # a file is asked for without its message
 

@@ -214,7 +214,7 @@ class LateAnswer(AtAnswer, frozen=True, kw_only=True, tag="late_answer"):
 
 
 class MediaLate(LateAnswer, frozen=True, kw_only=True, tag="media_late"):
-    """A medium is returned after `seconds`."""
+    """A media file is returned after `seconds`."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
     seconds: Seconds = 150.0
@@ -264,7 +264,7 @@ class ClosedInBody(AtAnswer, frozen=True, kw_only=True, tag="closed_in_body"):
 
 
 class MediaCut(ClosedInBody, frozen=True, kw_only=True, tag="media_cut"):
-    """A medium is truncated: the connection is closed after `at` bytes of its body."""
+    """A media file is truncated: the connection is closed after `at` bytes of its body."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 

@@ -80,42 +80,42 @@ def raw(message_type: int, app_type: int, content: str) -> MessageContent:
 # -- media -----------------------------------------------------------------------------------------------------------
 
 
-def image(medium: MediaFile) -> MessageContent:
+def image(media_file: MediaFile) -> MessageContent:
     """Send a picture."""
     wire = WireMessage(
         msg_id="",
         msg_type=MessageType.IMAGE,
-        content=_image_xml(medium),
+        content=_image_xml(media_file),
         img_status=2,
-        img_height=medium.thumbnail_height,
-        img_width=medium.thumbnail_width,
+        img_height=media_file.thumbnail_height,
+        img_width=media_file.thumbnail_width,
     )
-    return MessageContent(kind="image", medium=medium, wire=wire)
+    return MessageContent(kind="image", media_file=media_file, wire=wire)
 
 
-def _image_xml(medium: MediaFile) -> str:
-    length = str(len(medium.content))
+def _image_xml(media_file: MediaFile) -> str:
+    length = str(len(media_file.content))
     return write_image(
         {
-            "aeskey": medium.aes_key,
+            "aeskey": media_file.aes_key,
             "encryver": "0",
-            "cdnthumbaeskey": medium.aes_key,
-            "cdnthumburl": medium.cdn_url,
+            "cdnthumbaeskey": media_file.aes_key,
+            "cdnthumburl": media_file.cdn_url,
             "cdnthumblength": length,
-            "cdnthumbheight": str(medium.thumbnail_height),
-            "cdnthumbwidth": str(medium.thumbnail_width),
+            "cdnthumbheight": str(media_file.thumbnail_height),
+            "cdnthumbwidth": str(media_file.thumbnail_width),
             "cdnmidheight": "0",
             "cdnmidwidth": "0",
             "cdnhdheight": "0",
             "cdnhdwidth": "0",
-            "cdnmidimgurl": medium.cdn_url,
+            "cdnmidimgurl": media_file.cdn_url,
             "length": length,
-            "md5": medium.md5,
+            "md5": media_file.md5,
         }
     )
 
 
-def voice(sender: WorldPerson, medium: MediaFile, milliseconds: int) -> MessageContent:
+def voice(sender: WorldPerson, media_file: MediaFile, milliseconds: int) -> MessageContent:
     """Send a voice message."""
     element = write_tag(
         "voicemsg",
@@ -125,48 +125,50 @@ def voice(sender: WorldPerson, medium: MediaFile, milliseconds: int) -> MessageC
             "forwardflag": "0",
             "voiceformat": "4",
             "voicelength": str(milliseconds),
-            "length": str(len(medium.content)),
+            "length": str(len(media_file.content)),
             "bufid": "0",
-            "clientmsgid": medium.cdn_url[:16],
+            "clientmsgid": media_file.cdn_url[:16],
             "fromusername": sender.real_id,
         },
     )
     wire = _wire(MessageType.VOICE, f"<msg>{element} /></msg>")
-    return MessageContent(kind="voice", medium=medium, wire=msgspec.structs.replace(wire, voice_length=milliseconds))
+    return MessageContent(
+        kind="voice", media_file=media_file, wire=msgspec.structs.replace(wire, voice_length=milliseconds)
+    )
 
 
-def video(sender: WorldPerson, medium: MediaFile, seconds: int, *, is_short: bool = False) -> MessageContent:
+def video(sender: WorldPerson, media_file: MediaFile, seconds: int, *, is_short: bool = False) -> MessageContent:
     """Send a video, or the short video of old phones."""
     content = write_message(
         "videomsg",
         {
-            "aeskey": medium.aes_key,
-            "cdnthumbaeskey": medium.aes_key,
-            "cdnvideourl": medium.cdn_url,
-            "cdnthumburl": medium.cdn_url,
-            "length": str(len(medium.content)),
+            "aeskey": media_file.aes_key,
+            "cdnthumbaeskey": media_file.aes_key,
+            "cdnvideourl": media_file.cdn_url,
+            "cdnthumburl": media_file.cdn_url,
+            "length": str(len(media_file.content)),
             "playlength": str(seconds),
             "cdnthumblength": "10398",
             "cdnthumbwidth": "960",
             "cdnthumbheight": "540",
             "fromusername": sender.real_id,
-            "md5": medium.md5,
-            "newmd5": medium.md5,
+            "md5": media_file.md5,
+            "newmd5": media_file.md5,
             "isad": "0",
         },
     )
     wire = _wire(MessageType.SHORT_VIDEO if is_short else MessageType.VIDEO, content)
     return MessageContent(
         kind="video",
-        medium=medium,
+        media_file=media_file,
         wire=msgspec.structs.replace(wire, play_length=seconds, img_height=540, img_width=960),
     )
 
 
-def sticker(sender: WorldPerson, medium: MediaFile, *, game: int = 0, result: int = 0) -> MessageContent:
+def sticker(sender: WorldPerson, media_file: MediaFile, *, game: int = 0, result: int = 0) -> MessageContent:
     """Send a sticker; `game` 1 is rock, paper, scissors, 2 is a dice roll."""
-    length = str(len(medium.content))
-    height, width = picture_size(medium.content)
+    length = str(len(media_file.content))
+    height, width = picture_size(media_file.content)
     element = write_tag(
         "emoji",
         {
@@ -174,16 +176,16 @@ def sticker(sender: WorldPerson, medium: MediaFile, *, game: int = 0, result: in
             "tousername": "",
             "type": "2",
             "idbuffer": "media:0_0",
-            "md5": medium.md5,
+            "md5": media_file.md5,
             "len": length,
             "productid": "",
-            "androidmd5": medium.md5,
+            "androidmd5": media_file.md5,
             "androidlen": length,
-            "cdnurl": f"http://emoji.example/{medium.md5}/",
+            "cdnurl": f"http://emoji.example/{media_file.md5}/",
             "designerid": "",
             "thumburl": "",
             "encrypturl": "",
-            "aeskey": medium.aes_key,
+            "aeskey": media_file.aes_key,
             "width": str(width),
             "height": str(height),
         },
@@ -191,7 +193,7 @@ def sticker(sender: WorldPerson, medium: MediaFile, *, game: int = 0, result: in
     played = write_tag("gameext", {"type": str(game), "content": str(result)})
     wire = _wire(MessageType.STICKER, f"<msg>{element}></emoji>{played}></gameext></msg>")
     sized = msgspec.structs.replace(wire, img_status=2, img_height=height, img_width=width)
-    return MessageContent(kind="sticker", medium=medium, wire=sized)
+    return MessageContent(kind="sticker", media_file=media_file, wire=sized)
 
 
 def store_sticker() -> MessageContent:
@@ -202,31 +204,31 @@ def store_sticker() -> MessageContent:
     return MessageContent(kind="sticker", wire=wire)
 
 
-def file(sender: WorldPerson, medium: MediaFile) -> MessageContent:
+def file(sender: WorldPerson, media_file: MediaFile) -> MessageContent:
     """Send a file."""
-    extension = medium.name.rpartition(".")[2] if "." in medium.name else ""
+    extension = media_file.name.rpartition(".")[2] if "." in media_file.name else ""
     content = AppContent(
         type=AppMessageType.FILE,
-        title=medium.name,
+        title=media_file.name,
         app_id=_PC_APP,
         app_name="微信电脑版",
-        md5=medium.md5,
+        md5=media_file.md5,
         attachment=Attachment(
-            size=len(medium.content),
-            id=f"@cdn_{medium.cdn_url}_{medium.aes_key}_1",
+            size=len(media_file.content),
+            id=f"@cdn_{media_file.cdn_url}_{media_file.aes_key}_1",
             extension=extension,
-            cdn_url=medium.cdn_url,
-            aes_key=medium.aes_key,
+            cdn_url=media_file.cdn_url,
+            aes_key=media_file.aes_key,
         ),
     )
     message = app(sender, content)
     wire = msgspec.structs.replace(
         message.wire,
-        file_size=str(len(medium.content)),
-        encry_file_name=medium.encrypted_name,
+        file_size=str(len(media_file.content)),
+        encry_file_name=media_file.encrypted_name,
         app_info=AppInfo(app_id=_PC_APP),
     )
-    return MessageContent(kind="file", text=medium.name, medium=medium, wire=wire)
+    return MessageContent(kind="file", text=media_file.name, media_file=media_file, wire=wire)
 
 
 # -- places and people -----------------------------------------------------------------------------------------------

@@ -286,15 +286,15 @@ def _chat_name(world: World, key: str) -> str:
 
 
 def _message(viewer: WorldPerson, message: WorldMessage) -> InboxMessage:
-    medium = None if message.is_recalled else message.medium
+    media_file = None if message.is_recalled else message.media_file
     return InboxMessage(
         message_id=message.id,
         sender=message.sender.nickname,
         is_self=message.sender is viewer,
         kind="system" if message.is_recalled else message.kind,
         text=recall_text(message, viewer) if message.is_recalled else message.text,
-        md5=medium.md5 if medium else "",
-        size=len(medium.content) if medium else 0,
+        md5=media_file.md5 if media_file else "",
+        size=len(media_file.content) if media_file else 0,
         time=message.time,
         recalled=message.is_recalled,
     )

@@ -1,8 +1,8 @@
 """
 Media and their keys in the content network: pictures, videos, voices, stickers, files.
 
-A medium keeps its keys permanently, independent of the messages that show it. That makes forwarding a recalled picture
-possible: the server reads only the keys.
+A media file keeps its keys permanently, independent of the messages that show it. That makes forwarding a recalled
+picture possible: the server reads only the keys.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class MediaStore:
         self._by_md5: dict[str, MediaFile] = {}
 
     def add(self, content: bytes, name: str = "") -> MediaFile:
-        """Store a medium and return its keys; the same bytes get new keys each time."""
+        """Store a media file and return its keys; the same bytes get new keys each time."""
         height, width = thumbnail_size(*picture_size(content))
-        medium = MediaFile(
+        media_file = MediaFile(
             content=content,
             name=name,
             md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
@@ -84,33 +84,33 @@ class MediaStore:
             thumbnail_height=height,
             thumbnail_width=width,
         )
-        self.take(medium)
-        return medium
+        self.take(media_file)
+        return media_file
 
     @property
     def all(self) -> tuple[MediaFile, ...]:
         """All media, in the order in which they were added."""
         return tuple(self._by_keys.values())
 
-    def take(self, medium: MediaFile) -> None:
-        """Restore a medium with its keys."""
-        self._by_keys[medium.aes_key, medium.cdn_url] = medium
-        self._by_md5[medium.md5] = medium
+    def take(self, media_file: MediaFile) -> None:
+        """Restore a media file with its keys."""
+        self._by_keys[media_file.aes_key, media_file.cdn_url] = media_file
+        self._by_md5[media_file.md5] = media_file
 
     def find(self, attributes: Mapping[str, str]) -> MediaFile | None:
         """
-        Find a medium by the attributes of a picture (`<img>`), a video (`<videomsg>`) or a sticker (`<emoji>`).
+        Find a media file by the attributes of a picture (`<img>`), a video (`<videomsg>`) or a sticker (`<emoji>`).
 
         They identify it by key and CDN text, each under several names, or by md5.
         """
         for key_name in ("aeskey", "cdnthumbaeskey"):
             for url_name in ("cdnmidimgurl", "cdnthumburl", "cdnvideourl"):
-                medium = self._by_keys.get((attributes.get(key_name, ""), attributes.get(url_name, "")))
-                if medium:
-                    return medium
+                media_file = self._by_keys.get((attributes.get(key_name, ""), attributes.get(url_name, "")))
+                if media_file:
+                    return media_file
         return self._by_md5.get(attributes.get("md5", ""))
 
     def known(self, md5: str, size: int) -> MediaFile | None:
         """Find a file that was uploaded before, by its digest and length."""
-        medium = self._by_md5.get(md5.lower())
-        return medium if medium and len(medium.content) == size else None
+        media_file = self._by_md5.get(md5.lower())
+        return media_file if media_file and len(media_file.content) == size else None

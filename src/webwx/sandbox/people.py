@@ -49,7 +49,7 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     kind: MessageKind
     text: str = ""
     """Text that phones show for it."""
-    medium: MediaFile | None = None
+    media_file: MediaFile | None = None
     about: str = ""
     """World id of the person on a card or of a friend request."""
     leads_to: str = ""
@@ -85,9 +85,9 @@ class WorldMessage:
         return self.content.text
 
     @property
-    def medium(self) -> MediaFile | None:
+    def media_file(self) -> MediaFile | None:
         """Picture, video, voice, sticker or file of the message."""
-        return self.content.medium
+        return self.content.media_file
 
     def chat_of(self, viewer: WorldPerson) -> str:
         """Return the world id of the chat in which a person sees it."""

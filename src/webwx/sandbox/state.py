@@ -52,8 +52,8 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a saved world; a field has the meaning of the field of the same name in the world."""
 
 
-class SavedMedium(_Saved, frozen=True, kw_only=True):
-    """A medium; equal bytes are stored once."""
+class SavedMediaFile(_Saved, frozen=True, kw_only=True):
+    """A media file; equal bytes are stored once."""
 
     content: int
     """Index of its bytes."""
@@ -75,8 +75,8 @@ class SavedMessage(_Saved, frozen=True, kw_only=True):
     is_recalled: bool = False
     kind: MessageKind
     text: str = ""
-    medium: int | None = None
-    """Index of its medium."""
+    media_file: int | None = msgspec.field(default=None, name="medium")
+    """Index of its media file."""
     about: str = ""
     leads_to: str = ""
     wire: WireMessage
@@ -185,7 +185,7 @@ class SavedWorld(_Saved, frozen=True, kw_only=True):
     """Seed of the faults."""
     issued: list[str]
     contents: list[bytes]
-    media: list[SavedMedium]
+    media: list[SavedMediaFile]
     found_by_keys: int
     """Number of the media that have keys of their own; the others are the same bytes under another name."""
     people: list[SavedPerson]
@@ -204,20 +204,20 @@ def save(world: World) -> bytes:
 
 
 class _MediumIndexes:
-    """Assigns an index to each medium."""
+    """Assigns an index to each media file."""
 
     def __init__(self) -> None:
-        self.media: list[SavedMedium] = []
+        self.media: list[SavedMediaFile] = []
         self.contents: list[bytes] = []
         self._places: dict[int, int] = {}
         self._contents: dict[bytes, int] = {}
 
-    def place(self, medium: MediaFile) -> int:
-        """Return the index of a medium."""
-        if id(medium) not in self._places:
-            self._places[id(medium)] = len(self.media)
-            self.media.append(SavedMedium(**asdict(medium) | {"content": self._content(medium.content)}))
-        return self._places[id(medium)]
+    def place(self, media_file: MediaFile) -> int:
+        """Return the index of a media file."""
+        if id(media_file) not in self._places:
+            self._places[id(media_file)] = len(self.media)
+            self.media.append(SavedMediaFile(**asdict(media_file) | {"content": self._content(media_file.content)}))
+        return self._places[id(media_file)]
 
     def _content(self, content: bytes) -> int:
         if content not in self._contents:
@@ -228,8 +228,8 @@ class _MediumIndexes:
 
 def _saved(world: World) -> SavedWorld:
     indexes = _MediumIndexes()
-    for medium in world.media.all:
-        indexes.place(medium)
+    for media_file in world.media.all:
+        indexes.place(media_file)
     found_by_keys = len(indexes.media)
     return SavedWorld(
         options=world.options,
@@ -275,7 +275,7 @@ def _saved_message(message: WorldMessage, place: Callable[[MediaFile], int]) -> 
         is_recalled=message.is_recalled,
         kind=content.kind,
         text=content.text,
-        medium=None if content.medium is None else place(content.medium),
+        media_file=None if content.media_file is None else place(content.media_file),
         about=content.about,
         leads_to=content.leads_to,
         wire=content.wire,
@@ -305,7 +305,7 @@ def _saved_session(session: WebSession, place: Callable[[MediaFile], int]) -> Sa
         ],
         parallel=session.parallel,
         announced=session.announced,
-        media={media_id: place(medium) for media_id, medium in session.media.items()},
+        media={media_id: place(media_file) for media_id, media_file in session.media.items()},
         accepted=session.accepted,
         acts=list(session.acts),
         fetches=session.fetches,
@@ -351,8 +351,8 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
     world.faults = FaultInjector(seed=saved.seed)
     world.issued.update(saved.issued)
     media = [MediaFile(**asdict(each) | {"content": saved.contents[each.content]}) for each in saved.media]
-    for medium in media[: saved.found_by_keys]:
-        world.media.take(medium)
+    for media_file in media[: saved.found_by_keys]:
+        world.media.take(media_file)
     for person in saved.people:
         world.settle(WorldPerson(**{name: getattr(person, name) for name in _SAME}))
     for room in saved.chatrooms:
@@ -376,9 +376,10 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
 
 
 def _message(saved: SavedMessage, world: World, media: list[MediaFile]) -> WorldMessage:
-    medium = None if saved.medium is None else media[saved.medium]
+    media_file = None if saved.media_file is None else media[saved.media_file]
     content = MessageContent(
-        kind=saved.kind, text=saved.text, medium=medium, about=saved.about, leads_to=saved.leads_to, wire=saved.wire
+        kind=saved.kind, text=saved.text, media_file=media_file, about=saved.about, leads_to=saved.leads_to,
+        wire=saved.wire,
     )  # fmt: skip
     return WorldMessage(
         id=saved.id, content=content, sender=world.people[saved.sender], to=saved.to, time=saved.time,

@@ -286,16 +286,16 @@ class View:
             # The path stands unescaped behind the address, and clients know a location by it.
             path = "/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg?url=xxx"
             return f"{escape(content.wire.content)}:<br/>{path}&msgid={message.id}&pictype=location"
-        if content.kind == "image" and content.medium:
-            return self._picture_content(content.medium, content.wire.content)
+        if content.kind == "image" and content.media_file:
+            return self._picture_content(content.media_file, content.wire.content)
         return escape(content.wire.content)
 
     def _media_id(self, content: MessageContent) -> str:
         """Return an id of a file that is valid in this session alone."""
-        if content.kind != "file" or content.medium is None:
+        if content.kind != "file" or content.media_file is None:
             return ""
         media_id = self._world.logins.new_media_id()
-        self._session.media[media_id] = content.medium
+        self._session.media[media_id] = content.media_file
         return media_id
 
     def _recommended(self, content: MessageContent) -> RecommendInfo:
@@ -376,16 +376,16 @@ class View:
         """Return the prefix that names the author in a chatroom; own messages have none."""
         return f"{self.name(message.sender.id)}:<br/>"
 
-    def _picture_content(self, medium: MediaFile, xml: str) -> str:
+    def _picture_content(self, media_file: MediaFile, xml: str) -> str:
         """Return a picture's content in one of three forms; only the first can be forwarded."""
         match self._world.options.picture_content:
             case "full":
                 return escape(xml)
             case "keyless":
-                length = len(medium.content)
+                length = len(media_file.content)
                 return escape(f'<msg><img length="{length}" hdlength="0" /><commenturl></commenturl></msg>')
             case "hash":
-                return f"@{hashlib.sha256(medium.cdn_url.encode()).hexdigest()}"
+                return f"@{hashlib.sha256(media_file.cdn_url.encode()).hexdigest()}"
 
 
 def recall_text(message: WorldMessage, viewer: WorldPerson) -> str:

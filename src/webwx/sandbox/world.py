@@ -453,8 +453,8 @@ class World:
 
     def video(self, sender: str, to: str, content: bytes, *, seconds: int = 1, is_short: bool = False) -> WorldMessage:
         """Send a video from a person's phone, as `send` does."""
-        medium = self.media.add(content)
-        return self.send(sender, to, contents.video(self.person(sender), medium, seconds, is_short=is_short))
+        media_file = self.media.add(content)
+        return self.send(sender, to, contents.video(self.person(sender), media_file, seconds, is_short=is_short))
 
     def sticker(self, sender: str, to: str, content: bytes) -> WorldMessage:
         """Send a sticker from a person's phone, as `send` does."""

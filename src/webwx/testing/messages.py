@@ -37,11 +37,11 @@ class PhoneMessage:
     @classmethod
     def of(cls, message: WorldMessage, viewer: WorldPerson) -> PhoneMessage:
         """Return a message of the world as one person sees it."""
-        medium = message.medium
+        media_file = message.media_file
         return cls(
             text=message.text, kind=message.kind, sender=message.sender.nickname, is_own=message.sender is viewer,
-            is_recalled=message.is_recalled, content=medium.content if medium else b"",
-            name=medium.name if medium else "", time=message.time, id=message.id,
+            is_recalled=message.is_recalled, content=media_file.content if media_file else b"",
+            name=media_file.name if media_file else "", time=message.time, id=message.id,
         )  # fmt: skip
 
     def __str__(self) -> str:

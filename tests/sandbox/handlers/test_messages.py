@@ -4,7 +4,7 @@ import re
 
 import pytest
 from msgspec.structs import replace
-from tests.sandbox.conftest import Page, answered, medium_of
+from tests.sandbox.conftest import Page, answered, media_file_of
 
 from webwx.protocol.content import RecallNotice, read_image, read_recall_notice, unescape
 from webwx.protocol.hosts import single
@@ -177,9 +177,9 @@ def test_a_picture_from_a_phone_has_its_keys_and_thumbnail_size(me: Page, world:
     assert (message.img_width, message.img_height) == (120, 90)
     attributes = read_image(xml_of(message))
     assert attributes is not None
-    assert attributes["aeskey"] == attributes["cdnthumbaeskey"] == medium_of(sent).aes_key
-    assert attributes["cdnthumburl"] == attributes["cdnmidimgurl"] == medium_of(sent).cdn_url
-    assert (attributes["md5"], attributes["length"]) == (medium_of(sent).md5, str(len(png)))
+    assert attributes["aeskey"] == attributes["cdnthumbaeskey"] == media_file_of(sent).aes_key
+    assert attributes["cdnthumburl"] == attributes["cdnmidimgurl"] == media_file_of(sent).cdn_url
+    assert (attributes["md5"], attributes["length"]) == (media_file_of(sent).md5, str(len(png)))
     assert (attributes["cdnthumbwidth"], attributes["cdnthumbheight"]) == ("120", "90")
 
 
@@ -197,7 +197,7 @@ def test_a_picture_is_forwarded_by_its_attributes_recalled_or_not(
     reply = me.send_image("filehelper", content=f'<?xml version="1.0"?><br/><msg><br/><img {written} /></msg>')
     assert reply.msg_id not in {"", sent.id}
     (shown,) = world.inbox("me")["filehelper"].messages
-    assert (shown.id, shown.medium) == (reply.msg_id, sent.medium)
+    assert (shown.id, shown.media_file) == (reply.msg_id, sent.media_file)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_a_file_keeps_a_name_that_no_client_escapes(me: Page, friend: Page, worl
     friend.messages()
     attached = f"<appattach><totallen>1</totallen><attachid>{received.media_id}</attachid></appattach>"
     assert send_app(me, f"<appmsg><title>{name}</title><type>6</type>{attached}</appmsg>").base_response.ret == 0
-    assert medium_of(world.inbox("ahua")["xiaoming"].messages[-1]).name == name.replace("&amp;", "&")
+    assert media_file_of(world.inbox("ahua")["xiaoming"].messages[-1]).name == name.replace("&amp;", "&")
 
 
 def test_a_forwarded_location_arrives_as_a_location(me: Page, friend: Page) -> None:

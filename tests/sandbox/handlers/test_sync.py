@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.sandbox.conftest import Page, medium_of
+from tests.sandbox.conftest import Page, media_file_of
 
 from webwx.protocol.codes import MessageType, Selector, StatusNotify
 from webwx.protocol.cookies import Jar
@@ -112,7 +112,7 @@ def test_a_deleted_friend_is_delivered_as_a_deletion(me: Page, world: World) -> 
 def test_after_a_silent_change_a_poll_with_the_fetch_key_returns_at_once(me: Page, world: World, png: bytes) -> None:
     shown = world.picture("ahua", "me", png)
     me.messages()
-    me.send_image("filehelper", content=f'<msg><img md5="{medium_of(shown).md5}" /></msg>')
+    me.send_image("filehelper", content=f'<msg><img md5="{media_file_of(shown).md5}" /></msg>')
     assert b'selector:"7"' in me.check().body
     assert me.messages() == []
     assert b'selector:"7"' in me.check(me.sync_key).body

@@ -65,13 +65,13 @@ def upload(call: Call, request: UploadRequest) -> UploadReply:
         return UploadReply(encry_file_name=encrypted_name(name))
     content = b"".join(chunk for _, chunk in sorted(session.uploads.pop(key).items()))
     _check_whole(content, ticket.total_len, ticket.file_md5)
-    medium = call.world.media.add(content, name)
+    media_file = call.world.media.add(content, name)
     return UploadReply(
-        media_id=_new_media_id(call, medium),
+        media_id=_new_media_id(call, media_file),
         start_pos=received,
-        cdn_thumb_img_height=medium.thumbnail_height,
-        cdn_thumb_img_width=medium.thumbnail_width,
-        encry_file_name=medium.encrypted_name,
+        cdn_thumb_img_height=media_file.thumbnail_height,
+        cdn_thumb_img_width=media_file.thumbnail_width,
+        encry_file_name=media_file.encrypted_name,
     )
 
 
@@ -115,10 +115,10 @@ def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploa
     )
 
 
-def _new_media_id(call: Call, medium: MediaFile) -> str:
-    """Return an id of a medium that is valid in this session only."""
+def _new_media_id(call: Call, media_file: MediaFile) -> str:
+    """Return an id of a media file that is valid in this session only."""
     media_id = call.world.logins.new_media_id()
-    call.session.media[media_id] = medium
+    call.session.media[media_id] = media_file
     return media_id
 
 
@@ -146,14 +146,14 @@ def download(call: Call, request: ImageDownloadRequest) -> Media:
     A picture comes as JPEG. A sticker is never converted, because that would end its animation.
     """
     message = _message_with_media(call, request.message_id)
-    if message.kind in {"image", "sticker"} and message.medium:
-        content = message.medium.content
+    if message.kind in {"image", "sticker"} and message.media_file:
+        content = message.media_file.content
         if message.kind == "image" and request.type == "slave":
             content = thumbnail(content)
         elif message.kind == "image" and call.world.options.picture_format == "jpeg":
             content = as_jpeg(content)
         call.digest, call.modified = hashlib.md5(content, usedforsecurity=False).hexdigest(), message.time
-        return Media(content_type=image_type(content) or message.medium.content_type, content=content)
+        return Media(content_type=image_type(content) or message.media_file.content_type, content=content)
     if message.kind in {"video", "link", "location"} and request.type == "slave":
         return Media(content_type="image/jpeg", content=STILL)
     raise Refused(Ret.SYSTEM_ERROR)
@@ -162,8 +162,8 @@ def download(call: Call, request: ImageDownloadRequest) -> Media:
 @handles(GETVOICE)
 def download_voice(call: Call, request: VoiceDownloadRequest) -> Media:
     """Return a voice message, or the requested range of it."""
-    _, medium = _of_kind(call, request.message_id, "voice")
-    voice = _whole(medium)
+    _, media_file = _of_kind(call, request.message_id, "voice")
+    voice = _whole(media_file)
     return _range(call, voice, request.range) if request.range else voice
 
 
@@ -180,15 +180,15 @@ def download_video(call: Call, request: VideoDownloadRequest) -> Media:
 @handles(GETMEDIA)
 def download_file(call: Call, request: FileDownloadRequest) -> Media:
     """Return a received file by its media id; by an option, web clients do not receive large ones."""
-    medium = call.session.media.get(request.mediaid)
-    is_large = medium is not None and len(medium.content) > CHECK_ABOVE
-    if medium is None or (is_large and call.world.options.large_files == "strict"):
+    media_file = call.session.media.get(request.mediaid)
+    is_large = media_file is not None and len(media_file.content) > CHECK_ABOVE
+    if media_file is None or (is_large and call.world.options.large_files == "strict"):
         raise Refused(Ret.SYSTEM_ERROR)
-    file = Media(content_type="application/octet-stream", content=medium.content)
+    file = Media(content_type="application/octet-stream", content=media_file.content)
     call.instead = Response(
         headers=(
             ("Content-Type", file.content_type),
-            ("Content-Disposition", f'attachment; filename="{medium.encrypted_name}"'),
+            ("Content-Disposition", f'attachment; filename="{media_file.encrypted_name}"'),
         ),
         body=file.content,
     )
@@ -206,10 +206,10 @@ def download_map(call: Call, request: MapPictureRequest) -> Media:
 @handles(PREVIEW)
 def preview(call: Call, request: PreviewRequest) -> Media:
     """Return an upload of this session."""
-    medium = call.session.media.get(request.mediaid)
-    if medium is None:
+    media_file = call.session.media.get(request.mediaid)
+    if media_file is None:
         raise Refused(Ret.SYSTEM_ERROR)
-    return _whole(medium)
+    return _whole(media_file)
 
 
 def _message_with_media(call: Call, message_id: str) -> WorldMessage:
@@ -227,33 +227,33 @@ def _message_with_media(call: Call, message_id: str) -> WorldMessage:
 
 def _of_kind(call: Call, message_id: str, kind: str) -> tuple[WorldMessage, MediaFile]:
     message = _message_with_media(call, message_id)
-    if message.kind != kind or message.medium is None:
+    if message.kind != kind or message.media_file is None:
         raise Refused(Ret.SYSTEM_ERROR)
-    return message, message.medium
+    return message, message.media_file
 
 
-def _whole(medium: MediaFile) -> Media:
-    return Media(content_type=medium.content_type, content=medium.content)
+def _whole(media_file: MediaFile) -> Media:
+    return Media(content_type=media_file.content_type, content=media_file.content)
 
 
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 
-def _range(call: Call, medium: Media, wanted: str) -> Media:
-    """Return the requested part of a medium with status 206; without a range, an empty body."""
+def _range(call: Call, media_file: Media, wanted: str) -> Media:
+    """Return the requested part of a media file with status 206; without a range, an empty body."""
     found = _RANGE.fullmatch(wanted.strip())
-    size = len(medium.content)
+    size = len(media_file.content)
     first = int(found[1]) if found else size
     last = min(int(found[2]), size - 1) if found and found[2] else size - 1
     if first > last:
-        return Media(content_type=medium.content_type)
+        return Media(content_type=media_file.content_type)
     call.status = 206
     call.instead = Response(
         headers=(
-            ("Content-Type", medium.content_type),
+            ("Content-Type", media_file.content_type),
             ("Content-Range", f"bytes {first}-{last}/{size}"),
             ("Accept-Ranges", "bytes"),
         ),
-        body=medium.content[first : last + 1],
+        body=media_file.content[first : last + 1],
     )
-    return medium
+    return media_file

@@ -88,11 +88,11 @@ def send_video(call: Call, request: VideoRequest) -> SendReply:
     """Deliver a video: an upload of this session, or one that its content names."""
     outgoing = request.msg
     if outgoing.media_id:
-        medium, seconds = call.session.media.get(outgoing.media_id), 0
+        media_file, seconds = call.session.media.get(outgoing.media_id), 0
     else:
         keys = read_attributes(outgoing.content.replace("<br/>", "\n"), "videomsg")
-        medium, seconds = call.world.media.find(keys), number(keys.get("playlength"), 0)
-    return _send(call, outgoing, contents.video(call.session.person, _found(medium), seconds))
+        media_file, seconds = call.world.media.find(keys), number(keys.get("playlength"), 0)
+    return _send(call, outgoing, contents.video(call.session.person, _found(media_file), seconds))
 
 
 @handles(STICKER)
@@ -100,22 +100,22 @@ def send_sticker(call: Call, request: StickerRequest) -> SendReply:
     """Deliver a sticker: an upload of this session, or any sticker that was sent before, by its md5."""
     outgoing = request.msg
     if outgoing.media_id:
-        medium = call.session.media.get(outgoing.media_id)
+        media_file = call.session.media.get(outgoing.media_id)
     else:
-        medium = call.world.media.find({"md5": outgoing.emoticon_md5 or ""})
-    return _send(call, outgoing, contents.sticker(call.session.person, _found(medium)))
+        media_file = call.world.media.find({"md5": outgoing.emoticon_md5 or ""})
+    return _send(call, outgoing, contents.sticker(call.session.person, _found(media_file)))
 
 
 @handles(APP)
 def send_file(call: Call, request: AppRequest) -> SendReply:
     """Deliver a file: an upload of this session, or a received one. Other app messages are mostly refused today."""
     title, media_id = _file_in(request.msg.content)
-    medium = _found(call.session.media.get(media_id))
-    if call.world.options.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
-        signature = call.session.announced.get(medium.md5)
+    media_file = _found(call.session.media.get(media_id))
+    if call.world.options.large_files == "strict" and len(media_file.content) > CHECK_ABOVE:
+        signature = call.session.announced.get(media_file.md5)
         if not signature or request.msg.signature != signature:
             raise Refused(Ret.SYSTEM_ERROR)
-    named = msgspec.structs.replace(medium, name=title)
+    named = msgspec.structs.replace(media_file, name=title)
     return _send(call, request.msg, contents.file(call.session.person, named))
 
 
@@ -185,7 +185,7 @@ def _picture(call: Call, outgoing: OutgoingImage) -> MediaFile:
     return _found(picture)
 
 
-def _found(medium: MediaFile | None) -> MediaFile:
-    if medium is None:
+def _found(media_file: MediaFile | None) -> MediaFile:
+    if media_file is None:
         raise Refused(Ret.SYSTEM_ERROR)
-    return medium
+    return media_file

@@ -113,11 +113,11 @@ def _page(content_type: str, body: bytes) -> Response:
 
 
 def _medium(message: WorldMessage, request: Request) -> Response:
-    medium = message.medium
-    if medium is None or message.is_recalled:
+    media_file = message.media_file
+    if media_file is None or message.is_recalled:
         return _text(404, "There is nothing to see in that message.")
-    name = medium.name or f"{message.kind}-{message.id}"
-    return _piece(_content(name, medium.content, _played(medium.content_type)), request.header("Range"))
+    name = media_file.name or f"{message.kind}-{message.id}"
+    return _piece(_content(name, media_file.content, _played(media_file.content_type)), request.header("Range"))
 
 
 def _content(name: str, content: bytes, content_type: str = _UNKNOWN) -> Response:
@@ -157,7 +157,7 @@ def _inline_type(start: bytes) -> str:
 
 
 def _played(content_type: str) -> str:
-    """Return the type of a playable medium, and a neutral type for any other."""
+    """Return the type of a playable media file, and a neutral type for any other."""
     if content_type == "audio/mp3":
         return "audio/mpeg"
     return content_type if content_type.startswith(("audio/", "video/")) else _UNKNOWN

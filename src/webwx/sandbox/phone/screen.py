@@ -221,7 +221,7 @@ def _bubble(viewer: WorldPerson, message: WorldMessage) -> Bubble:
         return Bubble(
             id=message.id, sender=message.sender.id, kind=content.kind, time=message.time, mine=is_mine, recalled=True
         )
-    medium = content.medium
+    media_file = content.media_file
     shown = Bubble(
         id=message.id,
         sender=message.sender.id,
@@ -229,8 +229,8 @@ def _bubble(viewer: WorldPerson, message: WorldMessage) -> Bubble:
         time=message.time,
         text=content.text,
         mine=is_mine,
-        type=medium.content_type if medium else "",
-        size=len(medium.content) if medium else 0,
+        type=media_file.content_type if media_file else "",
+        size=len(media_file.content) if media_file else 0,
         seconds=content.wire.voice_length / 1000 or content.wire.play_length,
         url=content.wire.url,
         about=content.about,
