@@ -24,7 +24,7 @@ from webwx.errors import (
 )
 from webwx.flows.call import REPEATS, Flow, call, judge, read
 from webwx.flows.contacts import get_contacts, list_contacts
-from webwx.flows.media import Passage, Upload, upload_chunk
+from webwx.flows.media import Upload, UploadState, upload_chunk
 from webwx.flows.messages import mark_read, send_image, send_text
 from webwx.flows.sync import check, fetch
 from webwx.protocol import ENDPOINTS
@@ -62,7 +62,7 @@ ODD = 424242
 """An unknown code."""
 
 FILE = Upload(source=b"x", name="x.png", size=1, md5="", content_type="image/png", kind="pic")
-PASSAGE = Passage(to="filehelper", client_media_id=1, data_ticket="ticket", boundary="X")
+STATE = UploadState(to="filehelper", client_media_id=1, data_ticket="ticket", boundary="X")
 
 
 def a_send() -> Flow[str]:
@@ -243,7 +243,7 @@ class TestEveryCallIsJudged:
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
     def test_uploads(self, ret: int, kind: type[ApiError], reason: str | None) -> None:
         with pytest.raises(kind) as caught:
-            drive(upload_chunk(LOGIN, FILE, PASSAGE, 0), b"x", refusal(ret))
+            drive(upload_chunk(LOGIN, FILE, STATE, 0), b"x", refusal(ret))
 
         assert ret == caught.value.ret
 
@@ -329,7 +329,7 @@ class TestALostAnswer:
         assert drive(a_send(), Response(body=body))[0] == "4600000000000000001"
 
     def test_of_an_upload_leaves_an_unknown_outcome(self) -> None:
-        flow = upload_chunk(LOGIN, FILE, PASSAGE, 0)
+        flow = upload_chunk(LOGIN, FILE, STATE, 0)
 
         assert isinstance(next(flow), Read)
         flow.send(b"x")

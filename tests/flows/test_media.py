@@ -13,7 +13,7 @@ from tests.saved import LOGIN, ME
 
 from webwx.errors import ApiError, InvalidLogin, LocalStateError, LoggedOut, MediaUnavailable, RateLimited
 from webwx.flows import media as flows
-from webwx.flows.media import Passage, Upload
+from webwx.flows.media import Upload, UploadState
 from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage, ImageMessage, LocationMessage, StickerMessage, VideoMessage, VoiceMessage
 from webwx.protocol.codes import CHECK_ABOVE, CHUNK_SIZE
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)
-PASSAGE = Passage(to="filehelper", client_media_id=1560000000123, data_ticket="gStick+et", boundary="X")
+STATE = UploadState(to="filehelper", client_media_id=1560000000123, data_ticket="gStick+et", boundary="X")
 HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
 
 
@@ -44,11 +44,13 @@ def file_of(content: bytes) -> Upload:
     )  # fmt: skip
 
 
-def upload(content: bytes, chunk: int = 0, passage: Passage = PASSAGE, **answer: str) -> tuple[Passage, UploadRequest]:
+def upload(
+    content: bytes, chunk: int = 0, state: UploadState = STATE, **answer: str
+) -> tuple[UploadState, UploadRequest]:
     """Upload one chunk, and return the request and the fields that the server decoded."""
     file = file_of(content)
     answers = content[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE], reply(UPLOAD, **answer)
-    after, [read, request] = drive(flows.upload_chunk(LOGIN, file, passage, chunk), *answers)
+    after, [read, request] = drive(flows.upload_chunk(LOGIN, file, state, chunk), *answers)
     assert read == Read(source=content, start=chunk * CHUNK_SIZE, size=CHUNK_SIZE)
     return after, UPLOAD.decode_request(request)
 
@@ -90,7 +92,7 @@ class TestUpload:
         }  # fmt: skip
 
     def test_an_announced_file_has_its_keys(self) -> None:
-        _, request = upload(PNG, passage=msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed"))
+        _, request = upload(PNG, state=msgspec.structs.replace(STATE, aes_key="key", signature="signed"))
         fields = msgspec.json.decode(request.uploadmediarequest)
 
         assert (fields["AESKey"], fields["Signature"]) == ("key", "signed")
@@ -104,7 +106,7 @@ class TestUpload:
         assert (request.webwx_data_ticket, request.pass_ticket) == ("gStick+et", "k3Yq+Z0example=")
 
     def test_goes_to_the_file_host(self) -> None:
-        flow = flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0)
+        flow = flows.upload_chunk(LOGIN, file_of(PNG), STATE, 0)
         next(flow)
         request = flow.send(PNG)
 
@@ -114,8 +116,8 @@ class TestUpload:
     def test_the_answer_to_the_last_chunk_completes_it(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
 
-        assert upload(content, 0)[0] == PASSAGE
-        assert upload(content, 1, media_id="@crypt_m")[0] == msgspec.structs.replace(PASSAGE, media_id="@crypt_m")
+        assert upload(content, 0)[0] == STATE
+        assert upload(content, 1, media_id="@crypt_m")[0] == msgspec.structs.replace(STATE, media_id="@crypt_m")
 
     @pytest.mark.parametrize(
         "begin",
@@ -126,31 +128,33 @@ class TestUpload:
         ],
         ids=["announced", "a chunk", "a parallel chunk"],
     )
-    def test_without_the_file_hosts_cookie_nothing_is_sent(self, begin: Callable[[Passage], Flow[Passage]]) -> None:
+    def test_without_the_file_hosts_cookie_nothing_is_sent(
+        self, begin: Callable[[UploadState], Flow[UploadState]]
+    ) -> None:
         with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
-            next(begin(msgspec.structs.replace(PASSAGE, data_ticket="")))
+            next(begin(msgspec.structs.replace(STATE, data_ticket="")))
 
     def test_the_media_id_of_a_refusal_is_not_used(self) -> None:
         answer = Response(body=b'{"BaseResponse":{"Ret":1205},"MediaId":"@somebody_elses"}')
 
         with pytest.raises(RateLimited):
-            drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, answer)
+            drive(flows.upload_chunk(LOGIN, file_of(PNG), STATE, 0), PNG, answer)
 
     def test_the_error_names_the_number_of_a_refused_chunk(self) -> None:
         with pytest.raises(ApiError) as caught:
-            drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, refusal(-1))
+            drive(flows.upload_chunk(LOGIN, file_of(PNG), STATE, 0), PNG, refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxuploadmedia")
 
     def test_only_file_transfer_helper_sends_no_number_of_the_file(self) -> None:
         requests = [
-            drive(flows.upload_chunk(login, file_of(PNG), PASSAGE, 0), PNG, reply(UPLOAD))[1][1]
+            drive(flows.upload_chunk(login, file_of(PNG), STATE, 0), PNG, reply(UPLOAD))[1][1]
             for login in (LOGIN, HELPER)
         ]
         assert [b"WU_FILE_0" in request.content for request in requests] == [True, False]
 
     def test_a_file_that_became_shorter_is_not_uploaded(self) -> None:
         with pytest.raises(LocalStateError, match="was changed"):
-            drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG[:-1])
+            drive(flows.upload_chunk(LOGIN, file_of(PNG), STATE, 0), PNG[:-1])
 
     def test_the_repr_of_an_upload_shows_its_size_only(self) -> None:
         assert f"Upload({len(PNG)} bytes)" == repr(file_of(PNG))
@@ -159,11 +163,11 @@ class TestUpload:
 class TestAnnounced:
     def test_an_announced_upload_has_the_files_fields_and_returns_its_keys(self) -> None:
         answer = reply(CHECKUPLOAD, aes_key="key", signature="signed")
-        passage, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), answer)
+        state, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), STATE), answer)
         body = msgspec.json.decode(request.content)
         del body["BaseRequest"]
 
-        assert passage == msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed")
+        assert state == msgspec.structs.replace(STATE, aes_key="key", signature="signed")
         assert body == {
             "FromUserName": ME, "ToUserName": "filehelper", "FileName": "我的 a+b.png", "FileSize": len(PNG),
             "FileMd5": hashlib.md5(PNG).hexdigest(), "FileType": 7,
@@ -171,13 +175,13 @@ class TestAnnounced:
 
     def test_a_file_that_the_server_has_is_complete_at_once(self) -> None:
         answer = reply(CHECKUPLOAD, media_id="@crypt_known", signature="signed")
-        passage, _ = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), answer)
+        state, _ = drive(flows.announce_upload(LOGIN, file_of(PNG), STATE), answer)
 
-        assert (passage.media_id, passage.signature) == ("@crypt_known", "signed")
+        assert (state.media_id, state.signature) == ("@crypt_known", "signed")
 
     def test_the_first_parallel_chunk_gets_an_upload_id_for_the_others(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
-        begun = msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed", random="ab12")
+        begun = msgspec.structs.replace(STATE, aes_key="key", signature="signed", random="ab12")
         after, tickets = begun, []
         for chunk, answer in enumerate(({"upload_id": "@u"}, {"upload_id": "@u", "media_id": "@crypt_m"})):
             piece = content[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE]

@@ -23,7 +23,7 @@ from webwx.errors import (
     Timeout,
 )
 from webwx.flows import messages as flows
-from webwx.flows.media import Passage, Upload
+from webwx.flows.media import Upload, UploadState
 from webwx.model.contacts import ContactId
 from webwx.model.messages import FileMessage
 from webwx.protocol.codec import percent_encode
@@ -145,14 +145,14 @@ class TestNotify:
 
 
 FILE = Upload(source=b"x", name="a&b.txt", size=1, md5="m", content_type="text/plain", kind="doc")
-PASSAGE = Passage(to=FRIEND, client_media_id=1, data_ticket="", boundary="X", media_id="@crypt_m")
+STATE = UploadState(to=FRIEND, client_media_id=1, data_ticket="", boundary="X", media_id="@crypt_m")
 RECEIVED = FileMessage(
     message_id="1", chat=ContactId(FRIEND), sender=None, is_self=False, time=0, content="", name="a.txt", size=9,
     media_id="@crypt_r",
 )  # fmt: skip
 HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
 ON_THE_DESKTOP = msgspec.structs.replace(LOGIN, profile_name=DESKTOP.name)
-SIGNED = msgspec.structs.replace(PASSAGE, signature="signed", aes_key="key")
+SIGNED = msgspec.structs.replace(STATE, signature="signed", aes_key="key")
 
 
 def appmsg(name: str, size: int, media_id: str, extension: str, *, app_id: str = "wxeb7ec651dd0aefa9") -> str:
@@ -191,7 +191,7 @@ class TestMedia:
                 flows.forward_location(LOGIN, FRIEND, "<msg/>", "17"), TEXT, "", 2, {"Type": 48, "Content": "<msg/>"},
             ),
             (
-                flows.send_file(LOGIN, FRIEND, FILE, PASSAGE, "17"), APP, "fun=async&f=json&", 0,
+                flows.send_file(LOGIN, FRIEND, FILE, STATE, "17"), APP, "fun=async&f=json&", 0,
                 {"Type": 6, "Content": APPMSG},
             ),
             (
@@ -238,7 +238,7 @@ class TestMedia:
         (flows.send_video(LOGIN, FRIEND, "@crypt_m", "17"), VIDEO),
         (flows.send_sticker(LOGIN, FRIEND, "@crypt_m", "17"), STICKER),
         (flows.send_known_sticker(LOGIN, FRIEND, "ffee", "17"), STICKER),
-        (flows.send_file(LOGIN, FRIEND, FILE, PASSAGE, "17"), APP),
+        (flows.send_file(LOGIN, FRIEND, FILE, STATE, "17"), APP),
         (flows.forward_file(LOGIN, FRIEND, RECEIVED, "17"), APP),
     ],
 )
@@ -250,7 +250,7 @@ def test_both_ids_of_a_send_are_equal(flow: Flow[str], endpoint: Endpoint[Any, A
 
 
 def test_a_file_of_the_desktop_has_the_recorded_bytes() -> None:
-    _, [request] = drive(flows.send_file(ON_THE_DESKTOP, FRIEND, FILE, PASSAGE, "17"), reply(APP))
+    _, [request] = drive(flows.send_file(ON_THE_DESKTOP, FRIEND, FILE, STATE, "17"), reply(APP))
 
     assert request.url == (
         "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxsendappmsg"

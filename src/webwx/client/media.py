@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from webwx.client.sender import Sender
     from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
-    from webwx.flows.media import Passage, Upload
+    from webwx.flows.media import UploadState, Upload
     from webwx.storage.base import Outgoing
 
 Progress = Callable[[int, int], object]
@@ -171,7 +171,7 @@ class MediaTransfers:
         upload = await self._limiter.run("uploads", lambda: self._upload(file, chat, progress))
         return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
-    def _uploaded_flow(self, chat: ContactId, kind: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
+    def _uploaded_flow(self, chat: ContactId, kind: str, file: Upload, upload: UploadState, client_id: str) -> Flow[str]:
         if kind == "file":
             return message_flows.send_file(self._session.login, chat, file, upload, client_id)
         if kind == "video":
@@ -180,9 +180,9 @@ class MediaTransfers:
         send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
         return send(self._session.login, chat, upload.media_id, client_id)
 
-    async def _upload(self, file: Upload, chat: ContactId, progress: Progress | None) -> Passage:
+    async def _upload(self, file: Upload, chat: ContactId, progress: Progress | None) -> UploadState:
         helper = self._session.login.profile.mmweb_appid
-        passage = media_flows.Passage(
+        state = media_flows.UploadState(
             to=chat,
             client_media_id=await self._session.next_media_id(),
             data_ticket=self._session.data_ticket(),
@@ -190,31 +190,31 @@ class MediaTransfers:
             boundary=f"----webwxFormBoundary{secrets.token_hex(16)}",
         )
         if file.must_be_announced:
-            passage = await self._session.run(media_flows.announce_upload(self._session.login, file, passage))
-        if not passage.media_id:
+            state = await self._session.run(media_flows.announce_upload(self._session.login, file, state))
+        if not state.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
             # No other program can change bytes, or the file to which a stream was copied.
             md5 = file.md5 if isinstance(file.source, str) else ""
             async with FileChunks(file.size, md5, file.stamp) as windows:
                 for chunk in range(file.chunks):
-                    passage = await self._persist(send_chunk, file, passage, chunk, windows)
+                    state = await self._persist(send_chunk, file, state, chunk, windows)
                     if progress is not None and chunk + 1 < file.chunks:
                         progress((chunk + 1) * CHUNK_SIZE, file.size)
-            if not passage.media_id:
+            if not state.media_id:
                 raise ProtocolError("The server accepted the file but returned no media id; no message was sent.")
         if progress is not None:
             progress(file.size, file.size)
-        return passage
+        return state
 
     async def _persist(
         self,
-        send_chunk: Callable[..., Flow[Passage]],
+        send_chunk: Callable[..., Flow[UploadState]],
         file: Upload,
-        passage: Passage,
+        state: UploadState,
         chunk: int,
         windows: FileChunks,
-    ) -> Passage:
+    ) -> UploadState:
         """Upload one chunk, and retry where that is harmless, so that the upload need not start over."""
         is_last = chunk + 1 == file.chunks
 
@@ -227,7 +227,7 @@ class MediaTransfers:
             return is_harmless and failures <= _CHUNK_REPEATS
 
         return await retry(
-            lambda: self._session.run(send_chunk(self._session.login, file, passage, chunk), windows.read),
+            lambda: self._session.run(send_chunk(self._session.login, file, state, chunk), windows.read),
             (ApiError, TransportError),
             is_worth_it=is_worth_it,
             backoff=Backoff(self._session.timeouts.retry, factor=1, jitter=0),

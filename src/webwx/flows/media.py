@@ -88,7 +88,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return self.size > CHECK_ABOVE
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
+class UploadState(msgspec.Struct, frozen=True, kw_only=True):
     """State of one upload, shared by all its chunks."""
 
     to: str
@@ -108,10 +108,10 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the upload; empty until it is complete."""
 
     def __repr__(self) -> str:
-        return "Passage(***)"
+        return "UploadState(***)"
 
 
-def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passage]:
+def announce_upload(login: Login, file: Upload, state: UploadState) -> Flow[UploadState]:
     """
     Announce a file above 25 MiB; return the state with its keys, or complete if the server has the file already.
 
@@ -120,16 +120,16 @@ def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passag
 
     Wire: webwxcheckupload
     """
-    _require(passage.data_ticket)
+    _require(state.data_ticket)
     request = CheckUploadRequest(
-        credentials=login.credentials, from_user_name=login.user_id, to_user_name=passage.to, file_name=file.name,
+        credentials=login.credentials, from_user_name=login.user_id, to_user_name=state.to, file_name=file.name,
         file_size=file.size, file_md5=file.md5,
     )  # fmt: skip
     reply = yield from call(CHECKUPLOAD, request, login.hosts)
-    return msgspec.structs.replace(passage, aes_key=reply.aes_key, signature=reply.signature, media_id=reply.media_id)
+    return msgspec.structs.replace(state, aes_key=reply.aes_key, signature=reply.signature, media_id=reply.media_id)
 
 
-def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Flow[Passage]:
+def upload_chunk(login: Login, file: Upload, state: UploadState, chunk: int) -> Flow[UploadState]:
     """
     Upload one chunk, counted from 0; with the last one the upload is complete.
 
@@ -141,29 +141,29 @@ def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Fl
 
     Wire: webwxuploadmedia
     """
-    _require(passage.data_ticket)
+    _require(state.data_ticket)
     several = file.chunks > 1
     ticket = UploadTicket(
-        credentials=login.credentials, client_media_id=passage.client_media_id, total_len=file.size,
-        data_len=file.size, from_user_name=login.user_id, to_user_name=passage.to, file_md5=file.md5,
-        aes_key=passage.aes_key or msgspec.UNSET, signature=passage.signature or msgspec.UNSET,
+        credentials=login.credentials, client_media_id=state.client_media_id, total_len=file.size,
+        data_len=file.size, from_user_name=login.user_id, to_user_name=state.to, file_md5=file.md5,
+        aes_key=state.aes_key or msgspec.UNSET, signature=state.signature or msgspec.UNSET,
     )  # fmt: skip
     request = UploadRequest(
-        random=passage.random, id="" if login.profile.mmweb_appid else "WU_FILE_0",
+        random=state.random, id="" if login.profile.mmweb_appid else "WU_FILE_0",
         name=file.name, type=file.content_type, last_modified_date=file.modified,
         size=file.size, chunks=str(file.chunks) if several else "", chunk=str(chunk) if several else "",
-        mediatype=file.kind, uploadmediarequest=write_json(ticket).decode(), webwx_data_ticket=passage.data_ticket,
+        mediatype=file.kind, uploadmediarequest=write_json(ticket).decode(), webwx_data_ticket=state.data_ticket,
         pass_ticket=percent_decode(login.pass_ticket),
         filename=FilePart(
             name=transport_name(file.name), content_type=file.content_type, content=(yield from _read(file, chunk)),
-            boundary=passage.boundary,
+            boundary=state.boundary,
         ),
     )  # fmt: skip
     reply = yield from call(UPLOAD, request, login.hosts)
-    return msgspec.structs.replace(passage, media_id=reply.media_id)
+    return msgspec.structs.replace(state, media_id=reply.media_id)
 
 
-def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Flow[Passage]:
+def upload_parallel_chunk(login: Login, file: Upload, state: UploadState, chunk: int) -> Flow[UploadState]:
     """
     Upload one chunk of an announced file on File Transfer Helper; the first answer contains the id of the upload.
 
@@ -175,19 +175,19 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
 
     Wire: webwxuploadmediaparallel
     """
-    _require(passage.data_ticket)
+    _require(state.data_ticket)
     ticket = ParallelTicket(
-        signature=passage.signature, aes_key=passage.aes_key, file_md5=file.md5, total_len=file.size,
+        signature=state.signature, aes_key=state.aes_key, file_md5=file.md5, total_len=file.size,
         chunks=file.chunks, name=file.name, chunk=chunk, credentials=login.credentials,
-        upload_id=passage.upload_id or msgspec.UNSET,
+        upload_id=state.upload_id or msgspec.UNSET,
     )  # fmt: skip
     request = ParallelUploadRequest(
-        random=passage.random, pass_ticket=percent_decode(login.pass_ticket),
-        webwx_data_ticket=passage.data_ticket, ticket=write_json(ticket).decode(),
-        filename=FilePart(name="blob", content=(yield from _read(file, chunk)), boundary=passage.boundary),
+        random=state.random, pass_ticket=percent_decode(login.pass_ticket),
+        webwx_data_ticket=state.data_ticket, ticket=write_json(ticket).decode(),
+        filename=FilePart(name="blob", content=(yield from _read(file, chunk)), boundary=state.boundary),
     )  # fmt: skip
     reply = yield from call(PARALLELUPLOAD, request, login.hosts)
-    return msgspec.structs.replace(passage, upload_id=passage.upload_id or reply.upload_id, media_id=reply.media_id)
+    return msgspec.structs.replace(state, upload_id=state.upload_id or reply.upload_id, media_id=reply.media_id)
 
 
 def _require(data_ticket: str) -> None:

@@ -34,7 +34,7 @@ from webwx.protocol.messages import (
 )
 
 if TYPE_CHECKING:
-    from webwx.flows.media import Passage, Upload
+    from webwx.flows.media import Upload, UploadState
     from webwx.model.login import Login
     from webwx.model.messages import FileMessage, Receipt
     from webwx.protocol.endpoint import Endpoint
@@ -206,7 +206,7 @@ def _send_sticker(login: Login, message: OutgoingSticker) -> Flow[str]:
     return _send(login, STICKER, request, message.client_msg_id)
 
 
-def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
+def send_file(login: Login, to: str, file: Upload, upload: UploadState, client_id: str) -> Flow[str]:
     """
     Send an uploaded file and return the server's message id.
 
