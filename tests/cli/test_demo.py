@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Shell
 
 from webwx.cli.demo import STEPS, Demo, perform
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.session import Session
 from webwx.client.client import AsyncClient
 from webwx.sandbox.core import SandboxCore
@@ -56,7 +56,7 @@ async def test_a_step_without_its_effect_on_the_server_fails(capsys: pytest.Capt
         AsyncClient(server="http://127.0.0.1:1", transport=transport) as friend,
     ):
         with pytest.raises(click.exceptions.Exit) as ended:
-            await perform(Session(Given(as_json=True)), Demo(world, me, friend))
+            await perform(Session(OptionValues(as_json=True)), Demo(world, me, friend))
     assert ended.value.exit_code == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == (

@@ -7,37 +7,39 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
 
 
-def parse(*arguments: str) -> Given:
+def parse(*arguments: str) -> OptionValues:
     """Parse a command line of a group and one of its commands."""
     group = with_common_options(click.Group("outer"))
     group.add_command(with_common_options(click.Command("inner", callback=lambda: None)))
     with group.make_context("outer", list(arguments)) as context:
         group.invoke(context)
-        return context.ensure_object(Given)
+        return context.ensure_object(OptionValues)
 
 
 def test_an_option_may_stand_before_the_command_or_after_it() -> None:
     options = [
         "--server", "http://a", "--host", "web", "--account", "work", "--proxy", "http://p:1", "--json", "--verbose",
     ]  # fmt: skip
-    expected = Given(server="http://a", host="web", account="work", proxy="http://p:1", as_json=True, verbose=True)
+    expected = OptionValues(
+        server="http://a", host="web", account="work", proxy="http://p:1", as_json=True, verbose=True
+    )
     assert expected == parse(*options, "inner")
     assert expected == parse("inner", *options)
 
 
 def test_the_option_after_the_command_overrides_the_one_before() -> None:
-    assert Given(server="http://b") == parse("--server", "http://a", "inner", "--server", "http://b")
+    assert OptionValues(server="http://b") == parse("--server", "http://a", "inner", "--server", "http://b")
 
 
 def test_without_options_no_value_is_set() -> None:
-    assert Given() == parse("inner")
+    assert OptionValues() == parse("inner")
 
 
 def words_and_image(*arguments: str) -> tuple[Any, Any]:

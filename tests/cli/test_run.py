@@ -16,7 +16,7 @@ import pytest
 from tests.cli.conftest import Shell, running_sandbox
 
 from webwx.cli.exits import BadInput
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.run import as_environment, split_target
 
 if TYPE_CHECKING:
@@ -348,8 +348,8 @@ def test_a_file_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
 
 
 def test_options_that_are_not_given_do_not_change_the_environment() -> None:
-    assert as_environment(Given()) == {}
-    given = Given(server="http://127.0.0.1:8790", account="work", proxy="http://127.0.0.1:1", host="web")
+    assert as_environment(OptionValues()) == {}
+    given = OptionValues(server="http://127.0.0.1:8790", account="work", proxy="http://127.0.0.1:1", host="web")
     assert sorted(as_environment(given)) == ["WEBWX_ACCOUNT", "WEBWX_HOST", "WEBWX_PROXY", "WEBWX_SERVER"]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from webwx.bot.log_fields import bound_fields, request_binding
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.output import printable, printable_json
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def log_format_option(command: F) -> F:
     """Add `--log-format` to a command; its value is collected with the common options."""
 
     def gather(ctx: click.Context, _: click.Parameter, value: str) -> None:
-        ctx.ensure_object(Given).log_format = value
+        ctx.ensure_object(OptionValues).log_format = value
 
     return click.option(
         "--log-format",

@@ -139,10 +139,10 @@ async def _contacts(settings: Settings, storage: Storage) -> Contacts:
 
 def _settings(ctx: click.Context) -> Settings | None:
     """Return the settings; a mistake in them is reported when the command runs, not during completion."""
-    from webwx.cli.option_values import Given
+    from webwx.cli.option_values import OptionValues
 
     try:
-        return ctx.ensure_object(Given).settings()
+        return ctx.ensure_object(OptionValues).settings()
     except WxError:
         return None
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Given:
+class OptionValues:
     """Option values parsed so far."""
 
     server: str | None = None

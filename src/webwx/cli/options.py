@@ -1,8 +1,8 @@
 """
 The options that every command accepts, before or after its name; of a repeated option the last one counts.
 
-Commands do not receive them as arguments. They are collected in one `Given`, parsed from the outermost command inwards,
-so that the innermost one takes precedence.
+Commands do not receive them as arguments. They are collected in one `OptionValues`, parsed from the outermost command
+inwards, so that the innermost one takes precedence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import click
 from webwx.cli.help_pages import CliCommand, CommonOption
 from webwx.cli.language import N_, _
 from webwx.cli.names import complete_accounts
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
 
@@ -41,9 +41,9 @@ limit_option = click.option(
 
 
 def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    given = ctx.ensure_object(Given)
+    values = ctx.ensure_object(OptionValues)
     if value and param.name:
-        setattr(given, param.name, value)
+        setattr(values, param.name, value)
 
 
 def common_options() -> list[click.Parameter]:

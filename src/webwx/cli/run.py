@@ -24,7 +24,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.metrics import parse_address, serving
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
 from webwx.cli.session import Session, command
@@ -95,8 +95,8 @@ def run(
     to finish. A bot without a login shows a QR code on stderr. Settings that a bot does not set itself come from the
     options and the environment, as for every command.
     """
-    given = click.get_current_context().ensure_object(Given)
-    os.environ.update(as_environment(given))
+    values = click.get_current_context().ensure_object(OptionValues)
+    os.environ.update(as_environment(values))
     notice = _as_command(on_logout)
     files = [split_target(target) for target in targets]
     arguments = [f"{path}:{name}" if name else str(path) for path, name in files]
@@ -105,17 +105,17 @@ def run(
     address = None if metrics_address is None else parse_address(metrics_address)
     if metrics_address is not None:
         arguments += ["--metrics", metrics_address]
-    if given.log_format != "text":
-        arguments += ["--log-format", given.log_format]
+    if values.log_format != "text":
+        arguments += ["--log-format", values.log_format]
     if is_unit_wanted:
         session.output.program(write_unit(files[0][0], arguments))
         return _nothing()
     if is_reloading:
-        flags = ["--debug"] + ["--json"] * given.as_json + ["--verbose"] * given.verbose
+        flags = ["--debug"] + ["--json"] * values.as_json + ["--verbose"] * values.verbose
         return supervise(session.output, [*arguments, *flags], [path.parent for path, _ in files])
     _ = session.settings  # a mistake in them is reported before a user's program runs
     bots = find_bots(session, files)
-    configure_logging(is_debugging=is_debugging, is_verbose=given.verbose, log_format=given.log_format)
+    configure_logging(is_debugging=is_debugging, is_verbose=values.verbose, log_format=values.log_format)
     for bot in bots:
         bot.debug = bot.debug or is_debugging
         if notice:
@@ -123,11 +123,11 @@ def run(
     return _serve(session, bots, address)
 
 
-def as_environment(given: Given) -> dict[str, str]:
+def as_environment(values: OptionValues) -> dict[str, str]:
     """Return the options as environment variables."""
     variables = {
-        "SERVER": given.server, "HOST": given.host, "ACCOUNT": given.account, "PROXY": given.proxy,
-        "STORAGE": given.storage,
+        "SERVER": values.server, "HOST": values.host, "ACCOUNT": values.account, "PROXY": values.proxy,
+        "STORAGE": values.storage,
     }  # fmt: skip
     return {f"WEBWX_{name}": value for name, value in variables.items() if value}
 

@@ -33,7 +33,7 @@ from webwx.cli.node import (
     refuse_node_options,
     until_drained,
 )
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.options import FiniteRange, example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
@@ -142,8 +142,8 @@ def serve(
         refuse_node_options(context)
     path = _config_path(session.settings, file)
     bots = load_bots(session, _read_config(path), path, targets)
-    given = context.ensure_object(Given)
-    configure_logging(is_debugging=False, is_verbose=given.verbose, log_format=given.log_format)
+    values = context.ensure_object(OptionValues)
+    configure_logging(is_debugging=False, is_verbose=values.verbose, log_format=values.log_format)
 
     def read() -> GatewayConfig:
         return _with_options(_read_config(path), port, listen, behind_proxy)
@@ -268,7 +268,7 @@ def load_bots(session: Session, config: GatewayConfig, path: Path, targets: tupl
     from webwx.cli.run import as_environment, find_bots, split_target
     from webwx.gateway.bots import AssignedBot, check_bots
 
-    os.environ.update(as_environment(click.get_current_context().ensure_object(Given)))
+    os.environ.update(as_environment(click.get_current_context().ensure_object(OptionValues)))
     settings = session.settings  # invalid settings are reported before a user's program runs
     assigned = [AssignedBot(bot) for bot in find_bots(session, [split_target(target) for target in targets])]
     for table in config.bots:

@@ -30,7 +30,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.help_pages import CliCommand
 from webwx.cli.language import N_, _
 from webwx.cli.logs import NOTICES, log_to_stderr
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed
 from webwx.client.client import AsyncClient
@@ -73,9 +73,9 @@ _WAIT_REASONS: dict[WaitReason, str] = {
 class Session:
     """One run of one command."""
 
-    def __init__(self, given: Given) -> None:
-        self._given = given
-        self.output = Output(as_json=given.as_json, notices=NOTICES if given.log_format == "json" else None)
+    def __init__(self, values: OptionValues) -> None:
+        self._values = values
+        self.output = Output(as_json=values.as_json, notices=NOTICES if values.log_format == "json" else None)
         self._has_chosen = False
         """Whether the account is settled, by the user or by `choose_account`."""
         self.is_endless = False
@@ -91,7 +91,7 @@ class Session:
         Raises:
             InvalidSettings: A setting is invalid.
         """
-        return self._given.settings()
+        return self._values.settings()
 
     @asynccontextmanager
     async def storage(self, *, retention_days: float | None = None) -> AsyncIterator[Storage]:
@@ -358,10 +358,10 @@ def command(
     def decorate(work: Callable[..., Coroutine[Any, Any, None]]) -> click.Command:
         @functools.wraps(work)
         def run(**arguments: Any) -> None:
-            given = click.get_current_context().ensure_object(Given)
-            if given.verbose or given.log_format == "json":
-                log_to_stderr(log_format=given.log_format, level=logging.DEBUG if given.verbose else logging.WARNING)
-            session = Session(given)
+            values = click.get_current_context().ensure_object(OptionValues)
+            if values.verbose or values.log_format == "json":
+                log_to_stderr(log_format=values.log_format, level=logging.DEBUG if values.verbose else logging.WARNING)
+            session = Session(values)
             session.is_endless = endless
             try:
                 runner(_until_sigterm(work(session, **arguments)))

@@ -17,7 +17,7 @@ from webwx.cli.exits import BadInput
 from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.node import NodeOptions, gateway_of, node_options, open_node, until_drained
-from webwx.cli.option_values import Given
+from webwx.cli.option_values import OptionValues
 from webwx.cli.serve import load_bots, open_listener, read_config, require_extra
 from webwx.cli.session import Session, command
 
@@ -62,8 +62,8 @@ async def worker(session: Session, targets: tuple[str, ...], listen: str, **node
     path, config = read_config(session, None)
     config = _listening(config, listen)
     bots = HostedBots(load_bots(session, config, path, targets))
-    given = click.get_current_context().ensure_object(Given)
-    configure_logging(is_debugging=False, is_verbose=given.verbose, log_format=given.log_format)
+    values = click.get_current_context().ensure_object(OptionValues)
+    configure_logging(is_debugging=False, is_verbose=values.verbose, log_format=values.log_format)
     listener = open_listener(config)
 
     def report(account: Account, count: int) -> None:
