@@ -7,7 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from webwx.client import files
-from webwx.client.sender import Make, WantedSend, Way
+from webwx.client.sender import Make, SendWay, WantedSend
 from webwx.errors import MediaUnavailable, NotForwardable
 from webwx.flows import messages as message_flows
 from webwx.model.contacts import ContactId
@@ -60,8 +60,8 @@ class Forwarder:
         if key and (sent := await self._sender.sent_as(wanted)):  # first, because its receiver may not exist any more
             return sent
         chat = await self._identities.target(to)
-        others: tuple[Way, ...]
-        by_upload = Way(ready=lambda: self._fetched_and_uploaded(message, chat, kind), name="by_upload")
+        others: tuple[SendWay, ...]
+        by_upload = SendWay(ready=lambda: self._fetched_and_uploaded(message, chat, kind), name="by_upload")
         match message:
             case ImageMessage() | VideoMessage() if not message.can_forward:
                 return await self._sender.send(wanted, chat, (by_upload, by_upload))
@@ -73,9 +73,9 @@ class Forwarder:
                 others = ()
         return await self._sender.send(wanted, chat, (self._by_content(message, chat), *others))
 
-    def _by_content(self, message: Event, chat: ContactId) -> Way:
+    def _by_content(self, message: Event, chat: ContactId) -> SendWay:
         make = self._forward_flow(message, chat)
-        return Way(make, name="by_content")
+        return SendWay(make, name="by_content")
 
     def _forward_flow(self, message: Event, chat: ContactId) -> Make:
         match message:

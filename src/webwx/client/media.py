@@ -19,7 +19,7 @@ from webwx.client import files
 from webwx.client.files import OpenedSource, Source
 from webwx.client.identities import To
 from webwx.client.retry import Backoff, retry
-from webwx.client.sender import Make, StepKey, WantedSend, Way
+from webwx.client.sender import Make, SendWay, StepKey, WantedSend
 from webwx.errors import (
     ApiError,
     ProtocolError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from webwx.client.sender import Sender
     from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
-    from webwx.flows.media import UploadState, Upload
+    from webwx.flows.media import Upload, UploadState
     from webwx.storage.base import Outgoing
 
 Progress = Callable[[int, int], object]
@@ -109,7 +109,7 @@ class MediaTransfers:
             if key and (sent := await self._sender.sent_as(wanted)):
                 return sent
             chat = await self._identities.target(to)
-            way = Way(lambda client_id: message_flows.send_known_sticker(self._session.login, chat, md5, client_id))
+            way = SendWay(lambda client_id: message_flows.send_known_sticker(self._session.login, chat, md5, client_id))
             return await self._sender.send(wanted, chat, (way,))
         return await self._send_file(to, "sticker", files.prepare_sticker, sticker, name, progress, key)
 
@@ -163,7 +163,7 @@ class MediaTransfers:
                 text=file.name,
                 content_id=await asyncio.to_thread(files.sha256_of, file.source) if is_compared else "",
             )
-            way = Way(ready=lambda: self.uploaded(chat, kind, file, progress))
+            way = SendWay(ready=lambda: self.uploaded(chat, kind, file, progress))
             return await self._sender.send(wanted, chat, (way, way))
 
     async def uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
@@ -171,7 +171,9 @@ class MediaTransfers:
         upload = await self._limiter.run("uploads", lambda: self._upload(file, chat, progress))
         return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
-    def _uploaded_flow(self, chat: ContactId, kind: str, file: Upload, upload: UploadState, client_id: str) -> Flow[str]:
+    def _uploaded_flow(
+        self, chat: ContactId, kind: str, file: Upload, upload: UploadState, client_id: str
+    ) -> Flow[str]:
         if kind == "file":
             return message_flows.send_file(self._session.login, chat, file, upload, client_id)
         if kind == "video":

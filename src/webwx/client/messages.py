@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.sender import WantedSend, Way
+from webwx.client.sender import SendWay, WantedSend
 from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, UnknownContact, WxError
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
@@ -66,7 +66,7 @@ class Messages:
             if key and (sent := await self._sender.sent_as(wanted)):  # its receiver may not exist any more
                 return sent
             raise
-        way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, text, client_id))
+        way = SendWay(lambda client_id: message_flows.send_text(self._session.login, chat, text, client_id))
         return await self._sender.send(wanted, chat, (way,))
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
@@ -98,7 +98,7 @@ class Messages:
             key = " with the same key" if row.key else ""
             raise InvalidRequest(f"The outbox has only the name of this file; send the file again{key}.")
         chat = await self._identities.target(row.chat)
-        way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, row.text, client_id))
+        way = SendWay(lambda client_id: message_flows.send_text(self._session.login, chat, row.text, client_id))
         return await self._sender.go_on(row, chat, way)
 
     async def mark_read(self, chat: To) -> None:

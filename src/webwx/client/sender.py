@@ -78,7 +78,7 @@ _LARGEST_RET = 2**31 - 1
 
 Settled = Literal["queued", "sent", "failed", "unknown"]
 
-WayName = Literal["sent", "by_content", "by_upload"]
+SendWayName = Literal["sent", "by_content", "by_upload"]
 
 Make = Callable[[str], "Flow[str]"]
 """Makes the flow of a send from its client id; the flow returns the message's id."""
@@ -120,14 +120,14 @@ class WantedSend(msgspec.Struct, frozen=True):
         return f"WantedSend({self.kind})"
 
 
-class Way(msgspec.Struct, frozen=True):
+class SendWay(msgspec.Struct, frozen=True):
     """One way to send a message: at once, or after a preparation such as an upload."""
 
     make: Make | None = None
     """Makes the flow of the send; None: `ready` returns it."""
     ready: Callable[[], Awaitable[Make]] | None = None
     """Prepares the send, such as by an upload, and delivers nothing; None: no preparation."""
-    name: WayName = "sent"
+    name: SendWayName = "sent"
     """Name of the way, as in a receipt."""
 
 
@@ -163,7 +163,7 @@ class Sender:
         self._undoing: set[asyncio.Future[None]] = set()
         """Begins of cancelled sends that are being undone."""
 
-    async def send(self, wanted: WantedSend, chat: ContactId, ways: tuple[Way, ...]) -> Receipt:
+    async def send(self, wanted: WantedSend, chat: ContactId, ways: tuple[SendWay, ...]) -> Receipt:
         """
         Send a message by the first way that works: the next way is used if the platform does not know the media.
 
@@ -214,7 +214,7 @@ class Sender:
             content_id=wanted.content_id,
         )  # fmt: skip
 
-    async def _send_stored(self, wanted: WantedSend, chat: ContactId, ways: tuple[Way, ...]) -> Receipt:
+    async def _send_stored(self, wanted: WantedSend, chat: ContactId, ways: tuple[SendWay, ...]) -> Receipt:
         outbox, now = self._storage.outbox, self._session.now
         client_id = await self._session.next_client_id()
         add = self._adding(outbox, wanted, chat, client_id)
@@ -342,7 +342,7 @@ class Sender:
             self._turns = WeakValueDictionary()
         return self._turns.setdefault(key, asyncio.Lock())
 
-    async def go_on(self, row: Outgoing, chat: ContactId, *ways: Way) -> Receipt:
+    async def go_on(self, row: Outgoing, chat: ContactId, *ways: SendWay) -> Receipt:
         """
         Continue a send of any process, under its own client id.
 
@@ -401,7 +401,7 @@ class Sender:
         )
 
     async def _try(
-        self, chat: ContactId, client_id: str, ways: tuple[Way, ...], record: _Record | None = None
+        self, chat: ContactId, client_id: str, ways: tuple[SendWay, ...], record: _Record | None = None
     ) -> Receipt:
         for number, way in enumerate(ways, 1):
             make = way.make or await _prepared(way, record)
@@ -418,7 +418,7 @@ class Sender:
         raise AssertionError("send() needs at least one way.")
 
     async def _attempt(
-        self, chat: ContactId, client_id: str, way: WayName, make: Make, *, has_place: bool = False
+        self, chat: ContactId, client_id: str, way: SendWayName, make: Make, *, has_place: bool = False
     ) -> Receipt:
         """Send once; after a lost answer repeat it, if the server is known to deliver a repeated client id once."""
         run = partial(self._session.run, has_place=has_place)
@@ -532,7 +532,7 @@ def _no_journal() -> NoJournal:
     return NoJournal("key= needs a journal, and this client has none; nothing was sent.")
 
 
-async def _prepared(way: Way, record: _Record | None) -> Make:
+async def _prepared(way: SendWay, record: _Record | None) -> Make:
     assert way.ready is not None  # noqa: S101 - a way has `make` or `ready`
     try:
         return await way.ready()

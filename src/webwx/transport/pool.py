@@ -40,16 +40,16 @@ class Pool:
     The connections of one loop on one route.
 
     Args:
-        way: The route.
+        route: The route.
     """
 
-    def __init__(self, way: Route) -> None:
+    def __init__(self, route: Route) -> None:
         self.loop = asyncio.get_running_loop()
-        self.proxy = Proxy(way.proxy) if way.proxy else None
+        self.proxy = Proxy(route.proxy) if route.proxy else None
         """The proxy; None for direct connections."""
-        self._way = way
+        self._route = route
         self._users: WeakSet[object] = WeakSet()
-        self._dialler = Dialer(self.proxy, partial(trusting, way.ca_file))
+        self._dialler = Dialer(self.proxy, partial(trusting, route.ca_file))
         self._open: set[Connection] = set()
         self._idle: defaultdict[Site, list[Connection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
@@ -58,15 +58,15 @@ class Pool:
         """The time in which the loop was able to notice answers."""
 
     @staticmethod
-    def join(user: object, way: Route) -> Pool:
+    def join(user: object, route: Route) -> Pool:
         """Return the running loop's pool for a route; it closes when all users have left it."""
         for loop, other in list(_POOLS):
             if loop.is_closed():
                 _POOLS.pop((loop, other), None)
-        key = (asyncio.get_running_loop(), way)
+        key = (asyncio.get_running_loop(), route)
         pool = _POOLS.get(key)
         if pool is None:
-            pool = _POOLS[key] = Pool(way)
+            pool = _POOLS[key] = Pool(route)
         pool._users.add(user)
         return pool
 
@@ -74,7 +74,7 @@ class Pool:
         """Stop using the pool."""
         self._users.discard(user)
         if not self._users:
-            _POOLS.pop((self.loop, self._way), None)
+            _POOLS.pop((self.loop, self._route), None)
             for connection in tuple(self._open):
                 connection.close()
             self._disarm()
