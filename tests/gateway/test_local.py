@@ -117,7 +117,7 @@ async def log_in_beside(running: Running, sandbox: SandboxCore, name: str, who: 
 
 async def test_an_account_that_another_process_logs_in_is_opened(running: Running, sandbox: SandboxCore) -> None:
     await log_in_beside(running, sandbox, "work")
-    await running.port.adopt_logins()
+    await running.port.open_new_logins()
     await running.until_online("work")
     assert [status.name for status in await running.port.list_accounts()] == ["work"]
 
@@ -130,14 +130,14 @@ async def test_a_login_that_has_ended_is_renewed_by_another_process(online: Runn
         while account.syncing.is_set():  # noqa: ASYNC110 - the sync loop notices it a moment later
             await asyncio.sleep(0.01)
     await log_in_beside(online, sandbox, "default")
-    await online.port.adopt_logins()
+    await online.port.open_new_logins()
     await online.until_online("default")
     assert (await account.status()).state == "online"
 
 
 async def test_an_account_that_was_removed_stays_removed(online: Running) -> None:
     await online.port.remove_account(1)
-    await online.port.adopt_logins()
+    await online.port.open_new_logins()
     assert await online.port.list_accounts() == []
 
 

@@ -121,12 +121,12 @@ def test_what_is_encrypted_has_the_key_of_what_was_decrypted() -> None:
     assert (again.parameters, again.nonce == closed.nonce) == (closed.parameters, False)
 
 
-def test_weaker_parameters_are_not_adopted() -> None:
+def test_weaker_parameters_are_not_used_again() -> None:
     closed = read_encrypted(LoginCipher("open sesame").encrypt(b"one"))
     assert closed is not None
     cipher = LoginCipher("open sesame")
     for weaker in (msgspec.structs.replace(closed, cost=2), msgspec.structs.replace(closed, salt=b"")):
-        cipher.adopt(weaker)
+        cipher.use_key_of(weaker)
     again = read_encrypted(cipher.encrypt(b"another"))
     assert again is not None
     assert (again.cost, len(again.salt)) == (closed.cost, 16)

@@ -106,10 +106,10 @@ class BackgroundSends:
     async def load(self) -> None:
         """Read the promises that other processes have stored, such as an earlier one."""
         for promise in await _promises_of(self._records, self._kind, self._account):
-            self.adopt(promise)
+            self.take(promise)
 
-    def adopt(self, promise: Promise) -> None:
-        """Make a promised send whose record another process has stored."""
+    def take(self, promise: Promise) -> None:
+        """Take over a promised send whose record another process has stored."""
         if promise.number not in self._waiting:
             self._waiting[promise.number] = promise
             self._waiting = dict(sorted(self._waiting.items()))
@@ -131,7 +131,7 @@ class BackgroundSends:
         self._waiting[promise.number] = promise
         self.wake()
 
-    async def withdraw(self) -> None:
+    async def delete_all(self) -> None:
         """Delete all promises, because the account is removed; the sends stay in the outbox."""
         for number in list(self._waiting):
             await self._records.delete(self._kind, _record_id(self._account, number))
@@ -205,7 +205,7 @@ async def store_promise(records: RecordStore, account: int, number: int, time: f
         await records.put(TEXTS, _record_id(account, number), body, version=0, time=time)
 
 
-async def withdraw_promises(records: RecordStore, account: int) -> None:
+async def delete_promises(records: RecordStore, account: int) -> None:
     """Delete the promises of an account, because it is removed; the sends stay in the outbox."""
     for kind in (TEXTS, FILES):
         for promise in await _promises_of(records, kind, account):

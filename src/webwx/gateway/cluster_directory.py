@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.gateway.background_sends import withdraw_promises
+from webwx.gateway.background_sends import delete_promises
 from webwx.gateway.login_places import LoginPlaces
 from webwx.gateway.port import AccountStatus
 from webwx.gateway.published_states import PublishedStates
@@ -157,7 +157,7 @@ class ClusterDirectory:
         await self._numbers.remove(numbered.name)
         await self.states.forget(numbered.number)
         await self.logins.forget(numbered.number)
-        await withdraw_promises(self._records, numbered.number)
+        await delete_promises(self._records, numbered.number)
         await self.load()
 
     async def number_login(self, name: LoginName, uin: int, *, profile: str) -> NumberedAccount | None:

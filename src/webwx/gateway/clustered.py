@@ -204,7 +204,7 @@ class ClusterGateway:
         await self.directory.load()
         await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
         works = (
-            self._media.run(), self._follow_news(), self._keep_current(), self._keep_adopting_promises(),
+            self._media.run(), self._follow_news(), self._keep_current(), self._keep_taking_promises(),
             self._keep_publishing(), self._refresh_states(),
         )  # fmt: skip
         self._tasks = [asyncio.ensure_future(work) for work in works]
@@ -284,14 +284,14 @@ class ClusterGateway:
             began = loop.time()
             try:
                 if await self.directory.refresh():
-                    self._adopt_changes()
+                    self._apply_changes()
                     self._pages.wake(self.directory.by_number)  # events may have come before their accounts were known
                 await self._pass_states_on()
             except StorageError as error:
                 _log.debug("What other gateways have stored cannot be read now: %s", error)
             pause = max(_LOOK_EVERY, _REST * (loop.time() - began))
 
-    def _adopt_changes(self) -> None:
+    def _apply_changes(self) -> None:
         """Note the labels and settings that other gateways have stored for accounts that run here."""
         for number, account in self._owned.items():
             stored = self.directory.by_number.get(number)
@@ -299,21 +299,21 @@ class ClusterGateway:
                 account.label, account.settings = stored.label, stored.settings
                 self._note_change(account)
 
-    async def _keep_adopting_promises(self) -> NoReturn:
+    async def _keep_taking_promises(self) -> NoReturn:
         """Find the sends that other gateways have stored for accounts that run here without an announcement."""
         while True:
             await asyncio.sleep(self._look_for_sends)
             try:
-                await self._adopt_promises()
+                await self._take_promises()
             except StorageError as error:
                 _log.debug("The sends that other gateways have stored cannot be read now: %s", error)
 
-    async def _adopt_promises(self) -> None:
+    async def _take_promises(self) -> None:
         if self._owned:
             for number, promises in (await find_promises(self._records, TEXTS)).items():
                 account = self._owned.get(number)
                 if account is not None:
-                    account.adopt(promises)
+                    account.take_promises(promises)
 
     async def _pass_states_on(self) -> None:
         """Pass the changed states of accounts that run elsewhere to the readers of states."""
@@ -339,7 +339,7 @@ class ClusterGateway:
                 return
             await opened.wait_for_logout()
         if opened.is_ended:
-            await opened.withdraw()
+            await opened.delete_promises()
 
     async def _start(self, uin: int, closing: AsyncExitStack) -> LocalAccount | None:
         """Open an account, and return it once it polls, or cannot do that yet; None if it is not to be run."""

@@ -110,10 +110,10 @@ class LocalGateway:
         raise_limit()
         for numbered in await self._numbers.find():
             await self._open(numbered)
-        await self.adopt_logins()
-        self._tasks = [asyncio.ensure_future(self._media.run()), asyncio.ensure_future(self._keep_adopting())]
+        await self.open_new_logins()
+        self._tasks = [asyncio.ensure_future(self._media.run()), asyncio.ensure_future(self._keep_opening_logins())]
 
-    async def adopt_logins(self) -> None:
+    async def open_new_logins(self) -> None:
         """Open the accounts whose logins another process, such as `webwx login`, has saved since the last call."""
         before, self._changes = self._changes, await self._accounts.list_changes()
         for name, changes in self._changes.items():
@@ -125,11 +125,11 @@ class LocalGateway:
                 else:
                     account.renew()
 
-    async def _keep_adopting(self) -> NoReturn:
+    async def _keep_opening_logins(self) -> NoReturn:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
-                await self.adopt_logins()
+                await self.open_new_logins()
             except WxError as error:
                 _log.warning("a saved login cannot be opened: %s", error)
 
@@ -268,7 +268,7 @@ class LocalGateway:
             await self._bots.close_account(account)
             await account.close()
         self._open_files.remove_account(number)
-        await account.withdraw()
+        await account.delete_promises()
         await self._numbers.remove(account.name)
         await self._accounts.configure(account.name)  # a new account of this name may have another host
         found = await self._accounts.list_changes()

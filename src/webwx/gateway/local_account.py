@@ -251,10 +251,10 @@ class LocalAccount(StoredReads):
         """Read the saved login again once the present one has ended, because another process has replaced it."""
         self._is_renewed.set()
 
-    async def withdraw(self) -> None:
+    async def delete_promises(self) -> None:
         """Delete the promises of background sends, after `close`, because the account is removed from the gateway."""
         for promised in (self._promised, self._promised_files):
-            await promised.withdraw()
+            await promised.delete_all()
         await self._kept.delete_all_but(())
 
     def note_state(self, change: StateChange) -> None:
@@ -288,10 +288,10 @@ class LocalAccount(StoredReads):
         self._is_ended = True
         self._state_news.set()
 
-    def adopt(self, promises: Iterable[Promise]) -> None:
+    def take_promises(self, promises: Iterable[Promise]) -> None:
         """Make the sends that another process has stored."""
         for promise in promises:
-            self._promised.adopt(promise)
+            self._promised.take(promise)
 
     def load_promises_soon(self) -> None:
         """Read the sends that another process has just stored, and make them."""

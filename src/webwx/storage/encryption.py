@@ -129,10 +129,10 @@ class LoginCipher:
             content = self._tried(encrypted)
         if content is None:
             raise InvalidLogin("The saved login cannot be opened: the passphrase is wrong, or the file was changed.")
-        self.adopt(encrypted)
+        self.use_key_of(encrypted)
         return content
 
-    def adopt(self, encrypted: EncryptedLogin) -> None:
+    def use_key_of(self, encrypted: EncryptedLogin) -> None:
         """Encrypt with the key of an encrypted file from now on, if its parameters are those of this version."""
         if (encrypted.cost, encrypted.block, encrypted.parallel, len(encrypted.salt)) == (
             _COST,

@@ -134,7 +134,7 @@ class PostgresLogin:
             other = await self._database.read(lambda db: db.fetchval(_NEWEST))
             encrypted = None if other is None else read_encrypted(other)
             if encrypted is not None:
-                self._cipher.adopt(encrypted)
+                self._cipher.use_key_of(encrypted)
         await self._change(self._make)
 
     async def save(self, saved: SavedLogin) -> None:
