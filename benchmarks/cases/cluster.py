@@ -48,9 +48,9 @@ class Cost(NamedTuple):
 def events(run: Run) -> Figures:
     """Store messages at a steady rate, as a worker does, and read them in another process, as a front end does."""
     from webwx import ContactId
-    from webwx.storage.base import Fence
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.journal import PostgresJournal
+    from webwx.storage.refusals import Fence
 
     member = ClusterMember(worker="bench", fence=lambda account: Fence(account=account, epoch=1), timeout=5.0)
     count, world = run.case.count, run.world

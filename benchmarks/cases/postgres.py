@@ -66,9 +66,9 @@ def driver(run: Run) -> Figures:
     import asyncpg
 
     from webwx import ContactId
-    from webwx.storage.base import Fence
     from webwx.storage.postgres.entries import APPEND_ALL, Append, columns_of
     from webwx.storage.postgres.journal import PostgresJournal
+    from webwx.storage.refusals import Fence
 
     async def main(db: Database) -> Figures:
         own, count = ContactId(own_id(1)), run.case.count

@@ -18,7 +18,7 @@ from webwx.client.state import LoginState
 from webwx.errors import ConnectFailed, StorageError
 from webwx.model.events import StateTimedOut
 from webwx.model.messages import TextMessage
-from webwx.storage.base import ChangeRefused
+from webwx.storage.refusals import ChangeRefused
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from webwx.client.rate_limit import RateLimit
 from webwx.client.rate_limiter import LimiterMemory, RateLimiter
 from webwx.cluster.changes import Change, Gained, Leaving, Lost
 from webwx.cluster.leased import LeasedOwnership
-from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
+from webwx.storage.refusals import Fence, NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine

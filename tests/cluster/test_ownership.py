@@ -11,9 +11,9 @@ from tests.postgres import add_accounts, new_schema
 from webwx.cluster.changes import Gained, Leaving
 from webwx.cluster.leased import LeasedOwnership
 from webwx.cluster.ownership import Ownership, SoleOwnership
-from webwx.storage.base import Fence
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
+from webwx.storage.refusals import Fence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

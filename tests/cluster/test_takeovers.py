@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 from tests.storage.arrivals import OWN, arrival, everything, message, opened
 
-from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.refusals import Fence, NotOwner
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema

@@ -10,8 +10,8 @@ from tests.postgres import TemporarySchema
 from webwx.errors import StorageError
 from webwx.gateway.background_sends import Promise
 from webwx.gateway.kept_files import FolderKeptFiles, SharedKeptFiles
-from webwx.storage.base import NotOwner
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from webwx.errors import InvalidSettings
-from webwx.storage.base import Fence
 from webwx.storage.leases import DEFAULT_TIMES, ClusterMember, LeaseTimes
 from webwx.storage.open import open_leases
+from webwx.storage.refusals import Fence
 
 
 def test_a_worker_stops_before_its_lease_expires_and_may_lose_a_renewal() -> None:

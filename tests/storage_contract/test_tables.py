@@ -19,8 +19,8 @@ from tests.storage_contract.shared_tables import (
 )
 
 from webwx.errors import StorageError
-from webwx.storage.base import ChangeRefused
 from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.refusals import ChangeRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -23,7 +23,7 @@ from webwx.errors import (
     StorageError,
     TransportError,
 )
-from webwx.storage.base import ChangeRefused
+from webwx.storage.refusals import ChangeRefused
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

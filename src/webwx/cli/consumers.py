@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from webwx.errors import AlreadyRunning
-from webwx.storage.base import NotOwner
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal

@@ -23,8 +23,8 @@ from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.owned_accounts import OwnedAccounts
 from webwx.cluster.renewals import LeaseRenewals
 from webwx.errors import StorageError
-from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import ClusterMember, LeaseTimes
+from webwx.storage.refusals import Fence, NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

@@ -11,8 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.cluster.owned_accounts import OwnedAccounts
-from webwx.storage.base import Fence
 from webwx.storage.leases import OwnedAccount
+from webwx.storage.refusals import Fence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable

@@ -41,7 +41,7 @@ from webwx.gateway.send_changes import SendChanges
 from webwx.gateway.storage_views import OpenJournals, OwnedLogins
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
-from webwx.storage.base import NotOwner
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping

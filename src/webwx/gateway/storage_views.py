@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import NotOwner
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

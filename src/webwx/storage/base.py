@@ -41,7 +41,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from webwx.errors import StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
@@ -81,31 +80,6 @@ LOOK_EVERY = 2.0
 
 MATCHED_WITH_LOGIN = 1_024
 """Maximum number of contacts that are matched when a login is stored; more would delay the login for too long."""
-
-
-class Fence(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    The right of a process to change an account of a journal that several machines share.
-
-    A takeover by another process raises the epoch of the account. A change with an earlier epoch is refused, also from
-    a process that does not know of the takeover yet.
-    """
-
-    account: int
-    """The account's number at the platform (`uin`)."""
-    epoch: int
-    """Number of takeovers of the account, that of this process included."""
-
-    def __repr__(self) -> str:
-        return f"Fence(epoch {self.epoch})"
-
-
-class NotOwner(StorageError):
-    """Another process owns the account now, so nothing was stored."""
-
-
-class ChangeRefused(StorageError):
-    """A value of the change cannot be stored, so nothing was stored; other changes may succeed."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):

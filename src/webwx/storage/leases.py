@@ -3,7 +3,7 @@ The contract of leases: which process owns which account of a journal that sever
 
 A process that runs accounts is a worker. It has one row with one lease, which it renews for all its accounts at once;
 every time is by the clock of the database. An account belongs to one worker or to none. Each takeover raises the epoch
-of the account, and changes with an earlier epoch are refused (`base.Fence`), so a worker that does not know yet that it
+of the account, and changes with an earlier epoch are refused (`Fence`), so a worker that does not know yet that it
 has lost an account stores nothing.
 
 The states of an account:
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import Fence, LoginStore
+    from webwx.storage.base import LoginStore
+    from webwx.storage.refusals import Fence
 
 
 class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):

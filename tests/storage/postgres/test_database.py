@@ -13,12 +13,12 @@ from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messag
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.messages import Receipt
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import Fence
 from webwx.storage.leases import ClusterMember
 from webwx.storage.open import is_any_at_work
 from webwx.storage.postgres import database
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.refusals import Fence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -11,11 +11,12 @@ from tests.storage.filled import contents, fill
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import EntryQuery, NotOwner
+from webwx.storage.base import EntryQuery
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.open import open_transfer
 from webwx.storage.postgres.leases import PostgresLeases
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.refusals import NotOwner
 from webwx.storage.transfer import copy_journal
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ import asyncpg
 import pytest
 from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, message, messages, opened
 
-from webwx.storage.base import EntryQuery, Fence, NotOwner
+from webwx.storage.base import EntryQuery
 from webwx.storage.bodies import pack
 from webwx.storage.cursors import read_accounts
 from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres.database import SETTINGS
 from webwx.storage.postgres.entries import APPEND_ALL, APPEND_ONE, LONG, vector_of
 from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.refusals import Fence, NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,11 +11,11 @@ from tests.client.virtual_loop import run_with_virtual_clock
 from tests.postgres import new_schema
 from tests.storage.arrivals import FRIEND, arrival, messages, opened
 
-from webwx.storage.base import Fence
 from webwx.storage.leases import NEWS_DELAY, ClusterMember, StorageNews
 from webwx.storage.postgres import news as postgres_news
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.news import changed_heads, entries_of, payloads, sends_of, written
+from webwx.storage.refusals import Fence
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema

@@ -10,9 +10,9 @@ import pytest
 from tests.storage.arrivals import OWN, UIN
 
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import NotOwner
 from webwx.storage.postgres.archive import PIECE
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.storage_contract.shared_tables import ADD, KEYS, tables_in_database
 
-from webwx.storage.base import NotOwner
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.tables import PostgresTables, depend_on_held
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

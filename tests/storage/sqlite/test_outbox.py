@@ -16,8 +16,9 @@ from tests.storage.arrivals import FRIEND, UIN
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import ChangeRefused, SendQuery
+from webwx.storage.base import SendQuery
 from webwx.storage.lookup import find_send
+from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 
 if TYPE_CHECKING:

@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from webwx.errors import StorageError
-from webwx.storage.base import KEPT_OUTCOMES, LOOK_EVERY, ChangeRefused, Fence, NotOwner
+from webwx.storage.base import KEPT_OUTCOMES, LOOK_EVERY
 from webwx.storage.database_url import check_database_url, describe_database, split_search_path, split_servers
 from webwx.storage.postgres.loop_calls import LoopCalls
 from webwx.storage.postgres.pooler import SharedSessions, is_pooled, share_sessions
 from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
+from webwx.storage.refusals import ChangeRefused, Fence, NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator

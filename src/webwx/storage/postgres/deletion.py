@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import NotOwner
+from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
     from webwx.storage.postgres.database import Connection, PostgresDatabase

@@ -19,9 +19,9 @@ from webwx.storage.postgres.schema import PreparedSchema
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from webwx.storage.base import Fence
     from webwx.storage.leases import LeaseTimes, WorkerHealth
     from webwx.storage.postgres.database import Connection
+    from webwx.storage.refusals import Fence
 
 T = TypeVar("T")
 

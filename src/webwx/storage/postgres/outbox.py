@@ -14,8 +14,9 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import ChangeRefused, NotOwner, Outgoing
+from webwx.storage.base import Outgoing
 from webwx.storage.postgres.database import new_lock
+from webwx.storage.refusals import ChangeRefused, NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

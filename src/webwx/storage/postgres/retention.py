@@ -17,7 +17,7 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.events import ContinuityLost
-from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE, NotOwner
+from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
 from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media
@@ -25,6 +25,7 @@ from webwx.storage.postgres.entries import KINDS, QUARANTINED
 from webwx.storage.postgres.links import forget_logins
 from webwx.storage.postgres.outbox import delete_sends
 from webwx.storage.postgres.tables import PostgresStatements
+from webwx.storage.refusals import NotOwner
 from webwx.storage.tables.timers import delete_timers
 
 if TYPE_CHECKING:

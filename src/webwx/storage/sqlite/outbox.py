@@ -28,8 +28,9 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import KEPT_OUTCOMES, ChangeRefused, Outgoing
+from webwx.storage.base import KEPT_OUTCOMES, Outgoing
 from webwx.storage.locks import take_lock
+from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 
 if TYPE_CHECKING:
