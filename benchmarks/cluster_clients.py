@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 
 from benchmarks.machine import use_core
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.journal import PostgresJournal
 
 

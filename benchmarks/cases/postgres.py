@@ -15,7 +15,7 @@ from benchmarks.disk_probe import DiskProbe, waits_figures, waits_of
 
 if TYPE_CHECKING:
     from benchmarks.database import Database
-    from webwx.storage.base import Arrival
+    from webwx.storage.entries import Arrival
     from webwx.storage.postgres.journal import PostgresJournal
 
 WARM = 64

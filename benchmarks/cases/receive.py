@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks import floor, harness, ours, peer
 from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
 from benchmarks.machine import fdatasync_p50
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from webwx import Context, Event
     from webwx.client.delivered import Delivered
     from webwx.client.subscription import Subscription
-    from webwx.storage.base import Arrival
+    from webwx.storage.entries import Arrival
 
 HANDLERS = 20
 """Of the bot, the last of which is the one that fits."""
@@ -104,7 +104,7 @@ def arrival_of(body: bytes) -> Arrival:
     from webwx.model.events import Item, identify
     from webwx.protocol.codec import read_json
     from webwx.protocol.sync import SyncReply, WholeSyncReply
-    from webwx.storage.base import Arrival
+    from webwx.storage.entries import Arrival
 
     texts = read_json(body, WholeSyncReply).add_msg_list
     raws = read_json(body, SyncReply).delivered()
@@ -152,7 +152,7 @@ def delivery(run: Run) -> Figures:
 def _given(world: World) -> list[Delivered]:
     from webwx import ContactId
     from webwx.client.delivered import Delivered
-    from webwx.storage.base import Entry
+    from webwx.storage.entries import Entry
 
     arrived = [each for body in bodies(world) for each in arrival_of(body).items]
     own = ContactId(own_id(1))

@@ -15,7 +15,7 @@ from webwx.client.subscription import Subscription
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
-from webwx.storage.base import Entry
+from webwx.storage.entries import Entry
 
 if TYPE_CHECKING:
     from webwx.bot.chat_queues import ChatQueues

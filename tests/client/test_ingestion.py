@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Arrival, Journal
+    from webwx.storage.base import Journal
+    from webwx.storage.entries import Arrival
     from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]

@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, blocks
 from tests.postgres import TemporaryCluster, TemporarySchema, cluster, new_schema
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, messages
 
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.leases import PostgresLeases

@@ -13,7 +13,7 @@ from tests.soak import bot
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
-    from webwx.storage.base import Arrival
+    from webwx.storage.entries import Arrival
     from webwx.storage.sqlite.journal import SqliteAccount
 
 STORED = "stored.json"

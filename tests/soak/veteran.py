@@ -19,7 +19,7 @@ from webwx.bot.chat_queues import DeliveryCounts
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
 from webwx.model.messages import FileMessage
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
 

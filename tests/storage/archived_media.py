@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from tests.storage.arrivals import arrival
 
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
-    from webwx.storage.base import AccountJournal, Entry
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.entries import Entry
 
 ALL = 10**9
 

@@ -13,11 +13,12 @@ from webwx.model.delivery import is_text
 from webwx.model.events import Arrived, Item, identify
 from webwx.protocol.codec import read_sound_json
 from webwx.protocol.sync import WholeSyncReply
-from webwx.storage.base import Arrival
+from webwx.storage.entries import Arrival
 from webwx.storage.lookup import export_entries
 
 if TYPE_CHECKING:
-    from webwx.storage.base import AccountJournal, Entry
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.entries import Entry
 
 OWN = ContactId("@me")
 FRIEND = ContactId("@friend")

@@ -9,7 +9,7 @@ import msgspec
 from webwx.model.events import ContinuityLost
 
 if TYPE_CHECKING:
-    from webwx.storage.base import Entry
+    from webwx.storage.entries import Entry
 
 
 def gap_in(entry: Entry) -> ContinuityLost:

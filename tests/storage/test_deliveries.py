@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
-from webwx.storage.base import ConversationRow, Entry
+from webwx.storage.base import ConversationRow
 from webwx.storage.deliveries import (
     Acknowledgements,
     ConsumerState,
@@ -20,6 +20,7 @@ from webwx.storage.deliveries import (
     cleaned,
     state_of,
 )
+from webwx.storage.entries import Entry
 
 
 def entry(number: int) -> Entry:

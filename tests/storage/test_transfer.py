@@ -13,7 +13,7 @@ from tests.storage.phone import NOW
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.open import open_journal_file, open_storage, open_transfer
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.transfer import COLUMNS, Ordinals, copy_journal, release

@@ -25,12 +25,12 @@ from webwx.storage.base import (
     AccountJournal,
     Consumer,
     ConversationRow,
-    EntryQuery,
     IdentityQuery,
     Journal,
     RecordChange,
     SendQuery,
 )
+from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.records import PostgresRecordStore

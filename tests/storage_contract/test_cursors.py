@@ -8,8 +8,8 @@ import pytest
 from tests.storage.arrivals import arrival, ids, messages, opened
 
 from webwx.errors import InvalidCursor
-from webwx.storage.base import EntryQuery
 from webwx.storage.cursors import decode_cursor, encode_cursor, newest_cursor, read_accounts
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal

@@ -10,15 +10,17 @@ from tests.storage.arrivals import FRIEND, OWN, ROOM, UIN, arrival, everything, 
 
 from webwx.model.events import QuarantinedMessage, event_from_item
 from webwx.model.messages import TextMessage
-from webwx.storage.base import BodyCheck, DamagedBatch, EntryQuery
+from webwx.storage.base import BodyCheck, DamagedBatch
 from webwx.storage.cursors import read_accounts
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from tests.storage_contract.engines import StorageEngine
 
-    from webwx.storage.base import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.entries import Entry
 
 DAY = 86_400.0
 NOW = float(int(time.time()))

@@ -20,7 +20,7 @@ from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import event_from_item
 from webwx.model.messages import TextMessage
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_entry, find_message
 
 if TYPE_CHECKING:

@@ -25,11 +25,12 @@ from tests.storage.entries import gap_in
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, IdentityAmbiguous, Item, event_from_item
-from webwx.storage.base import Arrival
+from webwx.storage.entries import Arrival
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
-    from webwx.storage.base import AccountJournal, Entry, Journal
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.entries import Entry
 
 
 def _fields_of(entry: Entry) -> tuple[object, ...]:

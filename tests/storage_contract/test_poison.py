@@ -14,11 +14,12 @@ from tests.storage.arrivals import (
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import event_from_item
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
-    from webwx.storage.base import AccountJournal, Entry
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.entries import Entry
 
 
 POISON = {

@@ -14,7 +14,8 @@ from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, m
 from tests.storage.entries import numbers
 
 from webwx.errors import AlreadyRunning
-from webwx.storage.base import EntryQuery, SendQuery
+from webwx.storage.base import SendQuery
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

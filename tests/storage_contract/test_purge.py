@@ -21,7 +21,8 @@ from tests.storage.entries import gap_in
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
-from webwx.storage.base import EntryQuery, SendQuery
+from webwx.storage.base import SendQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from tests.storage.arrivals import FRIEND, OWN, arrival, messages, opened
 from tests.storage.calls import calls_of_this_thread, is_query
 
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
+from webwx.storage.base import IdentityQuery, SendQuery
 from webwx.storage.cursors import newest_cursor, read_accounts
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from webwx.client.delivered import Delivered
     from webwx.client.subscription import Subscription
     from webwx.model.messages import Event
-    from webwx.storage.base import Entry
+    from webwx.storage.entries import Entry
 
     Handle = Callable[[Delivered, int], Awaitable[bool]]
     """Handles an entry, at its n-th attempt (from 1), and returns whether it has acknowledged the entry itself."""

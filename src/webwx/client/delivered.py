@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from webwx.model.messages import Event
-from webwx.storage.base import Entry
+from webwx.storage.entries import Entry
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):

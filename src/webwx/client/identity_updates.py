@@ -12,7 +12,7 @@ from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, IdentityAmbiguous, Item
 from webwx.model.identities import is_recognizable
-from webwx.storage.base import Arrival
+from webwx.storage.entries import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

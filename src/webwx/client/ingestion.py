@@ -11,7 +11,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import Arrived, ContactChanged, ContactDeleted, event_from_item, identify
 from webwx.model.messages import PhoneActivity
 from webwx.model.notices import says_too_often
-from webwx.storage.base import Arrival
+from webwx.storage.entries import Arrival
 
 if TYPE_CHECKING:
     from webwx.client.account_storage import AccountStorage

@@ -17,7 +17,7 @@ from webwx.model.messages import (
     VideoMessage,
     VoiceMessage,
 )
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from webwx.client.history import MessageHistory

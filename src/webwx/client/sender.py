@@ -45,7 +45,8 @@ from webwx.model.identities import Identity
 from webwx.model.messages import FileMessage, LocationMessage, Receipt, TextMessage
 from webwx.protocol.codec import clean_text
 from webwx.protocol.codes import Ret
-from webwx.storage.base import EntryQuery, SendQuery
+from webwx.storage.base import SendQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:

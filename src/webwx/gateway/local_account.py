@@ -40,7 +40,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.stored_reads import StoredReads, named, own_key
 from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable

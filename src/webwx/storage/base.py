@@ -43,7 +43,7 @@ import msgspec
 
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import Arrived, Item
+from webwx.model.events import Item
 from webwx.model.identities import Identified, Identity, Link
 from webwx.model.login import Login
 from webwx.model.messages import Receipt
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from webwx.storage.account_folder import LoginName
+    from webwx.storage.entries import Arrival, Entry, EntryQuery
     from webwx.storage.tables.timers import StoredTimers
 
 RETENTION_DAYS = 90
@@ -80,93 +81,6 @@ LOOK_EVERY = 2.0
 
 MATCHED_WITH_LOGIN = 1_024
 """Maximum number of contacts that are matched when a login is stored; more would delay the login for too long."""
-
-
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch to store in one transaction."""
-
-    body: bytes
-    """The platform's answer, with the session key removed."""
-    items: tuple[Arrived, ...] = ()
-    position: bytes | None
-    """Position of the next fetch (opaque); None if the items did not come from a fetch: it does not change."""
-    time: float
-    """Time of arrival, in seconds since 1970."""
-    own_id: ContactId = ContactId("")
-    """The account's id in the login of these items; empty for the journal's current login."""
-    contacts: tuple[Contact, ...] = ()
-    """Contacts that were added or changed."""
-    deleted: tuple[ContactId, ...] = ()
-    """Ids of contacts that were deleted; their messages stay."""
-
-    def __repr__(self) -> str:
-        return f"Arrival({len(self.items)} items)"
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A stored item."""
-
-    number: int
-    """Position in the order of arrival; never used twice."""
-    item: Item
-    own_id: ContactId
-    """The account's id in the login in which the item arrived."""
-    message_id: str
-    chat: ContactId
-    time: int
-    is_backlog: bool = False
-    redelivered: bool = False
-    """Whether this consumer may have received the entry before, in a process that has died since."""
-    attempt: int = 1
-    """Number of times that this consumer received the entry, as far as is known."""
-    crashes: int = 0
-    """
-    Number of processes that crashed while the entry was in flight, as far as is known. From two on the entry may be a
-    poison message: the reader handles it in isolation, with a poison marker. Three or more mean that a process crashed
-    while it handled the entry in isolation.
-    """
-    read: msgspec.Struct | None = None
-    """
-    The decoded event, if the entry comes straight from the network and was decoded already. A reader may change it, so
-    an entry that is delivered a second time does not have it.
-    """
-
-    def __repr__(self) -> str:
-        return f"Entry({self.number})"
-
-
-class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Conditions for entries to find: the newest entries that meet all of them, or with `after` the oldest.
-
-    A reader with a cursor passes its number as `after` repeatedly: an empty result means that nothing has arrived yet.
-    """
-
-    number: int | None = None
-    """The entry's number."""
-    message_id: str | None = None
-    """The platform's id of a message of any age; two messages may have the same id."""
-    message_ids: tuple[str, ...] = ()
-    """Only messages with one of these ids; empty for all."""
-    words: str | None = None
-    """Words that must all be in the message, split as by `tokenizer`; a text without a word finds nothing."""
-    is_notice: bool = False
-    """Only notices (the grey lines between messages), recalls included."""
-    chats: tuple[ContactId, ...] = ()
-    """Only these chats; empty for all."""
-    before: int | None = None
-    """Only entries with a lower number."""
-    after: int | None = None
-    """Only entries with a higher number."""
-    since: float = 0
-    """Not written before this time, in seconds since 1970."""
-    until: float = 0
-    """Not written after this time; 0 for no limit."""
-    limit: int = 50
-    """Maximum number of entries."""
-
-    def __repr__(self) -> str:
-        return "EntryQuery(***)"
 
 
 class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):

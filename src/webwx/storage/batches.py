@@ -12,7 +12,7 @@ from webwx.model.events import Arrived, ContinuityLost, Item
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webwx.storage.base import Arrival
+    from webwx.storage.entries import Arrival
 
 
 _GAP = msgspec.json.Decoder(ContinuityLost)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.errors import InvalidCursor
-from webwx.storage.base import Entry, EntryQuery
+from webwx.storage.entries import Entry, EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
+from webwx.storage.base import IdentityQuery, SendQuery
+from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.model.contacts import ContactId
     from webwx.model.identities import Identity
-    from webwx.storage.base import AccountJournal, Entry, IdentityStore, Outbox, Outgoing
+    from webwx.storage.base import AccountJournal, IdentityStore, Outbox, Outgoing
+    from webwx.storage.entries import Entry
 
 _READ = 500
 """Entries read at a time."""

@@ -11,7 +11,7 @@ from tests.storage.filled import contents, fill
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.open import open_transfer
 from webwx.storage.postgres.leases import PostgresLeases

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, message, messages, opened
 
-from webwx.storage.base import EntryQuery
 from webwx.storage.bodies import pack
 from webwx.storage.cursors import read_accounts
+from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres.database import SETTINGS
 from webwx.storage.postgres.entries import APPEND_ALL, APPEND_ONE, LONG, vector_of

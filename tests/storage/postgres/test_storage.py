@@ -11,7 +11,8 @@ from tests.storage.arrivals import OWN, UIN, arrival, messages
 
 from webwx.errors import InvalidLogin, InvalidSettings
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import EntryQuery, SavedLogin
+from webwx.storage.base import SavedLogin
+from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.database import MOST_CONNECTIONS
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.storage import PostgresStorage

@@ -15,7 +15,7 @@ from tests.storage.arrivals import message
 
 from webwx.errors import StorageError
 from webwx.storage.archive_files import LEFT_BEHIND, MediaFiles
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.sqlite.contacts import RosterCompaction
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal

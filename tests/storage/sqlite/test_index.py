@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, everything, ids, message, messages, opened
 
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import index as index_module
 from webwx.storage.sqlite.index import Index, key_of

@@ -29,8 +29,9 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
+from webwx.storage.base import IdentityQuery, SendQuery
 from webwx.storage.bodies import unpack
+from webwx.storage.entries import EntryQuery
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite import threads

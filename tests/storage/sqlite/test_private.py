@@ -14,7 +14,7 @@ import pytest
 from tests.storage.arrivals import OWN, UIN, arrival, message, opened
 
 from webwx.errors import StorageError
-from webwx.storage.base import EntryQuery
+from webwx.storage.entries import EntryQuery
 from webwx.storage.open import open_records
 from webwx.storage.sqlite.private import PrivateJournal
 

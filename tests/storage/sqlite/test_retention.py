@@ -29,8 +29,9 @@ from webwx.errors import AlreadyRunning
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import EntryQuery, SendQuery
+from webwx.storage.base import SendQuery
 from webwx.storage.bodies import unpack
+from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import RosterCompaction

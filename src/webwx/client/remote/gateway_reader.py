@@ -33,7 +33,7 @@ from webwx.representations.accounts import AccountView
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
 from webwx.representations.events import event_of
 from webwx.representations.problems import Problem, error_of_problem
-from webwx.storage.base import Entry
+from webwx.storage.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection

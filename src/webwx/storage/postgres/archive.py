@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from contextlib import AbstractContextManager
 
-    from webwx.storage.base import Entry
+    from webwx.storage.entries import Entry
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 PIECE = 512 * 1024

@@ -41,7 +41,7 @@ from webwx.storage.tables.conversations import StoredConversations
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from webwx.storage.base import Entry
+    from webwx.storage.entries import Entry
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 STORE_DELAY = 0.01

@@ -25,9 +25,9 @@ import msgspec
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.model.messages import Event
-from webwx.storage.base import Entry
 from webwx.storage.batches import digest_of_body, new_items
 from webwx.storage.bodies import blank, locate, pack, unpack_batch
+from webwx.storage.entries import Entry
 from webwx.storage.refusals import NotOwner
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from webwx.model.events import Arrived
-    from webwx.storage.base import Arrival
+    from webwx.storage.entries import Arrival
     from webwx.storage.postgres.database import Connection, PostgresDatabase
     from webwx.storage.refusals import Fence
 

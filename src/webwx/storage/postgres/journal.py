@@ -19,15 +19,14 @@ from webwx.protocol.codec import clean_text
 from webwx.storage.base import (
     MATCHED_WITH_LOGIN,
     RETENTION_DAYS,
-    Arrival,
     BodyCheck,
     ConsumerPosition,
     DeadLetterRow,
-    Entry,
     OpenedLogin,
     Stats,
 )
 from webwx.storage.batches import gap_between
+from webwx.storage.entries import Arrival, Entry
 from webwx.storage.identity_matching import digest_of_all
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
 from webwx.storage.postgres.bodies import check_bodies
@@ -57,7 +56,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.base import DamagedBatch, EntryQuery
+    from webwx.storage.base import DamagedBatch
+    from webwx.storage.entries import EntryQuery
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.database import Connection
 

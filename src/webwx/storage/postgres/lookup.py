@@ -10,7 +10,7 @@ from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_
 from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
-    from webwx.storage.base import Entry, EntryQuery
+    from webwx.storage.entries import Entry, EntryQuery
     from webwx.storage.postgres.database import Connection
 
 

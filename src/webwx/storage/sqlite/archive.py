@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.storage.archive_files import MediaFiles
-    from webwx.storage.base import Entry
+    from webwx.storage.entries import Entry
     from webwx.storage.sqlite.threads import Reader, Writer
 
 

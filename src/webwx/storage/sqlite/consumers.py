@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from webwx.storage.base import ConversationRow, Entry
+    from webwx.storage.base import ConversationRow
+    from webwx.storage.entries import Entry
     from webwx.storage.sqlite.threads import Reader, Writer
 
 MOST_WAITING = 2_000

@@ -8,8 +8,8 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
-from webwx.storage.base import Entry
 from webwx.storage.bodies import ItemRange
+from webwx.storage.entries import Entry
 from webwx.storage.sqlite.bodies import Bodies
 from webwx.storage.sqlite.bulk import as_list, insert, select
 

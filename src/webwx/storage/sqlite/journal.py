@@ -29,16 +29,15 @@ from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import (
     MATCHED_WITH_LOGIN,
     RETENTION_DAYS,
-    Arrival,
     BodyCheck,
     ConsumerPosition,
     DeadLetterRow,
-    Entry,
     OpenedLogin,
     Stats,
 )
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
+from webwx.storage.entries import Arrival, Entry
 from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
@@ -89,7 +88,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.base import DamagedBatch, EntryQuery
+    from webwx.storage.base import DamagedBatch
+    from webwx.storage.entries import EntryQuery
 
 T = TypeVar("T")
 

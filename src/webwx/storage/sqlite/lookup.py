@@ -19,7 +19,7 @@ from webwx.storage.tokenizer import Query, tokens_of
 if TYPE_CHECKING:
     import sqlite3
 
-    from webwx.storage.base import Entry, EntryQuery
+    from webwx.storage.entries import Entry, EntryQuery
 
 _READ = 500
 """Number of entries of the tail that are searched at a time."""

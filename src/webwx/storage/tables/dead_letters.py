@@ -16,8 +16,8 @@ from webwx.storage.engine.port import Conditions, Select, StoredTable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from webwx.storage.base import Entry
     from webwx.storage.engine.port import Tables
+    from webwx.storage.entries import Entry
 
 
 FAILURES = StoredTable(
