@@ -38,7 +38,7 @@ from webwx.model.messages import FileMessage, ImageMessage, MessageRecalled
 from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
 from webwx.sandbox.options import Options
-from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.entries import EntryQuery
 from webwx.storage.login import LoginMemory
 from webwx.storage.lookup import find_message
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.base import AccountJournal, LoginStore, StoredMedium
+    from webwx.storage.archived_media import StoredMedium
+    from webwx.storage.base import AccountJournal, LoginStore
     from webwx.storage.entries import Entry
     from webwx.transport.runner import Transport
 

@@ -10,9 +10,9 @@ import msgspec
 from tests.storage.arrivals import arrival, message, opened
 
 from webwx.model.contacts import ContactId
+from webwx.storage.archived_media import ArchivedMedia
 from webwx.storage.base import (
     AccountJournal,
-    ArchivedMedia,
     Consumer,
     IdentityStore,
     Journal,

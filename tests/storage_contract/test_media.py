@@ -16,7 +16,7 @@ from tests.storage.arrivals import (
 )
 
 from webwx.model.events import ContinuityLost, event_from_item
-from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.lookup import export_entries
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import msgspec
 from webwx.client.delivered import Delivered
 from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
-from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.lookup import find_entry
 
 if TYPE_CHECKING:

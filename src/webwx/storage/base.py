@@ -52,11 +52,10 @@ from webwx.model.roster import Roster
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
-    from pathlib import Path
-    from typing import BinaryIO
+    from contextlib import AbstractAsyncContextManager
 
     from webwx.storage.account_folder import LoginName
+    from webwx.storage.archived_media import ArchivedMedia
     from webwx.storage.entries import Arrival, Entry, EntryQuery
     from webwx.storage.tables.timers import StoredTimers
 
@@ -65,9 +64,6 @@ RETENTION_DAYS = 90
 
 QUARANTINE = 10_000
 """Number of unreadable entries that are kept, the newest ones."""
-
-ARCHIVE_CONSUMER = "keep"
-"""Name of the media archive's consumer. No handler reads its entries, so a purge stores no gap for it."""
 
 LOGIN_VERSION = 1
 """Version of the layout of a saved login."""
@@ -209,26 +205,6 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "SendQuery(***)"
-
-
-class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
-    """The archive's record of a message's media."""
-
-    number: int
-    """Number of the message's entry."""
-    message_id: str
-    state: Literal["kept", "dropped", "too_large", "unavailable"]
-    """
-    `kept`: the bytes are archived. `dropped`: they were archived and have been deleted to free space. `too_large`: they
-    exceed the size limit. `unavailable`: the platform did not serve them.
-    """
-    path: str = ""
-    """Path of the archived file; empty if no file was archived."""
-    size: int = 0
-    """Size in bytes."""
-
-    def __repr__(self) -> str:
-        return f"StoredMedium({self.number}, {self.state})"
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -492,51 +468,6 @@ class Outbox(Protocol):
 
     async def remove(self, number: int) -> bool:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
-        ...
-
-
-class ArchivedMedia(Protocol):
-    """
-    The archived media of an account's messages: files that were downloaded while the platform still served them.
-
-    Only the owner can read the files, and equal files are stored once. An engine without files of its own uses a
-    temporary folder. When a message is deleted, its media are deleted too; a recall deletes nothing.
-    """
-
-    def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
-        """
-        Open a private file to download into, with its path; it is deleted on exit unless `add` has stored it.
-
-        Raises:
-            StorageError: The folder is not writable.
-        """
-        ...
-
-    async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
-        """
-        Store a downloaded file as the media of an entry, and return whether the entry still exists.
-
-        Args:
-            entry: The entry of the message.
-            part: The path from `begin`, completely written.
-            time: Time of the download, in seconds since 1970.
-            max_total: Limit in bytes for this account; the oldest files are deleted to stay below it.
-
-        Raises:
-            StorageError: The file cannot be stored.
-        """
-        ...
-
-    async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
-        """Record that the media of an entry are not archived, and why."""
-        ...
-
-    async def find(self, message_id: str) -> StoredMedium | None:
-        """Return the record of a message's media; None if the archive has no record of them."""
-        ...
-
-    async def drop(self, *, before: float = 0) -> int:
-        """Delete files archived before a time (0: all), keep their messages, and return the number of messages."""
         ...
 
 

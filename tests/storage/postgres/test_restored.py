@@ -9,7 +9,8 @@ import pytest
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, ids, message, messages
 
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import ARCHIVE_CONSUMER, SendQuery
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
+from webwx.storage.base import SendQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import DEFAULT_TIMES
 from webwx.storage.postgres.leases import PostgresLeases

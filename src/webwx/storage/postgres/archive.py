@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from webwx.errors import StorageError
 from webwx.storage.archive_files import MediaFiles, finish
-from webwx.storage.base import StoredMedium
+from webwx.storage.archived_media import StoredMedium
 
 if TYPE_CHECKING:
     from collections.abc import Collection

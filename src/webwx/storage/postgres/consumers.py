@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import ARCHIVE_CONSUMER, ConversationRow
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
+from webwx.storage.base import ConversationRow
 from webwx.storage.deliveries import (
     Acknowledgements,
     ConsumerState,

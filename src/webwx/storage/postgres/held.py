@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import ARCHIVE_CONSUMER
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.restored import HeldWork
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.events import ContinuityLost
-from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
+from webwx.storage.base import QUARANTINE
 from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media

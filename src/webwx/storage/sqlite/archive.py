@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import finish
-from webwx.storage.base import StoredMedium
+from webwx.storage.archived_media import StoredMedium
 from webwx.storage.sqlite.bulk import as_list, select
 
 if TYPE_CHECKING:

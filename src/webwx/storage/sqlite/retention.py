@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from webwx.model.events import ContinuityLost
-from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
+from webwx.storage.archived_media import ARCHIVE_CONSUMER
+from webwx.storage.base import QUARANTINE
 from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.sqlite.archive import delete_unnamed
