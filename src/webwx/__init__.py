@@ -171,7 +171,6 @@ if TYPE_CHECKING:
     from webwx.model.serialization import to_json as to_json
     from webwx.model.summary import summarize as summarize
     from webwx.protocol.hosts import Desktop as Desktop
-    from webwx.storage.base import ConsumerPosition as ConsumerPosition
     from webwx.storage.base import Journal as Journal
     from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
@@ -182,6 +181,7 @@ if TYPE_CHECKING:
     from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
     from webwx.storage.sqlite.private import PrivateJournal as PrivateJournal
+    from webwx.storage.tables.consumers import ConsumerPosition as ConsumerPosition
     from webwx.storage.tables.timers import StoredTimer as StoredTimer
     from webwx.transport.runner import Timeouts as Timeouts
 
@@ -250,7 +250,8 @@ _HOMES = {
     "model.serialization": ("to_json",),
     "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "Storage"),
+    "storage.base": ("Journal", "LoginStore", "Outgoing", "Storage"),
+    "storage.tables.consumers": ("ConsumerPosition",),
     "storage.tables.timers": ("StoredTimer",),
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import AlreadyRunning
-from webwx.storage.base import ConsumerPosition
+from webwx.storage.tables.consumers import ConsumerPosition
 
 if TYPE_CHECKING:
     from tests.client.conftest import LogIn

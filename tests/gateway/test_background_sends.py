@@ -13,7 +13,7 @@ from webwx.storage.open import open_records
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 
 class Outbox:

@@ -13,7 +13,7 @@ from webwx.gateway.keys import KeyRing
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 NOW = [1_000.0]
 

@@ -14,7 +14,7 @@ from webwx.storage.open import open_records
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 HERE = "127.0.0.1"
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.account_events import AccountEvent
     from webwx.sandbox.core import SandboxCore
-    from webwx.storage.base import StoredRecord
+    from webwx.storage.tables.records import StoredRecord
 
 
 def texts(events: list[AccountEvent]) -> list[str]:

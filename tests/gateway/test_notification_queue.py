@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from tests.gateway.conftest import Running, StartGateway
 
-    from webwx.storage.base import RecordChange, RecordStore
+    from webwx.storage.tables.records import RecordChange, RecordStore
 
 SEND_FILE = "webwxsendappmsg"
 """Name of the call that sends a file."""

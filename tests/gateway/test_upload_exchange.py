@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
 
     from webwx.gateway.uploads import StoredUpload
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 
 class UploadNode:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 NOW = [1_000.0]
 

@@ -14,7 +14,7 @@ from webwx.gateway.webhook_retries import EventPlace, WebhookRetries
 from webwx.gateway.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 WEBHOOK = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/")
 PLACE = EventPlace("w", 1, 7)

@@ -19,10 +19,10 @@ from webwx.storage.base import (
     JournalFile,
     Outbox,
     Outgoing,
-    RecordStore,
     SendQuery,
 )
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.records import RecordStore
 from webwx.storage.tables.timers import StoredTimers
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
-from webwx.storage.base import ConversationRow
 from webwx.storage.deliveries import (
     Acknowledgements,
     ConsumerState,
@@ -21,6 +20,7 @@ from webwx.storage.deliveries import (
     state_of,
 )
 from webwx.storage.entries import Entry
+from webwx.storage.tables.conversations import ConversationRow
 
 
 def entry(number: int) -> Entry:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, messages
 
-from webwx.storage.base import ConversationRow, Journal
+from webwx.storage.base import Journal
 from webwx.storage.open import open_journal
+from webwx.storage.tables.conversations import ConversationRow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,7 +8,8 @@ import pytest
 from tests.storage.arrivals import OWN, UIN, arrival, messages, opened
 
 from webwx.errors import AlreadyRunning
-from webwx.storage.base import ConsumerPosition, ConversationRow
+from webwx.storage.tables.consumers import ConsumerPosition
+from webwx.storage.tables.conversations import ConversationRow
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine

@@ -11,7 +11,7 @@ from tests.storage.entries import numbers
 from tests.storage_contract.test_consumers import reopened
 from tests.storage_contract.test_processes import program, said
 
-from webwx.storage.base import ConversationRow
+from webwx.storage.tables.conversations import ConversationRow
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine

@@ -21,21 +21,15 @@ from tests.storage.statement_costs import PostgresPages, SqliteSteps
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import (
-    AccountJournal,
-    Consumer,
-    ConversationRow,
-    IdentityQuery,
-    Journal,
-    RecordChange,
-    SendQuery,
-)
+from webwx.storage.base import AccountJournal, Consumer, IdentityQuery, Journal, SendQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.records import PostgresRecordStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.records import SqliteRecordStore
+from webwx.storage.tables.conversations import ConversationRow
+from webwx.storage.tables.records import RecordChange
 from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
@@ -45,7 +39,7 @@ if TYPE_CHECKING:
     from tests.storage.statement_costs import StatementCosts
 
     from webwx.model.roster import Roster
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 SMALL, LARGE = 1_000, 50_000
 

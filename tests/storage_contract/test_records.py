@@ -8,14 +8,14 @@ import pytest
 from tests.postgres import new_schema
 
 from webwx.errors import RecordChanged, StorageError
-from webwx.storage.base import RecordChange
 from webwx.storage.open import open_records
+from webwx.storage.tables.records import RecordChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 
 AUDIT_ENTRIES = 5

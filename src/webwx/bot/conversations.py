@@ -23,8 +23,8 @@ from webwx.bot.stored_states import StoredStates
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
-from webwx.storage.base import ConversationRow
 from webwx.storage.lookup import find_identity_of
+from webwx.storage.tables.conversations import ConversationRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.account_health import AccountHealth
     from webwx.bot.conversations import Conversations
-    from webwx.storage.base import ConversationRow
+    from webwx.storage.tables.conversations import ConversationRow
 
 AT_ONCE = 16
 """Maximum number of time-outs that are handled, or wait for another attempt, at the same time."""

@@ -23,7 +23,7 @@ from webwx.bot.steps import Step, defined_steps
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from webwx.storage.base import ConversationRow
+    from webwx.storage.tables.conversations import ConversationRow
 
     StateMigration = Callable[[str, dict[str, Any]], tuple[str | Step, dict[str, Any]] | None]
     """Called with the name of the step and the values; returns new ones, or None to keep them."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from webwx.client.identities import To
     from webwx.model.messages import Receipt
     from webwx.settings import Settings
-    from webwx.storage.base import Outgoing, RecordStore
+    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.records import RecordStore
 
 _PATIENCE = 60.0
 """Seconds that a command waits for the outcome of a send."""

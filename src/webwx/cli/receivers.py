@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.receivers import Receivers
     from webwx.settings import Settings
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 
 @with_common_options

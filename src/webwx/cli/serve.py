@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from webwx.gateway.keys import ApiKey, KeyRing
     from webwx.gateway.running import RunningGateway
     from webwx.settings import Settings
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _OPEN_LINK = N_("Open this link in a browser; it is valid once, for ten minutes: {link}")
 

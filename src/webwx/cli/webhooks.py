@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.settings import Settings
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 
 @with_common_options

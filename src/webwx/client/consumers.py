@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from webwx.client.identity_updates import IdentityUpdates
-    from webwx.storage.base import ConsumerPosition
+    from webwx.storage.tables.consumers import ConsumerPosition
 
 
 class StoredConsumers:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from webwx.client.delivered import Delivered
     from webwx.client.journal_reader import JournalReader
     from webwx.client.remote.gateway_reader import GatewayReader
-    from webwx.storage.base import AccountJournal, ConversationRow
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.tables.conversations import ConversationRow
 
 
 class Subscription:

@@ -18,7 +18,7 @@ from webwx.representations.accounts import AccountSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _ACCOUNT, _NUMBERS = "account", "numbers"
 """Kinds of records: an account by its name, and the highest number of an account."""

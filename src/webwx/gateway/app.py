@@ -71,7 +71,7 @@ from webwx.gateway.uploads import UploadStore
 from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_notices import WebhookNotices
 from webwx.gateway.webhooks import Webhooks
-from webwx.storage.base import RecordStore
+from webwx.storage.tables.records import RecordStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

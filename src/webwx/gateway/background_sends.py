@@ -29,7 +29,7 @@ from webwx.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.storage.base import RecordStore, StoredRecord
+    from webwx.storage.tables.records import RecordStore, StoredRecord
 
 _log = logging.getLogger("webwx.gateway")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.auth import Caller
     from webwx.gateway.keys import KeyRing
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _KIND = "link"
 """Kind of the records."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import RecordStore
     from webwx.storage.leases import Leases, OwnedAccount, SharedStorage, WorkerRow
+    from webwx.storage.tables.records import RecordStore
 
 _FRESH = 1.0
 """Seconds for which what was read of owners, workers and states is used again."""

@@ -57,8 +57,9 @@ if TYPE_CHECKING:
     from webwx.gateway.port import AccountStatus, SendChange
     from webwx.model.login import Account
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import RecordStore, Storage
+    from webwx.storage.base import Storage
     from webwx.storage.leases import Leases, SharedStorage
+    from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
 

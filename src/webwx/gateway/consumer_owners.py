@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from webwx.gateway.auth import Caller
     from webwx.gateway.keys import KeyRing
     from webwx.gateway.port import AccountPort
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _KIND = "consumer"
 """Kind of the records."""

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
         LoginStatus,
     )
     from webwx.model.contacts import Contact
-    from webwx.storage.base import Outgoing, RecordStore
+    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.records import RecordStore
 
 _RECENT = 500
 """Number of the newest events that are kept in memory for several readers."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.account_events import AccountEvent
     from webwx.model.messages import Event
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 CONSUMER_PREFIX = "incoming-files-"
 """What the names of the consumers of all rules begin with."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.gateway.config import IncomingFilesTable
     from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
     from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
 

@@ -22,7 +22,7 @@ from webwx.gateway.stored_values import StoredValues, random_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 Scope = Literal[
     "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "bots", "webhooks", "receivers",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import EventPage
     from webwx.gateway.event_broadcast import LiveEvents
     from webwx.gateway.port import AccountStatus, SendChange
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
 

@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from webwx.model.identities import Identity
     from webwx.model.messages import Event
     from webwx.model.publications import Publication
-    from webwx.storage.base import Outgoing, RecordStore
+    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.records import RecordStore
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from webwx.gateway.problems import GatewayProblem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _KIND = "login.place"
 """Kind of the records."""

@@ -38,7 +38,7 @@ from webwx.model.contacts import FILEHELPER
 from webwx.protocol.codes import MAX_IMAGE
 from webwx.representations.sends import MediaKind
 from webwx.storage.atomic_write import write_private
-from webwx.storage.base import RecordChange
+from webwx.storage.tables.records import RecordChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.port import AccountPort, GatewayPort
     from webwx.gateway.receivers import Receivers, StoredReceiver
-    from webwx.storage.base import RecordStore, StoredRecord
+    from webwx.storage.tables.records import RecordStore, StoredRecord
 
 _log = logging.getLogger("webwx.gateway")
 

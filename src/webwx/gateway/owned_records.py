@@ -9,7 +9,7 @@ from webwx.errors import RecordChanged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.storage.base import RecordStore, StoredRecord
+    from webwx.storage.tables.records import RecordStore, StoredRecord
 
 
 class OwnedRecords:

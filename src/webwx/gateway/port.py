@@ -21,7 +21,8 @@ from webwx.model.messages import Event, Receipt
 from webwx.model.publications import Publication
 from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
-from webwx.storage.base import ConsumerPosition, Outgoing, State
+from webwx.storage.base import Outgoing, State
+from webwx.storage.tables.consumers import ConsumerPosition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection

@@ -17,7 +17,7 @@ from webwx.gateway.port import AccountStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 _KIND = "account.state"
 """Kind of the records."""

@@ -31,7 +31,7 @@ from webwx.model.contacts import FILEHELPER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 RECORD_KIND = "receiver"
 """Kind of the records."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.receiver import Reading, StoredMessage
     from webwx.gateway.notify.registry import Candidate
     from webwx.gateway.receivers import FoundReceiver, Receivers, StoredReceiver
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 LARGE_AT_ONCE = 4
 """Maximum number of requests in memory with a body above `MAX_BODY`; others wait."""

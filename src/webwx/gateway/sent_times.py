@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.gateway.notify.digest import DigestRule
-    from webwx.storage.base import RecordStore, StoredRecord
+    from webwx.storage.tables.records import RecordStore, StoredRecord
 
 _KIND = "receiver.sent"
 """Kind of the records."""

@@ -22,7 +22,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 HEADER = "webwx-console"
 """Header with the secret of a session."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Contact
     from webwx.model.identities import Identity, Link
     from webwx.model.messages import Event
-    from webwx.storage.base import ConsumerPosition, Outgoing, State
+    from webwx.storage.base import Outgoing, State
+    from webwx.storage.tables.consumers import ConsumerPosition
 
 OWN_KEY = "gateway-"
 """Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from webwx.gateway.webhook_attempts import WebhookAttempt
     from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 
 class WebhookRun:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.port import SendChange
     from webwx.gateway.webhook_notices import NoticeType
-    from webwx.storage.base import RecordStore
+    from webwx.storage.tables.records import RecordStore
 
 WEBHOOK_KIND = "webhook"
 """Kind of the records."""

@@ -18,8 +18,8 @@ from webwx.protocol.codec import clean_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from webwx.storage.base import ConversationRow
     from webwx.storage.entries import Entry
+    from webwx.storage.tables.conversations import ConversationRow
 
 _SET_ASIDE = ("dead", "held")
 """States of a failure whose entry is acknowledged, and delivered again only on request."""

@@ -13,9 +13,10 @@ from urllib.parse import unquote
 
 from webwx.errors import InvalidSettings
 from webwx.installation import install_command
-from webwx.storage.base import AUDIT_ENTRIES, RETENTION_DAYS
+from webwx.storage.base import RETENTION_DAYS
 from webwx.storage.database_url import is_database_url
 from webwx.storage.leases import DEFAULT_TIMES
+from webwx.storage.tables.records import AUDIT_ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import Journal, JournalFile, RecordStore, Storage
+    from webwx.storage.base import Journal, JournalFile, Storage
     from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedStorage
     from webwx.storage.postgres.checkup import DatabaseCheckup
     from webwx.storage.postgres.migration import Upgraded
     from webwx.storage.restored import RestoredStorage
     from webwx.storage.sqlite.checkup import Checkup
+    from webwx.storage.tables.records import RecordStore
     from webwx.storage.transfer import JournalTransfer
 
 

@@ -10,8 +10,8 @@ import pytest
 from tests.storage.arrivals import UIN, arrival, messages, opened
 
 from webwx.errors import StorageError
-from webwx.storage.base import ConversationRow
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.conversations import ConversationRow
 
 if TYPE_CHECKING:
     from pathlib import Path

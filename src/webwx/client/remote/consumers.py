@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from webwx.client.remote.calls import is_found
 from webwx.client.remote.missing import missing
 from webwx.representations.consumers import ConsumerPage
-from webwx.storage.base import ConsumerPosition
+from webwx.storage.tables.consumers import ConsumerPosition
 
 if TYPE_CHECKING:
     from webwx.client.remote.calls import GatewayCalls

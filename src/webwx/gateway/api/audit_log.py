@@ -18,7 +18,7 @@ from litestar.types import Scope
 
 from webwx.errors import StorageError
 from webwx.gateway.auth import CONSOLE, SAFE_METHODS
-from webwx.storage.base import RecordStore
+from webwx.storage.tables.records import RecordStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,7 +24,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.receivers import StoredReceiver
 from webwx.gateway.reception import Reception
 from webwx.gateway.request_times import RequestTimes
-from webwx.storage.base import ConsumerPosition
+from webwx.storage.tables.consumers import ConsumerPosition
 
 InjectedReception = NamedDependency[SkipValidation[Reception]]
 InjectedLoopLag = NamedDependency[SkipValidation[LoopLagMeter]]

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.protocol.codec import clean_text
 from webwx.storage.archived_media import ARCHIVE_CONSUMER
-from webwx.storage.base import ConversationRow
 from webwx.storage.deliveries import (
     Acknowledgements,
     ConsumerState,
@@ -37,7 +36,7 @@ from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 from webwx.storage.postgres.held import hold_entries
 from webwx.storage.postgres.tables import PostgresTables
-from webwx.storage.tables.conversations import StoredConversations
+from webwx.storage.tables.conversations import ConversationRow, StoredConversations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

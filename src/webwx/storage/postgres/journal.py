@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import (
-    MATCHED_WITH_LOGIN,
-    RETENTION_DAYS,
-    BodyCheck,
-    ConsumerPosition,
-    DeadLetterRow,
-    OpenedLogin,
-    Stats,
-)
+from webwx.storage.base import MATCHED_WITH_LOGIN, RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.identity_matching import digest_of_all
@@ -45,8 +37,8 @@ from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.tables import PostgresTables
-from webwx.storage.tables.consumers import ConsumerList
-from webwx.storage.tables.dead_letters import StoredDeadLetters
+from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
+from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 

@@ -6,9 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
-from webwx.storage.base import AUDIT_ENTRIES
 from webwx.storage.postgres.tables import PostgresTables
-from webwx.storage.tables.records import VersionedRecords
+from webwx.storage.tables.records import AUDIT_ENTRIES, VersionedRecords
 
 if TYPE_CHECKING:
     from webwx.storage.postgres.database import PostgresDatabase

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from webwx.storage.base import ConversationRow
     from webwx.storage.entries import Entry
     from webwx.storage.sqlite.threads import Reader, Writer
+    from webwx.storage.tables.conversations import ConversationRow
 
 MOST_WAITING = 2_000
 """Maximum number of entries in memory that were not taken yet; others are read from the file later."""

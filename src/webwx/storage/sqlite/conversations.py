@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import ConversationRow
 from webwx.storage.sqlite.bulk import as_list, insert
+from webwx.storage.tables.conversations import ConversationRow
 
 if TYPE_CHECKING:
     import sqlite3

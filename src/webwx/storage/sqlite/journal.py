@@ -26,15 +26,7 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import (
-    MATCHED_WITH_LOGIN,
-    RETENTION_DAYS,
-    BodyCheck,
-    ConsumerPosition,
-    DeadLetterRow,
-    OpenedLogin,
-    Stats,
-)
+from webwx.storage.base import MATCHED_WITH_LOGIN, RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.entries import Arrival, Entry
@@ -77,8 +69,8 @@ from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, lo
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tables.consumers import ConsumerList
-from webwx.storage.tables.dead_letters import StoredDeadLetters
+from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
+from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers, delete_timers
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import AUDIT_ENTRIES, RETENTION_DAYS
+from webwx.storage.base import RETENTION_DAYS
 from webwx.storage.private_folder import PrivateFolder
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.records import SqliteRecordStore
+from webwx.storage.tables.records import AUDIT_ENTRIES
 
 if TYPE_CHECKING:
     import sqlite3

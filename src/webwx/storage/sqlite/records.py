@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
-from webwx.storage.base import AUDIT_ENTRIES
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import explain, make_private
 from webwx.storage.sqlite.schema import check_sqlite
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tables.records import AUDIT, RECORDS, VersionedRecords
+from webwx.storage.tables.records import AUDIT, AUDIT_ENTRIES, RECORDS, VersionedRecords
 
 if TYPE_CHECKING:
     import os

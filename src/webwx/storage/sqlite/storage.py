@@ -14,7 +14,8 @@ from webwx.storage.login import LoginFile
 if TYPE_CHECKING:
     import os
 
-    from webwx.storage.base import Journal, RecordStore
+    from webwx.storage.base import Journal
+    from webwx.storage.tables.records import RecordStore
 
 RECORDS_NAME = "gateway.db"
 """Name of the file with the records."""

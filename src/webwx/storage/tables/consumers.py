@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.storage.base import ConsumerPosition
+import msgspec
+
 from webwx.storage.engine.port import Select, StoredTable
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ CREATE TABLE crashes (
 );
 """,
 )
+
+
+class ConsumerPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """The position of a consumer."""
+
+    name: str
+    acked: int
+    """All entries up to this number are acknowledged."""
+    waiting: int
+    """Number of entries after `acked` that are not acknowledged."""
+    dead_letters: int
+    """Number of entries that the consumer has given up."""
 
 
 class _PositionRow(NamedTuple):

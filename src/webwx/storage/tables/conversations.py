@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from webwx.model.contacts import ContactId
-from webwx.storage.base import ConversationRow
 from webwx.storage.engine.port import Select, StoredTable
 
 if TYPE_CHECKING:
     from webwx.storage.engine.port import Tables
+
+
+class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one conversation of a consumer, such as a survey in one chat."""
+
+    key: str
+    """The scope of the state: a chat, a person in a chat, or any text that the consumer chooses."""
+    step: str = ""
+    """Name of the step that the conversation has reached; empty for none."""
+    values: bytes = b""
+    """The stored values, encoded by the consumer; empty for none."""
+    chat: ContactId = ContactId("")
+    """The chat of the last change, by its id in the login of that time."""
+    deadline: float | None = None
+    """Time at which the conversation times out: seconds since 1970; None: never."""
+    changed_at: float = 0.0
+    """Time of the last change, in seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return "ConversationRow(***)"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the row has neither a step, nor values, nor a deadline; such a change deletes the conversation."""
+        return not self.step and not self.values and self.deadline is None
 
 
 class _StoredRow(NamedTuple):

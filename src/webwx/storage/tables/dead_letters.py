@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.storage.base import DeadLetterRow
+import msgspec
+
 from webwx.storage.engine.port import Conditions, Select, StoredTable
+from webwx.storage.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from webwx.storage.engine.port import Tables
-    from webwx.storage.entries import Entry
 
 
 FAILURES = StoredTable(
@@ -38,6 +39,16 @@ CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revi
 CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
 """,
 )
+
+
+class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter: an entry that a consumer has given up."""
+
+    entry: Entry
+    attempts: int
+    error: str
+    """Type of the error and where it was raised; never its text, which may hold private content."""
+    time: float
 
 
 class _DeadRow(NamedTuple):

@@ -3,16 +3,165 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
 
 from webwx.errors import RecordChanged
-from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, RecordChange, StoredRecord
 from webwx.storage.engine.port import Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from webwx.storage.engine.port import Statements, Tables, Value
+
+
+class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored value of a service on top of the accounts, such as a key or a receiver."""
+
+    kind: str
+    """Kind of the record, such as `key`."""
+    id: str
+    """Id of the record, unique among the records of its kind."""
+    version: int
+    """Number of times that the record was stored."""
+    body: bytes
+    """The value, usually JSON."""
+    changed_at: float
+    """Time of the last change: seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"StoredRecord({self.kind}, version {self.version})"
+
+
+class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of one record."""
+
+    kind: str
+    """Kind of the record."""
+    id: str
+    """Id of the record."""
+    version: int
+    """Version that the caller has read; 0: there is no such record yet."""
+    body: bytes | None
+    """The new value; None deletes the record."""
+
+    def __repr__(self) -> str:
+        return f"RecordChange({self.kind}, version {self.version})"
+
+
+AUDIT_ENTRIES = 100_000
+"""Maximum number of entries in the audit log; older ones are deleted."""
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An action that was carried out, never changed afterwards."""
+
+    number: int
+    """Position in the order in which the entries were stored; never used twice."""
+    time: float
+    """Seconds since 1970."""
+    actor: str
+    """Author of the action: the id of a key, or a part of the service."""
+    action: str
+    """Name of the action, such as `key.create`."""
+    target: str
+    """Id of the object that was changed; may be empty."""
+    detail: str
+    """One line about the change. It never holds a secret or the text of a message."""
+
+
+class RecordStore(Protocol):
+    """
+    Records of a service, each with a version, and its audit log.
+
+    A caller that changes a record passes the version that it has read, so two callers never overwrite each other's
+    change. Records of all kinds are stored together; several processes may open the same ones, and each sees what the
+    others stored before its call began.
+    """
+
+    async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
+        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
+        ...
+
+    async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
+        """Return a record; None if no record has this id."""
+        ...
+
+    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
+        """
+        Store a record, and return it with its new version.
+
+        Args:
+            kind: The record's kind.
+            id: The record's id.
+            body: The new value.
+            version: The version that the caller has read; 0: there is no such record yet.
+            time: The current time, in seconds since 1970.
+
+        Raises:
+            RecordChanged: The stored record has another version.
+            StorageError: The record was not stored.
+        """
+        ...
+
+    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
+        """
+        Delete a record, and return whether it existed.
+
+        Args:
+            kind: The record's kind.
+            id: The record's id.
+            version: The version that the caller has read; None: delete any version.
+
+        Raises:
+            RecordChanged: The stored record has another version.
+        """
+        ...
+
+    async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
+        """
+        Store and delete several records in one transaction: all changes are made, or none.
+
+        Args:
+            changes: The changes, at most one of each record.
+            time: The current time, in seconds since 1970.
+
+        Raises:
+            RecordChanged: One of the stored records has another version.
+            StorageError: No change was stored, or it is not known whether they were.
+        """
+        ...
+
+    async def append_audit(
+        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
+    ) -> AuditEntry:
+        """Append an entry to the audit log, and return it; only the newest entries stay."""
+        ...
+
+    async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
+        """
+        Return entries of the audit log, the newest first.
+
+        Args:
+            before: Only entries with a lower number.
+            limit: Maximum number of entries.
+        """
+        ...
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """
+        Copy a snapshot into a new file; other writers continue meanwhile.
+
+        Raises:
+            StorageError: The file exists, cannot be written, or this engine stores no file.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Store pending changes and close the records; later calls raise `StorageError`."""
+        ...
 
 
 class _RecordRow(NamedTuple):
