@@ -59,6 +59,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/refusals.py": "values without logic; tests/storage_contract/test_tables.py meets each refusal",
     "storage/entries.py": "values without logic; every test of a journal stores and finds entries",
     "storage/archived_media.py": "a protocol and values; tests/storage_contract/test_media.py tests every engine",
+    "storage/consumer.py": "a protocol; tests/storage_contract/test_consumers.py tests every engine",
     "storage/restored.py": "a protocol and values without logic; tests/storage/postgres/test_restored.py tests it",
     "storage/sqlite/lookup.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/sqlite/revivals.py": "tests/storage_contract holds it to what every storage engine does",

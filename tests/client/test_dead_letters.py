@@ -13,7 +13,7 @@ from webwx.client.blocking import Client
 from webwx.client.dead_letters import DeadLetter
 from webwx.errors import NoJournal
 from webwx.model.messages import TextMessage
-from webwx.storage.base import LOOK_EVERY
+from webwx.storage.consumer import LOOK_EVERY
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:

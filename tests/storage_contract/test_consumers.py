@@ -25,7 +25,8 @@ from webwx.errors import AlreadyRunning
 if TYPE_CHECKING:
     from tests.storage_contract.engines import OpenJournal, StorageEngine
 
-    from webwx.storage.base import AccountJournal, Consumer, Journal
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.consumer import Consumer
 
 
 async def reopened(engine: StorageEngine) -> tuple[OpenJournal, AccountJournal, Consumer]:

@@ -16,7 +16,8 @@ from webwx.storage.tables.conversations import ConversationRow
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine
 
-    from webwx.storage.base import AccountJournal, Consumer, Journal
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.consumer import Consumer
 
 NOW = time.time()
 

@@ -21,7 +21,8 @@ from tests.storage.statement_costs import PostgresPages, SqliteSteps
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import AccountJournal, Consumer, IdentityQuery, Journal, SendQuery
+from webwx.storage.base import AccountJournal, IdentityQuery, Journal, SendQuery
+from webwx.storage.consumer import Consumer
 from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.journal import PostgresJournal

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from webwx.client.session import ClientSession
     from webwx.model.archive import Keep, MediaKind
     from webwx.model.messages import Event
-    from webwx.storage.base import Consumer
+    from webwx.storage.consumer import Consumer
     from webwx.storage.entries import Entry
 
 AT_ONCE = 2

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from webwx.client.account_storage import AccountStorage
     from webwx.client.history import MessageHistory
     from webwx.client.sync_loop import SyncLoop
-    from webwx.storage.base import AccountJournal, Consumer
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.consumer import Consumer
     from webwx.storage.tables.conversations import ConversationRow
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from webwx.storage.refusals import Fence, NotOwner
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
-    from webwx.storage.base import Consumer
+    from webwx.storage.consumer import Consumer
 
 pytestmark = pytest.mark.verify
 

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from webwx.errors import StorageError
-from webwx.storage.base import KEPT_OUTCOMES, LOOK_EVERY
+from webwx.storage.base import KEPT_OUTCOMES
+from webwx.storage.consumer import LOOK_EVERY
 from webwx.storage.database_url import check_database_url, describe_database, split_search_path, split_servers
 from webwx.storage.postgres.loop_calls import LoopCalls
 from webwx.storage.postgres.pooler import SharedSessions, is_pooled, share_sessions

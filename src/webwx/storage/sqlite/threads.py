@@ -30,7 +30,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from webwx.errors import StorageError
-from webwx.storage.base import LOOK_EVERY
+from webwx.storage.consumer import LOOK_EVERY
 from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite.schema import explain
 
