@@ -16,8 +16,9 @@ from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
 from webwx.storage.account_folder import login_name
-from webwx.storage.base import RETENTION_DAYS, SavedLogin
+from webwx.storage.base import RETENTION_DAYS
 from webwx.storage.login import LoginFile
+from webwx.storage.saved_login import SavedLogin
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/entries.py": "values without logic; every test of a journal stores and finds entries",
     "storage/archived_media.py": "a protocol and values; tests/storage_contract/test_media.py tests every engine",
     "storage/consumer.py": "a protocol; tests/storage_contract/test_consumers.py tests every engine",
+    "storage/saved_login.py": "a protocol and values; tests/storage_contract/test_saved_login.py tests every store",
     "storage/restored.py": "a protocol and values without logic; tests/storage/postgres/test_restored.py tests it",
     "storage/sqlite/lookup.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/sqlite/revivals.py": "tests/storage_contract holds it to what every storage engine does",

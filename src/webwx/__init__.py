@@ -172,13 +172,13 @@ if TYPE_CHECKING:
     from webwx.model.summary import summarize as summarize
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.storage.base import Journal as Journal
-    from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
     from webwx.storage.base import Storage as Storage
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
     from webwx.storage.open import open_storage as open_storage
     from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
+    from webwx.storage.saved_login import LoginStore as LoginStore
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
     from webwx.storage.sqlite.private import PrivateJournal as PrivateJournal
     from webwx.storage.tables.consumers import ConsumerPosition as ConsumerPosition
@@ -250,7 +250,8 @@ _HOMES = {
     "model.serialization": ("to_json",),
     "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("Journal", "LoginStore", "Outgoing", "Storage"),
+    "storage.base": ("Journal", "Outgoing", "Storage"),
+    "storage.saved_login": ("LoginStore",),
     "storage.tables.consumers": ("ConsumerPosition",),
     "storage.tables.timers": ("StoredTimer",),
     "storage.passphrase": ("KeyringPassphrase",),

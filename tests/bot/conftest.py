@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import LoginStore
+    from webwx.storage.saved_login import LoginStore
     from webwx.transport.runner import Transport
 
 

@@ -28,8 +28,8 @@ from webwx.cli.consumers import begin
 from webwx.client.client import AsyncClient
 from webwx.model.login import Login
 from webwx.settings import Settings
-from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginFile
+from webwx.storage.saved_login import SavedLogin
 from webwx.storage.sqlite.journal import SqliteJournal
 
 WEBWX = Path(sys.executable).with_name("webwx")

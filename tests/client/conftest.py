@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from webwx.sandbox.media import MediaFile
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, LoginStore, SavedLogin
+    from webwx.storage.base import Journal
+    from webwx.storage.saved_login import LoginStore, SavedLogin
     from webwx.transport.runner import Transport
 
 SERVER = "http://sandbox.test"

@@ -59,8 +59,9 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
     from webwx.storage.archived_media import StoredMedium
-    from webwx.storage.base import AccountJournal, LoginStore
+    from webwx.storage.base import AccountJournal
     from webwx.storage.entries import Entry
+    from webwx.storage.saved_login import LoginStore
     from webwx.transport.runner import Transport
 
 SENT_BY = {

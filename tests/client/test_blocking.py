@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import LoginStore
+    from webwx.storage.saved_login import LoginStore
     from webwx.storage.sqlite.journal import SqliteJournal
     from webwx.transport.runner import Transport
 

@@ -43,9 +43,9 @@ from webwx.protocol.http import Response
 from webwx.protocol.login import LOGIN_POLL, PollReply
 from webwx.protocol.media import UPLOAD
 from webwx.sandbox.options import Options
-from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
 from webwx.storage.passphrase import KeyringPassphrase
+from webwx.storage.saved_login import SavedLogin
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:

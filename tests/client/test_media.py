@@ -50,8 +50,8 @@ from webwx.protocol.http import Response
 from webwx.protocol.media import GETMEDIA, PARALLELUPLOAD, UPLOAD
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
-from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginMemory
+from webwx.storage.saved_login import SavedLogin
 from webwx.transport import file_chunks
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts

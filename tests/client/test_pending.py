@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
-    from webwx.storage.base import SavedLogin
+    from webwx.storage.saved_login import SavedLogin
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 

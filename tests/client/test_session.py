@@ -31,8 +31,8 @@ from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
 from webwx.protocol.messages import TEXT
 from webwx.protocol.sync import SYNCCHECK
-from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
+from webwx.storage.saved_login import SavedLogin
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 

@@ -16,9 +16,9 @@ from webwx.errors import InvalidLogin, StorageError
 from webwx.installation import install_command
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import SavedLogin
 from webwx.storage.encryption import EncryptedLogin, LoginCipher, read_encrypted
 from webwx.storage.login import LoginFile
+from webwx.storage.saved_login import SavedLogin
 
 if TYPE_CHECKING:
     from pathlib import Path

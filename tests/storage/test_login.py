@@ -21,9 +21,9 @@ from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
-from webwx.storage.base import LOGIN_VERSION, Ended, SavedLogin
 from webwx.storage.login import LoginFile
 from webwx.storage.passphrase import KeyringPassphrase
+from webwx.storage.saved_login import LOGIN_VERSION, Ended, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -291,7 +291,7 @@ os.kill(os.getpid(), 0)
 SAVE_IN_A_NEW_FOLDER = """
 import asyncio, os, sys
 from tests.saved import LOGIN
-from webwx.storage.base import SavedLogin
+from webwx.storage.saved_login import SavedLogin
 from webwx.storage.login import LoginFile
 
 os.umask(0)
@@ -303,7 +303,7 @@ import asyncio, os, signal, sys
 import msgspec
 from tests.saved import LOGIN
 from webwx.errors import WxError
-from webwx.storage.base import SavedLogin
+from webwx.storage.saved_login import SavedLogin
 from webwx.storage.login import LoginFile
 
 store = LoginFile(sys.argv[1])
@@ -476,7 +476,7 @@ class TestInTheKeyring:
 COUNT = """
 import asyncio, sys
 import msgspec
-from webwx.storage.base import SavedLogin
+from webwx.storage.saved_login import SavedLogin
 from webwx.storage.login import LoginFile
 
 def count(saved: SavedLogin) -> SavedLogin:

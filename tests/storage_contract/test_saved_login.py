@@ -17,16 +17,16 @@ from webwx.errors import AlreadyRunning
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
-from webwx.storage.base import Ended, SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.logins import PostgresLogins
+from webwx.storage.saved_login import Ended, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from webwx.storage.base import LoginStore
+    from webwx.storage.saved_login import LoginStore
 
 SAVED = SavedLogin(
     login=LOGIN,

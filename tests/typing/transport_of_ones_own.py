@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from webwx import AsyncClient, Contacts, LoginStore
 from webwx.protocol.http import Request, Response
-from webwx.storage.base import SavedLogin
+from webwx.storage.saved_login import SavedLogin
 from webwx.transport.runner import Transport
 
 

@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.model.login import Account, QrCode
-    from webwx.storage.base import Journal, LoginStore, Storage
+    from webwx.storage.base import Journal, Storage
+    from webwx.storage.saved_login import LoginStore
 
     MigrationT = TypeVar("MigrationT", bound=StateMigration)
     Listener = TypeVar("Listener", bound=Callable[..., object])

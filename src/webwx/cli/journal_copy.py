@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.settings import Settings
-    from webwx.storage.base import Journal, LoginStore
+    from webwx.storage.base import Journal
+    from webwx.storage.saved_login import LoginStore
 
 _with_login = click.option(
     "--with-login", is_flag=True, help="Move the saved login as well, so that no new login is necessary."

@@ -17,9 +17,9 @@ from webwx.flows import login as login_flows
 from webwx.model.login import Account, Login, QrCode
 from webwx.protocol.hosts import choose
 from webwx.storage.account_folder import DEFAULT_ACCOUNT, LoginName, check_account_name, login_name
-from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, read_encrypted
 from webwx.storage.open import open_storage
+from webwx.storage.saved_login import LOGIN_VERSION, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.model.publications import Publication
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Journal, LoginStore, Outgoing, State
+    from webwx.storage.base import Journal, Outgoing, State
+    from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.consumers import ConsumerPosition
     from webwx.transport.runner import Transport
 

@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Journal, LoginStore
+    from webwx.storage.base import Journal
+    from webwx.storage.saved_login import LoginStore
     from webwx.transport.aiohttp_transport import AiohttpTransport
     from webwx.transport.runner import Timeouts, Transport
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from webwx.client.sync_cursor import SyncCursor
     from webwx.protocol.hosts import Desktop
     from webwx.protocol.login import PollReply
-    from webwx.storage.base import SavedLogin
+    from webwx.storage.saved_login import SavedLogin
 
 _log = logging.getLogger("webwx.client")
 

@@ -15,7 +15,7 @@ from webwx.errors import ApiError, LoggedOut, NotOnThisHost, RateLimited, Storag
 from webwx.flows import login as login_flows
 from webwx.model.events import Item
 from webwx.protocol.codes import KNOWN_RETS, Ret
-from webwx.storage.base import Ended, SavedLogin
+from webwx.storage.saved_login import Ended, SavedLogin
 from webwx.transport.file_chunks import read_window
 from webwx.transport.runner import run_async
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.login import Account, Login
     from webwx.protocol.http import Buffer, Pause, Read
-    from webwx.storage.base import LoginStore
+    from webwx.storage.saved_login import LoginStore
     from webwx.transport.runner import SessionState, Timeouts, Transport
 
 _log = logging.getLogger("webwx.client")

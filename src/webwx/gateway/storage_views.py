@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import AccountJournal, Journal, LoginStore, Storage
+    from webwx.storage.base import AccountJournal, Journal, Storage
     from webwx.storage.leases import SharedStorage
+    from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.records import RecordStore
 
 

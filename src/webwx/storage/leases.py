@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import LoginStore
     from webwx.storage.refusals import Fence
+    from webwx.storage.saved_login import LoginStore
 
 
 class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,9 +24,9 @@ from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.atomic_write import write_private
-from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.locks import explain, lock, open_lock, require_own_folder
+from webwx.storage.saved_login import LOGIN_VERSION, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from webwx.bot.http_handlers import HttpResponse
     from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
-    from webwx.storage.base import Journal, LoginStore
+    from webwx.storage.base import Journal
+    from webwx.storage.saved_login import LoginStore
     from webwx.testing.people import Chatroom, PhoneUser
     from webwx.testing.server import Server
 

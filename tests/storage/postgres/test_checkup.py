@@ -9,10 +9,10 @@ from tests.saved import LOGIN
 from tests.storage.arrivals import OWN, UIN, arrival, messages
 
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import SavedLogin
 from webwx.storage.postgres import schema as tables
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.saved_login import SavedLogin
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema

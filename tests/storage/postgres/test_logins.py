@@ -13,11 +13,11 @@ from tests.saved import LOGIN
 from webwx.errors import AlreadyRunning, InvalidLogin
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import SavedLogin
 from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.logins import PostgresLogins
 from webwx.storage.refusals import Fence, NotOwner
+from webwx.storage.saved_login import SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

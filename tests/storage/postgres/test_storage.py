@@ -11,11 +11,11 @@ from tests.storage.arrivals import OWN, UIN, arrival, messages
 
 from webwx.errors import InvalidLogin, InvalidSettings
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import SavedLogin
 from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.database import MOST_CONNECTIONS
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.saved_login import SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

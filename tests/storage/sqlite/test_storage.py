@@ -10,7 +10,7 @@ from tests.storage.arrivals import OWN, UIN
 
 from webwx.errors import InvalidLogin, StorageError
 from webwx.storage.account_folder import LoginName
-from webwx.storage.base import SavedLogin
+from webwx.storage.saved_login import SavedLogin
 from webwx.storage.sqlite.storage import SqliteStorage
 
 if TYPE_CHECKING:

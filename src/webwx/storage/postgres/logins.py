@@ -18,9 +18,9 @@ import msgspec
 from webwx.errors import AlreadyRunning, InvalidLogin
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
-from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.postgres.database import hold, new_lock, transaction
+from webwx.storage.saved_login import LOGIN_VERSION, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
