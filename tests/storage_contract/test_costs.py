@@ -290,7 +290,6 @@ _ALL_IDENTITIES = "compares the contact with all identities of the account"
 _BY_NAME = "no index by name, because each login would place its names among all others"
 _BY_TIME = "the order of the times need not be that of the numbers"
 _MEDIA = "adds the sizes of all files of the account"
-_FAILURES = "an open consumer has its dead letters in memory"
 _BY_HAND = "a rare change by a person"
 
 LINEAR: Mapping[tuple[Part, str, str], str] = {
@@ -299,7 +298,6 @@ LINEAR: Mapping[tuple[Part, str, str], str] = {
     ("account", "consumers", ""): _COUNTS,
     ("account", "roster", ""): _ALL_CONTACTS,
     ("account", "open_login", "known"): _ALL_CONTACTS,
-    ("account", "consumer", "known"): _FAILURES,
     ("account", "purge", ""): _DELETES,
     ("outbox", "find", "since"): _BY_TIME,
     ("outbox", "find", "of a large chat and a rare state"): "reads the chat until a page is full",

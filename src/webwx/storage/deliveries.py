@@ -67,7 +67,8 @@ def state_of(
         is_open: Whether the last process that had it open has not closed it.
         isolated_to: As in the state.
         ahead: Acknowledged entries after `acked`.
-        failures: Number, attempts and state of each entry with a failed attempt, in the order of their numbers.
+        failures: Number, attempts and state of each entry with a failed attempt, in the order of their numbers; those
+            after `acked`, and the revived ones.
         crashes: As in the state.
     """
     return ConsumerState(

@@ -102,6 +102,14 @@ WITH following AS MATERIALIZED (
 """  # noqa: S608 - no value is put together
 
 
+_FAILURES = """
+SELECT number, attempts, state FROM failures WHERE consumer = $1 AND number > $2
+UNION SELECT number, attempts, state FROM failures WHERE consumer = $1 AND state = 'revived'
+ORDER BY number
+"""
+"""Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed."""
+
+
 class OpenedCursor(NamedTuple):
     """A consumer that this process has opened, and its stored state."""
 
@@ -181,9 +189,7 @@ async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCur
         return None
     consumer = row["consumer"]
     ahead = await db.fetch("SELECT number FROM acked_ahead WHERE consumer = $1", consumer)
-    failures = await db.fetch(
-        "SELECT number, attempts, state FROM failures WHERE consumer = $1 ORDER BY number", consumer
-    )
+    failures = await db.fetch(_FAILURES, consumer, row["acked"])
     crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
     state = state_of(
         acked=row["acked"], started=row["started"], is_open=row["is_open"] and row["lived_on"] < row["opening"] - 1,

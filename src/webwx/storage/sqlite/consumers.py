@@ -57,6 +57,15 @@ PIECE = 500
 """Number of entries read from the file at a time."""
 
 
+_FAILURES = """
+SELECT number, attempts, state FROM failures WHERE consumer = :consumer AND number > :acked
+UNION SELECT number, attempts, state FROM failures INDEXED BY failures_revived
+WHERE consumer = :consumer AND state = 'revived'
+ORDER BY number
+"""
+"""Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed."""
+
+
 class KnownConsumer(NamedTuple):
     """The stored state of a consumer, and the token of its last opening, by which its marks are recognised."""
 
@@ -75,9 +84,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
     state = state_of(
         acked=acked, started=started, is_open=bool(is_open), isolated_to=isolated_to,
         ahead=select_numbers(db, "SELECT number FROM acked_ahead WHERE consumer = ?", (consumer,)),
-        failures=db.execute(
-            "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
-        ).fetchall(),
+        failures=db.execute(_FAILURES, {"consumer": consumer, "acked": acked}).fetchall(),
         crashes=dict(db.execute("SELECT number, crashes FROM crashes WHERE consumer = ?", (consumer,)).fetchall()),
     )  # fmt: skip
     return KnownConsumer(state, b"" if token is None else token[0])
