@@ -320,7 +320,6 @@ LINEAR_IN_POSTGRESQL: Mapping[tuple[Part, str, str], str] = {
     ("account", "open_login", "new"): "the server chooses a plan that reads the contacts of all logins",
     ("account", "find", "a frequent word"): "the index has no order of numbers",
     ("account", "find", "a frequent word in a chat"): "the index has no order of numbers",
-    ("records", "find", "by prefix"): "the order of the index is that of the database's language",
 }
 
 PROTOCOLS = {"journal": Journal, "account": AccountJournal, "consumer": Consumer}
