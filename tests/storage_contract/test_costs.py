@@ -289,7 +289,6 @@ _ALL_CONTACTS = "a roster holds the ids of all contacts of its login"
 _ALL_IDENTITIES = "compares the contact with all identities of the account"
 _BY_NAME = "no index by name, because each login would place its names among all others"
 _BY_TIME = "the order of the times need not be that of the numbers"
-_MEDIA = "adds the sizes of all files of the account"
 _BY_HAND = "a rare change by a person"
 
 LINEAR: Mapping[tuple[Part, str, str], str] = {
@@ -302,7 +301,6 @@ LINEAR: Mapping[tuple[Part, str, str], str] = {
     ("outbox", "find", "since"): _BY_TIME,
     ("outbox", "find", "of a large chat and a rare state"): "reads the chat until a page is full",
     ("outbox", "count", ""): _COUNTS,
-    ("media", "add", ""): _MEDIA,
     ("media", "drop", ""): _DELETES,
     ("identities", "find", "by name"): _BY_NAME,
     ("identities", "merge", ""): _BY_HAND,

@@ -78,6 +78,23 @@ async def test_making_space_does_not_delete_bytes_of_another_message(account: Ac
     assert states == ["dropped", "kept", "kept"]
 
 
+async def test_the_limit_counts_the_files_that_are_still_stored(account: AccountJournal) -> None:
+    first, second, third = await receive(account, message(1), message(2), message(3))
+    await keep(account, first, b"longer than its successor")
+    await keep(account, first, b"12345", at=2_000.0)
+    await keep(account, second, b"dropped")
+    assert await account.media.drop(before=1_500.0) == 1
+    await account.media.pass_over(second, "too_large", time=2_000.0)
+    [purged] = await receive(account, message(4, at=100))
+    await keep(account, purged, b"purged", at=2_000.0)
+    assert await account.purge(before=200.0)
+
+    await keep(account, third, b"67890", max_total=10, at=2_000.0)
+    assert [found.state for each in "123" if (found := await account.media.find(each))] == ["kept", "too_large", "kept"]
+    await keep(account, second, b"-", max_total=10, at=2_000.0)
+    assert [found.state for each in "123" if (found := await account.media.find(each))] == ["dropped", "kept", "kept"]
+
+
 async def test_a_message_that_is_deleted_during_its_download_leaves_no_file(
     account: AccountJournal, folder: Path
 ) -> None:

@@ -78,7 +78,7 @@ def version_in(schema: TemporarySchema) -> int:
 
 
 def layout_of(schema: TemporarySchema) -> str:
-    """Return the definitions of columns, constraints, indexes and storage parameters."""
+    """Return the definitions of columns, constraints, indexes, storage parameters, functions and triggers."""
     queries = (
         "SELECT relname, row_number() OVER (PARTITION BY relname ORDER BY attnum), attname,"
         " format_type(atttypid, atttypmod), attnotnull, attidentity, attstorage, attcollation::regcollation,"
@@ -92,7 +92,9 @@ def layout_of(schema: TemporarySchema) -> str:
         "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname",
         "SELECT relname, relkind, reloptions FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
         " ORDER BY 1",
-        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace ORDER BY 1",
+        "SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"
+        " WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal ORDER BY tgname",
     )
     return "".join(map(schema.execute, queries)).replace(schema.name, "SCHEMA_NAME")
 
@@ -129,6 +131,7 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
 
     for row in former["accounts"]:
         del row["last_timer"], row["last_send"]
+        row["media_size"] = sum(each["size"] for each in former["media"] if each["account"] == row["account"])
     for row in former["timers"]:
         row["payload"] = text(row["payload"])
     for row in former["outbox"]:

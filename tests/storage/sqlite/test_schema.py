@@ -195,6 +195,8 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
     for row in former["outbox"]:
         receipt = json.loads(row["receipt"] or "{}")
         row.update(sender=row.pop("owner"), message_id=receipt.get("message_id", ""), epoch=0, background=0, file="")
+    for row in former["accounts"]:
+        row["media_size"] = sum(each["size"] for each in former["kept"] if each["account"] == row["account"])
     for row in former["sqlite_sequence"]:
         row["name"] = RENAMED_TABLES.get(row["name"], row["name"])
     renamed = {}
@@ -207,11 +209,12 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
 
 
 def layout_of(db: sqlite3.Connection) -> object:
-    """Return the columns, indexes and kinds of all tables, without the text of their statements."""
+    """Return the triggers, and the columns, indexes and kinds of all tables without the text of their statements."""
     tables = db.execute("SELECT name, type, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main'").fetchall()
     tables.sort()
     texts = {name: str(sql) for name, sql in db.execute("SELECT name, sql FROM sqlite_master")}
-    layout = []
+    triggers = db.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+    layout: list[object] = triggers.fetchall()
     for name, *kind in tables:
         indexes = []
         for _, index, *about in db.execute(f"PRAGMA index_list({name})").fetchall():

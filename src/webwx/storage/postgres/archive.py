@@ -31,6 +31,10 @@ MOST_COPIED = 256 * 1024 * 1024
 """Maximum number of bytes of the copies on this machine; the oldest ones are deleted to stay below it."""
 
 
+_OLDEST = 100
+"""Number of media that are read at a time to find those to drop."""
+
+
 class LocalCopies:
     """
     Copies of archived files in a temporary folder, by digest.
@@ -217,13 +221,18 @@ async def _note(db: Connection, account: int, entry: Entry, state: str, digest: 
 
 async def _make_room(db: Connection, account: int, max_total: int) -> set[str]:
     """Drop the oldest media until the limit is met, and return the digests of the deleted files."""
-    rows = await db.fetch(
-        "SELECT number FROM ("
-        " SELECT number, sum(size) OVER () AS total, sum(size) OVER (ORDER BY number) - size AS older"
-        " FROM media WHERE account = $1 AND digest <> '') m WHERE total - older > $2",
-        account, max_total,
-    )  # fmt: skip
-    return await _drop(db, account, [row["number"] for row in rows])
+    total: int = await db.fetchval("SELECT media_size FROM accounts WHERE account = $1", account)
+    dropped: list[int] = []
+    oldest = (
+        "SELECT number, size FROM media WHERE account = $1 AND digest <> '' AND number > $2"
+        " ORDER BY number LIMIT $3::bigint"
+    )
+    while total > max_total and (some := await db.fetch(oldest, account, dropped[-1] if dropped else 0, _OLDEST)):
+        for row in some:
+            if total > max_total:
+                dropped.append(row["number"])
+                total -= row["size"]
+    return await _drop(db, account, dropped)
 
 
 async def _drop(db: Connection, account: int, numbers: Collection[int]) -> set[str]:

@@ -129,21 +129,22 @@ def _is_there(db: sqlite3.Connection, account: int, number: int) -> bool:
 
 def _note(db: sqlite3.Connection, account: int, entry: Entry, state: str, digest: str, size: int, time: float) -> None:
     db.execute(
-        "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET"
+        " state = excluded.state, digest = excluded.digest, size = excluded.size, time = excluded.time",
         (entry.number, account, entry.message_id, state, digest, size, time),
     )
 
 
 def _make_room(db: sqlite3.Connection, account: int, max_total: int) -> set[str]:
     """Drop the oldest media until the limit is met, and return the digests of the dropped files."""
-    (total,) = db.execute(
-        "SELECT coalesce(sum(size), 0) FROM media WHERE account = ? AND digest <> ''", (account,)
-    ).fetchone()
+    (total,) = db.execute("SELECT media_size FROM accounts WHERE account = ?", (account,)).fetchone()
     dropped: list[int] = []
     digests: set[str] = set()
     if total > max_total:
         oldest = db.execute(
-            "SELECT number, digest, size FROM media WHERE account = ? AND digest <> '' ORDER BY number", (account,)
+            "SELECT number, digest, size FROM media INDEXED BY media_oldest"
+            " WHERE account = ? AND digest <> '' ORDER BY number",
+            (account,),
         )
         for number, digest, size in oldest:
             if total <= max_total:

@@ -63,12 +63,22 @@ _CACHE_OF_READERS = 192
 FORMER = 10
 """The last version before 100; its files are migrated, older ones are refused."""
 
+_MEDIA_TRIGGERS = """
+CREATE TRIGGER media_added AFTER INSERT ON media WHEN new.size <> 0 BEGIN
+    UPDATE accounts SET media_size = media_size + new.size WHERE account = new.account; END;
+CREATE TRIGGER media_changed AFTER UPDATE OF size ON media WHEN new.size <> old.size BEGIN
+    UPDATE accounts SET media_size = media_size + new.size - old.size WHERE account = new.account; END;
+CREATE TRIGGER media_deleted AFTER DELETE ON media WHEN old.size <> 0 BEGIN
+    UPDATE accounts SET media_size = media_size - old.size WHERE account = old.account; END;
+"""
+
 _TABLES = {
     "accounts": """
 CREATE TABLE accounts (
     account INTEGER PRIMARY KEY,
     uin TEXT NOT NULL UNIQUE,
-    conflicts INTEGER NOT NULL DEFAULT 0        -- messages that arrived with the id of another message
+    conflicts INTEGER NOT NULL DEFAULT 0,       -- messages that arrived with the id of another message
+    media_size INTEGER NOT NULL DEFAULT 0       -- bytes of its archived media, summed by the triggers of `media`
 );
 """,
     "logins": """
@@ -211,7 +221,9 @@ CREATE TABLE media (
 );
 CREATE INDEX media_message ON media (account, message_id);
 CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
-""",
+CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
+"""
+    + _MEDIA_TRIGGERS,
     # A login appends to the ends of these tables and their indexes, and evidence that has not changed is not stored
     # again, so a login costs the same after hundreds of others, and beside those of thousands of other accounts
     # (docs/decisions/0018).
@@ -309,6 +321,9 @@ DROP INDEX kept_message;
 DROP INDEX kept_digest;
 CREATE INDEX media_message ON media (account, message_id);
 CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
+CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
+ALTER TABLE accounts ADD COLUMN media_size INTEGER NOT NULL DEFAULT 0;
+UPDATE accounts SET media_size = (SELECT coalesce(sum(size), 0) FROM media m WHERE m.account = accounts.account);
 ALTER TABLE apart RENAME TO never_matched;
 ALTER TABLE identities RENAME COLUMN became TO merged_into;
 ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
@@ -348,6 +363,7 @@ _FROM_FORMER = (
         message_id="coalesce(json_extract(receipt, '$.message_id'), '')",
     )
     + _RENAMED
+    + _MEDIA_TRIGGERS
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 
