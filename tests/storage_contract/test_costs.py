@@ -420,3 +420,51 @@ async def test_postgresql_reads_as_many_pages_in_a_large_journal() -> None:
         opened = await _open(PostgresJournal(schema.url, retention_days=0), records, size)
         counted.append(await _costs(opened, pages, {**LINEAR, **LINEAR_IN_POSTGRESQL}))
     _check(*counted)
+
+
+MANY, BACKLOG = 12, 5_000
+
+
+async def _cost_of_consumers(journal: Journal, costs: StatementCosts) -> int:
+    """Return what it costs to list the consumers of a journal."""
+    account = journal.account(UIN)
+    costs.take()
+    assert {each.waiting for each in await account.consumers()} == {BACKLOG, 10}
+    return sum(costs.take().values())
+
+
+async def _open_consumers(journal: Journal, first: int, last: int) -> None:
+    """Open and close consumers that have read nothing."""
+    for number in range(first, last):
+        consumer = await journal.account(UIN).consumer(f"bot {number}", since="beginning")
+        await consumer.close()
+
+
+async def test_sqlite_counts_the_backlog_of_many_consumers_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prepare(journal := SqliteJournal(tmp_path / "me.journal"))
+    await journal.close()
+    with closing(sqlite3.connect(tmp_path / "me.journal", isolation_level=None)) as db:
+        fill_sqlite(db.execute, BACKLOG)
+    steps = SqliteSteps(monkeypatch)
+    async with SqliteJournal(tmp_path / "me.journal", retention_days=0) as journal:
+        await _open_consumers(journal, 0, 1)
+        one = await _cost_of_consumers(journal, steps)
+        await _open_consumers(journal, 1, MANY)
+        assert await _cost_of_consumers(journal, steps) < 2 * one
+
+
+@pytest.mark.verify
+async def test_postgresql_counts_the_backlog_of_many_consumers_once() -> None:
+    schema = new_schema()
+    await prepare(journal := PostgresJournal(schema.url))
+    await journal.close()
+    await asyncio.to_thread(fill_postgres, schema.execute, BACKLOG)
+    schema.execute("TRUNCATE failures")  # all of which belong to one consumer, so each other one would read them too
+    pages = PostgresPages(schema)
+    async with PostgresJournal(schema.url, retention_days=0) as journal:
+        await _open_consumers(journal, 0, 1)
+        one = await _cost_of_consumers(journal, pages)
+        await _open_consumers(journal, 1, MANY)
+        assert await _cost_of_consumers(journal, pages) < 2 * one

@@ -63,14 +63,28 @@ class _PositionRow(NamedTuple):
 _POSITIONS = Select(
     _PositionRow,
     """
+    WITH positions AS (
+        SELECT DISTINCT acked FROM consumers WHERE account = $0
+    ), pieces AS MATERIALIZED (
+        SELECT p.acked, (
+            SELECT count(*) FROM entries e WHERE e.account = $0 AND e.number > p.acked AND e.number <= coalesce(
+                (SELECT min(n.acked) FROM positions n WHERE n.acked > p.acked), 9223372036854775807)
+        ) AS entries FROM positions p
+    )
     SELECT c.name, c.acked,
-        (SELECT count(*) FROM entries e WHERE e.account = c.account AND e.number > c.acked)
+        (SELECT sum(p.entries) FROM pieces p WHERE p.acked >= c.acked)::bigint
         - (SELECT count(*) FROM acked_ahead a JOIN entries e ON e.account = c.account AND e.number = a.number
             WHERE a.consumer = c.consumer AND a.number > c.acked) AS waiting,
         (SELECT count(*) FROM failures f WHERE f.consumer = c.consumer AND f.state = 'dead') AS dead_letters
     FROM consumers c WHERE c.account = $0
     """,
 )
+"""
+The positions of all consumers.
+
+The entries between two positions are counted once for all consumers that have not read them: each consumer would count
+the whole backlog otherwise, which takes 0.3 s for three million entries.
+"""
 
 
 class ConsumerList:
