@@ -39,7 +39,7 @@ from webwx.client.remote.history import RemoteDeadLetters, RemoteHistory, Remote
 from webwx.client.remote.identities import RemoteIdentities
 from webwx.client.remote.media import RemoteMedia
 from webwx.client.remote.messages import RemoteMessages
-from webwx.client.remote.missing import Missing
+from webwx.client.remote.missing import MissingBook, MissingSendNews
 from webwx.client.remote.session import RemoteLogin, RemoteSession
 from webwx.client.sender import Sender
 from webwx.client.session import ClientSession
@@ -76,7 +76,7 @@ class Components(NamedTuple):
     close: Callable[[], Awaitable[None]]
     session: ClientSession | RemoteSession
     login: AccountLogin | RemoteLogin
-    book: ContactBook | Missing
+    book: ContactBook | MissingBook
     directory: ContactDirectory | RemoteContacts
     identities: AccountIdentities | RemoteIdentities
     chatrooms: Chatrooms | RemoteChatrooms
@@ -85,7 +85,7 @@ class Components(NamedTuple):
     forwarder: Forwarder | RemoteMessages
     storage: AccountStorage | RemoteMessages
     history: MessageHistory | RemoteHistory
-    followed_sends: FollowedSends | Missing
+    followed_sends: FollowedSends | MissingSendNews
     recalled: RecalledMessages | RemoteRecalled
     dead_letters: DeadLetters | RemoteDeadLetters
     consumers: StoredConsumers | RemoteConsumers
@@ -234,7 +234,7 @@ def remote_components(
         close=close,
         session=session,
         login=RemoteLogin(session),
-        book=Missing("contacts"),
+        book=MissingBook(),
         directory=contacts,
         identities=RemoteIdentities(calls),
         chatrooms=RemoteChatrooms(calls),
@@ -243,7 +243,7 @@ def remote_components(
         forwarder=messages,
         storage=messages,
         history=history,
-        followed_sends=Missing("follow_sends"),
+        followed_sends=MissingSendNews(),
         recalled=RemoteRecalled(calls),
         dead_letters=RemoteDeadLetters(calls),
         consumers=RemoteConsumers(calls),

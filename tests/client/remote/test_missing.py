@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from copy import copy
+import re
+from inspect import getattr_static, getsource
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from webwx import AsyncClient, Client
-from webwx.client.remote.missing import Missing
+from webwx.client import remote
+from webwx.client.remote.missing import REASONS
+from webwx.client.subscription import Subscription
 from webwx.errors import ConnectFailed, InvalidSettings, NotLoggedIn, NotThroughGateway
 from webwx.transport.runner import Timeouts
 
@@ -99,10 +103,28 @@ def test_an_address_or_a_key_that_cannot_be_one_is_refused_and_not_shown(gateway
     assert KEY not in str(refused.value)
 
 
-def test_a_missing_component_can_be_copied_like_any_object() -> None:
-    assert isinstance(copy(Missing()), Missing)
+# -- rules of the package --------------------------------------------------------------------------------------------
+
+REMOTE = Path(remote.__file__).parent
+
+SOURCES = {path.name: path.read_text("utf-8") for path in REMOTE.glob("*.py")}
 
 
-@pytest.mark.parametrize("name", ["_repr_html_", "__deepcopy__"])
-def test_a_tool_that_looks_for_a_private_name_finds_none(name: str) -> None:
-    assert not hasattr(Missing(), name)
+async def test_every_method_of_the_client_is_remote_or_has_a_reason() -> None:
+    """The components that the client uses have these methods; mypy compares the signatures."""
+    async with AsyncClient(gateway="http://127.0.0.1:9", key=KEY) as client:
+        held = {**client._components._asdict(), "reader": client.subscribe("bot")._reader}
+    used = set(re.findall(r"self\._(?:components\.)?(\w+)\.(\w+)", getsource(AsyncClient)))
+    used |= set(re.findall(r"self\._(reader)\.(\w+)", getsource(Subscription)))
+    used -= {("components", "describe"), ("components", "close")}
+    assert len(used) > 60
+    assert [each for each in used if getattr_static(held[each[0]], each[1], None) is None] == []
+
+
+def test_each_refusal_has_a_reason_and_each_reason_a_refusal() -> None:
+    refused = [name for source in SOURCES.values() for name in re.findall(r"not_offered\(\"(\w+)\"\)", source)]
+    assert sorted(refused) == sorted(REASONS)
+
+
+def test_no_remote_component_answers_for_names_that_it_does_not_define() -> None:
+    assert [name for name, source in SOURCES.items() if "__getattr__" in source] == []

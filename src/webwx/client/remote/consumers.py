@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from webwx.client.remote.calls import is_found
-from webwx.client.remote.missing import missing
 from webwx.representations.consumers import ConsumerPage
 from webwx.storage.tables.consumers import ConsumerPosition
 
@@ -23,9 +22,6 @@ class RemoteConsumers:
 
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def list_consumers(self) -> list[ConsumerPosition]:
         """Return the consumers in the order of their names."""

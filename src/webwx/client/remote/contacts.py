@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from webwx.client.remote.missing import missing
 from webwx.client.remote.pages import read_pages
 from webwx.errors import NotThroughGateway
 from webwx.model.contacts import Contact, ContactId, Lookup
@@ -89,9 +88,6 @@ class RemoteContacts:
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
 
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
-
     async def list_contacts(self) -> list[Contact]:
         """Return all contacts, ordered by their names."""
         path = await self._calls.path("contacts")
@@ -158,9 +154,6 @@ class RemoteChatrooms:
 
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def create_chatroom(self, people: Iterable[To | Member], *, name: str) -> Admission:
         """Create a chatroom."""

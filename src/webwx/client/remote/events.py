@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from webwx.client.remote.gateway_reader import GatewayReader
-from webwx.client.remote.missing import missing
 from webwx.client.stream import stored_stream
 from webwx.client.subscription import Subscription
 
@@ -28,9 +27,6 @@ class RemoteEvents:
         self._calls = calls
         self._retry_after = retry_after
         self._readers: WeakSet[GatewayReader] = WeakSet()
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     def events(self, consumer: str, *, include_all: bool, follow: bool) -> EventStream:
         """Return a stream of events that acknowledges each one when the next one is requested."""

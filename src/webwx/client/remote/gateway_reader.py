@@ -12,12 +12,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from webwx.client.delivered import Delivered
-from webwx.client.remote.missing import missing
+from webwx.client.remote.missing import not_offered
 from webwx.client.retry import Backoff
 from webwx.errors import (
     AlreadyRunning,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from webwx.client.remote.calls import GatewayCalls
+    from webwx.storage.tables.conversations import ConversationRow
     from webwx.transport.aiohttp_transport import TextSocket
 
 _log = logging.getLogger("webwx.client")
@@ -94,9 +95,6 @@ class GatewayReader:
         self._ended: OtherFrame | None = None
         """The last frame of a consumer that delivers nothing more."""
         self._is_stopped = False
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     def __repr__(self) -> str:
         return f"GatewayReader({self.name!r})"
@@ -217,6 +215,45 @@ class GatewayReader:
         if self._connection is None:
             raise StorageError(_LOST)
         return await self._connection.ask(frame)
+
+    # -- what a bot needs beside its events ----------------------------------------------------------------------------
+
+    @property
+    def part(self) -> NoReturn:
+        """Refuse."""
+        raise not_offered("part")
+
+    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("read_again")
+
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("commit")
+
+    async def conversation(self, key: str) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("conversation")
+
+    async def conversations(self, limit: int) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("conversations")
+
+    async def deadlines(self, limit: int) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("deadlines")
+
+    async def add_poison_marker(self, number: int) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("add_poison_marker")
+
+    async def recount_crashes(self, number: int) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("recount_crashes")
+
+    def remove_poison_marker(self, number: int) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("remove_poison_marker")
 
     # -- the connection ------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
 from webwx.client.dead_letters import DeadLetter
 from webwx.client.message_page import MessagePage, PagedMessage
 from webwx.client.recalled import Recalled
 from webwx.client.remote.calls import is_found, key_of, none_if_absent
 from webwx.client.remote.contacts import find_by_ids, recipient_of
-from webwx.client.remote.missing import missing
+from webwx.client.remote.missing import not_offered
 from webwx.client.remote.pages import PAGE, read_pages
 from webwx.errors import InvalidRequest
 from webwx.model.address_book import Contacts
@@ -47,9 +47,6 @@ class RemoteHistory:
 
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def history(
         self, chat: To | None, *, limit: int, before: int | None, since: float, until: float
@@ -175,6 +172,14 @@ class RemoteHistory:
             return False
         return await is_found(self._calls.change("DELETE", await self._calls.path("sends", row.client_id), type(None)))
 
+    async def purge_history(self, chat: To | None, *, before: float) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("purge_history")
+
+    async def purge_kept(self, *, before: float) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("purge_kept")
+
 
 class RemoteRecalled:
     """
@@ -186,9 +191,6 @@ class RemoteRecalled:
 
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def list_recalled(
         self, chat: To | None = None, *, limit: int = 50, before: int | None = None
@@ -218,9 +220,6 @@ class RemoteDeadLetters:
 
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def list_dead_letters(self, *, consumer: str, limit: int, before: int | None) -> list[DeadLetter]:
         """Return the dead letters of a consumer, the newest first, in as many pages as necessary."""

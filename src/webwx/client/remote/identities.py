@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from webwx.client.remote.contacts import recipient_of
-from webwx.client.remote.missing import missing
 from webwx.representations.contacts import ContactDetails, contact_of
 from webwx.representations.identities import (
     ContactToSplit,
@@ -34,9 +33,6 @@ class RemoteIdentities:
 
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def find_contact(self, which: To) -> Contact:
         """Find a contact, with its members if it is a chatroom."""

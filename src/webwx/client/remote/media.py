@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 from webwx.client import files
-from webwx.client.remote.missing import missing
+from webwx.client.remote.missing import not_offered
 from webwx.errors import NotThroughGateway
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
 from webwx.protocol.http import Read
@@ -53,9 +53,6 @@ class RemoteMedia:
         self._messages = messages
         self._history = history
 
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
-
     async def send_image(
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
@@ -81,6 +78,10 @@ class RemoteMedia:
     ) -> Receipt:
         """Send a file of any kind."""
         return await self._send(to, "file", file, files.prepare_file, name, progress, key)
+
+    async def queue_file(self, to: To, name: str, *, kind: str, key: str, sha256: str) -> NoReturn:  # noqa: ARG002 - it is refused
+        """Refuse."""
+        raise not_offered("queue_file")
 
     async def _send(
         self,

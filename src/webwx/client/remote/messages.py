@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from webwx.client.messages import check_recallable
 from webwx.client.remote.contacts import recipient_of
-from webwx.client.remote.missing import missing
 from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, KeyReused, SendOutcomeUnknown
 from webwx.model.messages import Message
@@ -40,9 +39,6 @@ class RemoteMessages:
     def __init__(self, calls: GatewayCalls, history: RemoteHistory) -> None:
         self._calls = calls
         self._history = history
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """Send a text."""

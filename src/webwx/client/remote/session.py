@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from webwx.client.remote.missing import missing
 from webwx.client.state import LoginState
 from webwx.errors import NotLoggedIn
 from webwx.model.contacts import ContactId
@@ -32,9 +31,6 @@ class RemoteSession:
         self.clock = clock
         self._calls = calls
         self._seen: AccountView | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     def __repr__(self) -> str:
         return repr(self._calls)
@@ -95,9 +91,6 @@ class RemoteLogin:
 
     def __init__(self, session: RemoteSession) -> None:
         self._session = session
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing(name)
 
     async def login(self, **_: object) -> Account:
         """Return the account if it is logged in at the gateway; no code is shown here."""
