@@ -11,6 +11,7 @@ from tests.postgres import TemporarySchema
 
 from webwx.errors import KeyReused, NotLoggedIn
 from webwx.gateway.background_sends import store_promise
+from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.port import TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
@@ -125,11 +126,11 @@ async def test_calls_that_need_the_owner_are_refused_elsewhere(
     async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
         account = await front.port.add_account("work")
         with pytest.raises(NotLoggedIn):
-            await account.list_chats()
+            await account.owned()
         assert (await account.status()).state == "new"
         await front.log_in("work")
         with pytest.raises(GatewayProblem, match="No worker runs this account"):
-            await account.list_chats()
+            await account.owned()
         assert (await account.status()).state == "degraded"
 
 
@@ -148,7 +149,7 @@ async def test_events_and_messages_are_read_at_each_gateway(
         account = front.port.account(number)
         found = await account.history_page(None, words="hello", limit=5, before="", since=0, until=0)
         assert [each.entry.number for each in found.entries] == [here.event.number]
-        [shown] = await account.named_events([here.event])
+        [shown] = await named_events(number, account.client, [here.event])
         assert (shown.chat_name, shown.sender_name) == (here.chat_name, here.sender_name)
         page = await front.port.read_events([number], "", limit=500)
         assert not await front.port.wait_for_events([number], page.cursor, wait=0)

@@ -265,7 +265,7 @@ async def test_events_of_a_new_login_are_sent(online: Running, receiver: Webhook
 
 
 async def test_only_wanted_events_are_sent(online: Running, receiver: WebhookReceiver) -> None:
-    sender = await online.port.account(1).find_contact("阿华")
+    sender = await online.port.account(1).client.find_contact("阿华")
     await added(online, receiver, chats=(sender.id,), is_self=False)
     online.world.say("zhangsan", "me", "of another chat")
     online.world.say("me", "ahua", "of myself")

@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 
+from webwx.client.client import AsyncClient
 from webwx.errors import StorageError
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
@@ -37,6 +38,7 @@ from webwx.gateway.api.logins import logins_router
 from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
 from webwx.gateway.api.notify import notify
+from webwx.gateway.api.parameters import AccountNumber
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.request_body import ApiRequest
 from webwx.gateway.api.sends import sends_router
@@ -359,11 +361,13 @@ def route_table(max_body: int) -> Litestar:
             "links": _provide(lambda gateway: gateway.links),
             "keys": _provide(lambda gateway: gateway.keys),
             "number": Provide(_number, sync_to_thread=False),
+            "owned": Provide(_owned),
             "port": _provide(lambda gateway: gateway.port),
             "queue": _provide(lambda gateway: gateway.notifications),
             "relay": _provide(lambda gateway: gateway.forwarding),
             "receivers": _provide(lambda gateway: gateway.receivers),
             "reception": _provide(lambda gateway: gateway.reception),
+            "stored": Provide(_stored, sync_to_thread=False),
             "sessions": _provide(lambda gateway: gateway.sessions),
             "records": _provide(lambda gateway: gateway.records),
             "webhooks": _provide(lambda gateway: gateway.webhooks),
@@ -425,6 +429,16 @@ def _number(scope: Scope, account: FromPath[str]) -> int:
     if number is None:
         raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
     return number
+
+
+def _stored(scope: Scope, number: AccountNumber) -> AsyncClient:
+    """Return the client that reads the journal of the account in the path."""
+    return _gateway_of(scope).port.account(number).client
+
+
+async def _owned(scope: Scope, number: AccountNumber) -> AsyncClient:
+    """Return the client that acts for the account in the path, if the account runs here."""
+    return await _gateway_of(scope).port.account(number).owned()
 
 
 def _caller(scope: Scope) -> Caller:

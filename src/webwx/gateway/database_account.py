@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         LoginMethod,
         LoginStatus,
     )
-    from webwx.model.contacts import Contact
     from webwx.storage.base import Outgoing
     from webwx.storage.tables.records import RecordStore
 
@@ -124,6 +123,14 @@ class DatabaseAccount(StoredReads, OwnerCalls):
     def client(self) -> AsyncClient:
         """The client that reads the journal; it has no login."""
         return self._place.reader()
+
+    async def owned(self) -> AsyncClient:
+        """Refuse, because another process runs the account."""
+        await self.refuse()
+
+    def saved(self) -> AbstractAsyncContextManager[AsyncClient]:
+        """Return a client with the saved login."""
+        return self._place.resumed()
 
     @property
     def is_logging_in(self) -> bool:
@@ -232,18 +239,6 @@ class DatabaseAccount(StoredReads, OwnerCalls):
             await store_promise(self._records, self.number, row.number, self._clock())
             await self._place.announce_sends()
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
-
-    # -- contacts ----------------------------------------------------------------------------------------------------
-
-    async def list_contacts(self) -> list[Contact]:
-        """Return all contacts of the saved login."""
-        async with self._place.resumed() as client:
-            return list(client.contacts)
-
-    async def find_contact(self, which: str | int) -> Contact:
-        """Return a contact of the saved login."""
-        async with self._place.resumed() as client:
-            return await client.find_contact(which)
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -34,16 +34,17 @@ from webwx.errors import (
 )
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
+from webwx.gateway.journal_lookup import named
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.stored_reads import StoredReads, named, own_key
-from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
+from webwx.gateway.stored_reads import StoredReads, own_key
+from webwx.model.messages import Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
@@ -55,10 +56,7 @@ if TYPE_CHECKING:
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.port import Content, DownloadedMedia, LoginMethod
-    from webwx.model.contacts import Admission, Contact, Lookup
-    from webwx.model.identities import Identity
     from webwx.model.messages import Event
-    from webwx.model.publications import Publication
     from webwx.storage.base import Outgoing
     from webwx.storage.tables.records import RecordStore
 
@@ -188,6 +186,15 @@ class LocalAccount(StoredReads):
                 retry_after=_RETRY_AFTER,
             )  # fmt: skip
         return self._accounts.client(self.name)
+
+    async def owned(self) -> AsyncClient:
+        """Return the client, because the account runs here."""
+        return self.client
+
+    @contextlib.asynccontextmanager
+    async def saved(self) -> AsyncIterator[AsyncClient]:
+        """Return the client, which has the login."""
+        yield self.client
 
     @property
     def is_in_use(self) -> bool:
@@ -622,83 +629,6 @@ class LocalAccount(StoredReads):
         if not isinstance(event, Message):
             raise GatewayProblem("not-found", "This event has no thumbnail.")
         return await self.client.download_thumbnail(event)
-
-    # -- contacts ----------------------------------------------------------------------------------------------------
-
-    async def list_contacts(self) -> list[Contact]:
-        """Return all contacts."""
-        return list(self.client.contacts)
-
-    async def list_chats(self) -> list[Contact]:
-        """Return the recent chats, the newest first."""
-        return await self.client.list_chats()
-
-    async def list_articles(self) -> list[Publication]:
-        """Return the latest articles of the official accounts that the account follows."""
-        return await self.client.list_articles()
-
-    async def find_contact(self, which: str | int) -> Contact:
-        """Return a contact by its identity's number, its name or its id."""
-        return await self.client.find_contact(which)
-
-    async def get_contacts(self, ids: Collection[str]) -> Lookup:
-        """Fetch people and chatrooms by id from the platform."""
-        return await self.client.get_contacts(ids)
-
-    async def merge_identities(self, one: str | int, other: str | int) -> Identity:
-        """Merge two identities permanently."""
-        return await self.client.merge_identities(one, other)
-
-    async def split_identity(self, which: str | int, contact_id: str) -> Identity:
-        """Unlink a contact from an identity permanently."""
-        return await self.client.split_identity(which, contact_id)
-
-    async def set_remark(self, which: str | int, remark: str) -> Contact:
-        """Set the account's own name for a contact."""
-        return await self.client.set_remark(which, remark)
-
-    async def set_pinned(self, which: str | int, is_pinned: bool) -> Contact:
-        """Pin a chat to the top of the list, or unpin it."""
-        return await self.client.set_pinned(which, is_pinned)
-
-    async def avatar(self, which: str | int, *, met_in: str | int | None = None) -> bytes:
-        """Return the picture of a contact."""
-        return await self.client.download_avatar(which, met_in=met_in)
-
-    async def add_friend(self, who: str | int, greeting: str) -> None:
-        """Send a friend request."""
-        await self.client.add_friend(who, greeting)
-
-    async def accept_friend(self, number: int) -> None:
-        """Accept the friend request with an event's number."""
-        event = await self.required_message(number)
-        if not isinstance(event, FriendRequest):
-            raise InvalidRequest("This event is not a friend request.")
-        await self.client.accept_friend(event)
-
-    async def create_chatroom(self, people: Collection[str | int], *, name: str) -> Admission:
-        """Create a chatroom."""
-        return await self.client.create_chatroom(people, name=name)
-
-    async def rename_chatroom(self, chatroom: str | int, name: str) -> Contact:
-        """Rename a chatroom."""
-        return await self.client.rename_chatroom(chatroom, name)
-
-    async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
-        """Add friends to a chatroom."""
-        return await self.client.add_members(chatroom, people)
-
-    async def invite_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
-        """Send invitations to a chatroom."""
-        return await self.client.invite_members(chatroom, people)
-
-    async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:
-        """Remove members from a chatroom."""
-        return await self.client.remove_members(chatroom, people)
-
-    async def leave_chatroom(self, chatroom: str | int) -> None:
-        """Leave a chatroom."""
-        await self.client.leave_chatroom(chatroom)
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,10 @@ import contextlib
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator
 
     from webwx.client.rate_limit import RateLimitState
     from webwx.gateway.port import DownloadedMedia, EventConsumer, MediaContent, Sent
-    from webwx.model.contacts import Admission, Contact, Lookup
-    from webwx.model.identities import Identity
-    from webwx.model.publications import Publication
 
 
 class OwnerCalls:
@@ -65,70 +62,6 @@ class OwnerCalls:
 
     async def thumbnail(self, number: int) -> bytes:
         """Raise an error: the owner downloads thumbnails."""
-        await self.refuse()
-
-    async def list_chats(self) -> list[Contact]:
-        """Raise an error: the owner fetches the recent chats."""
-        await self.refuse()
-
-    async def list_articles(self) -> list[Publication]:
-        """Raise an error: the owner fetches the articles of official accounts."""
-        await self.refuse()
-
-    async def get_contacts(self, ids: Collection[str]) -> Lookup:
-        """Raise an error: the owner fetches contacts."""
-        await self.refuse()
-
-    async def merge_identities(self, one: str | int, other: str | int) -> Identity:
-        """Raise an error: the owner changes identities."""
-        await self.refuse()
-
-    async def split_identity(self, which: str | int, contact_id: str) -> Identity:
-        """Raise an error: the owner changes identities."""
-        await self.refuse()
-
-    async def set_remark(self, which: str | int, remark: str) -> Contact:
-        """Raise an error: the owner changes contacts."""
-        await self.refuse()
-
-    async def set_pinned(self, which: str | int, is_pinned: bool) -> Contact:
-        """Raise an error: the owner changes contacts."""
-        await self.refuse()
-
-    async def avatar(self, which: str | int, *, met_in: str | int | None = None) -> bytes:
-        """Raise an error: the owner downloads pictures."""
-        await self.refuse()
-
-    async def add_friend(self, who: str | int, greeting: str) -> None:
-        """Raise an error: the owner sends friend requests."""
-        await self.refuse()
-
-    async def accept_friend(self, number: int) -> None:
-        """Raise an error: the owner accepts friend requests."""
-        await self.refuse()
-
-    async def create_chatroom(self, people: Collection[str | int], *, name: str) -> Admission:
-        """Raise an error: the owner changes chatrooms."""
-        await self.refuse()
-
-    async def rename_chatroom(self, chatroom: str | int, name: str) -> Contact:
-        """Raise an error: the owner changes chatrooms."""
-        await self.refuse()
-
-    async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
-        """Raise an error: the owner changes chatrooms."""
-        await self.refuse()
-
-    async def invite_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
-        """Raise an error: the owner changes chatrooms."""
-        await self.refuse()
-
-    async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:
-        """Raise an error: the owner changes chatrooms."""
-        await self.refuse()
-
-    async def leave_chatroom(self, chatroom: str | int) -> None:
-        """Raise an error: the owner changes chatrooms."""
         await self.refuse()
 
     @contextlib.asynccontextmanager

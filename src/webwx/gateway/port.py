@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import msgspec
 
 from webwx.client.recalled import Recalled
-from webwx.model.contacts import Admission, Contact, Lookup
-from webwx.model.identities import Identity, Link
 from webwx.model.messages import Event, Receipt
-from webwx.model.publications import Publication
 from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
 from webwx.storage.base import Outgoing, State
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
+    from webwx.client.client import AsyncClient
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.message_page import MessagePage
@@ -171,6 +169,36 @@ class AccountPort(Protocol):
 
     number: int
     name: str
+
+    @property
+    def client(self) -> AsyncClient:
+        """
+        Reads the account's journal, in any process; it has a login only where the account runs.
+
+        Raises:
+            GatewayProblem: The account was just handed over to another process.
+        """
+        ...
+
+    async def owned(self) -> AsyncClient:
+        """
+        Return the client that acts for the account.
+
+        Raises:
+            NotLoggedIn: The account does not run here, and no login is saved.
+            LoggedOut: The account does not run here, and its login has ended.
+            GatewayProblem: Another process runs the account, or none does.
+        """
+        ...
+
+    def saved(self) -> AbstractAsyncContextManager[AsyncClient]:
+        """
+        Open a client that knows the saved login with its contacts, in any process, and makes no request.
+
+        Raises:
+            NotLoggedIn: No login is saved.
+        """
+        ...
 
     async def status(self) -> AccountStatus:
         """Return the account's state."""
@@ -341,102 +369,6 @@ class AccountPort(Protocol):
 
     async def thumbnail(self, number: int) -> bytes:
         """Return the thumbnail of a message."""
-        ...
-
-    # -- contacts ----------------------------------------------------------------------------------------------------
-
-    async def list_contacts(self) -> list[Contact]:
-        """Return all contacts."""
-        ...
-
-    async def list_chats(self) -> list[Contact]:
-        """Return the recent chats, the newest first."""
-        ...
-
-    async def list_articles(self) -> list[Publication]:
-        """Return the latest articles of the official accounts that the account follows."""
-        ...
-
-    async def find_contact(self, which: str | int) -> Contact:
-        """Return a contact by its identity's number, its name or its id."""
-        ...
-
-    async def get_contacts(self, ids: Collection[str]) -> Lookup:
-        """Fetch people and chatrooms by id from the platform."""
-        ...
-
-    async def find_people(self, ids: Collection[str]) -> list[Contact]:
-        """Return the contacts that had these ids, in this login or an earlier one."""
-        ...
-
-    async def who(self, which: str | int) -> Identity:
-        """Return the identity of a contact."""
-        ...
-
-    async def list_identities(self, name: str) -> list[Identity]:
-        """Return all identities, or those with a name."""
-        ...
-
-    async def why(self, which: str | int) -> list[Link]:
-        """Return the contacts of all logins that are linked to an identity, the newest first, with the evidence."""
-        ...
-
-    async def merge_identities(self, one: str | int, other: str | int) -> Identity:
-        """Merge two identities permanently; the merged identity has the number of the first one."""
-        ...
-
-    async def split_identity(self, which: str | int, contact_id: str) -> Identity:
-        """Unlink a contact from an identity permanently, and return its new identity."""
-        ...
-
-    async def set_remark(self, which: str | int, remark: str) -> Contact:
-        """Set the account's own name for a contact."""
-        ...
-
-    async def set_pinned(self, which: str | int, is_pinned: bool) -> Contact:
-        """Pin a chat to the top of the list, or unpin it."""
-        ...
-
-    async def avatar(self, which: str | int, *, met_in: str | int | None = None) -> bytes:
-        """
-        Return the picture of a contact.
-
-        Args:
-            which: The contact.
-            met_in: The chatroom of a member who is not a friend.
-        """
-        ...
-
-    async def add_friend(self, who: str | int, greeting: str) -> None:
-        """Send a friend request."""
-        ...
-
-    async def accept_friend(self, number: int) -> None:
-        """Accept the friend request with an event's number."""
-        ...
-
-    async def create_chatroom(self, people: Collection[str | int], *, name: str) -> Admission:
-        """Create a chatroom."""
-        ...
-
-    async def rename_chatroom(self, chatroom: str | int, name: str) -> Contact:
-        """Rename a chatroom."""
-        ...
-
-    async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
-        """Add friends to a chatroom."""
-        ...
-
-    async def invite_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
-        """Send invitations to a chatroom."""
-        ...
-
-    async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:
-        """Remove members from a chatroom."""
-        ...
-
-    async def leave_chatroom(self, chatroom: str | int) -> None:
-        """Leave a chatroom."""
         ...
 
     # -- events ------------------------------------------------------------------------------------------------------

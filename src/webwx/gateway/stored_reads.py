@@ -6,9 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from webwx.errors import InvalidRequest, NotLoggedIn
-from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.problems import GatewayProblem
-from webwx.model.address_book import Contacts
+from webwx.gateway.journal_lookup import named_events, required_event, required_send
 from webwx.model.messages import Message, MessageRecalled
 
 if TYPE_CHECKING:
@@ -18,8 +16,7 @@ if TYPE_CHECKING:
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.message_page import MessagePage
     from webwx.client.recalled import Recalled
-    from webwx.model.contacts import Contact
-    from webwx.model.identities import Identity, Link
+    from webwx.gateway.account_events import AccountEvent
     from webwx.model.messages import Event
     from webwx.storage.base import Outgoing, State
     from webwx.storage.tables.consumers import ConsumerPosition
@@ -63,10 +60,7 @@ class StoredReads:
         Raises:
             GatewayProblem: There is no such send.
         """
-        row = await self.find_send(client_id)
-        if row is None:
-            raise GatewayProblem("not-found", "The outbox has no send with this id.")
-        return row
+        return await required_send(self.client, client_id)
 
     async def history_page(
         self, chat: str | int | None, *, words: str, limit: int, before: str, since: float, until: float
@@ -76,11 +70,7 @@ class StoredReads:
 
     async def named_events(self, events: Collection[Event]) -> list[AccountEvent]:
         """Return events with the names to show, also those of people of earlier logins."""
-        ids = {
-            each for event in events for each in (getattr(event, "chat", None), getattr(event, "sender", None)) if each
-        }
-        people = await self.client.find_people(ids) if ids else Contacts()
-        return [named(self.number, event, people) for event in events]
+        return await named_events(self.number, self.client, events)
 
     async def find_message(self, which: int | str) -> Event | None:
         """Return an event by its number or the platform's id of a message."""
@@ -116,26 +106,7 @@ class StoredReads:
         Raises:
             GatewayProblem: There is no such event.
         """
-        event = await self.find_message(number)
-        if event is None:
-            raise GatewayProblem("not-found", "The journal has no event with this number.")
-        return event
-
-    async def find_people(self, ids: Collection[str]) -> list[Contact]:
-        """Return the contacts that had these ids, in this login or an earlier one."""
-        return [contact for contact in await self.client.find_people(ids) if contact.id in ids]
-
-    async def who(self, which: str | int) -> Identity:
-        """Return the identity of a contact."""
-        return await self.client.who(which)
-
-    async def list_identities(self, name: str) -> list[Identity]:
-        """Return all identities, or those with a name."""
-        return await self.client.list_identities(name)
-
-    async def why(self, which: str | int) -> list[Link]:
-        """Return the contacts of all logins that are linked to an identity, the newest first."""
-        return await self.client.why(which)
+        return await required_event(self.client, number)
 
     async def list_consumers(self) -> list[ConsumerPosition]:
         """Return the account's consumers in the order of their names."""
@@ -144,24 +115,6 @@ class StoredReads:
     async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
         """Return the dead letters of a consumer before a number, the newest first."""
         return await self.client.list_dead_letters(consumer=consumer, limit=limit, before=before)
-
-
-def named(account: int, event: Event, people: Contacts) -> AccountEvent:
-    """Return an event of an account with the names to show; an unknown name is empty."""
-    chat = people.get(getattr(event, "chat", None) or "")
-    sender: str | None = getattr(event, "sender", None)
-    return AccountEvent(
-        account=account, event=event, chat_name="" if chat is None else chat.display_name,
-        sender_name=_sender_name(sender, chat, people) if sender else "",
-    )  # fmt: skip
-
-
-def _sender_name(sender: str, chat: Contact | None, people: Contacts) -> str:
-    known = people.get(sender)
-    if known is not None and known.display_name:
-        return known.display_name
-    members = () if chat is None else chat.members
-    return next((each.display_name or each.nickname for each in members if each.id == sender), "")
 
 
 def own_key() -> str:

@@ -102,3 +102,13 @@ async def test_people_are_looked_up_by_their_ids(online: Running) -> None:
             assert (await client.get(f"/api/v1/accounts/1/{path}")).status_code == 400
             too_many = await client.get(f"/api/v1/accounts/1/{path}", params={"id": ["@a"] * 51})
             assert too_many.status_code == 400
+
+
+async def test_only_a_friend_request_is_accepted(online: Running) -> None:
+    online.world.say("ahua", "me", "hi")
+    number = (await online.until_text("hi")).event.number
+    async with online.client("manage") as client:
+        refused = await client.post(f"/api/v1/accounts/1/friend-requests/{number}/accept")
+        missing = await client.post("/api/v1/accounts/1/friend-requests/999/accept")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-request")
+    assert missing.status_code == 404

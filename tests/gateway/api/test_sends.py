@@ -41,7 +41,7 @@ async def test_a_text_is_sent_and_its_send_can_be_read(online: Running) -> None:
 async def test_people_are_named_by_remark_and_by_number(online: Running) -> None:
     async with online.client("send") as client:
         assert (await client.post(MESSAGES, json={"to": "Boss", "text": "1"})).status_code == 201
-        number = (await online.port.account(1).who("Boss")).number
+        number = (await online.port.account(1).client.who("Boss")).number
         assert (await client.post(MESSAGES, json={"to": number, "text": "2"})).status_code == 201
 
     assert texts(online, "lilei", "xiaoming") == ["1", "2"]

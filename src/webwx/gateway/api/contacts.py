@@ -10,9 +10,12 @@ from litestar import Response, Router, delete, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from webwx.errors import InvalidRequest
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort, OwnedClient, StoredClient
+from webwx.gateway.journal_lookup import required_event
 from webwx.model.contacts import Admission, Contact
+from webwx.model.messages import FriendRequest
 from webwx.model.publications import Publication
 from webwx.protocol.media import image_type
 from webwx.representations.contacts import (
@@ -80,9 +83,11 @@ async def list_contacts(
 ) -> ContactPage:
     """Return the contacts of the present login."""
     wanted = (q or "").casefold()
+    async with port.account(number).saved() as client:
+        contacts = list(client.contacts)
     found = (
         (f"{contact.display_name}\n{contact.id}", contact)
-        for contact in await port.account(number).list_contacts()
+        for contact in contacts
         if (kind is None or contact.kind == kind) and (not wanted or _matches(contact, wanted))
     )
     # Sorting all contacts takes six times as long as finding the first ones after the previous page.
@@ -100,29 +105,27 @@ def _matches(contact: Contact, wanted: str) -> bool:
 
 
 @get("/accounts/{account:str}/chats", scope="read", summary="List recent chats", responses=problems(404, 424, 502, 503))
-async def list_chats(number: AccountNumber, port: InjectedPort) -> ChatList:
+async def list_chats(owned: OwnedClient) -> ChatList:
     """Return the recent chats, the newest first."""
-    return ChatList(chats=[view_of_contact(chat) for chat in await port.account(number).list_chats()])
+    return ChatList(chats=[view_of_contact(chat) for chat in await owned.list_chats()])
 
 
 @get(
     "/accounts/{account:str}/articles", scope="read", summary="List articles of official accounts",
     responses=problems(404, 424, 502, 503),
 )  # fmt: skip
-async def list_articles(number: AccountNumber, port: InjectedPort) -> PublicationList:
+async def list_articles(owned: OwnedClient) -> PublicationList:
     """Return the latest articles of the official accounts that the account follows, as the platform orders them."""
-    return PublicationList(
-        publications=[view_of_publication(each) for each in await port.account(number).list_articles()]
-    )
+    return PublicationList(publications=[view_of_publication(each) for each in await owned.list_articles()])
 
 
 @get(
     "/accounts/{account:str}/contacts/lookup", scope="read", summary="Look contacts up by id",
     responses=problems(404, 422, 424, 502, 503, 504),
 )  # fmt: skip
-async def look_contacts_up(number: AccountNumber, ids: ContactIds, port: InjectedPort) -> FoundContacts:
+async def look_contacts_up(ids: ContactIds, owned: OwnedClient) -> FoundContacts:
     """Ask the platform for people and chatrooms by their ids in this login, also for those that are not contacts."""
-    lookup = await port.account(number).get_contacts(ids)
+    lookup = await owned.get_contacts(ids)
     return FoundContacts(found=[_found(contact) for contact in lookup.found], missing=list(lookup.missing))
 
 
@@ -130,9 +133,9 @@ async def look_contacts_up(number: AccountNumber, ids: ContactIds, port: Injecte
     "/accounts/{account:str}/people", scope="read", summary="Find people of any login",
     responses=problems(404, 424, 503),
 )  # fmt: skip
-async def find_people(number: AccountNumber, ids: ContactIds, port: InjectedPort) -> FoundContacts:
+async def find_people(ids: ContactIds, stored: StoredClient) -> FoundContacts:
     """Return the contacts that had these ids, in this login or an earlier one."""
-    found = await port.account(number).find_people(ids)
+    found = [contact for contact in await stored.find_people(ids) if contact.id in ids]
     known = {contact.id for contact in found}
     return FoundContacts(
         found=[_found(contact) for contact in found], missing=[each for each in ids if each not in known]
@@ -143,27 +146,26 @@ async def find_people(number: AccountNumber, ids: ContactIds, port: InjectedPort
     "/accounts/{account:str}/contacts/{who:str}", scope="read", summary="Show a contact",
     responses=problems(404, 422, 424, 503),
 )  # fmt: skip
-async def show_contact(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> ContactDetails:
+async def show_contact(
+    number: AccountNumber, who: FromPath[str], stored: StoredClient, port: InjectedPort
+) -> ContactDetails:
     """Return one contact, by its number, its name or its id, with its members if it is a chatroom."""
-    account = port.account(number)
-    contact = await account.find_contact(which_of(who))
+    async with port.account(number).saved() as client:
+        contact = await client.find_contact(which_of(who))
     return ContactDetails(
-        number=(await account.who(contact.id)).number, contact=view_of_contact(contact),
+        number=(await stored.who(contact.id)).number, contact=view_of_contact(contact),
         members=_members_of(contact),
     )  # fmt: skip
 
 
 @patch("/accounts/{account:str}/contacts/{who:str}", scope="manage", summary="Change a contact", responses=_CHANGES)
-async def change_contact(
-    number: AccountNumber, who: FromPath[str], data: JSONBody[ContactChange], port: InjectedPort
-) -> ContactView:
+async def change_contact(who: FromPath[str], data: JSONBody[ContactChange], owned: OwnedClient) -> ContactView:
     """Set the remark of a contact, or pin its chat."""
-    account = port.account(number)
-    contact = await account.find_contact(which_of(who))
+    contact = await owned.find_contact(which_of(who))
     if data.remark is not None:
-        contact = await account.set_remark(contact.id, data.remark)
+        contact = await owned.set_remark(contact.id, data.remark)
     if data.pinned is not None:
-        contact = await account.set_pinned(contact.id, data.pinned)
+        contact = await owned.set_pinned(contact.id, data.pinned)
     return view_of_contact(contact)
 
 
@@ -175,13 +177,12 @@ async def change_contact(
     },
 )  # fmt: skip
 async def show_avatar(
-    number: AccountNumber,
     who: FromPath[str],
-    port: InjectedPort,
+    owned: OwnedClient,
     met_in: Annotated[str | None, QueryParameter(description="Chatroom of a member who is not a friend")] = None,
 ) -> Response[bytes]:
     """Return the picture of a contact, or of a member of a chatroom."""
-    picture = await port.account(number).avatar(which_of(who), met_in=None if met_in is None else which_of(met_in))
+    picture = await owned.download_avatar(which_of(who), met_in=None if met_in is None else which_of(met_in))
     media_type = image_type(picture[:32]) or "application/octet-stream"
     return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
 
@@ -199,71 +200,66 @@ async def mark_read(number: AccountNumber, who: FromPath[str], port: InjectedPor
     "/accounts/{account:str}/friend-requests", scope="manage", status_code=204, summary="Send a friend request",
     responses=_CHANGES,
 )  # fmt: skip
-async def add_friend(number: AccountNumber, data: JSONBody[FriendToAdd], port: InjectedPort) -> None:
+async def add_friend(data: JSONBody[FriendToAdd], owned: OwnedClient) -> None:
     """Send a friend request to one person."""
-    await port.account(number).add_friend(data.to, data.greeting)
+    await owned.add_friend(data.to, data.greeting)
 
 
 @post(
     "/accounts/{account:str}/friend-requests/{event:int}/accept", scope="manage", status_code=204,
     summary="Accept a friend request", responses=_CHANGES,
 )  # fmt: skip
-async def accept_friend(number: AccountNumber, event: EventNumber, port: InjectedPort) -> None:
+async def accept_friend(event: EventNumber, owned: OwnedClient) -> None:
     """Accept a friend request, by the number of its event `friend.requested`."""
-    await port.account(number).accept_friend(event)
+    request = await required_event(owned, event)
+    if not isinstance(request, FriendRequest):
+        raise InvalidRequest("This event is not a friend request.")
+    await owned.accept_friend(request)
 
 
 @post("/accounts/{account:str}/chatrooms", scope="manage", summary="Create a chatroom", responses=_CHANGES)
-async def create_chatroom(number: AccountNumber, data: JSONBody[ChatroomToCreate], port: InjectedPort) -> AdmissionView:
+async def create_chatroom(data: JSONBody[ChatroomToCreate], owned: OwnedClient) -> AdmissionView:
     """Create a chatroom with at least two others."""
-    return _view_of_admission(await port.account(number).create_chatroom(data.members, name=data.name))
+    return _view_of_admission(await owned.create_chatroom(data.members, name=data.name))
 
 
 @patch("/accounts/{account:str}/chatrooms/{who:str}", scope="manage", summary="Rename a chatroom", responses=_CHANGES)
-async def rename_chatroom(
-    number: AccountNumber, who: FromPath[str], data: JSONBody[ChatroomChange], port: InjectedPort
-) -> ContactView:
+async def rename_chatroom(who: FromPath[str], data: JSONBody[ChatroomChange], owned: OwnedClient) -> ContactView:
     """Rename a chatroom."""
-    return view_of_contact(await port.account(number).rename_chatroom(which_of(who), data.name))
+    return view_of_contact(await owned.rename_chatroom(which_of(who), data.name))
 
 
 @post(
     "/accounts/{account:str}/chatrooms/{who:str}/members", scope="manage", status_code=200, summary="Add members",
     responses=_CHANGES,
 )  # fmt: skip
-async def add_members(
-    number: AccountNumber, who: FromPath[str], data: JSONBody[People], port: InjectedPort
-) -> AdmissionView:
+async def add_members(who: FromPath[str], data: JSONBody[People], owned: OwnedClient) -> AdmissionView:
     """Add friends to a chatroom, or invite them to a large one."""
-    return _view_of_admission(await port.account(number).add_members(which_of(who), data.members))
+    return _view_of_admission(await owned.add_members(which_of(who), data.members))
 
 
 @post(
     "/accounts/{account:str}/chatrooms/{who:str}/invitations", scope="manage", status_code=200,
     summary="Invite members", responses=_CHANGES,
 )  # fmt: skip
-async def invite_members(
-    number: AccountNumber, who: FromPath[str], data: JSONBody[People], port: InjectedPort
-) -> AdmissionView:
+async def invite_members(who: FromPath[str], data: JSONBody[People], owned: OwnedClient) -> AdmissionView:
     """Send invitations to a chatroom; each person has to accept."""
-    return _view_of_admission(await port.account(number).invite_members(which_of(who), data.members))
+    return _view_of_admission(await owned.invite_members(which_of(who), data.members))
 
 
 @delete(
     "/accounts/{account:str}/chatrooms/{who:str}/members/{member:str}", scope="manage", status_code=200,
     summary="Remove a member", responses=_CHANGES,
 )  # fmt: skip
-async def remove_member(
-    number: AccountNumber, who: FromPath[str], member: FromPath[str], port: InjectedPort
-) -> ContactView:
+async def remove_member(who: FromPath[str], member: FromPath[str], owned: OwnedClient) -> ContactView:
     """Remove a member from a chatroom that the account owns."""
-    return view_of_contact(await port.account(number).remove_members(which_of(who), [which_of(member)]))
+    return view_of_contact(await owned.remove_members(which_of(who), [which_of(member)]))
 
 
 @delete("/accounts/{account:str}/chatrooms/{who:str}", scope="manage", summary="Leave a chatroom", responses=_CHANGES)
-async def leave_chatroom(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> None:
+async def leave_chatroom(who: FromPath[str], owned: OwnedClient) -> None:
     """Leave a chatroom."""
-    await port.account(number).leave_chatroom(which_of(who))
+    await owned.leave_chatroom(which_of(who))
 
 
 def _found(contact: Contact) -> FoundContact:

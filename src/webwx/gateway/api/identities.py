@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, InjectedPort
+from webwx.gateway.api.parameters import OwnedClient, StoredClient
 from webwx.model.identities import Identity, Link
 from webwx.representations.identities import (
     ContactToSplit,
@@ -45,25 +45,21 @@ def _view_of_link(link: Link) -> LinkView:
     "/accounts/{account:str}/identities", scope="read", summary="List identities", responses=problems(404, 424, 503)
 )  # fmt: skip
 async def list_identities(
-    number: AccountNumber,
-    port: InjectedPort,
+    stored: StoredClient,
     name: Annotated[str, QueryParameter(description="A display name, nickname or remark; default: all")] = "",
 ) -> IdentityList:
     """Return the people and chatrooms of all logins, including those that are no longer contacts."""
-    return IdentityList(
-        identities=[view_of_identity(each) for each in await port.account(number).list_identities(name)]
-    )
+    return IdentityList(identities=[view_of_identity(each) for each in await stored.list_identities(name)])
 
 
 @get(
     "/accounts/{account:str}/identities/{who:str}", scope="read", summary="Explain an identity",
     responses=problems(404, 422, 424, 503),
 )  # fmt: skip
-async def explain_identity(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> Explanation:
+async def explain_identity(who: FromPath[str], stored: StoredClient) -> Explanation:
     """Return the contacts of all logins that count as one person or chatroom, with the evidence for each."""
-    account, which = port.account(number), which_of(who)
-    identity = await account.who(which)
-    links = [_view_of_link(link) for link in await account.why(identity.number)]
+    identity = await stored.who(which_of(who))
+    links = [_view_of_link(link) for link in await stored.why(identity.number)]
     return Explanation(identity=view_of_identity(identity), links=links)
 
 
@@ -72,19 +68,19 @@ async def explain_identity(number: AccountNumber, who: FromPath[str], port: Inje
     responses=_CHANGES,
 )  # fmt: skip
 async def merge_identities(
-    number: AccountNumber, data: JSONBody[IdentitiesToMerge], port: InjectedPort
+    data: JSONBody[IdentitiesToMerge], owned: OwnedClient
 ) -> IdentityView:  # fmt: skip
     """Merge two identities permanently, with their histories."""
-    return view_of_identity(await port.account(number).merge_identities(data.into, data.other))
+    return view_of_identity(await owned.merge_identities(data.into, data.other))
 
 
 @post(
     "/accounts/{account:str}/identities/split", scope="manage", status_code=200, summary="Split an identity",
     responses=_CHANGES,
 )  # fmt: skip
-async def split_identity(number: AccountNumber, data: JSONBody[ContactToSplit], port: InjectedPort) -> IdentityView:
+async def split_identity(data: JSONBody[ContactToSplit], owned: OwnedClient) -> IdentityView:
     """Move a contact to an identity of its own permanently, and return that identity."""
-    return view_of_identity(await port.account(number).split_identity(data.identity, data.contact_id))
+    return view_of_identity(await owned.split_identity(data.identity, data.contact_id))
 
 
 identities_router = Router(

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
+from webwx.client.client import AsyncClient
 from webwx.gateway.auth import Caller
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
@@ -15,6 +16,12 @@ from webwx.gateway.port import GatewayPort
 
 InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
 """The accounts."""
+
+StoredClient: TypeAlias = NamedDependency[SkipValidation[AsyncClient]]
+"""Reads the journal of the account in the path, whichever process runs the account; it has no login."""
+
+OwnedClient: TypeAlias = NamedDependency[SkipValidation[AsyncClient]]
+"""Acts for the account in the path; the request is refused where the account does not run."""
 
 InjectedBots: TypeAlias = NamedDependency[SkipValidation[HostedBots]]
 """The bots that run inside the gateway."""

@@ -154,7 +154,8 @@ async def _with_mentions(account: AccountPort, to: str | int, text: str, mention
     """
     if not mentions:
         return text
-    chatroom = await account.find_contact(to)
+    async with account.saved() as client:
+        chatroom = await client.find_contact(to)
     if chatroom.kind != "chatroom":
         raise InvalidRequest("Only members of a chatroom can be mentioned; nothing was sent.")
     return "".join(f"@{_mention_of(chatroom.members, who)}{_MENTION_END}" for who in mentions) + text
