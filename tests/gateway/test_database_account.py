@@ -147,7 +147,7 @@ async def test_events_and_messages_are_read_at_each_gateway(
         here, there = await worker.until_text("hello", number), await front.until_text("hello", number)
         assert (there.event, there.chat_name, there.sender_name) == (here.event, here.chat_name, here.sender_name)
         account = front.port.account(number)
-        found = await account.history_page(None, words="hello", limit=5, before="", since=0, until=0)
+        found = await account.client.history_page(None, words="hello", limit=5, before="", since=0, until=0)
         assert [each.entry.number for each in found.entries] == [here.event.number]
         [shown] = await named_events(number, account.client, [here.event])
         assert (shown.chat_name, shown.sender_name) == (here.chat_name, here.sender_name)

@@ -195,7 +195,7 @@ async def test_a_key_of_a_forward_belongs_to_its_message(online: Running) -> Non
         world.say("ahua", "me", text)
         numbers.append((await online.until_text(text)).event.number)
     pictures = [
-        number for number in range(1, numbers[0]) if "Image" in type(await account.find_message(number)).__name__
+        number for number in range(1, numbers[0]) if "Image" in type(await account.client.find_message(number)).__name__
     ]
     for first, other in (numbers, pictures):
         sent = await account.forward(first, "filehelper", key=f"k{first}")

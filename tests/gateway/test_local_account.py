@@ -98,13 +98,9 @@ async def test_two_gateways_do_not_sync_one_account(start_gateway: StartGateway)
 
 async def test_missing_objects_are_errors(online: Running) -> None:
     account = online.port.account(1)
-    for what in (account.forward(999, "filehelper"), account.recall_message(999), account.media(999)):
+    for what in (account.forward(999, "filehelper"), account.media(999)):
         with pytest.raises(GatewayProblem):
             await what
-    online.world.say("ahua", "me", "hi")
-    number = (await online.until_text("hi")).event.number
-    with pytest.raises(InvalidRequest):
-        await account.recall_message(number)
 
 
 async def test_a_file_for_the_background_is_sent_after_a_restart_and_its_deletion(

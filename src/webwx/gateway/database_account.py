@@ -16,6 +16,7 @@ from webwx.client.state import LoginState
 from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import store_promise
+from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.owner_calls import OwnerCalls
 from webwx.gateway.port import Sent, TextContent
@@ -269,7 +270,8 @@ class DatabaseAccount(StoredReads, OwnerCalls):
 
     async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
         """Return stored events in the order of arrival."""
-        return await self.named_events(await self.client.read_events(after, since=since, until=until, limit=limit))
+        events = await self.client.read_events(after, since=since, until=until, limit=limit)
+        return await named_events(self.number, self.client, events)
 
 
 def _outcome(row: Outgoing) -> Sent:

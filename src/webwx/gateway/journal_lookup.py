@@ -43,6 +43,12 @@ async def required_send(client: AsyncClient, client_id: str) -> Outgoing:
     return row
 
 
+async def find_event(account: int, client: AsyncClient, number: int) -> AccountEvent | None:
+    """Return an event of an account by its number, with the names to show; None if the journal does not have it."""
+    event = await client.find_message(number)
+    return None if event is None else (await named_events(account, client, [event]))[0]
+
+
 async def named_events(account: int, client: AsyncClient, events: Collection[Event]) -> list[AccountEvent]:
     """
     Return events with the names to show, also those of people of earlier logins.

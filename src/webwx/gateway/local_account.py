@@ -34,7 +34,7 @@ from webwx.errors import (
 )
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
-from webwx.gateway.journal_lookup import named
+from webwx.gateway.journal_lookup import named, required_event
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
@@ -594,41 +594,19 @@ class LocalAccount(StoredReads):
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    async def recall_send(self, client_id: str) -> None:
-        """Recall a message by the id of its send."""
-        await self.client.recall(await self.required_send(client_id))
-
-    async def recall_message(self, number: int) -> None:
-        """Recall a message of this account by the number of its event."""
-        event = await self.required_message(number)
-        if not isinstance(event, Message):
-            raise InvalidRequest("Only a message can be recalled.")
-        await self.client.recall(event)
-
     async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
         """Forward an event by its number, recalled or not."""
-        event = await self.required_message(number)
+        event = await required_event(self.client, number)
         receipt = await self._track(self.client.forward(event, to, key=key))
         return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
 
-    async def mark_read(self, chat: str | int) -> None:
-        """Mark a chat as read on the account's other devices."""
-        await self.client.mark_read(chat)
-
     async def media(self, number: int) -> DownloadedMedia:
         """Return the file of a message's media, downloaded if necessary."""
-        event = await self.required_message(number)
+        event = await required_event(self.client, number)
         message = event.original if isinstance(event, MessageRecalled) else event
         if not isinstance(message, Message):
             raise GatewayProblem("not-found", "This event has no media.")
         return await self._media.get(self.number, number, partial(self.client.download_to, message))
-
-    async def thumbnail(self, number: int) -> bytes:
-        """Return the thumbnail of a message."""
-        event = await self.required_message(number)
-        if not isinstance(event, Message):
-            raise GatewayProblem("not-found", "This event has no thumbnail.")
-        return await self.client.download_thumbnail(event)
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -40,28 +40,12 @@ class OwnerCalls:
         """Raise an error: the owner deletes sends."""
         await self.refuse()
 
-    async def recall_send(self, client_id: str) -> None:
-        """Raise an error: the owner recalls messages."""
-        await self.refuse()
-
-    async def recall_message(self, number: int) -> None:
-        """Raise an error: the owner recalls messages."""
-        await self.refuse()
-
     async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
         """Raise an error: the owner forwards messages."""
         await self.refuse()
 
-    async def mark_read(self, chat: str | int) -> None:
-        """Raise an error: the owner marks chats."""
-        await self.refuse()
-
     async def media(self, number: int) -> DownloadedMedia:
         """Raise an error: the owner downloads media."""
-        await self.refuse()
-
-    async def thumbnail(self, number: int) -> bytes:
-        """Raise an error: the owner downloads thumbnails."""
         await self.refuse()
 
     @contextlib.asynccontextmanager

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from webwx.client.recalled import Recalled
-from webwx.model.messages import Event, Receipt
+from webwx.model.messages import Receipt
 from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
 from webwx.storage.base import Outgoing, State
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.measurement import AccountMeasurement
-    from webwx.client.message_page import MessagePage
     from webwx.client.rate_limit import RateLimitState
     from webwx.gateway.account_events import AccountEvent, EventPage
     from webwx.gateway.event_broadcast import LiveEvents
@@ -310,72 +308,15 @@ class AccountPort(Protocol):
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    async def history_page(
-        self, chat: str | int | None, *, words: str, limit: int, before: str, since: float, until: float
-    ) -> MessagePage:
-        """Return a page of messages, recalls and sends, the newest first."""
-        ...
-
-    async def named_events(self, events: Collection[Event]) -> list[AccountEvent]:
-        """Return events with the names to show, also those of people of earlier logins."""
-        ...
-
-    async def find_message(self, which: int | str) -> Event | None:
-        """Return an event by its number or the platform's id; None if there is no such event."""
-        ...
-
-    async def was_sent_here(self, number: int) -> bool:
-        """
-        Return whether a message of this account was sent by the gateway, by the number of its event.
-
-        Raises:
-            InvalidRequest: The event is not a message.
-        """
-        ...
-
-    async def recalled(self, chat: str | int | None, *, limit: int, before: int | None = None) -> list[Recalled]:
-        """Return the recalls before a number, the newest first."""
-        ...
-
-    async def recall_send(self, client_id: str) -> None:
-        """
-        Recall a message by the id of its send.
-
-        Raises:
-            InvalidRequest: There is no such send, or it was not sent.
-        """
-        ...
-
-    async def recall_message(self, number: int) -> None:
-        """
-        Recall a message of this account by the number of its event.
-
-        Raises:
-            InvalidRequest: There is no such message, or it is not of this account.
-        """
-        ...
-
     async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
         """Forward an event by its number, recalled or not."""
-        ...
-
-    async def mark_read(self, chat: str | int) -> None:
-        """Mark a chat as read on the account's other devices."""
         ...
 
     async def media(self, number: int) -> DownloadedMedia:
         """Return the file of a message's media, downloaded if necessary."""
         ...
 
-    async def thumbnail(self, number: int) -> bytes:
-        """Return the thumbnail of a message."""
-        ...
-
     # -- events ------------------------------------------------------------------------------------------------------
-
-    async def find_event(self, number: int) -> AccountEvent | None:
-        """Return an event by its number, with the names to show; None if no event has this number."""
-        ...
 
     async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
         """

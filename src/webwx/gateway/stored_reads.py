@@ -5,19 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from webwx.errors import InvalidRequest, NotLoggedIn
-from webwx.gateway.journal_lookup import named_events, required_event, required_send
-from webwx.model.messages import Message, MessageRecalled
+from webwx.errors import NotLoggedIn
+from webwx.gateway.journal_lookup import required_send
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from webwx.client.client import AsyncClient
     from webwx.client.dead_letters import DeadLetter
-    from webwx.client.message_page import MessagePage
-    from webwx.client.recalled import Recalled
-    from webwx.gateway.account_events import AccountEvent
-    from webwx.model.messages import Event
     from webwx.storage.base import Outgoing, State
     from webwx.storage.tables.consumers import ConsumerPosition
 
@@ -62,51 +57,12 @@ class StoredReads:
         """
         return await required_send(self.client, client_id)
 
-    async def history_page(
-        self, chat: str | int | None, *, words: str, limit: int, before: str, since: float, until: float
-    ) -> MessagePage:
-        """Return a page of messages, recalls and sends, the newest first."""
-        return await self.client.history_page(chat, words=words, limit=limit, before=before, since=since, until=until)
-
-    async def named_events(self, events: Collection[Event]) -> list[AccountEvent]:
-        """Return events with the names to show, also those of people of earlier logins."""
-        return await named_events(self.number, self.client, events)
-
-    async def find_message(self, which: int | str) -> Event | None:
-        """Return an event by its number or the platform's id of a message."""
-        return await self.client.find_message(which)
-
-    async def was_sent_here(self, number: int) -> bool:
-        """Return whether a message of this account was sent by the gateway, by the number of its event."""
-        event = await self.required_message(number)
-        if not isinstance(event, Message | MessageRecalled):
-            raise InvalidRequest("This event is not a message.")
-        return await self.client.was_sent_here(event)
-
     async def has_events_from(self, number: int) -> bool:
         """Return whether the journal has an event with this number or a higher one."""
         try:
             return bool(await self.client.read_events(number - 1, limit=1))
         except NotLoggedIn:
             return False
-
-    async def recalled(self, chat: str | int | None, *, limit: int, before: int | None = None) -> list[Recalled]:
-        """Return the recalls before a number, the newest first."""
-        return await self.client.list_recalled(chat, limit=limit, before=before)
-
-    async def find_event(self, number: int) -> AccountEvent | None:
-        """Return an event by its number, with the names to show."""
-        event = await self.find_message(number)
-        return None if event is None else (await self.named_events([event]))[0]
-
-    async def required_message(self, number: int) -> Event:
-        """
-        Return an event by its number.
-
-        Raises:
-            GatewayProblem: There is no such event.
-        """
-        return await required_event(self.client, number)
 
     async def list_consumers(self) -> list[ConsumerPosition]:
         """Return the account's consumers in the order of their names."""

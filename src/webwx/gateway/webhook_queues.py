@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.gateway.account_events import AccountEvent
+from webwx.gateway.journal_lookup import find_event
 from webwx.gateway.webhook_events import place_of
 
 if TYPE_CHECKING:
@@ -128,13 +129,16 @@ class WebhookQueues:
     async def _deliver_all(self, key: str | int, queue: _Queue) -> None:
         while queue.events:
             waiting = queue.events[0]
-            account_event = waiting if isinstance(waiting, AccountEvent) else await self._account.find_event(waiting)
+            account_event = waiting if isinstance(waiting, AccountEvent) else await self._stored(waiting)
             if account_event is not None:  # otherwise it was deleted from the journal meanwhile
                 await self._deliver(queue, account_event)
             queue.events.popleft()
             self._count(-1)
         del self._queues[key]
         self._count(0)
+
+    async def _stored(self, number: int) -> AccountEvent | None:
+        return await find_event(self._account.number, self._account.client, number)
 
     async def _deliver(self, queue: _Queue, account_event: AccountEvent) -> None:
         """Send an event until it is accepted or given up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.errors import NotLoggedIn
+from webwx.gateway.journal_lookup import find_event
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collectio
         account, _, number = event_id.partition("-")
         account_event = None
         if _is_number(account) and _is_number(number) and webhook.serves(int(account)):
-            account_event = await port.account(int(account)).find_event(int(number))
+            account_event = await find_event(int(account), port.account(int(account)).client, int(number))
         if account_event is None:
             raise GatewayProblem("not-found", "The accounts of the webhook have no event with one of these ids.")
         found.append(account_event)

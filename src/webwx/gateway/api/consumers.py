@@ -10,6 +10,7 @@ from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, Before, EventNumber, InjectedPort, Limit
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.consumer_owners import ConsumerOwners
+from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.consumers import ConsumerPage, ConsumerView, DeadLetterPage, DeadLetterView
 from webwx.representations.times import moment
@@ -54,7 +55,7 @@ async def list_dead_letters(
     """Return the events that a consumer has given up, the newest first."""
     account = port.account(number)
     letters = await account.list_dead_letters(consumer, limit=limit, before=before)
-    events = await account.named_events([letter.event for letter in letters])
+    events = await named_events(number, account.client, [letter.event for letter in letters])
     return DeadLetterPage(
         dead_letters=[
             DeadLetterView(

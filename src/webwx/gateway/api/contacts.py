@@ -191,9 +191,9 @@ async def show_avatar(
     "/accounts/{account:str}/contacts/{who:str}/read", scope="manage", status_code=204, summary="Mark a chat as read",
     responses=_CHANGES,
 )  # fmt: skip
-async def mark_read(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> None:
+async def mark_read(who: FromPath[str], owned: OwnedClient) -> None:
     """Mark a whole chat as read on the account's other devices; the other person is not notified."""
-    await port.account(number).mark_read(which_of(who))
+    await owned.mark_read(which_of(who))
 
 
 @post(

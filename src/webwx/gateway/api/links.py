@@ -17,10 +17,11 @@ from litestar.response import Stream
 
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
-from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort, StoredClient
 from webwx.gateway.auth import FailedKeys
 from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
 from webwx.gateway.front import client_address
+from webwx.gateway.journal_lookup import required_event
 from webwx.gateway.port import GatewayPort, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.unauthenticated import admit
@@ -59,14 +60,12 @@ async def create_media_link(
     request: Request[Any, Any, Any],
     number: AccountNumber,
     event: EventNumber,
-    port: InjectedPort,
+    stored: StoredClient,
     caller: InjectedCaller,
     links: InjectedLinks,
 ) -> Response[LinkToShare]:
     """Make a link that opens the media of one message without a key, for a day or until the key is deleted."""
-    message = await port.account(number).find_message(event)
-    if message is None:
-        raise GatewayProblem("not-found", "The journal has no event with this number.")
+    message = await required_event(stored, event)
     name = plain_name(message.name) if isinstance(message, FileMessage) else "media"
     made = await links.create("media", caller, number, event)
     return _made(request, made, f"/m/{made.token}/{quote(name)}")

@@ -10,7 +10,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from webwx.client.client import AsyncClient
 from webwx.client.message_page import MessagePage
+from webwx.errors import InvalidRequest
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
@@ -23,13 +25,15 @@ from webwx.gateway.api.parameters import (
     InjectedCaller,
     InjectedPort,
     Limit,
+    OwnedClient,
     Since,
+    StoredClient,
     Until,
 )
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
-from webwx.gateway.port import AccountPort
+from webwx.gateway.journal_lookup import named_events, required_event
 from webwx.gateway.problems import GatewayProblem
-from webwx.model.messages import Event
+from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.protocol.media import image_type
 from webwx.representations.events import EventView
 from webwx.representations.messages import (
@@ -44,14 +48,14 @@ from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
 
 
-async def _views(account: AccountPort, events: Collection[Event]) -> list[EventView]:
-    """Return events with the names to show."""
-    return [view_of_event(each) for each in await account.named_events(events)]
+async def _views(account: int, client: AsyncClient, events: Collection[Event]) -> list[EventView]:
+    """Return events of an account with the names to show."""
+    return [view_of_event(each) for each in await named_events(account, client, events)]
 
 
-async def _entries(account: AccountPort, page: MessagePage) -> list[HistoryEntry]:
+async def _entries(account: int, client: AsyncClient, page: MessagePage) -> list[HistoryEntry]:
     events = [each.entry for each in page.entries if isinstance(each.entry, Event)]
-    views = iter(await _views(account, events))
+    views = iter(await _views(account, client, events))
     return [
         HistoryEntry(send=view_of_outgoing(entry), before=before)
         if isinstance(entry, Outgoing)
@@ -63,7 +67,7 @@ async def _entries(account: AccountPort, page: MessagePage) -> list[HistoryEntry
 @get("/accounts/{account:str}/messages", scope="read", summary="Read messages", responses=problems(404, 422, 424, 503))
 async def read_messages(
     number: AccountNumber,
-    port: InjectedPort,
+    stored: StoredClient,
     chat: Chat = None,
     q: Annotated[str | None, QueryParameter(description="Words that must all be in the message")] = None,
     before: Annotated[
@@ -78,20 +82,18 @@ async def read_messages(
 
     The pages together have each entry once. A send that came back as a message is returned as that message only.
     """
-    account = port.account(number)
     which = None if chat is None else which_of(chat)
-    page = await account.history_page(which, words=q or "", limit=limit, before=before or "", since=since, until=until)
-    return HistoryPage(entries=await _entries(account, page), before=page.before)
+    page = await stored.history_page(which, words=q or "", limit=limit, before=before or "", since=since, until=until)
+    return HistoryPage(entries=await _entries(number, stored, page), before=page.before)
 
 
 @get("/accounts/{account:str}/recalled", scope="read", summary="List recalls", responses=problems(404, 422, 424, 503))
 async def list_recalled(
-    number: AccountNumber, port: InjectedPort, chat: Chat = None, before: Before = None, limit: Limit = 50
+    number: AccountNumber, stored: StoredClient, chat: Chat = None, before: Before = None, limit: Limit = 50
 ) -> RecalledPage:
     """Return the recalls, the newest first, each with its message if the journal has it."""
-    account = port.account(number)
-    found = await account.recalled(None if chat is None else which_of(chat), limit=limit, before=before)
-    views = await _views(account, [each.notice for each in found])
+    found = await stored.list_recalled(None if chat is None else which_of(chat), limit=limit, before=before)
+    views = await _views(number, stored, [each.notice for each in found])
     return RecalledPage(
         recalled=[RecalledEntry(event=view, way=each.way) for view, each in zip(views, found, strict=True)],
         before=found[-1].notice.number if len(found) == limit else None,
@@ -104,12 +106,9 @@ async def list_recalled(
     summary="Show an event",
     responses=problems(404, 424, 503),
 )
-async def show_message(number: AccountNumber, event: EventNumber, port: InjectedPort) -> EventView:
+async def show_message(number: AccountNumber, event: EventNumber, stored: StoredClient) -> EventView:
     """Return one event by its number."""
-    found = await port.account(number).find_event(event)
-    if found is None:
-        raise GatewayProblem("not-found", "The journal has no event with this number.")
-    return view_of_event(found)
+    return (await _views(number, stored, [await required_event(stored, event)]))[0]
 
 
 @get(
@@ -118,13 +117,12 @@ async def show_message(number: AccountNumber, event: EventNumber, port: Injected
     summary="Find a message",
     responses=problems(404, 424, 503),
 )
-async def find_message(number: AccountNumber, message_id: FromPath[str], port: InjectedPort) -> EventView:
+async def find_message(number: AccountNumber, message_id: FromPath[str], stored: StoredClient) -> EventView:
     """Return a message by the platform's id, as in the answer to a send; the newest if several have the same id."""
-    account = port.account(number)
-    found = await account.find_message(message_id)
+    found = await stored.find_message(message_id)
     if found is None:
         raise GatewayProblem("not-found", "The journal has no message with this id.")
-    return (await _views(account, [found]))[0]
+    return (await _views(number, stored, [found]))[0]
 
 
 @get(
@@ -133,9 +131,12 @@ async def find_message(number: AccountNumber, message_id: FromPath[str], port: I
     summary="Show where a message was written",
     responses=problems(404, 422, 424, 503),
 )
-async def show_origin(number: AccountNumber, event: EventNumber, port: InjectedPort) -> MessageOrigin:
+async def show_origin(event: EventNumber, stored: StoredClient) -> MessageOrigin:
     """Return whether a message of this account, or a recalled one, was sent by the gateway or written elsewhere."""
-    return MessageOrigin(sent_here=await port.account(number).was_sent_here(event))
+    message = await required_event(stored, event)
+    if not isinstance(message, Message | MessageRecalled):
+        raise InvalidRequest("This event is not a message.")
+    return MessageOrigin(sent_here=await stored.was_sent_here(message))
 
 
 @post(
@@ -160,9 +161,12 @@ async def forward_message(
     "/accounts/{account:str}/messages/{event:int}/recall", scope="manage", status_code=204, summary="Recall a message",
     responses=problems(404, 409, 422, 424, 502, 503, 504),
 )  # fmt: skip
-async def recall_message(number: AccountNumber, event: EventNumber, port: InjectedPort) -> None:
+async def recall_message(event: EventNumber, owned: OwnedClient) -> None:
     """Recall a message of this account, by the number of its event."""
-    await port.account(number).recall_message(event)
+    message = await required_event(owned, event)
+    if not isinstance(message, Message):
+        raise InvalidRequest("Only a message can be recalled.")
+    await owned.recall(message)
 
 
 # -- media -------------------------------------------------------------------------------------------------------------
@@ -191,9 +195,12 @@ async def download_media(
         200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
     },
 )  # fmt: skip
-async def show_thumbnail(number: AccountNumber, event: EventNumber, port: InjectedPort) -> Response[bytes]:
+async def show_thumbnail(event: EventNumber, owned: OwnedClient) -> Response[bytes]:
     """Return the thumbnail of a picture, a video, a link or a location."""
-    picture = await port.account(number).thumbnail(event)
+    message = await required_event(owned, event)
+    if not isinstance(message, Message):
+        raise GatewayProblem("not-found", "This event has no thumbnail.")
+    picture = await owned.download_thumbnail(message)
     media_type = image_type(picture[:32]) or ANY_TYPE
     return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=86400"})
 

@@ -23,11 +23,13 @@ from webwx.gateway.api.parameters import (
     InjectedCaller,
     InjectedPort,
     Limit,
+    OwnedClient,
     Prefer,
 )
 from webwx.gateway.api.representations import view_of_outgoing, view_of_sent
 from webwx.gateway.auth import Caller
 from webwx.gateway.file_sources import FileSources
+from webwx.gateway.journal_lookup import required_send
 from webwx.gateway.port import AccountPort, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
@@ -252,9 +254,9 @@ async def retry_send(
     summary="Recall a send",
     responses=problems(404, 409, 422, 424, 502, 503, 504),
 )
-async def recall_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> None:
+async def recall_send(send_id: FromPath[str], owned: OwnedClient) -> None:
     """Recall a message that was sent less than two minutes ago."""
-    await port.account(number).recall_send(send_id)
+    await owned.recall(await required_send(owned, send_id))
 
 
 @delete(
