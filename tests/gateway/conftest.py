@@ -134,10 +134,10 @@ class Running:
     async def settled(self, account: int = 1) -> list[Outgoing]:
         """Wait until each send of an account has an outcome, and return them, the latest first."""
         async with asyncio.timeout(100):
-            rows = await self.port.account(account).list_sends()
+            rows = await self.port.account(account).client.list_sends()
             while any(row.state in {"queued", "sending"} for row in rows):
                 await asyncio.sleep(0)  # no event marks the end of the last send
-                rows = await self.port.account(account).list_sends()
+                rows = await self.port.account(account).client.list_sends()
         return rows
 
     async def until_online(self, name: str) -> None:
@@ -219,7 +219,7 @@ async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
 
 async def texts(running: Running) -> list[str]:
     """Return the texts in the outbox of account 1, the oldest first."""
-    return [row.text for row in reversed(await running.port.account(1).list_sends())]
+    return [row.text for row in reversed(await running.port.account(1).client.list_sends())]
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:

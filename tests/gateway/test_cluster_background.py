@@ -73,11 +73,11 @@ async def test_a_notification_that_another_gateway_holds_is_sent_once_by_the_own
         assert front.gateway.notifications.waiting(receiver.id) == 1
         sandbox.world.wind(60)
         async with asyncio.timeout(20):
-            while [each.state for each in await account.list_sends()] != ["sent", "sent"]:  # noqa: ASYNC110 - it is sent by a look
+            while [each.state for each in await account.client.list_sends()] != ["sent", "sent"]:  # noqa: ASYNC110 - it is sent by a look
                 await asyncio.sleep(0.05)
         await front.gateway.notifications.flush()
         assert front.gateway.notifications.waiting(receiver.id) == 0
-        assert len(await account.list_sends()) == 2
+        assert len(await account.client.list_sends()) == 2
 
 
 async def test_a_burst_at_several_gateways_is_counted_once(
@@ -100,10 +100,10 @@ async def test_a_burst_at_several_gateways_is_counted_once(
         for text in range(3):
             for each in (front, owner):
                 await each.gateway.notifications.put(receiver, OutgoingMessage(f"{text}"), "")
-        assert sorted(each.text for each in await account.list_sends()) == ["0", "0", "1"]
+        assert sorted(each.text for each in await account.client.list_sends()) == ["0", "0", "1"]
         sandbox.world.wind(60)
         async with asyncio.timeout(20):
-            while len(await account.list_sends()) < 4:  # noqa: ASYNC110 - it is sent by a look
+            while len(await account.client.list_sends()) < 4:  # noqa: ASYNC110 - it is sent by a look
                 await asyncio.sleep(0.05)
-        texts = sorted(each.text for each in await account.list_sends())
+        texts = sorted(each.text for each in await account.client.list_sends())
         assert [line[12:] for line in texts[-1].split("\n\n")[1:]] == ["1", "2", "2"]

@@ -11,7 +11,7 @@ from tests.postgres import TemporarySchema
 
 from webwx.errors import KeyReused, NotLoggedIn
 from webwx.gateway.background_sends import store_promise
-from webwx.gateway.journal_lookup import named_events
+from webwx.gateway.journal_lookup import named_events, required_send
 from webwx.gateway.port import TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
@@ -55,7 +55,7 @@ async def test_a_send_at_another_gateway_is_made_by_the_owner_once(
         )
         assert {sent.state for sent in sends} == {"sent"}
         assert len({sent.client_id for sent in sends}) == 1
-        assert len(await worker.port.account(number).list_sends()) == 1
+        assert len(await worker.port.account(number).client.list_sends()) == 1
         with pytest.raises(KeyReused):
             await one.port.account(number).send("filehelper", TextContent(text="other"), key="k")
 
@@ -95,7 +95,7 @@ async def test_a_send_whose_announcement_was_lost_is_made(
         await store_promise(records, number, row.number, now)
         await records.close()
         async with asyncio.timeout(20):
-            while (await account.required_send("1")).state != "sent":  # noqa: ASYNC110 - it is a query
+            while (await required_send(account.client, "1")).state != "sent":  # noqa: ASYNC110 - it is a query
                 await asyncio.sleep(0.02)
 
 
@@ -107,7 +107,7 @@ async def test_the_outcome_of_a_send_is_found_without_an_announcement(
         account = front.port.account(number)
         sending = asyncio.ensure_future(account.send("filehelper", TextContent(text="hi"), key="k", wait=NEVER))
         async with asyncio.timeout(20):
-            while (row := await account.find_send(key="k")) is None:  # noqa: ASYNC110 - it is a query
+            while (row := await account.client.find_send(key="k")) is None:  # noqa: ASYNC110 - it is a query
                 await asyncio.sleep(0.02)
         uin = front.port.directory.uin_of(number)
         assert uin is not None

@@ -265,7 +265,7 @@ async def test_requests_of_real_clients_arrive(online: Running) -> None:
         answer = await sender.post(f"/hooks/apprise/{token}", content=row["body"], headers=row["headers"])
     assert answer.status_code == 200
     await online.gateway.notifications.flush()
-    assert sorted(row.kind for row in await online.port.account(1).list_sends()) == ["file", "text"]
+    assert sorted(row.kind for row in await online.port.account(1).client.list_sends()) == ["file", "text"]
 
 
 async def test_a_client_of_ntfy_is_set_up_without_and_with_a_token(online: Running) -> None:

@@ -46,7 +46,7 @@ async def until_settled(account: LocalAccount, client_id: str) -> State:
     async with asyncio.timeout(20):
         while (await account.status()).queued:  # noqa: ASYNC110 - no event marks the end of the last send
             await asyncio.sleep(0)
-    send = await account.find_send(client_id)
+    send = await account.client.find_send(client_id=client_id)
     assert send is not None
     return send.state
 
@@ -241,7 +241,7 @@ async def test_a_queued_file_that_is_gone_fails_with_one_sentence(
     with pytest.raises(InvalidRequest) as refused:
         await account.retry_send(sent.client_id)
     assert str(refused.value) == "The file of this send is not stored any more; send it again with the same key."
-    failed = await account.find_send(sent.client_id)
+    failed = await account.client.find_send(client_id=sent.client_id)
     assert failed is not None
     assert failed.state == "failed"
     again = await account.send("filehelper", picture(tmp_path), key="cat")

@@ -139,7 +139,7 @@ async def test_text_and_files_are_sent_in_order_and_once(online: Running) -> Non
     for _ in range(2):
         await queue.put(receiver, OutgoingMessage("see file", (file,)), "same key")
     await queue.flush()
-    rows = await online.port.account(1).list_sends()
+    rows = await online.port.account(1).client.list_sends()
     assert sorted((row.kind, row.text) for row in rows) == [("file", "a.log"), ("text", "see file")]
     assert list(queue.folder.iterdir()) == []
 
@@ -196,7 +196,7 @@ async def test_a_held_file_that_came_too_often_is_tried_again_after_half_a_minut
         running.world.faults.remove(fault.number)
         await asyncio.sleep(100)
         assert counted.calls.count(SEND_FILE) > attempts > 0
-        rows = await running.port.account(1).list_sends()
+        rows = await running.port.account(1).client.list_sends()
         assert [(row.kind, row.text, row.state) for row in rows] == [("file", "a.log", "sent")]
         await queue.close()
 
@@ -216,7 +216,7 @@ async def test_the_messages_of_a_deleted_receiver_are_deleted(online: Running) -
 async def test_an_unknown_recipient_is_replaced_by_file_transfer_helper(online: Running) -> None:
     receiver = await receiver_of(online, to="no such contact")
     await online.gateway.notifications.put(receiver, OutgoingMessage("a"), "")
-    [row] = await online.port.account(1).list_sends()
+    [row] = await online.port.account(1).client.list_sends()
     assert (row.chat, row.text) == ("filehelper", "a")
 
 
@@ -309,7 +309,7 @@ async def test_a_file_for_an_unknown_recipient_goes_to_file_transfer_helper(onli
     queue = queue_of(online, Clock())
     await queue.put(receiver, OutgoingMessage("a", (AttachedFile(name="a.log", content=b"log"),)), "")
     await queue.flush()
-    rows = await online.port.account(1).list_sends()
+    rows = await online.port.account(1).client.list_sends()
     assert {(row.chat, row.text) for row in rows} == {("filehelper", "a"), ("filehelper", "a.log")}
 
 

@@ -69,7 +69,7 @@ async def test_410_is_reported_to_streams_and_in_file_transfer_helper_once(
     assert (notice.type, notice.webhook, notice.reason) == ("webhook.disabled", webhook.id, "The server answered 410.")
     sends: list[Outgoing] = []
     while not sends:
-        sends = await online.port.account(1).list_sends()
+        sends = await online.port.account(1).client.list_sends()
     assert [(each.chat, each.text) for each in sends] == [
         ("filehelper", "Webhook 'n' is disabled: The server answered 410.")
     ]

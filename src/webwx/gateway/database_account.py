@@ -16,7 +16,7 @@ from webwx.client.state import LoginState
 from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import store_promise
-from webwx.gateway.journal_lookup import named_events
+from webwx.gateway.journal_lookup import named_events, required_send
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.owner_calls import OwnerCalls
 from webwx.gateway.port import Sent, TextContent
@@ -218,13 +218,13 @@ class DatabaseAccount(StoredReads, OwnerCalls):
             async with asyncio.timeout(wait):
                 while True:
                     changed = self._sends_changed
-                    row = await self.required_send(sent.client_id)
+                    row = await required_send(self.client, sent.client_id)
                     if row.state not in {"queued", "sending"}:
                         return _outcome(row)
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(self._look_every):
                             await changed.wait()
-        row = await self.required_send(sent.client_id)
+        row = await required_send(self.client, sent.client_id)
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
     def note_changed_sends(self) -> None:

@@ -34,7 +34,7 @@ from webwx.errors import (
 )
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
-from webwx.gateway.journal_lookup import named, required_event
+from webwx.gateway.journal_lookup import named, required_event, required_send
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
@@ -574,23 +574,18 @@ class LocalAccount(StoredReads):
 
     async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
         """Send a queued or refused text again, or a queued file that is kept here, under its id."""
-        row = await self.required_send(client_id)
+        row = await required_send(self.client, client_id)
         for promises in (self._promised, self._promised_files):
             promise = promises.find(row.number)
             if promise is not None:
                 task = self._keep_promise(promise)
                 done, _ = await asyncio.wait([task], timeout=wait)
                 if not done:
-                    row = await self.required_send(client_id)
+                    row = await required_send(self.client, client_id)
                     return Sent(client_id=client_id, state=row.state, receipt=row.receipt)
                 task.result()
                 promises.wake()
         return _sent(await self._track(self.client.retry_send(row.number)))
-
-    async def forget_send(self, client_id: str) -> bool:
-        """Delete a send from the outbox."""
-        row = await self.find_send(client_id)
-        return row is not None and await self.client.forget_send(row.number)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 

@@ -484,7 +484,7 @@ async def _store_send(account: AccountPort, to: str | int, content: Content, key
 
     The key is of this send alone. If the recipient is unknown, the send goes to File Transfer Helper.
     """
-    stored = await account.find_send(key=key) if key else None
+    stored = await account.client.find_send(key=key) if key else None
     if stored is not None and stored.state != "queued":
         return
     to = FILEHELPER if stored is not None and stored.chat == FILEHELPER else to

@@ -74,7 +74,9 @@ class OtherProcesses:
 
     def _sends_of(self, account: LocalAccount) -> SendsOfOthers:
         return SendsOfOthers(
-            partial(self._fingerprint, account.name), partial(account.list_sends, limit=NEWEST), since=self._clock()
+            partial(self._fingerprint, account.name),
+            lambda: account.client.list_sends(limit=NEWEST),
+            since=self._clock(),
         )
 
     async def _look(self) -> None:

@@ -36,10 +36,6 @@ class OwnerCalls:
         """Raise an error: the owner sends again."""
         await self.refuse()
 
-    async def forget_send(self, client_id: str) -> bool:
-        """Raise an error: the owner deletes sends."""
-        await self.refuse()
-
     async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
         """Raise an error: the owner forwards messages."""
         await self.refuse()

@@ -263,31 +263,6 @@ class AccountPort(Protocol):
         """Store the send of a file in the outbox, and send it in the background, also after the next login."""
         ...
 
-    async def list_sends(
-        self,
-        states: Collection[State] = (),
-        *,
-        chat: str | int | None = None,
-        limit: int = 50,
-        before: int | None = None,
-    ) -> list[Outgoing]:
-        """
-        Return sends of the outbox, the newest first.
-
-        Args:
-            states: Only sends in one of these states; empty for all.
-            chat: Only sends to this chat; None for all.
-            limit: Number of sends at most.
-            before: Only sends with a lower number.
-        """
-        ...
-
-    async def find_send(
-        self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Return a send by its id, number, idempotency key or message id; None if there is no such send."""
-        ...
-
     async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
         """
         Send a queued or refused text again, or a queued file that the gateway keeps, under its id.
@@ -300,10 +275,6 @@ class AccountPort(Protocol):
             InvalidRequest: It is the send of a file that the gateway does not keep; nothing was sent.
             WxError: The send was refused, or its outcome is unknown.
         """
-        ...
-
-    async def forget_send(self, client_id: str) -> bool:
-        """Delete a send from the outbox; return False if there is no such send, or it is in progress."""
         ...
 
     # -- messages ----------------------------------------------------------------------------------------------------

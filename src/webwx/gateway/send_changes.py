@@ -21,6 +21,7 @@ from webwx.gateway.problems import GatewayProblem
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
+    from webwx.client.client import AsyncClient
     from webwx.gateway.port import AccountPort
     from webwx.storage.base import Outgoing
 
@@ -106,25 +107,25 @@ class SendChanges:
     async def _read(self, account: int, number: int) -> list[Outgoing]:
         """Return the sends of an announcement, the earliest change first; none if they cannot be read now."""
         if number:
-            return await self._try(account, lambda port: _found(port, number))
+            return await self._try(account, lambda client: _found(client, number))
         newest = await self._newest(account)
         since = max((send.changed_at for send in newest), default=0.0) - _WINDOW
         return sorted((send for send in newest if send.changed_at >= since), key=lambda send: send.changed_at)
 
     async def _newest(self, account: int) -> list[Outgoing]:
         """Return the newest sends of an account; none if they cannot be read now."""
-        return await self._try(account, lambda port: port.list_sends(limit=_NEWEST))
+        return await self._try(account, lambda client: client.list_sends(limit=_NEWEST))
 
-    async def _try(self, account: int, read: Callable[[AccountPort], Awaitable[list[Outgoing]]]) -> list[Outgoing]:
+    async def _try(self, account: int, read: Callable[[AsyncClient], Awaitable[list[Outgoing]]]) -> list[Outgoing]:
         try:
-            return await read(self._account(account))
+            return await read(self._account(account).client)
         except (WxError, GatewayProblem) as error:  # the account is handed over, or the storage fails
             _log.debug("A changed send cannot be read now: %s", error)
             return []
 
 
-async def _found(port: AccountPort, number: int) -> list[Outgoing]:
-    send = await port.find_send(number=number)
+async def _found(client: AsyncClient, number: int) -> list[Outgoing]:
+    send = await client.find_send(number=number)
     return [] if send is None else [send]
 
 

@@ -6,14 +6,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from webwx.errors import NotLoggedIn
-from webwx.gateway.journal_lookup import required_send
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from webwx.client.client import AsyncClient
     from webwx.client.dead_letters import DeadLetter
-    from webwx.storage.base import Outgoing, State
     from webwx.storage.tables.consumers import ConsumerPosition
 
 OWN_KEY = "gateway-"
@@ -30,32 +26,6 @@ class StoredReads:
     def client(self) -> AsyncClient:
         """The client that reads the journal."""
         raise NotImplementedError  # each kind of account has a client of its own
-
-    async def list_sends(
-        self,
-        states: Collection[State] = (),
-        *,
-        chat: str | int | None = None,
-        limit: int = 50,
-        before: int | None = None,
-    ) -> list[Outgoing]:
-        """Return sends of the outbox, the newest first."""
-        return await self.client.list_sends(*states, chat=chat, limit=limit, before=before)
-
-    async def find_send(
-        self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Return a send by its id, its number, its idempotency key, or the platform's id."""
-        return await self.client.find_send(client_id=client_id, number=number, key=key, message_id=message_id)
-
-    async def required_send(self, client_id: str) -> Outgoing:
-        """
-        Return a send by its id.
-
-        Raises:
-            GatewayProblem: There is no such send.
-        """
-        return await required_send(self.client, client_id)
 
     async def has_events_from(self, number: int) -> bool:
         """Return whether the journal has an event with this number or a higher one."""

@@ -33,7 +33,7 @@ async def create(page: Page, kind: str, name: str) -> Locator:
 
 async def sent(gateway: ServedGateway) -> list[str]:
     """Return the texts in the outbox, the oldest first."""
-    return [row.text for row in reversed(await gateway.gateway.port.account(1).list_sends())]
+    return [row.text for row in reversed(await gateway.gateway.port.account(1).client.list_sends())]
 
 
 async def test_a_receiver_is_created_its_recipe_works_and_a_test_arrives(

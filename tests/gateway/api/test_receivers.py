@@ -53,7 +53,7 @@ async def test_a_test_sends_a_message(online: Running) -> None:
         made = await created(client)
         answer = await client.post(f"/api/v1/receivers/{made['receiver']['id']}/test")
     assert (answer.status_code, answer.json()) == (200, {"waiting": 0})
-    assert [row.text for row in await online.port.account(1).list_sends()] == ["🔔 Test: this receiver works."]
+    assert [row.text for row in await online.port.account(1).client.list_sends()] == ["🔔 Test: this receiver works."]
 
 
 @pytest.mark.parametrize(

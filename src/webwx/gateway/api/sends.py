@@ -25,6 +25,7 @@ from webwx.gateway.api.parameters import (
     Limit,
     OwnedClient,
     Prefer,
+    StoredClient,
 )
 from webwx.gateway.api.representations import view_of_outgoing, view_of_sent
 from webwx.gateway.auth import Caller
@@ -35,6 +36,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
 from webwx.model.contacts import FILEHELPER, Member
 from webwx.representations.sends import FileToSend, MessageToSend, OutboxEntry, SendList, SendView
+from webwx.storage.base import State
 
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless its header `Prefer` sets another time."""
@@ -174,8 +176,7 @@ def _mention_of(members: Collection[Member], who: str) -> str:
 
 @get("/accounts/{account:str}/sends", scope="read", summary="List sends", responses=problems(404, 422, 424, 503))
 async def list_sends(
-    number: AccountNumber,
-    port: InjectedPort,
+    stored: StoredClient,
     send_state: Annotated[
         Literal["queued", "sending", "sent", "failed", "unknown", "recalled"] | None, QueryParameter(name="state")
     ] = None,
@@ -186,9 +187,8 @@ async def list_sends(
     limit: Limit = 50,
 ) -> SendList:
     """Return the sends of the outbox, the newest first."""
-    rows = await port.account(number).list_sends(
-        (send_state,) if send_state else (), chat=None if chat is None else which_of(chat), limit=limit, before=before
-    )
+    states: tuple[State, ...] = (send_state,) if send_state else ()
+    rows = await stored.list_sends(*states, chat=None if chat is None else which_of(chat), limit=limit, before=before)
     return SendList(
         sends=[view_of_outgoing(row) for row in rows], before=rows[-1].number if len(rows) >= limit else None
     )
@@ -201,15 +201,14 @@ async def list_sends(
     responses=problems(404, 424, 503),
 )
 async def find_send(
-    number: AccountNumber,
-    port: InjectedPort,
+    stored: StoredClient,
     send_id: Annotated[str, QueryParameter(name="id", description="Id of the send")] = "",
     send_number: Annotated[int, QueryParameter(ge=0, le=LARGEST, description="Number of the send in the outbox")] = 0,
     key: Annotated[str, QueryParameter(description="Idempotency key of the send")] = "",
     message_id: Annotated[str, QueryParameter(description="The platform's id of the message")] = "",
 ) -> OutboxEntry:
     """Return the newest send that has all of the given values."""
-    row = await port.account(number).find_send(send_id, number=send_number, key=key, message_id=message_id)
+    row = await stored.find_send(client_id=send_id, number=send_number, key=key, message_id=message_id)
     if row is None:
         raise GatewayProblem("not-found", "The outbox has no such send.")
     return view_of_outgoing(row)
@@ -221,12 +220,9 @@ async def find_send(
     summary="Show a send",
     responses=problems(404, 424, 503),
 )
-async def show_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> OutboxEntry:
+async def show_send(send_id: FromPath[str], stored: StoredClient) -> OutboxEntry:
     """Return one send with its state."""
-    row = await port.account(number).find_send(send_id)
-    if row is None:
-        raise GatewayProblem("not-found", "The outbox has no send with this id.")
-    return view_of_outgoing(row)
+    return view_of_outgoing(await required_send(stored, send_id))
 
 
 @post(
@@ -265,9 +261,10 @@ async def recall_send(send_id: FromPath[str], owned: OwnedClient) -> None:
     summary="Forget a send",
     responses=problems(404, 424, 503),
 )
-async def forget_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> None:
+async def forget_send(send_id: FromPath[str], owned: OwnedClient) -> None:
     """Delete a send from the outbox, which frees its key. A send in progress is not deleted."""
-    if not await port.account(number).forget_send(send_id):
+    row = await owned.find_send(client_id=send_id)
+    if row is None or not await owned.forget_send(row.number):
         raise GatewayProblem("not-found", "The outbox has no send with this id, or it is in progress.")
 
 
