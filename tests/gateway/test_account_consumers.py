@@ -120,9 +120,9 @@ async def test_consumers_of_deleted_owners_are_deleted(online: Running, reader: 
     for name in ("test-deleted", "other"):
         async with account.consume(name):
             pass
-    before = {each.name for each in await account.list_consumers()}
+    before = {each.name for each in await account.client.list_consumers()}
     await reader.all.clean()
-    assert before - {each.name for each in await account.list_consumers()} == {"test-deleted"}
+    assert before - {each.name for each in await account.client.list_consumers()} == {"test-deleted"}
 
 
 async def test_the_consumer_of_a_removed_account_ends(online: Running, reader: Reader) -> None:

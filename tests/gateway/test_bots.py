@@ -107,7 +107,7 @@ async def test_a_bot_continues_after_the_login_has_ended_and_after_a_log_out(sta
         await until(lambda: run.state == "waiting")
         await running.log_in()
         await until_running(run)
-        await running.port.account(1).log_out()
+        await running.port.account(1).client.logout()
         running.world.wind(30)  # until the poll of the ended login is answered
         await until(lambda: run.state == "waiting")
         await running.log_in()

@@ -42,7 +42,7 @@ async def test_a_webhook_of_one_gateway_is_called_once_by_the_owner_and_after_a_
             )
             name = made.webhook.consumer
             async with asyncio.timeout(20):
-                while not any(each.name == name for each in await account.list_consumers()):  # noqa: ASYNC110 - it is opened by a look
+                while not any(each.name == name for each in await account.client.list_consumers()):  # noqa: ASYNC110 - it is opened by a look
                     await asyncio.sleep(0.05)
             sandbox.world.say("ahua", "me", "one")
             assert await receiver.texts(1) == ["one"]

@@ -53,7 +53,7 @@ async def test_settings_that_wait_for_the_next_login_are_shown_everywhere(
         assert not (await front.port.account(number).status()).pending_settings
         await owner.until_status(number, lambda status: not status.pending_settings)
         await owner.port.configure_account(number, settings)
-        await account.log_out()
+        await account.client.logout()
         for each in (front, owner):
             await each.until_status(
                 number, lambda status: status.state == "logged_out" and not status.pending_settings

@@ -43,7 +43,7 @@ async def test_the_end_of_a_login_runs_the_command(start_gateway: StartGateway, 
     os.mkfifo(path)
     async with start_gateway(GatewayConfig(fallback=FallbackTable(command=writes_to(path)))) as running:
         await running.log_in()
-        await running.port.account(1).log_out()
+        await running.port.account(1).client.logout()
         text = await asyncio.to_thread(path.read_text)
     assert text.startswith("webwx: the login of default has ended\n\n")
     assert "Messages that wait: 0." in text

@@ -279,10 +279,10 @@ async def test_a_file_that_the_platform_does_not_serve_becomes_a_dead_letter(
     await until(saving, rule, "failed")
     assert pauses.seconds == list(PAUSES)
     assert contents(root) == {}
-    [letter] = await saving.port.account(1).list_dead_letters(rule.consumer, limit=10)
+    [letter] = await saving.port.account(1).client.list_dead_letters(consumer=rule.consumer, limit=10)
     assert letter.attempts == len(PAUSES) + 1
     saving.world.faults.remove(fault.number)
-    assert await saving.port.account(1).revive(rule.consumer, letter.event.number)
+    assert await saving.port.account(1).client.revive(letter.event.number, consumer=rule.consumer)
     await until(saving, rule, "saved")
 
 

@@ -92,7 +92,7 @@ async def test_a_message_that_arrives_while_logged_out_is_held_and_shows_its_age
     async with start_gateway() as running:
         await running.log_in()
         receiver = await receiver_of(running)
-        await running.port.account(1).log_out()
+        await running.port.account(1).client.logout()
         await running.gateway.notifications.put(receiver, OutgoingMessage("disk full"), "k")
         assert await texts(running) == []
         running.world.wind(2 * 3600)
@@ -126,7 +126,7 @@ async def test_messages_that_two_queues_hold_at_the_same_time_are_both_sent(onli
 async def test_a_receiver_may_refuse_messages_while_logged_out(running: Running) -> None:
     await running.log_in()
     receiver = await receiver_of(running, holds=False)
-    await running.port.account(1).log_out()
+    await running.port.account(1).client.logout()
     with pytest.raises(Refusal) as refused:
         await running.gateway.notifications.put(receiver, OutgoingMessage("a"), "")
     assert refused.value.reason is RefusalReason.OFFLINE
@@ -282,7 +282,7 @@ async def test_a_digest_that_was_not_finished_is_finished_by_the_next_process(on
 
 async def test_requests_with_one_key_that_arrive_together_while_logged_out_are_sent_once(online: Running) -> None:
     receiver = await receiver_of(online)
-    await online.port.account(1).log_out()
+    await online.port.account(1).client.logout()
     clock = Clock()
     queues = [queue_of(online, clock) for _ in range(2)]
     file = AttachedFile(name="a.log", content=b"log")
@@ -298,7 +298,7 @@ async def test_a_request_that_was_stored_in_the_outbox_is_not_held_when_it_is_re
     receiver = await receiver_of(online)
     queue = queue_of(online, Clock())
     await queue.put(receiver, OutgoingMessage("once"), "same key")
-    await online.port.account(1).log_out()
+    await online.port.account(1).client.logout()
     await queue.put(receiver, OutgoingMessage("once"), "same key")
     assert queue.waiting(receiver.id) == 0
     assert await texts(online) == ["once"]

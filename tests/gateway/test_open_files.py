@@ -155,7 +155,7 @@ async def test_an_account_and_its_consumers_need_no_more_files_than_are_counted(
     async with start_gateway() as running:
         await running.log_in()
         account = running.port.account(1)
-        await account.list_consumers()  # opens the connection that reads
+        await account.client.list_consumers()  # opens the connection that reads
         name = next(running.folder.rglob("*.journal")).name.removesuffix(".journal")
         before = files_of(name)
         assert before <= OF_ACCOUNT - 4  # the others are connections to the platform

@@ -110,10 +110,10 @@ async def test_after_the_last_attempt_an_event_is_a_dead_letter_and_the_next_one
         running.world.say("ahua", "me", "next")
         attempts = len(PRIVATE_PAUSES) + 1
         assert await receiver.texts(attempts + 1) == ["broken"] * attempts + ["next"]
-        [letter] = await running.port.account(1).list_dead_letters(webhook.consumer, limit=10)
+        [letter] = await running.port.account(1).client.list_dead_letters(consumer=webhook.consumer, limit=10)
         assert letter.error == "The server answered 500."
         receiver.answer = lambda _: "200 OK"
-        assert await running.port.account(1).revive(webhook.consumer, letter.event.number)
+        assert await running.port.account(1).client.revive(letter.event.number, consumer=webhook.consumer)
         assert await receiver.texts(1) == ["broken"]
 
 
@@ -144,18 +144,19 @@ async def test_a_deleted_webhook_leaves_no_consumer(start_gateway: StartGateway,
     async with start_gateway() as running:
         await running.log_in()
         account = running.port.account(1)
-        before = {each.name for each in await account.list_consumers()}
+        before = {each.name for each in await account.client.list_consumers()}
         first, second = await added(running, receiver), await added(running, receiver)
-        assert {first.consumer, second.consumer} == {each.name for each in await account.list_consumers()} - before
+        made = {each.name for each in await account.client.list_consumers()} - before
+        assert made == {first.consumer, second.consumer}
         await running.gateway.webhooks.delete(first.id)
         await running.gateway.deliveries.apply(first.id)
-        assert {second.consumer} == {each.name for each in await account.list_consumers()} - before
+        assert {second.consumer} == {each.name for each in await account.client.list_consumers()} - before
         second_id = second.id
     async with start_gateway() as running:  # the command line deletes it while the gateway is stopped
         await running.gateway.webhooks.delete(second_id)
         await running.gateway.deliveries.refresh()
         account = running.port.account(1)
-        assert before == {each.name for each in await account.list_consumers()}
+        assert before == {each.name for each in await account.client.list_consumers()}
 
 
 async def test_consumers_that_another_process_has_left_are_deleted_at_the_start(
@@ -167,7 +168,7 @@ async def test_consumers_that_another_process_has_left_are_deleted_at_the_start(
             pass
     async with start_gateway() as running, asyncio.timeout(20):
         account = running.port.account(1)
-        while "webhook-deleted" in {each.name for each in await account.list_consumers()}:  # noqa: ASYNC110 - nothing tells
+        while "webhook-deleted" in {each.name for each in await account.client.list_consumers()}:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
 
 

@@ -92,7 +92,7 @@ async def test_a_refused_event_has_a_next_attempt_until_the_last_one(
             assert await deliveries.retries.pause(place_of(webhook, account_event)) > 0
         assert await deliveries.events.deliver(webhook, account_event, consumer)
         assert await deliveries.retries.pause(place_of(webhook, account_event)) == 0
-    [letter] = await account.list_dead_letters(CONSUMER, limit=10)
+    [letter] = await account.client.list_dead_letters(consumer=CONSUMER, limit=10)
     latest, before = await deliveries.attempts.read("w", limit=2)
     assert letter.event.number == account_event.event.number
     assert (latest.next_attempt_at, before.next_attempt_at is None) == (None, False)

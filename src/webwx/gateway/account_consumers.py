@@ -223,9 +223,9 @@ class RunningConsumers:
         try:
             account = self._port.account(number)
             # An owner is stored before its consumers are made, so its name is listed if its consumer is.
-            found = {each.name for each in await account.list_consumers() if each.name.startswith(self._prefix)}
+            found = {each.name for each in await account.client.list_consumers() if each.name.startswith(self._prefix)}
             async with self._cleaning:  # a consumer that is being deleted counts as open
                 for name in found.difference(await self._list_names()) if found else ():
-                    await account.forget_consumer(name)
+                    await (await account.owned()).forget_consumer(name)
         except (GatewayProblem, WxError) as error:  # the next start tries again
             _log.info("Consumers of account %d that belong to nothing are not deleted yet: %s", number, error)

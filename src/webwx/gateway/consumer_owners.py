@@ -83,7 +83,7 @@ class ConsumerOwners:
             is_free = await self._keys.get(owner) is None
         else:
             is_free = False
-        if not is_free and name in {each.name for each in await account.list_consumers()}:
+        if not is_free and name in {each.name for each in await account.client.list_consumers()}:
             raise GatewayProblem(
                 "forbidden",
                 "This consumer belongs to another program; use another name, or a key with the scope 'manage'.",

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import LoginProgress
     from webwx.client.client import AsyncClient
-    from webwx.client.measurement import AccountMeasurement
     from webwx.gateway.account_numbers import NumberedAccount
     from webwx.gateway.port import (
         AccountStatus,
@@ -151,10 +150,6 @@ class DatabaseAccount(StoredReads, OwnerCalls):
     async def status(self) -> AccountStatus:
         """Return the account's state, as its owner has stored it."""
         return await self._place.status(is_logging_in=self.is_logging_in)
-
-    async def measure(self) -> AccountMeasurement:
-        """Return the account's state in numbers."""
-        return await self.client.measure()
 
     async def refuse(self) -> NoReturn:
         """

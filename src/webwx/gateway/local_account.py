@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
-    from webwx.client.measurement import AccountMeasurement
-    from webwx.client.rate_limit import RateLimitState
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
     from webwx.gateway.kept_files import KeptFiles
@@ -392,14 +390,6 @@ class LocalAccount(StoredReads):
             settings=self.settings, pending_settings=self.has_pending_settings,
         )  # fmt: skip
 
-    async def measure(self) -> AccountMeasurement:
-        """Return the account's state in numbers."""
-        return await self.client.measure()
-
-    async def rate_limit(self) -> RateLimitState | None:
-        """Return what the account's rate limit allows now."""
-        return await self.client.rate_limit_state()
-
     # -- login -------------------------------------------------------------------------------------------------------
 
     async def begin_login(self, method: LoginMethod) -> LoginStatus:
@@ -424,10 +414,6 @@ class LocalAccount(StoredReads):
         with contextlib.suppress(LoggedOut):  # the status says so
             await self.client.check()
         return await self.status()
-
-    async def log_out(self) -> None:
-        """End the login here and on the platform."""
-        await self.client.logout()
 
     # -- sends -------------------------------------------------------------------------------------------------------
 
@@ -635,14 +621,6 @@ class LocalAccount(StoredReads):
         with contextlib.nullcontext() if self._open_files is None else self._open_files.consumer():
             async with self.client.subscribe(name, follow=follow) as subscription:
                 yield LocalConsumer(self, subscription)
-
-    async def forget_consumer(self, name: str) -> bool:
-        """Delete a consumer with its position."""
-        return await self.client.forget_consumer(name)
-
-    async def revive(self, consumer: str, number: int) -> bool:
-        """Deliver a dead letter again."""
-        return await self.client.revive(number, consumer=consumer)
 
 
 class LocalConsumer:

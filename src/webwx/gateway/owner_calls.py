@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.client.rate_limit import RateLimitState
     from webwx.gateway.port import DownloadedMedia, EventConsumer, MediaContent, Sent
 
 
@@ -19,14 +18,6 @@ class OwnerCalls:
     async def refuse(self) -> NoReturn:
         """Raise the error that explains why the call cannot be made now."""
         raise NotImplementedError  # only the account knows the reason
-
-    async def rate_limit(self) -> RateLimitState | None:
-        """Raise an error: only the owner knows it."""
-        await self.refuse()
-
-    async def log_out(self) -> None:
-        """Raise an error: the owner ends the login."""
-        await self.refuse()
 
     async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:
         """Raise an error: the owner keeps the file."""
@@ -48,11 +39,3 @@ class OwnerCalls:
     async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[EventConsumer]:
         """Raise an error: consumers are opened by the owner."""
         yield await self.refuse()
-
-    async def forget_consumer(self, name: str) -> bool:
-        """Raise an error: the owner deletes consumers."""
-        await self.refuse()
-
-    async def revive(self, consumer: str, number: int) -> bool:
-        """Raise an error: the owner delivers events again."""
-        await self.refuse()

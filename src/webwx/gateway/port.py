@@ -18,16 +18,12 @@ from webwx.model.messages import Receipt
 from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
 from webwx.storage.base import Outgoing, State
-from webwx.storage.tables.consumers import ConsumerPosition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.client import AsyncClient
-    from webwx.client.dead_letters import DeadLetter
-    from webwx.client.measurement import AccountMeasurement
-    from webwx.client.rate_limit import RateLimitState
     from webwx.gateway.account_events import AccountEvent, EventPage
     from webwx.gateway.event_broadcast import LiveEvents
 
@@ -202,14 +198,6 @@ class AccountPort(Protocol):
         """Return the account's state."""
         ...
 
-    async def measure(self) -> AccountMeasurement:
-        """Return the account's state in numbers, for a monitor."""
-        ...
-
-    async def rate_limit(self) -> RateLimitState | None:
-        """Return what the account's rate limit allows now; None for an account without a rate limit."""
-        ...
-
     # -- login -------------------------------------------------------------------------------------------------------
 
     async def begin_login(self, method: LoginMethod) -> LoginStatus:
@@ -230,10 +218,6 @@ class AccountPort(Protocol):
 
     async def check(self) -> AccountStatus:
         """Ask the platform whether the login is valid."""
-        ...
-
-    async def log_out(self) -> None:
-        """End the login here and on the platform."""
         ...
 
     # -- sends -------------------------------------------------------------------------------------------------------
@@ -309,27 +293,6 @@ class AccountPort(Protocol):
             name: Name of the consumer.
             follow: False: `take` returns an empty list once no event waits.
         """
-        ...
-
-    async def list_consumers(self) -> list[ConsumerPosition]:
-        """Return the account's consumers in the order of their names."""
-        ...
-
-    async def forget_consumer(self, name: str) -> bool:
-        """
-        Delete a consumer with its position, and return whether it existed.
-
-        Raises:
-            AlreadyRunning: The consumer is open.
-        """
-        ...
-
-    async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
-        """Return the dead letters of a consumer before a number, the newest first."""
-        ...
-
-    async def revive(self, consumer: str, number: int) -> bool:
-        """Deliver a dead letter again; return whether there was one."""
         ...
 
 

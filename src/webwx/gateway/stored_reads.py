@@ -9,8 +9,6 @@ from webwx.errors import NotLoggedIn
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
-    from webwx.client.dead_letters import DeadLetter
-    from webwx.storage.tables.consumers import ConsumerPosition
 
 OWN_KEY = "gateway-"
 """Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""
@@ -33,14 +31,6 @@ class StoredReads:
             return bool(await self.client.read_events(number - 1, limit=1))
         except NotLoggedIn:
             return False
-
-    async def list_consumers(self) -> list[ConsumerPosition]:
-        """Return the account's consumers in the order of their names."""
-        return await self.client.list_consumers()
-
-    async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
-        """Return the dead letters of a consumer before a number, the newest first."""
-        return await self.client.list_dead_letters(consumer=consumer, limit=limit, before=before)
 
 
 def own_key() -> str:

@@ -177,7 +177,7 @@ async def test_the_history_of_an_account_that_is_logged_out_can_be_read(
     await open_chat(console, HELPER)
     world.say("me", "filehelper", "remember this")
     await message(console, "remember this").wait_for()
-    await gateway.gateway.port.account(1).log_out()
+    await gateway.gateway.port.account(1).client.logout()
     await console.reload()
     await message(console, "remember this").wait_for()
     await field(console).fill("too late")

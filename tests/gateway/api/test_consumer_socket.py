@@ -117,7 +117,7 @@ async def test_the_end_of_the_login_is_reported_and_the_last_event_can_still_be_
             end = await receive(socket)
         assert (end["op"], end["data"]["code"]) == ("end", "logged-out")
         assert (await ask(socket, op="ack", number=number, confirm=True))["op"] == "acknowledged"
-        [position] = [each for each in await online.port.account(1).list_consumers() if each.name == "reader"]
+        [position] = [each for each in await online.port.account(1).client.list_consumers() if each.name == "reader"]
         assert position.acked >= number
 
 

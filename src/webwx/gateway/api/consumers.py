@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, Before, EventNumber, InjectedPort, Limit
+from webwx.gateway.api.parameters import AccountNumber, Before, EventNumber, Limit, OwnedClient, StoredClient
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.journal_lookup import named_events
@@ -17,14 +17,14 @@ from webwx.representations.times import moment
 
 
 @get("/accounts/{account:str}/consumers", scope="read", summary="List consumers", responses=problems(404, 424, 503))
-async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerPage:
+async def list_consumers(stored: StoredClient) -> ConsumerPage:
     """Return the consumers of an account, including those of bots, webhooks and the command line."""
     return ConsumerPage(
         consumers=[
             ConsumerView(
                 name=each.name, acknowledged=each.acked, waiting=each.waiting, dead_letters=each.dead_letters
             )
-            for each in await port.account(number).list_consumers()
+            for each in await stored.list_consumers()
         ]
     )  # fmt: skip
 
@@ -36,11 +36,11 @@ async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerP
 async def delete_consumer(
     number: AccountNumber,
     consumer: FromPath[str],
-    port: InjectedPort,
+    owned: OwnedClient,
     consumer_owners: NamedDependency[SkipValidation[ConsumerOwners]],
 ) -> None:
     """Delete a consumer with its position and its dead letters. While the consumer is open, the answer is 409."""
-    if not await port.account(number).forget_consumer(consumer):
+    if not await owned.forget_consumer(consumer):
         raise GatewayProblem("not-found", "There is no such consumer.")
     await consumer_owners.forget(number, consumer)
 
@@ -50,12 +50,11 @@ async def delete_consumer(
     responses=problems(404, 424, 503),
 )  # fmt: skip
 async def list_dead_letters(
-    number: AccountNumber, consumer: FromPath[str], port: InjectedPort, before: Before = None, limit: Limit = 50
+    number: AccountNumber, consumer: FromPath[str], stored: StoredClient, before: Before = None, limit: Limit = 50
 ) -> DeadLetterPage:
     """Return the events that a consumer has given up, the newest first."""
-    account = port.account(number)
-    letters = await account.list_dead_letters(consumer, limit=limit, before=before)
-    events = await named_events(number, account.client, [letter.event for letter in letters])
+    letters = await stored.list_dead_letters(consumer=consumer, limit=limit, before=before)
+    events = await named_events(number, stored, [letter.event for letter in letters])
     return DeadLetterPage(
         dead_letters=[
             DeadLetterView(
@@ -71,11 +70,9 @@ async def list_dead_letters(
     "/accounts/{account:str}/consumers/{consumer:str}/dead-letters/{event:int}/revive", scope="manage",
     status_code=204, summary="Revive a dead letter", responses=problems(404, 424, 503),
 )  # fmt: skip
-async def revive_dead_letter(
-    number: AccountNumber, consumer: FromPath[str], event: EventNumber, port: InjectedPort
-) -> None:
+async def revive_dead_letter(consumer: FromPath[str], event: EventNumber, owned: OwnedClient) -> None:
     """Deliver a dead letter once more."""
-    if not await port.account(number).revive(consumer, event):
+    if not await owned.revive(event, consumer=consumer):
         raise GatewayProblem("not-found", "There is no such dead letter.")
 
 

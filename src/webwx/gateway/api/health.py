@@ -37,9 +37,9 @@ async def show_version(cluster: InjectedCluster) -> VersionView:
 async def show_account_health(number: AccountNumber, port: InjectedPort) -> HealthView:
     """Return the age of the last sync of an account, the counts of its sends by state, and its rate limit."""
     account = port.account(number)
-    measured, status = await account.measure(), await account.status()
+    measured, status = await account.client.measure(), await account.status()
     try:
-        limited = await account.rate_limit()
+        limited = await (await account.owned()).rate_limit_state()
     except (NotLoggedIn, NoJournal, StorageError):
         limited = None
     return HealthView(

@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import LARGEST, AccountNumber, InjectedPort, InjectedStream
+from webwx.gateway.api.parameters import LARGEST, AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
@@ -213,9 +213,9 @@ async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
     "/accounts/{account:str}/logout", scope="login", status_code=204, summary="Log out",
     responses=problems(404, 424, 502, 503, 504),
 )  # fmt: skip
-async def end_login(number: AccountNumber, port: InjectedPort) -> None:
+async def end_login(owned: OwnedClient) -> None:
     """End the login here and at the platform. Stored messages are not deleted."""
-    await port.account(number).log_out()
+    await owned.logout()
 
 
 @post(

@@ -93,7 +93,7 @@ async def show_metrics(
     metrics = Metrics()
     for status in await port.list_accounts():
         if caller.reaches(status.number):
-            metrics.add_account(port.account(status.number), status.number)
+            metrics.add_account(port.account(status.number).client, status.number)
     for run in bots.runs:
         if caller.reaches(run.account.number):
             metrics.add_bot(run.bot, run.account.number)
@@ -117,7 +117,8 @@ async def _add_consumers(metrics: Metrics, port: GatewayPort, accounts: list[int
     positions: list[tuple[tuple[str, str], ConsumerPosition]] = []
     for number in accounts:
         with contextlib.suppress(WxError, GatewayProblem):  # it was never logged in, or its journal cannot be read
-            positions += [((str(number), each.name), each) for each in await port.account(number).list_consumers()]
+            found = await port.account(number).client.list_consumers()
+            positions += [((str(number), each.name), each) for each in found]
     labels = ("account", "consumer")
     metrics.add_gauges(
         "webwx_consumer_waiting_events", "Events that a consumer has not acknowledged.", labels,

@@ -437,7 +437,7 @@ async def list_lost_deliveries(
     for number in await port.list_numbers():
         if webhook.serves(number):
             with contextlib.suppress(NotLoggedIn):  # there was never a login, so there is no event
-                letters = await port.account(number).list_dead_letters(webhook.consumer, limit=limit)
+                letters = await port.account(number).client.list_dead_letters(consumer=webhook.consumer, limit=limit)
                 found += (_view_of_letter(number, letter) for letter in letters)
     return LostDeliveryList(dead_letters=sorted(found, key=lambda each: each.time, reverse=True)[:limit])
 
@@ -456,7 +456,8 @@ async def revive_lost_delivery(
     """Try once more to send an event that was given up; if this fails, the event is given up again."""
     webhook = await _reached(webhooks, caller, webhook_id)
     (account_event,) = await events_by_id(port, webhook, (event_id,))
-    if not await port.account(account_event.account).revive(webhook.consumer, account_event.event.number):
+    owned = await port.account(account_event.account).owned()
+    if not await owned.revive(account_event.event.number, consumer=webhook.consumer):
         raise GatewayProblem("not-found", "The webhook has not given up this event.")
 
 
