@@ -12,7 +12,7 @@ from tests.postgres import TemporarySchema
 from webwx.errors import KeyReused, NotLoggedIn
 from webwx.gateway.background_sends import store_promise
 from webwx.gateway.journal_lookup import named_events, required_send
-from webwx.gateway.port import TextContent
+from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Receipt
@@ -129,8 +129,14 @@ async def test_calls_that_need_the_owner_are_refused_elsewhere(
             await account.owned()
         assert (await account.status()).state == "new"
         await front.log_in("work")
-        with pytest.raises(GatewayProblem, match="No worker runs this account"):
-            await account.owned()
+        file = MediaContent(kind="file", path=tmp_path, name="a.txt")
+        for refused in (
+            account.owned(), account.send("filehelper", file), account.enqueue_file("filehelper", file),
+            account.retry_send("1"), account.forward(1, "filehelper"), account.media(1),
+            account.consume("bot").__aenter__(),
+        ):  # fmt: skip
+            with pytest.raises(GatewayProblem, match="No worker runs this account"):
+                await refused
         assert (await account.status()).state == "degraded"
 
 

@@ -12,18 +12,25 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
 
 
+class Journal:
+    """A journal with events up to a number."""
+
+    def __init__(self, newest: int) -> None:
+        self._newest = newest
+
+    async def read_events(self, after: int = 0, *, limit: int) -> list[int]:
+        return [*range(after + 1, self._newest + 1)][:limit]
+
+
 class Known:
     """An account with stored events of which this process knows the first ones."""
 
     def __init__(self, newest: int, stored: int) -> None:
         self.newest = newest
-        self._stored = stored
+        self.client = Journal(stored)
 
     async def read_events(self, after: int, *, limit: int, since: float = 0, until: float = 0) -> list[AccountEvent]:
         raise AssertionError("No event is new.")
-
-    async def has_events_from(self, number: int) -> bool:
-        return number <= self._stored
 
 
 async def test_a_cursor_beyond_the_known_events_is_kept_if_the_journal_has_them() -> None:

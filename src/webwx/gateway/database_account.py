@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from webwx.client.state import LoginState
 from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
 from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.background_sends import store_promise
+from webwx.gateway.background_sends import own_key, store_promise
 from webwx.gateway.journal_lookup import named_events, required_send
 from webwx.gateway.logins import LoginWatch
-from webwx.gateway.owner_calls import OwnerCalls
 from webwx.gateway.port import Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.stored_reads import StoredReads, own_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -33,8 +31,11 @@ if TYPE_CHECKING:
     from webwx.gateway.port import (
         AccountStatus,
         Content,
+        DownloadedMedia,
+        EventConsumer,
         LoginMethod,
         LoginStatus,
+        MediaContent,
     )
     from webwx.storage.base import Outgoing
     from webwx.storage.tables.records import RecordStore
@@ -84,7 +85,7 @@ class AccountPlace(Protocol):
         ...
 
 
-class DatabaseAccount(StoredReads, OwnerCalls):
+class DatabaseAccount:
     """
     An account that this process does not run.
 
@@ -236,6 +237,22 @@ class DatabaseAccount(StoredReads, OwnerCalls):
             await self._place.announce_sends()
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
+    async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:  # noqa: ARG002 - it is refused
+        """Refuse, because the owner keeps the file."""
+        await self.refuse()
+
+    async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:  # noqa: ARG002 - it is refused
+        """Refuse, because the owner sends."""
+        await self.refuse()
+
+    async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:  # noqa: ARG002 - it is refused
+        """Refuse, because the owner sends."""
+        await self.refuse()
+
+    async def media(self, number: int) -> DownloadedMedia:  # noqa: ARG002 - it is refused
+        """Refuse, because the owner downloads media."""
+        await self.refuse()
+
     # -- events ------------------------------------------------------------------------------------------------------
 
     async def read_events(
@@ -262,6 +279,11 @@ class DatabaseAccount(StoredReads, OwnerCalls):
             and self._recent[0].event.number <= after + 1
             and self._recent[-1].event.number >= self.newest
         )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[EventConsumer]:  # noqa: ARG002 - it is refused
+        """Refuse, because the owner opens consumers."""
+        yield await self.refuse()
 
     async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
         """Return stored events in the order of arrival."""

@@ -8,22 +8,32 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from webwx.errors import NotLoggedIn
 from webwx.gateway.account_events import EventPage
 from webwx.gateway.event_broadcast import BroadcastAccount, EventBroadcast
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.event_broadcast import LiveEvents
 
 
+class JournalReads(Protocol):
+    """Reads the journal of an account."""
+
+    async def read_events(self, after: int = 0, *, limit: int) -> Sequence[object]:
+        """Return the events after a number."""
+        ...
+
+
 class ReadAccount(BroadcastAccount, Protocol):
     """An account whose events are read."""
 
-    async def has_events_from(self, number: int) -> bool:
-        """Return whether the journal has an event with this number or a higher one."""
+    @property
+    def client(self) -> JournalReads:
+        """Reads the account's journal."""
         ...
 
 
@@ -76,8 +86,8 @@ class EventPages:
         for number in accounts:
             account, after = self._account(number), numbers.get(number, 0)
             newest = account.newest
-            # Another process may know of events that this one does not know yet.
-            if after > newest and not await account.has_events_from(after):  # the journal was replaced by an older one
+            # Another process may know of events that this one does not know yet; otherwise the journal was replaced.
+            if after > newest and not await _has_events_from(account.client, after):
                 after, is_lost = newest, True
             if after < newest:
                 found = await account.read_events(after, limit=limit, since=since, until=until)
@@ -106,4 +116,12 @@ class EventPages:
                     assert news.next is not None  # noqa: S101 - for the type checker: it has come
                     changed, news = news.accounts, news.next
                 return True
+        return False
+
+
+async def _has_events_from(client: JournalReads, number: int) -> bool:
+    """Return whether the journal has an event with this number or a higher one."""
+    try:
+        return bool(await client.read_events(number - 1, limit=1))
+    except NotLoggedIn:
         return False

@@ -33,12 +33,11 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
+from webwx.gateway.background_sends import FILES, BackgroundSends, Promise, own_key
 from webwx.gateway.journal_lookup import named, required_event, required_send
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.stored_reads import StoredReads, own_key
 from webwx.model.messages import Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.entries import EntryQuery
@@ -83,7 +82,7 @@ _QUEUED = (ConnectFailed, TlsError)
 """Errors after which a send stays queued in the outbox, and may be made later."""
 
 
-class LocalAccount(StoredReads):
+class LocalAccount:
     """
     An account with a client in this process.
 
