@@ -315,7 +315,6 @@ LINEAR_IN_SQLITE: Mapping[tuple[Part, str, str], str] = {
 }
 
 LINEAR_IN_POSTGRESQL: Mapping[tuple[Part, str, str], str] = {
-    ("account", "open_login", "new"): "the server chooses a plan that reads the contacts of all logins",
     ("account", "find", "a frequent word"): "the index has no order of numbers",
     ("account", "find", "a frequent word in a chat"): "the index has no order of numbers",
 }
