@@ -16,7 +16,8 @@ from webwx.storage.account_folder import LoginName
 from webwx.storage.entries import EntryQuery
 from webwx.storage.open import open_journal_file, open_storage, open_transfer
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.storage.transfer import COLUMNS, Ordinals, copy_journal, release
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.transfer import Ordinals, copy_journal, release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ async def test_an_account_is_the_same_after_a_copy_into_a_database_and_back(
     [counted] = await copy_journal(
         open_transfer(first, NAME), open_transfer(schema.url, NAME), lambda *each: seen.append(each)
     )
-    assert set(counted) == {*COLUMNS, "files"}
+    assert set(counted) == {*(table.name for table in OF_ACCOUNTS), "files"}
     assert [table for table, count in counted.items() if not count] == []
     assert dict(seen) == counted
     storage = open_storage(schema.url, retention_days=0)

@@ -1,9 +1,10 @@
 """
 The copy of an account from a journal into another one, of the same engine or of another one.
 
-Each engine reads and writes an account as rows that are the same for all engines: a login and a consumer are numbered
-in their order, and everything else is a plain value. A copy is verified before it becomes visible: the target is read
-again, and the number and the digest of its rows must be those of the source.
+Each engine reads and writes an account as rows that are the same for all engines, of the tables that are described once
+(`storage.tables`): a login and a consumer are numbered in their order, and everything else is a plain value. A copy is
+verified before it becomes visible: the target is read again, and the number and the digest of its rows must be those of
+the source.
 """
 
 from __future__ import annotations
@@ -14,63 +15,41 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import msgspec
 
 from webwx.errors import StorageError
+from webwx.storage.engine.rows import copied_columns
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.consumers import CONSUMERS
+from webwx.storage.tables.engine_tables import LOGINS, MEDIA
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from types import TracebackType
 
     from webwx.storage.base import Journal
+    from webwx.storage.engine.port import StoredTable
 
 Row: TypeAlias = "tuple[str | bytes | int | float | None, ...]"
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "logins": ("own_id", "position", "opened_at", "last_at", "last_body", "complete_digest"),
-    "batches": ("batch", "time", "body"),
-    "entries": (
-        "number", "login", "batch", "kind", "is_backlog", "is_quarantined", "is_notice", "start", "length", "digest",
-        "time", "message_id", "chat", "raw",
-    ),
-    "contacts": ("login", "id", "contact"),
-    "names": ("login", "name", "id"),
-    "consumers": ("name", "acked", "started", "isolated_to", "is_open"),
-    "acked_ahead": ("consumer", "number"),
-    "failures": ("consumer", "number", "state", "attempts", "error", "time"),
-    "crashes": ("consumer", "number", "crashes"),
-    "conversations": ("consumer", "key", "step", "content", "chat", "deadline", "changed_at"),
-    "outbox": (
-        "number", "client_id", "key", "chat", "kind", "text", "addressed", "content_id", "state", "receipt", "ret",
-        "created_at", "changed_at",
-    ),
-    "timers": (
-        "number", "bot", "handler", "key", "name", "chat", "payload", "due_at", "state", "failures", "created_at",
-        "changed_at",
-    ),
-    "states": ("name", "state"),
-    "media": ("number", "message_id", "state", "digest", "size", "time"),
-    "identities": ("number", "kind", "first_seen", "merged_into", "login"),
-    "links": ("login", "id", "number", "name", "digest", "evidence", "found", "seen_at"),
-    "never_matched": ("number", "other"),
-    "real_ids": ("login", "id", "real_id"),
-}  # fmt: skip
-"""The tables in the order of copying, with their columns; `login` and `consumer` count from 1, 0 means no row."""
-
 CHUNK = 500
 """Number of rows that are read and written at a time."""
+
+_DIGEST_OF_MEDIA = MEDIA.columns.index("digest")
+
+ORDINALS = {"login": LOGINS.name, "consumer": CONSUMERS.name}
+"""Columns that name a row of another table; in a copied row they count the rows of that table from 1, 0 means none."""
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers that an account has used up, so that a target never uses one again."""
 
     conflicts: int
-    entries: int
-    outbox: int
-    timers: int
-    identities: int
+    numbers: dict[str, int]
+    """The last number of entries, of identities, and of each table whose rows have numbers; accounts may share one."""
 
     def go_on_from(self, other: Counters) -> bool:
-        """Return whether the numbers of these counters follow those of others; accounts may share a counter."""
-        of_these, of_others = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
-        return self.conflicts == other.conflicts and all(of_these[each] >= of_others[each] for each in of_these)
+        """Return whether the numbers of these counters follow those of others."""
+        return self.conflicts == other.conflicts and all(
+            self.numbers[table] >= number for table, number in other.numbers.items()
+        )
 
 
 class StoredAccountReader(Protocol):
@@ -80,8 +59,8 @@ class StoredAccountReader(Protocol):
         """Return the counters."""
         ...
 
-    def read(self, table: str) -> AsyncIterator[list[Row]]:
-        """Yield the rows of a table of `COLUMNS`, in the table's own order."""
+    def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
+        """Yield the rows of a table that are copied, in the table's own order."""
         ...
 
     def read_medium(self, digest: str) -> AsyncIterator[bytes]:
@@ -106,8 +85,8 @@ class StoredAccountWriter(StoredAccountReader, Protocol):
         """
         ...
 
-    async def write(self, table: str, rows: list[Row]) -> None:
-        """Append rows to a table; the tables come in the order of `COLUMNS`."""
+    async def write(self, table: StoredTable, rows: list[Row]) -> None:
+        """Append rows to a table; the tables come in the order of `OF_ACCOUNTS`."""
         ...
 
     async def write_medium(self, digest: str, pieces: AsyncIterator[bytes]) -> None:
@@ -214,14 +193,14 @@ async def copy_account(
     await target.write_counters(counters)
     copied: dict[str, _Digest] = {}
     media: set[str] = set()
-    for table in COLUMNS:
-        digest = copied[table] = _Digest()
+    for table in OF_ACCOUNTS:
+        digest = copied[table.name] = _Digest()
         async for rows in source.read(table):
             digest.add(rows)
             await target.write(table, rows)
-            if table == "media":
-                media |= {str(row[3]) for row in rows} - {""}
-            on_rows(table, digest.count)
+            if table is MEDIA:
+                media |= {str(row[_DIGEST_OF_MEDIA]) for row in rows} - {""}
+            on_rows(table.name, digest.count)
     for number, each in enumerate(sorted(media), 1):
         await target.write_medium(each, source.read_medium(each))
         on_rows("files", number)
@@ -231,12 +210,12 @@ async def copy_account(
 
 async def _verify(target: StoredAccountReader, counters: Counters, copied: dict[str, _Digest], media: set[str]) -> None:
     differing = [] if (await target.read_counters()).go_on_from(counters) else ["accounts"]
-    for table, expected in copied.items():
+    for table in OF_ACCOUNTS:
         found = _Digest()
         async for rows in target.read(table):
             found.add(rows)
-        if found != expected:
-            differing.append(table)
+        if found != copied[table.name]:
+            differing.append(table.name)
     for each in media:
         content = hashlib.sha256()
         async for piece in target.read_medium(each):
@@ -291,3 +270,21 @@ class Ordinals:
     def row(self, number: int) -> int:
         """Return the row with a number."""
         return self._rows[number]
+
+
+def numbered(table: StoredTable, rows: list[Row], ordinals: Mapping[str, Ordinals]) -> list[Row]:
+    """Return rows of an engine as they are copied; `ordinals` are those of logins and of consumers, by these names."""
+    return _replaced(table, rows, {column: ordinals[of].number for column, of in ORDINALS.items()})
+
+
+def placed(table: StoredTable, rows: list[Row], ordinals: Mapping[str, Ordinals]) -> list[Row]:
+    """Return copied rows as the engine stores them; `ordinals` as for `numbered`."""
+    return _replaced(table, rows, {column: ordinals[of].row for column, of in ORDINALS.items()})
+
+
+def _replaced(table: StoredTable, rows: list[Row], by: Mapping[str, Callable[[int], int]]) -> list[Row]:
+    for place, column in enumerate(copied_columns(table)):
+        if column in by:
+            replace = by[column]
+            rows = [(*row[:place], replace(row[place]), *row[place + 1 :]) for row in rows]  # type: ignore[arg-type]  # these are numbers
+    return rows

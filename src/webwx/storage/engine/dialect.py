@@ -90,7 +90,7 @@ _LONG_KEY = re.compile(r",\n    PRIMARY KEY \((.*webwx_key.*)\)\n\);")
 def sqlite_ddl(table: StoredTable) -> str:
     """Return the statements that create a table and its indexes in SQLite; rows without a number have no rowid."""
     ddl = _KEY.sub(r"\1", _COLUMN.sub(lambda found: found[1] + _TYPES_OF_SQLITE[found[2]], table.ddl))
-    return ddl if "NUMBERED" in table.ddl else ddl.replace(_END, "\n) WITHOUT ROWID;", 1)
+    return ddl if table.is_numbered else ddl.replace(_END, "\n) WITHOUT ROWID;", 1)
 
 
 def postgres_ddl(table: StoredTable) -> str:
@@ -104,7 +104,8 @@ def postgres_ddl(table: StoredTable) -> str:
     if table.of == "consumer":
         ddl = ddl.replace(_OF_CONSUMER, f"{_OF_CONSUMER} REFERENCES consumers ON DELETE CASCADE", 1)
     ddl = _LONG_KEY.sub(rf"\n);\nCREATE UNIQUE INDEX {table.name}_key ON {table.name} (\1);", ddl)
-    if "NUMBERED" not in table.ddl:
+    if not table.is_numbered:
         return ddl
     key = ", ".join(filter(None, (table.of, "number")))
+    ddl = re.sub(rf"CREATE INDEX \w+ ON {table.name} \({key}\);\n", "", ddl)  # that of the key is the same
     return ddl.replace(_END, f",\n    PRIMARY KEY ({key})\n);", 1)

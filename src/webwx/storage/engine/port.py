@@ -22,7 +22,8 @@ inserted because of a conflict, or was rolled back, has used its number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -187,20 +188,37 @@ class Tables(Protocol):
         ...
 
 
-class StoredTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A table as both engines have it."""
+class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A table, described once: how it is created, copied and deleted follows from this."""
 
     name: str
     columns: tuple[str, ...]
-    """Names of the columns that hold what is stored, without the one that `of` names."""
-    of: Literal["account", "consumer", ""] = "account"
+    """
+    Names of the columns that hold what is stored, without the one that `of` names.
+
+    A copy of an account has these; other columns get their default values, because they belong to this journal or this
+    process.
+    """
+    of: Literal["account", "login", "consumer", ""] = "account"
     """Column that names the owner of a row; empty if the rows belong to the journal, and to none of its accounts."""
-    ddl: str
+    ddl: str = ""
     """
     Statements that create the table and its indexes, in the SQL of PostgreSQL, each column on a line of its own.
 
-    The type `NUMBERED` is that of a number which the engine gives to a new row.
+    The type `NUMBERED` is that of a number which the engine gives to a new row. Empty: each engine has its own
+    statements, in its `schema`.
     """
+    order: str = "number"
+    """Columns that order the rows of one owner, the same way on each engine."""
+    copied_as: Mapping[str, str] = MappingProxyType({})
+    """Expressions for columns that have another value in a copy, by their names."""
+    copied_if: str = ""
+    """Condition for the rows that a copy has; empty: all."""
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the engine gives numbers to new rows."""
+        return "NUMBERED" in self.ddl
 
 
 def drive(operation: Coroutine[Any, Any, T]) -> T:

@@ -11,9 +11,10 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
-from webwx.model.messages import Receipt
 from webwx.storage.bodies import unpack
 from webwx.storage.database_url import check_database_url, describe_database
+from webwx.storage.engine.dialect import to_postgres
+from webwx.storage.engine.rows import insert_copied, of_account, select_copied
 from webwx.storage.postgres.archive import PIECE
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
@@ -27,82 +28,45 @@ from webwx.storage.postgres.links import (
     write_links,
 )
 from webwx.storage.postgres.schema import require_tables
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.consumers import CONSUMERS
+from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, IDENTITIES, LINKS, LOGINS, NAMES
 from webwx.storage.tokenizer import cut, words_of
-from webwx.storage.transfer import CHUNK, COLUMNS, Counters, Ordinals
+from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered, placed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
+    from webwx.storage.engine.port import StoredTable
     from webwx.storage.postgres.database import Connection
     from webwx.storage.transfer import Row
 
-_OF_LOGINS = "login IN (SELECT login FROM logins WHERE account = $1)"
-_OF_CONSUMERS = "consumer IN (SELECT consumer FROM consumers WHERE account = $1)"
-
 _READ = {
-    "logins": "SELECT own_id, position, opened_at, last_at, last_body, complete_digest FROM logins WHERE account = $1"
-    " ORDER BY login",
-    "batches": "SELECT batch, time, body FROM batches WHERE account = $1 ORDER BY batch",
-    "entries": f"SELECT number, login, batch, kind, (flags & {BACKLOG} <> 0)::int, (flags & {QUARANTINED} <> 0)::int,"
-    f" (flags & {NOTICE} <> 0)::int, start, length, digest, time, message_id, chat, raw"
-    " FROM entries WHERE account = $1 ORDER BY number",
-    "contacts": f"SELECT login, id, contact FROM contacts WHERE {_OF_LOGINS} ORDER BY login, place",
-    "names": f'SELECT login, text, id FROM names WHERE {_OF_LOGINS} ORDER BY login, text COLLATE "C", id COLLATE "C"',
-    "consumers": "SELECT name, acked, started, isolated_to, is_open::int FROM consumers WHERE account = $1"
-    " ORDER BY consumer",
-    "acked_ahead": f"SELECT consumer, number FROM acked_ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "failures": "SELECT consumer, number, CASE state WHEN 'held' THEN 'dead' ELSE state END, attempts, error, time"
-    " FROM failures"
-    f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
-    f' WHERE {_OF_CONSUMERS} ORDER BY consumer, key COLLATE "C"',
-    "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
-    " CASE state WHEN 'sending' THEN 'unknown' ELSE state END, receipt, ret, created_at, changed_at"
-    " FROM outbox WHERE account = $1 ORDER BY number",
-    "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at,"
-    " CASE state WHEN 'held' THEN 'waiting' ELSE state END, failures, created_at, changed_at"
-    " FROM timers WHERE account = $1 ORDER BY number",
-    "states": 'SELECT name, state FROM states WHERE account = $1 ORDER BY name COLLATE "C"',
-    "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = $1 ORDER BY number",
-    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = $1"
-    " ORDER BY number",
-    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, e.content, o.content, l.seen_at FROM links l"
-    " JOIN evidence e ON e.account = l.account AND e.evidence = l.evidence"
-    " JOIN origins o ON o.account = l.account AND o.origin = l.origin WHERE l.account = $1 ORDER BY l.link",
-    "never_matched": "SELECT number, other FROM never_matched WHERE account = $1 ORDER BY number, other",
-    "real_ids": 'SELECT login, id, real_id FROM real_ids WHERE account = $1 ORDER BY login, id COLLATE "C"',
+    ENTRIES.name: f"SELECT number, login, batch, kind, (flags & {BACKLOG} <> 0)::int,"
+    f" (flags & {QUARANTINED} <> 0)::int, (flags & {NOTICE} <> 0)::int, start, length, digest, time, message_id,"
+    " chat, raw FROM entries WHERE account = $0 ORDER BY number",
+    CONTACTS.name: f"SELECT login, id, contact FROM contacts WHERE {of_account(CONTACTS)} ORDER BY login, place",
+    NAMES.name: f"SELECT login, text, id FROM names WHERE {of_account(NAMES)}"
+    ' ORDER BY login, text COLLATE "C", id COLLATE "C"',
+    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, e.content, o.content, l.seen_at"
+    " FROM links l JOIN evidence e ON e.account = l.account AND e.evidence = l.evidence"
+    " JOIN origins o ON o.account = l.account AND o.origin = l.origin WHERE l.account = $0 ORDER BY l.link",
 }
+"""Queries for the tables that a database has in another form than copied rows."""
 
 _WRITE = {
-    "batches": "INSERT INTO batches VALUES ($1, $2, $3, $4)",
-    "entries": "INSERT INTO entries (account, number, login, batch, kind, start, length, digest, time, message_id,"
-    " chat, raw, flags, words) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::varchar::tsvector)",
-    "contacts": "INSERT INTO contacts (login, id, contact) VALUES ($1, $2, $3)",
-    "names": "INSERT INTO names (login, name, id, text) VALUES ($1, webwx_key($2::varchar), $3, $2)",
-    "acked_ahead": "INSERT INTO acked_ahead VALUES ($1, $2)",
-    "failures": "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6)",
-    "crashes": "INSERT INTO crashes VALUES ($1, $2, $3)",
-    "conversations": "INSERT INTO conversations VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    "outbox": "INSERT INTO outbox (account, epoch, number, client_id, key, chat, kind, text, addressed, content_id,"
-    " state, receipt, ret, created_at, changed_at, message_id)"
-    " VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
-    " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-    "states": "INSERT INTO states VALUES ($1, $2, $3)",
-    "media": "INSERT INTO media VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login)"
-    " VALUES ($1, $2, $3, $4, $5, $6)",
-    "never_matched": "INSERT INTO never_matched VALUES ($1, $2, $3)",
-    "real_ids": "INSERT INTO real_ids VALUES ($1, $2, $3, $4)",
+    NAMES.name: "INSERT INTO names (login, name, id, text) VALUES ($1, webwx_key($2::varchar), $3, $2)",
+    ENTRIES.name: "INSERT INTO entries (account, number, login, batch, kind, start, length, digest, time, message_id,"
+    " chat, raw, flags, words) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::varchar::tsvector)",
 }
+"""Statements for such tables."""
 
-_NUMBERED = ("outbox", "timers")
+_AS_BYTES = ("evidence", "found")
+"""Columns of links with JSON, which is copied as bytes."""
+
+_NUMBERED = tuple(table.name for table in OF_ACCOUNTS if table.is_numbered)
 """Tables whose numbers are from a sequence, which all accounts share."""
-
-_WITHOUT_ACCOUNT = {"contacts", "names", "acked_ahead", "failures", "crashes", "conversations"}
-"""Tables whose rows belong to a login or a consumer."""
 
 
 class _CopiedLink(NamedTuple):
@@ -116,6 +80,10 @@ class _CopiedLink(NamedTuple):
     evidence: bytes
     found: bytes
     seen_at: float
+
+
+def _as_bytes(column: str, value: str | bytes | int | float | None) -> str | bytes | int | float | None:
+    return value.encode() if column in _AS_BYTES and isinstance(value, str) else value
 
 
 class PostgresAccountRows:
@@ -132,7 +100,7 @@ class PostgresAccountRows:
     def __init__(self, db: Connection, account: int, *, logins: list[int], consumers: list[int]) -> None:
         self._db = db
         self._account = account
-        self._ordinals = {"logins": Ordinals(logins), "consumers": Ordinals(consumers)}
+        self._ordinals = {LOGINS.name: Ordinals(logins), CONSUMERS.name: Ordinals(consumers)}
         self._evidence: dict[tuple[int, bytes], int] = {}
         """Written evidence, by the number of the identity and the content."""
         self._written = 0
@@ -148,23 +116,19 @@ class PostgresAccountRows:
     async def read_counters(self) -> Counters:
         """Return the counters; those of numbers from a sequence are those of all accounts."""
         row = await self._db.fetchrow("SELECT * FROM accounts WHERE account = $1", self._account)
-        used = {table: max(await _last_number(self._db, table), self.raised.get(table, 0)) for table in _NUMBERED}
-        return Counters(conflicts=row["conflicts"], entries=row["last_number"], identities=row["last_identity"], **used)
+        used = {ENTRIES.name: row["last_number"], IDENTITIES.name: row["last_identity"]}
+        used |= {table: max(await _last_number(self._db, table), self.raised.get(table, 0)) for table in _NUMBERED}
+        return Counters(conflicts=row["conflicts"], numbers=used)
 
-    async def read(self, table: str) -> AsyncIterator[list[Row]]:
+    async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
         """Yield the rows of a table."""
-        cursor = await self._db.cursor(_READ[table], self._account)
-        while rows := await cursor.fetch(CHUNK):
-            yield [self._numbered(table, tuple(row)) for row in rows]
-
-    def _numbered(self, table: str, row: Row) -> Row:
-        """Return a stored row with the numbers of its login and its consumer."""
-        if table == "links":  # JSON is copied as bytes
-            row = (*row[:5], *(str(each).encode() for each in row[5:7]), *row[7:])
-        return tuple(
-            self._ordinals[f"{column}s"].number(value) if column in {"login", "consumer"} else value  # type: ignore[arg-type]  # these are numbers
-            for column, value in zip(COLUMNS[table], row, strict=True)
-        )
+        query = to_postgres(_READ.get(table.name) or select_copied(table), 0).text
+        cursor = await self._db.cursor(query, self._account)
+        while found := await cursor.fetch(CHUNK):
+            rows: list[Row] = [tuple(row) for row in found]
+            if table is LINKS:  # JSON is copied as bytes
+                rows = [tuple(map(_as_bytes, table.columns, row)) for row in rows]
+            yield numbered(table, rows, self._ordinals)
 
     async def read_medium(self, digest: str) -> AsyncIterator[bytes]:
         """Yield the bytes of an archived file."""
@@ -176,7 +140,7 @@ class PostgresAccountRows:
 
     async def write_counters(self, counters: Counters) -> None:
         """Begin the account; the sequences are raised at the end."""
-        self.raised = {table: getattr(counters, table) for table in _NUMBERED}
+        self.raised = {table: counters.numbers[table] for table in _NUMBERED}
         is_new = await self._db.fetchval(
             "INSERT INTO accounts (account, epoch, last_number, last_identity, conflicts) VALUES ($1, 1, $2, $3, $4)"
             # The row of an account that was deleted is still there.
@@ -184,7 +148,7 @@ class PostgresAccountRows:
             " last_identity = excluded.last_identity, conflicts = excluded.conflicts, wanted = true"
             " WHERE accounts.worker IS NULL AND NOT EXISTS (SELECT FROM logins l WHERE l.account = accounts.account)"
             " RETURNING true",
-            self._account, counters.entries, counters.identities, counters.conflicts,
+            self._account, counters.numbers[ENTRIES.name], counters.numbers[IDENTITIES.name], counters.conflicts,
         )  # fmt: skip
         if not is_new:
             raise StorageError(
@@ -192,34 +156,22 @@ class PostgresAccountRows:
                 "is used there."
             )
 
-    async def write(self, table: str, rows: list[Row]) -> None:
+    async def write(self, table: StoredTable, rows: list[Row]) -> None:
         """Append rows to a table."""
-        match table:
-            case "logins":
-                await self._write_logins(rows)
-            case "consumers":
-                await self._write_consumers(rows)
-            case "links":
-                await self._write_links([self._placed("links", row) for row in rows])
-            case _:
-                stored = [self._placed(table, row) for row in rows]
-                if table == "entries":
-                    stored = await self._with_words(stored, rows)
-                first = () if table in _WITHOUT_ACCOUNT else (self._account,)
-                await self._db.executemany(_WRITE[table], [(*first, *row) for row in stored])
-
-    def _placed(self, table: str, row: Row) -> Row:
-        """Return a row as it is stored, with the rows of its login and its consumer."""
-        stored = tuple(
-            self._ordinals[f"{column}s"].row(value) if column in {"login", "consumer"} else value  # type: ignore[arg-type]  # these are numbers
-            for column, value in zip(COLUMNS[table], row, strict=True)
-        )
-        match table:
-            case "outbox":
-                receipt = stored[COLUMNS["outbox"].index("receipt")]
-                message_id = Receipt.from_json(receipt).message_id if isinstance(receipt, str) else ""
-                return (*stored, message_id)
-        return stored
+        stored = placed(table, rows, self._ordinals)
+        if table is LOGINS:
+            await self._write_logins(stored)
+        elif table is CONSUMERS:
+            await self._write_consumers(stored)
+        elif table is LINKS:
+            await self._write_links(stored)
+        else:
+            if table is ENTRIES:
+                stored = await self._with_words(stored, rows)
+            text = _WRITE.get(table.name) or insert_copied(table)
+            statement = to_postgres(text, len(stored[0]))
+            of = (self._account,) if statement.has_account else ()
+            await self._db.executemany(statement.text, [(*row, *of) for row in stored])
 
     async def _write_logins(self, rows: list[Row]) -> None:
         for row in rows:
@@ -228,8 +180,8 @@ class PostgresAccountRows:
                 " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING login",
                 self._account, *row,
             )  # fmt: skip
-            self._ordinals["logins"].add(login)
-            self._own_ids[len(self._ordinals["logins"])] = ContactId(str(row[0]))
+            self._ordinals[LOGINS.name].add(login)
+            self._own_ids[len(self._ordinals[LOGINS.name])] = ContactId(str(row[0]))
 
     async def _write_consumers(self, rows: list[Row]) -> None:
         for name, acked, started, isolated_to, is_open in rows:
@@ -238,7 +190,7 @@ class PostgresAccountRows:
                 " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING consumer",
                 self._account, name, acked, started, isolated_to, bool(is_open), new_lock(),
             )  # fmt: skip
-            self._ordinals["consumers"].add(consumer)
+            self._ordinals[CONSUMERS.name].add(consumer)
 
     async def _write_links(self, rows: list[Row]) -> None:
         """Write links; those of one identity share their evidence while it is the same."""
@@ -247,10 +199,12 @@ class PostgresAccountRows:
         copied = [msgspec.convert(row, _CopiedLink) for row in rows]
         origins = await encoded_origin_rows(self._db, self._account, {each.found.decode() for each in copied})
         for login, contact_id, number, name, digest, content, found, seen_at in copied:
-            evidence = self._evidence.setdefault((number, content), len(self._evidence) + 1)
+            key = (number, content)
+            evidence = self._evidence.setdefault(key, len(self._evidence) + 1)
             if evidence > self._written:
                 self._written = evidence
-                new[evidence] = evidence_row(evidence, number, login, EVIDENCE.decode(content), content.decode())
+                known = EVIDENCE.decode(content)
+                new[evidence] = evidence_row(evidence, number, login, known, content.decode())
             origin = origins[found.decode()]
             links.append(PostgresLinkRow(login, ContactId(contact_id), number, name, digest, evidence, origin, seen_at))
         await write_evidence(self._db, self._account, list(new.values()))

@@ -40,6 +40,7 @@ from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
 from webwx.storage.sqlite.revivals import read_revivals
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.tables.conversations import StoredConversations
+from webwx.storage.tables.states import OPENING
 
 if TYPE_CHECKING:
     import sqlite3
@@ -92,7 +93,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
 
 def token_name(consumer: int) -> str:
     """Return the name under which the token of a consumer's opening is stored."""
-    return f"opening of consumer {consumer}"
+    return f"{OPENING}{consumer}"
 
 
 def _may_have_begun(earlier: EarlierMarks, started: int, number: int) -> bool:

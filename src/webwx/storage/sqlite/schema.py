@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
-from webwx.storage.tables import ALL
+from webwx.storage.tables import OF_ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,37 +178,6 @@ CREATE TABLE consumers (
     UNIQUE (account, name)
 );
 """,
-    "outbox": """
-CREATE TABLE outbox (
-    account INTEGER NOT NULL,
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    client_id TEXT NOT NULL,
-    key TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL,
-    addressed TEXT NOT NULL DEFAULT '',         -- the recipient as the caller has named it, as JSON
-    content_id TEXT NOT NULL DEFAULT '',        -- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
-    background INTEGER NOT NULL DEFAULT 0,      -- the owner of the account sends it, and no caller waits for it
-    file TEXT NOT NULL DEFAULT '',              -- name of the stored file that is sent in the background
-    state TEXT NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 0,           -- of the process that sends it; 0 in a file
-    sender TEXT NOT NULL DEFAULT '',            -- lock of the process that sends it
-    message_id TEXT NOT NULL DEFAULT '',        -- of the receipt
-    receipt TEXT,                               -- JSON
-    ret INTEGER NOT NULL DEFAULT 0,
-    created_at REAL NOT NULL,
-    changed_at REAL NOT NULL
-);
-CREATE UNIQUE INDEX outbox_client_id ON outbox (account, client_id);
-CREATE UNIQUE INDEX outbox_key ON outbox (account, key) WHERE key <> '';
-CREATE INDEX outbox_account ON outbox (account, number);
-CREATE INDEX outbox_state ON outbox (account, state, number);
-CREATE INDEX outbox_chat ON outbox (account, chat, number);
-CREATE INDEX outbox_message ON outbox (account, message_id) WHERE message_id <> '';
-CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND state = 'queued';
-CREATE INDEX outbox_age ON outbox (created_at);
-""",
     "media": """
 CREATE TABLE media (
     number INTEGER PRIMARY KEY,                 -- of the message's entry
@@ -285,7 +254,7 @@ CREATE TABLE real_ids (
 ) WITHOUT ROWID;
 CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 """,
-    **{table.name: sqlite_ddl(table) for table in ALL if table.of},
+    **{table.name: sqlite_ddl(table) for table in OF_ACCOUNTS if table.ddl},
 }
 """The statements that create each table of version 100."""
 

@@ -11,89 +11,48 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
 from webwx.storage.archive_files import MediaFiles, finish
+from webwx.storage.engine.dialect import to_sqlite
+from webwx.storage.engine.rows import insert_copied, select_copied
 from webwx.storage.locks import flush_folder
 from webwx.storage.sqlite.schema import connect, explain, log_of
-from webwx.storage.transfer import CHUNK, COLUMNS, Counters, Ordinals
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.consumers import CONSUMERS
+from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, IDENTITIES, LINKS, LOGINS, NEVER_MATCHED
+from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
     from types import TracebackType
 
+    from webwx.storage.engine.port import StoredTable
     from webwx.storage.transfer import Row
 
 _PIECE = 512 * 1024
 
-_OF_LOGINS = "login IN (SELECT login FROM logins WHERE account = ?)"
-_OF_CONSUMERS = "consumer IN (SELECT consumer FROM consumers WHERE account = ?)"
-
 _READ = {
-    "logins": "SELECT own_id, position, opened_at, last_at, last_body, complete_digest FROM logins WHERE account = ?"
-    " ORDER BY login",
-    "batches": "SELECT batch, time, body FROM batches WHERE account = ? ORDER BY batch",
     # NULL: the first version did not look whether it is a notice, so queries take it for one
-    "entries": "SELECT number, login, batch, kind, is_backlog, is_quarantined, is_notice IS NOT 0, start, length,"
-    " digest, time, message_id, chat, raw FROM entries WHERE account = ? ORDER BY number",
-    "contacts": f"SELECT login, id, CAST(contact AS BLOB) FROM contacts WHERE {_OF_LOGINS} ORDER BY login, rowid",
-    "names": f"SELECT login, name, id FROM names WHERE {_OF_LOGINS} ORDER BY login, name, id",
-    "consumers": "SELECT name, acked, started, isolated_to, is_open FROM consumers WHERE account = ? ORDER BY consumer",
-    "acked_ahead": f"SELECT consumer, number FROM acked_ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "failures": "SELECT consumer, number, state, attempts, error, time FROM failures"
-    f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
-    "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
-    f" WHERE {_OF_CONSUMERS} ORDER BY consumer, key",
-    "outbox": "SELECT number, client_id, key, chat, kind, text, addressed, content_id,"
-    " iif(state = 'sending', 'unknown', state), receipt, ret, created_at, changed_at"
-    " FROM outbox WHERE account = ? ORDER BY number",
-    "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at, state, failures,"
-    " created_at, changed_at FROM timers WHERE account = ? ORDER BY number",
-    # without the tokens of consumers, which belong to their marks
-    "states": "SELECT name, state FROM states WHERE account = ? AND name NOT LIKE 'opening of consumer %'"
-    " ORDER BY name",
-    "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = ? ORDER BY number",
-    "identities": "SELECT number, kind, first_seen, merged_into, login FROM identities WHERE account = ?"
-    " ORDER BY number",
-    "links": "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(f.content AS BLOB), CAST(g.content AS BLOB),"
-    " l.seen_at FROM links l JOIN evidence f USING (evidence) JOIN origins g USING (origin) WHERE l.account = ?"
-    " ORDER BY l.rowid",
-    "never_matched": "SELECT number, other FROM never_matched"
-    " WHERE number IN (SELECT number FROM identities WHERE account = ?) ORDER BY number, other",
-    "real_ids": "SELECT login, id, real_id FROM real_ids WHERE account = ? ORDER BY login, id",
+    ENTRIES.name: select_copied(ENTRIES).replace("is_notice", "is_notice IS NOT 0"),
+    CONTACTS.name: "SELECT login, id, CAST(contact AS BLOB) FROM contacts"
+    " WHERE login IN (SELECT login FROM logins WHERE account = $0) ORDER BY login, rowid",
+    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(e.content AS BLOB),"
+    " CAST(o.content AS BLOB), l.seen_at FROM links l JOIN evidence e USING (evidence) JOIN origins o USING (origin)"
+    " WHERE l.account = $0 ORDER BY l.rowid",
+    NEVER_MATCHED.name: "SELECT number, other FROM never_matched"
+    " WHERE number IN (SELECT number FROM identities WHERE account = $0) ORDER BY number, other",
 }
+"""Queries for the tables that a file has in another form than copied rows."""
+
+_WRITE = {
+    CONTACTS.name: "INSERT INTO contacts (login, id, contact) VALUES ($1, $2, CAST($3 AS TEXT))",
+    NEVER_MATCHED.name: "INSERT INTO never_matched (number, other) VALUES ($1, $2)",
+}
+"""Statements for such tables."""
 
 _ACCOUNT = 1
 """Row of the only account of a new file."""
 
-_WRITE = {
-    "logins": "INSERT INTO logins (account, own_id, position, opened_at, last_at, last_body, complete_digest)"
-    " VALUES (1, ?, ?, ?, ?, ?, ?)",
-    "batches": "INSERT INTO batches (account, batch, time, body) VALUES (1, ?, ?, ?)",
-    "entries": "INSERT INTO entries (account, number, login, batch, kind, is_backlog, is_quarantined, is_notice, start,"
-    " length, digest, time, message_id, chat, raw) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "contacts": "INSERT INTO contacts VALUES (?, ?, CAST(? AS TEXT))",
-    "names": "INSERT INTO names VALUES (?, ?, ?)",
-    "consumers": "INSERT INTO consumers (account, name, acked, started, isolated_to, is_open)"
-    " VALUES (1, ?, ?, ?, ?, ?)",
-    "acked_ahead": "INSERT INTO acked_ahead VALUES (?, ?)",
-    "failures": "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)",
-    "crashes": "INSERT INTO crashes VALUES (?, ?, ?)",
-    "conversations": "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?, ?)",
-    "outbox": "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, addressed, content_id, state,"
-    " receipt, ret, created_at, changed_at, message_id)"
-    " SELECT 1, *, coalesce(json_extract(column10, '$.message_id'), '')"
-    " FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))",
-    "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
-    " created_at, changed_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "states": "INSERT INTO states VALUES (1, ?, ?)",
-    "media": "INSERT INTO media (account, number, message_id, state, digest, size, time) VALUES (1, ?, ?, ?, ?, ?, ?)",
-    "identities": "INSERT INTO identities (account, number, kind, first_seen, merged_into, login)"
-    " VALUES (1, ?, ?, ?, ?, ?)",
-    "never_matched": "INSERT INTO never_matched VALUES (?, ?)",
-    "real_ids": "INSERT INTO real_ids VALUES (1, ?, ?, ?)",
-}
-
-_SEQUENCES = ("entries", "outbox", "timers", "identities")
+_COUNTED = (ENTRIES.name, IDENTITIES.name, *(table.name for table in OF_ACCOUNTS if table.is_numbered))
 """Tables whose numbers SQLite counts."""
 
 
@@ -111,13 +70,13 @@ class SqliteAccountRows:
         self._db = db
         self._account = account
         self._files = files
-        self._faces: dict[tuple[object, object], int] = {}
+        self._evidence: dict[tuple[object, ...], int] = {}
         """Written rows of evidence, by the number of the identity and the content."""
         self._ordinals = {
             table: Ordinals(
                 [row for (row,) in db.execute(f"SELECT {key} FROM {table} WHERE account = ? ORDER BY 1", (account,))]
             )
-            for key, table in (("login", "logins"), ("consumer", "consumers"))
+            for key, table in (("login", LOGINS.name), ("consumer", CONSUMERS.name))
         }
 
     def __repr__(self) -> str:
@@ -127,18 +86,14 @@ class SqliteAccountRows:
         """Return the counters; the numbers are those of the whole file."""
         (conflicts,) = self._db.execute("SELECT conflicts FROM accounts WHERE account = ?", (self._account,)).fetchone()
         numbers = dict(self._db.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-        return Counters(conflicts=conflicts, **{each: numbers.get(each, 0) for each in _SEQUENCES})
+        return Counters(conflicts=conflicts, numbers={each: numbers.get(each, 0) for each in _COUNTED})
 
-    async def read(self, table: str) -> AsyncIterator[list[Row]]:
+    async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
         """Yield the rows of a table."""
-        cursor = await asyncio.to_thread(self._db.execute, _READ[table], (self._account,))
-        columns = COLUMNS[table]
+        query = to_sqlite(_READ.get(table.name) or select_copied(table)).text
+        cursor = await asyncio.to_thread(self._db.execute, query, (self._account,))
         while rows := await asyncio.to_thread(cursor.fetchmany, CHUNK):
-            for place, column in enumerate(columns):
-                if column in {"login", "consumer"}:
-                    number = self._ordinals[f"{column}s"].number
-                    rows = [(*row[:place], number(row[place]), *row[place + 1 :]) for row in rows]
-            yield rows
+            yield numbered(table, rows, self._ordinals)
 
     async def read_medium(self, digest: str) -> AsyncIterator[bytes]:
         """Yield the bytes of an archived file."""
@@ -156,33 +111,36 @@ class SqliteAccountRows:
         self._db.execute("UPDATE accounts SET conflicts = ? WHERE account = ?", (counters.conflicts, self._account))
         self._db.executemany(
             "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
-            [(each, getattr(counters, each)) for each in _SEQUENCES],
+            list(counters.numbers.items()),
         )
 
-    async def write(self, table: str, rows: list[Row]) -> None:
-        """Append rows to a table; a new file numbers logins and consumers from 1."""
-        if table == "links":
+    async def write(self, table: StoredTable, rows: list[Row]) -> None:
+        """Append rows to a table; a new file numbers logins and consumers from 1, as copied rows do."""
+        if table is LINKS:
             await asyncio.to_thread(self._write_links, rows)
         else:
-            await asyncio.to_thread(self._db.executemany, _WRITE[table], rows)
-        if table in self._ordinals:
+            statement = to_sqlite(_WRITE.get(table.name) or insert_copied(table))
+            values = [[(self._account, *row)[number] for number in statement.values] for row in rows]
+            await asyncio.to_thread(self._db.executemany, statement.text, values)
+        if table.name in self._ordinals:
             for _ in rows:
-                self._ordinals[table].add(len(self._ordinals[table]) + 1)
+                self._ordinals[table.name].add(len(self._ordinals[table.name]) + 1)
 
     def _write_links(self, rows: list[Row]) -> None:
         """Write links; those of one identity share their evidence while it is the same."""
-        for login, contact_id, number, name, digest, evidence, found, seen_at in rows:
-            face = self._faces.get((number, evidence))
-            if face is None:
-                face = self._faces[number, evidence] = self._db.execute(
-                    "INSERT INTO evidence (number, login, content) VALUES (?, ?, CAST(? AS TEXT)) RETURNING evidence",
-                    (number, login, evidence),
-                ).fetchone()[0]
+        for login, contact_id, number, name, digest, content, found, seen_at in rows:
+            key = (number, content)
+            if key not in self._evidence:
+                made = self._db.execute(
+                    "INSERT INTO evidence (number, login, content) VALUES (?, ?, CAST(? AS TEXT))",
+                    (number, login, content),
+                )
+                self._evidence[key] = made.lastrowid or 0
             self._db.execute("INSERT OR IGNORE INTO origins (content) VALUES (CAST(? AS TEXT))", (found,))
             self._db.execute(
                 "INSERT INTO links VALUES (1, ?, ?, ?, ?, ?, ?,"
                 " (SELECT origin FROM origins WHERE content = CAST(? AS TEXT)), ?)",
-                (login, contact_id, number, name, digest, face, found, seen_at),
+                (login, contact_id, number, name, digest, self._evidence[key], found, seen_at),
             )
 
     async def write_medium(self, digest: str, pieces: AsyncIterator[bytes]) -> None:

@@ -1,13 +1,36 @@
-"""The tables that both engines share, each written once: its types, its columns, its statements and one class."""
+"""
+The tables of a journal, each described once; those that both engines share have their statements and one class here.
+
+`ALL` is the registry: schemas, copies, the deletion of an account and retention run from it. A table is added there.
+"""
 
 from __future__ import annotations
 
-from webwx.storage.tables.consumers import ACKED_AHEAD, CRASHES
+from webwx.storage.tables.consumers import ACKED_AHEAD, CONSUMERS, CRASHES
 from webwx.storage.tables.conversations import CONVERSATIONS
 from webwx.storage.tables.dead_letters import FAILURES
+from webwx.storage.tables.engine_tables import (
+    BATCHES,
+    CONTACTS,
+    ENTRIES,
+    IDENTITIES,
+    LINKS,
+    LOGINS,
+    MEDIA,
+    NAMES,
+    NEVER_MATCHED,
+    OUTBOX,
+    REAL_IDS,
+)
 from webwx.storage.tables.records import AUDIT, RECORDS
 from webwx.storage.tables.states import STATES
 from webwx.storage.tables.timers import TIMERS
 
-ALL = (ACKED_AHEAD, FAILURES, CRASHES, CONVERSATIONS, TIMERS, STATES, RECORDS, AUDIT)
-"""All of these tables."""
+ALL = (
+    LOGINS, BATCHES, ENTRIES, CONTACTS, NAMES, CONSUMERS, ACKED_AHEAD, FAILURES, CRASHES, CONVERSATIONS, OUTBOX, TIMERS,
+    STATES, MEDIA, IDENTITIES, LINKS, NEVER_MATCHED, REAL_IDS, RECORDS, AUDIT,
+)  # fmt: skip
+"""All tables, each after the one that its rows belong to."""
+
+OF_ACCOUNTS = tuple(table for table in ALL if table.of)
+"""The tables with rows of accounts, in the order in which a copy is written."""

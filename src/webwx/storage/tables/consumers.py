@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from webwx.storage.engine.port import Tables
 
 
+CONSUMERS = StoredTable(
+    name="consumers",
+    columns=("name", "acked", "started", "isolated_to", "is_open"),
+    order="consumer",
+    copied_as={"is_open": "is_open::integer"},
+)
+
 ACKED_AHEAD = StoredTable(
     name="acked_ahead",
     of="consumer",

@@ -51,6 +51,7 @@ CONVERSATIONS = StoredTable(
     name="conversations",
     of="consumer",
     columns=_StoredRow._fields,
+    order="key",
     ddl="""
 CREATE TABLE conversations (
     consumer bigint NOT NULL,

@@ -16,9 +16,18 @@ class _StateRow(NamedTuple):
     state: bytes
 
 
+OPENING = "opening of consumer "
+"""
+Begin of the names under which a file has the token of each consumer's opening.
+
+The token belongs to marks beside the file, so a copy does not have it.
+"""
+
 STATES = StoredTable(
     name="states",
     columns=("name", "state"),
+    order="name",
+    copied_if=f"name NOT LIKE '{OPENING}%'",
     ddl="""
 CREATE TABLE states (
     account bigint NOT NULL,

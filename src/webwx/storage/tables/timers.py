@@ -87,6 +87,7 @@ class _TimerRow(NamedTuple):
 TIMERS = StoredTable(
     name="timers",
     columns=_TimerRow._fields,
+    copied_as={"state": "CASE state WHEN 'held' THEN 'waiting' ELSE state END"},
     ddl="""
 CREATE TABLE timers (
     account bigint NOT NULL,
