@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.storage.arrivals import OWN, UIN
+from tests.storage.arrivals import FRIEND, OWN, UIN
 from tests.storage.filled import fill
 
 from webwx.errors import StorageError
 from webwx.storage.account_folder import LoginName
 from webwx.storage.open import open_journal_file, open_transfer
 from webwx.storage.postgres.storage import PostgresStorage
-from webwx.storage.transfer import copy_journal
+from webwx.storage.transfer import copy_account, copy_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +62,58 @@ async def test_an_unreachable_database_is_an_error_in_one_sentence(schema: Tempo
     with pytest.raises(StorageError, match=r"cannot be copied: role .* not permitted"):
         await copy_journal(open_transfer(schema.url, NAME), open_transfer(tmp_path / "new", NAME))
     assert not (tmp_path / "new").exists()
+
+
+async def make_journal(path: Path, uin: int) -> None:
+    """Make the journal of an account with two sends and a timer."""
+    journal = open_journal_file(path, retention_days=0)
+    account = journal.account(uin)
+    await account.open_login(OWN, b"1", 1_000.0, [])
+    for number in range(2):
+        await account.outbox.add(client_id=f"{number}", chat=FRIEND, kind="text", text="", key="", time=1.0)
+    await account.timers.add(
+        bot="bot", handler="tea", key="t", name="", chat=FRIEND, payload=b"null", due_at=1.0, time=1.0
+    )
+    await journal.close()
+
+
+async def make_tables(schema: TemporarySchema) -> None:
+    """Make the tables of a schema."""
+    storage = PostgresStorage(schema.url)
+    assert not await storage.has_journal(NAME)
+    await storage.close()
+
+
+async def test_copies_of_two_accounts_at_once_do_not_wait_for_each_other(
+    schema: TemporarySchema, tmp_path: Path
+) -> None:
+    await make_tables(schema)
+    accounts, written, all_written = (UIN, UIN + 1), set[int](), asyncio.Event()
+
+    async def copy(uin: int) -> None:
+        path = tmp_path / f"{uin}.journal"
+        await make_journal(path, uin)
+        login = LoginName(f"{uin}", "wx.qq.com")
+        async with open_transfer(path, login) as source, open_transfer(schema.url, login) as target:
+            await copy_account(await source.rows(uin), await target.new_rows(uin))
+            written.add(uin)
+            if written == set(accounts):
+                all_written.set()
+            await all_written.wait()
+            await target.finish(uin)
+
+    await asyncio.gather(*map(copy, accounts))
+    assert schema.execute("SELECT count(*), max(number) FROM outbox").split() == ["4|2"]
+    assert schema.execute("SELECT nextval(pg_get_serial_sequence('outbox', 'number'))").strip() == "3"
+
+
+async def test_numbers_of_new_rows_are_never_lowered(schema: TemporarySchema, tmp_path: Path) -> None:
+    path = tmp_path / "me.journal"
+    await make_journal(path, UIN)
+    await make_tables(schema)
+    schema.execute("SELECT setval(pg_get_serial_sequence('outbox', 'number'), 1000)")
+    await copy_journal(open_transfer(path, NAME), open_transfer(schema.url, NAME))
+    assert [
+        schema.execute(f"SELECT nextval(pg_get_serial_sequence('{table}', 'number'))").strip()
+        for table in ("outbox", "timers")
+    ] == ["1001", "2"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,3 +61,19 @@ async def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").chmod(0o600)
     with pytest.raises(StorageError, match="cannot be copied: file is not a database"):
         await copy_journal(SqliteTransfer(tmp_path / "text"), SqliteTransfer(tmp_path / "new.journal"))
+
+
+def evidence_in(path: Path) -> list[tuple[int, int, str]]:
+    """Return the evidence of a file: the identity, the login in which it was first seen, and its content."""
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(db.execute("SELECT number, login, content FROM evidence"))
+
+
+async def test_evidence_is_of_the_login_in_which_it_was_first_seen(path: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        first = "WHERE login = (SELECT min(login) FROM links WHERE login > 0)"
+        db.execute(f"CREATE TEMP TABLE changed AS SELECT * FROM links {first}")
+        db.execute(f"DELETE FROM links {first}")
+        db.execute("INSERT INTO links SELECT * FROM changed")  # so these links were changed last
+    await copy_journal(SqliteTransfer(path), SqliteTransfer(tmp_path / "new.journal"))
+    assert evidence_in(tmp_path / "new.journal") == evidence_in(path)

@@ -16,7 +16,7 @@ from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.engine.dialect import to_postgres
 from webwx.storage.engine.rows import insert_copied, of_account, select_copied
 from webwx.storage.postgres.archive import PIECE
-from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, new_lock, open_connection
+from webwx.storage.postgres.database import SETTINGS, TIMEOUT, disconnect, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
 from webwx.storage.postgres.links import (
     EVIDENCE,
@@ -35,7 +35,7 @@ from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered, placed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
     from webwx.storage.engine.port import StoredTable
@@ -49,7 +49,7 @@ _READ = {
     CONTACTS.name: f"SELECT login, id, contact FROM contacts WHERE {of_account(CONTACTS)} ORDER BY login, place",
     NAMES.name: f"SELECT login, text, id FROM names WHERE {of_account(NAMES)}"
     ' ORDER BY login, text COLLATE "C", id COLLATE "C"',
-    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, e.content, o.content, l.seen_at"
+    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, e.content, e.login, o.content, l.seen_at"
     " FROM links l JOIN evidence e ON e.account = l.account AND e.evidence = l.evidence"
     " JOIN origins o ON o.account = l.account AND o.origin = l.origin WHERE l.account = $0 ORDER BY l.link",
 }
@@ -78,6 +78,7 @@ class _CopiedLink(NamedTuple):
     name: str
     digest: int
     evidence: bytes
+    evidence_login: int
     found: bytes
     seen_at: float
 
@@ -95,20 +96,23 @@ class PostgresAccountRows:
         account: The account's number at the platform.
         logins: The rows of its logins.
         consumers: The rows of its consumers.
+        raise_numbers: Makes tables continue after these numbers, for all processes and accounts.
     """
 
-    def __init__(self, db: Connection, account: int, *, logins: list[int], consumers: list[int]) -> None:
+    def __init__(
+        self, db: Connection, account: int, *, logins: list[int], consumers: list[int],
+        raise_numbers: Callable[[Mapping[str, int]], Awaitable[None]],
+    ) -> None:  # fmt: skip
         self._db = db
         self._account = account
         self._ordinals = {LOGINS.name: Ordinals(logins), CONSUMERS.name: Ordinals(consumers)}
-        self._evidence: dict[tuple[int, bytes], int] = {}
-        """Written evidence, by the number of the identity and the content."""
+        self._raise_numbers = raise_numbers
+        self._evidence: dict[tuple[int, bytes, int], int] = {}
+        """Written evidence, by the number of the identity, the content and the first login."""
         self._written = 0
         """The highest number of it."""
         self._own_ids: dict[int, ContactId] = {}
         """The own ids of the written logins, by their numbers."""
-        self.raised: dict[str, int] = {}
-        """Numbers that the sequences of these tables must have passed before the rows are committed."""
 
     def __repr__(self) -> str:
         return "PostgresAccountRows(***)"
@@ -117,7 +121,7 @@ class PostgresAccountRows:
         """Return the counters; those of numbers from a sequence are those of all accounts."""
         row = await self._db.fetchrow("SELECT * FROM accounts WHERE account = $1", self._account)
         used = {ENTRIES.name: row["last_number"], IDENTITIES.name: row["last_identity"]}
-        used |= {table: max(await _last_number(self._db, table), self.raised.get(table, 0)) for table in _NUMBERED}
+        used |= {table: await _last_number(self._db, table) for table in _NUMBERED}
         return Counters(conflicts=row["conflicts"], numbers=used)
 
     async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
@@ -139,8 +143,7 @@ class PostgresAccountRows:
             yield row["bytes"]
 
     async def write_counters(self, counters: Counters) -> None:
-        """Begin the account; the sequences are raised at the end."""
-        self.raised = {table: counters.numbers[table] for table in _NUMBERED}
+        """Begin the account, and raise the sequences beyond the numbers that are copied."""
         is_new = await self._db.fetchval(
             "INSERT INTO accounts (account, epoch, last_number, last_identity, conflicts) VALUES ($1, 1, $2, $3, $4)"
             # The row of an account that was deleted is still there.
@@ -155,6 +158,7 @@ class PostgresAccountRows:
                 "The database has a journal of this account already, so nothing was stored; copy it before the account "
                 "is used there."
             )
+        await self._raise_numbers({table: counters.numbers[table] for table in _NUMBERED})
 
     async def write(self, table: StoredTable, rows: list[Row]) -> None:
         """Append rows to a table."""
@@ -198,13 +202,13 @@ class PostgresAccountRows:
         new: dict[int, EvidenceRow] = {}
         copied = [msgspec.convert(row, _CopiedLink) for row in rows]
         origins = await encoded_origin_rows(self._db, self._account, {each.found.decode() for each in copied})
-        for login, contact_id, number, name, digest, content, found, seen_at in copied:
-            key = (number, content)
+        for login, contact_id, number, name, digest, content, evidence_login, found, seen_at in copied:
+            key = (number, content, evidence_login)
             evidence = self._evidence.setdefault(key, len(self._evidence) + 1)
             if evidence > self._written:
                 self._written = evidence
                 known = EVIDENCE.decode(content)
-                new[evidence] = evidence_row(evidence, number, login, known, content.decode())
+                new[evidence] = evidence_row(evidence, number, evidence_login, known, content.decode())
             origin = origins[found.decode()]
             links.append(PostgresLinkRow(login, ContactId(contact_id), number, name, digest, evidence, origin, seen_at))
         await write_evidence(self._db, self._account, list(new.values()))
@@ -264,7 +268,6 @@ class PostgresTransfer:
         self._url = url
         self._login = login
         self._stack = contextlib.AsyncExitStack()
-        self._new: list[PostgresAccountRows] = []
 
     def __repr__(self) -> str:
         return f"PostgresTransfer({describe_database(self._url)!r})"
@@ -273,11 +276,10 @@ class PostgresTransfer:
         place = describe_database(self._url)
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(explained(place, "copied"))
-            self._db = await open_connection(self._url, SETTINGS | {"application_name": "webwx journal copy"}, TIMEOUT)
+            self._db = await self._connect()
             stack.push_async_callback(self._db.close)
             await require_tables(self._db, place)
             await stack.enter_async_context(self._db.transaction(isolation="repeatable_read"))
-            stack.push_async_exit(self._raise_sequences)
             self._stack = stack.pop_all()
         return self
 
@@ -298,13 +300,13 @@ class PostgresTransfer:
         logins = await self._db.fetch("SELECT login FROM logins WHERE account = $1 ORDER BY 1", uin)
         consumers = await self._db.fetch("SELECT consumer FROM consumers WHERE account = $1 ORDER BY 1", uin)
         return PostgresAccountRows(
-            self._db, uin, logins=[row["login"] for row in logins], consumers=[row["consumer"] for row in consumers]
-        )
+            self._db, uin, logins=[row["login"] for row in logins], consumers=[row["consumer"] for row in consumers],
+            raise_numbers=self._raise_numbers,
+        )  # fmt: skip
 
     async def new_rows(self, uin: int) -> PostgresAccountRows:
         """Return an account that is to be stored."""
-        self._new.append(PostgresAccountRows(self._db, uin, logins=[], consumers=[]))
-        return self._new[-1]
+        return PostgresAccountRows(self._db, uin, logins=[], consumers=[], raise_numbers=self._raise_numbers)
 
     async def finish(self, uin: int) -> None:
         """Store that a new account logged in under the name."""
@@ -313,18 +315,27 @@ class PostgresTransfer:
             self._login, uin,
         )  # fmt: skip
 
-    async def _raise_sequences(self, kind: type[BaseException] | None, *_: object) -> None:
-        """
-        Raise the sequences beyond the copied numbers, unless the copy has failed.
+    async def _connect(self) -> Connection:
+        return await open_connection(self._url, SETTINGS | {"application_name": "webwx journal copy"}, TIMEOUT)
 
-        The lock stops inserts, so no number that is assigned meanwhile is assigned again. Nothing follows but the
-        commit, so they wait for a moment only.
+    async def _raise_numbers(self, numbers: Mapping[str, int]) -> None:
         """
-        for table in _NUMBERED if kind is None and self._new else ():
-            await self._db.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
-            number = max(each.raised.get(table, 0) for each in self._new)
-            if number > await _last_number(self._db, table):
-                await self._db.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'number'), $1)", number)
+        Raise the sequences of tables beyond numbers, never downwards.
+
+        This is done before the rows are copied, in short transactions of another connection. A change of a sequence
+        keeps others from taking numbers until its end, so none that is taken meanwhile is taken again. It waits only
+        for transactions that have taken one, and those of copies take none, so two copies never wait for each other.
+        """
+        connection = await self._connect()
+        try:
+            for table, number in numbers.items():
+                sequence = await connection.fetchval("SELECT pg_get_serial_sequence($1::varchar, 'number')", table)
+                async with connection.transaction():
+                    await connection.execute(f"ALTER SEQUENCE {sequence} NO CYCLE")  # nothing changes: it is the lock
+                    if number > await _last_number(connection, table):
+                        await connection.execute("SELECT setval($1::varchar::regclass, $2)", sequence, number)
+        finally:
+            await disconnect(connection)
 
 
 async def _last_number(db: Connection, table: str) -> int:

@@ -35,7 +35,7 @@ _READ = {
     ENTRIES.name: select_copied(ENTRIES).replace("is_notice", "is_notice IS NOT 0"),
     CONTACTS.name: "SELECT login, id, CAST(contact AS BLOB) FROM contacts"
     " WHERE login IN (SELECT login FROM logins WHERE account = $0) ORDER BY login, rowid",
-    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(e.content AS BLOB),"
+    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(e.content AS BLOB), e.login,"
     " CAST(o.content AS BLOB), l.seen_at FROM links l JOIN evidence e USING (evidence) JOIN origins o USING (origin)"
     " WHERE l.account = $0 ORDER BY l.rowid",
     NEVER_MATCHED.name: "SELECT number, other FROM never_matched"
@@ -71,7 +71,7 @@ class SqliteAccountRows:
         self._account = account
         self._files = files
         self._evidence: dict[tuple[object, ...], int] = {}
-        """Written rows of evidence, by the number of the identity and the content."""
+        """Written rows of evidence, by the number of the identity, the content and the first login."""
         self._ordinals = {
             table: Ordinals(
                 [row for (row,) in db.execute(f"SELECT {key} FROM {table} WHERE account = ? ORDER BY 1", (account,))]
@@ -128,12 +128,12 @@ class SqliteAccountRows:
 
     def _write_links(self, rows: list[Row]) -> None:
         """Write links; those of one identity share their evidence while it is the same."""
-        for login, contact_id, number, name, digest, content, found, seen_at in rows:
-            key = (number, content)
+        for login, contact_id, number, name, digest, content, evidence_login, found, seen_at in rows:
+            key = (number, content, evidence_login)
             if key not in self._evidence:
                 made = self._db.execute(
                     "INSERT INTO evidence (number, login, content) VALUES (?, ?, CAST(? AS TEXT))",
-                    (number, login, content),
+                    (number, evidence_login, content),
                 )
                 self._evidence[key] = made.lastrowid or 0
             self._db.execute("INSERT OR IGNORE INTO origins (content) VALUES (CAST(? AS TEXT))", (found,))

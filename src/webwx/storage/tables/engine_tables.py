@@ -75,7 +75,7 @@ IDENTITIES = StoredTable(name="identities", columns=("number", "kind", "first_se
 
 LINKS = StoredTable(
     name="links",
-    columns=("login", "id", "number", "name", "digest", "evidence", "found", "seen_at"),
+    columns=("login", "id", "number", "name", "digest", "evidence", "evidence_login", "found", "seen_at"),
 )
 
 NEVER_MATCHED = StoredTable(name="never_matched", columns=("number", "other"), order="number, other")
