@@ -60,6 +60,7 @@ NOTES = StoredTable(
     name="sample_notes",
     columns=("key",),
     of="consumer",
+    order="key",
     ddl="""
 CREATE TABLE sample_notes (
     consumer bigint NOT NULL,
