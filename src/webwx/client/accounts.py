@@ -53,13 +53,24 @@ class SavedAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a login."""
+    """
+    A step of a login.
+
+    | Step                   | Change                                                         | Next step   |
+    |------------------------|----------------------------------------------------------------|-------------|
+    | the begin              | the phone of an earlier login is asked to confirm without code | `pushed`    |
+    |                        | there is none, or it cannot be asked                           | `code`      |
+    |                        | the saved login is still alive                                 | `confirmed` |
+    | `code`, `pushed`       | the phone shows what is to be confirmed                        | `scanned`   |
+    | `code`, `pushed`,      | the phone confirms                                             | `confirmed` |
+    | `scanned`              | the phone refuses                                              | `cancelled` |
+    |                        | the time to confirm has passed                                 | `expired`   |
+    | `cancelled`, `expired` | `max_codes` codes were not shown yet                           | `code`      |
+    |                        | all of them were                                               | an error    |
+    """
 
     step: Literal["code", "pushed", "scanned", "confirmed", "cancelled", "expired"]
-    """
-    `code`: show this code. `pushed`: the phone was asked to confirm without a code. `confirmed`: the account is logged
-    in; no step follows. After `cancelled` and `expired` comes a new code, or an error.
-    """
+    """`code`: show this code. `pushed`: the phone was asked to confirm without a code. `confirmed`: no step follows."""
     code: QrCode | None = None
     """The code of step `code`."""
     account: Account | None = None

@@ -61,7 +61,11 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest login of an account, finished or not."""
+    """
+    The latest login of an account, finished or not.
+
+    Its states are `waiting`, the steps of `LoginProgress`, and at the end `confirmed` or `failed`.
+    """
 
     state: Literal["waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
     number: int = 0

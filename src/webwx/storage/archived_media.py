@@ -41,6 +41,14 @@ class ArchivedMedia(Protocol):
     """
     The archived media of an account's messages: files that were downloaded while the platform still served them.
 
+    | State                      | Change                                            | Next state                 |
+    |----------------------------|---------------------------------------------------|----------------------------|
+    | no record                  | `add`, after a download                           | `kept`                     |
+    |                            | `pass_over`                                       | `too_large`, `unavailable` |
+    | `too_large`, `unavailable` | `add`, after another download                     | `kept`                     |
+    | `kept`                     | `drop`, or `add` of others that need its space    | `dropped`                  |
+    | any                        | the message is deleted                            | no record                  |
+
     Only the owner can read the files, and equal files are stored once. An engine without files of its own uses a
     temporary folder. When a message is deleted, its media are deleted too; a recall deletes nothing.
     """

@@ -134,6 +134,17 @@ class StoredTimers:
     """
     The calls of handlers that an account's bots have scheduled, each due once.
 
+    | State                         | Change                                                       | Next state  |
+    |-------------------------------|--------------------------------------------------------------|-------------|
+    | `waiting`                     | its call returns                                             | `done`      |
+    |                               | its call fails, and `postpone` plans another attempt         | `waiting`   |
+    |                               | its last attempt fails, or is interrupted                    | `failed`    |
+    |                               | the bot cancels it                                           | `cancelled` |
+    |                               | it is due in a database that is restored (`RestoredStorage`) | `held`      |
+    | `held`                        | `RestoredStorage.release`                                    | `waiting`   |
+    |                               | `RestoredStorage.drop`                                       | `cancelled` |
+    | `done`, `failed`, `cancelled` | the retention time has passed                                | deleted     |
+
     A timer waits until its outcome is stored, so a call that a crash interrupts is made again. Afterwards its row stays
     for the retention time, because its key has to be known when the event that made it is handled again.
 
