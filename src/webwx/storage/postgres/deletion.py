@@ -13,7 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.storage.engine.rows import of_account
+from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import NotOwner
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.consumers import CONSUMERS
+from webwx.storage.tables.engine_tables import LOGINS
 
 if TYPE_CHECKING:
     from webwx.storage.postgres.database import Connection, PostgresDatabase
@@ -21,31 +26,17 @@ if TYPE_CHECKING:
 _PIECE = 5_000
 """Number of rows deleted in one transaction."""
 
-_OF_ACCOUNT = "account = $1"
+_OF_DATABASE = ("media_pieces", "send_pieces", "evidence", "origins")
+"""Tables of accounts that only a database has, or has in another form than files."""
 
-_OF_LOGINS = "login IN (SELECT login FROM logins WHERE account = $1)"
-
-_IN_PIECES = {
-    "entries": _OF_ACCOUNT,
-    "batches": _OF_ACCOUNT,
-    "media": _OF_ACCOUNT,
-    "media_pieces": _OF_ACCOUNT,
-    "send_pieces": _OF_ACCOUNT,
-    "outbox": _OF_ACCOUNT,
-    "timers": _OF_ACCOUNT,
-    "contacts": _OF_LOGINS,
-    "names": _OF_LOGINS,
-    "links": _OF_ACCOUNT,
-    "evidence": _OF_ACCOUNT,
-    "origins": _OF_ACCOUNT,
-    "identities": _OF_ACCOUNT,
-    "never_matched": _OF_ACCOUNT,
-    "real_ids": _OF_ACCOUNT,
+_DELETED = {
+    **dict.fromkeys(_OF_DATABASE, "account = $0"),
+    **{table.name: of_account(table) for table in reversed(OF_ACCOUNTS)},
 }
-"""Tables with many rows of an account, and the condition for its rows."""
+"""The tables with rows of accounts, each before the one that its rows belong to, and the condition for these rows."""
 
-_AT_ONCE = ("states", "consumers", "logins", "login_names")
-"""Tables with few rows of an account; what belongs to a consumer is deleted with it."""
+_OWNERS = (CONSUMERS.name, LOGINS.name)
+"""Tables whose rows say which rows of others are deleted, so they are deleted in the last transaction only."""
 
 
 async def delete_account(database: PostgresDatabase, account: int) -> None:
@@ -55,17 +46,17 @@ async def delete_account(database: PostgresDatabase, account: int) -> None:
     Raises:
         NotOwner: A worker owns the account.
     """
-    for table, condition in _IN_PIECES.items():
-        while await database.writing(account, lambda db: _delete_piece(db, account, table, condition)):  # noqa: B023 - awaited at once
+    for table in _DELETED:
+        while table not in _OWNERS and await database.writing(account, lambda db: _delete_piece(db, account, table)):  # noqa: B023 - awaited at once
             pass
 
     async def delete_rest(db: Connection) -> None:
         if await db.fetchval("SELECT worker IS NOT NULL FROM accounts WHERE account = $1", account):
             raise NotOwner("A worker has taken this account meanwhile.")
-        for table, condition in _IN_PIECES.items():  # rows that were stored meanwhile
-            await db.execute(f"DELETE FROM {table} WHERE {condition}", account)
-        for table in _AT_ONCE:
-            await db.execute(f"DELETE FROM {table} WHERE account = $1", account)
+        statements = PostgresStatements(db, account)
+        for table, condition in _DELETED.items():  # also rows that were stored meanwhile
+            await statements.change(f"DELETE FROM {table} WHERE {condition}")
+        await db.execute("DELETE FROM login_names WHERE account = $1", account)
         await db.execute(
             "UPDATE accounts SET epoch = epoch + 1, wanted = false, conflicts = 0 WHERE account = $1", account
         )
@@ -73,10 +64,8 @@ async def delete_account(database: PostgresDatabase, account: int) -> None:
     await database.writing(account, delete_rest)
 
 
-async def _delete_piece(db: Connection, account: int, table: str, condition: str) -> bool:
+async def _delete_piece(db: Connection, account: int, table: str) -> bool:
     """Delete some rows, and return whether there may be more."""
-    deleted: str = await db.execute(
-        f"DELETE FROM {table} WHERE ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {condition} LIMIT {_PIECE}))",
-        account,
-    )
-    return deleted == f"DELETE {_PIECE}"
+    chosen = f"SELECT ctid FROM {table} WHERE {_DELETED[table]} LIMIT {_PIECE}"
+    deleted = await PostgresStatements(db, account).change(f"DELETE FROM {table} WHERE ctid = ANY (ARRAY ({chosen}))")
+    return deleted == _PIECE

@@ -12,6 +12,7 @@ from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, open_c
 from webwx.storage.postgres.held import NAME_OF, drop_held, hold_all, read_held, release_held
 from webwx.storage.postgres.schema import require_tables
 from webwx.storage.restored import RestoredReset, UnknownSend
+from webwx.storage.tables import ALL
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,8 +36,8 @@ _COUNTERS = {
 """Columns that count what was assigned."""
 
 _SEQUENCES = {
-    "logins": "login", "contacts": "place", "consumers": "consumer", "links": "link", "audit": "number",
-    "timers": "number", "outbox": "number",
+    "logins": "login", "contacts": "place", "consumers": "consumer", "links": "link",
+    **{table.name: "number" for table in ALL if table.is_numbered},
 }  # fmt: skip
 """Columns that are numbered by a sequence."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.storage.sqlite.consumers import token_name
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.consumers import CONSUMERS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,6 +20,7 @@ def find_consumer(db: sqlite3.Connection, account: int, name: str) -> int | None
 
 def delete_consumer(db: sqlite3.Connection, account: int, consumer: int) -> None:
     """Delete a consumer, whose lock the caller holds, with all that belongs to it."""
-    for table in ("acked_ahead", "failures", "crashes", "conversations", "consumers"):
+    of_consumer = [table.name for table in OF_ACCOUNTS if table.of == "consumer"]
+    for table in (*of_consumer, CONSUMERS.name):
         db.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))  # noqa: S608 - constants
     db.execute("DELETE FROM states WHERE account = ? AND name = ?", (account, token_name(consumer)))
