@@ -755,6 +755,13 @@ class TestApps:
         assert (music.title, music.description, music.url) == ("茉莉花", "民歌", "http://m/1")
         assert (music.sound_url, music.app, music.cover_url) == ("http://m/1.mp3", "音乐", "http://m/1.jpg")
 
+    @pytest.mark.parametrize("type_", [76, 92])
+    def test_the_cover_of_an_album_is_that_of_a_piece_of_music(self, type_: int) -> None:
+        music = app(type_, "<title>茉莉花</title><songalbumurl>http://m/2.jpg</songalbumurl>")
+
+        assert isinstance(music, MusicMessage)
+        assert music.cover_url == "http://m/2.jpg"
+
     @pytest.mark.parametrize("type_", [33, 36])
     def test_a_mini_program(self, type_: int) -> None:
         card = app(
@@ -900,9 +907,10 @@ class TestApps:
             "https://support.weixin.qq.com/cgi-bin/mmsupport-bin/readtemplate?t=page/common_page__upgrade&text=text001",
             "https://support.weixin.qq.com/security/readtemplate?t=w_security_center_website/upgrade",
             "http://support.weixin.qq.com/update/",
+            "https://mp.weixin.qq.com/mp/waerrpage?appid=wx2&type=upgrade&upgradetype=3#wechat_redirect",
         ],
     )
-    @pytest.mark.parametrize("type_", [5, 33, 51, 62])
+    @pytest.mark.parametrize("type_", [5, 33, 36, 51, 62])
     def test_the_page_that_asks_for_a_newer_app_is_no_address_of_a_message(self, type_: int, url: str) -> None:
         xml = escape(f"<msg><appmsg><title>t</title><url><![CDATA[{url}]]></url></appmsg></msg>")
         messages = (
@@ -1079,6 +1087,14 @@ class TestApps:
 
         assert isinstance(message, AppMessage)
         assert (message.app_type, message.text, message.author) == (type_, text, "国风")
+
+    @pytest.mark.parametrize("type_", [63, 88])
+    def test_a_live_broadcast_of_a_channel_has_a_cover(self, type_: int) -> None:
+        media = "<media><coverUrl><![CDATA[http://c/1]]></coverUrl><height>1080</height></media>"
+        message = app(type_, f"<title>t</title><finderLive><nickname>国风</nickname>{media}</finderLive>")
+
+        assert isinstance(message, AppMessage)
+        assert message.cover_url == "http://c/1"
 
     def test_any_other_app_message_has_its_type_title_and_link(self) -> None:
         other = app(16, "<title>优惠券</title><des>九折</des>", url="http://a")

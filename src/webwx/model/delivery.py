@@ -382,7 +382,9 @@ def _title(delivery: Delivery, app: AppContent) -> str:
     return app.title or plain_text(delivery.wire.file_name)
 
 
-_UPGRADE_PAGE = re.compile(r"https?://support\.weixin\.qq\.com(?=/).*(?:upgrade|/update)")
+_UPGRADE_PAGE = re.compile(
+    r"https?://(?:support\.weixin\.qq\.com(?=/).*(?:upgrade|/update)|mp\.weixin\.qq\.com/mp/waerrpage\?.*type=upgrade)"
+)
 
 
 def _url(delivery: Delivery, app: AppContent) -> str:
@@ -402,7 +404,7 @@ def _other_app(delivery: Delivery, app: AppContent) -> Event:
         url=_url(delivery, app),
         text=app.announcement or video.caption or live.caption,
         author=video.author or live.author or card.author,
-        cover_url=video.cover or app.thumbnail_url,
+        cover_url=video.cover or live.cover or app.thumbnail_url,
         duration=float(video.seconds),
     )
 

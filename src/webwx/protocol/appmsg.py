@@ -123,6 +123,8 @@ class ChannelLive(msgspec.Struct, frozen=True, kw_only=True):
 
     author: str = ""
     caption: str = ""
+    cover: str = ""
+    """Address of its picture, as in a video."""
 
 
 class ChannelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +183,7 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
     data_url: str = ""
     """Address of the sound of a piece of music."""
     thumbnail_url: str = ""
+    """`thumburl`, or `songalbumurl` of a piece of music that has no other."""
     app_id: str = ""
     """Id of the app that sent it."""
     app_name: str = ""
@@ -229,7 +232,7 @@ def read_app(xml: str) -> AppContent | None:
         description=_text(app, "des"),
         url=_text(app, "url"),
         data_url=_text(app, "dataurl"),
-        thumbnail_url=_text(app, "thumburl"),
+        thumbnail_url=_text(app, "thumburl") or _text(app, "songalbumurl"),
         app_id=app.get("appid", ""),
         app_name=_text(root, "appinfo/appname"),
         source_id=_text(app, "sourceusername") or _text(app, "mmreader/publisher/username"),
@@ -345,7 +348,7 @@ def _channel_video(feed: Element | None) -> ChannelVideo | None:
     return ChannelVideo(
         author=_text(feed, "nickname"),
         caption=_text(feed, "desc"),
-        cover="" if media is None else next(filter(None, (_text(media, tag) for tag in _COVERS)), ""),
+        cover=_cover(media),
         seconds=0 if media is None else number(_text(media, "videoPlayDuration"), 0),
     )
 
@@ -353,10 +356,14 @@ def _channel_video(feed: Element | None) -> ChannelVideo | None:
 _COVERS = ("coverUrl", "fullCoverUrl", "thumbUrl")
 
 
+def _cover(media: Element | None) -> str:
+    return "" if media is None else next(filter(None, (_text(media, tag) for tag in _COVERS)), "")
+
+
 def _channel_live(live: Element | None) -> ChannelLive | None:
     if live is None:
         return None
-    return ChannelLive(author=_text(live, "nickname"), caption=_text(live, "desc"))
+    return ChannelLive(author=_text(live, "nickname"), caption=_text(live, "desc"), cover=_cover(live.find("media")))
 
 
 def _channel_card(card: Element | None) -> ChannelCard | None:
