@@ -110,26 +110,29 @@ def test_file_transfer_helper_has_no_contacts_chatrooms_and_friend_requests(
 
 
 UPLOAD_URL = "https://file.wx2.qq.com/cgi-bin/mmwebwx-bin/webwxuploadmedia"
+POLL_URL = "https://webpush.wx2.qq.com/cgi-bin/mmwebwx-bin/synccheck"
 ENTRY = "https://szfilehelper.weixin.qq.com"
 
 
 @pytest.mark.parametrize(
-    ("url", "origin", "status"),
+    ("url", "origin", "status", "is_allowed"),
     [
-        (UPLOAD_URL, ENTRY, 200),
-        (UPLOAD_URL, "https://evil.example", 404),
-        (UPLOAD_URL, "https://szfilehelper.weixin.qq.com.evil.example", 404),
-        (UPLOAD_URL.replace("https://file.wx2.qq.com", "http://127.0.0.1:8790"), ENTRY, 404),
-        ("http://127.0.0.1:8790/control/say", ENTRY, 403),
+        (UPLOAD_URL, ENTRY, 200, True),
+        (POLL_URL, ENTRY, 200, True),
+        (UPLOAD_URL, "https://evil.example", 200, False),
+        (UPLOAD_URL, "https://szfilehelper.weixin.qq.com.evil.example", 200, False),
+        (UPLOAD_URL.replace("https://file.wx2.qq.com", "http://127.0.0.1:8790"), ENTRY, 200, False),
+        (POLL_URL, "https://evil.example", 404, False),
+        ("http://127.0.0.1:8790/control/say", ENTRY, 403, False),
     ],
 )
 def test_a_browser_may_let_pages_of_the_platform_upload_and_no_others(
-    sandbox: SandboxCore, url: str, origin: str, status: int
+    sandbox: SandboxCore, url: str, origin: str, status: int, is_allowed: bool
 ) -> None:
     headers = (("Origin", origin), ("Access-Control-Request-Headers", "mmweb_appid,x-own"))
     answer = answered(sandbox, Request(endpoint="any", method="OPTIONS", url=url, headers=headers))
     assert answer.status == status
-    allowed = (ENTRY, "true", "mmweb_appid,x-own") if status == 200 else ("", "", "")
+    allowed = (ENTRY, "true", "mmweb_appid,x-own") if is_allowed else ("", "", "")
     names = ("Origin", "Credentials", "Headers")
     assert tuple(answer.header(f"Access-Control-Allow-{name}") for name in names) == allowed
 

@@ -182,9 +182,17 @@ def test_the_picture_of_a_message_states_the_time_of_the_message(me: Page, world
     )
 
 
-def test_a_preflight_request_is_answered_as_by_the_live_service(sandbox: SandboxCore) -> None:
-    asks = ("Origin", "https://wx.qq.com"), ("Access-Control-Request-Method", "POST")
-    url = f"https://file.wx.qq.com{UPLOAD.path}?f=json"
+@pytest.mark.parametrize(
+    ("host", "asks"),
+    [
+        ("https://file.wx.qq.com", (("Origin", "https://wx.qq.com"), ("Access-Control-Request-Method", "POST"))),
+        ("https://file.wx.qq.com", ()),
+        ("http://127.0.0.1:8790", ()),
+    ],
+    ids=["page", "program", "program-at-the-plain-address"],
+)
+def test_a_preflight_request_is_answered_as_by_the_live_service(sandbox: SandboxCore, host: str, asks: Headers) -> None:
+    url = f"{host}{UPLOAD.path}?f=json"
     answer = answered(sandbox, Request(endpoint="any", method="OPTIONS", url=url, headers=asks))
     reply = UPLOAD.decode_reply(answer)
     assert (answer.status, reply.base_response.ret, reply.media_id) == (200, 1, "")

@@ -128,11 +128,12 @@ class SandboxCore:
 
     def _answer(self, request: Request, parked: Park | None, entry: RecordedExchange) -> Response | Park:
         request = normalized_path(request)
-        if request.method == "OPTIONS" and page_permission(request):
-            if request.path == UPLOAD.path:
+        if request.method == "OPTIONS":
+            if request.path == UPLOAD.path:  # clients that are no browsers ask too, at any host
                 refused = BaseResponse(ret=Ret.PARAMETER_ERROR)
                 return UPLOAD.encode_reply(UploadReply(base_response=refused, encry_file_name=msgspec.UNSET))
-            return Response()  # with status 200, which one client insists on
+            if page_permission(request):
+                return Response()  # with status 200, which one client insists on
         # Who asks for the head of something asks for the thing, and the shell leaves the body out.
         endpoint = find_endpoint("GET" if request.method == "HEAD" else request.method, request.path)
         if endpoint is None:
