@@ -334,7 +334,7 @@ class TestStart:
                 async with running(bot, client):
                     await asyncio.sleep(0)
         assert [record.getMessage() for record in caplog.records if "no handler" in record.getMessage()] == [
-            "idle has no handler and no timer, so it does nothing with events."
+            "idle has no handler and no timer, so it does nothing; write @bot.on(TextMessage) above a function."
         ]
 
     async def test_handlers_may_be_asynchronous_or_plain(self, open_client: OpenClient, world: World) -> None:

@@ -57,7 +57,9 @@ def handler(*lines: str) -> str:
 
 LOADED = {
     "a module that is not installed": Mistake("import pandaz  # here", "install the package .* 'pandaz'"),
-    "a name that webwx does not have": Mistake("from webwx import TextMesage  # here", "'TextMesage'"),
+    "a name that webwx does not have": Mistake(
+        "from webwx import TextMesage  # here", "write 'TextMessage' in this line"
+    ),
     "a missing colon": Mistake("def go(ctx, message)  # here\n    pass", "expected ':'"),
     "the class of events as a text": Mistake(
         "@bot.on('text_message')  # here\ndef go(ctx, m): ...", "mean TextMessage"
@@ -110,6 +112,9 @@ HANDLED = {
         handler("await ctx.reply(message.txt)  # here"), "did you mean 'text'"
     ),
     "an unknown method of the context": Mistake(handler("await ctx.repyl('x')  # here"), "did you mean 'reply'"),
+    "a method of the context called on the message": Mistake(
+        handler("await message.reply('x')  # here"), r"the context has it: ctx\.reply"
+    ),
     "an unknown name": Mistake(handler("await ctx.reply(tetx)  # here"), "the name 'tetx' has no value"),
     "an unknown keyword of a method": Mistake(handler("await ctx.reply(txt='x')  # here"), "Run with --debug"),
     "a number as a reply": Mistake(handler("await ctx.reply(5)  # here"), r"convert it, as in str\(value\)"),

@@ -431,7 +431,9 @@ def test_invalid_calls_raise_at_their_line(kit: Sandbox, friend: PhoneUser) -> N
         friend.say("go")
         kit.settle()
     assert errors[0] == "The delay of a timer cannot be negative."
-    assert "is not a handler of one-shot timers of the bot 'bot'; write @bot.timer() above it." in errors[1]
+    assert (
+        errors[1] == "unregistered is not a handler of one-shot timers of the bot 'bot'; write @bot.timer() above it."
+    )
     assert errors[2].startswith("'unregistered' is not a handler")
     assert "object" in errors[3]
     assert "no such name" in errors[4]

@@ -593,7 +593,10 @@ async def start(
     check(*bots, client=client)
     for bot in bots:
         if not bot.timers and not list(bot.handlers()) and not bot.http_routes:
-            _log.warning("%s has no handler and no timer, so it does nothing with events.", bot.name)
+            _log.warning(
+                "%s has no handler and no timer, so it does nothing; write @bot.on(TextMessage) above a function.",
+                bot.name,
+            )
         if bot.http_routes and client is None:
             _log.warning(
                 "%s: its on_http handlers are not called here; a gateway calls them: webwx serve --bot FILE.", bot.name

@@ -13,6 +13,7 @@ import concurrent.futures
 import dis
 import inspect
 import re
+import sys
 import sysconfig
 import traceback
 from difflib import get_close_matches
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING
 
 from webwx.bot.signatures import WrongFunction
 from webwx.errors import ApiError, WxError
+from webwx.model.messages import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 _PACKAGE = Path(__file__).parents[1]
@@ -40,6 +42,8 @@ _COMPILED = (".pyx", ".pxd", ".pxi")
 
 _QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""", re.DOTALL)
 """A value in a sentence, as `repr` writes it."""
+
+_IMPORTED = re.compile(r"cannot import name '(\w+)'")
 
 _REMEMBERED = 1_000
 """Maximum number of tracebacks that are remembered, so that each is written once."""
@@ -197,9 +201,23 @@ def _unknown_name(error: BaseException) -> str:
         return ""
     if isinstance(error, NameError):
         return f"the name {error.name!r} has no value here"
-    close = get_close_matches(error.name, dir(type(error.obj)), n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = _hint_at_attribute(error.obj, error.name, innermost.tb_frame.f_locals)
     return f"a {type(error.obj).__name__} has no attribute {error.name!r}{hint}"
+
+
+def _hint_at_attribute(owner: object, name: str, variables: Mapping[str, object]) -> str:
+    contexts = [each for each, value in variables.items() if type(value).__module__.startswith("webwx.bot.")]
+    if isinstance(owner, Event) and (has_it := [each for each in contexts if hasattr(type(variables[each]), name)]):
+        return f"; the context has it: {has_it[0]}.{name}"
+    close = get_close_matches(name, dir(type(owner)), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def right_name(error: ImportError) -> str:
+    """Return the name that a program meant to import from a module that has no such name; empty if none is similar."""
+    wrong, module = _IMPORTED.match(_message(error)), sys.modules.get(error.name or "")
+    close = get_close_matches(wrong[1], dir(module), n=1) if wrong and module else []
+    return close[0] if close else ""
 
 
 def _trace(error: BaseException, *, shows_messages: bool, folds: bool) -> Iterator[str]:

@@ -157,9 +157,9 @@ class OneShotTimers:
         else:
             name = next((name for name, each in self._handlers.items() if each is handler), None)
         if name is None:
+            written = repr(handler) if isinstance(handler, str) else getattr(handler, "__name__", repr(handler))
             raise ValueError(
-                f"{handler!r} is not a handler of one-shot timers of the bot {self._bot!r}; "
-                "write @bot.timer() above it."
+                f"{written} is not a handler of one-shot timers of the bot {self._bot!r}; write @bot.timer() above it."
             )
         return name
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from webwx.bot.bot import Bot, check, loading, start
-from webwx.bot.failures import describe, load_report
+from webwx.bot.failures import describe, load_report, right_name
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
@@ -262,6 +262,8 @@ def _bots_of(module: ModuleType) -> dict[str, Bot]:
 def _next_step(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return _("; install the package that has the module {module!r}, beside webwx").format(module=error.name)
+    if isinstance(error, ImportError) and (name := right_name(error)):
+        return _("; write {name!r} in this line").format(name=name)
     return _("; see above, and correct this line")
 
 
