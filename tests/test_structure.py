@@ -71,6 +71,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/tables/conversations.py": "tests/storage_contract/test_conversations.py tests it on every storage engine",
     "storage/tables/states.py": "tests/storage_contract/test_journal.py tests it on every storage engine",
     "storage/tables/engine_tables.py": "values without logic; tests/storage/test_transfer.py copies each of them",
+    "storage/tables/retention.py": "tests/storage_contract/test_purge.py tests it on every storage engine",
     "storage/sqlite/tables.py": "tests/storage_contract/test_tables.py tests the port on every storage engine",
     "storage/postgres/archive.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/consumer_deletion.py": "tests/storage_contract holds it to what every storage engine does",

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.storage.arrivals import (
     FRIEND,
     OWN,
@@ -24,6 +25,7 @@ from webwx.model.events import ContinuityLost
 from webwx.storage.base import SendQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
+from webwx.storage.tables import retention
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine
@@ -52,6 +54,17 @@ class TestPurge:
         assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["3", "2"]
         assert await account.purge(before=4_000) == 1
         assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["2"]
+
+    async def test_more_rows_than_one_transaction_deletes_are_deleted(
+        self, account: AccountJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention, "STEP", 2)
+        for number in range(3):
+            await account.outbox.add(client_id=f"{number}", chat=FRIEND, kind="text", text="x", key="", time=1_000.0)
+            await account.timers.add(
+                bot="bot", handler="tea", key=f"{number}", name="", chat=FRIEND, payload=b"1", due_at=1.0, time=1.0
+            )
+        assert await account.purge(chats=[FRIEND]) == 6
 
     async def test_another_account_is_not_affected(self, journal: Journal) -> None:
         one, two = await opened(journal, 1), await opened(journal, 2)

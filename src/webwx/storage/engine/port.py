@@ -188,6 +188,19 @@ class Tables(Protocol):
         ...
 
 
+class Ageing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a table are deleted once they are old, or with their chat; the table has a column `chat`."""
+
+    time: str
+    """Expression for the time from which the age of a row counts, in seconds since 1970."""
+    only_if: str = ""
+    """Condition for the rows that are deleted at all; empty: all."""
+    old_if: str = ""
+    """Condition for the rows that are deleted because of their age alone; empty: all."""
+    is_counted: bool = True
+    """Whether the rows are part of the number that a purge returns."""
+
+
 class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A table, described once: how it is created, copied and deleted follows from this."""
 
@@ -214,6 +227,11 @@ class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Expressions for columns that have another value in a copy, by their names."""
     copied_if: str = ""
     """Condition for the rows that a copy has; empty: all."""
+
+    ages: Ageing | None = None
+    """Which rows are deleted by a purge, and after the retention time; None: none because of their own age."""
+    is_of_entries: bool = False
+    """Whether `number` is that of an entry, with which the row is deleted."""
 
     @property
     def is_numbered(self) -> bool:

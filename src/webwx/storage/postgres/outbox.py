@@ -345,13 +345,3 @@ def _sends(rows: Iterable[asyncpg.Record]) -> list[Outgoing]:
         )
         for row in rows
     ]  # fmt: skip
-
-
-async def delete_sends(db: Connection, account: int, before: float, chats: list[str]) -> int:
-    """Delete sends except those in state `sending`, and return how many."""
-    gone = await db.fetch(
-        "DELETE FROM outbox WHERE account = $1 AND state <> 'sending' AND ($2::float8 = 0 OR created_at < $2)"
-        " AND ($3::varchar[] = '{}' OR chat = ANY ($3)) RETURNING number",
-        account, before, chats,
-    )  # fmt: skip
-    return len(gone)

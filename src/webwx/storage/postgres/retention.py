@@ -24,10 +24,9 @@ from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
 from webwx.storage.postgres.links import forget_logins
-from webwx.storage.postgres.outbox import delete_sends
 from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import NotOwner
-from webwx.storage.tables.timers import delete_timers
+from webwx.storage.tables.retention import delete_of_entries, delete_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -111,15 +110,7 @@ class PostgresRetention:
             self._limit = float("-inf")
 
     async def _expire(self, limit: float) -> None:
-        rows = await self._database.reading(
-            lambda db: db.fetch(
-                "SELECT account FROM batches WHERE time < $1 UNION SELECT account FROM outbox WHERE created_at < $1"
-                " UNION SELECT account FROM timers WHERE state <> 'waiting' AND changed_at < $1"
-                " UNION SELECT account FROM logins UNION SELECT account FROM entries"
-                " WHERE (flags & 14 <> 0 OR batch = 0) AND batch = 0",
-                limit,
-            )
-        )
+        rows = await self._database.reading(lambda db: db.fetch("SELECT account FROM accounts"))
         for row in rows:
             try:
                 await self._expire_account(row["account"], limit)
@@ -136,7 +127,8 @@ class PostgresRetention:
         )
         while await self._delete(account, old, limit):
             pass
-        await self._database.writing(account, lambda db: _delete_the_rest(db, account, limit))
+        while await self._database.writing(account, lambda db: _delete_the_rest(db, account, limit)):
+            pass
 
     async def _delete_unreadable(self) -> None:
         rows = await self._database.reading(
@@ -183,16 +175,13 @@ async def purge(
         )
         count += deleted
         retention.on_deleted(digests)
-
-    async def delete_others(db: Connection) -> int:
-        sends = await delete_sends(db, account, before, chats)
-        await _delete_conversations(db, account, before, chats)
-        timers = await delete_timers(PostgresStatements(db, account), before, chats)
-        if not chats:
-            await _forget_people(db, account, before)
-        return sends + timers
-
-    return count + await database.writing(account, delete_others)
+    has_more = True
+    while has_more:
+        rows = await database.writing(account, lambda db: delete_old(PostgresStatements(db, account), before, chats))
+        count, has_more = count + rows.counted, rows.has_more
+    if not chats:
+        await database.writing(account, lambda db: _forget_people(db, account, before))
+    return count
 
 
 async def _old_entries(db: Connection, account: int, before: float, chats: list[str]) -> list[int]:
@@ -236,12 +225,7 @@ async def _delete_entries(
         "DELETE FROM entries WHERE account = $1 AND batch <> 0 AND number = ANY ($2::bigint[])", account, listed
     )
     digests = await delete_media(db, account, listed)
-    for table in ("failures", "crashes"):
-        await db.execute(
-            f"DELETE FROM {table} USING consumers c WHERE {table}.consumer = c.consumer AND c.account = $1"
-            f" AND {table}.number = ANY ($2::bigint[])",
-            account, listed,
-        )  # fmt: skip
+    await delete_of_entries(PostgresStatements(db, account), listed)
     await _wipe(db, account, {row["batch"] for row in rows})
     return len(rows), digests
 
@@ -301,27 +285,22 @@ async def _wipe(db: Connection, account: int, batches: Collection[int]) -> None:
         )  # fmt: skip
 
 
-async def _delete_the_rest(db: Connection, account: int, before: float) -> None:
-    """Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins."""
-    await delete_sends(db, account, before, [])
-    await delete_timers(PostgresStatements(db, account), before)
-    await _delete_conversations(db, account, before, [])
+async def _delete_the_rest(db: Connection, account: int, before: float) -> bool:
+    """
+    Delete old rows of other tables, gaps that consumers have passed, and contacts of ended logins.
+
+    Returns:
+        Whether there is more: rows are deleted in steps.
+    """
+    if (await delete_old(PostgresStatements(db, account), before)).has_more:
+        return True
     await db.execute(
         "DELETE FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0) AND batch = 0 AND number <= ("
         " SELECT min(acked) FROM consumers WHERE account = $1 AND name <> $2)",
         account, ARCHIVE_CONSUMER,
     )  # fmt: skip
     await _forget_people(db, account, before)
-
-
-async def _delete_conversations(db: Connection, account: int, before: float, chats: list[str]) -> None:
-    """Delete conversations last changed and due before a time (0: any time), of these chats (none: all chats)."""
-    await db.execute(
-        "DELETE FROM conversations USING consumers c WHERE conversations.consumer = c.consumer AND c.account = $1"
-        " AND ($2::float8 = 0 OR greatest(changed_at, coalesce(deadline, 0)) < $2)"
-        " AND ($3::varchar[] = '{}' OR chat = ANY ($3))",
-        account, before, chats,
-    )  # fmt: skip
+    return False
 
 
 async def _forget_people(db: Connection, account: int, before: float) -> None:

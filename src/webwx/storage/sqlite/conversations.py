@@ -1,4 +1,4 @@
-"""Changes and deletions of the stored conversations of consumers."""
+"""Changes of the stored conversations of consumers."""
 
 from __future__ import annotations
 
@@ -30,20 +30,3 @@ def write_conversations(db: sqlite3.Connection, consumer: int, rows: Collection[
             "DELETE FROM conversations WHERE consumer = ? AND key IN (SELECT value FROM json_each(?))",
             (consumer, as_list(ended)),
         )
-
-
-def delete_conversations(
-    db: sqlite3.Connection, *, before: float = 0, account: int | None = None, chats: Collection[str] = ()
-) -> None:
-    """Delete conversations by their last change and deadline, by account and by chat; without conditions, all."""
-    condition, values = "TRUE", list[object]()
-    if account is not None:
-        condition += " AND consumer IN (SELECT consumer FROM consumers WHERE account = ?)"
-        values.append(account)
-    if before:
-        condition += " AND max(changed_at, coalesce(deadline, 0)) < ?"
-        values.append(before)
-    if chats:
-        condition += " AND chat IN (SELECT value FROM json_each(?))"
-        values.append(as_list(chats))
-    db.execute(f"DELETE FROM conversations WHERE {condition}", values)  # noqa: S608 - conditions only

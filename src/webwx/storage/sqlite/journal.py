@@ -29,6 +29,7 @@ from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import MATCHED_WITH_LOGIN, RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
+from webwx.storage.engine.port import drive
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
@@ -45,7 +46,6 @@ from webwx.storage.sqlite.contacts import (
     read_roster,
     write_contacts,
 )
-from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.entries import last_number, read_entries, write_entries
 from webwx.storage.sqlite.evidence import identify, login_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
@@ -57,7 +57,6 @@ from webwx.storage.sqlite.retention import (
     MAX_STEP,
     Retention,
     checkpoint,
-    delete_sends,
     delete_some,
     do_step,
     expunge,
@@ -67,12 +66,13 @@ from webwx.storage.sqlite.retention import (
 from webwx.storage.sqlite.revivals import consumers_with_revivals
 from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
-from webwx.storage.sqlite.tables import SqliteTables
+from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
+from webwx.storage.tables.retention import delete_old
 from webwx.storage.tables.states import NamedStates
-from webwx.storage.tables.timers import StoredTimers, delete_timers
+from webwx.storage.tables.timers import StoredTimers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -806,10 +806,10 @@ class SqliteAccount:
             step = await do_step(self._writer, delete_piece)
             count += step.deleted
             done += step.done
-        while sends := await do_step(self._writer, lambda db: delete_sends(db, account, before, ids)):
-            count += sends
-        await self._writer.do(lambda db: delete_conversations(db, account=account, before=before, chats=ids))
-        count += await self._tables.transaction(lambda db: delete_timers(db, before, ids))
+        has_more = True
+        while has_more:
+            rows = await do_step(self._writer, lambda db: drive(delete_old(SqliteStatements(db, account), before, ids)))
+            count, has_more = count + rows.counted, rows.has_more
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
         await self._writer.do(partial(delete_unnamed, files=self._media_files))

@@ -22,13 +22,15 @@ from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.base import QUARANTINE
 from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
+from webwx.storage.engine.port import drive
 from webwx.storage.sqlite.archive import delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
-from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.entries import KINDS
 from webwx.storage.sqlite.index import key_of
 from webwx.storage.sqlite.links import forget_logins
 from webwx.storage.sqlite.schema import transaction
+from webwx.storage.sqlite.tables import SqliteStatements
+from webwx.storage.tables.retention import accounts_with_old, delete_of_entries, delete_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -256,10 +258,9 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         theirs = [row for row in rows if row[1] == account]
         _leave_gaps(db, account, theirs, reached)
         _delete_from_indexes(db, account, theirs)
+        drive(delete_of_entries(SqliteStatements(db, account), [row[0] for row in theirs]))
     db.execute("DELETE FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))", (listed,))
     db.execute("DELETE FROM media WHERE number IN (SELECT value FROM json_each(?))", (listed,))
-    db.execute("DELETE FROM failures WHERE number IN (SELECT value FROM json_each(?))", (listed,))
-    db.execute("DELETE FROM crashes WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     for batch in {row[-1] for row in rows}:
         _wipe(db, batch)
     return len(rows)
@@ -333,20 +334,14 @@ def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:
 
 def _delete_the_rest(db: sqlite3.Connection, before: float) -> bool:
     """
-    Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins.
+    Delete old rows of other tables, gaps that consumers have passed, and contacts of ended logins.
 
     Returns:
-        Whether there is more: sends are deleted in steps.
+        Whether there is more: rows are deleted in steps.
     """
-    sends = select_numbers(
-        db, "SELECT number FROM outbox WHERE created_at < ? AND state <> 'sending' ORDER BY number LIMIT ?",
-        (before, MAX_STEP),
-    )  # fmt: skip
-    if sends:
-        db.execute("DELETE FROM outbox WHERE number IN (SELECT value FROM json_each(?))", (as_list(sends),))
-        return True
-    db.execute("DELETE FROM timers WHERE changed_at < ? AND state <> 'waiting'", (before,))
-    delete_conversations(db, before=before)
+    for account in drive(accounts_with_old(SqliteStatements(db, 0), before)):
+        if drive(delete_old(SqliteStatements(db, account), before)).has_more:
+            return True
     db.execute(
         "DELETE FROM entries WHERE batch = 0 AND number <= ("
         " SELECT min(acked) FROM consumers WHERE consumers.account = entries.account AND name <> ?)",
@@ -394,16 +389,3 @@ def old_entries(db: sqlite3.Connection, account: int, before: float, chats: Coll
         )
         values += (as_list(chats), account, as_list(sorted(map(key_of, chats))))
     return select_numbers(db, f"SELECT number FROM entries WHERE {condition} ORDER BY number", values)
-
-
-def delete_sends(db: sqlite3.Connection, account: int, before: float, chats: Collection[str]) -> int:
-    """Delete some sends except those in state `sending`, and return how many; 0: there are no more."""
-    condition, values = "account = ? AND state <> 'sending'", list[object]([account])
-    if before:
-        condition += " AND created_at < ?"
-        values.append(before)
-    if chats:
-        condition += " AND chat IN (SELECT value FROM json_each(?))"
-        values.append(as_list(chats))
-    chosen = f"SELECT number FROM outbox WHERE {condition} ORDER BY number LIMIT {MAX_STEP}"
-    return db.execute(f"DELETE FROM outbox WHERE number IN ({chosen})", values).rowcount

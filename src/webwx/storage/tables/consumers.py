@@ -37,6 +37,7 @@ CRASHES = StoredTable(
     name="crashes",
     of="consumer",
     columns=("number", "crashes"),
+    is_of_entries=True,
     ddl="""
 CREATE TABLE crashes (
     consumer bigint NOT NULL,

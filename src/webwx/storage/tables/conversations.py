@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.model.contacts import ContactId
-from webwx.storage.engine.port import Select, StoredTable
+from webwx.storage.engine.port import Ageing, Select, StoredTable
 
 if TYPE_CHECKING:
     from webwx.storage.engine.port import Tables
@@ -52,6 +52,7 @@ CONVERSATIONS = StoredTable(
     of="consumer",
     columns=_StoredRow._fields,
     order="key",
+    ages=Ageing(time="greatest(changed_at, coalesce(deadline, 0))", is_counted=False),
     ddl="""
 CREATE TABLE conversations (
     consumer bigint NOT NULL,

@@ -25,6 +25,7 @@ FAILURES = StoredTable(
     name="failures",
     of="consumer",
     columns=("number", "state", "attempts", "error", "time"),
+    is_of_entries=True,
     copied_as={"state": "CASE state WHEN 'held' THEN 'dead' ELSE state END"},
     ddl="""
 CREATE TABLE failures (

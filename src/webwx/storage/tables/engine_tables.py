@@ -6,7 +6,7 @@ What an account has in them is described here, for copies and deletions.
 
 from __future__ import annotations
 
-from webwx.storage.engine.port import StoredTable
+from webwx.storage.engine.port import Ageing, StoredTable
 
 LOGINS = StoredTable(
     name="logins",
@@ -36,6 +36,7 @@ OUTBOX = StoredTable(
         "receipt", "ret", "created_at", "changed_at",
     ),
     copied_as={"state": "CASE state WHEN 'sending' THEN 'unknown' ELSE state END"},
+    ages=Ageing(time="created_at", only_if="state <> 'sending'"),
     ddl="""
 CREATE TABLE outbox (
     account bigint NOT NULL,
@@ -65,7 +66,7 @@ CREATE INDEX outbox_state ON outbox (account, state, number);
 CREATE INDEX outbox_chat ON outbox (account, webwx_key(chat), number);
 CREATE INDEX outbox_message ON outbox (account, webwx_key(message_id)) WHERE message_id <> '';
 CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND state = 'queued';
-CREATE INDEX outbox_age ON outbox (created_at);
+CREATE INDEX outbox_age ON outbox (account, created_at);
 """,
 )  # fmt: skip
 

@@ -8,12 +8,10 @@ import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.engine.port import Conditions, Select, StoredTable
+from webwx.storage.engine.port import Ageing, Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from webwx.storage.engine.port import Statements, Tables
+    from webwx.storage.engine.port import Tables
 
 TimerOutcome = Literal["done", "failed", "cancelled"]
 
@@ -88,6 +86,7 @@ TIMERS = StoredTable(
     name="timers",
     columns=_TimerRow._fields,
     copied_as={"state": "CASE state WHEN 'held' THEN 'waiting' ELSE state END"},
+    ages=Ageing(time="changed_at", old_if="state <> 'waiting'"),
     ddl="""
 CREATE TABLE timers (
     account bigint NOT NULL,
@@ -106,7 +105,7 @@ CREATE TABLE timers (
 );
 CREATE UNIQUE INDEX timers_key ON timers (account, webwx_key(key));
 CREATE INDEX timers_due ON timers (account, due_at) WHERE state = 'waiting';
-CREATE INDEX timers_age ON timers (changed_at) WHERE state <> 'waiting';
+CREATE INDEX timers_age ON timers (account, changed_at) WHERE state <> 'waiting';
 """,
 )
 
@@ -210,18 +209,6 @@ class StoredTimers:
     async def postpone(self, number: int, due_at: float, *, failures: int, time: float) -> None:
         """Store when the next attempt at a call is due, and how many have failed, if the timer waits."""
         await self._tables.change(_POSTPONE, number, due_at, failures, time)
-
-
-async def delete_timers(db: Statements, before: float, chats: Collection[str] = ()) -> int:
-    """Delete timers of some chats, or those that were settled before a time, and return how many."""
-    matching = Conditions("account = $0")
-    if chats:
-        matching.also("chat = ANY ({}::varchar[])", list(chats))
-    else:
-        matching.also("state <> 'waiting'")
-    if before:
-        matching.also("changed_at < {}", before)
-    return await db.change(f"DELETE FROM timers WHERE {matching.text}", *matching.values)  # noqa: S608 - no value
 
 
 def _timer(row: _TimerRow) -> StoredTimer:
