@@ -34,7 +34,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs records blocking messages sandbox format clean
+.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs site records blocking messages sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -103,7 +103,7 @@ check: tools  ## Format, lint, types, import contracts, words
 	$(BIN)/python scripts/check_words.py
 
 verify: tools cover  ## What CI adds: strangers' clients and servers, a real browser, the built package, full coverage
-	@$(SYNC) --group interop --group browser
+	@$(SYNC) --group interop --group browser --group site
 	$(PYTEST) -n 2 -m verify $(PAIRED)
 	$(PYTEST) -m verify $(addprefix --ignore=,$(PAIRED))
 	$(PYTEST) -n 2 --hypothesis-profile thorough $(GENERATED)
@@ -134,6 +134,10 @@ soak: tools  ## The delivery goals with the numbers of a release, for an hour or
 docs: tools  ## Regenerate docs/wire.md and docs/protocol/raw-fields.md
 	$(BIN)/python docs/make_wire.py
 	$(BIN)/python -m tests.raw_fields
+
+site: tools  ## Build the documentation site in build/site/html, in both languages, and check its pages
+	@$(SYNC) --group site
+	@$(BIN)/python -m scripts.site
 
 records: tools  ## Rewrite the record of every request, after a call was added or changed on purpose
 	$(BIN)/python -m tests.protocol.requests
