@@ -47,7 +47,8 @@ async def test_the_same_key_is_the_same_send(account: AccountJournal) -> None:
     without = [await added(account, "4"), await added(account, "5")]
 
     assert again == first
-    assert [each.number for each in (other, *without)] == [2, 3, 4]
+    numbers = [each.number for each in (first, other, *without)]
+    assert numbers == sorted(set(numbers))
 
 
 async def test_a_client_id_is_used_once(account: AccountJournal) -> None:
@@ -188,11 +189,29 @@ async def test_sends_are_listed_newest_first_and_can_be_filtered(account: Accoun
     assert await listed(limit=2) == ["6", "5"]
     assert await listed("failed") == ["2"]
     assert await listed("queued", "failed", chats=(FRIEND,)) == ["6", "4", "2"]
+    assert await listed("queued", "failed", limit=5) == ["6", "5", "4", "3", "2"]
+    assert await listed(chats=(FRIEND, ROOM), before=6, limit=3) == ["5", "4", "3"]
+    assert await listed("queued", chats=(FRIEND, ROOM), since=NOW + 1, until=NOW + 4) == ["4", "3", "1"]
+    others = tuple(ContactId(f"@{number}") for number in range(60))
+    assert await listed("queued", chats=(FRIEND, *others), before=6) == ["4"]
     assert await listed(since=NOW + 3, until=NOW + 4) == ["4", "3"]
     assert await listed(before=4) == ["3", "2", "1"]
     assert await listed(before=5, chats=(FRIEND,), limit=1) == ["4"]
     assert await listed(before=1) == []
     assert await listed("unknown") == []
+
+
+async def test_times_of_a_send_keep_all_of_their_digits(account: AccountJournal) -> None:
+    added_at, begun_at = 1_764_012_345.1234567, 1_764_012_346.7654321
+    first, other = await added(account, "1", at=added_at), await added(account, "2", at=added_at)
+    assert await account.outbox.sending(other.number, begun_at, FRIEND)
+
+    found = await account.outbox.find(SendQuery())
+    assert [(row.number, row.created_at, row.changed_at) for row in found] == [
+        (other.number, added_at, begun_at), (first.number, added_at, added_at),
+    ]  # fmt: skip
+    await account.outbox.settle(other.number, "unknown", time=begun_at, begun_at=found[0].changed_at)
+    assert await account.outbox.count() == {"queued": 1, "unknown": 1}
 
 
 async def test_a_send_can_be_removed_except_while_it_is_in_flight(account: AccountJournal) -> None:

@@ -172,6 +172,31 @@ async def test_a_key_that_two_processes_use_at_once_is_one_send(two: tuple[Journ
     assert len({each.number for each in sends}) == 10
 
 
+async def test_a_send_that_two_processes_begin_at_once_is_begun_by_one_of_them(two: tuple[Journal, Journal]) -> None:
+    both = [each.account(UIN).outbox for each in two]
+    for turn in range(20):
+        row = await both[0].add(client_id=f"{turn}", chat=FRIEND, kind="text", text="", key="", time=1.0)
+        begun = await asyncio.gather(*(outbox.sending(row.number, 2.0, FRIEND) for outbox in both * 5))
+        assert sum(begun) == 1
+
+
+async def test_a_key_that_two_processes_send_with_at_once_is_begun_by_one_of_them(two: tuple[Journal, Journal]) -> None:
+    both = [each.account(UIN).outbox for each in two]
+    for turn in range(10):
+        sends = await asyncio.gather(
+            *(
+                outbox.add(
+                    client_id=f"{turn} {place}", chat=FRIEND, kind="text", text="", key=f"{turn}", time=1.0,
+                    state="sending",
+                )
+                for place, outbox in enumerate(both * 3)
+            )
+        )  # fmt: skip
+        assert len({row.number for row in sends}) == 1
+        assert sum(row.client_id == f"{turn} {place}" for place, row in enumerate(sends)) == 1
+        assert {row.state for row in sends} == {"sending"}
+
+
 async def test_media_that_are_added_survive_another_process_that_deletes(two: tuple[Journal, Journal]) -> None:
     here, there = [await known(each) for each in two]
     await here.ingest(arrival(*messages(1, 20)))

@@ -22,6 +22,7 @@ inserted because of a conflict, or was rolled back, has used its number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -30,6 +31,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from typing import NamedTuple
+
+_NUMBER = re.compile(r"\$([1-9]\d*)")
 
 T = TypeVar("T")
 R = TypeVar("R", bound="NamedTuple")
@@ -93,6 +96,10 @@ class Conditions:
     def then(self, clause: str, *values: Value) -> None:
         """Add the clauses after the conditions, such as the order."""
         self._append(" ", clause, values)
+
+    def renumbered(self, count: int) -> str:
+        """Return the text as it stands in a statement behind others, which have this number of values."""
+        return _NUMBER.sub(lambda found: f"${int(found[1]) + count}", self.text)
 
     def _append(self, between: str, text: str, values: tuple[Value, ...]) -> None:
         first = len(self.values) + 1

@@ -33,12 +33,13 @@ from webwx.storage.postgres.identities import PostgresIdentityStore
 from webwx.storage.postgres.links import links_named
 from webwx.storage.postgres.lookup import find_entries
 from webwx.storage.postgres.news import AnnouncedSends, Announcer, moved
-from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
+from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
 from webwx.storage.postgres.tables import PostgresTables
 from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
+from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 
@@ -269,7 +270,9 @@ class PostgresAccount:
         self._rosters = rosters
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
-        self.outbox: PostgresOutbox = PostgresOutbox(uin, database, sender, note_send)
+        self.outbox: StoredSends = StoredSends(
+            PostgresTables(database, uin, changed=note_send), PostgresAttempts(uin, database, sender, note_send)
+        )
         self._tables = PostgresTables(database, uin)
         self.timers: StoredTimers = StoredTimers(self._tables)
         self._states = NamedStates(self._tables)

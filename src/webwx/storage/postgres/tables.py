@@ -76,11 +76,16 @@ class PostgresTables:
     Args:
         database: The connections.
         account: The account; None without an account, whose changes hold no row.
+        changed: Called with the account after a single change of rows, in the thread of the connections.
     """
 
-    def __init__(self, database: PostgresDatabase, account: int | None = None) -> None:
+    def __init__(
+        self, database: PostgresDatabase, account: int | None = None, *,
+        changed: Callable[[int], object] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._database = database
         self._account = account
+        self._changed = changed
 
     def __repr__(self) -> str:
         return "PostgresTables(***)"
@@ -119,8 +124,11 @@ class PostgresTables:
         row = await self._database.changing(lambda db: db.fetchrow(query, *values, *held))
         if row["is_held"]:
             result: int = row["result"]
-            return result
-        return await self._transaction(lambda db: kind.make(db, text, values), by)
+        else:
+            result = await self._transaction(lambda db: kind.make(db, text, values), by)
+        if result:
+            self._changed(account)
+        return result
 
     async def _transaction(self, operation: Operation[T], by: By) -> T:
         """Do the work of `transaction`, in the thread of the connections."""

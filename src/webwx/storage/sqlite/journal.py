@@ -52,7 +52,6 @@ from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
 from webwx.storage.sqlite.lookup import find_entries
-from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
 from webwx.storage.sqlite.retention import (
     MAX_STEP,
     Retention,
@@ -66,10 +65,12 @@ from webwx.storage.sqlite.retention import (
 from webwx.storage.sqlite.revivals import consumers_with_revivals
 from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
+from webwx.storage.sqlite.senders import Senders, SqliteAttempts
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
+from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.retention import delete_old
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
@@ -364,7 +365,9 @@ class SqliteAccount:
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
-        self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
+        self.outbox: StoredSends = StoredSends(
+            SqliteTables(writer, reader, self._account), SqliteAttempts(self._account, senders, writer, reader)
+        )
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
             self._account,
             lambda: self._login[0] if self._login else 0,

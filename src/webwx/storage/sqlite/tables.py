@@ -52,21 +52,21 @@ class SqliteStatements:
         """Return the rows of a query."""
         reading = _reading(select.row)
         if reading.columns is None:
-            return reading.convert(_execute(self._db, self._account, select.text, values).fetchall())
+            return reading.convert(execute(self._db, self._account, select.text, values).fetchall())
         text = f"SELECT json_group_array(json_array({reading.columns})) FROM ({select.text})"  # noqa: S608 - names of columns
-        (rows,) = _execute(self._db, self._account, text, values).fetchone()
+        (rows,) = execute(self._db, self._account, text, values).fetchone()
         return reading.decode(rows)
 
     async def one(self, select: Select[R], *values: Value) -> R | None:
         """Return the first row of a query; None if there is none."""
-        cursor = _execute(self._db, self._account, select.text, values)
+        cursor = execute(self._db, self._account, select.text, values)
         row = cursor.fetchone()
         cursor.close()  # otherwise the statement stays open at its next row
         return None if row is None else _reading(select.row).convert([row])[0]
 
     async def change(self, text: str, *values: Value) -> int:
         """Insert, update or delete rows, and return the number of changed rows."""
-        return _execute(self._db, self._account, text, values).rowcount
+        return execute(self._db, self._account, text, values).rowcount
 
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
@@ -109,7 +109,7 @@ class SqliteTables:
         """Make one change in a transaction of its own."""
         del by  # as above
         account = await self._account()
-        return await self._writer.do(lambda db: _execute(db, account, text, values).rowcount)
+        return await self._writer.do(lambda db: execute(db, account, text, values).rowcount)
 
     async def insert(self, text: str, *values: Value, by: Literal["owner", "any"] = "owner") -> int:
         """Insert one row in a transaction of its own."""
@@ -123,14 +123,23 @@ async def _none() -> int:
     return 0
 
 
-def _execute(db: sqlite3.Connection, account: int, text: str, values: Sequence[Value]) -> sqlite3.Cursor:
+def execute(db: sqlite3.Connection, account: int, text: str, values: Sequence[Value]) -> sqlite3.Cursor:
+    """
+    Execute a statement of a shared table.
+
+    Args:
+        db: The connection.
+        account: The account's row; 0 without an account.
+        text: The statement.
+        values: Its values.
+    """
     converted = to_sqlite(text)
     stored = [_stored(each) for each in values]
     return db.execute(converted.text, [stored[number - 1] if number else account for number in converted.values])
 
 
 def _insert(db: sqlite3.Connection, account: int, text: str, values: Sequence[Value]) -> int:
-    cursor = _execute(db, account, text, values)
+    cursor = execute(db, account, text, values)
     return (cursor.lastrowid or 0) if cursor.rowcount else 0  # otherwise `lastrowid` is that of an earlier insert
 
 

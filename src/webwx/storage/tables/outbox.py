@@ -1,0 +1,328 @@
+"""
+An account's sends, as rows that are stored before anything is transmitted.
+
+A row in state `sending` has the name of the process that sends it. How a process shows others that it still runs, and
+where the outcome of a send is until it is stored, differs between the engines (`AttemptStore`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import Outgoing, State
+from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.refusals import ChangeRefused, NotOwner
+
+if TYPE_CHECKING:
+    from webwx.storage.base import SendQuery
+    from webwx.storage.engine.port import Tables, Value
+
+_SEPARATE = 50
+"""Maximum number of chats or states whose sends are read by one ordered query each."""
+
+
+class Attempt(NamedTuple):
+    """The right to begin attempts at sends."""
+
+    sender: str
+    """Name of this process, as in the rows of sends."""
+    epoch: int
+    """Epoch of the account; 0 in a file."""
+
+
+class AttemptStore(Protocol):
+    """The attempts at sends of one account, by this process and by others."""
+
+    async def begin(self) -> Attempt:
+        """
+        Show other processes that this one sends, and return what a new attempt is stored with.
+
+        Raises:
+            NotOwner: Another process owns the account.
+            StorageError: The journal was closed, or no attempt can be begun.
+        """
+        ...
+
+    async def epoch(self) -> int:
+        """Return the epoch of the account; 0 in a file."""
+        ...
+
+    async def settle(
+        self, text: str, values: tuple[Value, ...], *, number: int, sent: bool, receipt: str | None, keeps: bool
+    ) -> None:
+        """
+        Store the outcome of an attempt.
+
+        Args:
+            text: The statement that stores it.
+            values: Its values.
+            number: The number of the send.
+            sent: The platform confirmed the send, so the outcome may be stored a little later.
+            receipt: The receipt as JSON.
+            keeps: Whether an outcome that cannot be stored now is kept (`keep`).
+
+        Raises:
+            StorageError: The outcome was not stored, and is not kept.
+        """
+        ...
+
+    async def keep(self, text: str, *values: Value) -> None:
+        """Make a change as soon as the journal can be written."""
+        ...
+
+    async def settle_dead(self) -> None:
+        """Store all pending outcomes, and set sends whose process has died to `unknown`."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once every outcome that was passed to `settle` is stored."""
+        ...
+
+
+class _SendRow(NamedTuple):
+    number: int
+    client_id: str
+    key: str
+    chat: str
+    kind: str
+    text: str
+    addressed: str
+    content_id: str
+    state: State
+    receipt: str | None
+    ret: int
+    created_at: float
+    changed_at: float
+
+
+class _StateCount(NamedTuple):
+    state: State
+    number: int
+
+
+_SENDS = f"SELECT {', '.join(_SendRow._fields)} FROM outbox"  # noqa: S608 - names of columns
+
+_ADD = """
+INSERT INTO outbox (
+    account, client_id, key, chat, kind, text, addressed, content_id, state, epoch, sender, created_at, changed_at)
+VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+"""
+
+_ADD_NEW = f"{_ADD} ON CONFLICT DO NOTHING"
+
+_BEGIN = """
+UPDATE outbox SET state = 'sending', epoch = $2, sender = $3, chat = $4, changed_at = $5
+WHERE account = $0 AND number = $1 AND state IN ('queued', 'failed')
+"""
+
+_SETTLE = """
+UPDATE outbox SET state = $3, sender = '', receipt = $4, message_id = $5, ret = $6, changed_at = $7
+WHERE account = $0 AND number = $1 AND epoch <= $2
+"""
+"""Stores an outcome, unless the send was begun again by a process that owns the account now."""
+
+_SETTLE_ATTEMPT = f"{_SETTLE} AND state IN ('sending', 'unknown') AND changed_at = $8"
+"""
+Stores an outcome only if the send waits for the outcome of the attempt that was begun at this time.
+
+Only the begin of an attempt and its outcome change the time, so it identifies the attempt, also after the send became
+`unknown` because its process seemed dead.
+"""
+
+_UNDO = """
+UPDATE outbox SET state = 'queued', sender = ''
+WHERE account = $0 AND sender = $1 AND state = 'sending' AND changed_at = $2 AND number = $3
+"""
+"""Stores that an attempt was not begun."""
+
+_UNDO_ADD = """
+UPDATE outbox SET state = 'queued', sender = ''
+WHERE account = $0 AND sender = $1 AND state = 'sending' AND changed_at = $2 AND webwx_key(client_id) = webwx_key($3)
+"""
+"""Stores that the attempt was not begun with which a send was added."""
+
+_OF_KEY = Select(_SendRow, f"{_SENDS} WHERE account = $0 AND key <> '' AND webwx_key(key) = webwx_key($1)")
+
+_COUNT = Select(_StateCount, "SELECT state, count(*) AS number FROM outbox WHERE account = $0 GROUP BY state")
+
+_REMOVE = "DELETE FROM outbox WHERE account = $0 AND number = $1 AND state <> 'sending'"
+
+
+class StoredSends:
+    """
+    An account's sends; `Outbox` states the guarantees.
+
+    Args:
+        tables: The account's tables.
+        attempts: The attempts at its sends.
+    """
+
+    def __init__(self, tables: Tables, attempts: AttemptStore) -> None:
+        self._tables = tables
+        self._attempts = attempts
+        self._begun: dict[int, int] = {}
+        """Epoch under which each unfinished send was begun, by number."""
+
+    def __repr__(self) -> str:
+        return "StoredSends(***)"
+
+    async def add(
+        self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
+        state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
+    ) -> Outgoing:  # fmt: skip
+        """Store a send, or return the existing send with the same key."""
+        client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
+        chat, addressed, content_id = ContactId(clean_text(chat)), clean_text(addressed), clean_text(content_id)
+        # A send that the owner of the account begins later may be added by any process.
+        attempt = await self._attempts.begin() if state == "sending" else Attempt("", 0)
+        by: Literal["owner", "any"] = "owner" if state == "sending" else "any"
+        values = (
+            client_id, key, chat, kind, text, addressed, content_id, state, attempt.epoch, attempt.sender, time,
+        )  # fmt: skip
+        try:
+            number = await self._tables.insert(_ADD_NEW, *values, by=by)
+            if not number:
+                known = await self._of_key(key) if key else None
+                if known is not None and (known.state, known.client_id) != ("sending", client_id):
+                    return known
+                number = await self._tables.insert(_ADD, *values, by=by)
+        except (NotOwner, ChangeRefused):
+            raise
+        except StorageError:
+            if state == "sending":  # it is unknown whether it was stored
+                await self._attempts.keep(_UNDO_ADD, attempt.sender, time, client_id)
+            raise
+        if state == "sending":
+            self._begun[number] = attempt.epoch
+        return Outgoing(
+            number=number, client_id=client_id, key=key, chat=chat, kind=kind, text=text, addressed=addressed,
+            content_id=content_id, state=state, created_at=time, changed_at=time,
+        )  # fmt: skip
+
+    async def _of_key(self, key: str) -> Outgoing | None:
+        """Return the send with a key; one whose process has died is `unknown`."""
+        row = await self._tables.read(lambda db: db.one(_OF_KEY, key))
+        if row is not None and row.state == "sending":
+            await self._attempts.settle_dead()
+            row = await self._tables.read(lambda db: db.one(_OF_KEY, key))
+        return None if row is None else _send(row)
+
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
+        """Set a send to `sending`, and return whether its first byte may be transmitted."""
+        attempt = await self._attempts.begin()
+        try:
+            is_begun = await self._tables.change(_BEGIN, number, attempt.epoch, attempt.sender, chat, time) == 1
+        except (NotOwner, ChangeRefused):
+            raise
+        except StorageError:  # it is unknown whether it was stored
+            await self._attempts.keep(_UNDO, attempt.sender, time, number)
+            raise
+        if is_begun:
+            self._begun[number] = attempt.epoch
+        return is_begun
+
+    async def settle(
+        self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
+        receipt: Receipt | None = None, ret: int = 0, begun_at: float | None = None,
+    ) -> None:  # fmt: skip
+        """
+        Store the outcome of a send.
+
+        Only the process that has sent knows the outcome. It is stored even if the process no longer owns the account,
+        unless the send was begun again under a higher epoch.
+        """
+        begun = self._begun.pop(number, None)
+        epoch = await self._attempts.epoch() if begun is None else begun
+        written = None if receipt is None else receipt.to_json()
+        message_id = "" if receipt is None else receipt.message_id
+        values: tuple[Value, ...] = (number, epoch, state, written, message_id, ret, time)
+        text = _SETTLE
+        if begun_at is not None:
+            text, values = _SETTLE_ATTEMPT, (*values, begun_at)
+        await self._attempts.settle(
+            text, values, number=number, sent=state == "sent", receipt=written, keeps=begun_at is not None
+        )
+
+    async def flush(self) -> None:
+        """Return once every outcome that was passed to `settle` is stored."""
+        await self._attempts.flush()
+
+    async def find(self, query: SendQuery) -> list[Outgoing]:
+        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
+        text, values = _find(query)
+        select = Select(_SendRow, text)
+        if not query.states and query.message_id is None:
+            rows = await self._tables.read(lambda db: db.all(select, *values))
+            if all(row.state != "sending" for row in rows):  # an outcome that is not stored yet is of a `sending` one
+                return [_send(row) for row in rows]
+        await self._attempts.settle_dead()
+        return [_send(row) for row in await self._tables.read(lambda db: db.all(select, *values))]
+
+    async def count(self) -> dict[State, int]:
+        """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
+        await self._attempts.settle_dead()
+        return {row.state: row.number for row in await self._tables.read(lambda db: db.all(_COUNT))}
+
+    async def remove(self, number: int) -> bool:
+        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
+        await self._attempts.settle_dead()
+        return await self._tables.change(_REMOVE, number) == 1
+
+
+def _find(query: SendQuery) -> tuple[str, list[Value]]:
+    """
+    Return the query that finds sends, with its values.
+
+    Sends of some chats or states are one ordered query each: with `= ANY`, all of them would be read and sorted.
+    """
+    chats, states = sorted({clean_text(chat) for chat in query.chats}), sorted(set(query.states))
+    if 1 <= len(chats) <= _SEPARATE:
+        parts = [_conditions(query, "webwx_key(chat) = webwx_key({})", chat) for chat in chats]
+    elif not chats and 1 <= len(states) <= _SEPARATE:
+        parts = [_conditions(query, "state = {}", state) for state in states]
+    else:
+        parts = [_conditions(query, "chat = ANY ({}::varchar[])", chats) if chats else _conditions(query, "true")]
+    if len(parts) == 1:
+        return f"{_SENDS} WHERE {parts[0].text}", parts[0].values
+    texts: list[str] = []
+    values: list[Value] = []
+    for place, part in enumerate(parts):
+        texts.append(f"SELECT * FROM ({_SENDS} WHERE {part.renumbered(len(values))}) AS part{place}")  # noqa: S608 - no value
+        values += part.values
+    return f"{' UNION ALL '.join(texts)} ORDER BY number DESC LIMIT {int(query.limit)}", values
+
+
+def _conditions(query: SendQuery, first: str, *values: Value) -> Conditions:
+    """Return the conditions of a query, of which those of a chat or a state are `first`."""
+    matching = Conditions(f"account = $0 AND {first}", *values)
+    if query.chats and query.states:
+        matching.also("state || '' = ANY ({}::varchar[])", list(query.states))  # not by the index of the states
+    if query.number is not None:
+        matching.also("number = {}", query.number)
+    if query.key is not None:
+        matching.also("key <> '' AND webwx_key(key) = webwx_key({})", query.key)
+    if query.client_id is not None:
+        matching.also("webwx_key(client_id) = webwx_key({})", query.client_id)
+    if query.message_id is not None:
+        matching.also("message_id <> '' AND webwx_key(message_id) = webwx_key({})", query.message_id)
+    if query.before is not None:
+        matching.also("number < {}", query.before)
+    if query.since:
+        matching.also("created_at >= {}", query.since)
+    if query.until:
+        matching.also("created_at <= {}", query.until)
+    matching.then(f"ORDER BY number DESC LIMIT {int(query.limit)}")
+    return matching
+
+
+def _send(row: _SendRow) -> Outgoing:
+    return Outgoing(
+        number=row.number, client_id=row.client_id, key=row.key, chat=ContactId(row.chat), kind=row.kind, text=row.text,
+        addressed=row.addressed, content_id=row.content_id, state=row.state,
+        receipt=None if row.receipt is None else Receipt.from_json(row.receipt), ret=row.ret,
+        created_at=row.created_at, changed_at=row.changed_at,
+    )  # fmt: skip
