@@ -24,9 +24,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from webwx.storage.engine.port import StoredTable
 
 _CACHED = 1_024
@@ -47,6 +50,8 @@ class SqliteText(NamedTuple):
     text: str
     values: tuple[int, ...]
     """Number of the value of each `?`; 0 is the account."""
+    arrange: Callable[[tuple[Any, ...]], Sequence[Any]]
+    """Returns the values of the `?` in their order, from the account and the values by their numbers."""
 
 
 @lru_cache(maxsize=_CACHED)
@@ -56,7 +61,14 @@ def to_sqlite(text: str) -> SqliteText:
     text = text.replace(' COLLATE "C"', "")
     text = _CAST.sub("", _KEY.sub(r"\1", text))
     text = _EXTREME.sub(lambda found: _EXTREMES[found[1]], text)
-    return SqliteText(_VALUE.sub("?", text), tuple(int(found) for found in _VALUE.findall(text)))
+    numbers = tuple(int(found) for found in _VALUE.findall(text))
+    return SqliteText(_VALUE.sub("?", text), numbers, _arranging(numbers))
+
+
+def _arranging(numbers: tuple[int, ...]) -> Callable[[tuple[Any, ...]], Sequence[Any]]:
+    if len(numbers) > 1:
+        return itemgetter(*numbers)
+    return lambda values: [values[number] for number in numbers]  # an `itemgetter` of one returns no sequence
 
 
 class PostgresText(NamedTuple):

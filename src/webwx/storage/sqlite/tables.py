@@ -134,8 +134,9 @@ def execute(db: sqlite3.Connection, account: int, text: str, values: Sequence[Va
         values: Its values.
     """
     converted = to_sqlite(text)
-    stored = [_stored(each) for each in values]
-    return db.execute(converted.text, [stored[number - 1] if number else account for number in converted.values])
+    # Most values are stored as they are; a call for each of them would take half as long as the statement.
+    stored = [each if isinstance(each, str) and each.isascii() else _stored(each) for each in values]
+    return db.execute(converted.text, converted.arrange((account, *stored)))
 
 
 def _insert(db: sqlite3.Connection, account: int, text: str, values: Sequence[Value]) -> int:
