@@ -45,14 +45,14 @@ class Database:
         cluster.stop("fast")
         cluster.start()
 
+    @property
+    def process(self) -> int:
+        """Number of the server's main process."""
+        return int((self._schema.cluster.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+
     def cpu(self) -> float:
         """Return the CPU seconds of all processes of the server, those that have ended included."""
-        server = int((self._schema.cluster.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
-        total = cpu_seconds(server)
-        for pid in children_of(server):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-                total += cpu_seconds(pid)
-        return total
+        return server_cpu(self.process)
 
     def size(self, *tables: str) -> int:
         """Return the bytes of tables on the disk, with their indexes."""
@@ -72,6 +72,15 @@ class Database:
         from tests.postgres import new_schema
 
         return Database(new_schema())
+
+
+def server_cpu(process: int) -> float:
+    """Return the CPU seconds of a server's main process and of its children, those that have ended included."""
+    total = cpu_seconds(process)
+    for child in children_of(process):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            total += cpu_seconds(child)
+    return total
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 Compare the calls of the stored tables in two checkouts, in one run.
 
     python -m benchmarks.stored_tables ../before/src src
+    python -m benchmarks.stored_tables --postgres ../before/src src
 
 Each checkout has a process of its own, and the order changes from one pair to the next. The figures are microseconds of
 CPU time for each call, so that other programs on the machine hardly change them; the median of all pairs is printed.
+With `--postgres` the tables are in a temporary server, and its CPU time is part of the figures.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
+
+from benchmarks.database import Database, running, server_cpu
 
 PAIRS = 4
 """Number of processes of each checkout."""
@@ -26,14 +31,15 @@ TASKS = 100
 """Number of tasks that share transactions."""
 
 
-async def _measure(folder: Path) -> dict[str, float]:
+async def _measure(place: str, server: int) -> dict[str, float]:
+    """Measure the calls on the journal at a path or URL, with the CPU time of the processes of a server; 0: none."""
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Receipt
     from webwx.storage.base import SendQuery
-    from webwx.storage.sqlite.journal import SqliteJournal
+    from webwx.storage.open import open_journal
 
     chat = ContactId("@friend")
-    journal = SqliteJournal(folder / "state" / "me.journal", retention_days=0)
+    journal = open_journal(place, retention_days=0)
     account = journal.account(1)
     await account.open_login(ContactId("@me"), b"position", 1.0, [])
     outbox = account.outbox
@@ -57,28 +63,31 @@ async def _measure(folder: Path) -> dict[str, float]:
 
     figures: dict[str, float] = {}
 
+    def cpu() -> float:
+        return time.process_time() + (server_cpu(server) if server else 0.0)
+
     def note(name: str, begun: float, calls: int) -> None:
-        figures[name] = (time.process_time() - begun) / calls * 1e6
+        figures[name] = (cpu() - begun) / calls * 1e6
 
     for number in range(50):
         await send(number)
-    begun = time.process_time()
+    begun = cpu()
     for number in range(50, 1_050):
         await send(number)
     note("send, one after another", begun, 1_000)
-    begun = time.process_time()
+    begun = cpu()
     await asyncio.gather(*map(send_some, range(TASKS)))
     note(f"send, {TASKS} tasks", begun, TASKS * 50)
-    begun = time.process_time()
+    begun = cpu()
     for number in range(500):
         await schedule(number)
     note("timer added and settled", begun, 500)
     await outbox.flush()
-    begun = time.process_time()
+    begun = cpu()
     for _ in range(100):
         await outbox.find(SendQuery(limit=100))
     note("100 newest of 6,050 sends", begun, 100)
-    begun = time.process_time()
+    begun = cpu()
     for number in range(100):
         await outbox.find(SendQuery(message_id=f"9{number + 100:018}"))
     note("send found by its message id", begun, 100)
@@ -86,19 +95,21 @@ async def _measure(folder: Path) -> dict[str, float]:
     return figures
 
 
-def _measure_one() -> None:
+def _measure_one(url: str, server: int) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        print(json.dumps(asyncio.run(_measure(Path(folder)))))
+        place = url or str(Path(folder) / "state" / "me.journal")
+        print(json.dumps(asyncio.run(_measure(place, server))))
 
 
-def main(checkouts: list[str]) -> None:
+def main(checkouts: list[str], database: Database | None) -> None:
     """Measure the checkouts in turn, and print the medians."""
     found: dict[str, dict[str, list[float]]] = {each: {} for each in checkouts}
     for pair in range(PAIRS):
         for checkout in checkouts if pair % 2 else reversed(checkouts):
+            place = (database.another().url, str(database.process)) if database else ("", "0")
             done = subprocess.run(
-                [sys.executable, __file__, "--one"], env={**os.environ, "PYTHONPATH": checkout},
-                stdout=subprocess.PIPE, check=True, text=True,
+                [sys.executable, "-m", "benchmarks.stored_tables", "--one", *place],
+                env={**os.environ, "PYTHONPATH": checkout}, stdout=subprocess.PIPE, check=True, text=True,
             )  # fmt: skip
             for name, figure in json.loads(done.stdout).items():
                 found[checkout].setdefault(name, []).append(figure)
@@ -108,7 +119,9 @@ def main(checkouts: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--one"]:
-        _measure_one()
+    if sys.argv[1] == "--one":
+        _measure_one(sys.argv[2], int(sys.argv[3]))
     else:
-        main(sys.argv[1:])
+        with ExitStack() as stack:
+            is_in_database = sys.argv[1] == "--postgres"
+            main(sys.argv[1 + is_in_database :], stack.enter_context(running()) if is_in_database else None)
