@@ -35,8 +35,8 @@ async def _measure(place: str, server: int) -> dict[str, float]:
     """Measure the calls on the journal at a path or URL, with the CPU time of the processes of a server; 0: none."""
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Receipt
-    from webwx.storage.base import SendQuery
     from webwx.storage.open import open_journal
+    from webwx.storage.tables.outbox import SendQuery
 
     chat = ContactId("@friend")
     journal = open_journal(place, retention_days=0)

@@ -172,7 +172,6 @@ if TYPE_CHECKING:
     from webwx.model.summary import summarize as summarize
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.storage.base import Journal as Journal
-    from webwx.storage.base import Outgoing as Outgoing
     from webwx.storage.base import Storage as Storage
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
@@ -182,6 +181,7 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
     from webwx.storage.sqlite.private import PrivateJournal as PrivateJournal
     from webwx.storage.tables.consumers import ConsumerPosition as ConsumerPosition
+    from webwx.storage.tables.outbox import Outgoing as Outgoing
     from webwx.storage.tables.timers import StoredTimer as StoredTimer
     from webwx.transport.runner import Timeouts as Timeouts
 
@@ -250,7 +250,8 @@ _HOMES = {
     "model.serialization": ("to_json",),
     "model.summary": ("summarize",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("Journal", "Outgoing", "Storage"),
+    "storage.base": ("Journal", "Storage"),
+    "storage.tables.outbox": ("Outgoing",),
     "storage.saved_login": ("LoginStore",),
     "storage.tables.consumers": ("ConsumerPosition",),
     "storage.tables.timers": ("StoredTimer",),

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 PROGRAM = Path(__file__).with_name("bot_program.py")
 DAYS = 24 * 3600

@@ -18,8 +18,8 @@ from webwx.bot.one_shot_timers import AT_ONCE
 from webwx.bot.timers import TimerRegistry
 from webwx.errors import UnknownContact
 from webwx.model.messages import TextMessage
-from webwx.storage.base import State
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.outbox import State
 from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:

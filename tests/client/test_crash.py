@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 PROGRAM = Path(__file__).with_name("program.py")
 

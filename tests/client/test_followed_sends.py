@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.base import Journal
+    from webwx.storage.tables.outbox import Outgoing
 
 
 async def until_state(sends: AsyncGenerator[Outgoing, None], state: str) -> list[tuple[str, str]]:

@@ -17,8 +17,8 @@ from webwx.protocol.codes import MessageType
 from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
-from webwx.storage.base import Outgoing
 from webwx.storage.login import LoginMemory
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

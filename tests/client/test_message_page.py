@@ -11,7 +11,7 @@ from tests.storage_contract.engines import ENGINES, make
 
 from webwx.errors import InvalidCursor
 from webwx.model.messages import Event, Receipt
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.model.contacts import ContactId
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, Outbox
+    from webwx.storage.base import Journal
+    from webwx.storage.tables.outbox import Outbox
 
 SENDS = 1000
 

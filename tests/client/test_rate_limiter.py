@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.base import Journal
+    from webwx.storage.tables.outbox import Outgoing
 
 START = 1_560_000_000.0
 

@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal, Outgoing
+    from webwx.storage.base import Journal
     from webwx.storage.sqlite.journal import SqliteJournal
+    from webwx.storage.tables.outbox import Outgoing
     from webwx.transport.runner import Transport
 
 

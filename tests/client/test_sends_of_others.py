@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from webwx.client.sends_of_others import SendsOfOthers
 from webwx.model.contacts import ContactId
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
-    from webwx.storage.base import State
+    from webwx.storage.tables.outbox import State
 
 
 def send(number: int, state: State, changed_at: float) -> Outgoing:

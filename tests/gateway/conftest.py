@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 
 SERVER = "http://sandbox.test"

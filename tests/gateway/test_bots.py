@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.errors import LoggedOut
     from webwx.gateway.bots import BotRun
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 
 def echo(**choices: object) -> Bot:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
 
     from webwx.representations.sends import MediaKind
-    from webwx.storage.base import State
+    from webwx.storage.tables.outbox import State
 
 
 def picture(folder: Path, kind: MediaKind = "image", content: bytes = PNG) -> MediaContent:

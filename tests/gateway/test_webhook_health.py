@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
     from tests.gateway.webhook_receiver import WebhookReceiver
 
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 
 async def state_of(running: Running, webhook_id: str) -> str:

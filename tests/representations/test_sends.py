@@ -10,7 +10,7 @@ from webwx.gateway.api.representations import view_of_outgoing
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.representations.sends import OutboxEntry, SendView, outgoing_of, receipt_of
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 RECEIPT = Receipt(message_id="9", client_id="17", chat=ContactId("@a"), time=1_700_000_000.125)
 

@@ -15,13 +15,14 @@ from tests.storage.arrivals import (
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import SendQuery
 from webwx.storage.lookup import find_send
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine
 
-    from webwx.storage.base import AccountJournal, Journal, Outgoing
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.tables.outbox import Outgoing
 
 
 NOW = 1_764_012_345.123456

@@ -14,8 +14,8 @@ from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, everything, ids, m
 from tests.storage.entries import numbers
 
 from webwx.errors import AlreadyRunning
-from webwx.storage.base import SendQuery
 from webwx.storage.entries import EntryQuery
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -22,10 +22,10 @@ from tests.storage.entries import gap_in
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
-from webwx.storage.base import SendQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
 from webwx.storage.tables import retention
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine

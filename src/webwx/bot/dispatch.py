@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut
     from webwx.model.contacts import ContactId
     from webwx.model.events import LoopDetected
-    from webwx.storage.base import Outgoing
     from webwx.storage.tables.conversations import ConversationRow
+    from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.timers import StoredTimer
 
 _log = logging.getLogger("webwx.bot")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from webwx.bot.chat_queues import DeliveryCounts
     from webwx.client.client import AsyncClient
     from webwx.model.messages import Event
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 OnUnknown = Literal["continue", "raise"]
 """

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from webwx.bot.journal import use_journal
-from webwx.storage.base import SendQuery
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient

@@ -16,7 +16,7 @@ from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.messages import Message, MessageRecalled, PhoneActivity
 from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -62,7 +62,7 @@ def journal() -> None:
 @command("stats", group=journal, examples=("webwx journal stats --json",))
 async def stats(session: Session) -> None:
     """Show the size and the contents of the journal."""
-    from webwx.storage.base import SendQuery
+    from webwx.storage.tables.outbox import SendQuery
 
     await _require_journal(session)
     settings = session.settings

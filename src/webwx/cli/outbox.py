@@ -16,7 +16,7 @@ from webwx.cli.session import Session, command
 from webwx.cli.words import word
 
 if TYPE_CHECKING:
-    from webwx.storage.base import Outgoing, State
+    from webwx.storage.tables.outbox import Outgoing, State
 
 STATES: dict[State, str] = {
     "queued": N_("has not left"),

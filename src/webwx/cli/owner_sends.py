@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from webwx.client.identities import To
     from webwx.model.messages import Receipt
     from webwx.settings import Settings
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 
 _PATIENCE = 60.0

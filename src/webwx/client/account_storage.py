@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.client.rate_limiter import LimiterStore
-    from webwx.storage.base import AccountJournal, Journal, Outbox
+    from webwx.storage.base import AccountJournal, Journal
+    from webwx.storage.tables.outbox import Outbox
     from webwx.transport.runner import SessionState
 
 

@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.model.publications import Publication
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Journal, Outgoing, State
+    from webwx.storage.base import Journal
     from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.consumers import ConsumerPosition
+    from webwx.storage.tables.outbox import Outgoing, State
     from webwx.transport.runner import Transport
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from webwx.client.send_news import SendNews
 from webwx.client.sends_of_others import LOOK_EVERY, NEWEST, SendsOfOthers
-from webwx.storage.base import SendQuery
 from webwx.storage.lookup import find_send
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from webwx.client.account_storage import AccountStorage
-    from webwx.storage.base import Outbox, Outgoing
+    from webwx.storage.tables.outbox import Outbox, Outgoing
 
 
 class FollowedSends:

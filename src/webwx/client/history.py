@@ -18,9 +18,10 @@ from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw
 from webwx.model.named_people import name_people, people_in_notice
-from webwx.storage.base import IdentityQuery, Outgoing, SendQuery
+from webwx.storage.base import IdentityQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
+from webwx.storage.tables.outbox import Outgoing, SendQuery
 from webwx.storage.tokenizer import Query, cut
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from webwx.client.contact_book import ContactBook
     from webwx.client.identities import AccountIdentities, To
     from webwx.client.identity_updates import IdentityUpdates
-    from webwx.storage.base import AccountJournal, State
+    from webwx.storage.base import AccountJournal
     from webwx.storage.entries import Entry
+    from webwx.storage.tables.outbox import State
 
 _SAID: tuple[State, ...] = ("sent", "sending", "unknown", "recalled")
 """States in which a send is part of the history: it was sent, or may have been sent."""

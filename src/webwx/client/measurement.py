@@ -8,7 +8,7 @@ import msgspec
 
 from webwx.client.state import LoginState
 from webwx.errors import NoJournal, NotLoggedIn, StorageError
-from webwx.storage.base import State
+from webwx.storage.tables.outbox import State
 
 if TYPE_CHECKING:
     from webwx.client.identity_updates import IdentityUpdates

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
     from webwx.flows.media import Upload, UploadState
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 Progress = Callable[[int, int], object]
 """Called with the number of transferred bytes and the total; a total of 0: the size is unknown."""

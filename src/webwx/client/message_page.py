@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from webwx.model.messages import Event
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 
 class PagedMessage(NamedTuple):

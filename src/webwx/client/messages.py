@@ -11,8 +11,8 @@ from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, UnknownCo
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
-from webwx.storage.base import Outgoing
 from webwx.storage.lookup import find_send
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from webwx.client.identities import AccountIdentities, To

@@ -45,9 +45,9 @@ from webwx.model.identities import Identity
 from webwx.model.messages import FileMessage, LocationMessage, Receipt, TextMessage
 from webwx.protocol.codec import clean_text
 from webwx.protocol.codes import Ret
-from webwx.storage.base import SendQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_send
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from webwx.flows.call import Flow
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event
-    from webwx.storage.base import Outbox, Outgoing
+    from webwx.storage.tables.outbox import Outbox, Outgoing
 
 _log = logging.getLogger("webwx.client")
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Receipt
-    from webwx.storage.base import Outbox, Outgoing, SendQuery, State
+    from webwx.storage.tables.outbox import Outbox, Outgoing, SendQuery, State
 
 
 class WatchedOutbox:

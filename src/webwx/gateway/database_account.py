@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         LoginStatus,
         MediaContent,
     )
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 
 _RECENT = 500

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.model.contacts import Contact
     from webwx.model.messages import Event
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 
 async def required_event(client: AsyncClient, number: int) -> Event:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.port import Content, DownloadedMedia, LoginMethod
     from webwx.model.messages import Event
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 
 T = TypeVar("T")

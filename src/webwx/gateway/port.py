@@ -17,7 +17,7 @@ import msgspec
 from webwx.model.messages import Receipt
 from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
-from webwx.storage.base import Outgoing, State
+from webwx.storage.tables.outbox import Outgoing, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection

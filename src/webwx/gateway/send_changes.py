@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from webwx.client.client import AsyncClient
     from webwx.gateway.port import AccountPort
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 _log = logging.getLogger("webwx.gateway")
 

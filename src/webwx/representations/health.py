@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from webwx.representations.accounts import AccountState
-from webwx.storage.base import State
+from webwx.storage.tables.outbox import State
 
 LimitedKind = Literal["messages", "uploads", "contact_changes", "chatroom_changes", "friend_requests"]
 

@@ -10,10 +10,10 @@ import msgspec
 from webwx.errors import ProtocolError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
-    from webwx.storage.base import State
+    from webwx.storage.tables.outbox import State
 
 MediaKind = Literal["image", "video", "file", "sticker"]
 

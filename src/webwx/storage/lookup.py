@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import IdentityQuery, SendQuery
+from webwx.storage.base import IdentityQuery
 from webwx.storage.entries import EntryQuery
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.model.contacts import ContactId
     from webwx.model.identities import Identity
-    from webwx.storage.base import AccountJournal, IdentityStore, Outbox, Outgoing
+    from webwx.storage.base import AccountJournal, IdentityStore
     from webwx.storage.entries import Entry
+    from webwx.storage.tables.outbox import Outbox, Outgoing
 
 _READ = 500
 """Entries read at a time."""

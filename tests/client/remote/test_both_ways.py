@@ -23,7 +23,7 @@ from webwx.errors import (
     UnknownContact,
 )
 from webwx.model.messages import FriendRequest, ImageMessage, MessageRecalled, Receipt, TextMessage
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from pathlib import Path

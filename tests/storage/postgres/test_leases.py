@@ -13,11 +13,11 @@ from tests.postgres import add_accounts
 from tests.storage.arrivals import FRIEND, arrival, messages, opened
 
 from webwx.errors import StorageError
-from webwx.storage.base import SendQuery
 from webwx.storage.leases import ClusterMember, LeaseTimes, WorkerHealth
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.leases import CLAIM, FREE, PostgresLeases
 from webwx.storage.refusals import Fence, NotOwner
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,13 +15,13 @@ from tests.storage.arrivals import FRIEND, UIN
 
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
-from webwx.storage.base import SendQuery
 from webwx.storage.postgres import checkup, migration
 from webwx.storage.postgres import schema as definition
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.migration import upgrade, wait_for_tables
 from webwx.storage.postgres.schema import FORMER, MIGRATIONS, VERSION, Migration
+from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:

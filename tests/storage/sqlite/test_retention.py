@@ -29,7 +29,6 @@ from webwx.errors import AlreadyRunning
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContinuityLost
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import SendQuery
 from webwx.storage.bodies import unpack
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import find_message
@@ -39,6 +38,7 @@ from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.retention import Deleted, Retention, delete_some
 from webwx.storage.sqlite.schema import connect, shrink
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from pathlib import Path

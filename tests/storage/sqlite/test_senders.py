@@ -16,15 +16,15 @@ from tests.storage.arrivals import FRIEND, UIN
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import SendQuery
 from webwx.storage.lookup import find_send
 from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 NOW = int(time.time()) + 0.123456
 """Recent, because old sends are deleted."""

@@ -18,8 +18,8 @@ from webwx.representations.consumers import DeadLetterPage
 from webwx.representations.events import EventsView, EventView, event_of
 from webwx.representations.messages import HistoryPage, MessageOrigin, RecalledPage
 from webwx.representations.sends import OutboxEntry, SendList, outgoing_of
-from webwx.storage.base import Outgoing
 from webwx.storage.cursors import encode_cursor
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.messages import Event, Message
     from webwx.representations.messages import HistoryEntry
-    from webwx.storage.base import State
+    from webwx.storage.tables.outbox import State
 
 _ALL = 2**62
 """A limit that no result reaches."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from webwx.client.remote.history import RemoteHistory
     from webwx.model.messages import Event, Receipt
     from webwx.representations.sends import FileToSend
-    from webwx.storage.base import Outgoing
+    from webwx.storage.tables.outbox import Outgoing
 
 _WAITS = 3
 """Number of times that the gateway is asked for the outcome of a send; it waits up to 25 s each time."""

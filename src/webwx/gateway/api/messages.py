@@ -45,7 +45,7 @@ from webwx.representations.messages import (
     RecalledPage,
 )
 from webwx.representations.sends import SendView
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 
 async def _views(account: int, client: AsyncClient, events: Collection[Event]) -> list[EventView]:

@@ -9,7 +9,7 @@ import msgspec
 from webwx.representations.events import EventView, fields_of, summary_of, type_of
 from webwx.representations.sends import OutboxEntry, SendChangeView, SendView
 from webwx.representations.times import moment, optional_moment
-from webwx.storage.base import Outgoing
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent

@@ -36,7 +36,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
 from webwx.model.contacts import FILEHELPER, Member
 from webwx.representations.sends import FileToSend, MessageToSend, OutboxEntry, SendList, SendView
-from webwx.storage.base import State
+from webwx.storage.tables.outbox import State
 
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless its header `Prefer` sets another time."""

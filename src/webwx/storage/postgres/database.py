@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from webwx.errors import StorageError
-from webwx.storage.base import KEPT_OUTCOMES
 from webwx.storage.consumer import LOOK_EVERY
 from webwx.storage.database_url import check_database_url, describe_database, split_search_path, split_servers
 from webwx.storage.postgres.loop_calls import LoopCalls
@@ -37,6 +36,7 @@ from webwx.storage.postgres.pooler import SharedSessions, is_pooled, share_sessi
 from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
 from webwx.storage.refusals import ChangeRefused, Fence, NotOwner
+from webwx.storage.tables.outbox import KEPT_OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator

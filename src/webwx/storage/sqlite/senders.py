@@ -27,12 +27,11 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import KEPT_OUTCOMES
 from webwx.storage.locks import take_lock
 from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite.bulk import select_numbers
 from webwx.storage.sqlite.tables import execute
-from webwx.storage.tables.outbox import Attempt
+from webwx.storage.tables.outbox import KEPT_OUTCOMES, Attempt
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,20 +9,191 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+import msgspec
+
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import Outgoing, State
 from webwx.storage.engine.port import Conditions, Select
 from webwx.storage.refusals import ChangeRefused, NotOwner
 
 if TYPE_CHECKING:
-    from webwx.storage.base import SendQuery
     from webwx.storage.engine.port import Tables, Value
+
+KEPT_OUTCOMES = 1_000
+"""Maximum number of outcomes of sends that a journal keeps while they cannot be stored."""
 
 _SEPARATE = 50
 """Maximum number of chats or states whose sends are read by one ordered query each."""
+
+State = Literal["queued", "sending", "sent", "failed", "unknown", "recalled"]
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="outgoing"):
+    """A send, stored before its first attempt."""
+
+    number: int
+    client_id: str
+    """Id of the send, the same for all attempts."""
+    key: str = ""
+    """Idempotency key of the caller: a second send with the same key is the same send."""
+    chat: ContactId
+    kind: str
+    """Kind of content: `text`, `image`, `file`, ..."""
+    text: str = ""
+    """The text, or the file's name."""
+    addressed: str = ""
+    """Recipient as the caller has named it, as JSON: a text, or the number of an identity; empty: not known."""
+    content_id: str = ""
+    """SHA-256 of a file, md5 of a known sticker, or id of a forwarded message; empty for a text, or if not known."""
+    state: State
+    """
+    `queued`: nothing was transmitted yet. `sending`: something may have been transmitted. `sent`: the platform
+    confirmed it. `failed`: the platform refused it. `unknown`: the outcome cannot be determined, so the send is never
+    repeated automatically and never reported as a success. `recalled`: it was sent, and recalled by this client.
+    """
+    receipt: Receipt | None = None
+    """The platform's receipt, once the send is `sent`."""
+    ret: int = 0
+    """The platform's error code, if the send is `failed`."""
+    created_at: float
+    changed_at: float
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.number}, {self.kind}, {self.state})"
+
+
+class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions for sends to find: the newest sends that meet all of them."""
+
+    number: int | None = None
+    """The send's number."""
+    key: str | None = None
+    """The caller's idempotency key."""
+    client_id: str | None = None
+    """The send's id for all attempts."""
+    message_id: str | None = None
+    """The platform's message id, from the receipt."""
+    states: tuple[State, ...] = ()
+    """Only sends in one of these states; empty for all."""
+    chats: tuple[ContactId, ...] = ()
+    """Only sends to these chats; empty for all."""
+    before: int | None = None
+    """Only sends with a lower number."""
+    since: float = 0
+    """Not stored before this time, in seconds since 1970."""
+    until: float = 0
+    """Not stored after this time; 0 for no limit."""
+    limit: int = 100
+    """Maximum number of sends."""
+
+    def __repr__(self) -> str:
+        return "SendQuery(***)"
+
+
+class Outbox(Protocol):
+    """
+    An account's sends, each stored before its first byte is transmitted.
+
+    | State      | Change                                                        | Next state |
+    |------------|---------------------------------------------------------------|------------|
+    | `queued`   | `sending`, just before the first byte is transmitted          | `sending`  |
+    | `sending`  | the platform's receipt                                        | `sent`     |
+    |            | the platform's refusal                                        | `failed`   |
+    |            | provably nothing was transmitted, or the rate limit was hit   | `queued`   |
+    |            | no answer; or the process died, or closed the journal         | `unknown`  |
+    | `failed`   | `sending`, for another attempt that a caller has asked for    | `sending`  |
+    | `unknown`  | the outcome of that attempt is found later                    | `sent`     |
+    |            | the server is known to discard a repeated client id           | `queued`   |
+    | `sent`     | a recall                                                      | `recalled` |
+
+    One caller at a time sends, and only what is `queued` or `failed`: an `unknown` send is never repeated by itself. A
+    send in state `sending` cannot be deleted.
+
+    Keys and client ids are unique among the existing sends of an account.
+    """
+
+    async def add(
+        self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
+        state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
+    ) -> Outgoing:  # fmt: skip
+        """
+        Store a send, or return the existing send with the same key, unchanged.
+
+        Args:
+            client_id: The send's id for all attempts. A returned row with another client id is an existing send.
+            chat: The recipient.
+            kind: Kind of content.
+            text: The text, or the file's name.
+            key: Idempotency key of the caller; empty for none.
+            time: The current time, in seconds since 1970.
+            state: `sending` if the first byte may be transmitted as soon as this returns.
+            addressed: Recipient as the caller has named it, as in `Outgoing`.
+            content_id: Id of the content, as in `Outgoing`.
+
+        Raises:
+            StorageError: The send was not stored, for example because another send has this client id; or it is unknown
+                whether it was stored. Then a send that was stored as `sending` becomes `queued` as soon as the journal
+                can be written.
+        """
+        ...
+
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
+        """
+        Set a send to `sending`, and return whether its first byte may be transmitted.
+
+        It may not if the send is no longer `queued` or `failed`, because another caller is sending it. The recipient's
+        id `chat` differs between logins, so each attempt stores it again.
+
+        Raises:
+            StorageError: It may or may not be stored; if it was, the send becomes `queued` as soon as the journal can
+                be written.
+        """
+        ...
+
+    async def settle(
+        self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
+        receipt: Receipt | None = None, ret: int = 0, begun_at: float | None = None,
+    ) -> None:  # fmt: skip
+        """
+        Store the outcome of a send; `queued` if provably nothing was transmitted, or the platform's rate limit hit.
+
+        `sent` may be stored in a later transaction, a few milliseconds after this returns. Every method of this journal
+        sees the outcome at once, and a kill of the process does not lose it, where the system allows that. A power
+        failure may lose it until then, and the send is `unknown`.
+
+        Args:
+            number: Number of the send.
+            state: The state from now on.
+            time: The current time, in seconds since 1970.
+            receipt: The platform's receipt of a send that is `sent`.
+            ret: The platform's error code of a send that is `failed`, of at most 32 bits.
+            begun_at: Time of the attempt's begin, as it was stored with `sending`: then the outcome replaces only
+                `sending` or `unknown` of that attempt, never a later state. If it cannot be stored now, it is kept, for
+                `KEPT_OUTCOMES` sends at most, and is stored as soon as the journal can be written. None: the state is
+                replaced, whatever it is.
+
+        Raises:
+            StorageError: The outcome was not stored, and is not kept.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Return once every outcome that was passed to `settle` is stored."""
+        ...
+
+    async def find(self, query: SendQuery) -> list[Outgoing]:
+        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
+        ...
+
+    async def count(self) -> dict[State, int]:
+        """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
+        ...
+
+    async def remove(self, number: int) -> bool:
+        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
+        ...
 
 
 class Attempt(NamedTuple):
