@@ -116,6 +116,11 @@ class TestJudge:
             judge("webwxsendmsg", 1, 1_000_000 * "so much ")
         assert (len(caught.value.message), caught.value.message[-1]) == (200, "…")
 
+    def test_a_message_of_the_maximum_length_is_complete(self) -> None:
+        with pytest.raises(ApiError) as caught:
+            judge("webwxsendmsg", 1, 200 * "慢")
+        assert caught.value.message == 200 * "慢"
+
     def test_each_reason_of_a_logout_has_its_own_text(self) -> None:
         texts = set()
         for ret in (-14, 1100, 1101, 1102):

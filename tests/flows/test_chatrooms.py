@@ -117,6 +117,10 @@ class TestAdd:
             drive(add_members(LOGIN, ROOM, PEOPLE), refusal(1201))
 
 
+def test_invitations_of_which_the_server_sends_only_some_are_no_error() -> None:
+    drive(invite_members(LOGIN, ROOM, PEOPLE), refusal(-2013))
+
+
 class TestRemove:
     @pytest.mark.parametrize("ret", [0, 1])
     def test_both_answers_of_a_successful_removal_are_accepted(self, ret: int) -> None:

@@ -28,6 +28,7 @@ from webwx.protocol.contacts import (
     OPLOG,
     VERIFYUSER,
     ContactKey,
+    ContactsRequest,
     WireContact,
 )
 from webwx.protocol.http import Request, Response
@@ -68,6 +69,13 @@ class TestListContacts:
         assert ids(contacts) == ["@a", "@b", "@c", "@d"]
         assert [request.url.partition("&seq=")[2] for request in requests] == ["0", "2", "3"]
 
+    def test_each_page_is_asked_for_with_the_keys_of_the_login(self) -> None:
+        _, [request] = drive(list_contacts(LOGIN, NOW), page("@a"))
+
+        assert GETCONTACT.decode_request(request) == ContactsRequest(
+            skey=LOGIN.credentials.skey, pass_ticket=LOGIN.pass_ticket, r=int(NOW * 1000), seq=0
+        )
+
     def test_ends_when_seq_does_not_change(self) -> None:
         contacts, _ = drive(list_contacts(LOGIN, NOW), page("@a", seq=2), page("@b", seq=2))
 
@@ -86,6 +94,12 @@ class TestListContacts:
 
         assert len(ids(listing)) == 20
         assert (listing.lack, listing.is_complete) == ("its pages have no end", False)
+
+    def test_pages_without_contacts_before_the_first_contact_are_skipped(self) -> None:
+        some = [page(seq=number) for number in range(1, MAX_REPEATED)]
+        listing, _ = drive(list_contacts(LOGIN, NOW), *some, page("@a"))
+
+        assert ids(listing) == ["@a"]
 
     def test_a_page_without_a_new_contact_is_skipped(self) -> None:
         some = [page("@a", "@b", seq=1), page("@a", seq=2), page(seq=3), page("@c")]

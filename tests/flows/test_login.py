@@ -365,6 +365,7 @@ def test_open_session_asks_with_the_first_keys_and_returns_the_snapshot() -> Non
     given, [request] = drive(flows.open_session(LOGIN, NOW), snapshot)
 
     assert (given.user.user_name, given.skey) == ("@me", "@new")
+    assert f"r={flows.cache_breaker(int(NOW * 1000))}&" in request.url
     assert "pass_ticket=k3Yq%252BZ0example%253D" in request.url
     assert {"BaseRequest": {"Uin": 1234567890, "Sid": "AbCdEfGhIjKlMnOp", "Skey": LOGIN.credentials.skey,
                             "DeviceID": "e123456789012345"}} == msgspec.json.decode(request.content)  # fmt: skip

@@ -63,6 +63,15 @@ class TestCheck:
         assert request.url.startswith("https://webpush.wx2.qq.com/cgi-bin/mmwebwx-bin/synccheck?r=1560000000123&skey=")
         assert "&synckey=1_11%7C2_21&" in request.url
 
+    def test_asks_with_the_keys_of_the_login(self) -> None:
+        _, [request] = drive(check(LOGIN, NOW), reply(SYNCCHECK, retcode=0))
+        asked = SYNCCHECK.decode_request(request)
+
+        assert (asked.uin, asked.sid, asked.skey, asked.deviceid) == (
+            LOGIN.credentials.uin, LOGIN.credentials.sid, LOGIN.credentials.skey, LOGIN.credentials.device_id,
+        )  # fmt: skip
+        assert asked.timestamp == int(NOW * 1000)
+
     @pytest.mark.parametrize(("profile", "app"), [(LOGIN.profile_name, ""), (FILEHELPER.name, "wx_webfilehelper")])
     def test_the_app_of_the_login_is_sent(self, profile: str, app: str) -> None:
         login = msgspec.structs.replace(LOGIN, profile_name=profile)
@@ -277,6 +286,7 @@ class TestFetch:
 
         items = [msgspec.json.decode(raw) for raw in batch.delivered()]
         assert items == [msgspec.json.decode(raw) for raws in lists.values() for raw in raws]
+        assert [item.kind for item in batch.items] == ["deleted", "contact", "contact", *3 * ["message"]]
         assert all(bytes(raw) in answer.body for raw in batch.delivered())
 
     def test_a_text_that_was_stored_and_loaded_is_equal(self) -> None:
