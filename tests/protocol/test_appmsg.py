@@ -68,6 +68,10 @@ def test_sent_content_can_be_decoded(content: AppContent) -> None:
     assert content == read
 
 
+def test_content_names_its_app_and_the_version_of_the_kit() -> None:
+    assert write_app(AppContent(app_id="wx1", title="t")).startswith('<appmsg appid="wx1" sdkver="0">')
+
+
 def test_received_content_has_the_app_that_sent_it() -> None:
     content = AppContent(type=6, title="t", app_name="微信电脑版", attachment=Attachment())
     assert read_app(write_received_app(content, "wxid_a")) == content

@@ -28,6 +28,21 @@ transports = pytest.mark.parametrize(
 BLOCK = 60.0
 
 
+async def network_time() -> NetworkTime:
+    return NetworkTime.of_running_loop()
+
+
+def test_a_loop_keeps_its_network_time_while_others_begin() -> None:
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    try:
+        before = first.run_until_complete(network_time())
+        second.run_until_complete(network_time())
+        assert first.run_until_complete(network_time()) is before
+    finally:
+        first.close()
+        second.close()
+
+
 def block() -> None:
     """Block the event loop for a minute of its clock."""
     loop = asyncio.get_running_loop()

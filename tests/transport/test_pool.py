@@ -56,6 +56,26 @@ async def test_the_pool_closes_with_its_last_client() -> None:
         await server.until_gone()
 
 
+async def test_no_timer_is_left_after_the_last_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    call_at = loop.call_at
+
+    def record(when: float, callback: Callable[..., object], *values: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(call_at(when, callback, *values, **more))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", record)
+    async with serving(answer()) as server:
+        engine = Http11Transport(Timeouts(call=3600, keep_idle=3600))
+        await engine.send(server.request())
+        idle = [timer for timer in timers if timer.when() > loop.time() + 1800]
+        await engine.close()
+
+    assert idle
+    assert all(timer.cancelled() for timer in idle)
+
+
 def test_the_pool_of_a_loop_that_is_closed_is_forgotten() -> None:
     async def join() -> Pool:
         return Pool.join(user, Route())

@@ -212,6 +212,16 @@ class TestCookies:
 
         assert "fresh=1" in request.header("Cookie")
 
+    async def test_expire_in_time_although_dates_count_whole_seconds(self) -> None:
+        clock = Clock()
+        ours = session_state(clock=clock)
+        await ask(ours, dated(clock.now, "fresh=1; Path=/; Max-Age=60"))
+        for _ in range(140):
+            clock.now += 0.5
+            [request] = await ask(ours, dated(clock.now))
+
+        assert "fresh=1" not in request.header("Cookie")
+
     async def test_expire_by_our_clock_if_no_answer_has_a_date(self) -> None:
         clock = Clock()
         ours = session_state(clock=clock)
@@ -325,6 +335,12 @@ class TestClientIds:
         assert sorted(made, key=int) == made
         assert len(set(made)) == 10_000
         assert {len(each) for each in made} == {17}
+
+    async def test_are_all_reserved_before_they_are_used(self) -> None:
+        ours = session_state(clock=Clock())
+        for _ in range(10_002):  # a millisecond has ten thousand
+            made = await ours.next_client_id()
+            assert int(made) <= ours.login.last_client_id
 
     async def test_grow_across_a_save_and_a_load(self) -> None:
         ours = session_state()
