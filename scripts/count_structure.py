@@ -24,6 +24,12 @@ TABLES = ("timers", "records", "outbox", "states", "consumers", "failures", "con
 BESIDE = ("LoginStore", "RecordStore", "Storage", "SharedStorage", "Leases")
 """Protocols that are counted beside those of an engine's journal."""
 
+OTHERS = (
+    "StoredAccountReader", "StoredAccountWriter", "JournalTransfer", "RestoredStorage", "Passphrase",
+    "PiggybackedWrite", "BackgroundJobs",
+)  # fmt: skip
+"""Protocols of storage/ that are not counted: copies, restores, and those inside of one engine."""
+
 
 def strings(source: str) -> list[str]:
     """Return the strings of a module, without docstrings and comments."""
@@ -82,12 +88,9 @@ def main() -> None:
         naming = [path for path, text in found.items() if re.search(rf"\b{table}\b", text)]
         report.append(f"modules that name {table}: {len(naming)}")
     engines = {path: text for path, text in storage.items() if path.parts[-2] in {"sqlite", "postgres", "memory"}}
-    contracts = protocols(modules[source / "storage" / "base.py"]) | protocols(
-        modules[source / "storage" / "leases.py"]
-    )
-    port = source / "storage" / "engine" / "port.py"
-    if port in modules:
-        contracts |= protocols(modules[port])
+    contracts: dict[str, list[str]] = {}
+    for text in storage.values():
+        contracts |= {name: methods for name, methods in protocols(text).items() if name not in OTHERS}
     of_engine = {name: methods for name, methods in contracts.items() if name not in BESIDE}
     beside = {name: methods for name, methods in contracts.items() if name in BESIDE}
     report.append(f"methods of {len(of_engine)} protocols of an engine: {sum(map(len, of_engine.values()))}")
