@@ -220,7 +220,10 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
         "of a small chat and a state": _find_sends(chats=(ROOM,), states=("sent",)),
         "of a large chat and a rare state": _find_sends(chats=(FRIEND,), states=("queued",)),
         "since": lambda it: it.account.outbox.find(SendQuery(since=it.size - 20.0)),
+        "since, long ago": _find_sends(since=20.0),
+        "since, in a chat": lambda it: it.account.outbox.find(SendQuery(chats=(FRIEND,), since=it.size - 20.0)),
         "until": lambda it: it.account.outbox.find(SendQuery(until=it.size - 20.0)),
+        "until, long ago": _find_sends(until=20.0),
     },
     ("outbox", "count"): {"": lambda it: it.account.outbox.count()},
     ("outbox", "remove"): {"": lambda it: it.account.outbox.remove(it.size + 2)},
@@ -290,7 +293,7 @@ _DELETES = "looks for rows to delete, which a person asks for, or which is done 
 _ALL_CONTACTS = "a roster holds the ids of all contacts of its login"
 _ALL_IDENTITIES = "compares the contact with all identities of the account"
 _BY_NAME = "no index by name, because each login would place its names among all others"
-_BY_TIME = "the order of the times need not be that of the numbers"
+_BY_TIME = "reads all later sends, because the order of the times need not be that of the numbers"
 _BY_HAND = "a rare change by a person"
 
 LINEAR: Mapping[tuple[Part, str, str], str] = {
@@ -300,8 +303,7 @@ LINEAR: Mapping[tuple[Part, str, str], str] = {
     ("account", "roster", ""): _ALL_CONTACTS,
     ("account", "open_login", "known"): _ALL_CONTACTS,
     ("account", "purge", ""): _DELETES,
-    ("outbox", "find", "since"): _BY_TIME,
-    ("outbox", "find", "of a large chat and a rare state"): "reads the chat until a page is full",
+    ("outbox", "find", "until, long ago"): _BY_TIME,
     ("outbox", "count", ""): _COUNTS,
     ("media", "drop", ""): _DELETES,
     ("identities", "find", "by name"): _BY_NAME,

@@ -178,6 +178,22 @@ async def test_a_send_keeps_its_recipient_as_it_was_named_and_the_id_of_its_cont
     assert await find_send(account.outbox, key="k") == row
 
 
+async def test_sends_since_a_time_are_found_after_the_clock_was_put_back(account: AccountJournal) -> None:
+    for number in range(1, 261):
+        await added(account, str(number), chat=ROOM if number % 2 else FRIEND, at=NOW + (number if number < 258 else 0))
+
+    async def since(seconds: int, **conditions: object) -> list[int]:
+        query = SendQuery(since=NOW + seconds, **conditions)  # type: ignore[arg-type]
+        return [row.number for row in await account.outbox.find(query)]
+
+    numbers = [row.number for row in await account.outbox.find(SendQuery(limit=260))][::-1]
+    assert await since(255) == numbers[254:257][::-1]
+    assert await since(255, chats=(ROOM,)) == [numbers[256], numbers[254]]
+    assert await since(20, limit=5) == numbers[252:257][::-1]
+    assert await since(20, chats=(FRIEND,), limit=2) == [numbers[255], numbers[253]]
+    assert len(await since(20, limit=260)) == 238
+
+
 async def test_sends_are_listed_newest_first_and_can_be_filtered(account: AccountJournal) -> None:
     for number in range(1, 7):
         await added(account, str(number), chat=ROOM if number % 2 else FRIEND, at=NOW + number)

@@ -19,10 +19,13 @@ from webwx.storage.engine.port import Conditions, Select
 from webwx.storage.refusals import ChangeRefused, NotOwner
 
 if TYPE_CHECKING:
-    from webwx.storage.engine.port import Tables, Value
+    from webwx.storage.engine.port import Statements, Tables, Value
 
 KEPT_OUTCOMES = 1_000
 """Maximum number of outcomes of sends that a journal keeps while they cannot be stored."""
+
+_FEW = 200
+"""Number of sends up to which those since a time are read by the index of the times."""
 
 _SEPARATE = 50
 """Maximum number of chats or states whose sends are read by one ordered query each."""
@@ -270,6 +273,10 @@ class _SendRow(NamedTuple):
     changed_at: float
 
 
+class _NumberOfSend(NamedTuple):
+    number: int
+
+
 class _StateCount(NamedTuple):
     state: State
     number: int
@@ -319,6 +326,11 @@ WHERE account = $0 AND sender = $1 AND state = 'sending' AND changed_at = $2 AND
 _OF_KEY = Select(_SendRow, f"{_SENDS} WHERE account = $0 AND key <> '' AND webwx_key(key) = webwx_key($1)")
 
 _COUNT = Select(_StateCount, "SELECT state, count(*) AS number FROM outbox WHERE account = $0 GROUP BY state")
+
+_SINCE = Select(
+    _NumberOfSend,
+    "SELECT number FROM outbox WHERE account = $0 AND created_at >= $1 ORDER BY created_at DESC LIMIT $2",
+)
 
 _REMOVE = "DELETE FROM outbox WHERE account = $0 AND number = $1 AND state <> 'sending'"
 
@@ -424,14 +436,17 @@ class StoredSends:
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
         """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
-        text, values = _find(query)
-        select = Select(_SendRow, text)
+
+        async def read(db: Statements) -> list[_SendRow]:
+            text, values = _find(query, await _sends_since(db, query) if query.since else None)
+            return await db.all(Select(_SendRow, text), *values)
+
         if not query.states and query.message_id is None:
-            rows = await self._tables.read(lambda db: db.all(select, *values))
+            rows = await self._tables.read(read)
             if all(row.state != "sending" for row in rows):  # an outcome that is not stored yet is of a `sending` one
                 return [_send(row) for row in rows]
         await self._attempts.settle_dead()
-        return [_send(row) for row in await self._tables.read(lambda db: db.all(select, *values))]
+        return [_send(row) for row in await self._tables.read(read)]
 
     async def count(self) -> dict[State, int]:
         """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
@@ -444,19 +459,37 @@ class StoredSends:
         return await self._tables.change(_REMOVE, number) == 1
 
 
-def _find(query: SendQuery) -> tuple[str, list[Value]]:
+async def _sends_since(db: Statements, query: SendQuery) -> list[int] | None:
+    """
+    Return the numbers of the sends since the time of a query; None for many, of which the newest fill a page.
+
+    The order of the times need not be that of the numbers, so the numbers do not tell where the time begins.
+    """
+    most = max(_FEW, query.limit)
+    found = await db.all(_SINCE, query.since, most + 1)
+    return [row.number for row in found] if len(found) <= most else None
+
+
+def _find(query: SendQuery, numbers: list[int] | None) -> tuple[str, list[Value]]:
     """
     Return the query that finds sends, with its values.
 
-    Sends of some chats or states are one ordered query each: with `= ANY`, all of them would be read and sorted.
+    Sends of some chats or states are one ordered query each: with `= ANY`, all of them would be read and sorted. Nearly
+    all sends are `sent`; those in other states are read by their state, because few of them are of any chat.
+
+    Args:
+        query: The conditions.
+        numbers: Numbers of the sends that meet its condition `since`; None: they were not looked up.
     """
     chats, states = sorted({clean_text(chat) for chat in query.chats}), sorted(set(query.states))
-    if 1 <= len(chats) <= _SEPARATE:
-        parts = [_conditions(query, "webwx_key(chat) = webwx_key({})", chat) for chat in chats]
-    elif not chats and 1 <= len(states) <= _SEPARATE:
-        parts = [_conditions(query, "state = {}", state) for state in states]
+    if numbers is not None:
+        parts = [_conditions(query, "number = ANY ({}::bigint[])", numbers)]
+    elif states and len(states) <= _SEPARATE and not (chats and "sent" in states):
+        parts = [_conditions(query, "state = {}", state, by="state") for state in states]
+    elif 1 <= len(chats) <= _SEPARATE:
+        parts = [_conditions(query, "webwx_key(chat) = webwx_key({})", chat, by="chat") for chat in chats]
     else:
-        parts = [_conditions(query, "chat = ANY ({}::varchar[])", chats) if chats else _conditions(query, "true")]
+        parts = [_conditions(query, "true")]
     if len(parts) == 1:
         return f"{_SENDS} WHERE {parts[0].text}", parts[0].values
     texts: list[str] = []
@@ -467,11 +500,21 @@ def _find(query: SendQuery) -> tuple[str, list[Value]]:
     return f"{' UNION ALL '.join(texts)} ORDER BY number DESC LIMIT {int(query.limit)}", values
 
 
-def _conditions(query: SendQuery, first: str, *values: Value) -> Conditions:
-    """Return the conditions of a query, of which those of a chat or a state are `first`."""
+def _conditions(query: SendQuery, first: str, *values: Value, by: Literal["chat", "state", ""] = "") -> Conditions:
+    """
+    Return the conditions of a query.
+
+    Args:
+        query: The query.
+        first: The condition whose index is used, and not those of chats or states.
+        values: Its values.
+        by: What `first` is a condition of.
+    """
     matching = Conditions(f"account = $0 AND {first}", *values)
-    if query.chats and query.states:
-        matching.also("state || '' = ANY ({}::varchar[])", list(query.states))  # not by the index of the states
+    if query.chats and by != "chat":
+        matching.also("chat || '' = ANY ({}::varchar[])", [clean_text(chat) for chat in query.chats])
+    if query.states and by != "state":
+        matching.also("state || '' = ANY ({}::varchar[])", list(query.states))
     if query.number is not None:
         matching.also("number = {}", query.number)
     if query.key is not None:
@@ -483,9 +526,9 @@ def _conditions(query: SendQuery, first: str, *values: Value) -> Conditions:
     if query.before is not None:
         matching.also("number < {}", query.before)
     if query.since:
-        matching.also("created_at >= {}", query.since)
+        matching.also("+created_at >= {}", query.since)  # in the order of the numbers, not by the index of the times
     if query.until:
-        matching.also("created_at <= {}", query.until)
+        matching.also("+created_at <= {}", query.until)
     matching.then(f"ORDER BY number DESC LIMIT {int(query.limit)}")
     return matching
 
