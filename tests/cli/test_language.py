@@ -102,6 +102,13 @@ def test_an_exception_stays_english_and_its_next_step_is_chinese(shell: Shell) -
     assert done.sentence == "webwx: No login is saved here; log in first：请运行 'webwx login'。"
 
 
+def test_an_error_that_stays_english_ends_as_english(me: Shell) -> None:
+    done = me.run("send", "no such name", "hi", **CHINESE)
+    assert done.sentence == (
+        "webwx: No contact is named 'no such name' (the whole name must match); list the contacts to find it."
+    )
+
+
 def test_results_and_notices_are_chinese(me: Shell) -> None:
     assert me.run("send", "阿华", "在吗？", **CHINESE).stdout == "已发送给 阿华；两分钟内可以用 'webwx recall' 撤回。\n"
     assert me.run("recall", **CHINESE).stdout == "已撤回；阿华 会看到有一条消息被撤回，但看不到内容。\n"

@@ -94,4 +94,6 @@ def _join(what: str, next_step: str) -> str:
     sentence = " ".join(what.split()).rstrip(".。")
     if sentence.endswith(("?", "？")):
         return sentence
+    if not next_step and what.rstrip().endswith("."):  # an English sentence, in any language of the messages
+        return f"{sentence}."
     return _("{sentence}{next_step}.").format(sentence=sentence, next_step=next_step)
