@@ -19,9 +19,9 @@ from webwx.storage.tables.engine_tables import (
     MEDIA,
     NAMES,
     NEVER_MATCHED,
-    OUTBOX,
     REAL_IDS,
 )
+from webwx.storage.tables.outbox import OUTBOX
 from webwx.storage.tables.records import AUDIT, RECORDS
 from webwx.storage.tables.states import STATES
 from webwx.storage.tables.timers import TIMERS

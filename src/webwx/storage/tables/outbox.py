@@ -15,7 +15,7 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
-from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.engine.port import Ageing, Conditions, Select, StoredTable
 from webwx.storage.refusals import ChangeRefused, NotOwner
 
 if TYPE_CHECKING:
@@ -255,6 +255,49 @@ class AttemptStore(Protocol):
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
         ...
+
+
+OUTBOX = StoredTable(
+    name="outbox",
+    # without `background` and `file`: otherwise the source and its copy would both send
+    columns=(
+        "number", "client_id", "key", "chat", "kind", "text", "addressed", "content_id", "state", "message_id",
+        "receipt", "ret", "created_at", "changed_at",
+    ),
+    copied_as={"state": "CASE state WHEN 'sending' THEN 'unknown' ELSE state END"},
+    ages=Ageing(time="created_at", only_if="state <> 'sending'"),
+    ddl="""
+CREATE TABLE outbox (
+    account bigint NOT NULL,
+    number NUMBERED,
+    client_id text NOT NULL,
+    key text NOT NULL,
+    chat text NOT NULL,
+    kind text NOT NULL,
+    text text NOT NULL,
+    addressed text NOT NULL DEFAULT '',         -- the recipient as the caller has named it, as JSON
+    content_id text NOT NULL DEFAULT '',        -- SHA-256 of a file, md5 of a sticker, or id of a forwarded message
+    background boolean NOT NULL DEFAULT false,  -- the owner of the account sends it, and no caller waits for it
+    file text NOT NULL DEFAULT '',              -- name of the stored file that is sent in the background
+    state text NOT NULL,
+    epoch bigint NOT NULL DEFAULT 0,            -- of the process that sends it; 0 in a file
+    sender text NOT NULL DEFAULT '',            -- lock of the process that sends it
+    message_id text NOT NULL DEFAULT '',        -- of the receipt
+    receipt text,                               -- JSON
+    ret integer NOT NULL DEFAULT 0,
+    created_at float8 NOT NULL,
+    changed_at float8 NOT NULL
+);
+CREATE UNIQUE INDEX outbox_client_id ON outbox (account, webwx_key(client_id));
+CREATE UNIQUE INDEX outbox_key ON outbox (account, webwx_key(key)) WHERE key <> '';
+CREATE INDEX outbox_account ON outbox (account, number);
+CREATE INDEX outbox_state ON outbox (account, state, number);
+CREATE INDEX outbox_chat ON outbox (account, webwx_key(chat), number);
+CREATE INDEX outbox_message ON outbox (account, webwx_key(message_id)) WHERE message_id <> '';
+CREATE INDEX outbox_background ON outbox (account, number) WHERE background AND state = 'queued';
+CREATE INDEX outbox_age ON outbox (account, created_at);
+""",
+)  # fmt: skip
 
 
 class _SendRow(NamedTuple):
