@@ -104,7 +104,7 @@ class ClusterMember(NamedTuple):
     sending_fence: Callable[[int], Awaitable[Fence]] | None = None
     """
     Returns the fence of an account for a send that begins, once the lease of the worker is not late; raises `NotOwner`
-    as `fence` does. None: `fence` is for sends as well.
+    as `fence` does. It is called in any thread. None: `fence` is for sends as well.
     """
 
     def __repr__(self) -> str:

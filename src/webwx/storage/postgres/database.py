@@ -413,6 +413,10 @@ class PostgresDatabase:
         """Return the fence of an account as `fence_of` does, for a send that begins: a late lease is waited for."""
         return await (self.fence_of(account) if self._sending_fence is None else self._sending_fence(account))
 
+    async def known_sending_fence(self, account: int) -> Fence | None:
+        """Return what `sending_fence_of` does, in any thread; None if it has to be read from the database."""
+        return self.known_fence(account) if self._sending_fence is None else await self._sending_fence(account)
+
     def known_fence(self, account: int) -> Fence | None:
         """
         Return the fence of an account as `fence_of` does; None if it has to be read from the database.

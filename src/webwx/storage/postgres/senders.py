@@ -43,13 +43,14 @@ class PostgresSender:
         self._key = new_lock()
         self.name: str = str(self._key)
         """Key of the lock, as in the rows of sends."""
-        self._is_held = False
+        self.is_held = False
+        """Whether the lock was taken; any thread may read it."""
 
     async def hold(self) -> None:
         """Take the lock, before the first send."""
-        if not self._is_held:
+        if not self.is_held:
             await self._database.locks.take(self._key)
-            self._is_held = True
+            self.is_held = True
 
 
 class PostgresAttempts:
@@ -76,6 +77,10 @@ class PostgresAttempts:
 
     async def begin(self) -> Attempt:
         """Take the lock of this process, and return its name and the account's epoch; a late lease is waited for."""
+        # In most cases both are known, and a job for the thread of the connections would take longer than a statement.
+        fence = await self._database.known_sending_fence(self._account) if self._sender.is_held else None
+        if fence is not None:
+            return Attempt(self._sender.name, fence.epoch)
 
         async def work() -> Attempt:
             await self._sender.hold()
