@@ -15,6 +15,7 @@ from tests.storage.arrivals import FRIEND, OWN, ROOM, UIN
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.bodies import pack
 from webwx.storage.sqlite.index import key_of
+from webwx.storage.tables import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,11 +110,9 @@ _POSTGRES = (
     "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, message_id, receipt, created_at,"
     f" changed_at) SELECT {{account}}, n, 'c' || n, 'key ' || n, {_CHAT}, 'text', 'hello', {_SEND_STATE}, '' || n,"
     f" {_RECEIPT}, n, n FROM {{rows}}",
-    "SELECT setval(pg_get_serial_sequence('outbox', 'number'), {size})",
     "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, created_at,"
     f" changed_at) SELECT {{account}}, n, 'bot', 'remind', 'key ' || n, 'name ' || n, {_CHAT},"
     f" 'null', n, {_TIMER_STATE}, n, n FROM {{rows}}",
-    "SELECT setval(pg_get_serial_sequence('timers', 'number'), {size})",
     "INSERT INTO media (account, number, message_id, state, digest, size, time)"
     " SELECT {account}, n, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
     "INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)"
@@ -168,6 +167,8 @@ def fill_postgres(execute: Callable[[str], object], size: int) -> None:
         execute(
             statement.format(rows=numbers, size=size, account=UIN, login=login, consumer=consumer, empty="''::bytea")
         )
+    for name in (table.name for table in ALL if table.is_numbered and table.of):
+        execute(f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), {size})")
     execute("SELECT gin_clean_pending_list('entries_words')")  # as the server does after some time
     # Of this schema alone: each table of other tests would take one of the locks of this transaction.
     execute(_FOR_EACH_TABLE.format(statement="ANALYZE %I"))

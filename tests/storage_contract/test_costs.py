@@ -12,7 +12,7 @@ import inspect
 import sqlite3
 from contextlib import closing
 from functools import partialmethod
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import pytest
 from tests.postgres import new_schema
@@ -49,7 +49,10 @@ SMALL, LARGE = 1_000, 50_000
 SPARE = 200
 """Steps or pages that a statement may cost more in any case: four for each of 50 rows that are far from each other."""
 
-Part = Literal["journal", "account", "consumer", "outbox", "timers", "media", "identities", "records", "roster"]
+Part: TypeAlias = str
+"""A part of `Opened`, or of an account."""
+
+PARTS_OF_ACCOUNT = [name for name, _ in inspect.getmembers(AccountJournal, lambda each: isinstance(each, property))]
 
 
 class Opened(NamedTuple):
@@ -64,9 +67,7 @@ class Opened(NamedTuple):
 
     def part(self, name: Part) -> object:
         """Return a part by its name."""
-        if name in {"outbox", "timers", "media", "identities"}:
-            return getattr(self.account, name)
-        return getattr(self, name)
+        return getattr(self.account if name in PARTS_OF_ACCOUNT else self, name)
 
 
 def _receipt(message_id: str) -> Receipt:
@@ -328,12 +329,9 @@ PROTOCOLS = {"journal": Journal, "account": AccountJournal, "consumer": Consumer
 
 def _methods(opened: Opened) -> set[tuple[Part, str]]:
     """Return the methods of the contract; a part of an account has no others."""
-    parts: tuple[Part, ...] = (
-        "journal", "account", "consumer", "outbox", "timers", "media", "identities", "records"
-    )  # fmt: skip
     return {
         (part, name)
-        for part in parts
+        for part in ("journal", "account", "consumer", "records", *PARTS_OF_ACCOUNT)
         for name, _ in inspect.getmembers(PROTOCOLS.get(part, type(opened.part(part))), inspect.isfunction)
         if not name.startswith("_")
     } - NOT_ON_ROWS

@@ -235,7 +235,8 @@ def test_a_migrated_file_has_the_layout_of_a_new_one_and_all_rows(path: Path) ->
         with contextlib.closing(connect(path)) as db:
             assert ask(db, "PRAGMA user_version") == VERSION
             assert layout_of(db) == new
-            assert rows_of(db) == before
+            after = rows_of(db)
+            assert after == {**{table: [] for table in after}, **before}  # tables of later times are empty
             assert ask(db, "PRAGMA integrity_check") == "ok"
 
 
