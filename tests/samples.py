@@ -23,6 +23,8 @@ def _of_type(kind: inspect.Type, name: str, text: Callable[[str], str]) -> Any:
             return 7
         case inspect.BoolType():
             return True
+        case inspect.Metadata(type=described):
+            return _of_type(described, name, text)
         case inspect.NoneType():
             return None
         case inspect.EnumType(cls=cls):

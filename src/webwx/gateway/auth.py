@@ -17,10 +17,11 @@ import msgspec
 from litestar.params import CookieParameter, HeaderParameter
 
 from webwx.gateway.front import client_address
-from webwx.gateway.keys import IMPLIED, Scope, digest_of
+from webwx.gateway.keys import IMPLIED, digest_of
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import HEADER, SIGNATURE, session_id
 from webwx.gateway.unauthenticated import admit
+from webwx.representations.route import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable

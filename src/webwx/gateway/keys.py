@@ -12,27 +12,18 @@ import hmac
 import ipaddress
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import msgspec
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.stored_values import StoredValues, random_text
+from webwx.representations.route import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from webwx.storage.tables.records import RecordStore
-
-Scope = Literal[
-    "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "bots", "webhooks", "receivers",
-    "adapters", "admin",
-]  # fmt: skip
-"""
-What a key allows. `read`: contacts, messages and media. `send`: sends to anyone. `manage`: contacts, chatrooms, recall.
-`login`: log accounts in and out. `bots`: call the HTTP handlers of bots. `admin`: everything, for all accounts of the
-key.
-"""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 

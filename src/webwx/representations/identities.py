@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from webwx.model.contacts import ContactId
 from webwx.model.identities import By, Identity, IdentityKind, Link, Reason
 from webwx.representations.contacts import Who
+from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
 
 
 class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,36 @@ class ContactToSplit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     identity: Who
     contact_id: str
     """Id of the contact, from the explanation."""
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+
+class IdentitiesQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which identities are listed."""
+
+    name: Annotated[str, msgspec.Meta(description="A display name, nickname or remark; default: all")] = ""
+
+
+LIST_IDENTITIES: ApiRoute[IdentitiesQuery, None, IdentityList] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/identities", scope="read", summary="List identities", query=IdentitiesQuery,
+    reply=IdentityList, problems=(404, 424, 503),
+)  # fmt: skip
+
+EXPLAIN_IDENTITY: ApiRoute[NoQuery, None, Explanation] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/identities/{{who}}", scope="read", summary="Explain an identity",
+    reply=Explanation, problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+MERGE_IDENTITIES: ApiRoute[NoQuery, IdentitiesToMerge, IdentityView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/identities/merge", scope="manage", summary="Merge identities",
+    body=IdentitiesToMerge, reply=IdentityView, problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+SPLIT_IDENTITY: ApiRoute[NoQuery, ContactToSplit, IdentityView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/identities/split", scope="manage", summary="Split an identity",
+    body=ContactToSplit, reply=IdentityView, problems=(404, 422, 424, 503),
+)  # fmt: skip
 
 
 # -- as values of the library ------------------------------------------------------------------------------------------

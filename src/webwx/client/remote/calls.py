@@ -30,6 +30,7 @@ from webwx.protocol.hosts import mistake_in
 from webwx.protocol.http import Request, TimeLimit
 from webwx.representations.accounts import AccountView, ReachedAccounts
 from webwx.representations.problems import error_of_answer, is_unavailable
+from webwx.representations.route import ApiRoute, B, Q, R
 from webwx.transport.failures import HandshakeRefused
 
 if TYPE_CHECKING:
@@ -155,6 +156,37 @@ class GatewayCalls:
         return "/".join(["/accounts", *(quote(str(part), safe="") for part in (await self.account(), *parts))])
 
     # -- calls -------------------------------------------------------------------------------------------------------
+
+    async def call(
+        self,
+        route: ApiRoute[Q, B, R],
+        *values: str | int,
+        query: Q | None = None,
+        body: B | None = None,
+        key: str = "",
+        prefer: str = "",
+    ) -> R:
+        """
+        Return the answer of a route; it is repeated after a temporary failure if the route or a key allows it.
+
+        Args:
+            route: The route.
+            values: The values in its path, without the account.
+            query: The parameters; None: the defaults.
+            body: The body; None: no body.
+            key: Idempotency key; a call that has one can be repeated.
+            prefer: Header `Prefer`.
+        """
+        if route.values[:1] == ("account",):
+            values = (await self.account(), *values)
+        headers = [("Idempotency-Key", key_of(key))] if key else []
+        headers += [("Prefer", prefer)] if prefer else []
+        given = {} if query is None else query.given()
+        answer = await self._call(
+            route.method, route.at(*values), body=body, headers=headers, query=given,
+            can_repeat=route.is_repeatable or bool(key),
+        )  # fmt: skip
+        return self._decode(answer, route.reply)
 
     async def get(self, path: str, kind: type[T], query: Mapping[str, object] | None = None) -> T:
         """Return the answer of a call that only reads; a parameter that is None is left out."""

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from webwx.client.remote.contacts import recipient_of
 from webwx.representations.contacts import ContactDetails, contact_of
 from webwx.representations.identities import (
+    EXPLAIN_IDENTITY,
+    LIST_IDENTITIES,
+    MERGE_IDENTITIES,
+    SPLIT_IDENTITY,
     ContactToSplit,
     Explanation,
+    IdentitiesQuery,
     IdentitiesToMerge,
-    IdentityList,
-    IdentityView,
     identity_of,
     links_of,
 )
@@ -49,21 +52,19 @@ class RemoteIdentities:
         return links_of(await self._explain(which))
 
     async def _explain(self, which: To) -> Explanation:
-        return await self._calls.get(await self._calls.path("identities", recipient_of(which)), Explanation)
+        return await self._calls.call(EXPLAIN_IDENTITY, recipient_of(which))
 
     async def list_identities(self, name: str) -> list[Identity]:
         """Return all identities, or those with a name."""
-        path = await self._calls.path("identities")
-        return [identity_of(view) for view in (await self._calls.get(path, IdentityList, {"name": name})).identities]
+        listed = await self._calls.call(LIST_IDENTITIES, query=IdentitiesQuery(name=name))
+        return [identity_of(view) for view in listed.identities]
 
     async def merge_identities(self, one: To, other: To) -> Identity:
         """Merge two identities; the number of the first one stays."""
         body = IdentitiesToMerge(into=recipient_of(one), other=recipient_of(other))
-        path = await self._calls.path("identities", "merge")
-        return identity_of(await self._calls.change("POST", path, IdentityView, body))
+        return identity_of(await self._calls.call(MERGE_IDENTITIES, body=body))
 
     async def split_identity(self, which: To, contact_id: str) -> Identity:
         """Unlink a contact from an identity, and return its new identity."""
         body = ContactToSplit(identity=recipient_of(which), contact_id=contact_id)
-        path = await self._calls.path("identities", "split")
-        return identity_of(await self._calls.change("POST", path, IdentityView, body))
+        return identity_of(await self._calls.call(SPLIT_IDENTITY, body=body))

@@ -19,10 +19,11 @@ from webwx.gateway.api.parameters import LARGEST, InjectedCaller, InjectedPort, 
 from webwx.gateway.api.uploads import InjectedUploads
 from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
-from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
+from webwx.gateway.keys import ApiKey, KeyRing, check_scopes
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import ConsoleSessions
+from webwx.representations.route import Scope
 from webwx.representations.times import moment, optional_moment
 
 InjectedKeys = NamedDependency[SkipValidation[KeyRing]]

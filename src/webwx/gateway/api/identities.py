@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from litestar import Router, get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar import Router
+from litestar.params import FromPath, JSONBody
 
 from webwx.gateway.api.contacts import which_of
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import OwnedClient, StoredClient
+from webwx.gateway.api.serve_route import serve
 from webwx.model.identities import Identity, Link
 from webwx.representations.identities import (
+    EXPLAIN_IDENTITY,
+    LIST_IDENTITIES,
+    MERGE_IDENTITIES,
+    SPLIT_IDENTITY,
     ContactToSplit,
     Explanation,
+    IdentitiesQuery,
     IdentitiesToMerge,
     IdentityList,
     IdentityView,
@@ -21,8 +24,6 @@ from webwx.representations.identities import (
     ReasonView,
 )
 from webwx.representations.times import moment
-
-_CHANGES = problems(404, 422, 424, 503)
 
 
 def view_of_identity(identity: Identity) -> IdentityView:
@@ -41,21 +42,13 @@ def _view_of_link(link: Link) -> LinkView:
     )  # fmt: skip
 
 
-@get(
-    "/accounts/{account:str}/identities", scope="read", summary="List identities", responses=problems(404, 424, 503)
-)  # fmt: skip
-async def list_identities(
-    stored: StoredClient,
-    name: Annotated[str, QueryParameter(description="A display name, nickname or remark; default: all")] = "",
-) -> IdentityList:
+@serve(LIST_IDENTITIES)
+async def list_identities(stored: StoredClient, query: IdentitiesQuery) -> IdentityList:
     """Return the people and chatrooms of all logins, including those that are no longer contacts."""
-    return IdentityList(identities=[view_of_identity(each) for each in await stored.list_identities(name)])
+    return IdentityList(identities=[view_of_identity(each) for each in await stored.list_identities(query.name)])
 
 
-@get(
-    "/accounts/{account:str}/identities/{who:str}", scope="read", summary="Explain an identity",
-    responses=problems(404, 422, 424, 503),
-)  # fmt: skip
+@serve(EXPLAIN_IDENTITY)
 async def explain_identity(who: FromPath[str], stored: StoredClient) -> Explanation:
     """Return the contacts of all logins that count as one person or chatroom, with the evidence for each."""
     identity = await stored.who(which_of(who))
@@ -63,21 +56,13 @@ async def explain_identity(who: FromPath[str], stored: StoredClient) -> Explanat
     return Explanation(identity=view_of_identity(identity), links=links)
 
 
-@post(
-    "/accounts/{account:str}/identities/merge", scope="manage", status_code=200, summary="Merge identities",
-    responses=_CHANGES,
-)  # fmt: skip
-async def merge_identities(
-    data: JSONBody[IdentitiesToMerge], owned: OwnedClient
-) -> IdentityView:  # fmt: skip
+@serve(MERGE_IDENTITIES)
+async def merge_identities(data: JSONBody[IdentitiesToMerge], owned: OwnedClient) -> IdentityView:
     """Merge two identities permanently, with their histories."""
     return view_of_identity(await owned.merge_identities(data.into, data.other))
 
 
-@post(
-    "/accounts/{account:str}/identities/split", scope="manage", status_code=200, summary="Split an identity",
-    responses=_CHANGES,
-)  # fmt: skip
+@serve(SPLIT_IDENTITY)
 async def split_identity(data: JSONBody[ContactToSplit], owned: OwnedClient) -> IdentityView:
     """Move a contact to an identity of its own permanently, and return that identity."""
     return view_of_identity(await owned.split_identity(data.identity, data.contact_id))

@@ -1,0 +1,117 @@
+"""Handlers of declared routes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
+
+from webwx.gateway.api.documented import problems
+from webwx.representations.route import NoQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from litestar.openapi.datastructures import ResponseSpec
+
+    from webwx.representations.route import ApiRoute, RouteQuery
+
+R = TypeVar("R")
+
+_UNTYPED = re.compile(r"\{([a-z_]+)\}")
+"""A value of a path that is a text."""
+
+_LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "title", "description")
+"""What a field's `Meta` and a parameter have in common."""
+
+
+def serve(
+    route: ApiRoute[Any, Any, R], *, responses: Mapping[int, ResponseSpec] | None = None
+) -> Callable[[Callable[..., Awaitable[R | Response[R]]]], HTTPRouteHandler]:
+    """
+    Make the decorated function the handler of a route.
+
+    It gets each value of the path under its name, the body as `data`, and the parameters as `query`.
+
+    Args:
+        route: The route.
+        responses: Further answers in the description of the API.
+
+    Raises:
+        TypeError: The types of the function differ from those of the route.
+    """
+
+    def served(function: Callable[..., Awaitable[R | Response[R]]]) -> HTTPRouteHandler:
+        hints = get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
+        _check(route, function, hints)
+        return HTTPRouteHandler(
+            _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, scope=route.scope, summary=route.summary,
+            status_code=route.status, responses={**problems(*route.problems), **(responses or {})},
+        )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
+
+    return served
+
+
+def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hints: Mapping[str, Any]) -> None:
+    """
+    Check that a function fits a route.
+
+    Raises:
+        TypeError: A type or a value of the path differs.
+    """
+    returned = hints["return"]
+    if get_origin(returned) is Response:
+        (returned,) = get_args(returned)
+    body = get_args(hints["data"])[0] if "data" in hints else type(None)
+    absent = {name for name in route.values if name not in hints and name != "account"}
+    if (returned, body, hints.get("query", NoQuery)) != (route.reply, route.body, route.query) or absent:
+        raise TypeError(f"{function.__qualname__} does not fit the route {route.method} {route.path}.")
+
+
+def _flattened(
+    function: Callable[..., Awaitable[R | Response[R]]], hints: Mapping[str, Any], query: type[RouteQuery]
+) -> Callable[..., Awaitable[R | Response[R]]]:
+    """Return a function that gets each field of the query as a parameter of its own."""
+    types = get_type_hints(query, include_extras=True)
+    fields = msgspec.structs.fields(query)
+
+    @functools.wraps(function)
+    async def flattened(**given: Any) -> R | Response[R]:
+        return await function(query=query(**{field.name: given.pop(field.name) for field in fields}), **given)
+
+    own = [each for name, each in inspect.signature(function).parameters.items() if name != "query"]
+    parameters = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, annotation=_parameter(field, types[field.name]),
+            default=inspect.Parameter.empty if field.default is msgspec.NODEFAULT else field.default,
+        )
+        for field in fields
+    ]  # fmt: skip
+    del flattened.__wrapped__
+    flattened.__annotations__ = {
+        **{name: each for name, each in hints.items() if name != "query"},
+        **{each.name: each.annotation for each in parameters},
+    }
+    flattened.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + parameters
+    )
+    return flattened
+
+
+def _parameter(field: msgspec.structs.FieldInfo, annotated: Any) -> Any:
+    """Return the annotation of a parameter with the type, the limits and the description of a field."""
+    kind, *marks = get_args(annotated) if hasattr(annotated, "__metadata__") else (annotated,)
+    given: dict[str, Any] = {} if field.encode_name == field.name else {"name": field.encode_name}
+    for mark in marks:
+        if isinstance(mark, msgspec.Meta):
+            given |= {name: value for name in _LIMITS if (value := getattr(mark, name)) is not None}
+    if get_origin(kind) is list:
+        given = {name.replace("_length", "_items"): value for name, value in given.items()}
+    return Annotated[kind, QueryParameter(**given)]

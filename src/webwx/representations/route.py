@@ -1,0 +1,100 @@
+"""
+Declarations of the routes of the API, from which the server, its description and the remote client follow.
+
+A route is a constant of the module with the values that it takes and returns.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+ACCOUNT = "/accounts/{account}"
+"""Begin of the paths of an account, which is named by its number or name."""
+
+_VALUE = re.compile(r"\{([a-z_]+)(?::[a-z]+)?\}")
+"""A value in a path."""
+
+Scope = Literal[
+    "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "bots", "webhooks", "receivers",
+    "adapters", "admin",
+]  # fmt: skip
+"""
+What a key allows. `read`: contacts, messages and media. `send`: sends to anyone. `manage`: contacts, chatrooms, recall.
+`login`: log accounts in and out. `bots`: call the HTTP handlers of bots. `admin`: everything, for all accounts of the
+key.
+"""
+
+
+class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of a route: each field is one, with its limits and its description."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+    def given(self) -> dict[str, object]:
+        """Return the parameters that differ from their defaults, by their names."""
+        values = [(field, getattr(self, field.name)) for field in msgspec.structs.fields(self)]
+        return {field.encode_name: value for field, value in values if value != field.default}
+
+
+class NoQuery(RouteQuery, frozen=True, kw_only=True):
+    """No parameters."""
+
+
+Q = TypeVar("Q", bound=RouteQuery)
+B = TypeVar("B")
+R = TypeVar("R")
+
+_NOTHING: Any = type(None)
+
+
+class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
+    """A route: a method and a path, with the types of what it takes and returns."""
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    """Path below the API's, with the names of its values, such as `/accounts/{account}/messages/{event:int}`."""
+    scope: Scope
+    """What a key must allow."""
+    summary: str
+    """Title in the description of the API."""
+    reply: type[R]
+    """Type of the answer; the type of None: no content."""
+    body: type[B] = _NOTHING
+    """Type of the request's body; the type of None: no body."""
+    query: type[Q] = NoQuery  # type: ignore[assignment]
+    """Type of the parameters."""
+    problems: tuple[int, ...] = ()
+    """Statuses of the errors with which the route may answer, beside those of every route."""
+    created: bool = False
+    """Whether the answer is 201, because the request makes something."""
+    is_repeatable: bool = False
+    """Whether two requests have the same effect as one, if the method alone does not say so."""
+
+    @property
+    def status(self) -> int:
+        """Status of an answer without an error."""
+        if self.reply is _NOTHING:
+            return 204
+        return 201 if self.created else 200
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the values in the path."""
+        return tuple(_VALUE.findall(self.path))
+
+    def at(self, *values: str | int) -> str:
+        """
+        Return the path with its values, quoted.
+
+        Raises:
+            ValueError: The path has another number of values.
+        """
+        if len(values) != len(self.values):
+            raise ValueError(f"The path {self.path} has {len(self.values)} values.")
+        given = iter(values)
+        return _VALUE.sub(lambda _: quote(str(next(given)), safe=""), self.path)

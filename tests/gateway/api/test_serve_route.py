@@ -1,0 +1,96 @@
+"""Handlers of declared routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from litestar import Litestar, Response
+from litestar.params import FromPath, JSONBody
+from litestar.testing import TestClient
+
+from webwx.gateway.api.serve_route import serve
+from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
+
+
+class Wanted(RouteQuery, frozen=True, kw_only=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=9, description="Maximum number")] = 3
+    ids: Annotated[list[str], msgspec.Meta(min_length=1)] = msgspec.field(name="id")
+
+
+class Body(msgspec.Struct):
+    text: str
+
+
+READ: ApiRoute[Wanted, None, dict[str, Any]] = ApiRoute(
+    method="GET", path="/things/{thing}", scope="read", summary="Read", reply=dict[str, Any], query=Wanted
+)
+MAKE: ApiRoute[NoQuery, Body, Body] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/things", scope="send", summary="Make", reply=Body, body=Body, created=True
+)
+DROP: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="DELETE", path="/things/{number:int}", scope="send", summary="Drop", reply=type(None)
+)
+
+
+@serve(READ)
+async def read(thing: FromPath[str], query: Wanted) -> dict[str, Any]:
+    """Read a thing."""
+    return {"thing": thing, "limit": query.limit, "ids": query.ids}
+
+
+@serve(MAKE)
+async def make(data: JSONBody[Body]) -> Response[Body]:
+    """Make a thing."""
+    return Response(data, status_code=202 if data.text == "later" else 201)
+
+
+@serve(DROP)
+async def drop(number: FromPath[int]) -> None:
+    """Drop a thing."""
+
+
+def test_each_field_of_the_query_is_a_parameter_with_its_limits() -> None:
+    app = Litestar([read])
+    with TestClient(app) as client:
+        found = client.get("/things/a", params={"id": ["b", "c"]}).json()
+        assert found == {"thing": "a", "limit": 3, "ids": ["b", "c"]}
+        assert client.get("/things/a", params={"id": "b", "limit": 9}).json()["limit"] == 9
+        assert client.get("/things/a", params={"id": "b", "limit": 10}).status_code == 400
+        assert client.get("/things/a").status_code == 400
+    [path] = (app.openapi_schema.paths or {}).values()
+    assert path.get is not None
+    described = {each.name: each for each in path.get.parameters or [] if hasattr(each, "name")}
+    assert described["limit"].description == "Maximum number"
+    assert path.get.summary == "Read"
+
+
+def test_the_status_follows_from_the_route_or_the_answer() -> None:
+    with TestClient(Litestar([make, drop])) as client:
+        assert client.post("/accounts/1/things", json={"text": "now"}).status_code == 201
+        assert client.post("/accounts/1/things", json={"text": "later"}).status_code == 202
+        assert client.delete("/things/1").status_code == 204
+        assert client.delete("/things/a").status_code == 404
+
+
+def test_the_scope_is_an_option_of_the_handler() -> None:
+    assert [each.opt["scope"] for each in (read, make, drop)] == ["read", "send", "send"]
+
+
+async def _other_reply(thing: FromPath[str], query: Wanted) -> str:
+    return thing + str(query)
+
+
+async def _other_body(data: JSONBody[Wanted]) -> Body:
+    return Body(str(data))
+
+
+async def _no_value() -> None:
+    pass
+
+
+@pytest.mark.parametrize(("route", "function"), [(READ, _other_reply), (MAKE, _other_body), (DROP, _no_value)])
+def test_a_function_that_does_not_fit_the_route_is_refused(route: ApiRoute[Any, Any, Any], function: Any) -> None:
+    with pytest.raises(TypeError, match="does not fit the route"):
+        serve(route)(function)

@@ -1,0 +1,66 @@
+"""Declared routes, and their use by the remote client."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webwx import representations
+from webwx.client import remote
+from webwx.representations.route import ApiRoute
+from webwx.representations.sends import SendView
+
+MODULES = [
+    importlib.import_module(f"webwx.representations.{each.name}")
+    for each in pkgutil.iter_modules(representations.__path__)
+]
+
+ROUTES: dict[str, ApiRoute[Any, Any, Any]] = {
+    name: value for module in MODULES for name, value in vars(module).items() if isinstance(value, ApiRoute)
+}
+"""The declared routes by the names of their constants."""
+
+
+def test_a_path_is_made_of_its_values_quoted() -> None:
+    route: ApiRoute[Any, None, SendView] = ApiRoute(
+        method="GET", path="/accounts/{account}/sends/{number:int}", scope="read", summary="", reply=SendView
+    )
+    assert route.values == ("account", "number")
+    assert route.at("a/b c", 7) == "/accounts/a%2Fb%20c/sends/7"
+    for values in ((), ("a",), ("a", 1, 2)):
+        with pytest.raises(ValueError, match="has 2 values"):
+            route.at(*values)
+
+
+@pytest.mark.parametrize(
+    ("reply", "created", "status"), [(SendView, False, 200), (SendView, True, 201), (type(None), False, 204)]
+)
+def test_the_status_follows_from_the_reply(reply: type[Any], created: bool, status: int) -> None:
+    route: ApiRoute[Any, None, Any] = ApiRoute(
+        method="POST", path="/a", scope="read", summary="", reply=reply, created=created
+    )
+    assert route.status == status
+
+
+def test_no_method_and_path_is_declared_twice() -> None:
+    counted = Counter((route.method, route.path) for route in ROUTES.values())
+    assert [each for each, count in counted.items() if count > 1] == []
+
+
+def test_each_call_of_the_remote_client_has_the_values_of_its_path() -> None:
+    calls = [
+        (node.args[0].id, len(node.args) - 1)
+        for path in Path(remote.__path__[0]).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "call"
+        and node.args and isinstance(node.args[0], ast.Name)
+    ]  # fmt: skip
+    assert calls
+    given = {(name, count) for name, count in calls if count != len(set(ROUTES[name].values) - {"account"})}
+    assert given == set()
