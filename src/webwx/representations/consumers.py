@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from webwx.representations.events import EventView
+from webwx.representations.route import ACCOUNT, ApiRoute, Before, Limit, NoQuery, RouteQuery
 
 EventNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Number of an event."""
@@ -133,3 +134,31 @@ class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: list[DeadLetterView]
     before: int | None
     """Parameter `before` of the next page; None after the last page."""
+
+
+class DeadLettersQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which dead letters are listed."""
+
+    before: Before = None
+    limit: Limit = 50
+
+
+LIST_CONSUMERS: ApiRoute[NoQuery, None, ConsumerPage] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/consumers", scope="read", summary="List consumers", reply=ConsumerPage,
+    problems=(404, 424, 503),
+)  # fmt: skip
+
+DELETE_CONSUMER: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="DELETE", path=f"{ACCOUNT}/consumers/{{consumer}}", scope="manage", summary="Delete a consumer",
+    reply=type(None), problems=(404, 409, 424, 503),
+)  # fmt: skip
+
+LIST_DEAD_LETTERS: ApiRoute[DeadLettersQuery, None, DeadLetterPage] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/consumers/{{consumer}}/dead-letters", scope="read", summary="List dead letters",
+    query=DeadLettersQuery, reply=DeadLetterPage, problems=(404, 424, 503),
+)  # fmt: skip
+
+REVIVE_DEAD_LETTER: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/consumers/{{consumer}}/dead-letters/{{event:int}}/revive", scope="manage",
+    summary="Revive a dead letter", reply=type(None), problems=(404, 424, 503),
+)  # fmt: skip

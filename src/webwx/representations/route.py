@@ -7,7 +7,7 @@ A route is a constant of the module with the values that it takes and returns.
 from __future__ import annotations
 
 import re
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -44,6 +44,19 @@ class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
 class NoQuery(RouteQuery, frozen=True, kw_only=True):
     """No parameters."""
 
+
+LARGEST = 2**63 - 1
+"""Largest number that is stored."""
+
+Before = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Only events with a lower number")] | None
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Maximum number of results")]
+
+Chat = Annotated[str | None, msgspec.Meta(description="Number, name or id of a chat; default: all chats")]
+
+Since = Annotated[float, msgspec.Meta(ge=0, description="Earliest time: seconds since 1970")]
+
+Until = Annotated[float, msgspec.Meta(ge=0, description="Latest time: seconds since 1970; 0: no limit")]
 
 Q = TypeVar("Q", bound=RouteQuery)
 B = TypeVar("B")

@@ -16,6 +16,7 @@ from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
 
 class Wanted(RouteQuery, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=9, description="Maximum number")] = 3
+    before: Annotated[int, msgspec.Meta(ge=1)] | None = None
     ids: Annotated[list[str], msgspec.Meta(min_length=1)] = msgspec.field(name="id")
 
 
@@ -58,6 +59,7 @@ def test_each_field_of_the_query_is_a_parameter_with_its_limits() -> None:
         assert found == {"thing": "a", "limit": 3, "ids": ["b", "c"]}
         assert client.get("/things/a", params={"id": "b", "limit": 9}).json()["limit"] == 9
         assert client.get("/things/a", params={"id": "b", "limit": 10}).status_code == 400
+        assert client.get("/things/a", params={"id": "b", "before": 0}).status_code == 400
         assert client.get("/things/a").status_code == 400
     [path] = (app.openapi_schema.paths or {}).values()
     assert path.get is not None

@@ -69,7 +69,7 @@ async def none_if_absent(call: Awaitable[T]) -> T | None:
         raise
 
 
-async def is_found(call: Awaitable[object]) -> bool:
+async def is_found(call: Awaitable[T]) -> bool:
     """Make a call, and return whether the gateway has the object that it names."""
     try:
         await call

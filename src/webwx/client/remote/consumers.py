@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.client.remote.calls import is_found
-from webwx.representations.consumers import ConsumerPage
+from webwx.representations.consumers import DELETE_CONSUMER, LIST_CONSUMERS
 from webwx.storage.tables.consumers import ConsumerPosition
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class RemoteConsumers:
 
     async def list_consumers(self) -> list[ConsumerPosition]:
         """Return the consumers in the order of their names."""
-        page = await self._calls.get(await self._calls.path("consumers"), ConsumerPage)
+        page = await self._calls.call(LIST_CONSUMERS)
         return [
             ConsumerPosition(
                 name=each.name, acked=each.acknowledged, waiting=each.waiting, dead_letters=each.dead_letters
@@ -35,4 +35,4 @@ class RemoteConsumers:
 
     async def forget_consumer(self, name: str) -> bool:
         """Delete a consumer with its position and its dead letters; return whether there was one."""
-        return await is_found(self._calls.change("DELETE", await self._calls.path("consumers", name), type(None)))
+        return await is_found(self._calls.call(DELETE_CONSUMER, name))

@@ -14,7 +14,7 @@ from webwx.client.remote.pages import PAGE, read_pages
 from webwx.errors import InvalidRequest
 from webwx.model.address_book import Contacts
 from webwx.model.messages import MessageRecalled
-from webwx.representations.consumers import DeadLetterPage
+from webwx.representations.consumers import LIST_DEAD_LETTERS, REVIVE_DEAD_LETTER, DeadLettersQuery
 from webwx.representations.events import EventsView, EventView, event_of
 from webwx.representations.messages import HistoryPage, MessageOrigin, RecalledPage
 from webwx.representations.sends import OutboxEntry, SendList, outgoing_of
@@ -223,10 +223,10 @@ class RemoteDeadLetters:
 
     async def list_dead_letters(self, *, consumer: str, limit: int, before: int | None) -> list[DeadLetter]:
         """Return the dead letters of a consumer, the newest first, in as many pages as necessary."""
-        path = await self._calls.path("consumers", consumer, "dead-letters")
 
         async def read(before: int | None, limit: int) -> tuple[list[DeadLetter], int | None]:
-            page = await self._calls.get(path, DeadLetterPage, {"before": before, "limit": limit})
+            query = DeadLettersQuery(before=before, limit=limit)
+            page = await self._calls.call(LIST_DEAD_LETTERS, consumer, query=query)
             found = [
                 DeadLetter(
                     consumer=consumer, attempts=each.attempts, error=each.error, time=each.time.timestamp(),
@@ -240,8 +240,7 @@ class RemoteDeadLetters:
 
     async def revive(self, number: int, *, consumer: str) -> bool:
         """Deliver a dead letter once more."""
-        path = await self._calls.path("consumers", consumer, "dead-letters", number, "revive")
-        return await is_found(self._calls.change("POST", path, type(None)))
+        return await is_found(self._calls.call(REVIVE_DEAD_LETTER, consumer, number))
 
 
 def _value_of(entry: HistoryEntry) -> Event | Outgoing:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from litestar import Router, delete, get, post
+from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
-from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, Before, EventNumber, Limit, OwnedClient, StoredClient
+from webwx.gateway.api.parameters import AccountNumber, EventNumber, OwnedClient, StoredClient
 from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.problems import GatewayProblem
-from webwx.representations.consumers import ConsumerPage, ConsumerView, DeadLetterPage, DeadLetterView
+from webwx.representations.consumers import (
+    DELETE_CONSUMER,
+    LIST_CONSUMERS,
+    LIST_DEAD_LETTERS,
+    REVIVE_DEAD_LETTER,
+    ConsumerPage,
+    ConsumerView,
+    DeadLetterPage,
+    DeadLettersQuery,
+    DeadLetterView,
+)
 from webwx.representations.times import moment
 
 
-@get("/accounts/{account:str}/consumers", scope="read", summary="List consumers", responses=problems(404, 424, 503))
+@serve(LIST_CONSUMERS)
 async def list_consumers(stored: StoredClient) -> ConsumerPage:
     """Return the consumers of an account, including those of bots, webhooks and the command line."""
     return ConsumerPage(
@@ -29,10 +39,7 @@ async def list_consumers(stored: StoredClient) -> ConsumerPage:
     )  # fmt: skip
 
 
-@delete(
-    "/accounts/{account:str}/consumers/{consumer:str}", scope="manage", summary="Delete a consumer",
-    responses=problems(404, 409, 424, 503),
-)  # fmt: skip
+@serve(DELETE_CONSUMER)
 async def delete_consumer(
     number: AccountNumber,
     consumer: FromPath[str],
@@ -45,15 +52,12 @@ async def delete_consumer(
     await consumer_owners.forget(number, consumer)
 
 
-@get(
-    "/accounts/{account:str}/consumers/{consumer:str}/dead-letters", scope="read", summary="List dead letters",
-    responses=problems(404, 424, 503),
-)  # fmt: skip
+@serve(LIST_DEAD_LETTERS)
 async def list_dead_letters(
-    number: AccountNumber, consumer: FromPath[str], stored: StoredClient, before: Before = None, limit: Limit = 50
+    number: AccountNumber, consumer: FromPath[str], stored: StoredClient, query: DeadLettersQuery
 ) -> DeadLetterPage:
     """Return the events that a consumer has given up, the newest first."""
-    letters = await stored.list_dead_letters(consumer=consumer, limit=limit, before=before)
+    letters = await stored.list_dead_letters(consumer=consumer, limit=query.limit, before=query.before)
     events = await named_events(number, stored, [letter.event for letter in letters])
     return DeadLetterPage(
         dead_letters=[
@@ -62,14 +66,11 @@ async def list_dead_letters(
             )
             for event, letter in zip(events, letters, strict=True)
         ],
-        before=letters[-1].event.number if len(letters) == limit else None,
+        before=letters[-1].event.number if len(letters) == query.limit else None,
     )  # fmt: skip
 
 
-@post(
-    "/accounts/{account:str}/consumers/{consumer:str}/dead-letters/{event:int}/revive", scope="manage",
-    status_code=204, summary="Revive a dead letter", responses=problems(404, 424, 503),
-)  # fmt: skip
+@serve(REVIVE_DEAD_LETTER)
 async def revive_dead_letter(consumer: FromPath[str], event: EventNumber, owned: OwnedClient) -> None:
     """Deliver a dead letter once more."""
     if not await owned.revive(event, consumer=consumer):

@@ -6,7 +6,8 @@ import functools
 import inspect
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar import Response
@@ -107,7 +108,7 @@ def _flattened(
 
 def _parameter(field: msgspec.structs.FieldInfo, annotated: Any) -> Any:
     """Return the annotation of a parameter with the type, the limits and the description of a field."""
-    kind, *marks = get_args(annotated) if hasattr(annotated, "__metadata__") else (annotated,)
+    kind, marks = _unmarked(annotated)
     given: dict[str, Any] = {} if field.encode_name == field.name else {"name": field.encode_name}
     for mark in marks:
         if isinstance(mark, msgspec.Meta):
@@ -115,3 +116,13 @@ def _parameter(field: msgspec.structs.FieldInfo, annotated: Any) -> Any:
     if get_origin(kind) is list:
         given = {name.replace("_length", "_items"): value for name, value in given.items()}
     return Annotated[kind, QueryParameter(**given)]
+
+
+def _unmarked(annotated: Any) -> tuple[Any, list[Any]]:
+    """Return a type without the marks of itself and of the members of a union, and these marks."""
+    kind, *marks = get_args(annotated) if get_origin(annotated) is Annotated else (annotated,)
+    if get_origin(kind) in {Union, UnionType}:
+        members = [_unmarked(each) for each in get_args(kind)]
+        kind = Union[tuple(member for member, _ in members)]  # noqa: UP007 - of a number that is not known here
+        marks += [mark for _, own in members for mark in own]
+    return kind, marks
