@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 
 from webwx.model.contacts import Admission, Contact, ContactId, Member
 from webwx.model.messages import LinkedArticle
 from webwx.model.publications import Publication
+from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -161,6 +162,109 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     added: list[str]
     invited: list[str]
     refused: list[str]
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+_CHANGES = (403, 404, 409, 422, 424, 502, 503, 504)
+
+
+class ContactsQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which contacts are listed."""
+
+    q: Annotated[str | None, msgspec.Meta(description="Part of a name or of the alias")] = None
+    kind: Annotated[str | None, msgspec.Meta(description="`friend`, `chatroom`, `official`, ...")] = None
+    after: Annotated[str | None, msgspec.Meta(description="`next` of the previous page")] = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+
+
+class ContactIds(RouteQuery, frozen=True, kw_only=True):
+    """Ids of contacts."""
+
+    ids: Annotated[
+        list[str], msgspec.Meta(min_length=1, max_length=50, description="Ids; repeat the parameter for each")
+    ] = msgspec.field(name="id")
+
+
+LIST_CONTACTS: ApiRoute[ContactsQuery, None, ContactPage] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/contacts", scope="read", summary="List contacts", query=ContactsQuery,
+    reply=ContactPage, problems=(404, 424, 503),
+)  # fmt: skip
+
+LIST_CHATS: ApiRoute[NoQuery, None, ChatList] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/chats", scope="read", summary="List recent chats", reply=ChatList,
+    problems=(404, 424, 502, 503),
+)  # fmt: skip
+
+LIST_ARTICLES: ApiRoute[NoQuery, None, PublicationList] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/articles", scope="read", summary="List articles of official accounts",
+    reply=PublicationList, problems=(404, 424, 502, 503),
+)  # fmt: skip
+
+LOOK_CONTACTS_UP: ApiRoute[ContactIds, None, FoundContacts] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/contacts/lookup", scope="read", summary="Look contacts up by id", query=ContactIds,
+    reply=FoundContacts, problems=(404, 422, 424, 502, 503, 504),
+)  # fmt: skip
+
+FIND_PEOPLE: ApiRoute[ContactIds, None, FoundContacts] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/people", scope="read", summary="Find people of any login", query=ContactIds,
+    reply=FoundContacts, problems=(404, 424, 503),
+)  # fmt: skip
+
+SHOW_CONTACT: ApiRoute[NoQuery, None, ContactDetails] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/contacts/{{who}}", scope="read", summary="Show a contact", reply=ContactDetails,
+    problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+CHANGE_CONTACT: ApiRoute[NoQuery, ContactChange, ContactView] = ApiRoute(
+    method="PATCH", path=f"{ACCOUNT}/contacts/{{who}}", scope="manage", summary="Change a contact", body=ContactChange,
+    reply=ContactView, problems=_CHANGES,
+)  # fmt: skip
+
+MARK_READ: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/contacts/{{who}}/read", scope="manage", summary="Mark a chat as read",
+    reply=type(None), problems=_CHANGES,
+)  # fmt: skip
+
+ADD_FRIEND: ApiRoute[NoQuery, FriendToAdd, None] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/friend-requests", scope="manage", summary="Send a friend request", body=FriendToAdd,
+    reply=type(None), problems=_CHANGES,
+)  # fmt: skip
+
+ACCEPT_FRIEND: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/friend-requests/{{event:int}}/accept", scope="manage",
+    summary="Accept a friend request", reply=type(None), problems=_CHANGES,
+)  # fmt: skip
+
+CREATE_CHATROOM: ApiRoute[NoQuery, ChatroomToCreate, AdmissionView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/chatrooms", scope="manage", summary="Create a chatroom", body=ChatroomToCreate,
+    reply=AdmissionView, problems=_CHANGES, created=True,
+)  # fmt: skip
+
+RENAME_CHATROOM: ApiRoute[NoQuery, ChatroomChange, ContactView] = ApiRoute(
+    method="PATCH", path=f"{ACCOUNT}/chatrooms/{{who}}", scope="manage", summary="Rename a chatroom",
+    body=ChatroomChange, reply=ContactView, problems=_CHANGES,
+)  # fmt: skip
+
+ADD_MEMBERS: ApiRoute[NoQuery, People, AdmissionView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/chatrooms/{{who}}/members", scope="manage", summary="Add members", body=People,
+    reply=AdmissionView, problems=_CHANGES,
+)  # fmt: skip
+
+INVITE_MEMBERS: ApiRoute[NoQuery, People, AdmissionView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/chatrooms/{{who}}/invitations", scope="manage", summary="Invite members",
+    body=People, reply=AdmissionView, problems=_CHANGES,
+)  # fmt: skip
+
+REMOVE_MEMBER: ApiRoute[NoQuery, None, ContactView] = ApiRoute(
+    method="DELETE", path=f"{ACCOUNT}/chatrooms/{{who}}/members/{{member}}", scope="manage", summary="Remove a member",
+    reply=ContactView, problems=_CHANGES,
+)  # fmt: skip
+
+LEAVE_CHATROOM: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="DELETE", path=f"{ACCOUNT}/chatrooms/{{who}}", scope="manage", summary="Leave a chatroom", reply=type(None),
+    problems=_CHANGES,
+)  # fmt: skip
 
 
 # -- as values of the library ------------------------------------------------------------------------------------------

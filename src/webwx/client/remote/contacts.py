@@ -11,18 +11,28 @@ from webwx.errors import NotThroughGateway
 from webwx.model.contacts import Contact, ContactId, Lookup
 from webwx.model.identities import Identity
 from webwx.representations.contacts import (
-    AdmissionView,
-    ChatList,
+    ACCEPT_FRIEND,
+    ADD_FRIEND,
+    ADD_MEMBERS,
+    CHANGE_CONTACT,
+    CREATE_CHATROOM,
+    INVITE_MEMBERS,
+    LEAVE_CHATROOM,
+    LIST_ARTICLES,
+    LIST_CHATS,
+    LIST_CONTACTS,
+    LOOK_CONTACTS_UP,
+    REMOVE_MEMBER,
+    RENAME_CHATROOM,
+    SHOW_CONTACT,
     ChatroomChange,
     ChatroomToCreate,
     ContactChange,
-    ContactDetails,
-    ContactPage,
-    ContactView,
+    ContactIds,
+    ContactsQuery,
     FoundContacts,
     FriendToAdd,
     People,
-    PublicationList,
     admission_of,
     contact_of,
     publication_of,
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Admission, Member
     from webwx.model.messages import FriendRequest, Person
     from webwx.model.publications import Publication
+    from webwx.representations.route import ApiRoute
 
 _LARGEST_PICTURE = 16 * 1024 * 1024
 
@@ -65,13 +76,15 @@ def recipient_of(to: object) -> str | int:
             return str(found)
 
 
-async def find_by_ids(calls: GatewayCalls, path: str, ids: Iterable[str]) -> Lookup:
-    """Return the contacts that a resource of the gateway finds by ids, in as many requests as necessary."""
+async def find_by_ids(
+    calls: GatewayCalls, route: ApiRoute[ContactIds, None, FoundContacts], ids: Iterable[str]
+) -> Lookup:
+    """Return the contacts that a route of the gateway finds by ids, in as many requests as necessary."""
     found: list[Contact] = []
     missing_ids: list[ContactId] = []
     wanted = [*dict.fromkeys(ids)]
     for start in range(0, len(wanted), _IDS):
-        answer = await calls.get(path, FoundContacts, {"id": wanted[start : start + _IDS]})
+        answer = await calls.call(route, query=ContactIds(ids=wanted[start : start + _IDS]))
         found += [contact_of(each.contact, each.members) for each in answer.found]
         missing_ids += map(ContactId, answer.missing)
     return Lookup(found=tuple(found), missing=tuple(missing_ids))
@@ -90,27 +103,26 @@ class RemoteContacts:
 
     async def list_contacts(self) -> list[Contact]:
         """Return all contacts, ordered by their names."""
-        path = await self._calls.path("contacts")
 
         async def read(after: str | None, limit: int) -> tuple[list[Contact], str | None]:
-            page = await self._calls.get(path, ContactPage, {"limit": limit, "after": after})
+            page = await self._calls.call(LIST_CONTACTS, query=ContactsQuery(limit=limit, after=after))
             return [contact_of(view) for view in page.contacts], page.next
 
         return await read_pages(read)
 
     async def list_chats(self) -> list[Contact]:
         """Return the recent chats, the newest first."""
-        listed = await self._calls.get(await self._calls.path("chats"), ChatList)
+        listed = await self._calls.call(LIST_CHATS)
         return [contact_of(view) for view in listed.chats]
 
     async def list_articles(self) -> list[Publication]:
         """Return the latest articles of the official accounts that this account follows."""
-        listed = await self._calls.get(await self._calls.path("articles"), PublicationList)
+        listed = await self._calls.call(LIST_ARTICLES)
         return [publication_of(view) for view in listed.publications]
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
         """Fetch people and chatrooms by id, including the members of chatrooms."""
-        return await find_by_ids(self._calls, await self._calls.path("contacts", "lookup"), ids)
+        return await find_by_ids(self._calls, LOOK_CONTACTS_UP, ids)
 
     async def set_remark(self, contact: To, remark: str) -> Contact:
         """Set the remark of a contact."""
@@ -121,8 +133,7 @@ class RemoteContacts:
         return await self._change(contact, ContactChange(pinned=is_pinned))
 
     async def _change(self, contact: To, change: ContactChange) -> Contact:
-        path = await self._calls.path("contacts", recipient_of(contact))
-        return contact_of(await self._calls.change("PATCH", path, ContactView, change))
+        return contact_of(await self._calls.call(CHANGE_CONTACT, recipient_of(contact), body=change))
 
     async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """Download the picture of a person or a chatroom."""
@@ -136,12 +147,11 @@ class RemoteContacts:
     async def add_friend(self, person: To | Person | Member, greeting: str) -> None:
         """Send a friend request."""
         body = FriendToAdd(to=recipient_of(person), greeting=greeting)
-        await self._calls.change("POST", await self._calls.path("friend-requests"), type(None), body)
+        await self._calls.call(ADD_FRIEND, body=body)
 
     async def accept_friend(self, request: FriendRequest) -> None:
         """Accept a friend request, by the number of its event."""
-        path = await self._calls.path("friend-requests", request.number, "accept")
-        await self._calls.change("POST", path, type(None))
+        await self._calls.call(ACCEPT_FRIEND, request.number)
 
 
 class RemoteChatrooms:
@@ -158,34 +168,30 @@ class RemoteChatrooms:
     async def create_chatroom(self, people: Iterable[To | Member], *, name: str) -> Admission:
         """Create a chatroom."""
         body = ChatroomToCreate(members=[recipient_of(each) for each in people], name=name)
-        path = await self._calls.path("chatrooms")
-        return admission_of(await self._calls.change("POST", path, AdmissionView, body))
+        return admission_of(await self._calls.call(CREATE_CHATROOM, body=body))
 
     async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """Add friends to a chatroom."""
         body = People(members=[recipient_of(each) for each in people])
-        path = await self._calls.path("chatrooms", recipient_of(chatroom), "members")
-        return admission_of(await self._calls.change("POST", path, AdmissionView, body))
+        return admission_of(await self._calls.call(ADD_MEMBERS, recipient_of(chatroom), body=body))
 
     async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """Send invitations to a chatroom; each person has to accept."""
         body = People(members=[recipient_of(each) for each in people])
-        path = await self._calls.path("chatrooms", recipient_of(chatroom), "invitations")
-        return admission_of(await self._calls.change("POST", path, AdmissionView, body))
+        return admission_of(await self._calls.call(INVITE_MEMBERS, recipient_of(chatroom), body=body))
 
     async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
         """Remove members from a chatroom, one after the other."""
         for each in people:
-            path = await self._calls.path("chatrooms", recipient_of(chatroom), "members", recipient_of(each))
-            await self._calls.change("DELETE", path, ContactView)
-        details = await self._calls.get(await self._calls.path("contacts", recipient_of(chatroom)), ContactDetails)
+            await self._calls.call(REMOVE_MEMBER, recipient_of(chatroom), recipient_of(each))
+        details = await self._calls.call(SHOW_CONTACT, recipient_of(chatroom))
         return contact_of(details.contact, details.members)
 
     async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """Rename a chatroom."""
-        path = await self._calls.path("chatrooms", recipient_of(chatroom))
-        return contact_of(await self._calls.change("PATCH", path, ContactView, ChatroomChange(name=name)))
+        body = ChatroomChange(name=name)
+        return contact_of(await self._calls.call(RENAME_CHATROOM, recipient_of(chatroom), body=body))
 
     async def leave_chatroom(self, chatroom: To) -> None:
         """Leave a chatroom."""
-        await self._calls.change("DELETE", await self._calls.path("chatrooms", recipient_of(chatroom)), type(None))
+        await self._calls.call(LEAVE_CHATROOM, recipient_of(chatroom))

@@ -15,6 +15,7 @@ from webwx.errors import InvalidRequest
 from webwx.model.address_book import Contacts
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import LIST_DEAD_LETTERS, REVIVE_DEAD_LETTER, DeadLettersQuery
+from webwx.representations.contacts import FIND_PEOPLE
 from webwx.representations.events import EventsView, EventView, event_of
 from webwx.representations.messages import HistoryPage, MessageOrigin, RecalledPage
 from webwx.representations.sends import OutboxEntry, SendList, outgoing_of
@@ -149,7 +150,7 @@ class RemoteHistory:
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
         """Find the contacts that had these ids, in this login or an earlier one."""
-        return Contacts((await find_by_ids(self._calls, await self._calls.path("people"), ids)).found)
+        return Contacts((await find_by_ids(self._calls, FIND_PEOPLE, ids)).found)
 
     async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
         """Yield the whole history, oldest first: all events, then the sends that did not come back as an event."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.client.remote.contacts import recipient_of
-from webwx.representations.contacts import ContactDetails, contact_of
+from webwx.representations.contacts import SHOW_CONTACT, contact_of
 from webwx.representations.identities import (
     EXPLAIN_IDENTITY,
     LIST_IDENTITIES,
@@ -39,8 +39,7 @@ class RemoteIdentities:
 
     async def find_contact(self, which: To) -> Contact:
         """Find a contact, with its members if it is a chatroom."""
-        path = await self._calls.path("contacts", recipient_of(which))
-        details = await self._calls.get(path, ContactDetails)
+        details = await self._calls.call(SHOW_CONTACT, recipient_of(which))
         return contact_of(details.contact, details.members)
 
     async def who(self, which: To) -> Identity:

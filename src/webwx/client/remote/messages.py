@@ -10,6 +10,7 @@ from webwx.client.remote.contacts import recipient_of
 from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, KeyReused, SendOutcomeUnknown
 from webwx.model.messages import Message
+from webwx.representations.contacts import MARK_READ
 from webwx.representations.messages import Forwarding
 from webwx.representations.sends import MessageToSend, OutboxEntry, SendView, outgoing_of, receipt_of
 
@@ -108,7 +109,7 @@ class RemoteMessages:
 
     async def mark_read(self, chat: To) -> None:
         """Mark a whole chat as read."""
-        await self._calls.change("POST", await self._calls.path("contacts", recipient_of(chat), "read"), type(None))
+        await self._calls.call(MARK_READ, recipient_of(chat))
 
     async def recall(self, sent: Receipt | Outgoing | Message) -> None:
         """Recall a message of this account, by the id of its send, or without one by the number of its event."""

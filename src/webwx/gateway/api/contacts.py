@@ -6,19 +6,36 @@ import heapq
 from operator import itemgetter
 from typing import Annotated
 
-from litestar import Response, Router, delete, get, patch, post
+from litestar import Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort, OwnedClient, StoredClient
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.journal_lookup import required_event
 from webwx.model.contacts import Admission, Contact
 from webwx.model.messages import FriendRequest
 from webwx.model.publications import Publication
 from webwx.protocol.media import image_type
 from webwx.representations.contacts import (
+    ACCEPT_FRIEND,
+    ADD_FRIEND,
+    ADD_MEMBERS,
+    CHANGE_CONTACT,
+    CREATE_CHATROOM,
+    FIND_PEOPLE,
+    INVITE_MEMBERS,
+    LEAVE_CHATROOM,
+    LIST_ARTICLES,
+    LIST_CHATS,
+    LIST_CONTACTS,
+    LOOK_CONTACTS_UP,
+    MARK_READ,
+    REMOVE_MEMBER,
+    RENAME_CHATROOM,
+    SHOW_CONTACT,
     AdmissionView,
     ArticleView,
     ChatList,
@@ -26,7 +43,9 @@ from webwx.representations.contacts import (
     ChatroomToCreate,
     ContactChange,
     ContactDetails,
+    ContactIds,
     ContactPage,
+    ContactsQuery,
     ContactView,
     FoundContact,
     FoundContacts,
@@ -38,12 +57,6 @@ from webwx.representations.contacts import (
     Who,
 )
 from webwx.representations.times import optional_moment
-
-ContactIds = Annotated[
-    list[str], QueryParameter(name="id", min_items=1, max_items=50, description="Ids; repeat the parameter for each")
-]
-
-_CHANGES = problems(403, 404, 409, 422, 424, 502, 503, 504)
 
 
 def view_of_contact(contact: Contact) -> ContactView:
@@ -72,30 +85,24 @@ def which_of(text: str) -> Who:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else text
 
 
-@get("/accounts/{account:str}/contacts", scope="read", summary="List contacts", responses=problems(404, 424, 503))
-async def list_contacts(
-    number: AccountNumber,
-    port: InjectedPort,
-    q: Annotated[str | None, QueryParameter(description="Part of a name or of the alias")] = None,
-    kind: Annotated[str | None, QueryParameter(description="`friend`, `chatroom`, `official`, ...")] = None,
-    after: Annotated[str | None, QueryParameter(description="`next` of the previous page")] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
-) -> ContactPage:
+@serve(LIST_CONTACTS)
+async def list_contacts(number: AccountNumber, port: InjectedPort, query: ContactsQuery) -> ContactPage:
     """Return the contacts of the present login."""
-    wanted = (q or "").casefold()
+    wanted = (query.q or "").casefold()
     async with port.account(number).saved() as client:
         contacts = list(client.contacts)
     found = (
         (f"{contact.display_name}\n{contact.id}", contact)
         for contact in contacts
-        if (kind is None or contact.kind == kind) and (not wanted or _matches(contact, wanted))
+        if (query.kind is None or contact.kind == query.kind) and (not wanted or _matches(contact, wanted))
     )
     # Sorting all contacts takes six times as long as finding the first ones after the previous page.
-    rest = (each for each in found if after is None or each[0] > after)
-    first = heapq.nsmallest(limit + 1, rest, key=itemgetter(0))
-    page = first[:limit]
+    rest = (each for each in found if query.after is None or each[0] > query.after)
+    first = heapq.nsmallest(query.limit + 1, rest, key=itemgetter(0))
+    page = first[: query.limit]
     return ContactPage(
-        contacts=[view_of_contact(contact) for _, contact in page], next=page[-1][0] if len(first) > limit else None
+        contacts=[view_of_contact(contact) for _, contact in page],
+        next=page[-1][0] if len(first) > query.limit else None,
     )
 
 
@@ -104,48 +111,36 @@ def _matches(contact: Contact, wanted: str) -> bool:
     return any(wanted in name.casefold() for name in names)
 
 
-@get("/accounts/{account:str}/chats", scope="read", summary="List recent chats", responses=problems(404, 424, 502, 503))
+@serve(LIST_CHATS)
 async def list_chats(owned: OwnedClient) -> ChatList:
     """Return the recent chats, the newest first."""
     return ChatList(chats=[view_of_contact(chat) for chat in await owned.list_chats()])
 
 
-@get(
-    "/accounts/{account:str}/articles", scope="read", summary="List articles of official accounts",
-    responses=problems(404, 424, 502, 503),
-)  # fmt: skip
+@serve(LIST_ARTICLES)
 async def list_articles(owned: OwnedClient) -> PublicationList:
     """Return the latest articles of the official accounts that the account follows, as the platform orders them."""
     return PublicationList(publications=[view_of_publication(each) for each in await owned.list_articles()])
 
 
-@get(
-    "/accounts/{account:str}/contacts/lookup", scope="read", summary="Look contacts up by id",
-    responses=problems(404, 422, 424, 502, 503, 504),
-)  # fmt: skip
-async def look_contacts_up(ids: ContactIds, owned: OwnedClient) -> FoundContacts:
+@serve(LOOK_CONTACTS_UP)
+async def look_contacts_up(query: ContactIds, owned: OwnedClient) -> FoundContacts:
     """Ask the platform for people and chatrooms by their ids in this login, also for those that are not contacts."""
-    lookup = await owned.get_contacts(ids)
+    lookup = await owned.get_contacts(query.ids)
     return FoundContacts(found=[_found(contact) for contact in lookup.found], missing=list(lookup.missing))
 
 
-@get(
-    "/accounts/{account:str}/people", scope="read", summary="Find people of any login",
-    responses=problems(404, 424, 503),
-)  # fmt: skip
-async def find_people(ids: ContactIds, stored: StoredClient) -> FoundContacts:
+@serve(FIND_PEOPLE)
+async def find_people(query: ContactIds, stored: StoredClient) -> FoundContacts:
     """Return the contacts that had these ids, in this login or an earlier one."""
-    found = [contact for contact in await stored.find_people(ids) if contact.id in ids]
+    found = [contact for contact in await stored.find_people(query.ids) if contact.id in query.ids]
     known = {contact.id for contact in found}
     return FoundContacts(
-        found=[_found(contact) for contact in found], missing=[each for each in ids if each not in known]
+        found=[_found(contact) for contact in found], missing=[each for each in query.ids if each not in known]
     )
 
 
-@get(
-    "/accounts/{account:str}/contacts/{who:str}", scope="read", summary="Show a contact",
-    responses=problems(404, 422, 424, 503),
-)  # fmt: skip
+@serve(SHOW_CONTACT)
 async def show_contact(
     number: AccountNumber, who: FromPath[str], stored: StoredClient, port: InjectedPort
 ) -> ContactDetails:
@@ -158,7 +153,7 @@ async def show_contact(
     )  # fmt: skip
 
 
-@patch("/accounts/{account:str}/contacts/{who:str}", scope="manage", summary="Change a contact", responses=_CHANGES)
+@serve(CHANGE_CONTACT)
 async def change_contact(who: FromPath[str], data: JSONBody[ContactChange], owned: OwnedClient) -> ContactView:
     """Set the remark of a contact, or pin its chat."""
     contact = await owned.find_contact(which_of(who))
@@ -187,28 +182,19 @@ async def show_avatar(
     return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
 
 
-@post(
-    "/accounts/{account:str}/contacts/{who:str}/read", scope="manage", status_code=204, summary="Mark a chat as read",
-    responses=_CHANGES,
-)  # fmt: skip
+@serve(MARK_READ)
 async def mark_read(who: FromPath[str], owned: OwnedClient) -> None:
     """Mark a whole chat as read on the account's other devices; the other person is not notified."""
     await owned.mark_read(which_of(who))
 
 
-@post(
-    "/accounts/{account:str}/friend-requests", scope="manage", status_code=204, summary="Send a friend request",
-    responses=_CHANGES,
-)  # fmt: skip
+@serve(ADD_FRIEND)
 async def add_friend(data: JSONBody[FriendToAdd], owned: OwnedClient) -> None:
     """Send a friend request to one person."""
     await owned.add_friend(data.to, data.greeting)
 
 
-@post(
-    "/accounts/{account:str}/friend-requests/{event:int}/accept", scope="manage", status_code=204,
-    summary="Accept a friend request", responses=_CHANGES,
-)  # fmt: skip
+@serve(ACCEPT_FRIEND)
 async def accept_friend(event: EventNumber, owned: OwnedClient) -> None:
     """Accept a friend request, by the number of its event `friend.requested`."""
     request = await required_event(owned, event)
@@ -217,46 +203,37 @@ async def accept_friend(event: EventNumber, owned: OwnedClient) -> None:
     await owned.accept_friend(request)
 
 
-@post("/accounts/{account:str}/chatrooms", scope="manage", summary="Create a chatroom", responses=_CHANGES)
+@serve(CREATE_CHATROOM)
 async def create_chatroom(data: JSONBody[ChatroomToCreate], owned: OwnedClient) -> AdmissionView:
     """Create a chatroom with at least two others."""
     return _view_of_admission(await owned.create_chatroom(data.members, name=data.name))
 
 
-@patch("/accounts/{account:str}/chatrooms/{who:str}", scope="manage", summary="Rename a chatroom", responses=_CHANGES)
+@serve(RENAME_CHATROOM)
 async def rename_chatroom(who: FromPath[str], data: JSONBody[ChatroomChange], owned: OwnedClient) -> ContactView:
     """Rename a chatroom."""
     return view_of_contact(await owned.rename_chatroom(which_of(who), data.name))
 
 
-@post(
-    "/accounts/{account:str}/chatrooms/{who:str}/members", scope="manage", status_code=200, summary="Add members",
-    responses=_CHANGES,
-)  # fmt: skip
+@serve(ADD_MEMBERS)
 async def add_members(who: FromPath[str], data: JSONBody[People], owned: OwnedClient) -> AdmissionView:
     """Add friends to a chatroom, or invite them to a large one."""
     return _view_of_admission(await owned.add_members(which_of(who), data.members))
 
 
-@post(
-    "/accounts/{account:str}/chatrooms/{who:str}/invitations", scope="manage", status_code=200,
-    summary="Invite members", responses=_CHANGES,
-)  # fmt: skip
+@serve(INVITE_MEMBERS)
 async def invite_members(who: FromPath[str], data: JSONBody[People], owned: OwnedClient) -> AdmissionView:
     """Send invitations to a chatroom; each person has to accept."""
     return _view_of_admission(await owned.invite_members(which_of(who), data.members))
 
 
-@delete(
-    "/accounts/{account:str}/chatrooms/{who:str}/members/{member:str}", scope="manage", status_code=200,
-    summary="Remove a member", responses=_CHANGES,
-)  # fmt: skip
+@serve(REMOVE_MEMBER)
 async def remove_member(who: FromPath[str], member: FromPath[str], owned: OwnedClient) -> ContactView:
     """Remove a member from a chatroom that the account owns."""
     return view_of_contact(await owned.remove_members(which_of(who), [which_of(member)]))
 
 
-@delete("/accounts/{account:str}/chatrooms/{who:str}", scope="manage", summary="Leave a chatroom", responses=_CHANGES)
+@serve(LEAVE_CHATROOM)
 async def leave_chatroom(who: FromPath[str], owned: OwnedClient) -> None:
     """Leave a chatroom."""
     await owned.leave_chatroom(which_of(who))
