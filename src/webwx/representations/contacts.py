@@ -221,6 +221,18 @@ CHANGE_CONTACT: ApiRoute[NoQuery, ContactChange, ContactView] = ApiRoute(
     reply=ContactView, problems=_CHANGES,
 )  # fmt: skip
 
+
+class AvatarQuery(RouteQuery, frozen=True, kw_only=True):
+    """Whose picture is shown."""
+
+    met_in: Annotated[str | None, msgspec.Meta(description="Chatroom of a member who is not a friend")] = None
+
+
+SHOW_AVATAR: ApiRoute[AvatarQuery, None, bytes] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/contacts/{{who}}/avatar", scope="read:media", summary="Show a picture of a contact",
+    query=AvatarQuery, reply=bytes, problems=(404, 422, 424, 502, 503, 504),
+)  # fmt: skip
+
 MARK_READ: ApiRoute[NoQuery, None, None] = ApiRoute(
     method="POST", path=f"{ACCOUNT}/contacts/{{who}}/read", scope="manage", summary="Mark a chat as read",
     reply=type(None), problems=_CHANGES,

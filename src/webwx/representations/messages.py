@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from webwx.representations.contacts import Who
 from webwx.representations.events import EventView
-from webwx.representations.sends import OutboxEntry
+from webwx.representations.route import ACCOUNT, ApiRoute, Before, Chat, Limit, NoQuery, RouteQuery, Since, Until
+from webwx.representations.sends import OutboxEntry, SendView
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,3 +56,73 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The recipient to whom a message is forwarded."""
 
     to: Who
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+
+class MessagesQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which messages are read."""
+
+    chat: Chat = None
+    q: Annotated[str | None, msgspec.Meta(description="Words that must all be in the message")] = None
+    before: Annotated[
+        str | None, msgspec.Meta(description="`before` of the previous page, or of one of its entries")
+    ] = None
+    since: Since = 0
+    until: Until = 0
+    limit: Limit = 50
+
+
+class RecalledQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which recalls are listed."""
+
+    chat: Chat = None
+    before: Before = None
+    limit: Limit = 50
+
+
+READ_MESSAGES: ApiRoute[MessagesQuery, None, HistoryPage] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/messages", scope="read", summary="Read messages", query=MessagesQuery,
+    reply=HistoryPage, problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+LIST_RECALLED: ApiRoute[RecalledQuery, None, RecalledPage] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/recalled", scope="read", summary="List recalls", query=RecalledQuery,
+    reply=RecalledPage, problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+SHOW_MESSAGE: ApiRoute[NoQuery, None, EventView] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/messages/{{event:int}}", scope="read", summary="Show an event", reply=EventView,
+    problems=(404, 424, 503),
+)  # fmt: skip
+
+FIND_MESSAGE: ApiRoute[NoQuery, None, EventView] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/messages/by-id/{{message_id}}", scope="read", summary="Find a message",
+    reply=EventView, problems=(404, 424, 503),
+)  # fmt: skip
+
+SHOW_ORIGIN: ApiRoute[NoQuery, None, MessageOrigin] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/messages/{{event:int}}/origin", scope="read",
+    summary="Show where a message was written", reply=MessageOrigin, problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+FORWARD_MESSAGE: ApiRoute[NoQuery, Forwarding, SendView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/messages/{{event:int}}/forward", scope="send", summary="Forward a message",
+    body=Forwarding, reply=SendView, problems=(404, 409, 422, 424, 502, 503, 504), created=True,
+)  # fmt: skip
+
+RECALL_MESSAGE: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/messages/{{event:int}}/recall", scope="manage", summary="Recall a message",
+    reply=type(None), problems=(404, 409, 422, 424, 502, 503, 504),
+)  # fmt: skip
+
+DOWNLOAD_MEDIA: ApiRoute[NoQuery, None, bytes] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/messages/{{event:int}}/media", scope="read:media", summary="Download media",
+    reply=bytes, problems=(404, 416, 424, 502, 503, 504), is_signable=True,
+)  # fmt: skip
+
+SHOW_THUMBNAIL: ApiRoute[NoQuery, None, bytes] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/messages/{{event:int}}/thumbnail", scope="read:media", summary="Show a thumbnail",
+    reply=bytes, problems=(404, 424, 502, 503, 504),
+)  # fmt: skip

@@ -76,7 +76,7 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     summary: str
     """Title in the description of the API."""
     reply: type[R]
-    """Type of the answer; the type of None: no content."""
+    """Type of the answer; the type of None: no content; bytes: any content, which is no JSON."""
     body: type[B] = _NOTHING
     """Type of the request's body; the type of None: no body."""
     query: type[Q] = NoQuery  # type: ignore[assignment]
@@ -85,6 +85,8 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     """Statuses of the errors with which the route may answer, beside those of every route."""
     created: bool = False
     """Whether the answer is 201, because the request makes something."""
+    is_signable: bool = False
+    """Whether a signed address opens it, without a key."""
     is_repeatable: bool = False
     """Whether two requests have the same effect as one, if the method alone does not say so."""
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.tables.outbox import Outgoing
-
-if TYPE_CHECKING:
-    from webwx.storage.tables.outbox import State
+from webwx.representations.route import ACCOUNT, LARGEST, ApiRoute, Chat, Limit, NoQuery, RouteQuery
+from webwx.storage.tables.outbox import Outgoing, State
 
 MediaKind = Literal["image", "video", "file", "sticker"]
 
@@ -122,6 +120,63 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """Kind of message by default: `image`, `video` or `file`; known once the upload is complete."""
     expires_at: datetime
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+
+class SendsQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which sends are listed."""
+
+    send_state: State | None = msgspec.field(name="state", default=None)
+    chat: Chat = None
+    before: Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Only sends with a lower number")] | None = None
+    limit: Limit = 50
+
+
+class OneSend(RouteQuery, frozen=True, kw_only=True):
+    """The values of one send."""
+
+    send_id: Annotated[str, msgspec.Meta(description="Id of the send")] = msgspec.field(name="id", default="")
+    send_number: Annotated[int, msgspec.Meta(ge=0, le=LARGEST, description="Number of the send in the outbox")] = 0
+    key: Annotated[str, msgspec.Meta(description="Idempotency key of the send")] = ""
+    message_id: Annotated[str, msgspec.Meta(description="The platform's id of the message")] = ""
+
+
+SEND_MESSAGE: ApiRoute[NoQuery, MessageToSend, SendView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/messages", scope="send:filehelper", summary="Send a message", body=MessageToSend,
+    reply=SendView, problems=(404, 409, 413, 422, 424, 502, 503, 504, 507), created=True,
+)  # fmt: skip
+
+LIST_SENDS: ApiRoute[SendsQuery, None, SendList] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/sends", scope="read", summary="List sends", query=SendsQuery, reply=SendList,
+    problems=(404, 422, 424, 503),
+)  # fmt: skip
+
+FIND_SEND: ApiRoute[OneSend, None, OutboxEntry] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/sends/find", scope="read", summary="Find a send", query=OneSend, reply=OutboxEntry,
+    problems=(404, 424, 503),
+)  # fmt: skip
+
+SHOW_SEND: ApiRoute[NoQuery, None, OutboxEntry] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/sends/{{send_id}}", scope="read", summary="Show a send", reply=OutboxEntry,
+    problems=(404, 424, 503),
+)  # fmt: skip
+
+RETRY_SEND: ApiRoute[NoQuery, None, SendView] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/sends/{{send_id}}/retry", scope="send", summary="Send again", reply=SendView,
+    problems=(404, 409, 422, 424, 502, 503, 504), created=True, is_repeatable=True,
+)  # fmt: skip
+
+RECALL_SEND: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="POST", path=f"{ACCOUNT}/sends/{{send_id}}/recall", scope="manage", summary="Recall a send",
+    reply=type(None), problems=(404, 409, 422, 424, 502, 503, 504),
+)  # fmt: skip
+
+FORGET_SEND: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="DELETE", path=f"{ACCOUNT}/sends/{{send_id}}", scope="send", summary="Forget a send", reply=type(None),
+    problems=(404, 424, 503),
+)  # fmt: skip
 
 
 # -- as values of the library ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -78,6 +78,12 @@ async def is_found(call: Awaitable[T]) -> bool:
             return False
         raise
     return True
+
+
+def _with_query(path: str, query: Mapping[str, object]) -> str:
+    """Return a path with its parameters; one that is None is left out."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 class GatewayCalls:
@@ -177,13 +183,11 @@ class GatewayCalls:
             key: Idempotency key; a call that has one can be repeated.
             prefer: Header `Prefer`.
         """
-        if route.values[:1] == ("account",):
-            values = (await self.account(), *values)
         headers = [("Idempotency-Key", key_of(key))] if key else []
         headers += [("Prefer", prefer)] if prefer else []
         given = {} if query is None else query.given()
         answer = await self._call(
-            route.method, route.at(*values), body=body, headers=headers, query=given,
+            route.method, await self._path_of(route, values), body=body, headers=headers, query=given,
             can_repeat=route.is_repeatable or bool(key),
         )  # fmt: skip
         return self._decode(answer, route.reply)
@@ -234,9 +238,15 @@ class GatewayCalls:
         """
         return self._decode(await self._call(method, path, body=body, can_repeat=can_repeat), kind)
 
-    async def download(self, path: str, sink: DownloadSink) -> None:
-        """Download a resource into a sink; the call is not retried once bytes have arrived."""
-        request = self._request("GET", path, sink=sink)
+    async def _path_of(self, route: ApiRoute[Any, Any, Any], values: tuple[str | int, ...]) -> str:
+        return route.at(await self.account(), *values) if route.values[:1] == ("account",) else route.at(*values)
+
+    async def download(
+        self, route: ApiRoute[Q, None, bytes], *values: str | int, sink: DownloadSink, query: Q | None = None
+    ) -> None:
+        """Download the content of a route into a sink; the call is not retried once bytes have arrived."""
+        path = _with_query(await self._path_of(route, values), {} if query is None else query.given())
+        request = self._request(route.method, path, sink=sink)
         answer = await self._opened().send(request)
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise error_of_answer(answer.status, sink.start)
@@ -291,9 +301,9 @@ class GatewayCalls:
         query: Mapping[str, object] | None = None,
         can_repeat: bool = False,
     ) -> Response:
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        where = f"{path}?{urlencode(given, doseq=True)}" if given else path
-        request = self._request(method, where, body=body, headers=headers, time_limit=TimeLimit.POLL)
+        request = self._request(
+            method, _with_query(path, query or {}), body=body, headers=headers, time_limit=TimeLimit.POLL
+        )
         is_read = method == "GET"
         return await self._repeated(
             lambda: self._opened().send(request), can_repeat=can_repeat or is_read, is_read=is_read

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from webwx.client.remote.pages import read_pages
 from webwx.errors import NotThroughGateway
@@ -24,7 +23,9 @@ from webwx.representations.contacts import (
     LOOK_CONTACTS_UP,
     REMOVE_MEMBER,
     RENAME_CHATROOM,
+    SHOW_AVATAR,
     SHOW_CONTACT,
+    AvatarQuery,
     ChatroomChange,
     ChatroomToCreate,
     ContactChange,
@@ -138,10 +139,9 @@ class RemoteContacts:
     async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """Download the picture of a person or a chatroom."""
         content = io.BytesIO()
-        path = await self._calls.path("contacts", recipient_of(who), "avatar")
-        if met_in is not None:
-            path += f"?{urlencode({'met_in': recipient_of(met_in)})}"
-        await self._calls.download(path, DownloadSink(content, _LARGEST_PICTURE))
+        query = AvatarQuery(met_in=None if met_in is None else str(recipient_of(met_in)))
+        sink = DownloadSink(content, _LARGEST_PICTURE)
+        await self._calls.download(SHOW_AVATAR, recipient_of(who), sink=sink, query=query)
         return content.getvalue()
 
     async def add_friend(self, person: To | Person | Member, greeting: str) -> None:

@@ -16,9 +16,25 @@ from webwx.model.address_book import Contacts
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import LIST_DEAD_LETTERS, REVIVE_DEAD_LETTER, DeadLettersQuery
 from webwx.representations.contacts import FIND_PEOPLE
-from webwx.representations.events import EventsView, EventView, event_of
-from webwx.representations.messages import HistoryPage, MessageOrigin, RecalledPage
-from webwx.representations.sends import OutboxEntry, SendList, outgoing_of
+from webwx.representations.events import EventsView, event_of
+from webwx.representations.messages import (
+    FIND_MESSAGE,
+    LIST_RECALLED,
+    READ_MESSAGES,
+    SHOW_MESSAGE,
+    SHOW_ORIGIN,
+    MessagesQuery,
+    RecalledQuery,
+)
+from webwx.representations.sends import (
+    FIND_SEND,
+    FORGET_SEND,
+    LIST_SENDS,
+    OneSend,
+    OutboxEntry,
+    SendsQuery,
+    outgoing_of,
+)
 from webwx.storage.cursors import encode_cursor
 from webwx.storage.tables.outbox import Outgoing
 
@@ -76,18 +92,17 @@ class RemoteHistory:
         self, chat: To | None, *, words: str, limit: int, before: str, since: float, until: float
     ) -> MessagePage:
         """Return a page of messages and sends, the newest first; the gateway returns at most 1,000 entries."""
-        given = {
-            "chat": None if chat is None else recipient_of(chat), "q": words or None, "before": before or None,
-            "limit": min(limit, PAGE), "since": since or None, "until": until or None,
-        }  # fmt: skip
-        page = await self._calls.get(await self._calls.path("messages"), HistoryPage, given)
+        query = MessagesQuery(
+            chat=_chat_of(chat), q=words or None, before=before or None, limit=min(limit, PAGE), since=since,
+            until=until,
+        )  # fmt: skip
+        page = await self._calls.call(READ_MESSAGES, query=query)
         return MessagePage([PagedMessage(_value_of(entry), entry.before) for entry in page.entries], page.before)
 
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event by its number or the platform's id."""
-        parts = (which,) if isinstance(which, int) else ("by-id", which)
-        path = await self._calls.path("messages", *parts)
-        view = await none_if_absent(self._calls.get(path, EventView))
+        route = SHOW_MESSAGE if isinstance(which, int) else FIND_MESSAGE
+        view = await none_if_absent(self._calls.call(route, which))
         return None if view is None else event_of(view)
 
     async def read_events(self, after: int, *, since: float, until: float, limit: int) -> list[Event]:
@@ -105,13 +120,12 @@ class RemoteHistory:
         self, *states: State, chat: To | None, limit: int, before: int | None
     ) -> list[Outgoing]:  # fmt: skip
         """Return the sends of the outbox, the newest first."""
-        path, which = await self._calls.path("sends"), None if chat is None else recipient_of(chat)
         found: list[Outgoing] = []
         for state in states or (None,):
 
             async def read(before: int | None, limit: int, state: State | None = state) -> SendPage:
-                query = {"state": state, "chat": which, "before": before, "limit": limit}
-                listed = await self._calls.get(path, SendList, query)
+                query = SendsQuery(send_state=state, chat=_chat_of(chat), before=before, limit=limit)
+                listed = await self._calls.call(LIST_SENDS, query=query)
                 return [outgoing_of(entry) for entry in listed.sends], listed.before
 
             found += await read_pages(read, begin=before, limit=limit)
@@ -121,17 +135,15 @@ class RemoteHistory:
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
         """Find a send of the outbox by its key, number or id."""
-        given = {"id": client_id, "send_number": number, "key": key_of(key), "message_id": message_id}
-        query = {name: value for name, value in given.items() if value}
-        entry = await none_if_absent(self._calls.get(await self._calls.path("sends", "find"), OutboxEntry, query))
+        query = OneSend(send_id=client_id, send_number=number, key=key_of(key) if key else "", message_id=message_id)
+        entry = await none_if_absent(self._calls.call(FIND_SEND, query=query))
         return None if entry is None else outgoing_of(entry)
 
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """Return whether a message of this account was sent by the gateway."""
         if not message.is_self:
             return False
-        path = await self._calls.path("messages", await self.number_of(message), "origin")
-        return (await self._calls.get(path, MessageOrigin)).sent_here
+        return (await self._calls.call(SHOW_ORIGIN, await self.number_of(message))).sent_here
 
     async def number_of(self, message: object) -> int:
         """
@@ -171,7 +183,7 @@ class RemoteHistory:
         row = await self.find_send(number=number)
         if row is None:
             return False
-        return await is_found(self._calls.change("DELETE", await self._calls.path("sends", row.client_id), type(None)))
+        return await is_found(self._calls.call(FORGET_SEND, row.client_id))
 
     async def purge_history(self, chat: To | None, *, before: float) -> NoReturn:  # noqa: ARG002 - it is refused
         """Refuse."""
@@ -197,10 +209,10 @@ class RemoteRecalled:
         self, chat: To | None = None, *, limit: int = 50, before: int | None = None
     ) -> list[Recalled]:
         """Return the recalls, the newest first, in as many pages as necessary."""
-        path, which = await self._calls.path("recalled"), None if chat is None else recipient_of(chat)
 
         async def read(before: int | None, limit: int) -> tuple[list[Recalled], int | None]:
-            page = await self._calls.get(path, RecalledPage, {"chat": which, "before": before, "limit": limit})
+            query = RecalledQuery(chat=_chat_of(chat), before=before, limit=limit)
+            page = await self._calls.call(LIST_RECALLED, query=query)
             found = [
                 Recalled(notice=notice, way=cast("Literal['by_content', 'by_upload', 'none']", entry.way))
                 for entry in page.recalled
@@ -242,6 +254,10 @@ class RemoteDeadLetters:
     async def revive(self, number: int, *, consumer: str) -> bool:
         """Deliver a dead letter once more."""
         return await is_found(self._calls.call(REVIVE_DEAD_LETTER, consumer, number))
+
+
+def _chat_of(chat: To | None) -> str | None:
+    return None if chat is None else str(recipient_of(chat))
 
 
 def _value_of(entry: HistoryEntry) -> Event | Outgoing:

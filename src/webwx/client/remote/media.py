@@ -13,6 +13,7 @@ from webwx.client.remote.missing import not_offered
 from webwx.errors import NotThroughGateway
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
 from webwx.protocol.http import Read
+from webwx.representations.messages import DOWNLOAD_MEDIA, SHOW_THUMBNAIL
 from webwx.representations.sends import FileToSend, UploadView
 from webwx.transport.download_sink import DownloadSink
 from webwx.transport.file_chunks import FileChunks
@@ -130,13 +131,13 @@ class RemoteMedia:
             return place.keep(file, named)
 
     async def _download(self, number: int, sink: DownloadSink) -> None:
-        await self._calls.download(await self._calls.path("messages", number, "media"), sink)
+        await self._calls.download(DOWNLOAD_MEDIA, number, sink=sink)
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
         """Return the thumbnail of a message."""
         content = io.BytesIO()
-        path = await self._calls.path("messages", await self._history.number_of(message), "thumbnail")
-        await self._calls.download(path, DownloadSink(content, _IN_MEMORY))
+        number = await self._history.number_of(message)
+        await self._calls.download(SHOW_THUMBNAIL, number, sink=DownloadSink(content, _IN_MEMORY))
         return content.getvalue()
 
 

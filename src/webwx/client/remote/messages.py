@@ -11,8 +11,17 @@ from webwx.client.sender import StepKey
 from webwx.errors import InvalidRequest, KeyReused, SendOutcomeUnknown
 from webwx.model.messages import Message
 from webwx.representations.contacts import MARK_READ
-from webwx.representations.messages import Forwarding
-from webwx.representations.sends import MessageToSend, OutboxEntry, SendView, outgoing_of, receipt_of
+from webwx.representations.messages import FORWARD_MESSAGE, RECALL_MESSAGE, Forwarding
+from webwx.representations.sends import (
+    RECALL_SEND,
+    RETRY_SEND,
+    SEND_MESSAGE,
+    SHOW_SEND,
+    MessageToSend,
+    SendView,
+    outgoing_of,
+    receipt_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,9 +64,9 @@ class RemoteMessages:
 
     async def send(self, message: MessageToSend, key: str) -> Receipt:
         """Send a message; one without a key gets a random one, so that the call can be repeated after a lost answer."""
-        path, key = await self._calls.path("messages"), key or secrets.token_hex(16)
+        key = key or secrets.token_hex(16)
         try:
-            return await _receipt_of_last(lambda: self._calls.post(path, SendView, message, key=key))
+            return await _receipt_of_last(lambda: self._calls.call(SEND_MESSAGE, body=message, key=key))
         except KeyReused as reused:
             return await self._receipt_of_step(key, reused)
 
@@ -83,24 +92,24 @@ class RemoteMessages:
         row = await self._history.find_send(number=number)
         if row is None:
             raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
-        path = await self._calls.path("sends", row.client_id, "retry")
-        return await _receipt_of_last(lambda: self._calls.change("POST", path, SendView, can_repeat=True))
+        client_id = row.client_id
+        return await _receipt_of_last(lambda: self._calls.call(RETRY_SEND, client_id))
 
     async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
         """Store a text in the gateway's outbox, which sends it in the background."""
         message = MessageToSend(to=recipient_of(to), text=text)
         key = key or secrets.token_hex(16)
-        sent = await self._calls.post(
-            await self._calls.path("messages"), SendView, message, key=key, prefer="respond-async"
-        )
-        return outgoing_of(await self._calls.get(await self._calls.path("sends", sent.id), OutboxEntry))
+        sent = await self._calls.call(SEND_MESSAGE, body=message, key=key, prefer="respond-async")
+        return outgoing_of(await self._calls.call(SHOW_SEND, sent.id))
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """Forward a received message by its number, recalled or not."""
-        path = await self._calls.path("messages", await self._history.number_of(message), "forward")
+        number = await self._history.number_of(message)
         key = key or secrets.token_hex(16)
         try:
-            return receipt_of(await self._calls.post(path, SendView, Forwarding(to=recipient_of(to)), key=key))
+            return receipt_of(
+                await self._calls.call(FORWARD_MESSAGE, number, body=Forwarding(to=recipient_of(to)), key=key)
+            )
         except KeyReused as reused:
             return await self._receipt_of_step(key, reused)
 
@@ -116,10 +125,9 @@ class RemoteMessages:
         check_recallable(sent)
         client_id = "" if isinstance(sent, Message) else sent.client_id
         if client_id:
-            path = await self._calls.path("sends", client_id, "recall")
+            await self._calls.call(RECALL_SEND, client_id)
         else:
-            path = await self._calls.path("messages", await self._history.number_of(sent), "recall")
-        await self._calls.change("POST", path, type(None))
+            await self._calls.call(RECALL_MESSAGE, await self._history.number_of(sent))
 
 
 async def _receipt_of_last(send: Callable[[], Awaitable[SendView]]) -> Receipt:

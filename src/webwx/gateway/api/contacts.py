@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import heapq
 from operator import itemgetter
-from typing import Annotated
 
-from litestar import Response, Router, get
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar import Response, Router
+from litestar.params import FromPath, JSONBody
 
 from webwx.errors import InvalidRequest
-from webwx.gateway.api.documented import problems
+from webwx.gateway.api.documented import PICTURE
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort, OwnedClient, StoredClient
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.journal_lookup import required_event
@@ -35,9 +33,11 @@ from webwx.representations.contacts import (
     MARK_READ,
     REMOVE_MEMBER,
     RENAME_CHATROOM,
+    SHOW_AVATAR,
     SHOW_CONTACT,
     AdmissionView,
     ArticleView,
+    AvatarQuery,
     ChatList,
     ChatroomChange,
     ChatroomToCreate,
@@ -164,20 +164,11 @@ async def change_contact(who: FromPath[str], data: JSONBody[ContactChange], owne
     return view_of_contact(contact)
 
 
-@get(
-    "/accounts/{account:str}/contacts/{who:str}/avatar", scope="read:media", summary="Show a picture of a contact",
-    responses={
-        **problems(404, 422, 424, 502, 503, 504),
-        200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
-    },
-)  # fmt: skip
-async def show_avatar(
-    who: FromPath[str],
-    owned: OwnedClient,
-    met_in: Annotated[str | None, QueryParameter(description="Chatroom of a member who is not a friend")] = None,
-) -> Response[bytes]:
+@serve(SHOW_AVATAR, responses=PICTURE)
+async def show_avatar(who: FromPath[str], owned: OwnedClient, query: AvatarQuery) -> Response[bytes]:
     """Return the picture of a contact, or of a member of a chatroom."""
-    picture = await owned.download_avatar(which_of(who), met_in=None if met_in is None else which_of(met_in))
+    met_in = None if query.met_in is None else which_of(query.met_in)
+    picture = await owned.download_avatar(which_of(who), met_in=met_in)
     media_type = image_type(picture[:32]) or "application/octet-stream"
     return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
 

@@ -13,6 +13,10 @@ _ALWAYS = (400, 401, 403, 421, 429)
 """Statuses of the checks before a handler."""
 
 
+PICTURE = {200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture")}
+"""The answer of a handler that returns a picture."""
+
+
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """
     Return the documentation of problems, as the argument `responses` of a handler.

@@ -14,12 +14,13 @@ from litestar.response import Stream
 
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import LARGEST, AccountNumber, InjectedPort, InjectedStream, OwnedClient
+from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
 from webwx.representations.accounts import AccountView
+from webwx.representations.route import LARGEST
 
 Form = Literal["png", "svg", "text", "terminal", "json"]
 

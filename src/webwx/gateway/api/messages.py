@@ -3,46 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
 
-from litestar import Response, Router, get, post
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar import Response, Router
+from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
 from webwx.client.client import AsyncClient
 from webwx.client.message_page import MessagePage
 from webwx.errors import InvalidRequest
 from webwx.gateway.api.contacts import which_of
-from webwx.gateway.api.documented import problems
+from webwx.gateway.api.documented import PICTURE
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import (
     AccountNumber,
-    Before,
-    Chat,
     EventNumber,
     IdempotencyKey,
     InjectedCaller,
     InjectedPort,
-    Limit,
     OwnedClient,
-    Since,
     StoredClient,
-    Until,
 )
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.journal_lookup import named_events, required_event
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.protocol.media import image_type
 from webwx.representations.events import EventView
 from webwx.representations.messages import (
+    DOWNLOAD_MEDIA,
+    FIND_MESSAGE,
+    FORWARD_MESSAGE,
+    LIST_RECALLED,
+    READ_MESSAGES,
+    RECALL_MESSAGE,
+    SHOW_MESSAGE,
+    SHOW_ORIGIN,
+    SHOW_THUMBNAIL,
     Forwarding,
     HistoryEntry,
     HistoryPage,
     MessageOrigin,
+    MessagesQuery,
     RecalledEntry,
     RecalledPage,
+    RecalledQuery,
 )
 from webwx.representations.sends import SendView
 from webwx.storage.tables.outbox import Outgoing
@@ -64,59 +69,39 @@ async def _entries(account: int, client: AsyncClient, page: MessagePage) -> list
     ]
 
 
-@get("/accounts/{account:str}/messages", scope="read", summary="Read messages", responses=problems(404, 422, 424, 503))
-async def read_messages(
-    number: AccountNumber,
-    stored: StoredClient,
-    chat: Chat = None,
-    q: Annotated[str | None, QueryParameter(description="Words that must all be in the message")] = None,
-    before: Annotated[
-        str | None, QueryParameter(description="`before` of the previous page, or of one of its entries")
-    ] = None,
-    since: Since = 0,
-    until: Until = 0,
-    limit: Limit = 50,
-) -> HistoryPage:
+@serve(READ_MESSAGES)
+async def read_messages(number: AccountNumber, stored: StoredClient, query: MessagesQuery) -> HistoryPage:
     """
     Return messages, recalls and sends of the journal, the newest first, or those that contain some words.
 
     The pages together have each entry once. A send that came back as a message is returned as that message only.
     """
-    which = None if chat is None else which_of(chat)
-    page = await stored.history_page(which, words=q or "", limit=limit, before=before or "", since=since, until=until)
+    page = await stored.history_page(
+        None if query.chat is None else which_of(query.chat), words=query.q or "", limit=query.limit,
+        before=query.before or "", since=query.since, until=query.until,
+    )  # fmt: skip
     return HistoryPage(entries=await _entries(number, stored, page), before=page.before)
 
 
-@get("/accounts/{account:str}/recalled", scope="read", summary="List recalls", responses=problems(404, 422, 424, 503))
-async def list_recalled(
-    number: AccountNumber, stored: StoredClient, chat: Chat = None, before: Before = None, limit: Limit = 50
-) -> RecalledPage:
+@serve(LIST_RECALLED)
+async def list_recalled(number: AccountNumber, stored: StoredClient, query: RecalledQuery) -> RecalledPage:
     """Return the recalls, the newest first, each with its message if the journal has it."""
-    found = await stored.list_recalled(None if chat is None else which_of(chat), limit=limit, before=before)
+    chat = None if query.chat is None else which_of(query.chat)
+    found = await stored.list_recalled(chat, limit=query.limit, before=query.before)
     views = await _views(number, stored, [each.notice for each in found])
     return RecalledPage(
         recalled=[RecalledEntry(event=view, way=each.way) for view, each in zip(views, found, strict=True)],
-        before=found[-1].notice.number if len(found) == limit else None,
+        before=found[-1].notice.number if len(found) == query.limit else None,
     )
 
 
-@get(
-    "/accounts/{account:str}/messages/{event:int}",
-    scope="read",
-    summary="Show an event",
-    responses=problems(404, 424, 503),
-)
+@serve(SHOW_MESSAGE)
 async def show_message(number: AccountNumber, event: EventNumber, stored: StoredClient) -> EventView:
     """Return one event by its number."""
     return (await _views(number, stored, [await required_event(stored, event)]))[0]
 
 
-@get(
-    "/accounts/{account:str}/messages/by-id/{message_id:str}",
-    scope="read",
-    summary="Find a message",
-    responses=problems(404, 424, 503),
-)
+@serve(FIND_MESSAGE)
 async def find_message(number: AccountNumber, message_id: FromPath[str], stored: StoredClient) -> EventView:
     """Return a message by the platform's id, as in the answer to a send; the newest if several have the same id."""
     found = await stored.find_message(message_id)
@@ -125,12 +110,7 @@ async def find_message(number: AccountNumber, message_id: FromPath[str], stored:
     return (await _views(number, stored, [found]))[0]
 
 
-@get(
-    "/accounts/{account:str}/messages/{event:int}/origin",
-    scope="read",
-    summary="Show where a message was written",
-    responses=problems(404, 422, 424, 503),
-)
+@serve(SHOW_ORIGIN)
 async def show_origin(event: EventNumber, stored: StoredClient) -> MessageOrigin:
     """Return whether a message of this account, or a recalled one, was sent by the gateway or written elsewhere."""
     message = await required_event(stored, event)
@@ -139,10 +119,7 @@ async def show_origin(event: EventNumber, stored: StoredClient) -> MessageOrigin
     return MessageOrigin(sent_here=await stored.was_sent_here(message))
 
 
-@post(
-    "/accounts/{account:str}/messages/{event:int}/forward", scope="send", summary="Forward a message",
-    responses=problems(404, 409, 422, 424, 502, 503, 504),
-)  # fmt: skip
+@serve(FORWARD_MESSAGE)
 async def forward_message(
     number: AccountNumber,
     event: EventNumber,
@@ -157,10 +134,7 @@ async def forward_message(
     return view_of_sent(await port.account(number).forward(event, data.to, key=idempotency_key or ""))
 
 
-@post(
-    "/accounts/{account:str}/messages/{event:int}/recall", scope="manage", status_code=204, summary="Recall a message",
-    responses=problems(404, 409, 422, 424, 502, 503, 504),
-)  # fmt: skip
+@serve(RECALL_MESSAGE)
 async def recall_message(event: EventNumber, owned: OwnedClient) -> None:
     """Recall a message of this account, by the number of its event."""
     message = await required_event(owned, event)
@@ -172,10 +146,7 @@ async def recall_message(event: EventNumber, owned: OwnedClient) -> None:
 # -- media -------------------------------------------------------------------------------------------------------------
 
 
-@get(
-    "/accounts/{account:str}/messages/{event:int}/media", scope="read:media", is_signable=True,
-    summary="Download media", responses={**problems(404, 416, 424, 502, 503, 504), **MEDIA_ANSWERS},
-)  # fmt: skip
+@serve(DOWNLOAD_MEDIA, responses=MEDIA_ANSWERS)
 async def download_media(
     number: AccountNumber,
     event: EventNumber,
@@ -188,13 +159,7 @@ async def download_media(
     return await answer_media(media, f"{number}-{event}", wanted_range, if_none_match)
 
 
-@get(
-    "/accounts/{account:str}/messages/{event:int}/thumbnail", scope="read:media", summary="Show a thumbnail",
-    responses={
-        **problems(404, 424, 502, 503, 504),
-        200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
-    },
-)  # fmt: skip
+@serve(SHOW_THUMBNAIL, responses=PICTURE)
 async def show_thumbnail(event: EventNumber, owned: OwnedClient) -> Response[bytes]:
     """Return the thumbnail of a picture, a video, a link or a location."""
     message = await required_event(owned, event)

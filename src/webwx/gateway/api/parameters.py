@@ -13,6 +13,7 @@ from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import GatewayPort
+from webwx.representations.route import LARGEST
 
 InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
 """The accounts."""
@@ -54,17 +55,8 @@ Prefer: TypeAlias = Annotated[
     ),
 ]
 
-Chat: TypeAlias = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
-
-LARGEST = 2**63 - 1
-"""Largest number that is stored."""
-
 EventNumber: TypeAlias = Annotated[int, PathParameter(ge=0, le=LARGEST)]
 """Number of an event in the path."""
-
-Before: TypeAlias = Annotated[
-    int | None, QueryParameter(ge=1, le=LARGEST, description="Only events with a lower number")
-]  # fmt: skip
 
 Since: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")]
 

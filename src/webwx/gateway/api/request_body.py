@@ -8,9 +8,9 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 
-from webwx.gateway.api.parameters import LARGEST
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.route import LARGEST
 
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 """A number that may have more than 64 bits, or a part of a text."""

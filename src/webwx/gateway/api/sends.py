@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Annotated, Literal
 
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.gateway.api.contacts import which_of
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import (
-    LARGEST,
     AccountNumber,
-    Chat,
     IdempotencyKey,
     InjectedCaller,
     InjectedPort,
-    Limit,
     OwnedClient,
     Prefer,
     StoredClient,
 )
 from webwx.gateway.api.representations import view_of_outgoing, view_of_sent
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.file_sources import FileSources
 from webwx.gateway.journal_lookup import required_send
@@ -35,7 +31,22 @@ from webwx.gateway.port import AccountPort, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
 from webwx.model.contacts import FILEHELPER, Member
-from webwx.representations.sends import FileToSend, MessageToSend, OutboxEntry, SendList, SendView
+from webwx.representations.sends import (
+    FIND_SEND,
+    FORGET_SEND,
+    LIST_SENDS,
+    RECALL_SEND,
+    RETRY_SEND,
+    SEND_MESSAGE,
+    SHOW_SEND,
+    FileToSend,
+    MessageToSend,
+    OneSend,
+    OutboxEntry,
+    SendList,
+    SendsQuery,
+    SendView,
+)
 from webwx.storage.tables.outbox import State
 
 LONGEST_WAIT = 25.0
@@ -77,12 +88,7 @@ def answer_send(sent: Sent) -> Response[SendView]:
     return Response(view_of_sent(sent), status_code=HTTP_201_CREATED if is_sent else HTTP_202_ACCEPTED)
 
 
-@post(
-    "/accounts/{account:str}/messages",
-    scope="send:filehelper",
-    summary="Send a message",
-    responses={**problems(404, 409, 413, 422, 424, 502, 503, 504, 507), **SENT_OR_QUEUED},
-)
+@serve(SEND_MESSAGE, responses=SENT_OR_QUEUED)
 async def send_message(
     number: AccountNumber,
     data: JSONBody[MessageToSend],
@@ -174,63 +180,35 @@ def _mention_of(members: Collection[Member], who: str) -> str:
     return found[0].name
 
 
-@get("/accounts/{account:str}/sends", scope="read", summary="List sends", responses=problems(404, 422, 424, 503))
-async def list_sends(
-    stored: StoredClient,
-    send_state: Annotated[
-        Literal["queued", "sending", "sent", "failed", "unknown", "recalled"] | None, QueryParameter(name="state")
-    ] = None,
-    chat: Chat = None,
-    before: Annotated[
-        int | None, QueryParameter(ge=1, le=LARGEST, description="Only sends with a lower number")
-    ] = None,
-    limit: Limit = 50,
-) -> SendList:
+@serve(LIST_SENDS)
+async def list_sends(stored: StoredClient, query: SendsQuery) -> SendList:
     """Return the sends of the outbox, the newest first."""
-    states: tuple[State, ...] = (send_state,) if send_state else ()
-    rows = await stored.list_sends(*states, chat=None if chat is None else which_of(chat), limit=limit, before=before)
+    states: tuple[State, ...] = (query.send_state,) if query.send_state else ()
+    chat = None if query.chat is None else which_of(query.chat)
+    rows = await stored.list_sends(*states, chat=chat, limit=query.limit, before=query.before)
     return SendList(
-        sends=[view_of_outgoing(row) for row in rows], before=rows[-1].number if len(rows) >= limit else None
+        sends=[view_of_outgoing(row) for row in rows], before=rows[-1].number if len(rows) >= query.limit else None
     )
 
 
-@get(
-    "/accounts/{account:str}/sends/find",
-    scope="read",
-    summary="Find a send",
-    responses=problems(404, 424, 503),
-)
-async def find_send(
-    stored: StoredClient,
-    send_id: Annotated[str, QueryParameter(name="id", description="Id of the send")] = "",
-    send_number: Annotated[int, QueryParameter(ge=0, le=LARGEST, description="Number of the send in the outbox")] = 0,
-    key: Annotated[str, QueryParameter(description="Idempotency key of the send")] = "",
-    message_id: Annotated[str, QueryParameter(description="The platform's id of the message")] = "",
-) -> OutboxEntry:
+@serve(FIND_SEND)
+async def find_send(stored: StoredClient, query: OneSend) -> OutboxEntry:
     """Return the newest send that has all of the given values."""
-    row = await stored.find_send(client_id=send_id, number=send_number, key=key, message_id=message_id)
+    row = await stored.find_send(
+        client_id=query.send_id, number=query.send_number, key=query.key, message_id=query.message_id
+    )
     if row is None:
         raise GatewayProblem("not-found", "The outbox has no such send.")
     return view_of_outgoing(row)
 
 
-@get(
-    "/accounts/{account:str}/sends/{send_id:str}",
-    scope="read",
-    summary="Show a send",
-    responses=problems(404, 424, 503),
-)
+@serve(SHOW_SEND)
 async def show_send(send_id: FromPath[str], stored: StoredClient) -> OutboxEntry:
     """Return one send with its state."""
     return view_of_outgoing(await required_send(stored, send_id))
 
 
-@post(
-    "/accounts/{account:str}/sends/{send_id:str}/retry",
-    scope="send",
-    summary="Send again",
-    responses={**problems(404, 409, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
-)
+@serve(RETRY_SEND, responses=SENT_OR_QUEUED)
 async def retry_send(
     number: AccountNumber, send_id: FromPath[str], port: InjectedPort, prefer: Prefer = None
 ) -> Response[SendView]:
@@ -243,24 +221,13 @@ async def retry_send(
     return answer_send(await port.account(number).retry_send(send_id, wait=wait_of(prefer)))
 
 
-@post(
-    "/accounts/{account:str}/sends/{send_id:str}/recall",
-    scope="manage",
-    status_code=204,
-    summary="Recall a send",
-    responses=problems(404, 409, 422, 424, 502, 503, 504),
-)
+@serve(RECALL_SEND)
 async def recall_send(send_id: FromPath[str], owned: OwnedClient) -> None:
     """Recall a message that was sent less than two minutes ago."""
     await owned.recall(await required_send(owned, send_id))
 
 
-@delete(
-    "/accounts/{account:str}/sends/{send_id:str}",
-    scope="send",
-    summary="Forget a send",
-    responses=problems(404, 424, 503),
-)
+@serve(FORGET_SEND)
 async def forget_send(send_id: FromPath[str], owned: OwnedClient) -> None:
     """Delete a send from the outbox, which frees its key. A send in progress is not deleted."""
     row = await owned.find_send(client_id=send_id)

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar import Response
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from litestar.openapi.datastructures import ResponseSpec
+    from litestar.response import Stream
 
     from webwx.representations.route import ApiRoute, RouteQuery
 
 R = TypeVar("R")
+
+Handler: TypeAlias = "Callable[..., Awaitable[R | Response[R] | Stream]]"
+"""A function that answers a request."""
 
 _UNTYPED = re.compile(r"\{([a-z_]+)\}")
 """A value of a path that is a text."""
@@ -35,7 +39,7 @@ _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_
 
 def serve(
     route: ApiRoute[Any, Any, R], *, responses: Mapping[int, ResponseSpec] | None = None
-) -> Callable[[Callable[..., Awaitable[R | Response[R]]]], HTTPRouteHandler]:
+) -> Callable[[Handler[R]], HTTPRouteHandler]:
     """
     Make the decorated function the handler of a route.
 
@@ -49,12 +53,13 @@ def serve(
         TypeError: The types of the function differ from those of the route.
     """
 
-    def served(function: Callable[..., Awaitable[R | Response[R]]]) -> HTTPRouteHandler:
+    def served(function: Handler[R]) -> HTTPRouteHandler:
         hints = get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
         _check(route, function, hints)
         return HTTPRouteHandler(
             _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, scope=route.scope, summary=route.summary,
-            status_code=route.status, responses={**problems(*route.problems), **(responses or {})},
+            is_signable=route.is_signable, status_code=route.status,
+            responses={**problems(*route.problems), **(responses or {})},
         )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
 
     return served
@@ -67,7 +72,7 @@ def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hint
     Raises:
         TypeError: A type or a value of the path differs.
     """
-    returned = hints["return"]
+    returned = bytes if route.reply is bytes else hints["return"]
     if get_origin(returned) is Response:
         (returned,) = get_args(returned)
     body = get_args(hints["data"])[0] if "data" in hints else type(None)
@@ -76,15 +81,13 @@ def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hint
         raise TypeError(f"{function.__qualname__} does not fit the route {route.method} {route.path}.")
 
 
-def _flattened(
-    function: Callable[..., Awaitable[R | Response[R]]], hints: Mapping[str, Any], query: type[RouteQuery]
-) -> Callable[..., Awaitable[R | Response[R]]]:
+def _flattened(function: Handler[R], hints: Mapping[str, Any], query: type[RouteQuery]) -> Handler[R]:
     """Return a function that gets each field of the query as a parameter of its own."""
     types = get_type_hints(query, include_extras=True)
     fields = msgspec.structs.fields(query)
 
     @functools.wraps(function)
-    async def flattened(**given: Any) -> R | Response[R]:
+    async def flattened(**given: Any) -> R | Response[R] | Stream:
         return await function(query=query(**{field.name: given.pop(field.name) for field in fields}), **given)
 
     own = [each for name, each in inspect.signature(function).parameters.items() if name != "query"]

@@ -18,11 +18,12 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import LARGEST, InjectedCaller, InjectedConfig
+from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
+from webwx.representations.route import LARGEST
 from webwx.representations.sends import UploadView
 from webwx.representations.times import moment
 
