@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 
@@ -12,6 +12,7 @@ from webwx.model.events import AnyEvent
 from webwx.model.messages import Event, QuoteMessage, TextQuoteMessage
 from webwx.model.serialization import to_builtins
 from webwx.model.summary import Language, summarize_event, summarize_quoted
+from webwx.representations.route import ApiRoute, Limit, RouteQuery, Since, Until
 
 PRIVATE_FIELDS = frozenset({
     "attr_status", "avatar_key", "content", "encrypted_name", "media_id", "raw", "real_ids", "scene", "ticket", "uin",
@@ -161,6 +162,36 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
     """Cursor for the next page."""
     lost: bool
     """Whether events between the given cursor and this page were deleted before they were read."""
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+LONGEST_WAIT = 25.0
+"""Seconds for which a page may wait for an event."""
+
+Accounts = Annotated[str | None, msgspec.Meta(description="Numbers or names, separated by commas; default: all")]
+
+Types = Annotated[str | None, msgspec.Meta(description="Types or patterns, such as `message.*`, separated by commas")]
+
+After = Annotated[str | None, msgspec.Meta(description="Cursor to continue from, as `next` of a page")]
+
+
+class EventsQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which events are read."""
+
+    after: After = None
+    accounts: Accounts = None
+    types: Types = None
+    since: Since = 0
+    until: Until = 0
+    limit: Limit = 100
+    wait: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT, description="Seconds to wait for an event")] = 0
+
+
+READ_EVENTS: ApiRoute[EventsQuery, None, EventsView] = ApiRoute(
+    method="GET", path="/events", scope="events", summary="Read events by page", query=EventsQuery, reply=EventsView,
+    problems=(404, 422, 503),
+)  # fmt: skip
 
 
 # -- and back ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from webwx.representations.accounts import AccountState
+from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery
 from webwx.storage.tables.outbox import State
 
 LimitedKind = Literal["messages", "uploads", "contact_changes", "chatroom_changes", "friend_requests"]
@@ -61,3 +62,9 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of stored sends in each state."""
     rate_limit: RateLimitView | None
     """The rate limit; null before the first login, without a rate limit, or if the journal cannot be read."""
+
+
+SHOW_ACCOUNT_HEALTH: ApiRoute[NoQuery, None, HealthView] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/health", scope="read", summary="Show the health of an account", reply=HealthView,
+    problems=(404,),
+)  # fmt: skip

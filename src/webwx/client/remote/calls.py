@@ -28,7 +28,7 @@ from webwx.errors import (
 )
 from webwx.protocol.hosts import mistake_in
 from webwx.protocol.http import Request, TimeLimit
-from webwx.representations.accounts import AccountView, ReachedAccounts
+from webwx.representations.accounts import LIST_ACCOUNTS, SHOW_ACCOUNT
 from webwx.representations.problems import error_of_answer, is_unavailable
 from webwx.representations.route import ApiRoute, B, Q, R
 from webwx.transport.failures import HandshakeRefused
@@ -144,7 +144,7 @@ class GatewayCalls:
             InvalidSettings: The key reaches several accounts, or none.
         """
         if self._account is None:
-            reached = await self.get("/accounts", ReachedAccounts)
+            reached = await self.call(LIST_ACCOUNTS)
             if len(reached.accounts) != 1:
                 names = ", ".join(repr(each.name) for each in reached.accounts) or "none"
                 raise InvalidSettings(f"The key reaches {names}; name one account with account=.")
@@ -154,7 +154,7 @@ class GatewayCalls:
     async def number(self) -> int:
         """Return the number of the account."""
         if self._number is None:
-            self._number = (await self.get(await self.path(), AccountView)).number
+            self._number = (await self.call(SHOW_ACCOUNT)).number
         return self._number
 
     async def path(self, *parts: str | int) -> str:

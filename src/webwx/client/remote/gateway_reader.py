@@ -29,7 +29,7 @@ from webwx.errors import (
 )
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
-from webwx.representations.accounts import AccountView
+from webwx.representations.accounts import SHOW_ACCOUNT
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
 from webwx.representations.events import event_of
 from webwx.representations.problems import Problem, error_of_problem
@@ -119,7 +119,7 @@ class GatewayReader:
 
     async def check_storage(self) -> None:
         """Check that the gateway can be reached, and knows the account."""
-        await self._calls.get(await self._calls.path(), AccountView)
+        await self._calls.call(SHOW_ACCOUNT)
 
     async def take(self, limit: int = 100) -> list[Delivered]:
         """Return the next events in the order of arrival; wait until there is one."""

@@ -8,12 +8,13 @@ from webwx.client.measurement import AccountMeasurement
 from webwx.client.rate_limit import RateLimit, RateLimitState
 from webwx.client.state import LoginState
 from webwx.errors import NotLoggedIn, StorageError
-from webwx.representations.health import HealthView
+from webwx.representations.health import SHOW_ACCOUNT_HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.client.remote.calls import GatewayCalls
+    from webwx.representations.health import HealthView
 
 
 class RemoteHealth:
@@ -76,4 +77,4 @@ class RemoteHealth:
         )  # fmt: skip
 
     async def _read(self) -> HealthView:
-        return await self._calls.get(await self._calls.path("health"), HealthView)
+        return await self._calls.call(SHOW_ACCOUNT_HEALTH)

@@ -16,7 +16,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import LIST_DEAD_LETTERS, REVIVE_DEAD_LETTER, DeadLettersQuery
 from webwx.representations.contacts import FIND_PEOPLE
-from webwx.representations.events import EventsView, event_of
+from webwx.representations.events import READ_EVENTS, EventsQuery, event_of
 from webwx.representations.messages import (
     FIND_MESSAGE,
     LIST_RECALLED,
@@ -108,10 +108,10 @@ class RemoteHistory:
     async def read_events(self, after: int, *, since: float, until: float, limit: int) -> list[Event]:
         """Return the events after a number, in the order of arrival."""
         account = await self._calls.number()
-        query: dict[str, object] = {"accounts": account, "since": since or None, "until": until or None}
 
         async def read(cursor: str | None, limit: int) -> tuple[list[Event], str | None]:
-            page = await self._calls.get("/events", EventsView, {**query, "after": cursor or None, "limit": limit})
+            query = EventsQuery(after=cursor or None, accounts=str(account), since=since, until=until, limit=limit)
+            page = await self._calls.call(READ_EVENTS, query=query)
             return [event_of(view) for view in page.events], page.next if len(page.events) == limit else None
 
         return await read_pages(read, begin=encode_cursor({account: after}), limit=limit)

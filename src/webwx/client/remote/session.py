@@ -8,12 +8,13 @@ from webwx.client.state import LoginState
 from webwx.errors import NotLoggedIn
 from webwx.model.contacts import ContactId
 from webwx.model.login import Account
-from webwx.representations.accounts import AccountView
+from webwx.representations.accounts import END_LOGIN, SHOW_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.client.remote.calls import GatewayCalls
+    from webwx.representations.accounts import AccountView
 
 _LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
@@ -68,7 +69,7 @@ class RemoteSession:
         Raises:
             NotLoggedIn: The account is logged out there.
         """
-        self._seen = await self._calls.get(await self._calls.path(), AccountView)
+        self._seen = await self._calls.call(SHOW_ACCOUNT)
         if self.state not in _LOGGED_IN:
             raise NotLoggedIn(
                 "The account is not logged in at the gateway; log it in there, in its console or with 'webwx login'."
@@ -77,8 +78,8 @@ class RemoteSession:
 
     async def log_out(self) -> None:
         """End the login of the gateway."""
-        await self._calls.change("POST", await self._calls.path("logout"), type(None))
-        self._seen = await self._calls.get(await self._calls.path(), AccountView)
+        await self._calls.call(END_LOGIN)
+        self._seen = await self._calls.call(SHOW_ACCOUNT)
 
 
 class RemoteLogin:

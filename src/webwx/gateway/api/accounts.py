@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import msgspec
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from litestar.params import JSONBody
 
 from webwx.gateway.api.audit_log import InjectedAudited
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import given_fields
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.port import AccountStatus
 from webwx.gateway.problems import GatewayProblem
-from webwx.model.archive import Keep
-from webwx.representations.accounts import AccountSettings, AccountView, HostProfile, ReachedAccounts
+from webwx.representations.accounts import (
+    ADD_ACCOUNT,
+    CHANGE_ACCOUNT,
+    LIST_ACCOUNTS,
+    REMOVE_ACCOUNT,
+    SHOW_ACCOUNT,
+    AccountChange,
+    AccountSettings,
+    AccountToAdd,
+    AccountView,
+    ReachedAccounts,
+    SettingsChange,
+)
 from webwx.representations.times import moment, optional_moment
 
 
-class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of an account's settings; a missing field is not changed, and null means the setting of the gateway."""
-
-    host: HostProfile | msgspec.UnsetType | None = msgspec.UNSET
-    """Where to log in; it is fixed after the first login."""
-    keep: Keep | Literal["off"] | msgspec.UnsetType | None = msgspec.UNSET
-    """Which media are archived as they arrive."""
-    rate_limit: Literal["on", "off"] | msgspec.UnsetType | None = msgspec.UNSET
-    """Whether sends and changes wait for the account's rate limit."""
-
-    def apply(self, settings: AccountSettings) -> AccountSettings:
-        """Return settings with these changes."""
-        return msgspec.structs.replace(settings, **given_fields(self))
-
-
-class AccountToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account to add."""
-
-    name: str
-    settings: SettingsChange = SettingsChange()
-
-
-class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of an account; a missing field is not changed."""
-
-    label: Annotated[str, msgspec.Meta(max_length=100)] | msgspec.UnsetType = msgspec.UNSET
-    """The name to show; empty: the account's own name."""
-    settings: SettingsChange = SettingsChange()
+def _changed(settings: AccountSettings, change: SettingsChange) -> AccountSettings:
+    """Return settings with changes."""
+    return msgspec.structs.replace(settings, **given_fields(change))
 
 
 def view_of_account(status: AccountStatus) -> AccountView:
@@ -58,38 +42,36 @@ def view_of_account(status: AccountStatus) -> AccountView:
     )  # fmt: skip
 
 
-@get("/accounts", scope="read", summary="List accounts", responses=problems())
+@serve(LIST_ACCOUNTS)
 async def list_accounts(port: InjectedPort, caller: InjectedCaller) -> ReachedAccounts:
     """Return the accounts that the key reaches."""
     statuses = [status for status in await port.list_accounts() if caller.reaches(status.number)]
     return ReachedAccounts(accounts=[view_of_account(status) for status in statuses])
 
 
-@post("/accounts", scope="admin", summary="Add an account", responses=problems(409, 422, 503))
+@serve(ADD_ACCOUNT)
 async def add_account(
     data: JSONBody[AccountToAdd], port: InjectedPort, caller: InjectedCaller, audited: InjectedAudited
 ) -> AccountView:
     """Add an account without logging it in; return the existing account if it has this name and these settings."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add an account.")
-    settings = data.settings.apply(AccountSettings())
+    settings = _changed(AccountSettings(), data.settings)
     account = await port.add_account(data.name, settings)
     audited.target, audited.detail = str(account.number), account.name
     status = await account.status()
-    if data.settings.apply(status.settings) != status.settings:
+    if _changed(status.settings, data.settings) != status.settings:
         raise GatewayProblem("conflict", "There is an account with this name and other settings; PATCH changes them.")
     return view_of_account(status)
 
 
-@get("/accounts/{account:str}", scope="read", summary="Show an account", responses=problems(404))
+@serve(SHOW_ACCOUNT)
 async def show_account(number: AccountNumber, port: InjectedPort) -> AccountView:
     """Return one account, by its number or name."""
     return view_of_account(await port.account(number).status())
 
 
-@patch(
-    "/accounts/{account:str}", scope="admin", summary="Change an account", responses=problems(404, 409, 422, 503)
-)  # fmt: skip
+@serve(CHANGE_ACCOUNT)
 async def change_account(
     number: AccountNumber, data: JSONBody[AccountChange], port: InjectedPort
 ) -> AccountView:  # fmt: skip
@@ -101,7 +83,7 @@ async def change_account(
     the account's messages and cursors belong to it: add another account for another host.
     """
     settings = (await port.account(number).status()).settings
-    changed = data.settings.apply(settings)
+    changed = _changed(settings, data.settings)
     if changed != settings:
         await port.configure_account(number, changed)
     if data.label is not msgspec.UNSET:
@@ -109,7 +91,7 @@ async def change_account(
     return view_of_account(await port.account(number).status())
 
 
-@delete("/accounts/{account:str}", scope="admin", summary="Remove an account", responses=problems(404, 503))
+@serve(REMOVE_ACCOUNT)
 async def remove_account(number: AccountNumber, port: InjectedPort, audited: InjectedAudited) -> None:
     """
     Remove an account from the gateway. Its login and its messages stay on the disk.

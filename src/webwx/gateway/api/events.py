@@ -37,11 +37,9 @@ from webwx.gateway.api.parameters import (
     InjectedConfig,
     InjectedPort,
     InjectedStream,
-    Limit,
-    Since,
-    Until,
 )
 from webwx.gateway.api.representations import json_of, view_of_change, view_of_event
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.consumer_owners import ConsumerOwners
@@ -52,10 +50,7 @@ from webwx.gateway.problems import GatewayProblem, problem_of
 from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.representations.consumers import EventFrame, Hello, OtherFrame
-from webwx.representations.events import EventsView, EventView
-
-_LONGEST_WAIT = 25.0
-"""Seconds for which a page may wait for an event."""
+from webwx.representations.events import READ_EVENTS, EventsQuery, EventsView, EventView
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
@@ -78,26 +73,19 @@ InjectedConsumerOwners = NamedDependency[SkipValidation[ConsumerOwners]]
 InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
 
 
-@get("/events", scope="events", summary="Read events by page", responses=problems(404, 422, 503))
+@serve(READ_EVENTS)
 async def read_events(
-    port: InjectedPort,
-    caller: InjectedCaller,
-    stream: InjectedStream,
-    after: After = None,
-    accounts: Accounts = None,
-    types: Types = None,
-    since: Since = 0,
-    until: Until = 0,
-    limit: Limit = 100,
-    wait: Annotated[float, QueryParameter(ge=0, le=_LONGEST_WAIT, description="Seconds to wait for an event")] = 0,
+    port: InjectedPort, caller: InjectedCaller, stream: InjectedStream, query: EventsQuery
 ) -> EventsView:
     """
     Return events after a cursor, or the oldest ones; those of each account are in the order of arrival.
 
     `since` and `until` leave out events that were written earlier or later.
     """
-    reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
-    events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait, since=since, until=until)
+    reader = EventReader(port, await chosen_accounts(port, caller, query.accounts), patterns_of(query.types))
+    events, cursor, is_lost = await reader.page(
+        query.after or "", stream, limit=query.limit, wait=query.wait, since=query.since, until=query.until
+    )
     views = [view_of_event(account_event) async for account_event in stream.turns.spread(events)]
     return EventsView(events=views, next=cursor, lost=is_lost)
 

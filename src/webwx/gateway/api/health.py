@@ -12,7 +12,8 @@ from webwx.errors import NoJournal, NotLoggedIn, StorageError
 from webwx.gateway.api.cluster import InjectedCluster
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort
-from webwx.representations.health import HealthView, LimitedActionsView, LimitedKind, RateLimitView
+from webwx.gateway.api.serve_route import serve
+from webwx.representations.health import SHOW_ACCOUNT_HEALTH, HealthView, LimitedActionsView, LimitedKind, RateLimitView
 from webwx.representations.times import moment, optional_moment
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ async def show_version(cluster: InjectedCluster) -> VersionView:
     return VersionView(version=version("webwx"), is_cluster=cluster is not None)
 
 
-@get("/accounts/{account:str}/health", scope="read", summary="Show the health of an account", responses=problems(404))
+@serve(SHOW_ACCOUNT_HEALTH)
 async def show_account_health(number: AccountNumber, port: InjectedPort) -> HealthView:
     """Return the age of the last sync of an account, the counts of its sends by state, and its rate limit."""
     account = port.account(number)

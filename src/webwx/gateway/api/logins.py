@@ -15,11 +15,12 @@ from litestar.response import Stream
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
-from webwx.representations.accounts import AccountView
+from webwx.representations.accounts import CHECK_LOGIN, END_LOGIN, AccountView
 from webwx.representations.route import LARGEST
 
 Form = Literal["png", "svg", "text", "terminal", "json"]
@@ -210,19 +211,13 @@ async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
         raise GatewayProblem("not-found", "No login is in progress.")
 
 
-@post(
-    "/accounts/{account:str}/logout", scope="login", status_code=204, summary="Log out",
-    responses=problems(404, 424, 502, 503, 504),
-)  # fmt: skip
+@serve(END_LOGIN)
 async def end_login(owned: OwnedClient) -> None:
     """End the login here and at the platform. Stored messages are not deleted."""
     await owned.logout()
 
 
-@post(
-    "/accounts/{account:str}/check", scope="login", status_code=200, summary="Check the login",
-    responses=problems(404, 424, 502, 503, 504),
-)  # fmt: skip
+@serve(CHECK_LOGIN)
 async def check_login(number: AccountNumber, port: InjectedPort) -> AccountView:
     """Ask the platform whether the login is valid, and return the account's state."""
     return view_of_account(await port.account(number).check())
