@@ -179,6 +179,12 @@ FORGET_SEND: ApiRoute[NoQuery, None, None] = ApiRoute(
 )  # fmt: skip
 
 
+DELETE_UPLOAD: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="DELETE", path="/uploads/{upload_id}", scope="send:filehelper", summary="Delete an upload", reply=type(None),
+    problems=(404, 503),
+)  # fmt: skip
+
+
 # -- as values of the library ------------------------------------------------------------------------------------------
 
 

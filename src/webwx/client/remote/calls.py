@@ -34,7 +34,7 @@ from webwx.representations.route import ApiRoute, B, Q, R
 from webwx.transport.failures import HandshakeRefused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from webwx.protocol.http import Response, Sink
     from webwx.transport.aiohttp_transport import AiohttpTransport, TextSocket
@@ -78,12 +78,6 @@ async def is_found(call: Awaitable[T]) -> bool:
             return False
         raise
     return True
-
-
-def _with_query(path: str, query: Mapping[str, object]) -> str:
-    """Return a path with its parameters; one that is None is left out."""
-    given = {name: value for name, value in query.items() if value is not None}
-    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 class GatewayCalls:
@@ -157,10 +151,6 @@ class GatewayCalls:
             self._number = (await self.call(SHOW_ACCOUNT)).number
         return self._number
 
-    async def path(self, *parts: str | int) -> str:
-        """Return the path of a resource of the account."""
-        return "/".join(["/accounts", *(quote(str(part), safe="") for part in (await self.account(), *parts))])
-
     # -- calls -------------------------------------------------------------------------------------------------------
 
     async def call(
@@ -185,68 +175,28 @@ class GatewayCalls:
         """
         headers = [("Idempotency-Key", key_of(key))] if key else []
         headers += [("Prefer", prefer)] if prefer else []
-        given = {} if query is None else query.given()
-        answer = await self._call(
-            route.method, await self._path_of(route, values), body=body, headers=headers, query=given,
-            can_repeat=route.is_repeatable or bool(key),
+        path = await self._path_of(route, values, query)
+        request = self._request(route.method, path, body=body, headers=headers, time_limit=TimeLimit.POLL)
+        is_read = route.method == "GET"
+        answer = await self._repeated(
+            lambda: self._opened().send(request), can_repeat=is_read or route.is_repeatable or bool(key),
+            is_read=is_read,
         )  # fmt: skip
         return self._decode(answer, route.reply)
 
-    async def get(self, path: str, kind: type[T], query: Mapping[str, object] | None = None) -> T:
-        """Return the answer of a call that only reads; a parameter that is None is left out."""
-        answer = await self._call("GET", path, query=query)
-        return self._decode(answer, kind)
-
-    async def post(
-        self,
-        path: str,
-        kind: type[T],
-        body: object = None,
-        *,
-        key: str = "",
-        prefer: str = "",
-        query: Mapping[str, object] | None = None,
-    ) -> T:
-        """
-        Return the answer of a call that changes something.
-
-        Args:
-            path: Path below the API's.
-            kind: Type of the answer.
-            body: Encoded as JSON; None: no body.
-            key: Idempotency key; a call that has one can be repeated.
-            prefer: Header `Prefer`.
-            query: Parameters; one that is None is left out.
-        """
-        headers = [("Idempotency-Key", key_of(key))] if key else []
-        headers += [("Prefer", prefer)] if prefer else []
-        answer = await self._call("POST", path, body=body, headers=headers, query=query, can_repeat=bool(key))
-        return self._decode(answer, kind)
-
-    async def change(
-        self, method: str, path: str, kind: type[T], body: object = None, *, can_repeat: bool = False
-    ) -> T:
-        """
-        Return the answer of a change that has no idempotency key.
-
-        Args:
-            method: The HTTP method.
-            path: Path below the API's.
-            kind: Type of the answer; the type `None` means an answer without a body.
-            body: Encoded as JSON; None: no body.
-            can_repeat: Whether two calls have the same effect as one.
-        """
-        return self._decode(await self._call(method, path, body=body, can_repeat=can_repeat), kind)
-
-    async def _path_of(self, route: ApiRoute[Any, Any, Any], values: tuple[str | int, ...]) -> str:
-        return route.at(await self.account(), *values) if route.values[:1] == ("account",) else route.at(*values)
+    async def _path_of(self, route: ApiRoute[Q, Any, Any], values: tuple[str | int, ...], query: Q | None) -> str:
+        """Return the path of a route with its values and parameters, below the API's."""
+        if route.values[:1] == ("account",):
+            values = (await self.account(), *values)
+        path = route.at(*values)
+        given = {} if query is None else query.given()
+        return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
     async def download(
         self, route: ApiRoute[Q, None, bytes], *values: str | int, sink: DownloadSink, query: Q | None = None
     ) -> None:
         """Download the content of a route into a sink; the call is not retried once bytes have arrived."""
-        path = _with_query(await self._path_of(route, values), {} if query is None else query.given())
-        request = self._request(route.method, path, sink=sink)
+        request = self._request(route.method, await self._path_of(route, values, query), sink=sink)
         answer = await self._opened().send(request)
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise error_of_answer(answer.status, sink.start)
@@ -290,24 +240,6 @@ class GatewayCalls:
         """
         answer = await self._opened().send(self._request("GET", "/events?limit=1", time_limit=TimeLimit.POLL))
         return error_of_answer(refused.status, answer.body if answer.status == refused.status else b"")
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        headers: list[tuple[str, str]] | None = None,
-        query: Mapping[str, object] | None = None,
-        can_repeat: bool = False,
-    ) -> Response:
-        request = self._request(
-            method, _with_query(path, query or {}), body=body, headers=headers, time_limit=TimeLimit.POLL
-        )
-        is_read = method == "GET"
-        return await self._repeated(
-            lambda: self._opened().send(request), can_repeat=can_repeat or is_read, is_read=is_read
-        )
 
     def _request(
         self,

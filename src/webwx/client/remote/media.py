@@ -14,7 +14,7 @@ from webwx.errors import NotThroughGateway
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
 from webwx.protocol.http import Read
 from webwx.representations.messages import DOWNLOAD_MEDIA, SHOW_THUMBNAIL
-from webwx.representations.sends import FileToSend, UploadView
+from webwx.representations.sends import DELETE_UPLOAD, FileToSend, UploadView
 from webwx.transport.download_sink import DownloadSink
 from webwx.transport.file_chunks import FileChunks
 
@@ -101,7 +101,7 @@ class RemoteMedia:
             wanted = FileToSend(upload_id=upload.upload_id, name=file.name, kind=kind)
             return await self._messages.send_upload(to, wanted, key=key)
         finally:
-            await self._calls.change("DELETE", f"/uploads/{upload.upload_id}", type(None))
+            await self._calls.call(DELETE_UPLOAD, upload.upload_id)
 
     async def _upload(self, file: Upload, progress: Progress | None) -> UploadView:
         """Stream a file to the gateway, with one piece at a time in memory."""

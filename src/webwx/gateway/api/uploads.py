@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import Request, Response, Router, delete, get, head, patch, post
+from litestar import Request, Response, Router, get, head, patch, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -19,12 +19,13 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValid
 
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
 from webwx.representations.route import LARGEST
-from webwx.representations.sends import UploadView
+from webwx.representations.sends import DELETE_UPLOAD, UploadView
 from webwx.representations.times import moment
 
 InjectedUploads = NamedDependency[SkipValidation[UploadStore]]
@@ -168,7 +169,7 @@ async def ask_offset(upload_id: FromPath[str], caller: InjectedCaller, uploads: 
     return Response(None, headers=headers)
 
 
-@delete("/uploads/{upload_id:str}", scope="send:filehelper", summary="Delete an upload", responses=problems(404, 503))
+@serve(DELETE_UPLOAD)
 async def delete_upload(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> None:
     """Delete an upload before it expires. Sends of this upload are not affected."""
     await _found(uploads, upload_id, caller)
