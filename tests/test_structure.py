@@ -54,7 +54,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "sandbox/options.py": "values without logic; each option is tested where it acts",
     "gateway/api/documented.py": "one table; tests/gateway/api/test_documents.py reads what it makes",
     "gateway/api/parameters.py": "types without logic; the tests of the handlers use them",
-    "gateway/port.py": "a protocol without logic; tests/gateway/test_local.py tests its implementation",
+    "gateway/accounts.py": "a protocol without logic; tests/gateway/test_local.py tests its implementation",
     "storage/lookup.py": "tests/storage_contract holds it to the same on every storage engine",
     "storage/refusals.py": "values without logic; tests/storage_contract/test_tables.py meets each refusal",
     "storage/entries.py": "values without logic; every test of a journal stores and finds entries",

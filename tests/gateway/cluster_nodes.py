@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from webwx.client.state import StateChange
     from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.accounts import AccountStatus
     from webwx.gateway.bots import HostedBots
-    from webwx.gateway.port import AccountStatus
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Storage

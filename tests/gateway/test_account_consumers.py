@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running
 
-    from webwx.gateway.port import AccountPort, EventConsumer
+    from webwx.gateway.accounts import EventConsumer, GatewayAccount
 
 
 class Reader:
@@ -32,7 +32,7 @@ class Reader:
         self.consumers = AccountConsumers("test", running.port, lambda number: number < 3, self._read, self._sleep)
         self.all = RunningConsumers(running.port, "test", self._list_names)
 
-    async def _read(self, account: AccountPort, consumer: EventConsumer) -> None:
+    async def _read(self, account: GatewayAccount, consumer: EventConsumer) -> None:
         while batch := await consumer.take():
             if self.fails_at_end:
                 self.has_begun.set()

@@ -12,8 +12,8 @@ from tests.gateway.conftest import SERVER
 from webwx.bot.bot import Bot
 from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
+from webwx.gateway.accounts import TextContent
 from webwx.gateway.bots import AssignedBot, HostedBots, check_bots
-from webwx.gateway.port import TextContent
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
 
 from webwx.bot.bot import Bot
+from webwx.gateway.accounts import MediaContent
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.database_account import DatabaseAccount
-from webwx.gateway.port import MediaContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.serve import listen, serve_started
 from webwx.model.messages import TextMessage

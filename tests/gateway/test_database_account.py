@@ -10,9 +10,9 @@ from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
 
 from webwx.errors import KeyReused, NotLoggedIn
+from webwx.gateway.accounts import MediaContent, TextContent
 from webwx.gateway.background_sends import store_promise
 from webwx.gateway.journal_lookup import named_events, required_send
-from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Receipt

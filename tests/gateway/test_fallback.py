@@ -12,6 +12,7 @@ import pytest
 from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.errors import InvalidSettings
+from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.config import FallbackTable, GatewayConfig
 from webwx.gateway.fallback import (
     ATTEMPTS,
@@ -22,7 +23,6 @@ from webwx.gateway.fallback import (
     WebhookChannel,
     channels_of,
 )
-from webwx.gateway.port import AccountStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from tests.postgres import new_schema
 
 from webwx.client.sender import StepKey
 from webwx.errors import KeyReused
-from webwx.gateway.port import MediaContent, TextContent
+from webwx.gateway.accounts import MediaContent, TextContent
 from webwx.representations.problems import error_of_answer
 
 if TYPE_CHECKING:

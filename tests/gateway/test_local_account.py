@@ -14,12 +14,12 @@ from tests.gateway.conftest import SERVER
 from webwx.client.accounts import Accounts
 from webwx.client.state import LoginState, StateChange
 from webwx.errors import ConnectFailed, InvalidLogin, InvalidRequest, NotAPicture, SendOutcomeUnknown
+from webwx.gateway.accounts import MediaContent, TextContent
 from webwx.gateway.background_sends import FILES, TEXTS
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.kept_files import FolderKeptFiles
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.media_cache import MediaCache
-from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.storage.open import open_records
 

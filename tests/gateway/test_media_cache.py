@@ -15,7 +15,7 @@ from webwx.gateway.media_cache import MediaCache
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from webwx.gateway.port import DownloadedMedia
+    from webwx.gateway.accounts import DownloadedMedia
 
 
 class Downloads:

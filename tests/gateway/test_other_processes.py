@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from tests.gateway.conftest import Running
 
-    from webwx.gateway.port import SendChange
+    from webwx.gateway.accounts import SendChange
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webwx.gateway.port import AccountStatus
+from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.published_states import PublishedStates
 from webwx.storage.open import open_records
 

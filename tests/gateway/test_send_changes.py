@@ -12,7 +12,7 @@ from tests.postgres import new_schema
 
 from webwx.client.accounts import Accounts
 from webwx.gateway import send_changes
-from webwx.gateway.port import TextContent
+from webwx.gateway.accounts import TextContent
 from webwx.gateway.send_changes import SendChanges
 from webwx.model.contacts import ContactId
 from webwx.storage.open import open_storage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running
 
-    from webwx.gateway.port import SendChange
+    from webwx.gateway.accounts import SendChange
     from webwx.sandbox.core import SandboxCore
 
 

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 from tests.gateway.webhook_receiver import Pauses, added
 
-from webwx.gateway.port import TextContent
+from webwx.gateway.accounts import TextContent
 from webwx.gateway.webhook_request import PRIVATE_PAUSES
 from webwx.gateway.webhooks import StoredWebhook
 

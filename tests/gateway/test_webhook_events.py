@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.gateway.webhook_receiver import WebhookReceiver
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.port import EventConsumer
+    from webwx.gateway.accounts import EventConsumer
 
 CONSUMER = "webhook-w"
 

@@ -18,7 +18,7 @@ from webwx.gateway.problems import GatewayProblem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
+    from webwx.gateway.accounts import EventConsumer, GatewayAccount, GatewayAccounts
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -31,7 +31,7 @@ _REOPEN_FULL = 300.0
 
 
 async def require_room(
-    port: GatewayPort, serves: Callable[[int], bool], served: Callable[[int], bool] = lambda _: False
+    port: GatewayAccounts, serves: Callable[[int], bool], served: Callable[[int], bool] = lambda _: False
 ) -> None:
     """
     Check that there is room for the consumers of a new or changed owner, before it is stored.
@@ -62,9 +62,9 @@ class AccountConsumers:
     def __init__(
         self,
         name: str,
-        port: GatewayPort,
+        port: GatewayAccounts,
         serves: Callable[[int], bool],
-        work: Callable[[AccountPort, EventConsumer], Awaitable[object]],
+        work: Callable[[GatewayAccount, EventConsumer], Awaitable[object]],
         sleep: Callable[[float], Awaitable[object]],
     ) -> None:
         self._name = name
@@ -152,7 +152,7 @@ class RunningConsumers:
     """
 
     def __init__(
-        self, port: GatewayPort, prefix: str, list_names: Callable[[], Awaitable[Collection[str]]]
+        self, port: GatewayAccounts, prefix: str, list_names: Callable[[], Awaitable[Collection[str]]]
     ) -> None:  # fmt: skip
         self._port = port
         self._prefix = prefix

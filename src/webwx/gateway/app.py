@@ -20,6 +20,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from webwx.client.client import AsyncClient
 from webwx.errors import StorageError
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
 from webwx.gateway.api.audit_log import AuditLog, audited_change
@@ -62,7 +63,6 @@ from webwx.gateway.keys import KeyRing
 from webwx.gateway.loop_lag_meter import LoopLagMeter
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.open_streams import OpenStream, OpenStreams
-from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
 from webwx.gateway.reception import Reception
@@ -133,7 +133,7 @@ class Gateway:
         self,
         config: GatewayConfig,
         records: RecordStore,
-        port: GatewayPort,
+        port: GatewayAccounts,
         folder: Path,
         *,
         bots: HostedBots | None = None,

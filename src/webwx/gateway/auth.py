@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
 
+    from webwx.gateway.accounts import GatewayAccounts
     from webwx.gateway.keys import ApiKey, KeyRing
-    from webwx.gateway.port import GatewayPort
     from webwx.gateway.sessions import ConsoleSessions
 
     Connection = ASGIConnection[Any, Any, Any, Any]
@@ -173,7 +173,7 @@ class Access:
         self,
         keys: KeyRing,
         sessions: ConsoleSessions,
-        port: GatewayPort,
+        port: GatewayAccounts,
         requests_per_minute: Callable[[], int],
         failed: FailedKeys,
         clock: Callable[[], float] = time.monotonic,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.background_sends import delete_promises
 from webwx.gateway.login_places import LoginPlaces
-from webwx.gateway.port import AccountStatus
 from webwx.gateway.published_states import PublishedStates
 from webwx.representations.accounts import AccountSettings, HostProfile
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.gateway.port import AccountStatus, GatewayPort
+    from webwx.gateway.accounts import AccountStatus, GatewayAccounts
     from webwx.storage.leases import Leases, OwnedAccount, WorkerRow
 
 
@@ -40,7 +40,7 @@ class ClusterMonitor:
     """
 
     def __init__(
-        self, leases: Leases, port: GatewayPort, uin_of: Callable[[int], int | None], worker: str = "",
+        self, leases: Leases, port: GatewayAccounts, uin_of: Callable[[int], int | None], worker: str = "",
         lease_age: Callable[[], float] = lambda: 0.0,
     ) -> None:  # fmt: skip
         self._leases = leases

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.cluster.ownership import Ownership
     from webwx.gateway.account_events import EventPage
+    from webwx.gateway.accounts import AccountStatus, SendChange
     from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.gateway.port import AccountStatus, SendChange
     from webwx.model.login import Account
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Storage

@@ -18,9 +18,9 @@ from webwx.gateway.problems import GatewayProblem
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from webwx.gateway.accounts import GatewayAccount
     from webwx.gateway.auth import Caller
     from webwx.gateway.keys import KeyRing
-    from webwx.gateway.port import AccountPort
     from webwx.storage.tables.records import RecordStore
 
 _KIND = "consumer"
@@ -63,7 +63,7 @@ class ConsumerOwners:
     def __repr__(self) -> str:
         return "ConsumerOwners()"
 
-    async def require(self, caller: Caller, account: AccountPort, name: str) -> None:
+    async def require(self, caller: Caller, account: GatewayAccount, name: str) -> None:
         """
         Check that a caller may open a consumer; a new one belongs to the caller from now on.
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from webwx.client.state import LoginState
 from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
 from webwx.gateway.account_events import AccountEvent
+from webwx.gateway.accounts import Sent, TextContent
 from webwx.gateway.background_sends import own_key, store_promise
 from webwx.gateway.journal_lookup import named_events, required_send
 from webwx.gateway.logins import LoginWatch
-from webwx.gateway.port import Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webwx.client.accounts import LoginProgress
     from webwx.client.client import AsyncClient
     from webwx.gateway.account_numbers import NumberedAccount
-    from webwx.gateway.port import (
+    from webwx.gateway.accounts import (
         AccountStatus,
         Content,
         DownloadedMedia,

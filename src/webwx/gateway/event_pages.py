@@ -50,7 +50,7 @@ class _Announced:
 
 class EventPages:
     """
-    Reads the events of several accounts; `GatewayPort` states what its methods return.
+    Reads the events of several accounts; `GatewayAccounts` states what its methods return.
 
     Args:
         account: Returns an account by its number.

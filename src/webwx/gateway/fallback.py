@@ -26,9 +26,9 @@ from webwx.gateway.outgoing_addresses import AddressRefused, read_target
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from webwx.gateway.accounts import AccountStatus, GatewayAccounts
     from webwx.gateway.config import FallbackTable
     from webwx.gateway.notification_queue import NotificationQueue
-    from webwx.gateway.port import AccountStatus, GatewayPort
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -215,7 +215,7 @@ class Fallback:
 
     def __init__(
         self,
-        port: GatewayPort,
+        port: GatewayAccounts,
         queue: NotificationQueue,
         channels: Sequence[FallbackChannel],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.accounts import EventConsumer, GatewayAccount, GatewayAccounts
     from webwx.gateway.config import IncomingFilesTable
     from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
-    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
     from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
@@ -218,7 +218,7 @@ class IncomingFileSaver:
     def __repr__(self) -> str:
         return f"IncomingFileSaver({self._rule.id})"
 
-    async def save_all(self, account: AccountPort, consumer: EventConsumer) -> None:
+    async def save_all(self, account: GatewayAccount, consumer: EventConsumer) -> None:
         """Save the files of an account until its login ends."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -238,7 +238,7 @@ class IncomingFileSaver:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _save(self, account: AccountPort, consumer: EventConsumer, account_event: AccountEvent) -> None:
+    async def _save(self, account: GatewayAccount, consumer: EventConsumer, account_event: AccountEvent) -> None:
         """Save a file, or make its event a dead letter after several attempts."""
         number, tries = account_event.event.number, 0
         is_repeated = account_event.attempt > 1 or account_event.event.redelivered
@@ -270,7 +270,9 @@ class IncomingFileSaver:
             tries, is_repeated = tries + 1, True
         consumer.ack(number)
 
-    async def _copy(self, account: AccountPort, account_event: AccountEvent, *, is_repeated: bool) -> tuple[Path, int]:
+    async def _copy(
+        self, account: GatewayAccount, account_event: AccountEvent, *, is_repeated: bool
+    ) -> tuple[Path, int]:
         if getattr(account_event.event, "size", 0) > self._rule.max_bytes:
             raise FileTooLarge
         media = await account.media(account_event.event.number)
@@ -306,7 +308,7 @@ class IncomingFiles:
     def __init__(
         self,
         table: IncomingFilesTable,
-        port: GatewayPort,
+        port: GatewayAccounts,
         rules: IncomingFileRules,
         records: RecordStore,
         clock: Callable[[], float],

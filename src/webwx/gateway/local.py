@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
     from webwx.gateway.account_events import EventPage
+    from webwx.gateway.accounts import AccountStatus, SendChange
     from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.gateway.port import AccountStatus, SendChange
     from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")

@@ -33,10 +33,10 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.account_events import AccountEvent
+from webwx.gateway.accounts import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.background_sends import FILES, BackgroundSends, Promise, own_key
 from webwx.gateway.journal_lookup import named, required_event, required_send
 from webwx.gateway.logins import LoginWatch
-from webwx.gateway.port import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
+    from webwx.gateway.accounts import Content, DownloadedMedia, LoginMethod
     from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
-    from webwx.gateway.port import Content, DownloadedMedia, LoginMethod
     from webwx.model.messages import Event
     from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore

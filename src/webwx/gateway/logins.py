@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from webwx.client.cancellation import cancel_until_done
 from webwx.errors import WxError
-from webwx.gateway.port import LoginStatus
+from webwx.gateway.accounts import LoginStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable

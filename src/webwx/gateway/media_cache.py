@@ -13,8 +13,8 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from weakref import WeakValueDictionary
 
+from webwx.gateway.accounts import DownloadedMedia
 from webwx.gateway.config import LimitsTable
-from webwx.gateway.port import DownloadedMedia
 from webwx.storage.locks import make_private_folder
 
 if TYPE_CHECKING:

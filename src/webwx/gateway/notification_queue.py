@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from webwx.errors import KeyReused, RecordChanged, UnknownContact, WxError
+from webwx.gateway.accounts import Content, MediaContent, TextContent
 from webwx.gateway.disk_room import require_room
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
 from webwx.gateway.notify.notification import AttachedFile
 from webwx.gateway.notify.receiver import StoredMessage
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
-from webwx.gateway.port import Content, MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sent_times import SentTimes
 from webwx.model.contacts import FILEHELPER
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from webwx.gateway.port import AccountPort, GatewayPort
+    from webwx.gateway.accounts import GatewayAccount, GatewayAccounts
     from webwx.gateway.receivers import Receivers, StoredReceiver
     from webwx.storage.tables.records import RecordStore, StoredRecord
 
@@ -136,7 +136,7 @@ class NotificationQueue:
 
     def __init__(
         self,
-        port: GatewayPort,
+        port: GatewayAccounts,
         records: RecordStore,
         receivers: Receivers,
         folder: Path,
@@ -312,7 +312,7 @@ class NotificationQueue:
         return True
 
     async def _store_at_once(
-        self, account: AccountPort, receiver: StoredReceiver, message: HeldMessage, version: int
+        self, account: GatewayAccount, receiver: StoredReceiver, message: HeldMessage, version: int
     ) -> None:
         """Store a text in the outbox, and then that its key is done."""
         key = f"receiver-{message.key[:32]}" if message.key else ""
@@ -426,7 +426,7 @@ class NotificationQueue:
         collected = tuple(each for each in self._burst(receiver.id).collected if each.id not in opened.messages)
         self._bursts[receiver.id] = Burst(sent=sent, collected=collected)
 
-    async def _store_sends(self, account: AccountPort, opened: OpenDigest, messages: Sequence[HeldMessage]) -> None:
+    async def _store_sends(self, account: GatewayAccount, opened: OpenDigest, messages: Sequence[HeldMessage]) -> None:
         """Store the text and the files of a digest in the outbox; a send that is there already is not repeated."""
         if opened.text:
             await _store_send(account, opened.to, TextContent(text=opened.text), opened.key)
@@ -437,7 +437,7 @@ class NotificationQueue:
         for file in (file for each in messages for file in each.files):
             await self._store_file(account, opened.to, file, f"receiver-{file.path}")
 
-    async def _store_file(self, account: AccountPort, to: str | int, file: HeldFile, key: str) -> None:
+    async def _store_file(self, account: GatewayAccount, to: str | int, file: HeldFile, key: str) -> None:
         path = self.folder / file.path
         if file.content:  # another machine may have stored it
             await asyncio.to_thread(write_private, path, file.content)
@@ -473,12 +473,12 @@ class NotificationQueue:
         await self._records.delete(_DIGEST, receiver_id)
 
 
-async def is_account_online(account: AccountPort) -> bool:
+async def is_account_online(account: GatewayAccount) -> bool:
     """Return whether an account is logged in and its polls succeed."""
     return (await account.status()).state == "online"
 
 
-async def _store_send(account: AccountPort, to: str | int, content: Content, key: str) -> None:
+async def _store_send(account: GatewayAccount, to: str | int, content: Content, key: str) -> None:
     """
     Store a send in the outbox, unless an earlier attempt has stored it.
 
@@ -497,7 +497,7 @@ async def _store_send(account: AccountPort, to: str | int, content: Content, key
         await _enqueue(account, FILEHELPER, content, f"{key}-helper" if stored is not None else key)
 
 
-async def _enqueue(account: AccountPort, to: str | int, content: Content, key: str) -> None:
+async def _enqueue(account: GatewayAccount, to: str | int, content: Content, key: str) -> None:
     try:
         if isinstance(content, TextContent):
             await account.enqueue(to, content.text, key=key)

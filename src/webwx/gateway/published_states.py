@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged
-from webwx.gateway.port import AccountStatus
+from webwx.gateway.accounts import AccountStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,14 +15,14 @@ from weakref import WeakSet
 
 from webwx.client.send_news import SendNews
 from webwx.errors import WxError
-from webwx.gateway.port import SendChange
+from webwx.gateway.accounts import SendChange
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from webwx.client.client import AsyncClient
-    from webwx.gateway.port import AccountPort
+    from webwx.gateway.accounts import GatewayAccount
     from webwx.storage.tables.outbox import Outgoing
 
 _log = logging.getLogger("webwx.gateway")
@@ -56,7 +56,7 @@ class SendChanges:
         account: Returns an account by its number.
     """
 
-    def __init__(self, account: Callable[[int], AccountPort]) -> None:
+    def __init__(self, account: Callable[[int], GatewayAccount]) -> None:
         self._account = account
         self._readers: WeakSet[_SendReader] = WeakSet()
         """The readers; one leaves the set when its generator ends."""

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.accounts import EventConsumer, GatewayAccount, GatewayAccounts, SendChange
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort, SendChange
     from webwx.gateway.webhook_attempts import WebhookAttempt
     from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
@@ -54,7 +54,7 @@ class WebhookRun:
     def __init__(
         self,
         webhook: StoredWebhook,
-        port: GatewayPort,
+        port: GatewayAccounts,
         events: WebhookEvents,
         retries: WebhookRetries,
         disable: Callable[[StoredWebhook, AccountEvent], Coroutine[Any, Any, None]],
@@ -116,7 +116,7 @@ class WebhookRun:
                 await self._disable(self.webhook, account_event)
                 return
 
-    async def _deliver_account(self, account: AccountPort, consumer: EventConsumer) -> None:
+    async def _deliver_account(self, account: GatewayAccount, consumer: EventConsumer) -> None:
         """Deliver events until the login ends, and afterwards the waiting events that need no retry."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -158,7 +158,7 @@ class WebhookDelivery:
 
     def __init__(
         self,
-        port: GatewayPort,
+        port: GatewayAccounts,
         webhooks: Webhooks,
         records: RecordStore,
         notices: WebhookNotices,

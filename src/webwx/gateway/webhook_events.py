@@ -11,7 +11,7 @@ from webwx.gateway.webhook_retries import EventPlace
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.port import EventConsumer, SendChange
+    from webwx.gateway.accounts import EventConsumer, SendChange
     from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
     from webwx.gateway.webhook_health import WebhookHealth
     from webwx.gateway.webhook_notices import WebhookNotice

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.port import GatewayPort
+    from webwx.gateway.accounts import GatewayAccounts
     from webwx.gateway.webhook_notices import NoticeType, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
 
@@ -40,7 +40,7 @@ class WebhookHealth:
     """
 
     def __init__(
-        self, port: GatewayPort, webhooks: Webhooks, notices: WebhookNotices, clock: Callable[[], float]
+        self, port: GatewayAccounts, webhooks: Webhooks, notices: WebhookNotices, clock: Callable[[], float]
     ) -> None:
         self._port = port
         self._webhooks = webhooks

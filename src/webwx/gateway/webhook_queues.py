@@ -13,7 +13,7 @@ from webwx.gateway.journal_lookup import find_event
 from webwx.gateway.webhook_events import place_of
 
 if TYPE_CHECKING:
-    from webwx.gateway.port import AccountPort, EventConsumer
+    from webwx.gateway.accounts import EventConsumer, GatewayAccount
     from webwx.gateway.webhook_events import WebhookEvents
     from webwx.gateway.webhook_retries import WebhookRetries
     from webwx.gateway.webhooks import StoredWebhook
@@ -72,7 +72,7 @@ class WebhookQueues:
     def __init__(
         self,
         webhook: StoredWebhook,
-        account: AccountPort,
+        account: GatewayAccount,
         consumer: EventConsumer,
         events: WebhookEvents,
         retries: WebhookRetries,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.port import AccountPort, GatewayPort
+    from webwx.gateway.accounts import GatewayAccount, GatewayAccounts
     from webwx.gateway.webhooks import StoredWebhook
 
 MOST_REPLAYED = 1_000
@@ -22,7 +22,7 @@ _PAGE = 500
 """Number of events that are read from a journal at a time."""
 
 
-async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collection[str]) -> list[AccountEvent]:
+async def events_by_id(port: GatewayAccounts, webhook: StoredWebhook, ids: Collection[str]) -> list[AccountEvent]:
     """
     Return events by their ids, such as `1-7`, whether or not the webhook wants their type.
 
@@ -42,7 +42,7 @@ async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collectio
 
 
 async def events_between(
-    port: GatewayPort, webhook: StoredWebhook, since: float, until: float
+    port: GatewayAccounts, webhook: StoredWebhook, since: float, until: float
 ) -> list[AccountEvent]:  # fmt: skip
     """
     Return the events of a period that the webhook wants; those of each account are in the order of arrival.
@@ -62,7 +62,7 @@ async def events_between(
     return found
 
 
-async def _events_between(account: AccountPort, since: float, until: float) -> AsyncIterator[AccountEvent]:
+async def _events_between(account: GatewayAccount, since: float, until: float) -> AsyncIterator[AccountEvent]:
     after = 0
     while True:
         try:

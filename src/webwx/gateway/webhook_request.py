@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.port import SendChange
+    from webwx.gateway.accounts import SendChange
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import WebhookFormat
 

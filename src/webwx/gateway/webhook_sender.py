@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.accounts import SendChange
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.port import SendChange
     from webwx.gateway.webhook_attempts import AttemptOrigin
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import StoredWebhook

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.port import SendChange
+    from webwx.gateway.accounts import SendChange
     from webwx.gateway.webhook_notices import NoticeType
     from webwx.storage.tables.records import RecordStore
 

@@ -11,8 +11,8 @@ from tests.browser.console.console_user import button, open_screen
 from tests.client.test_message_page import store_sends
 
 from webwx.errors import ApiError
+from webwx.gateway.accounts import TextContent
 from webwx.gateway.local_account import LocalAccount
-from webwx.gateway.port import TextContent
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import msgspec
 from litestar import Router
 from litestar.params import JSONBody
 
+from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.fields import given_fields
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.port import AccountStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.accounts import (
     ADD_ACCOUNT,

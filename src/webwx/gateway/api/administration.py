@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import AccountNumbers, Name
@@ -20,7 +21,6 @@ from webwx.gateway.api.uploads import InjectedUploads
 from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, check_scopes
-from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.representations.route import LARGEST, Scope
@@ -147,7 +147,7 @@ def _require_unbound(caller: Caller) -> None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage keys.")
 
 
-def _check_accounts(port: GatewayPort, accounts: Collection[int] | msgspec.UnsetType | None) -> None:
+def _check_accounts(port: GatewayAccounts, accounts: Collection[int] | msgspec.UnsetType | None) -> None:
     """Refuse a key for accounts that do not exist: a number of a typing error may be that of a later account."""
     for account in accounts or ():
         if port.find_account(str(account)) != account:  # a name may be of digits

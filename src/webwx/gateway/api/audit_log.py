@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from litestar.types import Message
 
-    from webwx.gateway.port import GatewayPort
+    from webwx.gateway.accounts import GatewayAccounts
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -79,7 +79,7 @@ class AuditLog:
         clock: Returns seconds since 1970.
     """
 
-    def __init__(self, records: RecordStore, port: GatewayPort, clock: Callable[[], float]) -> None:
+    def __init__(self, records: RecordStore, port: GatewayAccounts, clock: Callable[[], float]) -> None:
         self._records = records
         self._port = port
         self._clock = clock

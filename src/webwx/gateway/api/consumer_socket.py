@@ -18,9 +18,9 @@ from webwx.representations.events import type_of
 if TYPE_CHECKING:
     from litestar import WebSocket
 
+    from webwx.gateway.accounts import EventConsumer
     from webwx.gateway.auth import Caller
     from webwx.gateway.open_streams import OpenStream
-    from webwx.gateway.port import EventConsumer
 
 _WINDOW = 500
 """Maximum number of unacknowledged events of a consumer."""

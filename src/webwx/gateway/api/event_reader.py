@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import InvalidCursor
+from webwx.gateway.accounts import AccountStatus, SendChange
 from webwx.gateway.event_broadcast import FollowedEvent, SharedEvent
-from webwx.gateway.port import AccountStatus, SendChange
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice
@@ -20,10 +20,10 @@ from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
+    from webwx.gateway.accounts import GatewayAccounts
     from webwx.gateway.auth import Caller
     from webwx.gateway.event_broadcast import LiveEvents
     from webwx.gateway.open_streams import OpenStream
-    from webwx.gateway.port import GatewayPort
 
 HEARTBEAT = 15.0
 """Seconds without events after which a stream has a heartbeat."""
@@ -59,7 +59,7 @@ class EventReader:
         types: Patterns of the types to read, such as `message.*`; empty for all.
     """
 
-    def __init__(self, port: GatewayPort, accounts: list[int], types: tuple[str, ...]) -> None:
+    def __init__(self, port: GatewayAccounts, accounts: list[int], types: tuple[str, ...]) -> None:
         self._port = port
         self._accounts = accounts
         self._types = types
@@ -264,7 +264,7 @@ class _StreamNews:
         self.wake()
 
 
-async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None) -> list[int]:
+async def chosen_accounts(port: GatewayAccounts, caller: Caller, wanted: str | None) -> list[int]:
     """
     Return the numbers of the accounts to read: the named ones, or all that the caller reaches.
 

@@ -22,6 +22,7 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from webwx.errors import WxError
+from webwx.gateway.accounts import AccountStatus, GatewayAccount, GatewayAccounts, SendChange
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.consumer_socket import ConsumerRelay, ConsumerSocket
 from webwx.gateway.api.documented import problems
@@ -45,7 +46,6 @@ from webwx.gateway.config import GatewayConfig
 from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.event_broadcast import FollowedEvent
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.port import AccountPort, AccountStatus, GatewayPort, SendChange
 from webwx.gateway.problems import GatewayProblem, problem_of
 from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
@@ -191,7 +191,7 @@ async def socket_events(
 
 async def _serve(
     socket: WebSocket[Caller, None, State],
-    port: GatewayPort,
+    port: GatewayAccounts,
     caller: Caller,
     stream: OpenStream,
     notices: WebhookNotices,
@@ -236,7 +236,7 @@ def _only_account(numbers: list[int]) -> int:
 
 async def _send_positioned(
     socket: WebSocket[Caller, None, State],
-    port: GatewayPort,
+    port: GatewayAccounts,
     numbers: list[int],
     hello: Hello,
     stream: OpenStream,
@@ -275,8 +275,8 @@ async def _send_positioned(
 
 
 async def _send_consumed(
-    socket: WebSocket[Caller, None, State], port: GatewayPort, account: AccountPort, hello: Hello, stream: OpenStream,
-    caller: Caller,
+    socket: WebSocket[Caller, None, State], port: GatewayAccounts, account: GatewayAccount, hello: Hello,
+    stream: OpenStream, caller: Caller,
 ) -> bool:  # fmt: skip
     """Send the events of a consumer until the client leaves or the server stops; return whether the client has left."""
     async with account.consume(hello.consumer or "", follow=hello.follow) as consumer:

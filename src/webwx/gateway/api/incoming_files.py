@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.account_consumers import require_room
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
@@ -19,7 +20,6 @@ from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.auth import Caller
 from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
 from webwx.gateway.incoming_files import FileOutcome, IncomingFile, IncomingFiles
-from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.archive import MediaKind
 from webwx.representations.times import moment
@@ -156,7 +156,7 @@ def _require_all_accounts(caller: Caller) -> None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage rules of incoming files.")
 
 
-def _check_rule_accounts(port: GatewayPort, accounts: Collection[int] | None) -> None:
+def _check_rule_accounts(port: GatewayAccounts, accounts: Collection[int] | None) -> None:
     for account in accounts or ():
         if port.find_account(str(account)) is None:
             raise GatewayProblem("not-found", f"There is no account {account}.")

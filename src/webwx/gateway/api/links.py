@@ -15,6 +15,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, SkipValidation
 from litestar.response import Stream
 
+from webwx.gateway.accounts import GatewayAccounts, LoginStatus
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort, StoredClient
@@ -22,7 +23,6 @@ from webwx.gateway.auth import FailedKeys
 from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
 from webwx.gateway.front import client_address
 from webwx.gateway.journal_lookup import required_event
-from webwx.gateway.port import GatewayPort, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.unauthenticated import admit
 from webwx.gateway.uploads import plain_name
@@ -100,7 +100,7 @@ async def _opened(
     token: str,
     request: Request[Any, Any, Any],
     failed_keys: FailedKeys,
-    port: GatewayPort,
+    port: GatewayAccounts,
 ) -> SharedLink:
     """
     Return the link with a token.

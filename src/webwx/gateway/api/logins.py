@@ -12,12 +12,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from webwx.gateway.accounts import GatewayAccount, LoginMethod, LoginStatus
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
 from webwx.representations.accounts import CHECK_LOGIN, END_LOGIN, AccountView
@@ -105,7 +105,7 @@ async def show_login(
     return view_of_login(account.login())
 
 
-async def _past(account: AccountPort, step: int) -> None:
+async def _past(account: GatewayAccount, step: int) -> None:
     try:
         async with asyncio.timeout(25):
             async for status in account.watch_login():
@@ -181,7 +181,7 @@ async def follow_login(number: AccountNumber, port: InjectedPort, stream: Inject
     return Stream(steps, media_type="text/event-stream", headers={**_NOT_STORED, "X-Accel-Buffering": "no"})
 
 
-async def _steps(account: AccountPort, stream: OpenStream) -> AsyncIterator[bytes]:
+async def _steps(account: GatewayAccount, stream: OpenStream) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
     ended = asyncio.ensure_future(stream.ended.wait())
     watched = account.watch_login()

@@ -12,6 +12,7 @@ from litestar.params import QueryParameter, SkipValidation
 
 from webwx.bot.metrics import CONTENT_TYPE, Metrics
 from webwx.errors import StorageError, WxError
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedRecords
 from webwx.gateway.api.cluster import InjectedCluster
 from webwx.gateway.api.documented import problems
@@ -19,7 +20,6 @@ from webwx.gateway.api.parameters import InjectedBots, InjectedCaller, InjectedP
 from webwx.gateway.api.receivers import InjectedQueue, InjectedReceivers
 from webwx.gateway.loop_lag_meter import LoopLagMeter
 from webwx.gateway.notification_queue import NotificationQueue
-from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.receivers import StoredReceiver
 from webwx.gateway.reception import Reception
@@ -112,7 +112,7 @@ async def show_metrics(
     return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _add_consumers(metrics: Metrics, port: GatewayPort, accounts: list[int]) -> None:
+async def _add_consumers(metrics: Metrics, port: GatewayAccounts, accounts: list[int]) -> None:
     """Add the consumers of some accounts; no program has to have them open, so a stopped bot is among them."""
     positions: list[tuple[tuple[str, str], ConsumerPosition]] = []
     for number in accounts:

@@ -17,11 +17,11 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
 
+from webwx.gateway.accounts import GatewayAccounts, TextContent
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
 from webwx.gateway.auth import Caller
-from webwx.gateway.port import GatewayPort, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
 from webwx.representations.sends import SendView
@@ -78,7 +78,7 @@ async def notify(
     return answer_send(await target.enqueue(FILEHELPER, text, key=key))
 
 
-async def _account_of(port: GatewayPort, caller: Caller, which: str | None) -> int:
+async def _account_of(port: GatewayAccounts, caller: Caller, which: str | None) -> int:
     """
     Return the account that a text is for: the named one, or the only one that the caller reaches.
 

@@ -8,14 +8,14 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
 from webwx.client.client import AsyncClient
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.auth import Caller
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.port import GatewayPort
 from webwx.representations.route import LARGEST
 
-InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
+InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayAccounts]]
 """The accounts."""
 
 StoredClient: TypeAlias = NamedDependency[SkipValidation[AsyncClient]]

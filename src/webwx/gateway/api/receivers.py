@@ -10,6 +10,7 @@ from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import Name, given_fields
@@ -20,7 +21,6 @@ from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.notify.refusal import Refusal
 from webwx.gateway.notify.registry import RECEIVERS
-from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of, hook_of
 from webwx.model.contacts import FILEHELPER
@@ -294,7 +294,7 @@ async def delete_receiver(receiver_id: FromPath[str], receivers: InjectedReceive
     await receivers.delete(receiver_id)
 
 
-def _require_account(port: GatewayPort, caller: Caller, account: int) -> None:
+def _require_account(port: GatewayAccounts, caller: Caller, account: int) -> None:
     if port.find_account(str(account)) is None or not caller.reaches(account):
         raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
 

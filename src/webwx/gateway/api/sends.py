@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from webwx.errors import InvalidRequest, UnknownContact
+from webwx.gateway.accounts import GatewayAccount, MediaContent, Sent, TextContent
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.parameters import (
     AccountNumber,
@@ -27,7 +28,6 @@ from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.file_sources import FileSources
 from webwx.gateway.journal_lookup import required_send
-from webwx.gateway.port import AccountPort, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
 from webwx.model.contacts import FILEHELPER, Member
@@ -128,7 +128,7 @@ async def send_message(
 
 
 async def _send_file(
-    account: AccountPort, to: str | int, file: FileToSend, files: FileSources, caller: Caller, key: str, wait: float
+    account: GatewayAccount, to: str | int, file: FileToSend, files: FileSources, caller: Caller, key: str, wait: float
 ) -> Sent:
     """
     Send a file.
@@ -154,7 +154,7 @@ async def _send_file(
         return await account.enqueue_file(to, content, key=key)
 
 
-async def _with_mentions(account: AccountPort, to: str | int, text: str, mentions: list[str]) -> str:
+async def _with_mentions(account: GatewayAccount, to: str | int, text: str, mentions: list[str]) -> str:
     """
     Return a text that mentions members of a chatroom.
 

@@ -15,12 +15,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from webwx.client.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
 from webwx.gateway.account_consumers import require_room
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
 from webwx.gateway.auth import Caller
-from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.webhook_attempts import AttemptOrigin, WebhookAttempt
 from webwx.gateway.webhook_delivery import WebhookDelivery
@@ -272,7 +272,7 @@ async def _reached(webhooks: Webhooks, caller: Caller, webhook_id: str) -> Store
     return webhook
 
 
-def _check_accounts(port: GatewayPort, caller: Caller, accounts: Collection[int] | None) -> None:
+def _check_accounts(port: GatewayAccounts, caller: Caller, accounts: Collection[int] | None) -> None:
     for account in accounts or ():
         if port.find_account(str(account)) is None or not caller.reaches(account):
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")

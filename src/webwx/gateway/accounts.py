@@ -1,10 +1,11 @@
 """
-The port of the handlers: all operations on accounts that the HTTP handlers of the gateway use.
+The accounts of the gateway, as handlers and background work use them: in this process, or in others of a cluster.
 
-No handler uses `Accounts` or `AsyncClient`. `local` implements the port with clients in this process; an implementation
-that reaches accounts in other processes needs no change to a handler. All values can be sent over a network.
+An account has two clients: `client` reads its journal in any process, and `owned` returns the one that acts, which is
+refused where the account does not run. The other methods are what the gateway adds to a client: sends in the
+background, logins that several readers watch, cached media, and consumers.
 
-Errors are those of the library (`WxError`).
+Errors are those of the library (`WxError`) and `GatewayProblem`.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class SendChange(NamedTuple):
     """The send as it is now."""
 
 
-class AccountPort(Protocol):
+class GatewayAccount(Protocol):
     """One account."""
 
     number: int
@@ -300,7 +301,7 @@ class AccountPort(Protocol):
         ...
 
 
-class GatewayPort(Protocol):
+class GatewayAccounts(Protocol):
     """All accounts of the gateway."""
 
     @property
@@ -337,7 +338,7 @@ class GatewayPort(Protocol):
         """
         ...
 
-    async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> AccountPort:  # noqa: B008 - a frozen value
+    async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> GatewayAccount:  # noqa: B008 - a frozen value
         """
         Add an account without logging it in; return the existing account, unchanged, if it has this name.
 
@@ -383,7 +384,7 @@ class GatewayPort(Protocol):
         """Return the number of an account by its number or name, written as in a path; None if no account has it."""
         ...
 
-    def account(self, number: int) -> AccountPort:
+    def account(self, number: int) -> GatewayAccount:
         """
         Return an account by its number.
 
