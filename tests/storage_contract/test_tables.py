@@ -11,9 +11,12 @@ from tests.storage_contract.shared_tables import (
     ADD,
     BYTES,
     KEYS,
+    NAMES,
     OF_KEY,
+    SAMPLES,
     TOTAL,
     Named,
+    Total,
     tables_in_database,
     tables_in_file,
 )
@@ -156,6 +159,72 @@ async def test_rows_with_one_of_several_values_are_found(tables: Tables) -> None
     assert await tables.read(lambda db: db.all(of_keys, ["\u8336", "a", "\ud83c"])) == [("a",), ("\u8336",)]
     assert await tables.read(lambda db: db.all(of_keys, [])) == []
     assert await tables.read(lambda db: db.all(of_numbers, numbers[1:3])) == [("b",), ("c",)]
+
+
+async def test_many_rows_are_inserted_at_once(tables_of: TablesOf) -> None:
+    rows = [(each, f"key {each}", each / 8, None, each % 2 > 0, bytes([each % 256])) for each in range(1, 1_001)]
+    odd = (2_000, "a\ud83c alone", 0.1, 0.2, True, None)
+    await tables_of(7).transaction(lambda db: db.insert_all(SAMPLES, [*rows, odd]))
+    await tables_of(7).transaction(lambda db: db.insert_all(SAMPLES, []))
+    await tables_of(8).transaction(lambda db: db.insert_all(SAMPLES, [(3_000, *odd[1:])]))
+    assert await keys(tables_of(7)) == [*(key for _, key, *_ in rows), "a\ufffd alone"]
+    assert await tables_of(7).read(lambda db: db.one(OF_KEY, "key 5")) == (5, "key 5", 0.625, None, True)
+    assert await tables_of(8).read(lambda db: db.all(BYTES)) == [("a\ufffd alone", True, None)]
+
+
+async def test_many_rows_of_no_account_are_inserted_at_once(tables_of: TablesOf) -> None:
+    total = Select(Total, "SELECT sum(version)::bigint AS total FROM sample_names WHERE id <> $1")
+    await tables_of(0).transaction(lambda db: db.insert_all(NAMES, [("a", 1), ("b", 2), ("c", 4)]))
+    assert await tables_of(0).read(lambda db: db.one(total, "b")) == (5,)
+
+
+async def test_rows_with_one_of_several_keys_are_found(tables: Tables) -> None:
+    for key in "abc":
+        await tables.insert(ADD, key, 1.0)
+    of_keys = Select(
+        Named,
+        "SELECT key FROM samples WHERE account = $0 AND webwx_key(key) = ANY ($1::varchar[]) ORDER BY number",
+    )
+    assert await tables.read(lambda db: db.all(of_keys, ["c", "a", "x"])) == [("a",), ("c",)]
+    assert await tables.read(lambda db: db.all(of_keys, [])) == []
+
+
+async def test_rows_are_looked_up_for_each_row_of_another_table(tables_of: TablesOf) -> None:
+    for account in (7, 8):
+        for key in "abc":
+            await tables_of(account).insert(ADD, key, 1.0)
+    pairs = Select(
+        Named,
+        "SELECT b.key FROM samples a LOOKUP JOIN samples b ON (b.account = a.account AND b.number > a.number)"
+        " WHERE a.account = $0 AND a.key = ANY ($1::varchar[]) ORDER BY a.number, b.number",
+    )
+    assert await tables_of(7).read(lambda db: db.all(pairs, ["a", "b"])) == [("b",), ("c",), ("c",)]
+
+
+async def test_rows_are_looked_up_for_each_of_several_values(tables: Tables) -> None:
+    for key in "abc":
+        await tables.insert(ADD, key, 1.0)
+    found = Select(
+        Named,
+        "SELECT s.key FROM EACH ($1::varchar[]) k LOOKUP JOIN samples s ON (s.account = $0 AND s.key = k.value)"
+        " ORDER BY s.number",
+    )
+    assert await tables.read(lambda db: db.all(found, ["c", "x", "a"])) == [("a",), ("c",)]
+    assert await tables.read(lambda db: db.all(found, [])) == []
+
+
+async def test_computation_has_the_result_that_is_stored(tables: Tables) -> None:
+    async def store(db: Statements) -> int:
+        return await db.insert(ADD, await db.aside(lambda: "computed"), 1.0)
+
+    async def fail(db: Statements) -> None:
+        await db.insert(ADD, "other", 1.0)
+        await db.aside(lambda: [0].index(1))
+
+    assert await tables.transaction(store)
+    with pytest.raises(ValueError, match="is not in list"):
+        await tables.transaction(fail)
+    assert await keys(tables) == ["computed"]
 
 
 async def test_conditions_are_put_together(tables: Tables) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from tests.storage_contract.shared_tables import NAMES, NOTES, SAMPLES
 
-from webwx.storage.engine.dialect import postgres_ddl, sqlite_ddl, to_postgres, to_sqlite
+from webwx.storage.engine.dialect import postgres_ddl, postgres_insert_all, sqlite_ddl, to_postgres, to_sqlite
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,13 @@ from webwx.storage.engine.dialect import postgres_ddl, sqlite_ddl, to_postgres, 
         ('ORDER BY id COLLATE "C"', "ORDER BY id", ()),
         ("SET a = least(a, $1), b = greatest(b, $2)", "SET a = min(a, ?), b = max(b, ?)", (1, 2)),
         ("SELECT at_least(a)", "SELECT at_least(a)", ()),
+        (
+            "FROM a LOOKUP JOIN b c ON (c.account = $0 AND c.id = ANY ($1::varchar[])) WHERE a.x = $2",
+            "FROM a CROSS JOIN b c ON c.account = ? AND c.id IN (SELECT value FROM json_each(?)) WHERE a.x = ?",
+            (0, 1, 2),
+        ),
+        ("FROM EACH ($1::bigint[]) a JOIN EACH ($2::varchar[]) b", "FROM json_each(?) a JOIN json_each(?) b", (1, 2)),
+        ("webwx_key(k) = ANY ($1::varchar[])", "k IN (SELECT value FROM json_each(?))", (1,)),
     ],
 )
 def test_statement_for_sqlite(text: str, converted: str, values: tuple[int, ...]) -> None:
@@ -39,6 +46,36 @@ def test_account_is_the_last_value_for_postgresql() -> None:
         True,
     )
     assert to_postgres("a = $10", 10) == ("a = $10", False)
+
+
+def test_rows_are_looked_up_one_by_one_in_postgresql() -> None:
+    statement = "FROM a LOOKUP JOIN b c ON (c.account = $0 AND c.id = ANY ($1::varchar[])) WHERE a.x = $2"
+    assert to_postgres(statement, 2).text == (
+        "FROM a CROSS JOIN LATERAL (SELECT * FROM b c WHERE c.account = $3 AND c.id = ANY ($1::varchar[]) OFFSET 0) c"
+        " WHERE a.x = $2"
+    )
+
+
+def test_values_are_a_table_in_postgresql() -> None:
+    assert to_postgres("FROM EACH ($1::bigint[]) a JOIN EACH ($2::varchar[]) b ON a.value = b.value", 2).text == (
+        "FROM unnest($1::bigint[]) a(value) JOIN unnest($2::varchar[]) b(value) ON a.value = b.value"
+    )
+
+
+def test_several_keys_are_looked_up_by_their_index_in_postgresql() -> None:
+    assert to_postgres("webwx_key(k) = ANY ($1::varchar[])", 1).text == (
+        "webwx_key(k) IN (SELECT webwx_key(k) FROM unnest($1::varchar[]) k)"
+    )
+
+
+def test_insertion_of_many_rows_into_postgresql() -> None:
+    assert postgres_insert_all(SAMPLES) == (
+        "INSERT INTO samples (account, number, key, time, later, is_done, content) SELECT $0, r.* FROM"
+        " unnest($1::bigint[], $2::varchar[], $3::float8[], $4::float8[], $5::boolean[], $6::bytea[]) r"
+    )
+    assert postgres_insert_all(NAMES) == (
+        "INSERT INTO sample_names (id, version) SELECT r.* FROM unnest($1::varchar[], $2::integer[]) r"
+    )
 
 
 def test_tables_for_sqlite() -> None:

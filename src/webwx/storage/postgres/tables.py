@@ -7,17 +7,18 @@ four. The lock is taken before the change, because the change depends on it, so 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from webwx.storage.engine.dialect import to_postgres
+from webwx.storage.engine.dialect import postgres_insert_all, to_postgres
 from webwx.storage.postgres.database import hold, hold_any, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from webwx.storage.engine.port import By, Operation, Select, Statements, Value
+    from webwx.storage.engine.port import By, Operation, Select, Statements, StoredTable, Value
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class PostgresStatements:
     async def all(self, select: Select[R], *values: Value) -> list[R]:
         """Return the rows of a query."""
         rows = await self._db.fetch(*self._prepared(select.text, values))
-        return [select.row._make(row) for row in rows]
+        return list(map(select.row._make, rows))
 
     async def one(self, select: Select[R], *values: Value) -> R | None:
         """Return the first row of a query; None if there is none."""
@@ -59,11 +60,21 @@ class PostgresStatements:
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
         return number or 0
 
+    async def insert_all(self, table: StoredTable, rows: Sequence[Sequence[Value]]) -> None:
+        """Insert rows into a table of the account with one statement."""
+        if rows:
+            columns = tuple(list(column) for column in zip(*rows, strict=True))
+            await self._db.execute(*self._prepared(postgres_insert_all(table), columns))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run a computation in another thread."""
+        return await asyncio.to_thread(work)
+
     async def lock(self, table: str) -> None:
         """Keep other transactions from changing a table until the end of this one."""
         await self._db.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
-    def _prepared(self, text: str, values: tuple[Value, ...]) -> tuple[Any, ...]:
+    def _prepared(self, text: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a statement and its values, as the driver takes them."""
         converted = to_postgres(text, len(values))
         return (converted.text, *values, self._account) if converted.has_account else (converted.text, *values)

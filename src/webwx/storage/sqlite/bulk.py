@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from webwx.protocol.codec import clean_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -40,7 +42,7 @@ def insert(
     then: str = "",
 ) -> None:
     """
-    Insert rows with as few statements as possible.
+    Insert rows with as few statements as possible; lone surrogates become U+FFFD.
 
     Args:
         db: Connection to write to.
@@ -62,7 +64,11 @@ def insert(
         room = 1 << (len(piece) - 1).bit_length()
         query = _insertion(verb, into, len(shared), width, room, utf8, then)
         values = [*shared, *chain.from_iterable(piece)]
-        weight = len(_weigh(values))
+        try:
+            weight = len(_weigh(values))
+        except UnicodeEncodeError:
+            values = [clean_text(each) if isinstance(each, str) else each for each in values]
+            weight = len(_weigh(values))
         values += [0] * (room - len(piece)) * width
         values.append(len(piece))
         db.execute(query, values)

@@ -20,13 +20,13 @@ import msgspec
 from webwx.protocol.codec import clean_text
 from webwx.storage.engine.dialect import to_sqlite
 from webwx.storage.engine.port import drive
-from webwx.storage.sqlite.bulk import as_list
+from webwx.storage.sqlite.bulk import as_list, insert
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable, Sequence
 
-    from webwx.storage.engine.port import By, Operation, Select, Value
+    from webwx.storage.engine.port import By, Operation, Select, StoredTable, Value
     from webwx.storage.sqlite.threads import Reader, Writer
 
 T = TypeVar("T")
@@ -71,6 +71,17 @@ class SqliteStatements:
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         return _insert(self._db, self._account, text, values)
+
+    async def insert_all(self, table: StoredTable, rows: Sequence[Sequence[Value]]) -> None:
+        """Insert rows into a table of the account with few statements."""
+        columns, shared = table.columns, tuple[int, ...]()
+        if table.of:
+            columns, shared = (table.of, *columns), (self._account,)
+        insert(self._db, f"{table.name} ({', '.join(columns)})", rows, shared=shared)
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run a computation here: this thread has one job at a time, and readers have another thread."""
+        return work()
 
     async def lock(self, table: str) -> None:
         """Return at once: a file has one writer."""
