@@ -37,6 +37,9 @@ _MESSAGE = (
     f"""'{{{{"MsgId":"' || n || '","FromUserName":"{FRIEND}","ToUserName":"{OWN}","MsgType":1,"Content":"hello"}}}}'"""
 )
 
+_EVIDENCE = """'{{"kind":"person","nickname":"name ' || n || '"}}'"""
+_ORIGIN = """{{"by":"certain"}}"""
+
 _SHARED = (
     "DELETE FROM batches",
     "DELETE FROM entries",
@@ -48,6 +51,12 @@ _SHARED = (
     "INSERT INTO real_ids (account, login, id, real_id) SELECT {account}, {login}, '@i' || n, 'wxid_' || n FROM {rows}",
     "INSERT INTO identities (account, number, kind, first_seen, login)"
     " SELECT {account}, n + 10, 'person', 1, {login} FROM {rows}",
+    "INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)"
+    " SELECT {account}, n + 10, n + 10, {login}, " + _EVIDENCE + ", 'name ' || n, '' FROM {rows}",
+    f"INSERT INTO origins (account, origin, content) VALUES ({{account}}, 10, '{_ORIGIN}')",
+    "INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)"
+    " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 1, n + 10, 10, 1 FROM {rows}",
+    "INSERT INTO never_matched (account, number, other) SELECT {account}, n + 10, n + 11 FROM {rows}",
 )
 
 _RECORDS = (
@@ -55,8 +64,6 @@ _RECORDS = (
     "INSERT INTO audit (time, actor, action, target, detail) SELECT n, 'me', 'do', '', '' FROM {rows}",
 )
 
-_EVIDENCE = """'{{"kind":"person","nickname":"name ' || n || '"}}'"""
-_ORIGIN = """{{"by":"certain"}}"""
 _RECEIPT = """'{{"message_id":"' || n || '","client_id":"c' || n || '","chat":"@friend","time":1}}'"""
 _SEND_STATE = "CASE WHEN n > {size} - 5 THEN 'queued' WHEN n > {size} - 10 THEN 'failed' ELSE 'sent' END"
 _TIMER_STATE = "CASE WHEN n > {size} - 10 THEN 'waiting' ELSE 'done' END"
@@ -85,13 +92,7 @@ _SQLITE = (
     f" {_TIMER_STATE}, 0, n, n FROM {{rows}}",
     "INSERT INTO media (number, account, message_id, state, digest, size, time)"
     " SELECT n, {account}, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
-    "INSERT INTO evidence (evidence, number, login, content) SELECT n + 10, n + 10, {login}, "
-    + _EVIDENCE
-    + " FROM {rows}",
-    f"INSERT INTO origins (origin, content) VALUES (10, '{_ORIGIN}')",
-    "INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)"
-    " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 1, n + 10, 10, 1 FROM {rows}",
-    "INSERT INTO never_matched (number, other) SELECT n + 10, n + 11 FROM {rows}",
+    "UPDATE accounts SET last_identity = {size} + 10",
 )
 
 _POSTGRES = (
@@ -115,12 +116,6 @@ _POSTGRES = (
     f" 'null', n, {_TIMER_STATE}, n, n FROM {{rows}}",
     "INSERT INTO media (account, number, message_id, state, digest, size, time)"
     " SELECT {account}, n, '' || n, 'kept', 'digest ' || n, 1, n FROM {rows}",
-    "INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)"
-    " SELECT {account}, n + 10, n + 10, {login}, " + _EVIDENCE + ", 'name ' || n, '' FROM {rows}",
-    f"INSERT INTO origins (account, origin, content) VALUES ({{account}}, 10, '{_ORIGIN}')",
-    "INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)"
-    " SELECT {account}, {login}, '@i' || n, n + 10, 'name ' || n, 1, n + 10, 10, 1 FROM {rows}",
-    "INSERT INTO never_matched (account, number, other) SELECT {account}, n + 10, n + 11 FROM {rows}",
 )
 
 

@@ -34,7 +34,7 @@ CHUNK = 500
 
 _DIGEST_OF_MEDIA = MEDIA.columns.index("digest")
 
-ORDINALS = {"login": LOGINS.name, "evidence_login": LOGINS.name, "consumer": CONSUMERS.name}
+ORDINALS = {"login": LOGINS.name, "consumer": CONSUMERS.name}
 """Columns that name a row of another table; in a copied row they count the rows of that table from 1, 0 means none."""
 
 

@@ -140,7 +140,7 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
     former["evidence"], former["origins"] = [], []
     of_evidence: dict[tuple[int, str], int] = {}
     of_origin: dict[str, int] = {}
-    for place, row in enumerate(sorted(former["links"], key=lambda row: row["link"]), 1):
+    for row in sorted(former["links"], key=lambda row: row["link"]):
         content, found = (text(row.pop(each)).replace("\ue000", "\ue0001") for each in ("evidence", "found"))
         names = {each: row.pop(each) for each in ("nickname", "remark")}
         evidence = of_evidence.setdefault((row["number"], content), len(of_evidence) + 1)
@@ -150,7 +150,8 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
         origin = of_origin.setdefault(found, len(of_origin) + 1)
         if origin > len(former["origins"]):
             former["origins"].append({"account": row["account"], "origin": origin, "content": found})
-        row.update(link=place, evidence=evidence, origin=origin)
+        row.update(evidence=evidence, origin=origin)
+        del row["link"]
     former["evidence"].sort(key=lambda row: (row["login"], row["number"]))
     return {
         RENAMED_TABLES.get(table, table): [

@@ -197,8 +197,20 @@ def as_version_100(former: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
         row.update(sender=row.pop("owner"), message_id=receipt.get("message_id", ""), epoch=0, background=0, file="")
     for row in former["accounts"]:
         row["media_size"] = sum(each["size"] for each in former["kept"] if each["account"] == row["account"])
-    for row in former["sqlite_sequence"]:
-        row["name"] = RENAMED_TABLES.get(row["name"], row["name"])
+    last_identity = next(row["seq"] for row in former["sqlite_sequence"] if row["name"] == "identities")
+    former["sqlite_sequence"] = [row for row in former["sqlite_sequence"] if row["name"] != "identities"]
+    account_of = {row["number"]: row["account"] for row in former["identities"]}
+    for row in former["accounts"]:
+        row["last_identity"] = last_identity
+    for row in former["faces"]:
+        content = json.loads(row["evidence"])
+        names = {each: content.get(each, "") for each in ("nickname", "remark")}
+        row.update(account=account_of[row["number"]], **names)
+    for row in former["apart"]:
+        row["account"] = account_of[row["number"]]
+    found = {row["finding"]: row["found"] for row in former["findings"]}
+    used = {(row["account"], row["finding"]) for row in former["links"]}
+    former["findings"] = [{"account": each, "finding": finding, "found": found[finding]} for each, finding in used]
     renamed = {}
     for table, rows in former.items():
         new = [{RENAMED_COLUMNS.get(f"{table}.{name}", name): value for name, value in row.items()} for row in rows]

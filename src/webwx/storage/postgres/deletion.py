@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _PIECE = 5_000
 """Number of rows deleted in one transaction."""
 
-_OF_DATABASE = ("media_pieces", "send_pieces", "evidence", "origins")
-"""Tables of accounts that only a database has, or has in another form than files."""
+_OF_DATABASE = ("media_pieces", "send_pieces")
+"""Tables of accounts that only a database has."""
 
 _DELETED = {
     **dict.fromkeys(_OF_DATABASE, "account = $0"),

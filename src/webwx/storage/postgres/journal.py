@@ -19,7 +19,6 @@ from webwx.protocol.codec import clean_text
 from webwx.storage.base import MATCHED_WITH_LOGIN, RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
-from webwx.storage.identity_matching import digest_of_all
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
 from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.consumer_deletion import forget_consumer
@@ -28,17 +27,17 @@ from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.deletion import delete_account
 from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now, read_numbers
-from webwx.storage.postgres.evidence import identify
-from webwx.storage.postgres.identities import PostgresIdentityStore
-from webwx.storage.postgres.links import links_named
 from webwx.storage.postgres.lookup import find_entries
 from webwx.storage.postgres.news import AnnouncedSends, Announcer, moved
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
-from webwx.storage.postgres.tables import PostgresTables
+from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
 from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
+from webwx.storage.tables.identities.evidence import identify
+from webwx.storage.tables.identities.links import links_named
+from webwx.storage.tables.identities.store import StoredIdentities
 from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
@@ -281,9 +280,7 @@ class PostgresAccount:
             self._tables, lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers))
         )
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
-        self.identities: PostgresIdentityStore = PostgresIdentityStore(
-            uin, lambda: self._login[0] if self._login else 0, database
-        )
+        self.identities: StoredIdentities = StoredIdentities(self._tables, lambda: self._login[0] if self._login else 0)
 
     def __repr__(self) -> str:
         return "PostgresAccount(***)"
@@ -297,7 +294,6 @@ class PostgresAccount:
         listed = iter(contacts)
         few = await asyncio.to_thread(list, islice(listed, MATCHED_WITH_LOGIN + 1))
         is_matched = len(few) <= MATCHED_WITH_LOGIN
-        digest = await asyncio.to_thread(digest_of_all, few) if is_matched and complete else None
 
         async def store(db: Connection) -> tuple[int, bytes, list[Identified] | None]:
             before = await db.fetchrow(
@@ -320,7 +316,8 @@ class PostgresAccount:
                 await append_now(db, await self._database.fence_of(self._uin), login, own_id, arrival)
             if not is_matched:
                 return login, stored_position, None
-            return login, stored_position, await identify(db, self._uin, own_id, few, digest=digest, time=time)
+            statements = PostgresStatements(db, self._uin)
+            return login, stored_position, await identify(statements, own_id, few, is_complete=complete, time=time)
 
         login, stored_position, identified = await self._database.write(self._uin, store)
         self._login = (login, own_id)
@@ -546,7 +543,9 @@ class PostgresAccount:
                 " WHERE account = $1 AND n.name = webwx_key($2)",
                 self._uin, name,
             )  # fmt: skip
-            return [(row["login"], row["id"]) for row in rows] + await links_named(db, self._uin, name)
+            return [(row["login"], row["id"]) for row in rows] + await links_named(
+                PostgresStatements(db, self._uin), name
+            )
 
         rows = sorted(await self._database.read(read), reverse=True)
         return list(dict.fromkeys(ContactId(each) for _, each in rows))

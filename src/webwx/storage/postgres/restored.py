@@ -36,7 +36,7 @@ _COUNTERS = {
 """Columns that count what was assigned."""
 
 _SEQUENCES = {
-    "logins": "login", "contacts": "place", "consumers": "consumer", "links": "link",
+    "logins": "login", "contacts": "place", "consumers": "consumer",
     **{table.name: "number" for table in ALL if table.is_numbered},
 }  # fmt: skip
 """Columns that are numbered by a sequence."""

@@ -23,9 +23,9 @@ from webwx.storage.batches import begin_of_gap
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
-from webwx.storage.postgres.links import forget_logins
 from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import NotOwner
+from webwx.storage.tables.identities.links import forget_logins
 from webwx.storage.tables.retention import delete_of_entries, delete_old
 
 if TYPE_CHECKING:
@@ -314,4 +314,4 @@ async def _forget_people(db: Connection, account: int, before: float) -> None:
     if ended:
         await db.execute("DELETE FROM contacts WHERE login = ANY ($1::bigint[])", ended)
         await db.execute("DELETE FROM names WHERE login = ANY ($1::bigint[])", ended)
-        await forget_logins(db, account, ended)
+        await forget_logins(PostgresStatements(db, account), ended)

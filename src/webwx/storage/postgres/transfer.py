@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,19 +18,11 @@ from webwx.storage.engine.rows import insert_copied, of_account, select_copied
 from webwx.storage.postgres.archive import PIECE
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, disconnect, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
-from webwx.storage.postgres.links import (
-    EVIDENCE,
-    EvidenceRow,
-    PostgresLinkRow,
-    encoded_origin_rows,
-    evidence_row,
-    write_evidence,
-    write_links,
-)
 from webwx.storage.postgres.schema import require_tables
 from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
-from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, IDENTITIES, LINKS, LOGINS, NAMES
+from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS, NAMES
+from webwx.storage.tables.identities.links import IDENTITIES
 from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered, placed
 
@@ -49,9 +41,6 @@ _READ = {
     CONTACTS.name: f"SELECT login, id, contact FROM contacts WHERE {of_account(CONTACTS)} ORDER BY login, place",
     NAMES.name: f"SELECT login, text, id FROM names WHERE {of_account(NAMES)}"
     ' ORDER BY login, text COLLATE "C", id COLLATE "C"',
-    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, e.content, e.login, o.content, l.seen_at"
-    " FROM links l JOIN evidence e ON e.account = l.account AND e.evidence = l.evidence"
-    " JOIN origins o ON o.account = l.account AND o.origin = l.origin WHERE l.account = $0 ORDER BY l.link",
 }
 """Queries for the tables that a database has in another form than copied rows."""
 
@@ -62,29 +51,8 @@ _WRITE = {
 }
 """Statements for such tables."""
 
-_AS_BYTES = ("evidence", "found")
-"""Columns of links with JSON, which is copied as bytes."""
-
 _NUMBERED = tuple(table.name for table in OF_ACCOUNTS if table.is_numbered)
 """Tables whose numbers are from a sequence, which all accounts share."""
-
-
-class _CopiedLink(NamedTuple):
-    """A link as it is copied between engines."""
-
-    login: int
-    id: str
-    number: int
-    name: str
-    digest: int
-    evidence: bytes
-    evidence_login: int
-    found: bytes
-    seen_at: float
-
-
-def _as_bytes(column: str, value: str | bytes | int | float | None) -> str | bytes | int | float | None:
-    return value.encode() if column in _AS_BYTES and isinstance(value, str) else value
 
 
 class PostgresAccountRows:
@@ -107,10 +75,6 @@ class PostgresAccountRows:
         self._account = account
         self._ordinals = {LOGINS.name: Ordinals(logins), CONSUMERS.name: Ordinals(consumers)}
         self._raise_numbers = raise_numbers
-        self._evidence: dict[tuple[int, bytes, int], int] = {}
-        """Written evidence, by the number of the identity, the content and the first login."""
-        self._written = 0
-        """The highest number of it."""
         self._own_ids: dict[int, ContactId] = {}
         """The own ids of the written logins, by their numbers."""
 
@@ -129,10 +93,7 @@ class PostgresAccountRows:
         query = to_postgres(_READ.get(table.name) or select_copied(table), 0).text
         cursor = await self._db.cursor(query, self._account)
         while found := await cursor.fetch(CHUNK):
-            rows: list[Row] = [tuple(row) for row in found]
-            if table is LINKS:  # JSON is copied as bytes
-                rows = [tuple(map(_as_bytes, table.columns, row)) for row in rows]
-            yield numbered(table, rows, self._ordinals)
+            yield numbered(table, [tuple(row) for row in found], self._ordinals)
 
     async def read_medium(self, digest: str) -> AsyncIterator[bytes]:
         """Yield the bytes of an archived file."""
@@ -167,8 +128,6 @@ class PostgresAccountRows:
             await self._write_logins(stored)
         elif table is CONSUMERS:
             await self._write_consumers(stored)
-        elif table is LINKS:
-            await self._write_links(stored)
         else:
             if table is ENTRIES:
                 stored = await self._with_words(stored, rows)
@@ -195,24 +154,6 @@ class PostgresAccountRows:
                 self._account, name, acked, started, isolated_to, bool(is_open), new_lock(),
             )  # fmt: skip
             self._ordinals[CONSUMERS.name].add(consumer)
-
-    async def _write_links(self, rows: list[Row]) -> None:
-        """Write links; those of one identity share their evidence while it is the same."""
-        links: list[PostgresLinkRow] = []
-        new: dict[int, EvidenceRow] = {}
-        copied = [msgspec.convert(row, _CopiedLink) for row in rows]
-        origins = await encoded_origin_rows(self._db, self._account, {each.found.decode() for each in copied})
-        for login, contact_id, number, name, digest, content, evidence_login, found, seen_at in copied:
-            key = (number, content, evidence_login)
-            evidence = self._evidence.setdefault(key, len(self._evidence) + 1)
-            if evidence > self._written:
-                self._written = evidence
-                known = EVIDENCE.decode(content)
-                new[evidence] = evidence_row(evidence, number, evidence_login, known, content.decode())
-            origin = origins[found.decode()]
-            links.append(PostgresLinkRow(login, ContactId(contact_id), number, name, digest, evidence, origin, seen_at))
-        await write_evidence(self._db, self._account, list(new.values()))
-        await write_links(self._db, self._account, links)
 
     async def _with_words(self, stored: list[Row], rows: list[Row]) -> list[Row]:
         """Return the rows of entries with their flags and their words, which are read from the stored bodies."""

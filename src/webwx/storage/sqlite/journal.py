@@ -18,7 +18,7 @@ import time
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -47,10 +47,7 @@ from webwx.storage.sqlite.contacts import (
     write_contacts,
 )
 from webwx.storage.sqlite.entries import last_number, read_entries, write_entries
-from webwx.storage.sqlite.evidence import identify, login_of
-from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
-from webwx.storage.sqlite.links import links_named
 from webwx.storage.sqlite.lookup import find_entries
 from webwx.storage.sqlite.retention import (
     MAX_STEP,
@@ -70,6 +67,9 @@ from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
+from webwx.storage.tables.identities.evidence import identify, login_of
+from webwx.storage.tables.identities.links import links_named
+from webwx.storage.tables.identities.store import StoredIdentities
 from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.retention import delete_old
 from webwx.storage.tables.states import NamedStates
@@ -365,17 +365,12 @@ class SqliteAccount:
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
-        self.outbox: StoredSends = StoredSends(
-            SqliteTables(writer, reader, self._account), SqliteAttempts(self._account, senders, writer, reader)
-        )
-        self.identities: SqliteIdentityStore = SqliteIdentityStore(
-            self._account,
-            lambda: self._login[0] if self._login else 0,
-            writer,
-            reader,
-            on_complete=compaction.look_soon,
-        )
         self._tables = SqliteTables(writer, reader, self._account)
+        attempts = SqliteAttempts(self._account, senders, writer, reader)
+        self.outbox: StoredSends = StoredSends(self._tables, attempts)
+        self.identities: StoredIdentities = StoredIdentities(
+            self._tables, lambda: self._login[0] if self._login else 0, on_complete=compaction.look_soon
+        )
         self.timers: StoredTimers = StoredTimers(self._tables)
         self._states = NamedStates(self._tables)
         self._consumer_list = ConsumerList(self._tables)
@@ -468,7 +463,8 @@ class SqliteAccount:
             del few, encoded  # thousands of decoded contacts need much memory
             keep_contacts(db, login, chain((another,), listed))
             return None, None
-        identified = identify(db, account, own_id, few, is_complete=complete, time=time, encoded=encoded)
+        statements = SqliteStatements(db, account)
+        identified = drive(identify(statements, own_id, few, is_complete=complete, time=time, encoded=encoded))
         if complete:
             self._compaction.look_soon()
         return encoded.keys(), identified
@@ -502,7 +498,8 @@ class SqliteAccount:
         login = None if arrival.own_id else self._login
 
         def store(db: sqlite3.Connection) -> StoredBatch:
-            row, own_id = login or (login_of(db, account, arrival.own_id)[0], arrival.own_id)
+            own_id = arrival.own_id
+            row, own_id = login or (drive(login_of(SqliteStatements(db, account), own_id)).login, own_id)
             return self._store(db, account, row, own_id, arrival)
 
         stored = await self._writer.do(store, then=self._stream.publish)
@@ -774,9 +771,10 @@ class SqliteAccount:
         """Return every id that had this remark or nickname, in any login."""
         account, name = await self._account(), clean_text(name)
 
-        def read(db: sqlite3.Connection) -> list[list[Any]]:
+        def read(db: sqlite3.Connection) -> list[tuple[int, str]]:
             listed = "FROM logins l CROSS JOIN names n USING (login) WHERE l.account = ? AND n.name = ?"
-            return select(db, ("l.login", "n.id"), listed, (account, name)) + links_named(db, account, name)
+            named = [(login, each) for login, each in select(db, ("l.login", "n.id"), listed, (account, name))]
+            return named + drive(links_named(SqliteStatements(db, account), name))
 
         rows = sorted(await self._reader.do(read), reverse=True)
         return list(dict.fromkeys(ContactId(each) for _, each in rows))

@@ -27,9 +27,9 @@ from webwx.storage.sqlite.archive import delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 from webwx.storage.sqlite.entries import KINDS
 from webwx.storage.sqlite.index import key_of
-from webwx.storage.sqlite.links import forget_logins
 from webwx.storage.sqlite.schema import transaction
 from webwx.storage.sqlite.tables import SqliteStatements
+from webwx.storage.tables.identities.links import forget_logins
 from webwx.storage.tables.retention import accounts_with_old, delete_of_entries, delete_old
 
 if TYPE_CHECKING:
@@ -353,15 +353,19 @@ def _delete_the_rest(db: sqlite3.Connection, before: float) -> bool:
 
 def forget_people(db: sqlite3.Connection, before: float) -> None:
     """Delete the contacts of logins that ended before a time; each account's last login is kept."""
-    ended = db.execute(
-        "SELECT login FROM logins l WHERE last_at < ?"
+    rows = db.execute(
+        "SELECT account, login FROM logins l WHERE last_at < ?"
         " AND EXISTS (SELECT 1 FROM logins n WHERE n.account = l.account AND n.last_at > l.last_at)",
         (before,),
     ).fetchall()
-    listed = as_list(login for (login,) in ended)
+    ended: dict[int, list[int]] = {}
+    for account, login in rows:
+        ended.setdefault(account, []).append(login)
+    listed = as_list(login for _, login in rows)
     for table in ("contacts", "names"):
         db.execute(f"DELETE FROM {table} WHERE login IN (SELECT value FROM json_each(?))", (listed,))
-    forget_logins(db, listed)
+    for account, logins in ended.items():
+        drive(forget_logins(SqliteStatements(db, account), logins))
 
 
 def expunge(db: sqlite3.Connection, *, is_first: bool) -> bool:

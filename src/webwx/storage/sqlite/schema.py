@@ -78,7 +78,8 @@ CREATE TABLE accounts (
     account INTEGER PRIMARY KEY,
     uin TEXT NOT NULL UNIQUE,
     conflicts INTEGER NOT NULL DEFAULT 0,       -- messages that arrived with the id of another message
-    media_size INTEGER NOT NULL DEFAULT 0       -- bytes of its archived media, summed by the triggers of `media`
+    media_size INTEGER NOT NULL DEFAULT 0,      -- bytes of its archived media, summed by the triggers of `media`
+    last_identity INTEGER NOT NULL DEFAULT 0    -- the last number that an identity had
 );
 """,
     "logins": """
@@ -193,67 +194,6 @@ CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
 CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
 """
     + _MEDIA_TRIGGERS,
-    # A login appends to the ends of these tables and their indexes, and evidence that has not changed is not stored
-    # again, so a login costs the same after hundreds of others, and beside those of thousands of other accounts
-    # (docs/decisions/0018).
-    "identities": """
-CREATE TABLE identities (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    account INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    first_seen REAL NOT NULL,
-    merged_into INTEGER NOT NULL DEFAULT 0,          -- number of the identity that it was merged into
-    login INTEGER NOT NULL DEFAULT 0            -- its newest login; 0 if it is in all of them
-);
-CREATE INDEX identities_account ON identities (account);
-""",
-    "links": """
-CREATE TABLE links (
-    account INTEGER NOT NULL,
-    login INTEGER NOT NULL,                     -- 0 for an id that every login has
-    id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    digest INTEGER NOT NULL,                    -- of the evidence and the name, as they arrived
-    evidence INTEGER NOT NULL,
-    origin INTEGER NOT NULL,
-    seen_at REAL NOT NULL,
-    PRIMARY KEY (account, login, id)
-);
-CREATE INDEX links_number ON links (login, number);
-""",
-    "evidence": """
-CREATE TABLE evidence (
-    evidence INTEGER PRIMARY KEY,
-    number INTEGER NOT NULL,                    -- of the identity, all of whose links may share it
-    login INTEGER NOT NULL,                     -- the first that it was seen in
-    content TEXT NOT NULL                       -- JSON, with what was known before
-);
-CREATE INDEX evidence_number ON evidence (number);
-""",
-    "origins": """
-CREATE TABLE origins (
-    origin INTEGER PRIMARY KEY,
-    content TEXT NOT NULL UNIQUE                -- JSON: how a link was found, and why
-);
-""",
-    "never_matched": """
-CREATE TABLE never_matched (
-    number INTEGER NOT NULL,
-    other INTEGER NOT NULL,                     -- never matched again; both ways round
-    PRIMARY KEY (number, other)
-) WITHOUT ROWID;
-""",
-    "real_ids": """
-CREATE TABLE real_ids (
-    account INTEGER NOT NULL,
-    login INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    real_id TEXT NOT NULL,
-    PRIMARY KEY (account, login, id)
-) WITHOUT ROWID;
-CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
-""",
     **{table.name: sqlite_ddl(table) for table in OF_ACCOUNTS if table.ddl},
 }
 """The statements that create each table of version 100."""
@@ -293,29 +233,49 @@ CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
 CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
 ALTER TABLE accounts ADD COLUMN media_size INTEGER NOT NULL DEFAULT 0;
 UPDATE accounts SET media_size = (SELECT coalesce(sum(size), 0) FROM media m WHERE m.account = accounts.account);
-ALTER TABLE apart RENAME TO never_matched;
-ALTER TABLE identities RENAME COLUMN became TO merged_into;
-ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
-DROP INDEX real_ids_wxid;
-CREATE INDEX real_ids_real_id ON real_ids (account, real_id);
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
 ALTER TABLE ahead RENAME TO acked_ahead;
 DROP INDEX revived;
 CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
 CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
-ALTER TABLE findings RENAME TO origins;
-ALTER TABLE origins RENAME COLUMN finding TO origin;
-ALTER TABLE origins RENAME COLUMN found TO content;
-ALTER TABLE links RENAME COLUMN finding TO origin;
-DROP INDEX faces_number;
-ALTER TABLE faces RENAME TO evidence;
-ALTER TABLE evidence RENAME COLUMN evidence TO content;
-ALTER TABLE evidence RENAME COLUMN face TO evidence;
-ALTER TABLE links RENAME COLUMN face TO evidence;
-CREATE INDEX evidence_number ON evidence (number);
 """
 """New names of tables, columns and indexes."""
+
+_REBUILT_IDENTITIES = f"""
+ALTER TABLE identities RENAME TO former_identities;
+ALTER TABLE links RENAME TO former_links;
+ALTER TABLE real_ids RENAME TO former_real_ids;
+DROP INDEX identities_account;
+DROP INDEX links_number;
+DROP INDEX faces_number;
+DROP INDEX real_ids_wxid;
+{"".join(_TABLES[each] for each in ("identities", "links", "evidence", "origins", "never_matched", "real_ids"))}
+ALTER TABLE accounts ADD COLUMN last_identity INTEGER NOT NULL DEFAULT 0;
+UPDATE accounts SET last_identity = (
+    SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'former_identities'
+);
+INSERT INTO identities (account, number, kind, first_seen, merged_into, login)
+    SELECT account, number, kind, first_seen, became, login FROM former_identities;
+INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)
+    SELECT account, login, id, number, name, digest, face, finding, seen_at FROM former_links;
+INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)
+    SELECT i.account, f.face, f.number, f.login, f.evidence, coalesce(json_extract(f.evidence, '$.nickname'), ''),
+        coalesce(json_extract(f.evidence, '$.remark'), '')
+    FROM faces f JOIN former_identities i USING (number);
+INSERT INTO origins (account, origin, content)
+    SELECT DISTINCT l.account, f.finding, f.found FROM former_links l JOIN findings f USING (finding);
+INSERT INTO never_matched (account, number, other)
+    SELECT i.account, a.number, a.other FROM apart a JOIN former_identities i USING (number);
+INSERT INTO real_ids (account, login, id, real_id) SELECT account, login, id, wxid FROM former_real_ids;
+DROP TABLE former_identities;
+DROP TABLE former_links;
+DROP TABLE former_real_ids;
+DROP TABLE faces;
+DROP TABLE findings;
+DROP TABLE apart;
+"""  # noqa: S608 - constants
+"""The changes of the tables of identities: all have the account, and numbers of their own in each."""
 
 _FROM_FORMER = (
     _rebuilt(
@@ -332,6 +292,7 @@ _FROM_FORMER = (
         message_id="coalesce(json_extract(receipt, '$.message_id'), '')",
     )
     + _RENAMED
+    + _REBUILT_IDENTITIES
     + _MEDIA_TRIGGERS
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""

@@ -17,7 +17,8 @@ from webwx.storage.locks import flush_folder
 from webwx.storage.sqlite.schema import connect, explain, log_of
 from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
-from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, IDENTITIES, LINKS, LOGINS, NEVER_MATCHED
+from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS
+from webwx.storage.tables.identities.links import IDENTITIES
 from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered
 
 if TYPE_CHECKING:
@@ -35,24 +36,18 @@ _READ = {
     ENTRIES.name: select_copied(ENTRIES).replace("is_notice", "is_notice IS NOT 0"),
     CONTACTS.name: "SELECT login, id, CAST(contact AS BLOB) FROM contacts"
     " WHERE login IN (SELECT login FROM logins WHERE account = $0) ORDER BY login, rowid",
-    LINKS.name: "SELECT l.login, l.id, l.number, l.name, l.digest, CAST(e.content AS BLOB), e.login,"
-    " CAST(o.content AS BLOB), l.seen_at FROM links l JOIN evidence e USING (evidence) JOIN origins o USING (origin)"
-    " WHERE l.account = $0 ORDER BY l.rowid",
-    NEVER_MATCHED.name: "SELECT number, other FROM never_matched"
-    " WHERE number IN (SELECT number FROM identities WHERE account = $0) ORDER BY number, other",
 }
 """Queries for the tables that a file has in another form than copied rows."""
 
 _WRITE = {
     CONTACTS.name: "INSERT INTO contacts (login, id, contact) VALUES ($1, $2, CAST($3 AS TEXT))",
-    NEVER_MATCHED.name: "INSERT INTO never_matched (number, other) VALUES ($1, $2)",
 }
 """Statements for such tables."""
 
 _ACCOUNT = 1
 """Row of the only account of a new file."""
 
-_COUNTED = (ENTRIES.name, IDENTITIES.name, *(table.name for table in OF_ACCOUNTS if table.is_numbered))
+_COUNTED = (ENTRIES.name, *(table.name for table in OF_ACCOUNTS if table.is_numbered))
 """Tables whose numbers SQLite counts."""
 
 
@@ -70,8 +65,6 @@ class SqliteAccountRows:
         self._db = db
         self._account = account
         self._files = files
-        self._evidence: dict[tuple[object, ...], int] = {}
-        """Written rows of evidence, by the number of the identity, the content and the first login."""
         self._ordinals = {
             table: Ordinals(
                 [row for (row,) in db.execute(f"SELECT {key} FROM {table} WHERE account = ? ORDER BY 1", (account,))]
@@ -84,9 +77,12 @@ class SqliteAccountRows:
 
     async def read_counters(self) -> Counters:
         """Return the counters; the numbers are those of the whole file."""
-        (conflicts,) = self._db.execute("SELECT conflicts FROM accounts WHERE account = ?", (self._account,)).fetchone()
-        numbers = dict(self._db.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-        return Counters(conflicts=conflicts, numbers={each: numbers.get(each, 0) for each in _COUNTED})
+        conflicts, last_identity = self._db.execute(
+            "SELECT conflicts, last_identity FROM accounts WHERE account = ?", (self._account,)
+        ).fetchone()
+        of_file = dict(self._db.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        numbers = {each: of_file.get(each, 0) for each in _COUNTED}
+        return Counters(conflicts=conflicts, numbers={**numbers, IDENTITIES.name: last_identity})
 
     async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
         """Yield the rows of a table."""
@@ -108,40 +104,23 @@ class SqliteAccountRows:
 
     async def write_counters(self, counters: Counters) -> None:
         """Begin the account, whose row the file has already."""
-        self._db.execute("UPDATE accounts SET conflicts = ? WHERE account = ?", (counters.conflicts, self._account))
+        self._db.execute(
+            "UPDATE accounts SET conflicts = ?, last_identity = ? WHERE account = ?",
+            (counters.conflicts, counters.numbers[IDENTITIES.name], self._account),
+        )
         self._db.executemany(
             "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
-            list(counters.numbers.items()),
+            [(each, counters.numbers[each]) for each in _COUNTED],
         )
 
     async def write(self, table: StoredTable, rows: list[Row]) -> None:
         """Append rows to a table; a new file numbers logins and consumers from 1, as copied rows do."""
-        if table is LINKS:
-            await asyncio.to_thread(self._write_links, rows)
-        else:
-            statement = to_sqlite(_WRITE.get(table.name) or insert_copied(table))
-            values = [[(self._account, *row)[number] for number in statement.values] for row in rows]
-            await asyncio.to_thread(self._db.executemany, statement.text, values)
+        statement = to_sqlite(_WRITE.get(table.name) or insert_copied(table))
+        values = [[(self._account, *row)[number] for number in statement.values] for row in rows]
+        await asyncio.to_thread(self._db.executemany, statement.text, values)
         if table.name in self._ordinals:
             for _ in rows:
                 self._ordinals[table.name].add(len(self._ordinals[table.name]) + 1)
-
-    def _write_links(self, rows: list[Row]) -> None:
-        """Write links; those of one identity share their evidence while it is the same."""
-        for login, contact_id, number, name, digest, content, evidence_login, found, seen_at in rows:
-            key = (number, content, evidence_login)
-            if key not in self._evidence:
-                made = self._db.execute(
-                    "INSERT INTO evidence (number, login, content) VALUES (?, ?, CAST(? AS TEXT))",
-                    (number, evidence_login, content),
-                )
-                self._evidence[key] = made.lastrowid or 0
-            self._db.execute("INSERT OR IGNORE INTO origins (content) VALUES (CAST(? AS TEXT))", (found,))
-            self._db.execute(
-                "INSERT INTO links VALUES (1, ?, ?, ?, ?, ?, ?,"
-                " (SELECT origin FROM origins WHERE content = CAST(? AS TEXT)), ?)",
-                (login, contact_id, number, name, digest, self._evidence[key], found, seen_at),
-            )
 
     async def write_medium(self, digest: str, pieces: AsyncIterator[bytes]) -> None:
         """Store an archived file."""

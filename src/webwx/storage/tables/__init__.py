@@ -13,12 +13,16 @@ from webwx.storage.tables.engine_tables import (
     BATCHES,
     CONTACTS,
     ENTRIES,
-    IDENTITIES,
-    LINKS,
     LOGINS,
     MEDIA,
     NAMES,
+)
+from webwx.storage.tables.identities.links import (
+    EVIDENCE,
+    IDENTITIES,
+    LINKS,
     NEVER_MATCHED,
+    ORIGINS,
     REAL_IDS,
 )
 from webwx.storage.tables.outbox import OUTBOX
@@ -28,7 +32,7 @@ from webwx.storage.tables.timers import TIMERS
 
 ALL = (
     LOGINS, BATCHES, ENTRIES, CONTACTS, NAMES, CONSUMERS, ACKED_AHEAD, FAILURES, CRASHES, CONVERSATIONS, OUTBOX, TIMERS,
-    STATES, MEDIA, IDENTITIES, LINKS, NEVER_MATCHED, REAL_IDS, RECORDS, AUDIT,
+    STATES, MEDIA, IDENTITIES, EVIDENCE, ORIGINS, LINKS, NEVER_MATCHED, REAL_IDS, RECORDS, AUDIT,
 )  # fmt: skip
 """All tables, each after the one that its rows belong to."""
 

@@ -29,14 +29,3 @@ CONTACTS = StoredTable(name="contacts", of="login", columns=("id", "contact"))
 NAMES = StoredTable(name="names", of="login", columns=("name", "id"), order="name, id")
 
 MEDIA = StoredTable(name="media", columns=("number", "message_id", "state", "digest", "size", "time"))
-
-IDENTITIES = StoredTable(name="identities", columns=("number", "kind", "first_seen", "merged_into", "login"))
-
-LINKS = StoredTable(
-    name="links",
-    columns=("login", "id", "number", "name", "digest", "evidence", "evidence_login", "found", "seen_at"),
-)
-
-NEVER_MATCHED = StoredTable(name="never_matched", columns=("number", "other"), order="number, other")
-
-REAL_IDS = StoredTable(name="real_ids", columns=("login", "id", "real_id"), order='login, id COLLATE "C"')

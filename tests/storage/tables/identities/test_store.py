@@ -11,10 +11,11 @@ from tests.storage.phone import NOW, Phone
 
 from webwx.storage.base import IdentityQuery
 from webwx.storage.lookup import find_identity_of
-from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import connect
+from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.tables.identities.store import StoredIdentities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,7 +41,7 @@ class CountedFile:
         self._path = path
 
     @contextlib.asynccontextmanager
-    async def identities(self, account: int, login: int) -> AsyncIterator[SqliteIdentityStore]:
+    async def identities(self, account: int, login: int) -> AsyncIterator[StoredIdentities]:
         """Open the identities of an account in threads of their own."""
         writer, reader = Writer(self._connect, "counted writer", NoJobs()), Reader(self._connect, "counted reader")
         for thread in (writer, reader):
@@ -50,7 +51,7 @@ class CountedFile:
         async def row() -> int:
             return account
 
-        yield SqliteIdentityStore(row, partial(int, login), writer, reader)
+        yield StoredIdentities(SqliteTables(writer, reader, row), partial(int, login))
         await reader.close()
         await writer.close()
 

@@ -64,7 +64,7 @@ class TestEvidence:
         with contextlib.closing(sqlite3.connect(path)) as db:
             evidence = db.execute(
                 "SELECT count(DISTINCT evidence), count(*), min(json_extract(content, '$.wxid')) FROM links"
-                " JOIN evidence USING (evidence) WHERE links.number = ?",
+                " JOIN evidence USING (account, evidence) WHERE links.number = ?",
                 (await relogin.number("ann"),),
             ).fetchone()
         assert evidence == (1, 2, "wxid_ann")
