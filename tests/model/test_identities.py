@@ -8,7 +8,7 @@ import pytest
 from tests.model.crowd import Crowd, mistakes
 
 from webwx.model.contacts import Contact, ContactId, Member
-from webwx.model.identities import MEMBERS, Evidence, Face, Finding, evidence_of, is_lasting, match
+from webwx.model.identities import MEMBERS, Evidence, KnownIdentity, Match, evidence_of, is_lasting, match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,21 +39,21 @@ def changed(evidence: Evidence, **changes: object) -> Evidence:
     return Evidence(**{**{name: getattr(evidence, name) for name in evidence.__struct_fields__}, **changes})
 
 
-def found(one: Evidence, *known: Evidence, is_careful: bool = False) -> Finding:
+def found(one: Evidence, *known: Evidence, is_careful: bool = False) -> Match:
     """Return the match of a contact among these and many others; the known ones are numbered from 1."""
     return found_all([one, *OTHERS], *known, is_careful=is_careful)[0]
 
 
-def found_all(seen: Sequence[Evidence], *known: Evidence, is_careful: bool = False) -> list[Finding]:
+def found_all(seen: Sequence[Evidence], *known: Evidence, is_careful: bool = False) -> list[Match]:
     everybody = [*known, *OTHERS]
-    faces = [Face(number, evidence) for number, evidence in enumerate(everybody, 1)]
+    identities = [KnownIdentity(number, evidence) for number, evidence in enumerate(everybody, 1)]
     ids = [ContactId(f"@{place}") for place in range(len(seen))]
-    findings = match(dict(zip(ids, seen, strict=True)), faces, everybody, is_careful=is_careful)
-    return [findings[each] for each in ids]
+    matches = match(dict(zip(ids, seen, strict=True)), identities, everybody, is_careful=is_careful)
+    return [matches[each] for each in ids]
 
 
-def number_of(finding: Finding) -> int:
-    return finding.face.number if finding.face else 0
+def number_of(result: Match) -> int:
+    return result.identity.number if result.identity else 0
 
 
 class TestEvidence:
@@ -85,11 +85,11 @@ class TestEvidence:
 
 class TestPeople:
     def test_unchanged_evidence_is_a_match_with_its_reasons(self) -> None:
-        finding = found(ANN, ANN, BOB)
-        assert (finding.by, number_of(finding)) == ("matched", 1)
-        assert finding.confidence > 0.999
+        result = found(ANN, ANN, BOB)
+        assert (result.by, number_of(result)) == ("matched", 1)
+        assert result.confidence > 0.999
         assert {"nickname", "avatar", "signature", "region", "attr_status", "sex"} == {
-            reason.what for reason in finding.reasons if reason.agrees
+            reason.what for reason in result.reasons if reason.agrees
         }
 
     @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ class TestPeople:
 
     def test_a_unique_name_alone_is_never_enough(self) -> None:
         only_name = Evidence(kind="person", nickname="Zoe", pinyin="zoe")
-        finding = found(only_name, only_name)
-        assert (finding.by, number_of(finding), finding.candidates) == ("ambiguous", 0, (1,))
+        result = found(only_name, only_name)
+        assert (result.by, number_of(result), result.candidates) == ("ambiguous", 0, (1,))
 
     def test_a_stranger_with_the_name_of_a_lost_contact_is_a_new_identity(self) -> None:
         namesake = changed(ANN, avatar=699999999, signature="", region="北京 海淀", attr_status=7)
@@ -118,7 +118,7 @@ class TestPeople:
 
     def test_another_person_under_the_same_remark_is_a_new_identity(self) -> None:
         landlord = changed(BOB, nickname="Karl", pinyin="karl", avatar=688888888, attr_status=102437)
-        assert None is found(landlord, ANN, BOB).face
+        assert None is found(landlord, ANN, BOB).identity
 
     def test_a_unique_remark_with_the_same_nickname_is_enough(self) -> None:
         known = Evidence(kind="person", nickname="Zoe", remark="邓宇萍")
@@ -167,29 +167,29 @@ class TestPeople:
         assert found(ANN, ANN, is_careful=True).by == "matched"
 
     def test_without_known_identities_every_contact_is_new(self) -> None:
-        assert {ContactId("@a"): Finding("seen")} == match({ContactId("@a"): ANN}, [], [])
+        assert {ContactId("@a"): Match("seen")} == match({ContactId("@a"): ANN}, [], [])
 
 
 class TestCertainAttributes:
     @pytest.mark.parametrize("mark", [{"alias": "ann_77"}, {"uin": 77}, {"wxid": "wxid_77"}, {"is_self": True}])
     def test_one_is_enough_even_if_all_else_differs(self, mark: dict[str, object]) -> None:
-        finding = found(changed(BOB, **mark), changed(ANN, **mark), BOB)
-        assert (finding.by, number_of(finding), finding.confidence) == ("certain", 1, 1.0)
-        assert [*mark] == [reason.what for reason in finding.reasons]
+        result = found(changed(BOB, **mark), changed(ANN, **mark), BOB)
+        assert (result.by, number_of(result), result.confidence) == ("certain", 1, 1.0)
+        assert [*mark] == [reason.what for reason in result.reasons]
 
     @pytest.mark.parametrize("name", ["alias", "wxid"])
     def test_a_different_one_prevents_a_match_even_if_all_else_agrees(self, name: str) -> None:
         assert found(changed(ANN, **{name: "one"}), changed(ANN, **{name: "two"})).by == "seen"
 
     def test_the_more_reliable_one_decides(self) -> None:
-        finding = found(changed(ANN, uin=7, alias="new"), changed(ANN, uin=7, alias="old"))
-        assert (finding.by, finding.reasons[0].what) == ("certain", "uin")
+        result = found(changed(ANN, uin=7, alias="new"), changed(ANN, uin=7, alias="old"))
+        assert (result.by, result.reasons[0].what) == ("certain", "uin")
         assert found(changed(ANN, uin=7, alias="same"), changed(ANN, uin=8, alias="same")).by == "seen"
 
     def test_one_that_two_contacts_share_is_not_certain(self) -> None:
         one, other = changed(ANN, alias="shared"), changed(BOB, alias="shared")
-        findings = found_all([one, other], one, other)
-        assert [(each.by, number_of(each)) for each in findings] == [("matched", 1), ("matched", 2)]
+        matches = found_all([one, other], one, other)
+        assert [(each.by, number_of(each)) for each in matches] == [("matched", 1), ("matched", 2)]
 
 
 class TestChatrooms:
@@ -212,7 +212,7 @@ class TestChatrooms:
     def test_the_same_name_with_other_members_is_another_one(self) -> None:
         for shared in (0, 3, 5, 7):
             members = marks(*range(110 - shared, 120 - shared))
-            assert None is found(changed(HIKE, members=members), HIKE).face
+            assert None is found(changed(HIKE, members=members), HIKE).identity
 
     def test_a_name_alone_is_not_enough(self) -> None:
         assert found(changed(HIKE, members=()), HIKE).by == "ambiguous"
@@ -220,7 +220,7 @@ class TestChatrooms:
     def test_without_a_name_all_members_must_be_the_same(self) -> None:
         unnamed = changed(HIKE, nickname="")
         assert number_of(found(unnamed, unnamed)) == 1
-        assert None is found(changed(unnamed, members=(*unnamed.members[1:], (7, 0))), unnamed).face
+        assert None is found(changed(unnamed, members=(*unnamed.members[1:], (7, 0))), unnamed).identity
 
     def test_three_members_alone_are_ambiguous(self) -> None:
         small = changed(HIKE, nickname="", members=marks(1, 2))
@@ -246,10 +246,10 @@ def judged(size: int, seed: int, *, has_avatars: bool) -> tuple[int, float]:
         for is_room in (False, True):
             some = [contact for contact in contacts if (contact.kind == "chatroom") is is_room]
             seen = {contact.id: evidence_of(contact, numbers=numbers) for contact in some}
-            faces = [Face(number, evidence) for number, evidence in known.items()]
-            for contact_id, finding in match(seen, faces, list(known.values())).items():
-                before = finding.face.evidence if finding.face else seen[contact_id]
-                number = finding.face.number if finding.face else len(known) + 1
+            identities = [KnownIdentity(number, evidence) for number, evidence in known.items()]
+            for contact_id, result in match(seen, identities, list(known.values())).items():
+                before = result.identity.evidence if result.identity else seen[contact_id]
+                number = result.identity.number if result.identity else len(known) + 1
                 numbers[contact_id], known[number] = number, seen[contact_id].filled_from(before)
                 results.append((login, who[contact_id], number))
     return mistakes(results)

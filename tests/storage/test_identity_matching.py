@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from webwx.model.contacts import Contact, ContactId, Member
-from webwx.model.identities import Evidence, Face
+from webwx.model.identities import Evidence, KnownIdentity
 from webwx.storage.identity_matching import (
     LinkedContact,
     PeoplePass,
@@ -72,31 +72,31 @@ def test_a_pass_over_people_omits_chatrooms() -> None:
 
 def test_a_real_id_makes_an_identity_certain() -> None:
     seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann"), (BEN.id, "wxid_ben")])
-    face = Face(7, Evidence(kind="person", nickname="Queen", wxid="wxid_ann"))
+    identity = KnownIdentity(7, Evidence(kind="person", nickname="Queen", wxid="wxid_ann"))
 
-    findings, waiting = judge(seen, [face], set(), is_complete=True, may_wait=False)
-    assert [(each.by, each.face) for each in findings.values()] == [("certain", face)]
+    matches, waiting = judge(seen, [identity], set(), is_complete=True, may_wait=False)
+    assert [(each.by, each.identity) for each in matches.values()] == [("certain", identity)]
     assert not waiting
 
 
 def test_an_identity_with_a_contact_in_this_login_gets_no_second_one() -> None:
     seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann")])
-    face = Face(7, Evidence(kind="person", wxid="wxid_ann"))
+    identity = KnownIdentity(7, Evidence(kind="person", wxid="wxid_ann"))
 
-    findings, _ = judge(seen, [face], {7}, is_complete=True, may_wait=False)
-    assert [each.face for each in findings.values()] == [None]
+    matches, _ = judge(seen, [identity], {7}, is_complete=True, may_wait=False)
+    assert [each.identity for each in matches.values()] == [None]
 
 
 def test_a_chatroom_without_members_waits_and_uncertain_people_wait_for_the_complete_list() -> None:
     members = (Member(id=ANN.id, nickname="Ann"),)
     room = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
     known = Contact(id=room.id, nickname="Room", kind="chatroom", members=members)
-    face = Face(7, compare([known], ME, {}).seen[room.id].evidence)
+    identity = KnownIdentity(7, compare([known], ME, {}).seen[room.id].evidence)
     for contact, may_wait, waits in ((room, False, True), (ANN, True, True), (ANN, False, False)):
-        faces = [face, Face(8, Evidence(kind="person", nickname="Ann"))]
+        identities = [identity, KnownIdentity(8, Evidence(kind="person", nickname="Ann"))]
         seen = compare([contact], ME, {}).seen
-        findings, waiting = judge(seen, faces, set(), is_complete=True, may_wait=may_wait)
-        assert [each.by for each in findings.values()] == ["ambiguous"]
+        matches, waiting = judge(seen, identities, set(), is_complete=True, may_wait=may_wait)
+        assert [each.by for each in matches.values()] == ["ambiguous"]
         assert (contact.id in waiting) is waits
 
 

@@ -150,18 +150,18 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
     """Identities that are also possible, likeliest first."""
 
 
-class Face(NamedTuple):
+class KnownIdentity(NamedTuple):
     """Last known evidence of an identity; one that was merged by hand may have several."""
 
     number: int
     evidence: Evidence
 
 
-class Finding(NamedTuple):
+class Match(NamedTuple):
     """Result of comparing a contact with all identities."""
 
     by: By
-    face: Face | None = None
+    identity: KnownIdentity | None = None
     """Identity of the contact; None for a new one."""
     confidence: float = 1.0
     reasons: tuple[Reason, ...] = ()
@@ -269,52 +269,56 @@ _STRANGE_MEMBERS = 0.1
 
 
 def match(
-    seen: Mapping[ContactId, Evidence], faces: Sequence[Face], known: Collection[Evidence], *, is_careful: bool = False
-) -> dict[ContactId, Finding]:
+    seen: Mapping[ContactId, Evidence],
+    identities: Sequence[KnownIdentity],
+    known: Collection[Evidence],
+    *,
+    is_careful: bool = False,
+) -> dict[ContactId, Match]:  # fmt: skip
     """
     Match contacts to identities; each contact gets a result.
 
     It takes time about linear in the number of contacts, because only contacts that share a rare value are compared.
 
     Args:
-        seen: Contacts of one login that have no identity yet.
-        faces: Candidates; each identity once.
+        seen: Contacts of one login that have no other yet.
+        identities: Candidates; each other once.
         known: Evidence of all identities, to estimate how rare a value is.
         is_careful: Whether more contacts of this login may follow, or were matched before.
     """
-    if not faces:
-        return dict.fromkeys(seen, Finding("seen"))
+    if not identities:
+        return dict.fromkeys(seen, Match("seen"))
     ids = list(seen)
-    ours, theirs = [_Side.of(each) for each in seen.values()], [_Side.of(each.evidence) for each in faces]
+    ours, theirs = [_Side.of(each) for each in seen.values()], [_Side.of(each.evidence) for each in identities]
     scale = _Scale(seen.values(), known)
-    findings: dict[ContactId, Finding] = {}
+    matches: dict[ContactId, Match] = {}
     left, free = dict.fromkeys(range(len(ours))), dict.fromkeys(range(len(theirs)))
-    for one, face, mark in _certain_pairs(ours, theirs, scale):
-        if one in left and face in free:
+    for one, other, mark in _certain_pairs(ours, theirs, scale):
+        if one in left and other in free:
             reason = Reason(what=mark, weight=CERTAINTY, agrees=True)
-            findings[ids[one]] = Finding("certain", faces[face], reasons=(reason,))
-            del left[one], free[face]
+            matches[ids[one]] = Match("certain", identities[other], reasons=(reason,))
+            del left[one], free[other]
     scores = {
-        (one, face): score
-        for one, face in _likely_pairs(ours, theirs, left, free)
-        if (score := scale.score(ours[one], theirs[face])) >= PLAUSIBLE - AHEAD
+        (one, other): score
+        for one, other in _likely_pairs(ours, theirs, left, free)
+        if (score := scale.score(ours[one], theirs[other])) >= PLAUSIBLE - AHEAD
     }
     # A matched pair competes with no other one any more, so a pair that was too close may be clear now.
     while pairs := _clear_pairs(scores, ENOUGH + CAREFUL * is_careful):
-        for one, face in pairs:
-            confidence = min(round(1 - 2 ** -(10 + scores[one, face] - ENOUGH), 6), ALMOST)
-            findings[ids[one]] = Finding("matched", faces[face], confidence, scale.reasons(ours[one], theirs[face]))
+        for one, other in pairs:
+            confidence = min(round(1 - 2 ** -(10 + scores[one, other] - ENOUGH), 6), ALMOST)
+            matches[ids[one]] = Match("matched", identities[other], confidence, scale.reasons(ours[one], theirs[other]))
         ones, others = map(set, zip(*pairs, strict=True))
         scores = {pair: score for pair, score in scores.items() if pair[0] not in ones and pair[1] not in others}
     likeliest: defaultdict[int, list[int]] = defaultdict(list)
-    for score, one, face in sorted(((score, *pair) for pair, score in scores.items()), reverse=True):
+    for score, one, other in sorted(((score, *pair) for pair, score in scores.items()), reverse=True):
         if score >= PLAUSIBLE:
-            likeliest[one].append(face)
+            likeliest[one].append(other)
     for one, some in likeliest.items():
-        numbers = tuple(dict.fromkeys(faces[face].number for face in some))[:CANDIDATES]
+        numbers = tuple(dict.fromkeys(identities[other].number for other in some))[:CANDIDATES]
         reasons = scale.reasons(ours[one], theirs[some[0]])
-        findings[ids[one]] = Finding("ambiguous", reasons=reasons, candidates=numbers)
-    return {each: findings.get(each, Finding("seen")) for each in ids}
+        matches[ids[one]] = Match("ambiguous", reasons=reasons, candidates=numbers)
+    return {each: matches.get(each, Match("seen")) for each in ids}
 
 
 class _Side(NamedTuple):
@@ -441,13 +445,13 @@ def _shared_members(one: _Side, other: _Side) -> _Shared | None:
 
 
 def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale) -> Iterator[tuple[int, int, str]]:
-    """Return pairs of contacts and faces that share a unique mark, unless a stronger one contradicts."""
+    """Return pairs of contacts and identities that share a unique mark, unless a stronger one contradicts."""
     for mark in _CERTAIN:
         bearers: dict[tuple[IdentityKind, object], int] = {}
-        for place, (face, *_) in enumerate(theirs):
-            value = getattr(face, mark)
-            if value and scale.count(mark, face.kind, value) == 1:
-                bearers[face.kind, value] = place
+        for place, (evidence, *_) in enumerate(theirs):
+            value = getattr(evidence, mark)
+            if value and scale.count(mark, evidence.kind, value) == 1:
+                bearers[evidence.kind, value] = place
         for place, side in enumerate(ours):
             found = bearers.get((side.evidence.kind, getattr(side.evidence, mark)))
             if found is None:
@@ -460,7 +464,7 @@ def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale
 def _likely_pairs(
     ours: Sequence[_Side], theirs: Sequence[_Side], left: Iterable[int], free: Collection[int]
 ) -> set[tuple[int, int]]:
-    """Return pairs of contacts and faces that share a rare value."""
+    """Return pairs of contacts and identities that share a rare value."""
     pairs: set[tuple[int, int]] = set()
     for (
         name
@@ -473,15 +477,15 @@ def _likely_pairs(
                     by_value[each.kind, value][which].append(place)
         for some, others in by_value.values():
             if len(some) * len(others) <= _CROWD:
-                pairs.update((one, face) for one in some for face in others)
+                pairs.update((one, other) for one in some for other in others)
     by_member: defaultdict[object, list[int]] = defaultdict(list)
-    for face in free:
-        for key in _member_keys(theirs[face]):
-            by_member[key].append(face)
+    for other in free:
+        for key in _member_keys(theirs[other]):
+            by_member[key].append(other)
     for one in left:
         keys = [key for key in _member_keys(ours[one]) if key in by_member]
         for key in sorted(keys, key=lambda key: len(by_member[key]))[:_RAREST]:
-            pairs.update((one, face) for face in by_member[key])
+            pairs.update((one, other) for other in by_member[key])
     return pairs
 
 
@@ -496,13 +500,13 @@ def _clear_pairs(scores: Mapping[tuple[int, int], float], enough: float) -> list
     """Return the pairs that are each other's best match, heavy enough, and well ahead of the second best."""
     of_ours: defaultdict[int, list[float]] = defaultdict(list)
     of_theirs: defaultdict[int, list[float]] = defaultdict(list)
-    for (one, face), score in scores.items():
+    for (one, other), score in scores.items():
         of_ours[one].append(score)
-        of_theirs[face].append(score)
+        of_theirs[other].append(score)
     return [
-        (one, face)
-        for (one, face), score in scores.items()
-        if score >= enough and _is_ahead(score, of_ours[one]) and _is_ahead(score, of_theirs[face])
+        (one, other)
+        for (one, other), score in scores.items()
+        if score >= enough and _is_ahead(score, of_ours[one]) and _is_ahead(score, of_theirs[other])
     ]
 
 

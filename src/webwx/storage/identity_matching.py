@@ -14,7 +14,7 @@ import msgspec
 
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
-from webwx.model.identities import Evidence, Face, Finding, evidence_of, is_lasting, is_recognizable, match
+from webwx.model.identities import Evidence, KnownIdentity, Match, evidence_of, is_lasting, is_recognizable, match
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 _BLANK = blake2b(digest_size=8)
 
-_BY_ID = Finding("certain")
+_BY_ID = Match("certain")
 """Result for a contact whose id is the same in every login."""
 
 
@@ -59,10 +59,10 @@ class Comparison(NamedTuple):
     """Sum of the digests of all compared contacts."""
 
 
-class Judgement(NamedTuple):
+class Matching(NamedTuple):
     """Results for contacts that are not linked yet."""
 
-    findings: Mapping[ContactId, Finding]
+    matches: Mapping[ContactId, Match]
     """The result of each contact: a known identity, or a new one."""
     waiting: Collection[ContactId]
     """The contacts that are not linked now, because more data is needed."""
@@ -154,28 +154,28 @@ def with_real_ids(
 
 
 def judge(
-    seen: Mapping[ContactId, SeenContact], faces: Collection[Face], taken: Collection[int], *, is_complete: bool,
-    may_wait: bool,
-) -> Judgement:  # fmt: skip
+    seen: Mapping[ContactId, SeenContact], identities: Collection[KnownIdentity], taken: Collection[int], *,
+    is_complete: bool, may_wait: bool,
+) -> Matching:  # fmt: skip
     """
     Match contacts that are not linked yet with identities.
 
     Args:
         seen: The contacts as they arrived, with the known real ids.
-        faces: The last known evidence of each identity whose id changes with each login.
+        identities: The last known evidence of each identity whose id changes with each login.
         taken: Identities that have a contact in this login already.
         is_complete: Whether these are all contacts of the login.
         may_wait: Whether more contacts of the login may arrive, one of which may fit better.
     """
     found = match(
         {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
-        [face for face in faces if face.number not in taken],
-        [face.evidence for face in faces],
+        [identity for identity in identities if identity.number not in taken],
+        [identity.evidence for identity in identities],
         is_careful=not is_complete,
     )
-    findings = {each: found.get(each, _BY_ID) for each in seen}
-    ambiguous = (each for each, finding in findings.items() if finding.by == "ambiguous")
-    return Judgement(findings, {each for each in ambiguous if may_wait or _has_only_a_name(seen[each].evidence)})
+    matches = {each: found.get(each, _BY_ID) for each in seen}
+    ambiguous = (each for each, match in matches.items() if match.by == "ambiguous")
+    return Matching(matches, {each for each in ambiguous if may_wait or _has_only_a_name(seen[each].evidence)})
 
 
 def _has_only_a_name(evidence: Evidence) -> bool:

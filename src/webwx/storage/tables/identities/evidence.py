@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
-from webwx.model.identities import Face, Identified, is_lasting
+from webwx.model.identities import Identified, KnownIdentity, is_lasting
 from webwx.storage.engine.port import Select
 from webwx.storage.identity_matching import LinkedContact, PeoplePass, compare, digest_of_sum, judge, with_real_ids
 from webwx.storage.tables.identities.links import (
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from webwx.model.contacts import Contact
-    from webwx.model.identities import Finding, IdentityKind
+    from webwx.model.identities import IdentityKind, Match
     from webwx.storage.engine.port import Statements
-    from webwx.storage.identity_matching import Comparison, Judgement, SeenContact
+    from webwx.storage.identity_matching import Comparison, Matching, SeenContact
 
 _WRITTEN = 1_024
 """Number of contacts whose links are written at a time, which limits the memory for their encoded form."""
@@ -176,18 +176,18 @@ async def _link(db: Statements, call: _IdentifyCall, compared: Comparison) -> li
     seen = with_real_ids(compared.seen, await db.all(_REAL_IDS, call.login))
     known = await db.all(_KNOWN)
 
-    def judged() -> tuple[dict[Face, int], Judgement]:
-        faces = {Face(row.number, decode_evidence(row.content)): row.evidence for row in known}
-        return faces, judge(seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait)
+    def judged() -> tuple[dict[KnownIdentity, int], Matching]:
+        identities = {KnownIdentity(row.number, decode_evidence(row.content)): row.evidence for row in known}
+        return identities, judge(seen, identities, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait)
 
-    faces, (findings, waiting) = await db.aside(judged)
+    identities, (matches, waiting) = await db.aside(judged)
     numbers: dict[ContactId, int] = {}
     made: list[tuple[int, IdentityKind, float, int, int]] = []
     used = await db.one(_LAST_IDENTITY)
     last = 0 if used is None else used.last_identity
-    for each, finding in findings.items():
-        if finding.face is not None:
-            numbers[each] = finding.face.number
+    for each, match in matches.items():
+        if match.identity is not None:
+            numbers[each] = match.identity.number
         elif each not in waiting:
             numbers[each] = last + len(made) + 1
             made.append((numbers[each], seen[each].evidence.kind, call.time, 0, call.login_of(each)))
@@ -196,45 +196,45 @@ async def _link(db: Statements, call: _IdentifyCall, compared: Comparison) -> li
         await db.insert_all(IDENTITIES, made)
     linked = sorted(numbers)  # in the order of the index
     for start in range(0, len(linked), _WRITTEN):
-        some = [(each, numbers[each], seen[each], findings[each]) for each in linked[start : start + _WRITTEN]]
-        await _write_links(db, call, some, faces)
+        some = [(each, numbers[each], seen[each], matches[each]) for each in linked[start : start + _WRITTEN]]
+        await _write_links(db, call, some, identities)
     return [
         Identified(
-            contact_id=each, number=numbers.get(each, 0), by="waiting" if each in waiting else finding.by,
-            candidates=finding.candidates,
+            contact_id=each, number=numbers.get(each, 0), by="waiting" if each in waiting else match.by,
+            candidates=match.candidates,
         )
-        for each, finding in findings.items()
+        for each, match in matches.items()
     ]  # fmt: skip
 
 
 async def _write_links(
-    db: Statements, call: _IdentifyCall, linked: Sequence[tuple[ContactId, int, SeenContact, Finding]],
-    faces: Mapping[Face, int],
+    db: Statements, call: _IdentifyCall, linked: Sequence[tuple[ContactId, int, SeenContact, Match]],
+    identities: Mapping[KnownIdentity, int],
 ) -> None:  # fmt: skip
     """Link contacts to their identities, each with its current evidence."""
-    # Most contacts have the same finding.
+    # Most contacts have the same match.
     origins = {
         each: LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
-        for each in {finding for *_, finding in linked}
+        for each in {match for *_, match in linked}
     }
     rows = await origin_rows(db, set(origins.values()))
-    origin_row = {finding: rows[origin] for finding, origin in origins.items()}
+    origin_row = {match: rows[origin] for match, origin in origins.items()}
     links: list[LinkRow] = []
     new: list[EvidenceRow] = []
     matched: list[int] = []
     before = await last_evidence(db)
-    for each, number, (evidence, name, digest), finding in linked:
+    for each, number, (evidence, name, digest), match in linked:
         login, row = call.login_of(each), 0
-        if finding.face is not None:
+        if match.identity is not None:
             matched.append(number)
-            known = finding.face.evidence
+            known = match.identity.evidence
             evidence = evidence.filled_from(known)
             if evidence == known:
-                row = faces[finding.face]
+                row = identities[match.identity]
         if not row:
             row = before + len(new) + 1
             new.append(evidence_row(row, number, login, evidence))
-        links.append(LinkRow(login, each, number, name, digest, row, origin_row[finding], call.time))
+        links.append(LinkRow(login, each, number, name, digest, row, origin_row[match], call.time))
     await db.insert_all(EVIDENCE, new)
     await db.insert_all(LINKS, links)
     if matched:
