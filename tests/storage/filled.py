@@ -10,9 +10,9 @@ from tests.storage.phone import NOW, Phone
 
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import IdentityQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.tables.conversations import ConversationRow
+from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 

@@ -22,7 +22,7 @@ from tests.storage.statement_costs import PostgresPages, SqliteSteps
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.messages import Receipt
-from webwx.storage.base import AccountJournal, IdentityQuery, Journal
+from webwx.storage.base import AccountJournal, Journal
 from webwx.storage.consumer import Consumer
 from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.database import PostgresDatabase
@@ -31,6 +31,7 @@ from webwx.storage.postgres.records import PostgresRecordStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.records import SqliteRecordStore
 from webwx.storage.tables.conversations import ConversationRow
+from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.records import RecordChange
 from webwx.storage.tables.timers import TimerQuery

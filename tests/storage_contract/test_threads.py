@@ -10,9 +10,9 @@ from tests.storage.arrivals import FRIEND, OWN, arrival, messages, opened
 from tests.storage.calls import calls_of_this_thread, is_query
 
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import IdentityQuery
 from webwx.storage.cursors import newest_cursor, read_accounts
 from webwx.storage.entries import EntryQuery
+from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:

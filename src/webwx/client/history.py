@@ -18,9 +18,9 @@ from webwx.model.events import ContactChanged, event_from_item, is_quiet
 from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw
 from webwx.model.named_people import name_people, people_in_notice
-from webwx.storage.base import IdentityQuery
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
+from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import Outgoing, SendQuery
 from webwx.storage.tokenizer import Query, cut
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from webwx.errors import InvalidRequest, StaleContact, UnknownContact
 from webwx.model.contacts import Contact, ContactId, is_id
 from webwx.model.identities import Identity, Link
-from webwx.storage.base import IdentityQuery
 from webwx.storage.lookup import find_identity, find_identity_of
+from webwx.storage.tables.identities.store import IdentityQuery
 
 if TYPE_CHECKING:
     from webwx.client.account_storage import AccountStorage

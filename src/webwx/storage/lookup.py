@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.base import IdentityQuery
 from webwx.storage.entries import EntryQuery
+from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import IdentityQuery
 from webwx.storage.bodies import unpack
 from webwx.storage.entries import EntryQuery
 from webwx.storage.locks import make_private
@@ -37,6 +36,7 @@ from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite import threads
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.schema import FORMER
+from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import MATCHED_WITH_LOGIN, RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
+from webwx.storage.base import RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
@@ -37,7 +37,7 @@ from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
 from webwx.storage.tables.identities.evidence import identify
 from webwx.storage.tables.identities.links import links_named
-from webwx.storage.tables.identities.store import StoredIdentities
+from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
 from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers

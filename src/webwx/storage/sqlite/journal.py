@@ -26,7 +26,7 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import MATCHED_WITH_LOGIN, RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
+from webwx.storage.base import RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.engine.port import drive
@@ -69,7 +69,7 @@ from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
 from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
 from webwx.storage.tables.identities.evidence import identify, login_of
 from webwx.storage.tables.identities.links import links_named
-from webwx.storage.tables.identities.store import StoredIdentities
+from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
 from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.retention import delete_old
 from webwx.storage.tables.states import NamedStates

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from tests.storage.phone import NOW, Phone
 
-from webwx.storage.base import IdentityQuery
 from webwx.storage.lookup import find_identity_of
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import connect
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tables.identities.store import StoredIdentities
+from webwx.storage.tables.identities.store import IdentityQuery, StoredIdentities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
