@@ -11,9 +11,10 @@ from tests.storage.arrivals import arrival, message, opened
 
 from webwx.model.contacts import ContactId
 from webwx.storage.archived_media import ArchivedMedia
-from webwx.storage.base import AccountJournal, IdentityStore, Journal, JournalFile
+from webwx.storage.base import AccountJournal, Journal, JournalFile
 from webwx.storage.consumer import Consumer
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.identities.store import StoredIdentities
 from webwx.storage.tables.outbox import Outbox, Outgoing, SendQuery
 from webwx.storage.tables.records import RecordStore
 from webwx.storage.tables.timers import StoredTimers
@@ -50,7 +51,7 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
             Outbox,
             StoredTimers,
             ArchivedMedia,
-            IdentityStore,
+            StoredIdentities,
             RecordStore,
         )
     }

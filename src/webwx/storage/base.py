@@ -36,18 +36,17 @@ into tokens for a search is part of the contract (`tokenizer`), and so are the n
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.identities import Identified, Identity, Link
+from webwx.model.identities import Identified
 from webwx.model.roster import Roster
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from webwx.storage.account_folder import LoginName
     from webwx.storage.archived_media import ArchivedMedia
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.consumers import ConsumerPosition
     from webwx.storage.tables.dead_letters import DeadLetterRow
-    from webwx.storage.tables.identities.store import IdentityQuery
+    from webwx.storage.tables.identities.store import StoredIdentities
     from webwx.storage.tables.outbox import Outbox
     from webwx.storage.tables.records import RecordStore
     from webwx.storage.tables.timers import StoredTimers
@@ -108,71 +107,6 @@ class BodyCheck(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[DamagedBatch, ...] = ()
 
 
-class IdentityStore(Protocol):
-    """
-    Identities of one account: a number for each person and chatroom, the same in every login.
-
-    An engine stores links from contacts to identities; `identity_matching` compares them.
-
-    Evidence never overrides the user's `merge` and `split`. A number that was merged into another identity finds that
-    identity.
-    """
-
-    async def identify(
-        self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,
-        real_ids: Mapping[ContactId, str] = MappingProxyType({}),
-    ) -> list[Identified]:  # fmt: skip
-        """
-        Match the contacts of a login with identities, in one transaction.
-
-        A contact that has an identity in this login keeps it, even if its name has changed. Strangers and contacts
-        without a name are skipped.
-
-        Args:
-            own_id: The account's id in this login.
-            contacts: The contacts; iterated several times, in another thread.
-            complete: These are all contacts of the login. Before the first complete list, a contact that resembles a
-                known identity without certainty is `waiting`; after it, such a contact gets a new identity.
-            time: The current time, in seconds since 1970.
-            real_ids: Lasting ids from notices, also of contacts that are not listed here.
-
-        Returns:
-            The contacts that had no identity in this login or wait for one, then those whose lasting id shows that
-            they have another identity.
-
-        Raises:
-            StorageError: The journal does not know this login, or the result was not stored.
-        """
-        ...
-
-    async def find(self, query: IdentityQuery) -> list[Identity]:
-        """Return the identities that match a query, in the order of their numbers."""
-        ...
-
-    async def links(self, number: int) -> list[Link]:
-        """Return the contacts of all logins that are linked to an identity, the newest first, each with the reasons."""
-        ...
-
-    async def merge(self, number: int, other: int) -> Identity:
-        """
-        Merge two identities into the first one; from now on the second number finds it too.
-
-        Raises:
-            UnknownContact: There is no such identity.
-            InvalidRequest: The identities differ in kind, or both have a contact in this login.
-        """
-        ...
-
-    async def split(self, number: int, contact_id: ContactId) -> Identity:
-        """
-        Move a contact to a new identity, and return that; the two identities are never matched again.
-
-        Raises:
-            UnknownContact: There is no such identity, it never had this id, or it has no other id.
-        """
-        ...
-
-
 class OpenedLogin(NamedTuple):
     """Result of `open_login`."""
 
@@ -193,7 +127,7 @@ class AccountJournal(Protocol):
     """
 
     @property
-    def identities(self) -> IdentityStore:
+    def identities(self) -> StoredIdentities:
         """The account's identities."""
         ...
 

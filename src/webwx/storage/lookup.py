@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from webwx.model.contacts import ContactId
     from webwx.model.identities import Identity
-    from webwx.storage.base import AccountJournal, IdentityStore
+    from webwx.storage.base import AccountJournal
     from webwx.storage.entries import Entry
+    from webwx.storage.tables.identities.store import StoredIdentities
     from webwx.storage.tables.outbox import Outbox, Outgoing
 
 _READ = 500
@@ -40,17 +41,17 @@ async def export_entries(account: AccountJournal) -> AsyncIterator[Entry]:
         after = piece[-1].number
 
 
-async def find_identity(store: IdentityStore, number: int) -> Identity | None:
+async def find_identity(store: StoredIdentities, number: int) -> Identity | None:
     """Return the identity with a number, or the one that it was merged into."""
     return next(iter(await store.find(IdentityQuery(number=number))), None)
 
 
-async def find_identity_of(store: IdentityStore, contact_id: ContactId) -> Identity | None:
+async def find_identity_of(store: StoredIdentities, contact_id: ContactId) -> Identity | None:
     """Return the identity that has an id, or had it in any login."""
     return next(iter(await store.find(IdentityQuery(contact_id=contact_id))), None)
 
 
-async def contact_ids_of(store: IdentityStore, number: int) -> list[ContactId]:
+async def contact_ids_of(store: StoredIdentities, number: int) -> list[ContactId]:
     """Return every id that an identity has had, the newest first."""
     return [link.contact_id for link in await store.links(number)]
 

@@ -68,7 +68,10 @@ class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 class StoredIdentities:
     """
-    One account's identities; `IdentityStore` states the guarantees.
+    Identities of one account: a number for each person and chatroom, the same in every login.
+
+    Links lead from contacts to identities; `identity_matching` compares them. Evidence never overrides the user's
+    `merge` and `split`. A number that was merged into another identity finds that identity.
 
     Args:
         tables: The account's tables.
@@ -91,7 +94,27 @@ class StoredIdentities:
         self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float,
         real_ids: Mapping[ContactId, str] = MappingProxyType({}),
     ) -> list[Identified]:  # fmt: skip
-        """Match the contacts of a login with identities, in one transaction."""
+        """
+        Match the contacts of a login with identities, in one transaction.
+
+        A contact that has an identity in this login keeps it, even if its name has changed. Strangers and contacts
+        without a name are skipped.
+
+        Args:
+            own_id: The account's id in this login.
+            contacts: The contacts; iterated several times, in another thread.
+            complete: These are all contacts of the login. Before the first complete list, a contact that resembles a
+                known identity without certainty is `waiting`; after it, such a contact gets a new identity.
+            time: The current time, in seconds since 1970.
+            real_ids: Lasting ids from notices, also of contacts that are not listed here.
+
+        Returns:
+            The contacts that had no identity in this login or wait for one, then those whose lasting id shows that
+            they have another identity.
+
+        Raises:
+            StorageError: The journal does not know this login, or the result was not stored.
+        """
         noted = [(ContactId(clean_text(each)), clean_text(real_id)) for each, real_id in real_ids.items()]
 
         async def is_listed(db: Statements) -> bool:
