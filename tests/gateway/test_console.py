@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from litestar.routes import HTTPRoute
+
+from webwx.gateway.app import route_table
 from webwx.gateway.console import FILES
 
 SCRIPTS = {name: file.read_text("utf-8") for name, file in FILES.items() if name.endswith(".js")}
@@ -52,3 +55,45 @@ def test_every_text_of_a_screen_exists_in_both_languages() -> None:
             known = common | words_in(SCRIPTS[source])
             used = set(re.findall(rf'\b{alias or imported}\("(\w+)"', script))
             assert used <= known, (name, used - known)
+
+
+ROUTES = [
+    (str(route.path).removeprefix("/api/v1"), route.methods)
+    for route in route_table(1).routes
+    if isinstance(route, HTTPRoute) and route.path.startswith("/api/v1")
+]
+
+NO_ROUTES = {"/api/v1", "/backup", "/hooks/${receiver.kind}/${TOKEN}", "/srv/wechat", "/wx"}
+"""Texts in scripts that look like paths of routes: the prefix of the API, folders, and the addresses of receivers."""
+
+LITERAL = r"""(?:`(/[a-z][^`]*)`|"(/[a-z][^"]*)")"""
+
+
+def methods_of(literal: str) -> set[str]:
+    """Return the methods of the routes that a path of a script names; a value in it may be anything."""
+    path = re.sub(r"\$\{(?:[^{}]|\{[^{}]*\})*\}", "*", literal.partition("?")[0])
+    names = path.split("/")
+
+    def matches(template: str) -> bool:
+        parts = template.split("/")
+        return len(parts) == len(names) and all(
+            part == name or part.startswith("{") or name == "*" for part, name in zip(parts, names, strict=True)
+        )
+
+    return {method for template, methods in ROUTES if matches(template) for method in methods}
+
+
+def test_every_path_in_a_script_is_one_of_a_route() -> None:
+    literals = {"".join(found) for script in SCRIPTS.values() for found in re.findall(LITERAL, script)}
+    assert len(literals) > 30
+    assert {each for each in literals if not methods_of(each)} == NO_ROUTES
+
+
+def test_every_call_in_a_script_has_a_method_of_its_route() -> None:
+    calls = [
+        (method, one or other)
+        for script in SCRIPTS.values()
+        for method, one, other in re.findall(rf'\bcall\(\s*"([A-Z]+)",\s*{LITERAL}', script)
+    ]
+    assert len(calls) > 20
+    assert [each for each in calls if each[0] not in methods_of(each[1])] == []

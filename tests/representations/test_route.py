@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar.routes import HTTPRoute
 
 from webwx import representations
 from webwx.client import remote
+from webwx.gateway.app import route_table
 from webwx.representations.route import ApiRoute
 from webwx.representations.sends import SendsQuery, SendView
 
@@ -58,6 +61,16 @@ def test_parameters_with_their_defaults_are_left_out() -> None:
 def test_no_method_and_path_is_declared_twice() -> None:
     counted = Counter((route.method, route.path) for route in ROUTES.values())
     assert [each for each, count in counted.items() if count > 1] == []
+
+
+def test_every_declared_route_is_served() -> None:
+    served = {
+        (method, re.sub(r":str\}", "}", route.path.removeprefix("/api/v1")))
+        for route in route_table(1).routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods
+    }
+    assert {(route.method, route.path) for route in ROUTES.values()} - served == set()
 
 
 def test_each_call_of_the_remote_client_has_the_values_of_its_path() -> None:
