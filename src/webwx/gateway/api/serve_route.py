@@ -58,7 +58,8 @@ def serve(
         _check(route, function, hints)
         return HTTPRouteHandler(
             _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, scope=route.scope, summary=route.summary,
-            is_signable=route.is_signable, status_code=route.status,
+            is_signable=route.is_signable, is_declared=True,
+            status_code=route.status,
             responses={**problems(*route.problems), **(responses or {})},
         )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
 
