@@ -48,7 +48,8 @@ $(BIN)/uv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "webwx needs Python 3.11 or newer")'
 	@echo "Fetching uv into $(VENV)."
 	@python3 -m venv $(VENV)
-	@$(CERTIFICATES); $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+	@$(CERTIFICATES); $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14' \
+	|| { echo 'uv could not be fetched. Behind a proxy, set HTTPS_PROXY, and SSL_CERT_FILE to its certificate: see docs/howto/install.md' >&2; exit 1; }
 
 # Behind a proxy with its own certificate, pip and uv must both trust it, and each reads other variables. The first that
 # is set counts for both; otherwise the system's certificates, where administrators add those of proxies.

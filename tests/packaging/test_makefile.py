@@ -59,6 +59,17 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.verify
+def test_without_a_way_to_the_index_make_says_what_to_set(checkout: Path) -> None:
+    nowhere = {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": "", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull,
+    }  # fmt: skip
+    environment = without_network_settings() | nowhere | {"PATH": path_without_uv()}
+    done = subprocess.run(["make", "demo"], cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Behind a proxy, set HTTPS_PROXY, and SSL_CERT_FILE to its certificate" in done.stderr
+
+
+@pytest.mark.verify
 @pytest.mark.timeout(600)
 def test_the_demo_runs_behind_a_proxy_with_its_own_certificate(checkout: Path, tmp_path: Path) -> None:
     with InterceptingProxy(tmp_path) as proxy:
