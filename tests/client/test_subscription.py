@@ -16,6 +16,7 @@ from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import ROOM, log_of
+from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.model.login import QrCode
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
+    from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 
@@ -33,6 +37,23 @@ if TYPE_CHECKING:
 @pytest.fixture
 def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
+
+
+class HoldsFetch(Counted):
+    """Holds the answer to the next webwxsync after `is_on` was set."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.is_on = False
+        self.begun, self.released = asyncio.Event(), asyncio.Event()
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        if self.is_on and request.endpoint == "webwxsync":
+            self.is_on = False
+            self.begun.set()
+            await self.released.wait()
+        return response
 
 
 class TestReaders:
@@ -61,6 +82,23 @@ class TestReaders:
                 pass
             world.say("ahua", "me", "hi")
             assert len(await take_texts(one, 1)) == 1
+
+    async def test_do_not_end_before_what_another_one_has_just_fetched(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
+        carrier = HoldsFetch(Loopback(sandbox))
+        client = await log_in(transport=carrier)
+        async with client.subscribe("follows") as follows, client.subscribe("once", follow=False) as once:
+            world.say("ahua", "me", "first")
+            await take_texts(follows, 1)
+            await take_texts(once, 1)
+            carrier.is_on = True
+            world.say("ahua", "me", "second")
+            await carrier.begun.wait()
+            taking = asyncio.create_task(once.take())
+            await let_others_run()  # it finds nothing in the journal, and waits for the fetch of the other one
+            carrier.released.set()
+            assert texts([given.event for given in await taking]) == ["second"]
 
     async def test_end_the_sync_when_the_last_one_ends(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in()
