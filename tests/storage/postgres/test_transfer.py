@@ -88,21 +88,22 @@ async def test_copies_of_two_accounts_at_once_do_not_wait_for_each_other(
     schema: TemporarySchema, tmp_path: Path
 ) -> None:
     await make_tables(schema)
-    accounts, written, all_written = (UIN, UIN + 1), set[int](), asyncio.Event()
+    written = {UIN: asyncio.Event(), UIN + 1: asyncio.Event()}
 
-    async def copy(uin: int) -> None:
+    async def copy(uin: int, begin_after: int | None, end_after: int | None) -> None:
         path = tmp_path / f"{uin}.journal"
         await make_journal(path, uin)
         login = LoginName(f"{uin}", "wx.qq.com")
+        if begin_after is not None:
+            await written[begin_after].wait()
         async with open_transfer(path, login) as source, open_transfer(schema.url, login) as target:
             await copy_account(await source.rows(uin), await target.new_rows(uin))
-            written.add(uin)
-            if written == set(accounts):
-                all_written.set()
-            await all_written.wait()
+            written[uin].set()
+            if end_after is not None:
+                await written[end_after].wait()
             await target.finish(uin)
 
-    await asyncio.gather(*map(copy, accounts))
+    await asyncio.gather(copy(UIN, None, UIN + 1), copy(UIN + 1, UIN, None))
     assert schema.execute("SELECT count(*), max(number) FROM outbox").split() == ["4|2"]
     assert schema.execute("SELECT nextval(pg_get_serial_sequence('outbox', 'number'))").strip() == "3"
 

@@ -55,6 +55,61 @@ _NUMBERED = tuple(table.name for table in OF_ACCOUNTS if table.is_numbered)
 """Tables whose numbers are from a sequence, which all accounts share."""
 
 
+class AssignedNumbers:
+    """
+    The last numbers that tables with sequences have assigned, to rows of all accounts.
+
+    They are read and raised in short transactions of other connections. Who has taken or read a number locks its
+    sequence until the end of the transaction, and a copy would keep others from raising it for long.
+
+    Args:
+        connect: Returns a new connection.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+        self._connect = connect
+
+    def __repr__(self) -> str:
+        return "AssignedNumbers(***)"
+
+    async def read(self) -> dict[str, int]:
+        """Return the last number of each table; 0 if it has assigned none."""
+        connection = await self._connect()
+        try:
+            return {table: await _last_number(connection, await _sequence_of(connection, table)) for table in _NUMBERED}
+        finally:
+            await disconnect(connection)
+
+    async def go_on_after(self, numbers: Mapping[str, int]) -> None:
+        """
+        Raise the sequences of tables beyond numbers, never downwards.
+
+        This is done before the rows are copied. The lock waits for transactions that have taken a number, and keeps
+        others from taking one meanwhile, so none is assigned twice. Copied rows take none, so two copies at once do not
+        wait for each other.
+        """
+        connection = await self._connect()
+        try:
+            for table, number in numbers.items():
+                sequence = await _sequence_of(connection, table)
+                async with connection.transaction():
+                    await connection.execute(f"ALTER SEQUENCE {sequence} SET LOGGED")  # it is so; this takes the lock
+                    if number > await _last_number(connection, sequence):
+                        await connection.execute("SELECT setval($1::varchar::regclass, $2)", sequence, number)
+        finally:
+            await disconnect(connection)
+
+
+async def _last_number(db: Connection, sequence: str) -> int:
+    last: int = await db.fetchval(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}")
+    return last
+
+
+async def _sequence_of(db: Connection, table: str) -> str:
+    name: str = await db.fetchval("SELECT pg_get_serial_sequence($1::varchar, 'number')", table)
+    return name
+
+
 class PostgresAccountRows:
     """
     One account of a database.
@@ -64,17 +119,17 @@ class PostgresAccountRows:
         account: The account's number at the platform.
         logins: The rows of its logins.
         consumers: The rows of its consumers.
-        raise_numbers: Makes tables continue after these numbers, for all processes and accounts.
+        numbers: The numbers that tables assign to the rows of all accounts.
     """
 
     def __init__(
         self, db: Connection, account: int, *, logins: list[int], consumers: list[int],
-        raise_numbers: Callable[[Mapping[str, int]], Awaitable[None]],
+        numbers: AssignedNumbers,
     ) -> None:  # fmt: skip
         self._db = db
         self._account = account
         self._ordinals = {LOGINS.name: Ordinals(logins), CONSUMERS.name: Ordinals(consumers)}
-        self._raise_numbers = raise_numbers
+        self._numbers = numbers
         self._own_ids: dict[int, ContactId] = {}
         """The own ids of the written logins, by their numbers."""
 
@@ -85,7 +140,7 @@ class PostgresAccountRows:
         """Return the counters; those of numbers from a sequence are those of all accounts."""
         row = await self._db.fetchrow("SELECT * FROM accounts WHERE account = $1", self._account)
         used = {ENTRIES.name: row["last_number"], IDENTITIES.name: row["last_identity"]}
-        used |= {table: await _last_number(self._db, table) for table in _NUMBERED}
+        used |= await self._numbers.read()
         return Counters(conflicts=row["conflicts"], numbers=used)
 
     async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
@@ -119,7 +174,7 @@ class PostgresAccountRows:
                 "The database has a journal of this account already, so nothing was stored; copy it before the account "
                 "is used there."
             )
-        await self._raise_numbers({table: counters.numbers[table] for table in _NUMBERED})
+        await self._numbers.go_on_after({table: counters.numbers[table] for table in _NUMBERED})
 
     async def write(self, table: StoredTable, rows: list[Row]) -> None:
         """Append rows to a table."""
@@ -242,12 +297,12 @@ class PostgresTransfer:
         consumers = await self._db.fetch("SELECT consumer FROM consumers WHERE account = $1 ORDER BY 1", uin)
         return PostgresAccountRows(
             self._db, uin, logins=[row["login"] for row in logins], consumers=[row["consumer"] for row in consumers],
-            raise_numbers=self._raise_numbers,
+            numbers=AssignedNumbers(self._connect),
         )  # fmt: skip
 
     async def new_rows(self, uin: int) -> PostgresAccountRows:
         """Return an account that is to be stored."""
-        return PostgresAccountRows(self._db, uin, logins=[], consumers=[], raise_numbers=self._raise_numbers)
+        return PostgresAccountRows(self._db, uin, logins=[], consumers=[], numbers=AssignedNumbers(self._connect))
 
     async def finish(self, uin: int) -> None:
         """Store that a new account logged in under the name."""
@@ -258,30 +313,3 @@ class PostgresTransfer:
 
     async def _connect(self) -> Connection:
         return await open_connection(self._url, SETTINGS | {"application_name": "webwx journal copy"}, TIMEOUT)
-
-    async def _raise_numbers(self, numbers: Mapping[str, int]) -> None:
-        """
-        Raise the sequences of tables beyond numbers, never downwards.
-
-        This is done before the rows are copied, in short transactions of another connection. A change of a sequence
-        keeps others from taking numbers until its end, so none that is taken meanwhile is taken again. It waits only
-        for transactions that have taken one, and those of copies take none, so two copies never wait for each other.
-        """
-        connection = await self._connect()
-        try:
-            for table, number in numbers.items():
-                sequence = await connection.fetchval("SELECT pg_get_serial_sequence($1::varchar, 'number')", table)
-                async with connection.transaction():
-                    await connection.execute(f"ALTER SEQUENCE {sequence} NO CYCLE")  # nothing changes: it is the lock
-                    if number > await _last_number(connection, table):
-                        await connection.execute("SELECT setval($1::varchar::regclass, $2)", sequence, number)
-        finally:
-            await disconnect(connection)
-
-
-async def _last_number(db: Connection, table: str) -> int:
-    """Return the last number of a sequence; 0 if it has assigned none."""
-    last: int = await db.fetchval(
-        f"SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'number')::regclass), 0)"
-    )
-    return last
