@@ -62,6 +62,11 @@ def test_values_are_a_table_in_postgresql() -> None:
     )
 
 
+def test_an_index_is_named_for_sqlite_only() -> None:
+    assert to_postgres("FROM a b INDEXED BY a_c WHERE b.c = $1", 1).text == "FROM a b WHERE b.c = $1"
+    assert to_sqlite("FROM a b INDEXED BY a_c WHERE b.c = $1").text == "FROM a b INDEXED BY a_c WHERE b.c = ?"
+
+
 def test_several_keys_are_looked_up_by_their_index_in_postgresql() -> None:
     assert to_postgres("webwx_key(k) = ANY ($1::varchar[])", 1).text == (
         "webwx_key(k) IN (SELECT webwx_key(k) FROM unnest($1::varchar[]) k)"

@@ -22,12 +22,14 @@ PostgreSQL understands all but these:
 | `EACH ($1::bigint[]) x` | `unnest($1::bigint[]) x(value)` |
 | `LOOKUP JOIN t x ON (...)` | `CROSS JOIN LATERAL (SELECT * FROM t x WHERE ... OFFSET 0) x` |
 | `webwx_key(x) = ANY ($1::varchar[])` | `webwx_key(x) IN (SELECT webwx_key(k) FROM unnest($1::varchar[]) k)` |
+| `t x INDEXED BY i` | `t x` |
 
 `LOOKUP JOIN` looks up the rows of a table by an index, for each row of the tables before it. An engine that has few
 statistics, or a plan from before a table was filled, chooses another order or compares each row with all of the
 account otherwise: SQLite keeps the order of a CROSS JOIN, PostgreSQL that of a subquery with OFFSET. With `EACH`, rows
 are looked up for each of several values; for `= ANY`, PostgreSQL's plan may compare all values with each row of another
-index instead.
+index instead. `INDEXED BY` names an index that begins with the account: without statistics, SQLite expects few rows of
+an account, and reads all of them in the order of the table's key.
 
 So a statement does not use: a WITH that writes, FOR UPDATE, DISTINCT ON, SELECT without columns, unnest, VALUES with
 a name, starts_with, USING after CROSS JOIN, DELETE with LIMIT, INSERT OR, functions of JSON, and RETURNING, which costs
@@ -57,6 +59,7 @@ _KEY = re.compile(r"\bwebwx_key\(([^()]*)\)")
 _CAST = re.compile(r"::\w+(\[\])?")
 _LOOKUP = re.compile(r"\bLOOKUP JOIN (\w+) (\w+) ON \(((?:[^()]|\([^()]*\))*)\)")
 _EACH = re.compile(r"\bEACH \((\$\d+)(::\w+\[\])\) (\w+)")
+_INDEXED = re.compile(r" INDEXED BY \w+")
 _ANY_KEY = re.compile(r"(\bwebwx_key\([^()]*\)) = ANY \((\$\d+::varchar\[\])\)")
 _VALUE = re.compile(r"\$(\d+)")
 _ACCOUNT = re.compile(r"\$0(?!\d)")
@@ -104,6 +107,7 @@ class PostgresText(NamedTuple):
 def to_postgres(text: str, values: int) -> PostgresText:
     """Return a statement with a number of values for PostgreSQL."""
     text = _LOOKUP.sub(r"CROSS JOIN LATERAL (SELECT * FROM \1 \2 WHERE \3 OFFSET 0) \2", text)
+    text = _INDEXED.sub("", text)
     text = _EACH.sub(r"unnest(\1\2) \3(value)", text)
     text = _ANY_KEY.sub(r"\1 IN (SELECT webwx_key(k) FROM unnest(\2) k)", text)
     converted, count = _ACCOUNT.subn(f"${values + 1}", text)

@@ -328,6 +328,7 @@ ALTER TABLE apart RENAME TO never_matched;
 ALTER INDEX apart_pkey RENAME TO never_matched_pkey;
 ALTER TABLE identities RENAME COLUMN became TO merged_into;
 ALTER TABLE identities ALTER COLUMN kind TYPE text COLLATE "C";
+CREATE INDEX identities_merged ON identities (account, merged_into) WHERE merged_into <> 0;
 ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
 ALTER INDEX real_ids_wxid RENAME TO real_ids_real_id;
 ALTER TABLE real_ids ALTER COLUMN id TYPE text COLLATE "C", ALTER COLUMN real_id TYPE text COLLATE "C";

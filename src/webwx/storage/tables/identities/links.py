@@ -41,6 +41,7 @@ CREATE TABLE identities (
     login bigint NOT NULL DEFAULT 0,            -- its newest login; 0 if it is in all of them
     PRIMARY KEY (account, number)
 );
+CREATE INDEX identities_merged ON identities (account, merged_into) WHERE merged_into <> 0;
 """,
 )
 

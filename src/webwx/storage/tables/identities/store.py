@@ -310,19 +310,11 @@ _SET_NUMBER = "UPDATE links SET number = $3, origin = $4 WHERE account = $0 AND 
 
 _GIVE_EVIDENCE = "UPDATE evidence SET number = $1 WHERE account = $0 AND evidence = ANY ($2::bigint[])"
 
-_MATCH_AGAIN = "DELETE FROM never_matched WHERE account = $0 AND $1 IN (number, other) AND $2 IN (number, other)"
+_NEVER_MATCHED = Select(_NumberRow, "SELECT other AS number FROM never_matched WHERE account = $0 AND number = $1")
 
-_NEVER_MATCHED_WITH = """
-INSERT INTO never_matched (account, number, other)
-SELECT $0, $1, other FROM never_matched WHERE account = $0 AND number = $2 ON CONFLICT DO NOTHING
-"""
+_DELETE_PAIRS_OF = "DELETE FROM never_matched WHERE account = $0 AND number = $1"
 
-_NEVER_MATCHED_BY = """
-INSERT INTO never_matched (account, number, other)
-SELECT $0, number, $1 FROM never_matched WHERE account = $0 AND other = $2 ON CONFLICT DO NOTHING
-"""
-
-_FORGET_NEVER_MATCHED = "DELETE FROM never_matched WHERE account = $0 AND $1 IN (number, other)"
+_DELETE_PAIRS_WITH = "DELETE FROM never_matched WHERE account = $0 AND number = ANY ($1::bigint[]) AND other = $2"
 
 _FIRST_SEEN = """
 UPDATE identities SET first_seen = least(
@@ -330,7 +322,12 @@ UPDATE identities SET first_seen = least(
 ) WHERE account = $0 AND number = $1
 """
 
-_BECOME = "UPDATE identities SET merged_into = $1 WHERE account = $0 AND $2 IN (number, merged_into)"
+_BECOME = "UPDATE identities SET merged_into = $1 WHERE account = $0 AND number = $2"
+
+_FOLLOW = """
+UPDATE identities INDEXED BY identities_merged SET merged_into = $1
+WHERE account = $0 AND merged_into <> 0 AND merged_into = $2
+"""
 
 _USE_NUMBER = "UPDATE accounts SET last_identity = last_identity + 1 WHERE account = $0"
 
@@ -354,16 +351,19 @@ async def _merge(db: Statements, kept: int, gone: int) -> None:
     await db.change(_GIVE_EVIDENCE, kept, sorted({link.evidence for link in links}))
     await note_newest_login(db, kept, gone)
     await _become(db, gone, kept)
-    await db.change(_MATCH_AGAIN, kept, gone)
-    await db.change(_NEVER_MATCHED_WITH, kept, gone)
-    await db.change(_NEVER_MATCHED_BY, kept, gone)
-    await db.change(_FORGET_NEVER_MATCHED, gone)
+    # Each pair is stored both ways round, so one identity leads to all pairs with it.
+    others = {row.number for row in await db.all(_NEVER_MATCHED, gone)}
+    await db.change(_DELETE_PAIRS_OF, gone)
+    await db.change(_DELETE_PAIRS_WITH, sorted(others), gone)
+    others -= {kept, *[row.number for row in await db.all(_NEVER_MATCHED, kept)]}
+    await db.insert_all(NEVER_MATCHED, [pair for each in sorted(others) for pair in ((kept, each), (each, kept))])
 
 
 async def _become(db: Statements, gone: int, kept: int) -> None:
     """Make a number, and all numbers that were merged into it, refer to another identity."""
     await db.change(_FIRST_SEEN, kept, gone)
     await db.change(_BECOME, kept, gone)
+    await db.change(_FOLLOW, kept, gone)
 
 
 async def _split(db: Statements, known: Identity, contact_id: ContactId) -> int:
