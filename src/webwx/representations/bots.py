@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from webwx.representations.route import ApiRoute, NoQuery
+
 RunState = Literal["waiting", "running", "failed", "ended"]
 """
 `waiting`: the account is not logged in. `failed`: the bot is started again after an error. `ended`: it is not started
@@ -39,3 +41,8 @@ class BotList(msgspec.Struct, frozen=True, kw_only=True):
     """The bots of the accounts that the key reaches."""
 
     bots: list[BotView]
+
+
+LIST_BOTS: ApiRoute[NoQuery, None, BotList] = ApiRoute(
+    method="GET", path="/bots", scope="read", summary="List bots", reply=BotList,
+)  # fmt: skip

@@ -6,20 +6,20 @@ import secrets
 from pathlib import Path
 from typing import TypeAlias
 
-from litestar import HttpMethod, Request, Response, Router, get, route
+from litestar import HttpMethod, Request, Response, Router, route
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from webwx.bot.http_handlers import HttpRequest
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.bot_exchange import BotExchange
 from webwx.gateway.bots import BotRun, HostedBots, view_of_run
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import HEADER
-from webwx.representations.bots import BotList
+from webwx.representations.bots import LIST_BOTS, BotList
 
 InjectedExchange: TypeAlias = NamedDependency[SkipValidation[BotExchange | None]]
 """The bots of all machines; None if this gateway has all accounts."""
@@ -31,7 +31,7 @@ _HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src
 """Headers of a handler's answer; a page that it returns has no access to the console."""
 
 
-@get("/bots", scope="read", summary="List bots", responses=problems())
+@serve(LIST_BOTS)
 async def list_bots(bots: InjectedBots, bot_exchange: InjectedExchange, caller: InjectedCaller) -> BotList:
     """
     Return the bots that run inside the gateway, once for each account that the key reaches.
