@@ -45,6 +45,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "gateway/storage_views.py": "without logic; tests/gateway/test_clustered.py runs accounts on them",
     "representations/accounts.py": "values without logic; the tests of the API meet them",
     "representations/bots.py": "values without logic; the tests of the API meet them",
+    "representations/cluster.py": "values without logic; the tests of the API meet them",
     "representations/consumers.py": "values without logic; the tests of the API meet them",
     "representations/health.py": "values without logic; the tests of the API meet them",
     "representations/identities.py": "values without logic; the tests of the API meet them",

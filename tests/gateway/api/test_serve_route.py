@@ -102,7 +102,6 @@ def test_a_function_that_does_not_fit_the_route_is_refused(route: ApiRoute[Any, 
 
 UNDECLARED = {
     "administration": "not declared yet",
-    "cluster": "not declared yet",
     "events": "the stream of events is no single value",
     "fallback": "not declared yet",
     "health": "the version is not declared yet",

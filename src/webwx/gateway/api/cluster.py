@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
-
-import msgspec
-from litestar import Router, get, post
+from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.cluster_monitor import AccountOwner, ClusterMonitor, MonitoredWorker
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.cluster import DRAIN_WORKER, SHOW_CLUSTER, ClusterView, OwnerView, WorkerView
 from webwx.representations.times import optional_moment
 
 InjectedCluster = NamedDependency[SkipValidation[ClusterMonitor | None]]
 """The cluster; None if this gateway has all accounts."""
-
-
-class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that runs accounts."""
-
-    worker: str
-    """Its id; a new one at each start."""
-    address: str
-    state: Literal["alive", "draining", "dead"]
-    """`draining`: it hands its accounts over. `dead`: its lease has expired, and the others take its accounts."""
-    accounts: int
-    """Number of accounts that it owns."""
-    capacity: int
-    """Number of accounts that it takes at most."""
-    lease_seconds: float
-    """Seconds until its lease expires unless it renews it; negative if it has expired."""
-    lease_age_seconds: float
-    """Seconds since the last renewal of its lease."""
-    loop_lag_seconds: float
-    """Longest time that its event loop took to answer between the last two renewals."""
-    consumer_lag: int
-    """Number of events that the slowest consumer of its accounts has not acknowledged."""
-    failed_bots: int
-    """Number of its bots that are not running because of an error."""
-
-
-class OwnerView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its owner."""
-
-    account: int
-    """The account's number in the gateway."""
-    name: str
-    worker: str | None
-    """Id of the owner; null for none."""
-    epoch: int
-    """Each takeover raises it by one; 0 before the first login."""
-    is_wanted: bool
-    """Workers take the account. False before its first login, and after the login has ended."""
-    taken_at: datetime | None
-    """Time of the last takeover."""
-
-
-class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
-    """The workers, and the accounts in the order of their numbers."""
-
-    workers: list[WorkerView]
-    accounts: list[OwnerView]
 
 
 def view_of_worker(worker: MonitoredWorker) -> WorkerView:
@@ -100,7 +50,7 @@ def _required(cluster: ClusterMonitor | None, caller: Caller) -> ClusterMonitor:
     return cluster
 
 
-@get("/cluster", scope="admin", summary="Show the workers and the owners of accounts", responses=problems(404, 503))
+@serve(SHOW_CLUSTER)
 async def show_cluster(cluster: InjectedCluster, caller: InjectedCaller) -> ClusterView:
     """Return the workers, those with expired leases included, and the owner of each account."""
     found = _required(cluster, caller)
@@ -110,10 +60,7 @@ async def show_cluster(cluster: InjectedCluster, caller: InjectedCaller) -> Clus
     )
 
 
-@post(
-    "/cluster/workers/{worker:str}/drain", scope="admin", status_code=204, summary="Drain a worker",
-    responses=problems(404, 503),
-)  # fmt: skip
+@serve(DRAIN_WORKER)
 async def drain_worker(worker: FromPath[str], cluster: InjectedCluster, caller: InjectedCaller) -> None:
     """
     Make a worker hand over all its accounts and exit.
