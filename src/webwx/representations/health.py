@@ -64,6 +64,18 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     """The rate limit; null before the first login, without a rate limit, or if the journal cannot be read."""
 
 
+class VersionView(msgspec.Struct, frozen=True, kw_only=True):
+    """The version of the gateway."""
+
+    version: str
+    is_cluster: bool
+    """Whether several machines share the accounts."""
+
+
+SHOW_VERSION: ApiRoute[NoQuery, None, VersionView] = ApiRoute(
+    method="GET", path="/version", scope="read", summary="Show the version", reply=VersionView,
+)  # fmt: skip
+
 SHOW_ACCOUNT_HEALTH: ApiRoute[NoQuery, None, HealthView] = ApiRoute(
     method="GET", path=f"{ACCOUNT}/health", scope="read", summary="Show the health of an account", reply=HealthView,
     problems=(404,),

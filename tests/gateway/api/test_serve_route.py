@@ -104,7 +104,6 @@ UNDECLARED = {
     "administration": "not declared yet",
     "events": "the stream of events is no single value",
     "fallback": "not declared yet",
-    "health": "the version is not declared yet",
     "incoming_files": "not declared yet",
     "links": "not declared yet",
     "logins": "pictures, a stream, and a body that may be absent",

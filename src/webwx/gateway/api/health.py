@@ -5,30 +5,28 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import msgspec
-from litestar import Router, get
+from litestar import Router
 
 from webwx.errors import NoJournal, NotLoggedIn, StorageError
 from webwx.gateway.api.cluster import InjectedCluster
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort
 from webwx.gateway.api.serve_route import serve
-from webwx.representations.health import SHOW_ACCOUNT_HEALTH, HealthView, LimitedActionsView, LimitedKind, RateLimitView
+from webwx.representations.health import (
+    SHOW_ACCOUNT_HEALTH,
+    SHOW_VERSION,
+    HealthView,
+    LimitedActionsView,
+    LimitedKind,
+    RateLimitView,
+    VersionView,
+)
 from webwx.representations.times import moment, optional_moment
 
 if TYPE_CHECKING:
     from webwx.client.rate_limit import RateLimitState
 
 
-class VersionView(msgspec.Struct, frozen=True, kw_only=True):
-    """The version of the gateway."""
-
-    version: str
-    is_cluster: bool
-    """Whether several machines share the accounts."""
-
-
-@get("/version", scope="read", summary="Show the version", responses=problems())
+@serve(SHOW_VERSION)
 async def show_version(cluster: InjectedCluster) -> VersionView:
     """Return the version of the gateway, and whether several machines share its accounts."""
     return VersionView(version=version("webwx"), is_cluster=cluster is not None)
