@@ -64,16 +64,26 @@ def code_lines(source: str) -> int:
 
 
 def protocols(source: str) -> dict[str, list[str]]:
-    """Return the public methods and properties of each protocol of a module."""
+    """Return what an engine has to give for each protocol and abstract class of a module: methods and properties."""
     return {
-        node.name: [
-            each.name
-            for each in node.body
-            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and not each.name.startswith("_")
-        ]
+        node.name: [name for each in node.body for name in _given(each, is_protocol="Protocol" in _bases(node))]
         for node in ast.parse(source).body
-        if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+        if isinstance(node, ast.ClassDef) and ("Protocol" in _bases(node) or "ABC" in _bases(node))
     }
+
+
+def _bases(node: ast.ClassDef) -> str:
+    return " ".join(map(ast.unparse, node.bases))
+
+
+def _given(each: ast.stmt, *, is_protocol: bool) -> list[str]:
+    """Return the name of a member that a subclass gives, unless it is private; all members of a protocol are."""
+    name = ""
+    if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        name = each.name if is_protocol or "abstractmethod" in map(ast.unparse, each.decorator_list) else ""
+    elif isinstance(each, ast.AnnAssign) and not is_protocol and each.value is None:
+        name = ast.unparse(each.target)
+    return [name] if name and not name.startswith("_") else []
 
 
 def main() -> None:

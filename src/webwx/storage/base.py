@@ -36,6 +36,7 @@ into tokens for a search is part of the contract (`tokenizer`), and so are the n
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -43,14 +44,19 @@ import msgspec
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.identities import Identified
 from webwx.model.roster import Roster
+from webwx.storage.tables.consumers import ConsumerList
+from webwx.storage.tables.dead_letters import StoredDeadLetters
+from webwx.storage.tables.states import NamedStates
+from webwx.storage.tables.timers import StoredTimers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from webwx.storage.account_folder import LoginName
     from webwx.storage.archived_media import ArchivedMedia
     from webwx.storage.consumer import Consumer
+    from webwx.storage.engine.port import Tables
     from webwx.storage.entries import Arrival, Entry, EntryQuery
     from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.consumers import ConsumerPosition
@@ -58,7 +64,6 @@ if TYPE_CHECKING:
     from webwx.storage.tables.identities.store import StoredIdentities
     from webwx.storage.tables.outbox import Outbox
     from webwx.storage.tables.records import RecordStore
-    from webwx.storage.tables.timers import StoredTimers
 
 RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
@@ -118,34 +123,41 @@ class OpenedLogin(NamedTuple):
     """Result of matching the contacts, as of `identify`; None if they were too many."""
 
 
-class AccountJournal(Protocol):
+class AccountJournal(ABC):
     """
-    One account's part of a journal.
+    One account's part of a journal; an engine makes a subclass.
 
     An object has one current login: the last one passed to `open_login` or found by `position`. Several objects of one
     account may have different current logins, in one process or in several.
+
+    Args:
+        tables: The account's tables.
+        entries_of: Returns the entries with these numbers, without those that were deleted.
+        on_revived: Called when a dead letter was revived, so that the consumers of this process look for it.
     """
 
-    @property
-    def identities(self) -> StoredIdentities:
-        """The account's identities."""
-        ...
+    identities: StoredIdentities
+    """The account's identities."""
 
-    @property
-    def media(self) -> ArchivedMedia:
-        """The archived media of the account's messages."""
-        ...
+    media: ArchivedMedia
+    """The archived media of the account's messages."""
 
-    @property
-    def outbox(self) -> Outbox:
-        """The account's sends."""
-        ...
+    outbox: Outbox
+    """The account's sends."""
 
-    @property
-    def timers(self) -> StoredTimers:
+    def __init__(
+        self, tables: Tables, *, entries_of: Callable[[Collection[int]], Awaitable[list[Entry]]],
+        on_revived: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._tables = tables
+        self._on_revived = on_revived
+        self._states = NamedStates(tables)
+        self._consumer_list = ConsumerList(tables)
+        self._dead_letters = StoredDeadLetters(tables, entries_of)
+        self.timers: StoredTimers = StoredTimers(tables)
         """The calls that the account's bots have scheduled."""
-        ...
 
+    @abstractmethod
     async def open_login(
         self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
     ) -> OpenedLogin:
@@ -165,10 +177,12 @@ class AccountJournal(Protocol):
         """
         ...
 
+    @abstractmethod
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         ...
 
+    @abstractmethod
     async def ingest(self, arrival: Arrival) -> int:
         """
         Store a batch in one transaction: the body, the new items, the contacts and the position.
@@ -186,6 +200,7 @@ class AccountJournal(Protocol):
         """
         ...
 
+    @abstractmethod
     async def consumer(
         self, name: str, *, since: Literal["beginning", "now"] = "now", on_revived: Callable[[], object] = lambda: None,
         stays: bool = False, shows: bool = False,
@@ -205,8 +220,9 @@ class AccountJournal(Protocol):
 
     async def consumers(self) -> list[ConsumerPosition]:
         """Return the account's consumers in the order of their names; they may be open in any process."""
-        ...
+        return await self._consumer_list.positions()
 
+    @abstractmethod
     async def forget_consumer(self, name: str) -> bool:
         """
         Delete a consumer with its cursor, dead letters and conversations, and return whether it existed.
@@ -227,7 +243,7 @@ class AccountJournal(Protocol):
             limit: Maximum number of results.
             before: Only entries with a lower number; None: all.
         """
-        ...
+        return await self._dead_letters.find(consumer, limit=limit, before=before)
 
     async def revive(self, consumer: str, number: int) -> bool:
         """
@@ -235,33 +251,40 @@ class AccountJournal(Protocol):
 
         An open consumer receives it within seconds, in any process; a closed consumer when it is opened.
         """
-        ...
+        is_one = await self._dead_letters.revive(consumer, number)
+        self._on_revived()
+        return is_one
 
+    @abstractmethod
     async def find(self, query: EntryQuery) -> list[Entry]:
         """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
         ...
 
+    @abstractmethod
     async def roster(self, own_id: ContactId) -> Roster:
         """Return the contacts of a login that are not deleted; each is read when it is looked up."""
         ...
 
+    @abstractmethod
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
         """Return the contacts that had these ids, in any login."""
         ...
 
+    @abstractmethod
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
         """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
         ...
 
+    @abstractmethod
     async def chats_named(self, name: str) -> list[ContactId]:
         """Return every id that had this remark or nickname, in any login."""
         ...
 
     async def state(self, name: str) -> bytes:
         """Return a small value by its name, stored by any process; empty if the name is unknown."""
-        ...
+        return await self._states.get(name)
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """
@@ -272,8 +295,9 @@ class AccountJournal(Protocol):
         Raises:
             StorageError: The new value was not stored.
         """
-        ...
+        return await self._states.change(name, change)
 
+    @abstractmethod
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
         Delete entries, sends and timers that are older than a time, or of these chats, or both; return how many.
@@ -286,10 +310,12 @@ class AccountJournal(Protocol):
         """
         ...
 
+    @abstractmethod
     async def stats(self) -> Stats:
         """Return the counts of this account's rows."""
         ...
 
+    @abstractmethod
     async def check_bodies(self) -> BodyCheck:
         """Read all stored bodies, and return those that are damaged."""
         ...

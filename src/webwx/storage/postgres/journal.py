@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
+from webwx.storage.base import RETENTION_DAYS, AccountJournal, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
@@ -33,14 +33,10 @@ from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
-from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
-from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
 from webwx.storage.tables.identities.evidence import identify
 from webwx.storage.tables.identities.links import links_named
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
 from webwx.storage.tables.outbox import StoredSends
-from webwx.storage.tables.states import NamedStates
-from webwx.storage.tables.timers import StoredTimers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
@@ -251,14 +247,19 @@ class LoginJournal:
         await self._journal.close_consumers(self._used)
 
 
-class PostgresAccount:
-    """One account's part of a journal; `AccountJournal` states the guarantees."""
+class PostgresAccount(AccountJournal):
+    """One account's part of a journal."""
 
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
         login_name: str, announce: Callable[[int, int], object], note_send: Callable[[int], object],
         retention: PostgresRetention, consumers: OpenConsumers, rosters: OpenRosters,
     ) -> None:  # fmt: skip
+        super().__init__(
+            PostgresTables(database, uin),
+            entries_of=lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers)),
+            on_revived=self._look_soon,
+        )
         self._uin = uin
         self._database = database
         self._appender = appender
@@ -271,13 +272,6 @@ class PostgresAccount:
         """The row and the own id of the current login."""
         self.outbox: StoredSends = StoredSends(
             PostgresTables(database, uin, changed=note_send), PostgresAttempts(uin, database, sender, note_send)
-        )
-        self._tables = PostgresTables(database, uin)
-        self.timers: StoredTimers = StoredTimers(self._tables)
-        self._states = NamedStates(self._tables)
-        self._consumer_list = ConsumerList(self._tables)
-        self._dead_letters = StoredDeadLetters(
-            self._tables, lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers))
         )
         self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
         self.identities: StoredIdentities = StoredIdentities(self._tables, lambda: self._login[0] if self._login else 0)
@@ -430,10 +424,6 @@ class PostgresAccount:
         if self._consumers.has(self._uin, name):
             raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
 
-    async def consumers(self) -> list[ConsumerPosition]:
-        """Return the account's consumers in the order of their names; they may be open in any process."""
-        return await self._consumer_list.positions()
-
     async def forget_consumer(self, name: str) -> bool:
         """
         Delete a consumer with all that belongs to it, and return whether it existed.
@@ -445,16 +435,9 @@ class PostgresAccount:
         self._require_closed(name)
         return await self._database.run(lambda: forget_consumer(self._database, self._uin, name))
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
-        """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
-        return await self._dead_letters.find(consumer, limit=limit, before=before)
-
-    async def revive(self, consumer: str, number: int) -> bool:
-        """Deliver a dead letter again, as a new attempt, and return whether it existed."""
-        is_one = await self._dead_letters.revive(consumer, number)
+    def _look_soon(self) -> None:
         for opened in self._consumers.of(self._uin):
             opened.look_soon()
-        return is_one
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
@@ -549,14 +532,6 @@ class PostgresAccount:
 
         rows = sorted(await self._database.read(read), reverse=True)
         return list(dict.fromkeys(ContactId(each) for _, each in rows))
-
-    async def state(self, name: str) -> bytes:
-        """Return a small value by its name; empty if the name is unknown."""
-        return await self._states.get(name)
-
-    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
-        """Replace a small value by the result of a function of it, and return the new value."""
-        return await self._states.change(name, change)
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import RETENTION_DAYS, BodyCheck, OpenedLogin, Stats
+from webwx.storage.base import RETENTION_DAYS, AccountJournal, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.engine.port import drive
@@ -65,15 +65,11 @@ from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.senders import Senders, SqliteAttempts
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tables.consumers import ConsumerList, ConsumerPosition
-from webwx.storage.tables.dead_letters import DeadLetterRow, StoredDeadLetters
 from webwx.storage.tables.identities.evidence import identify, login_of
 from webwx.storage.tables.identities.links import links_named
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
 from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.retention import delete_old
-from webwx.storage.tables.states import NamedStates
-from webwx.storage.tables.timers import StoredTimers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -343,14 +339,19 @@ class SqliteJournal:
             self._senders.close()
 
 
-class SqliteAccount:
-    """One account's part of a journal; `AccountJournal` states the guarantees."""
+class SqliteAccount(AccountJournal):
+    """One account's part of a journal."""
 
     def __init__(
         self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,
         reader: Reader, reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], media_files: MediaFiles,
         lookups: RowLookups, compaction: RosterCompaction, is_durable: bool,
     ) -> None:  # fmt: skip
+        super().__init__(
+            SqliteTables(writer, reader, self._account),
+            entries_of=lambda numbers: reader.do(lambda db: read_entries(db, numbers)),
+            on_revived=self._look_soon,
+        )
         self._uin = str(uin)
         self._path = path
         self._stream = stream
@@ -365,17 +366,10 @@ class SqliteAccount:
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
-        self._tables = SqliteTables(writer, reader, self._account)
         attempts = SqliteAttempts(self._account, senders, writer, reader)
         self.outbox: StoredSends = StoredSends(self._tables, attempts)
         self.identities: StoredIdentities = StoredIdentities(
             self._tables, lambda: self._login[0] if self._login else 0, on_complete=compaction.look_soon
-        )
-        self.timers: StoredTimers = StoredTimers(self._tables)
-        self._states = NamedStates(self._tables)
-        self._consumer_list = ConsumerList(self._tables)
-        self._dead_letters = StoredDeadLetters(
-            self._tables, lambda numbers: reader.do(lambda db: read_entries(db, numbers))
         )
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
@@ -630,10 +624,6 @@ class SqliteAccount:
         """Return the path of a consumer's lock file, which also has its marks."""
         return self._path.with_name(f".{self._path.name}.consumer-{consumer}")
 
-    async def consumers(self) -> list[ConsumerPosition]:
-        """Return the account's consumers in the order of their names; they may be open in any process."""
-        return await self._consumer_list.positions()
-
     async def forget_consumer(self, name: str) -> bool:
         """
         Delete a consumer with all that belongs to it, and return whether it existed.
@@ -662,16 +652,9 @@ class SqliteAccount:
         finally:
             os.close(lock)
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
-        """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
-        return await self._dead_letters.find(consumer, limit=limit, before=before)
-
-    async def revive(self, consumer: str, number: int) -> bool:
-        """Deliver a dead letter again, as a new attempt, and return whether it existed."""
-        is_one = await self._dead_letters.revive(consumer, number)
+    def _look_soon(self) -> None:
         for opened in self._stream.consumers:
             opened.look_soon()
-        return is_one
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
@@ -778,14 +761,6 @@ class SqliteAccount:
 
         rows = sorted(await self._reader.do(read), reverse=True)
         return list(dict.fromkeys(ContactId(each) for _, each in rows))
-
-    async def state(self, name: str) -> bytes:
-        """Return a small value by its name; empty if the name is unknown."""
-        return await self._states.get(name)
-
-    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
-        """Replace a small value by the result of a function of it, and return the new value."""
-        return await self._states.change(name, change)
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 
