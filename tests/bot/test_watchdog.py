@@ -188,3 +188,16 @@ async def test_the_watchdog_of_a_loop_ends_with_the_last_bot() -> None:
         assert thread.is_alive()
     await asyncio.to_thread(thread.join, PATIENCE)
     assert not thread.is_alive()
+
+
+async def test_a_bot_that_ends_is_told_apart_from_others_that_are_alike(warnings: Warnings) -> None:
+    async def block() -> None:
+        assert warnings.has_come.wait(PATIENCE)
+
+    first, second = DeliveryCounts(), DeliveryCounts()
+    with watching(first, block=block):
+        with watching(second, block=block):
+            pass
+        await block()
+    assert first.blocked >= 1
+    assert second.blocked == 0

@@ -13,8 +13,9 @@ import contextlib
 import logging
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from webwx.bot.failures import is_own_file
 from webwx.bot.log_fields import log_fields
@@ -35,8 +36,9 @@ BLOCKED_AFTER = 1.0
 _log = logging.getLogger("webwx.bot")
 
 
-class _WatchedBot(NamedTuple):
-    """A bot whose handlers run on the loop."""
+@dataclass(frozen=True, eq=False)
+class _WatchedBot:
+    """A bot whose handlers run on the loop; two that are alike, as those of two accounts, are different ones."""
 
     bot: str
     handlers: Mapping[CodeType, str]
@@ -55,7 +57,8 @@ class LoopWatchdog:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._thread_of_loop = threading.get_ident()
-        self._watched: list[_WatchedBot] = []
+        self._watched: dict[_WatchedBot, None] = {}
+        """The bots, in the order in which they came; thousands may end at the same time."""
         self._logged: set[tuple[CodeType, int]] = set()
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="webwx watchdog", daemon=True)
@@ -82,11 +85,11 @@ class LoopWatchdog:
             watchdog = _WATCHDOGS[loop] = LoopWatchdog(loop)
             watchdog._thread.start()
         watched = _WatchedBot(bot, {code: name for name, each in handlers if (code := code_of(each))}, counts)
-        watchdog._watched.append(watched)
+        watchdog._watched[watched] = None
         try:
             yield
         finally:
-            watchdog._watched.remove(watched)
+            del watchdog._watched[watched]
             if not watchdog._watched:
                 watchdog._has_ended.set()
                 del _WATCHDOGS[loop]
@@ -138,7 +141,7 @@ class LoopWatchdog:
         """Return the frame of a handler, its name and its bot; without one, the outermost frame of a program."""
         found = None
         for frame in frames:
-            for watched in tuple(self._watched):
+            for watched in list(self._watched):
                 name = watched.handlers.get(frame.f_code)
                 if name is not None:
                     return frame, name, watched
