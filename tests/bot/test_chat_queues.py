@@ -10,7 +10,7 @@ import random
 import re
 from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 import pytest
@@ -26,12 +26,16 @@ from webwx.errors import ConnectFailed, LoggedOut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from contextvars import Context
 
     from webwx.client.delivered import Delivered
 
     _T = TypeVar("_T")
 
     Handle = Callable[[Delivered, int], Awaitable[bool]]
+
+
+Ts = TypeVarTuple("Ts")
 
 
 async def ignore(entry: Delivered, attempt: int) -> bool:
@@ -547,6 +551,35 @@ class TestFailures:
 
         with pytest.raises(ZeroDivisionError):
             await ChatQueues(Broken(delivered(1)), ignore).run()
+
+
+class TimerLoop(VirtualClockLoop):
+    """A loop that counts its timers."""
+
+    timers = 0
+
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.timers += 1
+        return super().call_at(when, callback, *args, context=context)
+
+
+def test_queues_without_entries_have_no_timer() -> None:
+    loop = TimerLoop()
+
+    async def work() -> None:
+        subscription = RecordedSubscription(delivered(1))
+        running = asyncio.ensure_future(ChatQueues(subscription, ignore).run())
+        await asyncio.sleep(10.0)
+        assert subscription.acked == [1]
+        before = loop.timers
+        await asyncio.sleep(3_600.0)
+        assert loop.timers == before + 1  # that of the line above
+        await end(running)
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(work())
 
 
 class TestSlow:

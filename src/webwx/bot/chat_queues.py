@@ -223,7 +223,6 @@ class ChatQueues:
         acknowledged.
         """
         self._run_task = asyncio.current_task()
-        self._scheduler.schedule("sweep", self._sweep, _SWEEP_EVERY)
         try:
             try:
                 await self._enqueue_all()
@@ -263,6 +262,7 @@ class ChatQueues:
         queue = self._queues.get(chat)
         if queue is None:
             queue = self._queues[chat] = _ChatQueue(chat)
+            self._scheduler.schedule("sweep", self._sweep, _SWEEP_EVERY)
         if queue.dialogue is not None and queue.dialogue.take(delivered):
             self.counts.in_flight += 1
             return
@@ -733,8 +733,8 @@ class ChatQueues:
 
     # -- slow handlers -------------------------------------------------------------------------------------------------
 
-    async def _sweep(self) -> float:
-        """Check for slow handlers and for a full memory; return the seconds until the next check."""
+    async def _sweep(self) -> float | None:
+        """Check for slow handlers and for a full memory; return the seconds until the next one, None if all is idle."""
         now = self._loop.time()
         for queue in self._queues.values():
             if queue.began_at is not None:
@@ -744,7 +744,7 @@ class ChatQueues:
         if is_full and self._finished - self._finished_before < self._limit:
             self._defer_waiting()
         self._finished_before = self._finished
-        return _SWEEP_EVERY
+        return _SWEEP_EVERY if self._queues else None
 
     def _check_time(self, queue: _ChatQueue, seconds: float) -> None:
         """Log a slow call of the handler, and cancel one that has passed the time limit."""
