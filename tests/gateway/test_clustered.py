@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from tests.bot.conftest import until
 from tests.client.conftest import PNG
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
+from tests.storage.statement_log import StatementLog
 
 from webwx.bot.bot import Bot
 from webwx.gateway.accounts import MediaContent
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
+
+OF_ACCOUNT = re.compile(
+    r"\b(consumers|entries|outbox|conversations|saved_logins|logins|login_names|contacts|send_pieces)\b"
+    r"|(INTO|DELETE FROM) records"
+)
+"""Statements for one account; records are read from time to time as well."""
 
 
 async def test_an_account_logs_in_at_a_gateway_that_runs_none_and_another_one_runs_it(
@@ -245,3 +253,38 @@ def _rows_of_promised_files(schema: TemporarySchema) -> tuple[int, int]:
 def _until_unwanted(schema: TemporarySchema) -> None:
     while schema.execute("SELECT count(*) FROM accounts WHERE wanted OR worker IS NOT NULL").strip() != "0":
         pass
+
+
+async def test_a_worker_takes_an_account_with_few_statements(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    people = ["me", *(sandbox.world.add_person(f"Account {number}").id for number in range(1, 20))]
+
+    def bots() -> HostedBots:
+        bot = Bot(name="echo")
+
+        @bot.on(TextMessage)
+        async def answer(ctx: Context, message: TextMessage) -> None:
+            await ctx.reply(message.text)
+
+        return HostedBots([AssignedBot(bot)])
+
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
+        numbers = [await front.log_in(f"a{place}", person) for place, person in enumerate(people)]
+        hosted = bots()
+        async with node(schema, sandbox, tmp_path / "first", capacity=len(people), bots=hosted):
+            await until(lambda: [run.state for run in hosted.runs] == ["running"] * len(people))
+        log, hosted = StatementLog(schema), bots()
+        next_one = node(
+            schema, sandbox, tmp_path / "next", capacity=len(people), bots=hosted, look_for_sends=3_600.0
+        )  # fmt: skip
+        async with next_one as worker:
+            await until(lambda: [run.state for run in hosted.runs] == ["running"] * len(people))
+            for number in numbers:
+                await worker.until_owned(number)
+            counts = log.statements()
+    # Without those that share executions, and those that are executed from time to time for all accounts.
+    per_account = {
+        text: count // len(people) for text, count in counts.items() if count >= len(people) and OF_ACCOUNT.search(text)
+    }
+    assert 0 < sum(per_account.values()) <= 14, per_account

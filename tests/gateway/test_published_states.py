@@ -23,3 +23,11 @@ async def test_the_state_of_a_removed_account_is_deleted() -> None:
     await states.put(AccountStatus(number=3, name="work", state="online", since=900.0))
     await states.forget(3)
     assert await states.find() == {}
+
+
+async def test_several_states_are_published_together() -> None:
+    states = PublishedStates(open_records("memory:"), lambda: 1_000.0)
+    await states.put(AccountStatus(number=2, name="old", state="online", since=900.0))
+    both = [AccountStatus(number=number, name="work", state="degraded", since=950.0) for number in (2, 10)]
+    await states.put(*both)
+    assert await states.find() == {2: both[0], 10: both[1]}

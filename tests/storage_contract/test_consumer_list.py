@@ -33,6 +33,7 @@ async def test_each_consumer_is_listed_with_its_position(journal: Journal, accou
         ConsumerPosition(name="bot", acked=4, waiting=1, dead_letters=1),
         ConsumerPosition(name="slow", acked=0, waiting=5, dead_letters=0),
     ]
+    assert await account.consumer_names() == {"bot", "slow"}
 
 
 async def test_entries_acknowledged_out_of_order_do_not_wait(account: AccountJournal) -> None:

@@ -154,6 +154,7 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
     ("account", "stats"): {"": lambda it: it.account.stats()},
     ("account", "check_bodies"): {"": lambda it: it.account.check_bodies()},
     ("account", "consumers"): {"": lambda it: it.account.consumers()},
+    ("account", "consumer_names"): {"": lambda it: it.account.consumer_names()},
     ("account", "dead_letters"): {
         "the newest": lambda it: it.account.dead_letters("bot"),
         "before": lambda it: it.account.dead_letters("bot", before=it.size // 2),
@@ -267,6 +268,7 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
     ("records", "get"): {"": lambda it: it.records.get("key", "id 500")},
     ("records", "put"): {"": lambda it: it.records.put("key", "id 500", b"new", version=1, time=1.0)},
     ("records", "delete"): {"": _put_and_delete},
+    ("records", "overwrite"): {"": lambda it: it.records.overwrite("key", {"id 502": b"new"}, time=1.0)},
     ("records", "change"): {
         "": lambda it: it.records.change([RecordChange(kind="key", id="id 501", version=1, body=b"new")], time=1.0)
     },

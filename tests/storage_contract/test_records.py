@@ -106,6 +106,14 @@ async def test_no_record_is_changed_if_one_has_another_version(
     assert [(each.id, each.version, each.body) for each in await records.find("key")] == [("old", 1, b"1")]
 
 
+async def test_records_are_overwritten_whatever_their_versions_are(records: RecordStore) -> None:
+    await records.put("key", "b", b"1", version=0, time=5.0)
+    await records.overwrite("key", {"b": b"2", "a": b"3"}, time=6.0)
+    await records.overwrite("key", {}, time=7.0)
+    found = [(each.id, each.version, each.body, each.changed_at) for each in await records.find("key")]
+    assert found == [("a", 1, b"3", 6.0), ("b", 2, b"2", 6.0)]
+
+
 async def test_the_audit_log_is_read_from_the_newest_entry(records: RecordStore) -> None:
     for second in range(3):
         await records.append_audit("cli", "key.create", target=f"k{second}", detail="scopes read", time=float(second))

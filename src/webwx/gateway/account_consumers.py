@@ -160,6 +160,8 @@ class RunningConsumers:
         self._running: dict[str, AccountConsumers] = {}
         self._to_clean: asyncio.Queue[int] = asyncio.Queue()
         """Numbers of accounts whose journals may have consumers of deleted owners."""
+        self._cleaned: set[int] = set()
+        """Numbers of the accounts whose journals need not be looked at when they come online again."""
         self._cleaning = asyncio.Lock()
         self._tasks: list[asyncio.Future[NoReturn]] = []
 
@@ -203,6 +205,7 @@ class RunningConsumers:
             await self.end(owner)
 
     async def _close_account(self, account: int) -> None:
+        self._cleaned.discard(account)
         for consumers in self._running.values():
             await consumers.stop_account(account)
 
@@ -211,7 +214,9 @@ class RunningConsumers:
             if status.state == "online":
                 for consumers in self._running.values():
                     consumers.serve(status.number)
-                self._to_clean.put_nowait(status.number)
+                if status.number not in self._cleaned:  # it may come online often
+                    self._cleaned.add(status.number)
+                    self._to_clean.put_nowait(status.number)
         raise AssertionError("The stream of account states has ended.")
 
     async def _clean(self) -> NoReturn:
@@ -223,9 +228,11 @@ class RunningConsumers:
         try:
             account = self._port.account(number)
             # An owner is stored before its consumers are made, so its name is listed if its consumer is.
-            found = {each.name for each in await account.client.list_consumers() if each.name.startswith(self._prefix)}
+            part = account.client.subscribe(self._prefix).part
+            found = {name for name in await part.consumer_names() if name.startswith(self._prefix)}
             async with self._cleaning:  # a consumer that is being deleted counts as open
                 for name in found.difference(await self._list_names()) if found else ():
                     await (await account.owned()).forget_consumer(name)
-        except (GatewayProblem, WxError) as error:  # the next start tries again
+        except (GatewayProblem, WxError) as error:  # the next start, or the next time online, tries again
+            self._cleaned.discard(number)
             _log.info("Consumers of account %d that belong to nothing are not deleted yet: %s", number, error)

@@ -14,6 +14,7 @@ import shutil
 import time
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import msgspec
@@ -32,6 +33,7 @@ from webwx.gateway.config import LimitsTable
 from webwx.gateway.database_account import DatabaseAccount
 from webwx.gateway.event_pages import EventPages
 from webwx.gateway.forwarding import Elsewhere
+from webwx.gateway.full_collections import FULL_COLLECTIONS
 from webwx.gateway.kept_files import FolderKeptFiles, SharedKeptFiles
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.login_places import LoginPlace
@@ -74,6 +76,9 @@ _LOOK_FOR_SENDS = 1.0
 
 _PUBLISH_EVERY = 600.0
 """Seconds after which the states of the accounts that run here are published again, for the times of their polls."""
+
+_PUBLISHED_AT_ONCE = 100
+"""Maximum number of states that are published in one transaction."""
 
 _RETRY = 1.0
 """Seconds until the sync of an account is tried again after a failure."""
@@ -334,8 +339,9 @@ class ClusterGateway:
             InvalidLogin: The saved login cannot be read.
         """
         async with AsyncExitStack() as closing:
-            async with self._starts.turn():
-                opened = await self._start(account, closing)
+            with FULL_COLLECTIONS.put_off():
+                async with self._starts.turn():
+                    opened = await self._start(account, closing)
             if opened is None:
                 return
             await opened.wait_for_logout()
@@ -448,11 +454,11 @@ class ClusterGateway:
                 self._has_unpublished.set()
 
     async def _publish(self) -> None:
-        while self._unpublished:
-            number, status = next(iter(self._unpublished.items()))
-            await self.directory.states.put(status)
-            if self._unpublished.get(number) is status:
-                del self._unpublished[number]
+        while some := dict(islice(self._unpublished.items(), _PUBLISHED_AT_ONCE)):
+            await self.directory.states.put(*some.values())
+            for number, status in some.items():
+                if self._unpublished.get(number) is status:
+                    del self._unpublished[number]
 
     async def _refresh_states(self) -> NoReturn:
         while True:

@@ -6,12 +6,10 @@ The settings in a published state are those of the present client; every gateway
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.errors import RecordChanged
 from webwx.gateway.accounts import AccountStatus
 
 if TYPE_CHECKING:
@@ -39,14 +37,10 @@ class PublishedStates:
     def __repr__(self) -> str:
         return "PublishedStates()"
 
-    async def put(self, status: AccountStatus) -> None:
-        """Publish the state of an account that this process runs."""
-        record = await self._records.get(_KIND, f"{status.number}")
-        version = 0 if record is None else record.version
-        with contextlib.suppress(RecordChanged):  # by the next owner
-            await self._records.put(
-                _KIND, f"{status.number}", msgspec.json.encode(status), version=version, time=self._clock()
-            )
+    async def put(self, *statuses: AccountStatus) -> None:
+        """Publish the states of accounts that this process runs, in one transaction."""
+        bodies = {f"{status.number}": msgspec.json.encode(status) for status in statuses}
+        await self._records.overwrite(_KIND, bodies, time=self._clock())
 
     async def get(self, number: int) -> AccountStatus | None:
         """Return the published state of an account; None if it was never run."""

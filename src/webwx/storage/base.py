@@ -222,6 +222,10 @@ class AccountJournal(ABC):
         """Return the account's consumers in the order of their names; they may be open in any process."""
         return await self._consumer_list.positions()
 
+    async def consumer_names(self) -> set[str]:
+        """Return the names of the account's consumers; unlike `consumers`, this does not count what waits for them."""
+        return await self._consumer_list.names()
+
     @abstractmethod
     async def forget_consumer(self, name: str) -> bool:
         """

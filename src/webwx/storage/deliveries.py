@@ -230,10 +230,15 @@ class Revival(NamedTuple):
 
 
 class Revivals:
-    """The dead letters of a consumer that are to be delivered again."""
+    """
+    The dead letters of a consumer that are to be delivered again.
 
-    def __init__(self) -> None:
-        self.is_look_due = True
+    Args:
+        is_look_due: Whether there may be some already.
+    """
+
+    def __init__(self, *, is_look_due: bool = True) -> None:
+        self.is_look_due = is_look_due
         """Whether the rows of revived dead letters must be read."""
         self.waiting: list[int] = []
         """Revived entries that were not delivered yet."""

@@ -132,6 +132,11 @@ class LoginCipher:
         self.use_key_of(encrypted)
         return content
 
+    def has_key_of(self, content: bytes) -> bool:
+        """Return whether some bytes can be decrypted without deriving a key, which is slow on purpose."""
+        encrypted = read_encrypted(content)
+        return encrypted is None or encrypted.parameters in self._keys
+
     def use_key_of(self, encrypted: EncryptedLogin) -> None:
         """Encrypt with the key of an encrypted file from now on, if its parameters are those of this version."""
         if (encrypted.cost, encrypted.block, encrypted.parallel, len(encrypted.salt)) == (

@@ -122,6 +122,10 @@ class Statements(Protocol):
         """Insert, update or delete rows, and return the number of changed rows."""
         ...
 
+    async def change_each(self, text: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Make one change with each of several rows of values, which PostgreSQL gets together."""
+        ...
+
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         ...

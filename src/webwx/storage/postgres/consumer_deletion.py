@@ -24,7 +24,7 @@ async def forget_consumer(database: PostgresDatabase, account: int, name: str) -
     )
     if lock is None:
         return False
-    await lock_consumer(database, name, lock)
+    release = await lock_consumer(database, account, name, lock)
     try:
         gone = await database.writing(
             account,
@@ -33,5 +33,5 @@ async def forget_consumer(database: PostgresDatabase, account: int, name: str) -
             ),
         )
     finally:
-        await database.locks.release(lock)
+        await release()
     return gone is not None

@@ -7,8 +7,9 @@ that reads the entries, so after a crash every entry that was delivered but not 
 as `redelivered`.
 
 Acknowledgements, and changes of conversations, are stored together a few milliseconds later. Only one process has a
-consumer open: it holds an advisory lock, which ends with its connection. A process whose connection was lost may still
-act; `opening` counts the openings of a consumer, and every write checks it.
+consumer open: the worker that owns the account, or without a worker the process that holds the consumer's advisory
+lock, which ends with its connection. A process whose connection was lost may still act; `opening` counts the openings
+of a consumer, and every write checks it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.protocol.codec import clean_text
@@ -39,7 +42,7 @@ from webwx.storage.postgres.tables import PostgresTables
 from webwx.storage.tables.conversations import ConversationRow, StoredConversations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from webwx.storage.entries import Entry
     from webwx.storage.postgres.database import Connection, PostgresDatabase
@@ -82,6 +85,33 @@ UPDATE consumers SET acked = $3, is_open = $4, isolated_to = {_ISOLATED_TO.forma
 WHERE consumer = $1 AND opening = $2 RETURNING true
 """  # noqa: S608 - a constant
 
+_STORE_ALONE = f"""
+WITH held AS MATERIALIZED (SELECT true FROM accounts WHERE account = $8 AND epoch = $9 FOR NO KEY UPDATE), stored AS (
+    {_STORE.replace("WHERE", "WHERE EXISTS (SELECT FROM held) AND").strip()}
+)
+SELECT EXISTS (SELECT FROM held) AS is_held, EXISTS (SELECT FROM stored) AS is_stored
+"""  # noqa: S608 - a constant
+"""`_STORE` with the lock of the account's row, for a transaction that stores nothing else."""
+
+_OPEN_OWNED = """
+WITH held AS MATERIALIZED (SELECT true FROM accounts WHERE account = $1 AND epoch = $3 FOR NO KEY UPDATE), opened AS (
+    UPDATE consumers SET opening = opening + 1
+    WHERE EXISTS (SELECT FROM held) AND account = $1 AND webwx_key(name) = webwx_key($2) RETURNING *
+)
+SELECT o.*,
+    ARRAY (SELECT number FROM acked_ahead a WHERE a.consumer = o.consumer) AS ahead,
+    ARRAY (SELECT f.number FROM failures f WHERE f.consumer = o.consumer ORDER BY f.number) AS failed_numbers,
+    ARRAY (SELECT f.attempts FROM failures f WHERE f.consumer = o.consumer ORDER BY f.number) AS failed_attempts,
+    ARRAY (SELECT f.state::varchar FROM failures f WHERE f.consumer = o.consumer ORDER BY f.number) AS failed_states,
+    ARRAY (SELECT c.number FROM crashes c WHERE c.consumer = o.consumer ORDER BY c.number) AS crashed_numbers,
+    ARRAY (SELECT c.crashes FROM crashes c WHERE c.consumer = o.consumer ORDER BY c.number) AS crash_counts
+FROM opened o
+"""
+"""
+Opens a consumer of an account that this worker owns. All reads are of one state, which is the latest one: the claim of
+the account has ended the writes of earlier owners.
+"""
+
 _TAKE = f"""
 WITH following AS MATERIALIZED (
     SELECT * FROM entries WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -115,8 +145,9 @@ class OpenedCursor(NamedTuple):
 
     consumer: int
     opening: int
-    lock: int
     state: ConsumerState
+    release: Callable[[], Awaitable[None]]
+    """Allows others to open it; called in the thread of the connections."""
 
 
 class _Changes(NamedTuple):
@@ -158,28 +189,59 @@ async def open_cursor(database: PostgresDatabase, account: int, name: str, *, is
 
     opened = None
     while opened is None:
-        lock = await database.writing(account, find)
-        await lock_consumer(database, name, lock)
+        # A worker needs no lock in the database, and so need not read which one it is.
+        lock = 0 if database.is_worker else await database.writing(account, find)
+        release = await lock_consumer(database, account, name, lock)
         try:
-            opened = await database.writing(account, lambda db, lock=lock: _open(db, account, name, lock))  # type: ignore[misc]
+            if database.is_worker:
+                opened = await _open_owned(database, account, name, release)
+            else:
+                opened = await database.writing(account, partial(_open, account, name, lock, release))
         finally:
-            if opened is None:  # it was deleted before this process held its lock, or an error occurred
-                await database.locks.release(lock)
+            if opened is None:  # it is new, was deleted before this process held its lock, or an error occurred
+                await release()
+        if opened is None and database.is_worker:
+            await database.writing(account, find)
     return opened
 
 
-async def lock_consumer(database: PostgresDatabase, name: str, lock: int) -> None:
+async def lock_consumer(
+    database: PostgresDatabase, account: int, name: str, lock: int
+) -> Callable[[], Awaitable[None]]:  # fmt: skip
     """
-    Take the lock of a consumer, in the thread of the connections.
+    Take the lock of a consumer, in the thread of the connections, and return what releases it there.
+
+    The fence of a worker excludes all other processes, so its consumers have locks among its own calls only.
 
     Raises:
         AlreadyRunning: The consumer is open.
     """
-    if not await database.locks.wait_for(lock, _RELEASE):
+    place = (account, name)
+    if database.is_worker:
+        is_free, release = await database.places.wait_for(place, _RELEASE), partial(database.places.release, place)
+    else:
+        is_free, release = await database.locks.wait_for(lock, _RELEASE), partial(database.locks.release, lock)
+    if not is_free:
         raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+    return release
 
 
-async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCursor | None:
+async def _open_owned(
+    database: PostgresDatabase, account: int, name: str, release: Callable[[], Awaitable[None]]
+) -> OpenedCursor | None:
+    """Open a consumer of an account that this worker owns, by one statement; None if there is no such consumer."""
+    epoch = (await database.fence_of(account)).epoch
+    row = await database.changing(lambda db: db.fetchrow(_OPEN_OWNED, account, name, epoch))
+    if row is None:
+        return None
+    failures = list(zip(row["failed_numbers"], row["failed_attempts"], row["failed_states"], strict=True))
+    crashes = zip(row["crashed_numbers"], row["crash_counts"], strict=True)
+    return _opened(row, row["ahead"], failures, crashes, release)
+
+
+async def _open(
+    account: int, name: str, lock: int, release: Callable[[], Awaitable[None]], db: Connection
+) -> OpenedCursor | None:
     row = await db.fetchrow(
         "UPDATE consumers SET opening = opening + 1"
         " WHERE account = $1 AND webwx_key(name) = webwx_key($2) AND lock = $3 RETURNING *",
@@ -191,14 +253,22 @@ async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCur
     ahead = await db.fetch("SELECT number FROM acked_ahead WHERE consumer = $1", consumer)
     failures = await db.fetch(_FAILURES, consumer, row["acked"])
     crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
+    return _opened(
+        row, [each["number"] for each in ahead], failures, [(each["number"], each["crashes"]) for each in crashes],
+        release,
+    )  # fmt: skip
+
+
+def _opened(
+    row: Mapping[str, Any], ahead: Iterable[int], failures: Collection[tuple[int, int, str]],
+    crashes: Iterable[tuple[int, int]], release: Callable[[], Awaitable[None]],
+) -> OpenedCursor:  # fmt: skip
+    """Return a consumer by its row, which was read after `opening` was increased."""
     state = state_of(
         acked=row["acked"], started=row["started"], is_open=row["is_open"] and row["lived_on"] < row["opening"] - 1,
-        isolated_to=row["isolated_to"],
-        ahead=(each["number"] for each in ahead),
-        failures=[(each["number"], each["attempts"], each["state"]) for each in failures],
-        crashes={each["number"]: each["crashes"] for each in crashes},
+        isolated_to=row["isolated_to"], ahead=ahead, failures=failures, crashes=dict(crashes),
     )  # fmt: skip
-    return OpenedCursor(consumer, row["opening"], row["lock"], state)
+    return OpenedCursor(row["consumer"], row["opening"], state, release)
 
 
 class PostgresConsumer:
@@ -222,7 +292,7 @@ class PostgresConsumer:
         self._loop = asyncio.get_running_loop()
         self._taking = asyncio.Lock()
         self._attempts = EarlierAttempts(state, lambda number: number <= state.started)
-        self._revivals = Revivals()
+        self._revivals = Revivals(is_look_due=bool(state.revived))
         self._conversations = StoredConversations(PostgresTables(database), self.row)
         self._buffer: list[Entry] = []
         """Entries that were read and not returned yet, because a later read of that call has failed."""
@@ -395,7 +465,7 @@ class PostgresConsumer:
             if changes is None:
                 return
             try:
-                await self._database.writing(self.account, lambda db: self._write(db, changes))
+                await self._write_all(changes)
             except BaseException:
                 self._restore(changes)
                 raise
@@ -425,25 +495,41 @@ class PostgresConsumer:
             self._changed = {**changes.conversations, **self._changed}
             self._is_dirty = True
 
-    async def _write(self, db: Connection, changes: _Changes) -> None:
-        row = self.row
+    async def _write_all(self, changes: _Changes) -> None:
+        """Store changes in one transaction; by one statement if only the consumer's own row changes."""
+        ahead = [number for number in changes.acks if number > changes.acked]
+        tried = [number for number in changes.acks if number in self._attempts.failed]
+        if ahead or tried or self._has_ahead or changes.crashes or changes.conversations:
+            await self._database.writing(self.account, lambda db: self._write(db, changes, ahead, tried))
+            return
+        fence = await self._database.fence_of(self.account)
+        row = await self._database.changing(
+            lambda db: db.fetchrow(_STORE_ALONE, *self._stored(changes), self.account, fence.epoch)
+        )
+        if not row["is_held"]:  # the transaction raises the error
+            await self._database.writing(self.account, lambda db: self._write(db, changes, ahead, tried))
+        elif not row["is_stored"]:
+            raise self._overtaken()
+
+    def _stored(self, changes: _Changes) -> tuple[object, ...]:
+        """Return the values of `_STORE`."""
         state = self._known.state
-        done = await db.fetchval(
-            _STORE, row, self._known.opening, changes.acked, changes.is_open, state.isolated_to_now, changes.started,
+        return (
+            self.row, self._known.opening, changes.acked, changes.is_open, state.isolated_to_now, changes.started,
             state.isolated_to,
         )  # fmt: skip
-        if not done:
+
+    async def _write(self, db: Connection, changes: _Changes, ahead: list[int], tried: list[int]) -> None:
+        row = self.row
+        if not await db.fetchval(_STORE, *self._stored(changes)):
             raise self._overtaken()
         if self._has_ahead:
             await db.execute("DELETE FROM acked_ahead WHERE consumer = $1 AND number <= $2", row, changes.acked)
-        ahead = [number for number in changes.acks if number > changes.acked]
         if ahead:
             self._has_ahead = True
             await db.execute(
                 "INSERT INTO acked_ahead SELECT $1, * FROM unnest($2::bigint[]) ON CONFLICT DO NOTHING", row, ahead
             )
-        failed = self._attempts.failed
-        tried = [number for number in changes.acks if number in failed] if failed else []
         if tried:
             await db.execute(
                 "DELETE FROM failures WHERE consumer = $1 AND state <> 'dead' AND number = ANY ($2::bigint[])",
@@ -583,7 +669,7 @@ class PostgresConsumer:
         try:
             await self._database.run(store)
         finally:
-            await self._database.run(lambda: self._database.locks.release(known.lock))
+            await self._database.run(known.release)
 
 
 async def _write_conversations(db: Connection, consumer: int, rows: Mapping[str, ConversationRow]) -> None:

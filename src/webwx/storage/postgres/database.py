@@ -24,7 +24,7 @@ import weakref
 from collections import deque
 from functools import partial
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -39,7 +39,7 @@ from webwx.storage.refusals import ChangeRefused, Fence, NotOwner
 from webwx.storage.tables.outbox import KEPT_OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterator
     from typing import TypeAlias
 
     from webwx.storage.leases import ClusterMember
@@ -166,6 +166,8 @@ class PostgresDatabase:
         """Called in the thread of the connections when it ends, to close connections of their own."""
         self._watch = watch
         self.locks: SessionLocks = SessionLocks(self)
+        self.places: ProcessLocks = ProcessLocks()
+        """Consumers that a worker has open, as pairs of an account and a name."""
         self.kept: UnstoredOutcomes = UnstoredOutcomes(self)
         _databases.add(self)
 
@@ -173,6 +175,11 @@ class PostgresDatabase:
         return f"PostgresDatabase({self._place!r})"
 
     # -- from any thread ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is a worker, which writes to its own accounts only."""
+        return self._fence is not None
 
     @property
     def is_at_work(self) -> bool:
@@ -568,9 +575,39 @@ class UnstoredOutcomes:
                 self._waiting.popleft()
 
 
+class ProcessLocks:
+    """Locks among the calls of this process, whose fences exclude the other ones; called in one thread."""
+
+    def __init__(self) -> None:
+        self._held: set[Hashable] = set()
+
+    async def wait_for(self, key: Hashable, seconds: float) -> bool:
+        """Take a lock, and return whether it was free or became free in time."""
+        deadline = time.monotonic() + seconds
+        while key in self._held:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_AGAIN)
+        self._held.add(key)
+        return True
+
+    async def release(self, key: Hashable) -> None:
+        """Release a lock."""
+        self._held.discard(key)
+
+
+class _Ask(NamedTuple):
+    """A lock that a call wants to take."""
+
+    key: int
+    answer: asyncio.Future[bool]
+
+
 class SessionLocks:
     """
     Locks that end with the process: advisory locks of a connection of their own.
+
+    Calls that wait for the connection share a statement: a worker takes and releases those of thousands of accounts.
 
     Args:
         database: The database, whose thread calls all methods.
@@ -580,18 +617,48 @@ class SessionLocks:
         self._database = database
         self._connection: Connection | None = None
         self._held: set[int] = set()
+        self._asked: list[_Ask] = []
+        """Locks to take with the next statement."""
+        self._left: list[int] = []
+        """Locks to release with the next statement; they are not in `_held` any more."""
         self._turn = asyncio.Lock()
 
     async def take(self, key: int) -> bool:
         """Take a lock, and return whether it was free."""
-        async with self._turn:
-            if key in self._held:  # the database would give the same session its lock again
-                return False
-            with self._database.explained("written"):
-                is_free = await self._ask(await self._connected(), "SELECT pg_try_advisory_lock($1)", key)
-            if is_free:
-                self._held.add(key)
-            return is_free
+        ask = _Ask(key, asyncio.get_running_loop().create_future())
+        self._asked.append(ask)
+        try:
+            async with self._turn:
+                while not ask.answer.done():
+                    await self._take_asked(ask)
+            return ask.answer.result()
+        finally:
+            ask.answer.cancel()
+            if ask in self._asked:
+                self._asked.remove(ask)
+
+    async def _take_asked(self, own: _Ask) -> None:
+        """Take all locks that are asked for; after an error, each other call asks again itself."""
+        await self._release_left()
+        asked, self._asked = self._asked, []
+        # The database would give the same session its lock again.
+        keys = list({ask.key for ask in asked if not ask.answer.done()} - self._held)
+        free: set[int] = set()
+        if keys:
+            try:
+                with self._database.explained("written"):
+                    free = await self._try_to_lock(await self._connected(), keys)
+            except BaseException:
+                self._asked[:0] = [ask for ask in asked if ask is not own]
+                raise
+        self._held |= free
+        for ask in asked:
+            if not ask.answer.done():
+                ask.answer.set_result(ask.key in free)
+                free.discard(ask.key)
+        if free:  # the calls that asked for them were cancelled
+            self._held -= free
+            self._left += free
 
     async def wait_for(self, key: int, seconds: float) -> bool:
         """Take a lock, and return whether it was free or became free in time."""
@@ -608,12 +675,19 @@ class SessionLocks:
 
     async def release(self, key: int) -> None:
         """Release a lock."""
+        if key in self._held:
+            self._held.discard(key)
+            self._left.append(key)
         async with self._turn:
-            if key in self._held:
-                self._held.discard(key)
-                if self._connection is not None and not self._connection.is_closed():
-                    with self._database.explained("written"):
-                        await self._ask(self._connection, "SELECT pg_advisory_unlock($1)", key)
+            await self._release_left()
+
+    async def _release_left(self) -> None:
+        left, self._left = self._left, []
+        if left and self._connection is not None and not self._connection.is_closed():
+            with self._database.explained("written"):
+                await self._ask(
+                    self._connection, "SELECT key FROM unnest($1::bigint[]) key WHERE pg_advisory_unlock(key)", left
+                )
 
     async def renew(self) -> None:
         """Take the locks again if the connection was lost."""
@@ -630,18 +704,23 @@ class SessionLocks:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.connect()
-            for key in self._held:  # another process may have one of them now, and its writes exclude this one's
-                await self._ask(self._connection, "SELECT pg_try_advisory_lock($1)", key)
+            if self._held:  # another process may have one of them now, and its writes exclude this one's
+                await self._try_to_lock(self._connection, list(self._held))
         return self._connection
 
-    async def _ask(self, connection: Connection, query: str, key: int) -> bool:
-        """Return the answer to a query about a lock; without an answer, the connection is closed."""
+    async def _try_to_lock(self, connection: Connection, keys: list[int]) -> set[int]:
+        """Return the locks that were free."""
+        return await self._ask(
+            connection, "SELECT key FROM unnest($1::bigint[]) key WHERE pg_try_advisory_lock(key)", keys
+        )
+
+    async def _ask(self, connection: Connection, query: str, keys: list[int]) -> set[int]:
+        """Return the keys that a query selects; without an answer, the connection is closed."""
         try:
-            is_so: bool = await connection.fetchval(query, key)
+            return {row["key"] for row in await connection.fetch(query, keys)}
         except (*UNANSWERED, asyncpg.InternalClientError):
             connection.terminate()
             raise
-        return is_so
 
 
 def new_lock() -> int:

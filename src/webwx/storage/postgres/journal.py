@@ -27,6 +27,7 @@ from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.deletion import delete_account
 from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now, read_numbers
+from webwx.storage.postgres.gathered import GatheredReads
 from webwx.storage.postgres.lookup import find_entries
 from webwx.storage.postgres.news import AnnouncedSends, Announcer, moved
 from webwx.storage.postgres.retention import PostgresRetention, purge
@@ -48,6 +49,20 @@ if TYPE_CHECKING:
     from webwx.storage.entries import EntryQuery
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.database import Connection
+
+
+_NAMES = """
+SELECT a.place, l.name FROM unnest($1::bigint[]) WITH ORDINALITY a (account, place) CROSS JOIN LATERAL (
+    SELECT name FROM login_names n WHERE n.account = a.account ORDER BY opened_at DESC LIMIT 1
+) l
+"""
+
+_POSITIONS = """
+SELECT a.place, l.login, l.position, l.opened_at,
+    EXISTS (SELECT FROM login_names n WHERE n.name = a.name AND n.account = a.account) AS is_named
+FROM unnest($1::bigint[], $2::varchar[], $3::varchar[]) WITH ORDINALITY a (account, own_id, name, place)
+JOIN logins l ON l.account = a.account AND l.own_id = a.own_id
+"""
 
 
 class PostgresJournal:
@@ -78,6 +93,8 @@ class PostgresJournal:
         )
         self._consumers = OpenConsumers()
         self._rosters: dict[int, OpenRosters] = {}
+        self._names = GatheredReads(self._database, _NAMES)
+        self._positions = GatheredReads(self._database, _POSITIONS)
 
     def __repr__(self) -> str:
         return f"PostgresJournal({self._database!r})"
@@ -108,7 +125,7 @@ class PostgresJournal:
         return PostgresAccount(
             uin, self._database, self._appender, self._sender, self._copies, login_name=clean_text(login),
             announce=self._announce, note_send=self._announcer.note_changed_send, retention=self._retention,
-            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
+            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()), positions=self._positions,
         )  # fmt: skip
 
     def send_files(self, uin: int) -> PostgresSendFiles:
@@ -177,12 +194,8 @@ class PostgresJournal:
 
     async def name_of(self, account: int) -> str | None:
         """Return the name of the last login of an account; None if it has not logged in under a name."""
-        name: str | None = await self._database.read(
-            lambda db: db.fetchval(
-                "SELECT name FROM login_names WHERE account = $1 ORDER BY opened_at DESC LIMIT 1", account
-            )
-        )
-        return name
+        names = await self._names.rows(account)
+        return names[0]["name"] if names else None
 
     async def delete_account(self, account: int) -> None:
         """
@@ -253,7 +266,7 @@ class PostgresAccount(AccountJournal):
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
         login_name: str, announce: Callable[[int, int], object], note_send: Callable[[int], object],
-        retention: PostgresRetention, consumers: OpenConsumers, rosters: OpenRosters,
+        retention: PostgresRetention, consumers: OpenConsumers, rosters: OpenRosters, positions: GatheredReads,
     ) -> None:  # fmt: skip
         super().__init__(
             PostgresTables(database, uin),
@@ -268,6 +281,7 @@ class PostgresAccount(AccountJournal):
         self._retention = retention
         self._consumers = consumers
         self._rosters = rosters
+        self._positions = positions
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
         self.outbox: StoredSends = StoredSends(
@@ -319,15 +333,10 @@ class PostgresAccount(AccountJournal):
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
-        found = await self._database.read(
-            lambda db: db.fetchrow(
-                "SELECT login, position, opened_at, EXISTS (SELECT FROM login_names n"
-                " WHERE n.name = $3 AND n.account = $1) AS is_named FROM logins WHERE account = $1 AND own_id = $2",
-                self._uin, own_id, self._login_name,
-            )
-        )  # fmt: skip
-        if found is None:
+        rows = await self._positions.rows(self._uin, own_id, self._login_name)
+        if not rows:
             return None
+        [found] = rows
         if self._login_name and not found["is_named"]:  # it has logged in under another name
             await self._database.write(self._uin, lambda db: self._name_login(db, found["opened_at"]))
         self._login = (found["login"], own_id)
@@ -412,7 +421,7 @@ class PostgresAccount(AccountJournal):
         self._require_closed(name)
         known = await self._database.run(
             lambda: open_cursor(self._database, self._uin, name, is_from_beginning=since == "beginning"),
-            undo=lambda unused: self._database.locks.release(unused.lock),
+            undo=lambda unused: unused.release(),
         )
         opened = PostgresConsumer(
             name, self._uin, known, self._database, on_revived=on_revived, on_close=self._consumers.remove

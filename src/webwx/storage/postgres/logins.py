@@ -20,6 +20,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.postgres.database import hold, new_lock, transaction
+from webwx.storage.postgres.gathered import GatheredReads
 from webwx.storage.saved_login import LOGIN_VERSION, SavedLogin
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ _STORE = "UPDATE saved_logins SET login = $2, changes = changes + 1 WHERE name =
 
 _NEWEST = "SELECT login FROM saved_logins WHERE login IS NOT NULL ORDER BY changes DESC LIMIT 1"
 """Any stored login; the order makes it the same one as long as the others change less."""
+
+_ROWS = """
+SELECT a.place, s.login, s.lock FROM unnest($1::varchar[]) WITH ORDINALITY a (name, place)
+JOIN saved_logins s ON s.name = a.name
+"""
+
+_QUICK = 64 * 1024
+"""Maximum number of bytes of a login that is decoded or encoded without a thread."""
 
 _IS_SAVED = r"login IS NOT NULL AND name !~ '\.invalid-\d+$'"
 """Condition for a login that was not set aside."""
@@ -54,6 +63,7 @@ class PostgresLogins:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
+        self._rows = GatheredReads(database, _ROWS)
         self._seals: dict[str, LoginCipher] = {}
         """The encryption with each passphrase, shared by all logins: deriving a key takes a tenth of a second."""
 
@@ -73,7 +83,8 @@ class PostgresLogins:
         Raises:
             StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
         """
-        return PostgresLogin(name, self._database, None if passphrase is None else self._cipher(passphrase), account)
+        cipher = None if passphrase is None else self._cipher(passphrase)
+        return PostgresLogin(name, self._database, self._rows, cipher, account)
 
     def _cipher(self, passphrase: str) -> LoginCipher:
         if passphrase not in self._seals:
@@ -100,8 +111,12 @@ class PostgresLogins:
 class PostgresLogin:
     """A login in a row; `LoginStore` states the guarantees."""
 
-    def __init__(self, name: str, database: PostgresDatabase, cipher: LoginCipher | None, account: int | None) -> None:
+    def __init__(
+        self, name: str, database: PostgresDatabase, rows: GatheredReads, cipher: LoginCipher | None,
+        account: int | None,
+    ) -> None:  # fmt: skip
         self._name = name
+        self._rows = rows
         self._account = account
         self._database = database
         self._cipher = cipher
@@ -117,9 +132,10 @@ class PostgresLogin:
             InvalidLogin: The passphrase is wrong, or the row is damaged or of another version. A damaged one is
                 renamed, so later calls return None.
         """
-        content = await self._database.read(lambda db: self._content(db, "login"))
+        rows = await self._rows.rows(self._name)
+        content = rows[0]["login"] if rows else None
         try:
-            return await asyncio.to_thread(self._decoded, content)
+            return await self._read(content)
         except _DamagedRow:
             return await self._load_or_set_aside()
 
@@ -155,12 +171,14 @@ class PostgresLogin:
         async def store(db: Connection) -> _DamagedRow | None:
             content = await self._content(db, "login", " FOR UPDATE")
             try:
-                saved = await asyncio.to_thread(self._decoded, content)
+                saved = await self._read(content)
             except _DamagedRow as damage:
                 return damage
             if saved is not None:
-                changed = await asyncio.to_thread(self._encoded, msgspec.json.encode(change(saved)))
-                await db.execute(_STORE, self._name, changed)
+                changed = msgspec.json.encode(change(saved))
+                quick = self._is_quick(content) and len(changed) <= _QUICK
+                stored = self._encoded(changed) if quick else await asyncio.to_thread(self._encoded, changed)
+                await db.execute(_STORE, self._name, stored)
             return None
 
         if await self._change(store) is not None:
@@ -198,14 +216,19 @@ class PostgresLogin:
         Raises:
             AlreadyRunning: Another sync loop holds it; its process id is known if it is in this process.
         """
-        lock = await self._change(self._make)
         locks = self._database.locks
+        lock = 0
+
+        async def take() -> bool:
+            nonlocal lock
+            lock = await self._lock()
+            return await locks.take(lock)
 
         async def release(was_free: bool) -> None:
             if was_free:
                 await locks.release(lock)
 
-        if not await self._database.run(lambda: locks.take(lock), undo=release):
+        if not await self._database.run(take, undo=release):
             if locks.holds(lock):
                 raise AlreadyRunning("This process is already syncing this login.", pid=os.getpid())
             raise AlreadyRunning("Another process is syncing this login.")
@@ -242,13 +265,25 @@ class PostgresLogin:
         await self._change(store)
 
     async def _change(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        return await self._database.run(lambda: self._changing(job))
+
+    async def _changing(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a job in a transaction, in the thread of the connections."""
+
         async def store(db: Connection) -> T:
             async with transaction(db):
                 if self._account is not None:
                     await hold(db, await self._database.fence_of(self._account))
                 return await job(db)
 
-        return await self._database.run(lambda: self._database.changing(store))
+        return await self._database.changing(store)
+
+    async def _lock(self) -> int:
+        """Return the key of the row's lock, in the thread of the connections; create the row if it is missing."""
+        if self._account is not None:
+            await self._database.fence_of(self._account)  # raises an error if this process does not own the account
+        rows = await self._rows.reading(self._name)
+        return rows[0]["lock"] if rows else await self._changing(self._make)
 
     async def _make(self, db: Connection) -> int:
         """Create the row if it is missing, and return the key of its lock."""
@@ -284,6 +319,15 @@ class PostgresLogin:
         if isinstance(found, str):
             raise InvalidLogin(found)
         return found
+
+    async def _read(self, content: bytes | None) -> SavedLogin | None:
+        """Decode a login: at once, or in a thread if it is long, or its key is not derived yet."""
+        return self._decoded(content) if self._is_quick(content) else await asyncio.to_thread(self._decoded, content)
+
+    def _is_quick(self, content: bytes | None) -> bool:
+        if content is None:
+            return True
+        return len(content) <= _QUICK and (self._cipher is None or self._cipher.has_key_of(content))
 
     def _decoded(self, content: bytes | None) -> SavedLogin | None:
         if content is None:

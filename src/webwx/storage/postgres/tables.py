@@ -55,6 +55,12 @@ class PostgresStatements:
         tag = await self._db.execute(*self._prepared(text, values))
         return int(tag.rpartition(" ")[2])
 
+    async def change_each(self, text: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Make one change with each of several rows of values, in one round trip."""
+        if rows:
+            prepared = [self._prepared(text, tuple(values)) for values in rows]
+            await self._db.executemany(prepared[0][0], [values for _, *values in prepared])
+
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))

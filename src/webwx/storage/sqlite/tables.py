@@ -68,6 +68,11 @@ class SqliteStatements:
         """Insert, update or delete rows, and return the number of changed rows."""
         return execute(self._db, self._account, text, values).rowcount
 
+    async def change_each(self, text: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Make one change with each of several rows of values."""
+        for values in rows:
+            execute(self._db, self._account, text, tuple(values))
+
     async def insert(self, text: str, *values: Value) -> int:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         return _insert(self._db, self._account, text, values)

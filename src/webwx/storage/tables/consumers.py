@@ -95,6 +95,13 @@ the whole backlog otherwise, which takes 0.3 s for three million entries.
 """
 
 
+class _NameRow(NamedTuple):
+    name: str
+
+
+_NAMES = Select(_NameRow, "SELECT name FROM consumers WHERE account = $0")
+
+
 class ConsumerList:
     """
     The consumers of an account, open or not.
@@ -108,6 +115,10 @@ class ConsumerList:
 
     def __repr__(self) -> str:
         return "ConsumerList(***)"
+
+    async def names(self) -> set[str]:
+        """Return the names of the consumers."""
+        return {row.name for row in await self._tables.read(lambda db: db.all(_NAMES))}
 
     async def positions(self) -> list[ConsumerPosition]:
         """Return the consumers in the order of their names."""

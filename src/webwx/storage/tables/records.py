@@ -12,7 +12,7 @@ from webwx.storage.engine.port import Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from webwx.storage.engine.port import Statements, Tables, Value
 
@@ -134,6 +134,20 @@ class RecordStore(Protocol):
         """
         ...
 
+    async def overwrite(self, kind: str, bodies: Mapping[str, bytes], *, time: float) -> None:
+        """
+        Store records in one transaction, whatever their versions are: for what only its newest writer knows.
+
+        Args:
+            kind: The kind of the records.
+            bodies: The new values by the ids of the records.
+            time: The current time, in seconds since 1970.
+
+        Raises:
+            StorageError: No record was stored, or it is not known whether they were.
+        """
+        ...
+
     async def append_audit(
         self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
     ) -> AuditEntry:
@@ -232,6 +246,12 @@ _REPLACE = """
 UPDATE records SET version = version + 1, body = $4, changed_at = $5 WHERE kind = $1 AND id = $2 AND version = $3
 """
 
+_OVERWRITE = """
+INSERT INTO records (kind, id, version, body, changed_at) VALUES ($1, $2, 1, $3, $4)
+ON CONFLICT (kind, id)
+DO UPDATE SET version = records.version + 1, body = excluded.body, changed_at = excluded.changed_at
+"""
+
 _DELETE = "DELETE FROM records WHERE kind = $1 AND id = $2"
 
 _DELETE_VERSION = "DELETE FROM records WHERE kind = $1 AND id = $2 AND version = $3"
@@ -293,6 +313,11 @@ class VersionedRecords:
                     raise _changed(each)
 
         await self._tables.transaction(store)
+
+    async def overwrite(self, kind: str, bodies: Mapping[str, bytes], *, time: float) -> None:
+        """Store records of a kind in one transaction, whatever their versions are."""
+        rows = [(kind, each, bodies[each], time) for each in sorted(bodies)]  # as above
+        await self._tables.transaction(lambda db: db.change_each(_OVERWRITE, rows))
 
     async def _make_one(self, change: RecordChange, time: float) -> None:
         text, values = _statement(change, time)
