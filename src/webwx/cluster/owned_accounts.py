@@ -64,7 +64,7 @@ class OwnedAccounts:
 
     def hand_over(self, count: int) -> None:
         """Ask the reader to release accounts, those gained last, until this number of them is leaving."""
-        for account, epoch in reversed(tuple(self._epochs.items())):
+        for account, epoch in reversed(self._epochs.items()):
             if len(self._leaving) >= count:
                 return
             if account not in self._leaving:

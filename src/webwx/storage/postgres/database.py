@@ -632,10 +632,10 @@ class SessionLocks:
                 while not ask.answer.done():
                     await self._take_asked(ask)
             return ask.answer.result()
-        finally:
+        except BaseException:
             ask.answer.cancel()
-            if ask in self._asked:
-                self._asked.remove(ask)
+            self._asked = [each for each in self._asked if each is not ask]
+            raise
 
     async def _take_asked(self, own: _Ask) -> None:
         """Take all locks that are asked for; after an error, each other call asks again itself."""
