@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.storage.arrivals import arrival, contact_change, message
 
-from webwx.storage.batches import digest_of_body, new_items
+from webwx.storage.batches import digest_of_body, gap_after_purge, missed_entries, new_items
 
 
 def test_a_message_is_new_once_and_a_different_one_with_its_id_is_a_conflict() -> None:
@@ -29,3 +30,15 @@ def test_an_item_without_an_id_is_new_unless_its_whole_batch_is_repeated(is_repe
 
 def test_a_batch_of_messages_needs_no_digest_of_its_body() -> None:
     assert digest_of_body(arrival(message("1"))) is None
+
+
+def test_a_consumer_misses_the_deleted_entries_that_it_has_neither_read_nor_acknowledged() -> None:
+    entries = [(1, 10), (2, 20), (3, 30), (4, 40)]
+    assert missed_entries(entries, [(1, {4}), (4, ()), (2, {4})]) == {3: [20, 30]}
+    assert missed_entries(entries, [(9, ())]) == {}
+
+
+@pytest.mark.parametrize(("before", "since"), [(None, 20), (gap_after_purge([5, 9], None), 5), (b"{damaged", 20)])
+def test_a_gap_begins_with_the_gap_before_it(before: bytes | None, since: float) -> None:
+    gap = msgspec.json.decode(gap_after_purge([20, 30], before))
+    assert (gap["since"], gap["until"], gap["reason"]) == (since, 30, "purged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import msgspec
 from webwx.model.events import Arrived, ContinuityLost, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from webwx.storage.entries import Arrival
 
@@ -37,12 +38,37 @@ def gap_between(opened_at: float, last_at: float, until: float) -> Arrived:
     return Arrived(item=item, raw=item.raw)
 
 
-def begin_of_gap(raw: bytes, until: float) -> float:
-    """Return the beginning of a stored gap; `until` if its bytes are damaged."""
-    try:
-        return _GAP.decode(raw).since
-    except msgspec.MsgspecError:
-        return until
+def missed_entries(
+    entries: Iterable[tuple[int, int]], positions: Iterable[tuple[int, Collection[int]]]
+) -> dict[int, list[int]]:
+    """
+    Return which deleted entries consumers miss: their times, by the number of the last one, whose place a gap takes.
+
+    Args:
+        entries: Number and time of each deleted entry.
+        positions: For each consumer the number up to which it has read, and later numbers that it has acknowledged.
+    """
+    rows, missed = tuple(entries), dict[int, list[int]]()
+    for reached, ahead in positions:
+        unseen = {number: time for number, time in rows if number > reached and number not in ahead}
+        if unseen:
+            missed.setdefault(max(unseen), list(unseen.values()))
+    return missed
+
+
+def gap_after_purge(times: Collection[int], before: bytes | None) -> bytes:
+    """
+    Return the gap in place of deleted entries, as it is stored.
+
+    Args:
+        times: Times of the entries.
+        before: The stored gap just before it, which becomes a part of it; None if there is none.
+    """
+    since = float(min(times))
+    if before is not None:
+        with contextlib.suppress(msgspec.MsgspecError):  # its bytes are damaged
+            since = min(since, _GAP.decode(before).since)
+    return msgspec.json.encode(ContinuityLost(since=since, until=float(max(times)), reason="purged"))
 
 
 def digest_of_body(arrival: Arrival) -> bytes | None:

@@ -13,13 +13,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from webwx.errors import StorageError
-from webwx.model.events import ContinuityLost
 from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.base import QUARANTINE
-from webwx.storage.batches import begin_of_gap
+from webwx.storage.batches import gap_after_purge, missed_entries
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.postgres.archive import delete_media
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
@@ -232,35 +229,26 @@ async def _delete_entries(
 
 async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], reached: Mapping[int, int]) -> None:
     """Store gaps in place of entries that consumers have not read."""
-    missed: dict[int, list[tuple[int, int]]] = {}
     consumers = await db.fetch(
         "SELECT c.consumer, c.acked, array(SELECT number FROM acked_ahead a WHERE a.consumer = c.consumer) AS ahead"
         " FROM consumers c WHERE account = $1 AND name <> $2",
         account, ARCHIVE_CONSUMER,
     )  # fmt: skip
-    for consumer in consumers:
-        seen = max(consumer["acked"], reached.get(consumer["consumer"], 0))
-        ahead = set(consumer["ahead"])
-        unseen = [(row["number"], row["time"]) for row in rows if row["number"] > seen and row["number"] not in ahead]
-        if unseen:
-            missed.setdefault(max(unseen)[0], unseen)
+    positions = [(max(row["acked"], reached.get(row["consumer"], 0)), set(row["ahead"])) for row in consumers]
     numbers = [row["number"] for row in rows]
-    for number, unseen in missed.items():
-        times = [at for _, at in unseen]
-        since = float(min(times))
+    for number, times in missed_entries([(row["number"], row["time"]) for row in rows], positions).items():
         before = await db.fetchrow(
             "SELECT number, batch, raw FROM entries WHERE account = $1 AND number < $2 AND number <> ALL ($3::bigint[])"
             " ORDER BY number DESC LIMIT 1",
             account, number, numbers,
         )  # fmt: skip
-        if before is not None and before["batch"] == 0:  # combine consecutive gaps
-            since = min(since, begin_of_gap(before["raw"], since))
+        is_gap = before is not None and before["batch"] == 0
+        if is_gap:  # consecutive gaps become one
             await db.execute("DELETE FROM entries WHERE account = $1 AND number = $2", account, before["number"])
-        gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
         await db.execute(
             "UPDATE entries SET kind = $3, flags = 0, message_id = '', digest = 0, chat = '', batch = 0, start = 0,"
             " length = 0, words = NULL, raw = $4 WHERE account = $1 AND number = $2",
-            account, number, KINDS.index("gap"), msgspec.json.encode(gap),
+            account, number, KINDS.index("gap"), gap_after_purge(times, before["raw"] if is_gap else None),
         )  # fmt: skip
 
 

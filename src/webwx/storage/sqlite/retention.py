@@ -15,12 +15,9 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import msgspec
-
-from webwx.model.events import ContinuityLost
 from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.base import QUARANTINE
-from webwx.storage.batches import begin_of_gap
+from webwx.storage.batches import gap_after_purge, missed_entries
 from webwx.storage.bodies import ItemRange, blank_packed
 from webwx.storage.engine.port import drive
 from webwx.storage.sqlite.archive import delete_unnamed
@@ -268,31 +265,28 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
 
 def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], reached: Mapping[int, int]) -> None:
     """Store gaps in place of entries that consumers have not read."""
-    missed: dict[int, list[tuple[int, int]]] = {}
-    for consumer, acked in db.execute(
-        "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, ARCHIVE_CONSUMER)
-    ).fetchall():
-        seen = max(acked, reached.get(consumer, 0))
-        ahead = set(select_numbers(db, "SELECT number FROM acked_ahead WHERE consumer = ?", (consumer,)))
-        unseen = [(row[0], row[4]) for row in rows if row[0] > seen and row[0] not in ahead]
-        if unseen:
-            missed.setdefault(max(unseen)[0], unseen)
-    for number, unseen in missed.items():
-        times = [at for _, at in unseen]
-        since = float(min(times))
+    positions = [
+        (
+            max(acked, reached.get(consumer, 0)),
+            set(select_numbers(db, "SELECT number FROM acked_ahead WHERE consumer = ?", (consumer,))),
+        )
+        for consumer, acked in db.execute(
+            "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, ARCHIVE_CONSUMER)
+        ).fetchall()
+    ]
+    for number, times in missed_entries([(row[0], row[4]) for row in rows], positions).items():
         before = db.execute(
             "SELECT number, batch, raw FROM entries WHERE account = ? AND number < ?"
             " AND number NOT IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT 1",
             (account, number, as_list(row[0] for row in rows)),
         ).fetchone()
-        if before is not None and before[1] == 0:  # combine consecutive gaps
-            since = min(since, begin_of_gap(before[2], since))
+        is_gap = before is not None and before[1] == 0
+        if is_gap:  # consecutive gaps become one
             db.execute("DELETE FROM entries WHERE number = ?", (before[0],))
-        gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
         db.execute(
             "UPDATE entries SET kind = ?, message_id = '', digest = 0, chat = '', is_quarantined = 0, batch = 0,"
             " start = 0, length = 0, raw = ? WHERE number = ?",
-            (KINDS.index("gap"), msgspec.json.encode(gap), number),
+            (KINDS.index("gap"), gap_after_purge(times, before[2] if is_gap else None), number),
         )
 
 
