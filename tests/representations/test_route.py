@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 from webwx import representations
 from webwx.client import remote
 from webwx.gateway.app import route_table
-from webwx.representations.route import ApiRoute
+from webwx.representations.route import ApiRoute, account_in
 from webwx.representations.sends import SendsQuery, SendView
 
 MODULES = [
@@ -56,6 +56,20 @@ def test_parameters_with_their_defaults_are_left_out() -> None:
         """A text of a program, such as the key of a handler's step."""
 
     assert SendsQuery(send_state="sent", chat=Word("7"), limit=50).given() == {"state": "sent", "chat": "7"}
+
+
+@pytest.mark.parametrize(
+    ("path", "account"),
+    [
+        ("/api/v1/accounts/work", "work"),
+        ("/api/v1/accounts/7/sends/a", "7"),
+        ("/api/v1/accounts", None),
+        ("/api/v1/accounts/", None),
+        ("/accounts/7", None),
+    ],
+)
+def test_the_path_of_a_request_names_its_account(path: str, account: str | None) -> None:
+    assert account_in(path) == account
 
 
 def test_no_method_and_path_is_declared_twice() -> None:

@@ -73,6 +73,7 @@ from webwx.gateway.uploads import UploadStore
 from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_notices import WebhookNotices
 from webwx.gateway.webhooks import Webhooks
+from webwx.representations.route import API
 from webwx.storage.tables.records import RecordStore
 
 if TYPE_CHECKING:
@@ -88,9 +89,6 @@ if TYPE_CHECKING:
     from webwx.gateway.forwarding import Owners, RequestForwarding
     from webwx.gateway.outgoing import OutgoingClient
 
-
-API = "/api/v1"
-"""Prefix of the native API."""
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks at what other gateways have stored."""

@@ -21,6 +21,7 @@ from webwx.gateway.bots import view_of_run
 from webwx.gateway.forwarded_requests import HEADER
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.bots import BotView
+from webwx.representations.route import API
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +38,7 @@ _log = logging.getLogger("webwx.gateway")
 
 _CALL = re.compile(r"/bots/([^/]+)/.")
 
-_LIST = "/api/v1/node/bots"
+_LIST = f"{API}/node/bots"
 """A path for nodes only: a request of a client for it is never forwarded, because nodes need no key."""
 
 _VIEWS = msgspec.json.Decoder(list[BotView])

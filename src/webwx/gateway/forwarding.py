@@ -34,6 +34,7 @@ from webwx.gateway.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
 from webwx.gateway.unauthenticated import admit
+from webwx.representations.route import API, account_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -50,11 +51,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.gateway")
 
-_ACCOUNT_PATHS = (
-    re.compile(r"/api/v1/accounts/([^/]+)(?:/|$)"),
-    re.compile(r"/api/v1/webhooks/[^/]+/dead-letters/(\d+)-\d+/revive"),
-)
-"""Paths of requests for one account, with its name or number."""
+_REVIVAL = re.compile(rf"{API}/webhooks/[^/]+/dead-letters/(\d+)-\d+/revive")
+"""Path of a request for the account that the id of an event names."""
 
 _LINKS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
     (re.compile(r"/m/([^/]+)/[^/]+"), "media"),
@@ -62,7 +60,7 @@ _LINKS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
 )
 """Paths of links, with their tokens, and what they open."""
 
-_UPLOADS = "/api/v1/uploads/"
+_UPLOADS = f"{API}/uploads/"
 
 ROUTE = "forwarded"
 """Template of the route of all forwarded requests, for the request times."""
@@ -231,10 +229,10 @@ class RequestForwarding:
             StorageError: The account cannot be looked up.
         """
         path = scope["path"]
-        for account_path in _ACCOUNT_PATHS:
-            found = account_path.match(path)
-            if found is not None:
-                return await self._owners.look_up_account(found[1])
+        found = _REVIVAL.match(path)
+        named = account_in(path) if found is None else found[1]
+        if named is not None:
+            return await self._owners.look_up_account(named)
         for pattern, opens in _LINKS:
             found = pattern.fullmatch(path)
             link = None if found is None else await self._links.find(opens, found[1])

@@ -22,6 +22,7 @@ from webwx.gateway.notify.registry import candidates, kinds_of_host
 from webwx.gateway.notify.request import MAX_FIELDS, decode_header
 from webwx.gateway.reception import HookHead
 from webwx.gateway.unauthenticated import admit
+from webwx.representations.route import API
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.request import HookAnswer
     from webwx.gateway.reception import Reception
 
-_OWN_PATHS = ("/api/v1/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
+_OWN_PATHS = (f"{API}/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
 """Prefixes of paths that never belong to a receiver."""
 
 ROUTE = "receiver"

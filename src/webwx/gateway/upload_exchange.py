@@ -16,6 +16,7 @@ from webwx.errors import TransportError
 from webwx.gateway.forwarded_requests import HEADER
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
+from webwx.representations.route import API
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from webwx.gateway.owner_client import OwnerClient
     from webwx.gateway.uploads import StoredUpload, UploadStore
 
-_PATH = re.compile(r"/api/v1/uploads/([0-9a-f]{32})")
+_PATH = re.compile(rf"{API}/uploads/([0-9a-f]{{32}})")
 
-_CONTENT_PATH = re.compile(r"/api/v1/uploads/([0-9a-f]{32})/content")
+_CONTENT_PATH = re.compile(rf"{API}/uploads/([0-9a-f]{{32}})/content")
 """A path for nodes only: a request of a client for it is never forwarded, because nodes need no key."""
 
 _PIECE = 256 * 1024
@@ -70,7 +71,7 @@ class UploadExchange:
         Raises:
             GatewayProblem: The node does not have it, or cannot be reached.
         """
-        target = f"/api/v1/uploads/{upload.id}/content"
+        target = f"{API}/uploads/{upload.id}/content"
         headers = [(HEADER, self._signatures.sign("GET", target))]
         try:
             async with self._client.request(

@@ -12,8 +12,14 @@ from urllib.parse import quote
 
 import msgspec
 
+API = "/api/v1"
+"""Prefix of all paths of the API."""
+
 ACCOUNT = "/accounts/{account}"
 """Begin of the paths of an account, which is named by its number or name."""
+
+_OF_ACCOUNT = re.compile(rf"{API}/accounts/([^/]+)(?:/|$)")
+"""Begin of the path of a request for an account."""
 
 _VALUE = re.compile(r"\{([a-z_]+)(?::[a-z]+)?\}")
 """A value in a path."""
@@ -113,3 +119,9 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
             raise ValueError(f"The path {self.path} has {len(self.values)} values.")
         given = iter(values)
         return _VALUE.sub(lambda _: quote(str(next(given)), safe=""), self.path)
+
+
+def account_in(path: str) -> str | None:
+    """Return the number or name of the account that the path of a request names, as written; None for no account."""
+    found = _OF_ACCOUNT.match(path)
+    return None if found is None else found[1]

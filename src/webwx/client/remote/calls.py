@@ -30,7 +30,7 @@ from webwx.protocol.hosts import mistake_in
 from webwx.protocol.http import Request, TimeLimit
 from webwx.representations.accounts import LIST_ACCOUNTS, SHOW_ACCOUNT
 from webwx.representations.problems import error_of_answer, is_unavailable
-from webwx.representations.route import ApiRoute, B, Q, R
+from webwx.representations.route import API, ApiRoute, B, Q, R
 from webwx.transport.failures import HandshakeRefused
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from webwx.transport.download_sink import DownloadSink
 
 T = TypeVar("T")
-
-API = "/api/v1"
 
 _TRIES = 4
 """Maximum number of attempts at a call that may be repeated."""

@@ -21,7 +21,7 @@ from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
 from webwx.representations.accounts import CHECK_LOGIN, END_LOGIN, AccountView
-from webwx.representations.route import LARGEST
+from webwx.representations.route import API, LARGEST
 
 Form = Literal["png", "svg", "text", "terminal", "json"]
 
@@ -83,7 +83,7 @@ async def begin_login(
     Show the code of `login/qr` and follow `login/events`. While the saved login is valid, the next step is `confirmed`.
     """
     status = await port.account(number).begin_login("push" if data is None else data.method)
-    headers = {"Location": f"/api/v1/accounts/{number}/login"}
+    headers = {"Location": f"{API}/accounts/{number}/login"}
     return Response(view_of_login(status), status_code=202, headers=headers)
 
 

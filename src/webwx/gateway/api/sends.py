@@ -31,6 +31,7 @@ from webwx.gateway.journal_lookup import required_send
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
 from webwx.model.contacts import FILEHELPER, Member
+from webwx.representations.route import API
 from webwx.representations.sends import (
     FIND_SEND,
     FORGET_SEND,
@@ -123,7 +124,7 @@ async def send_message(
         else:
             sent = await account.enqueue(data.to, text, key=key)
     made = answer_send(sent)
-    made.set_header("Location", f"/api/v1/accounts/{number}/sends/{sent.client_id}")
+    made.set_header("Location", API + SHOW_SEND.at(number, sent.client_id))
     return made
 
 

@@ -24,7 +24,7 @@ from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
-from webwx.representations.route import LARGEST
+from webwx.representations.route import API, LARGEST
 from webwx.representations.sends import DELETE_UPLOAD, UploadView
 from webwx.representations.times import moment
 
@@ -112,7 +112,7 @@ async def upload_file(
 
 
 def _created(upload: StoredUpload, offset: int) -> Response[UploadView]:
-    headers = {"Location": f"/api/v1/uploads/{upload.id}", "Upload-Offset": str(offset)}
+    headers = {"Location": f"{API}/uploads/{upload.id}", "Upload-Offset": str(offset)}
     return Response(view_of_upload(upload, offset), status_code=201, headers=headers)
 
 
