@@ -62,6 +62,13 @@ def test_all_files_that_the_page_loads_exist(get: Callable[..., Response]) -> No
             assert get(f"/phone/static/{''.join(wanted)}").status == 200, name
 
 
+def test_the_pages_work_below_a_path_of_a_proxy(get: Callable[..., Response]) -> None:
+    files = {name: pages.FILES[name].read_text("utf-8") for name in pages.FILES}
+    shown = {path: get(path).body.decode() for path in ("/phone", "/phone/wire")}
+    for name, text in {**files, **shown}.items():
+        assert re.findall(r"""[\"'`(]/(?:phone|control|login|qrcode|l)(?![\w-])""", text) == [], name
+
+
 def test_every_refusal_with_a_code_has_a_chinese_text() -> None:
     calls = [
         node
