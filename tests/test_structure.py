@@ -42,7 +42,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "gateway/notify/notification.py": "values without logic; the tests of messages and receivers use them",
     "gateway/notify/receiver.py": "a protocol and values without logic; the tests of the receivers use them",
     "gateway/notify/refusal.py": "values without logic; tests/gateway/notify/test_registry.py meets every reason",
-    "gateway/storage_views.py": "without logic; tests/gateway/test_clustered.py runs accounts on them",
     "representations/accounts.py": "values without logic; the tests of the API meet them",
     "representations/bots.py": "values without logic; the tests of the API meet them",
     "representations/cluster.py": "values without logic; the tests of the API meet them",
