@@ -324,6 +324,23 @@ class TestDeaths:
 
         run_with_virtual_clock(work)
 
+    def test_isolated_entry_that_takes_some_seconds_keeps_its_poison_marker_meanwhile(self) -> None:
+        async def work() -> None:
+            subscription = RecordedSubscription(isolated(1, "@slow"), delivered(2, "@b"))
+            poisoned: list[set[int]] = []
+
+            async def handle(entry: Delivered, attempt: int) -> bool:
+                if entry.entry.chat == "@slow":
+                    await asyncio.sleep(4)  # a sweep passes meanwhile
+                    poisoned.append(set(subscription.poisoned))
+                return False
+
+            await asyncio.sleep(1000)  # the clock of a loop does not begin at 0
+            await run_until_done(ChatQueues(subscription, handle), subscription)
+            assert poisoned == [{1}]
+
+        run_with_virtual_clock(work)
+
     def test_isolation_ends_when_the_handler_only_fails(self) -> None:
         async def work() -> None:
             poisoned: list[set[int]] = []

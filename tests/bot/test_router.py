@@ -244,6 +244,12 @@ class TestMistakes:
             Router().include(webwx)  # type: ignore[arg-type]  # that is the mistake
 
 
+@pytest.mark.parametrize(("kind", "shown"), [(named, "named"), ("ValueError", "'ValueError'"), (int, "int")])
+def test_error_names_what_is_no_class_of_exceptions(kind: Any, shown: str) -> None:
+    with pytest.raises(TypeError, match=rf"^error\(\) takes classes of exceptions, such as .*; got {shown}\.$"):
+        Router().error(kind)
+
+
 def test_an_object_and_a_partial_function_can_be_handlers() -> None:
     class Echo:
         async def __call__(self, ctx: Context, event: Event) -> None:

@@ -57,7 +57,7 @@ async def test_a_process_gains_all_accounts_that_no_other_owns(ownership: Owners
     assert [ownership.fence(each) for each in ACCOUNTS] == [Fence(account=each, epoch=found[each]) for each in ACCOUNTS]
     owner = await ownership.owner_of(2)
     assert owner is not None
-    assert (owner.account, owner.address, owner.epoch) == (2, "here", found[2])
+    assert (owner.account, owner.address, owner.epoch, owner.is_wanted) == (2, "here", found[2], True)
     assert await ownership.owner_of(9) is None
 
     for account in ACCOUNTS:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.verify
 
 
-def test_the_lease_of_a_loop_that_is_silent_for_two_leases_is_not_renewed_until_it_answers() -> None:
+def test_the_lease_of_a_loop_that_is_silent_for_two_leases_is_not_renewed_until_it_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test(cluster: Cluster) -> None:
         silent = SilentLoop()
         renewals: list[object] = []
@@ -34,6 +36,7 @@ def test_the_lease_of_a_loop_that_is_silent_for_two_leases_is_not_renewed_until_
         silent.answer()
         await asyncio.sleep(TIMES.heartbeat)
         assert [*was_late, leases.is_late] == [False, True, False]
+        assert caplog.text.count("loop of the accounts does not answer") == 1
         await renewing.stop()
 
     run(test, 1)

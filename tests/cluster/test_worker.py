@@ -102,7 +102,8 @@ async def test_a_cancelled_worker_hands_its_accounts_over_after_their_work() -> 
     assert sorted(work.log[2:]) == ["cancel 1", "cancel 2"]
 
 
-async def test_a_second_cancellation_does_not_wait_for_handlers() -> None:
+async def test_a_second_cancellation_does_not_wait_for_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webwx.cluster.worker._PATIENCE", 3600)
     ownership, work = Released(1), Recorded(cancellations=2)
     running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1")

@@ -61,6 +61,16 @@ def test_a_random_token_and_a_phrase_are_not_weak(kind: str) -> None:
     assert not is_weak("token-of-the-tutorial")
 
 
+@pytest.mark.parametrize("number", [0, 61])
+async def test_a_rate_outside_of_one_to_sixty_messages_a_minute_is_refused(number: int) -> None:
+    receivers = Receivers(open_records("memory:"), lambda: 1000.0)
+    template = StoredReceiver(
+        id="", name="n", kind="json", account=1, digest="", created_at=0, messages_per_minute=number
+    )
+    with pytest.raises(InvalidRequest, match="a number from 1 to 60"):
+        await receivers.create(template)
+
+
 async def test_a_weak_token_is_refused() -> None:
     receivers = Receivers(open_records("memory:"), lambda: 1000.0)
     template = StoredReceiver(id="", name="n", kind="json", account=1, digest="", created_at=0)

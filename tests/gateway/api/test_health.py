@@ -29,6 +29,7 @@ def test_actions_are_counted_against_the_rate_limit() -> None:
     state, _ = LimiterState().reserve(limit, "messages", 1000.0, 0.0)
     view = view_of_limit(state.refused(1000.0, 0.5).report(limit, 1000.0))
     counts = {each.kind: (each.used, each.most, each.period_seconds) for each in view.actions}
+    assert set(counts) == {"messages", "uploads", "contact_changes", "chatroom_changes", "friend_requests"}
     assert counts["messages"] == (1, 7, 60)
     assert counts["friend_requests"] == (0, limit.friend_requests_per_day, 86_400)
     assert view.refusals == 1

@@ -74,6 +74,15 @@ def test_a_file_is_uploaded_and_sent() -> None:
     assert sent.notification.uploads == ("file-1",)
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [(RefusalReason.RATE_LIMITED, 429), (RefusalReason.OFFLINE, 503), (RefusalReason.TOO_LARGE, 413),
+     (RefusalReason.UNKNOWN_TOKEN, 200)],
+)  # fmt: skip
+def test_a_refusal_that_a_client_should_repeat_or_shorten_has_a_status(reason: RefusalReason, status: int) -> None:
+    assert refused("wecom", f"/cgi-bin/webhook/send?key={TOKEN}", reason).status == status
+
+
 def test_an_upload_without_a_file_is_refused() -> None:
     done = post("wecom", f"/cgi-bin/webhook/upload_media?key={TOKEN}", multipart({"a": "b"}, {}), headers=MULTIPART)
     assert done.json["errcode"] == 40058
