@@ -23,7 +23,9 @@ from tests.storage_contract.shared_tables import (
 
 from webwx.errors import StorageError
 from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.postgres.tables import PostgresTables
 from webwx.storage.refusals import ChangeRefused
+from webwx.storage.tables.consumers import CRASHES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -176,6 +178,17 @@ async def test_many_rows_of_no_account_are_inserted_at_once(tables_of: TablesOf)
     total = Select(Total, "SELECT sum(version)::bigint AS total FROM sample_names WHERE id <> $1")
     await tables_of(0).transaction(lambda db: db.insert_all(NAMES, [("a", 1), ("b", 2), ("c", 4)]))
     assert await tables_of(0).read(lambda db: db.one(total, "b")) == (5,)
+
+
+async def test_many_rows_of_a_consumer_are_inserted_at_once(tables: Tables) -> None:
+    count = Select(Total, "SELECT count(*) AS total FROM crashes WHERE consumer = $1 AND crashes = 2")
+    if isinstance(tables, PostgresTables):  # a row refers to its consumer there
+        await tables.change(
+            "INSERT INTO consumers (consumer, account, name, acked, started, lock)"
+            " OVERRIDING SYSTEM VALUE VALUES (3, $0, 'bot', 0, 0, 1)"
+        )
+    await tables.transaction(lambda db: db.insert_all(CRASHES, [(1, 2), (5, 2), (6, 1)], owner=3))
+    assert await tables.read(lambda db: db.one(count, 3)) == (2,)
 
 
 async def test_rows_with_one_of_several_keys_are_found(tables: Tables) -> None:

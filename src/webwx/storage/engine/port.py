@@ -130,13 +130,16 @@ class Statements(Protocol):
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         ...
 
-    async def insert_all(self, table: StoredTable, rows: Sequence[Sequence[Value]]) -> None:
+    async def insert_all(
+        self, table: StoredTable, rows: Sequence[Sequence[Value]], *, owner: int | None = None
+    ) -> None:  # fmt: skip
         """
-        Insert rows into a table of the account with few statements, which takes a small part of the time of many.
+        Insert rows with few statements, which takes a small part of the time of many.
 
         Args:
             table: The table.
             rows: The values of its columns, in their order.
+            owner: The row of the login or the consumer that they belong to; None: they belong to the account.
         """
         ...
 

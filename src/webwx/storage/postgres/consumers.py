@@ -38,8 +38,8 @@ from webwx.storage.deliveries import (
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 from webwx.storage.postgres.held import hold_entries
-from webwx.storage.postgres.tables import PostgresTables
-from webwx.storage.tables.conversations import ConversationRow, StoredConversations
+from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
+from webwx.storage.tables.conversations import ConversationRow, StoredConversations, write_conversations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -538,7 +538,7 @@ class PostgresConsumer:
         if changes.crashes:
             await self._write_crashes(db, changes.crashes)
         if changes.conversations:
-            await _write_conversations(db, row, changes.conversations)
+            await write_conversations(PostgresStatements(db, None), row, changes.conversations.values())
 
     async def _write_crashes(self, db: Connection, crashes: Mapping[int, int]) -> None:
         await db.execute(
@@ -670,22 +670,6 @@ class PostgresConsumer:
             await self._database.run(store)
         finally:
             await self._database.run(known.release)
-
-
-async def _write_conversations(db: Connection, consumer: int, rows: Mapping[str, ConversationRow]) -> None:
-    """Store changed conversations; an empty row deletes one."""
-    await db.execute(
-        "DELETE FROM conversations WHERE consumer = $1"
-        " AND webwx_key(key) = ANY (ARRAY(SELECT webwx_key(k) FROM unnest($2::varchar[]) k))",
-        consumer, list(rows),
-    )  # fmt: skip
-    left = [row for row in rows.values() if not row.is_empty]
-    await db.execute(
-        "INSERT INTO conversations SELECT $1, * FROM"
-        " unnest($2::varchar[], $3::varchar[], $4::bytea[], $5::varchar[], $6::float8[], $7::float8[])",
-        consumer, [row.key for row in left], [row.step for row in left], [row.values for row in left],
-        [row.chat for row in left], [row.deadline for row in left], [row.changed_at for row in left],
-    )  # fmt: skip
 
 
 class OpenConsumers:

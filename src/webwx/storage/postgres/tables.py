@@ -66,11 +66,15 @@ class PostgresStatements:
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
         return number or 0
 
-    async def insert_all(self, table: StoredTable, rows: Sequence[Sequence[Value]]) -> None:
-        """Insert rows into a table of the account with one statement."""
+    async def insert_all(
+        self, table: StoredTable, rows: Sequence[Sequence[Value]], *, owner: int | None = None
+    ) -> None:  # fmt: skip
+        """Insert rows with one statement."""
         if rows:
             columns = tuple(list(column) for column in zip(*rows, strict=True))
-            await self._db.execute(*self._prepared(postgres_insert_all(table), columns))
+            statement = to_postgres(postgres_insert_all(table), len(columns))
+            of = (self._account if owner is None else owner,) if statement.has_account else ()
+            await self._db.execute(statement.text, *columns, *of)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run a computation in another thread."""
@@ -80,7 +84,7 @@ class PostgresStatements:
         """Keep other transactions from changing a table until the end of this one."""
         await self._db.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
-    def _prepared(self, text: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _prepared(self, text: str, values: tuple[Value, ...]) -> tuple[Any, ...]:
         """Return a statement and its values, as the driver takes them."""
         converted = to_postgres(text, len(values))
         return (converted.text, *values, self._account) if converted.has_account else (converted.text, *values)

@@ -33,13 +33,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.protocol.codec import clean_text
 from webwx.storage.deliveries import Acknowledgements, ConsumerState, EarlierAttempts, Revivals, cleaned, state_of
+from webwx.storage.engine.port import drive
 from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
-from webwx.storage.sqlite.conversations import write_conversations
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
 from webwx.storage.sqlite.revivals import read_revivals
-from webwx.storage.sqlite.tables import SqliteTables
-from webwx.storage.tables.conversations import StoredConversations
+from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
+from webwx.storage.tables.conversations import StoredConversations, write_conversations
 from webwx.storage.tables.states import OPENING
 
 if TYPE_CHECKING:
@@ -453,7 +453,7 @@ class SqliteConsumer:
             else:
                 db.execute("DELETE FROM crashes WHERE consumer = ? AND number = ?", (self.row, number))
         if self._changes_storing:
-            write_conversations(db, self.row, self._changes_storing.values())
+            drive(write_conversations(SqliteStatements(db, 0), self.row, self._changes_storing.values()))
 
     def _count_acks(self) -> None:
         """Advance the position by the acknowledgements since the last transaction."""

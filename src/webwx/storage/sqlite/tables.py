@@ -77,11 +77,13 @@ class SqliteStatements:
         """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         return _insert(self._db, self._account, text, values)
 
-    async def insert_all(self, table: StoredTable, rows: Sequence[Sequence[Value]]) -> None:
-        """Insert rows into a table of the account with few statements."""
+    async def insert_all(
+        self, table: StoredTable, rows: Sequence[Sequence[Value]], *, owner: int | None = None
+    ) -> None:  # fmt: skip
+        """Insert rows with few statements."""
         columns, shared = table.columns, tuple[int, ...]()
         if table.of:
-            columns, shared = (table.of, *columns), (self._account,)
+            columns, shared = (table.of, *columns), (self._account if owner is None else owner,)
         insert(self._db, f"{table.name} ({', '.join(columns)})", rows, shared=shared)
 
     async def aside(self, work: Callable[[], T]) -> T:

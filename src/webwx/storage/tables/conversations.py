@@ -1,4 +1,4 @@
-"""The stored conversations of consumers, as they are read; changes are stored with acknowledgements, by each engine."""
+"""The stored conversations of consumers; each engine stores their changes together with acknowledgements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from webwx.model.contacts import ContactId
 from webwx.storage.engine.port import Ageing, Select, StoredTable
 
 if TYPE_CHECKING:
-    from webwx.storage.engine.port import Tables
+    from collections.abc import Collection
+
+    from webwx.storage.engine.port import Statements, Tables
 
 
 class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,20 @@ _OF_KEY = Select(_StoredRow, f"{_OF_CONSUMER} AND webwx_key(key) = webwx_key($2)
 _SOME = Select(_StoredRow, f"{_OF_CONSUMER} LIMIT $2")
 
 _BY_DEADLINE = Select(_StoredRow, f"{_OF_CONSUMER} AND deadline IS NOT NULL ORDER BY deadline LIMIT $2")
+
+
+_DELETE = "DELETE FROM conversations WHERE consumer = $1 AND webwx_key(key) = ANY ($2::varchar[])"
+
+
+async def write_conversations(db: Statements, consumer: int, changed: Collection[ConversationRow]) -> None:
+    """Store the changed conversations of a consumer, each with another key; an empty row deletes one."""
+    await db.change(_DELETE, consumer, [row.key for row in changed])
+    left = [
+        _StoredRow(row.key, row.step, row.values, row.chat, row.deadline, row.changed_at)
+        for row in changed
+        if not row.is_empty
+    ]
+    await db.insert_all(CONVERSATIONS, left, owner=consumer)
 
 
 class StoredConversations:
