@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ from webwx.errors import StorageError
 from webwx.storage.account_folder import LoginName
 from webwx.storage.open import open_journal_file, open_transfer
 from webwx.storage.postgres.storage import PostgresStorage
-from webwx.storage.transfer import copy_account, copy_journal
+from webwx.storage.transfer import CHUNK, copy_account, copy_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,3 +120,25 @@ async def test_numbers_of_new_rows_are_never_lowered(schema: TemporarySchema, tm
         schema.execute(f"SELECT nextval(pg_get_serial_sequence('{table}', 'number'))").strip()
         for table in ("outbox", "timers")
     ] == ["1001", "2"]
+
+
+async def test_the_sum_of_the_sizes_of_media_is_not_updated_for_each_of_them(
+    schema: TemporarySchema, tmp_path: Path
+) -> None:
+    path = tmp_path / "me.journal"
+    await make_journal(path, UIN)
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        rows = [(number, 1, f"{number}", "too_large", "", 5, 1_000.0) for number in range(1, 2 * CHUNK + 1)]
+        file.executemany("INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        file.commit()
+    await make_tables(schema)
+    schema.execute(
+        "CREATE SEQUENCE updates;"
+        " CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''updates'');"
+        " RETURN NULL; END';"
+        f" ALTER SEQUENCE updates OWNER TO {schema.name};"
+        " CREATE TRIGGER count_it AFTER UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION count_it()"
+    )
+    await copy_journal(open_transfer(path, NAME), open_transfer(schema.url, NAME))
+    assert schema.execute("SELECT media_size FROM accounts").strip() == f"{5 * len(rows)}"
+    assert int(schema.execute("SELECT last_value FROM updates")) == 2
