@@ -11,6 +11,8 @@ from tests.storage.arrivals import arrival, messages, opened
 from webwx.errors import StorageError
 from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres import database
+from webwx.storage.postgres.consumers import open_cursor
+from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.refusals import Fence, NotOwner
 
@@ -92,6 +94,30 @@ async def test_worker_that_returns_late_prevents_that_an_event_is_given_up(
         for number in range(3):
             await workers.live_on(number)
         assert await consumer.recount_crashes(entry.number) < 2
+
+
+async def test_a_worker_opens_a_consumer_without_the_dead_letters_that_it_has_passed(schema: TemporarySchema) -> None:
+    member = ClusterMember("w1", lambda account: Fence(account=account, epoch=1), timeout=30.0)
+    async with PostgresJournal(schema.url, member=member) as journal:
+        account = await opened(journal, 1)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 6)))
+        await consumer.take()
+        for number in (1, 2, 4):
+            await consumer.give_up(number, "KeyError")
+        consumer.ack(1)
+        consumer.ack(2)
+        await consumer.failed(5, "KeyError")
+        await consumer.close()
+        assert await account.revive("bot", 1)
+    opening = PostgresDatabase(schema.url, member=member)
+    known = await opening.run(lambda: open_cursor(opening, 1, "bot", is_from_beginning=False))
+    await opening.close()
+
+    assert known.state.acked == 2
+    assert known.state.ahead == {1, 4}, "of the passed ones only the revived one"
+    assert known.state.revived == {1}
+    assert known.state.attempts == {1: 1, 5: 1}
 
 
 async def test_what_was_read_before_a_failed_read_is_taken_by_the_next_call(schema: TemporarySchema) -> None:

@@ -93,20 +93,30 @@ SELECT EXISTS (SELECT FROM held) AS is_held, EXISTS (SELECT FROM stored) AS is_s
 """  # noqa: S608 - a constant
 """`_STORE` with the lock of the account's row, for a transaction that stores nothing else."""
 
-_OPEN_OWNED = """
+_FAILURES = """
+SELECT number, attempts, state FROM failures WHERE consumer = {consumer} AND number > {acked}
+UNION ALL SELECT number, attempts, state FROM failures
+WHERE consumer = {consumer} AND state = 'revived' AND number <= {acked}
+"""
+"""Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed."""
+
+_OPEN_OWNED = f"""
 WITH held AS MATERIALIZED (SELECT true FROM accounts WHERE account = $1 AND epoch = $3 FOR NO KEY UPDATE), opened AS (
     UPDATE consumers SET opening = opening + 1
     WHERE EXISTS (SELECT FROM held) AND account = $1 AND webwx_key(name) = webwx_key($2) RETURNING *
 )
 SELECT o.*,
     ARRAY (SELECT number FROM acked_ahead a WHERE a.consumer = o.consumer) AS ahead,
-    ARRAY (SELECT f.number FROM failures f WHERE f.consumer = o.consumer ORDER BY f.number) AS failed_numbers,
-    ARRAY (SELECT f.attempts FROM failures f WHERE f.consumer = o.consumer ORDER BY f.number) AS failed_attempts,
-    ARRAY (SELECT f.state::varchar FROM failures f WHERE f.consumer = o.consumer ORDER BY f.number) AS failed_states,
+    failed.*,
     ARRAY (SELECT c.number FROM crashes c WHERE c.consumer = o.consumer ORDER BY c.number) AS crashed_numbers,
     ARRAY (SELECT c.crashes FROM crashes c WHERE c.consumer = o.consumer ORDER BY c.number) AS crash_counts
-FROM opened o
-"""
+FROM opened o CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(f.number ORDER BY f.number), '{{}}') AS failed_numbers,
+        coalesce(array_agg(f.attempts ORDER BY f.number), '{{}}') AS failed_attempts,
+        coalesce(array_agg(f.state::varchar ORDER BY f.number), '{{}}') AS failed_states
+    FROM ({_FAILURES.format(consumer="o.consumer", acked="o.acked")}) f
+) failed
+"""  # noqa: S608 - constants
 """
 Opens a consumer of an account that this worker owns. All reads are of one state, which is the latest one: the claim of
 the account has ended the writes of earlier owners.
@@ -132,12 +142,7 @@ WITH following AS MATERIALIZED (
 """  # noqa: S608 - no value is put together
 
 
-_FAILURES = """
-SELECT number, attempts, state FROM failures WHERE consumer = $1 AND number > $2
-UNION SELECT number, attempts, state FROM failures WHERE consumer = $1 AND state = 'revived'
-ORDER BY number
-"""
-"""Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed."""
+_FAILURES_OF = f"{_FAILURES.format(consumer='$1', acked='$2')} ORDER BY number"
 
 
 class OpenedCursor(NamedTuple):
@@ -251,7 +256,7 @@ async def _open(
         return None
     consumer = row["consumer"]
     ahead = await db.fetch("SELECT number FROM acked_ahead WHERE consumer = $1", consumer)
-    failures = await db.fetch(_FAILURES, consumer, row["acked"])
+    failures = await db.fetch(_FAILURES_OF, consumer, row["acked"])
     crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
     return _opened(
         row, [each["number"] for each in ahead], failures, [(each["number"], each["crashes"]) for each in crashes],
