@@ -275,3 +275,12 @@ async def test_sends_of_a_dead_process_are_counted_as_unknown(quick_engine: Stor
     journal = quick_engine.open()
     assert await journal.account(UIN).outbox.count() == {"unknown": 1}
     await journal.close()
+
+
+async def test_the_outcome_of_an_unknown_send_is_seen_at_once(account: AccountJournal) -> None:
+    row = await added(account, "1", state="sending")
+    await account.outbox.settle(row.number, "unknown", time=NOW + 1, begun_at=NOW)
+    await account.outbox.settle(row.number, "sent", time=NOW + 2, receipt=receipt("1"), begun_at=NOW + 1)
+    found = await find_send(account.outbox, number=row.number)
+    assert found is not None
+    assert found.state == "sent"

@@ -235,7 +235,7 @@ class AttemptStore(Protocol):
             text: The statement that stores it.
             values: Its values.
             number: The number of the send.
-            sent: The platform confirmed the send, so the outcome may be stored a little later.
+            sent: The platform confirmed a send in state `sending`, so the outcome may be stored a little later.
             receipt: The receipt as JSON.
             keeps: Whether an outcome that cannot be stored now is kept (`keep`).
 
@@ -469,8 +469,10 @@ class StoredSends:
         text = _SETTLE
         if begun_at is not None:
             text, values = _SETTLE_ATTEMPT, (*values, begun_at)
+        # The outcome of a send that is `unknown` already is stored at once: only one in state `sending` is waited for.
+        is_first = state == "sent" and begun is not None
         await self._attempts.settle(
-            text, values, number=number, sent=state == "sent", receipt=written, keeps=begun_at is not None
+            text, values, number=number, sent=is_first, receipt=written, keeps=begun_at is not None
         )
 
     async def flush(self) -> None:
