@@ -227,11 +227,11 @@ def _front_end(run: Run, db: Database, scope: str) -> Iterator[tuple[int, str]]:
     """Run a front end that does not limit the requests of a key, and return its port and a key with a scope."""
     config = run.folder / "front.toml"
     config.write_text("[limits]\nrequests_per_minute = 0\n")
-    command = [sys.executable, "-m", "webwx", "serve", "--config", str(config)]
-    environment = _environment(run, db, "front")
+    command, environment = [sys.executable, "-m", "webwx", "serve"], _environment(run, db, "front")
     with subprocess.Popen(
-        [*command, "--port", "0", "--capacity", "0", "--json"], env=environment, stdout=subprocess.PIPE
-    ) as process:
+        [*command, "--config", str(config), "--port", "0", "--capacity", "0", "--json"], env=environment,
+        stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
             url = json.loads(process.stdout.readline())["url"]
