@@ -11,6 +11,7 @@ from tests.storage.statement_log import StatementLog
 from webwx.errors import StorageError
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.gathered import GatheredReads
+from webwx.storage.postgres.pooler import SharedSessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,6 +47,13 @@ async def test_reads_that_fail_raise_an_error_each_and_later_ones_succeed(databa
     assert all(isinstance(error, StorageError) for error in failed)
     assert len({id(error) for error in failed}) == 3
     assert [row["part"] for row in await reads.rows(1)] == [1]
+
+
+async def test_the_error_of_a_read_keeps_its_text(database: PostgresDatabase) -> None:
+    database._shares_sessions = True  # as after a look that has found a pooler in another mode
+    with pytest.raises(SharedSessions) as raised:
+        await GatheredReads(database, DOUBLES).rows(1)
+    assert str(raised.value) == str(SharedSessions(database._place))
 
 
 async def test_locks_that_are_taken_at_the_same_time_share_statements(

@@ -8,7 +8,6 @@ are made together by the next statement, so a read that has no company waits for
 from __future__ import annotations
 
 import asyncio
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class GatheredReads:
                 except Exception as error:  # noqa: BLE001 - passed on as the outcome of each read
                     for _, answer in asked:
                         if not answer.done():
-                            answer.set_exception(copy(error))  # each caller adds its own traceback
+                            answer.set_exception(_copied(error))  # each caller adds its own traceback
         finally:
             self._is_reading = False
 
@@ -78,3 +77,10 @@ class GatheredReads:
         for (_, answer), rows in zip(asked, found, strict=True):
             if not answer.done():
                 answer.set_result(rows)
+
+
+def _copied(error: Exception) -> Exception:
+    """Return an error of the same class with the same text, whatever the class makes its text from."""
+    copied = type(error).__new__(type(error), *error.args)
+    copied.__dict__.update(vars(error))
+    return copied
