@@ -29,6 +29,20 @@ async def test_a_newer_schema_is_refused_in_one_sentence(schema: TemporarySchema
     schema.execute(f"UPDATE webwx_schema SET version = {VERSION}")
 
 
+async def test_a_schema_from_before_the_version_was_complete_is_refused_in_one_sentence(
+    schema: TemporarySchema,
+) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        await journal.accounts()
+    schema.execute("ALTER TABLE accounts DROP COLUMN media_size")
+
+    async with PostgresJournal(schema.url) as journal:
+        with pytest.raises(
+            StorageError, match=r"from before version 100 was complete \(accounts\.media_size is missing"
+        ):
+            await journal.accounts()
+
+
 async def test_a_storage_that_has_begun_before_a_newer_one_opens_further_connections(schema: TemporarySchema) -> None:
     storage = PostgresStorage(schema.url, passphrase="three words long")
     assert await storage.accounts_by_name() == {}

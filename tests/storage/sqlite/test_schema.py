@@ -286,6 +286,17 @@ def test_an_older_file_is_refused_in_a_sentence_and_not_changed(path: Path, vers
     assert content == path.read_bytes()
 
 
+@pytest.mark.parametrize("lacking", ["INDEX identities_merged", "TRIGGER media_added", "TABLE origins"])
+def test_a_file_from_before_the_version_was_complete_is_refused_and_not_changed(path: Path, lacking: str) -> None:
+    with contextlib.closing(connect(path)) as db:
+        db.execute(f"DROP {lacking}")
+    content = path.read_bytes()
+
+    with pytest.raises(StorageError, match="from before version 100 was complete"):
+        connect(path)
+    assert content == path.read_bytes()
+
+
 def test_processes_that_open_at_the_same_time_create_one_file(path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from webwx.storage.sqlite.schema import connect\n"

@@ -11,6 +11,7 @@ digest (`webwx_key`), because an index takes a third of a page at most.
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -231,6 +232,19 @@ ALTER TABLE send_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
 }
 """The statements that create each table of version 100."""
 
+_COLUMNS = tuple(
+    (table, column)
+    for table, text in _TABLES.items()
+    for column in re.findall(r"^    ([a-z]\w+) ", text.split("\n)", 1)[0], flags=re.MULTILINE)
+)
+"""The columns of version 100, each after its table."""
+
+_MISSING = """
+SELECT k.name || '.' || k.field FROM unnest($1::varchar[], $2::varchar[]) k (name, field) WHERE NOT EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass(k.name) AND attname = k.field AND NOT attisdropped
+) LIMIT 1
+"""
+
 
 class Migration(NamedTuple):
     """The changes from one version to the next."""
@@ -415,6 +429,12 @@ async def require_tables(connection: asyncpg.Connection[asyncpg.Record], place: 
         raise MigrationNeeded(
             f"The tables in {place} are of version {version}, and this webwx needs version {VERSION}: "
             "run 'webwx storage migrate'."
+        )
+    missing = await connection.fetchval(_MISSING, *(list(names) for names in zip(*_COLUMNS, strict=True)))
+    if missing is not None:
+        raise StorageError(
+            f"The journal in {place} was written by a webwx from before version {FIRST} was complete ({missing} is "
+            "missing in it); use another database."
         )
 
 

@@ -9,6 +9,7 @@ number in `indexed`.
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sqlite3
 import time
@@ -198,6 +199,13 @@ CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
 }
 """The statements that create each table of version 100."""
 
+_NAMES = frozenset(
+    re.findall(
+        r"^CREATE (?:UNIQUE |VIRTUAL )?(?:TABLE|INDEX|TRIGGER) (\w+)", "".join(_TABLES.values()), flags=re.MULTILINE
+    )
+)
+"""Names of the tables, indexes and triggers of version 100."""
+
 
 def _rebuilt(table: str, indexes: str, columns: str, **others: str) -> str:
     """
@@ -368,6 +376,8 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
         StorageError: Durable commits are not possible, or the file is not a journal or is of another version.
     """
     version = _version_of(db, path)
+    if version == VERSION:
+        _require_names(db, path)
     if version == 0:  # only then, because this begins a write transaction
         allow_shrinking(db)
     _make_durable(db, path)
@@ -456,6 +466,21 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
             "once with webwx 0.1.0 as of November 2026, which migrates it to that version."
         )
     return version
+
+
+def _require_names(db: sqlite3.Connection, path: Path) -> None:
+    """
+    Refuse a file of version 100 from before its layout was complete, whose statements would fail one by one.
+
+    Raises:
+        StorageError: A table, an index or a trigger is missing.
+    """
+    missing = _NAMES.difference(name for (name,) in db.execute("SELECT name FROM sqlite_master"))
+    if missing:
+        raise StorageError(
+            f"{path} was written by a webwx from before version {VERSION} was complete ({min(missing)} is missing in "
+            "it); move the file away to start a new journal."
+        )
 
 
 def _to_wal(db: sqlite3.Connection) -> str | int:
