@@ -311,20 +311,20 @@ class TestABrokenFile:
         assert numbers(await consumer.take()) == [2, 3]
         await account.revive("bot", 1)
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("ALTER TABLE batches RENAME TO hidden")
+            db.execute("ALTER TABLE batches RENAME COLUMN body TO hidden")
             with pytest.raises(StorageError, match="cannot be read"):
                 await consumer.take()
-            db.execute("ALTER TABLE hidden RENAME TO batches")
+            db.execute("ALTER TABLE batches RENAME COLUMN hidden TO body")
         assert numbers(await consumer.take()) == [1]
 
     async def test_a_name_that_could_not_be_opened_can_be_opened_later(
         self, account: SqliteAccount, path: Path
     ) -> None:
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("ALTER TABLE acked_ahead RENAME TO hidden")
+            db.execute("ALTER TABLE acked_ahead RENAME COLUMN number TO hidden")
             with pytest.raises(StorageError, match="cannot be read"):
                 await account.consumer("bot")
-            db.execute("ALTER TABLE hidden RENAME TO acked_ahead")
+            db.execute("ALTER TABLE acked_ahead RENAME COLUMN hidden TO number")
         assert await (await account.consumer("bot")).take() == []
 
 
