@@ -12,6 +12,7 @@ from webwx.storage.account_folder import LoginName
 from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import DEFAULT_TIMES
+from webwx.storage.open import open_records
 from webwx.storage.postgres.leases import PostgresLeases
 from webwx.storage.postgres.restored import PostgresRestored
 from webwx.storage.postgres.storage import PostgresStorage
@@ -223,3 +224,17 @@ async def test_timers_that_were_due_before_a_restore_are_held(
     async with PostgresRestored(schema.url) as restored:
         assert (await restored.release()).timers == 1
     assert [each.key for each in await timers.find(TimerQuery(bot="bot"))] == ["past", "future"]
+
+
+async def test_the_audit_log_stays_though_its_numbers_have_a_gap(
+    schema: TemporarySchema, installation: Installation
+) -> None:
+    await installation.storage.records().append_audit("someone", "key.create", target="1", time=1.0)
+    await installation.restore(schema.dump())
+    for target in ("2", "3"):
+        await installation.storage.records().append_audit("someone", "key.create", target=target, time=2.0)
+    assert [each.target for each in await installation.storage.records().audit()] == ["3", "2", "1"]
+    short = open_records(schema.url, audit_entries=2)
+    await short.append_audit("someone", "key.create", target="4", time=3.0)
+    assert [each.target for each in await short.audit()] == ["4", "3"]
+    await short.close()

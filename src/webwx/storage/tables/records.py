@@ -54,6 +54,13 @@ class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
 AUDIT_ENTRIES = 100_000
 """Maximum number of entries in the audit log; older ones are deleted."""
 
+_GAP = 1_000
+"""
+Largest gap in the numbers of the audit log that is ignored when old entries are deleted.
+
+After a restore the numbers go on a billion later; then the entries are counted, which takes longer.
+"""
+
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An action that was carried out, never changed afterwards."""
@@ -195,6 +202,10 @@ class _AuditRow(NamedTuple):
     detail: str
 
 
+class _AuditNumber(NamedTuple):
+    number: int
+
+
 RECORDS = StoredTable(
     name="records",
     of="",
@@ -259,6 +270,10 @@ _DELETE_VERSION = "DELETE FROM records WHERE kind = $1 AND id = $2 AND version =
 _APPEND = "INSERT INTO audit (time, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5)"
 
 _AUDIT = "SELECT number, time, actor, action, target, detail FROM audit"
+
+_OLDEST = Select(_AuditNumber, "SELECT number FROM audit ORDER BY number LIMIT 1")
+
+_NEWEST_SUPERFLUOUS = Select(_AuditNumber, "SELECT number FROM audit ORDER BY number DESC LIMIT 1 OFFSET $1")
 
 _FORGET = "DELETE FROM audit WHERE number <= $1"
 
@@ -332,7 +347,12 @@ class VersionedRecords:
         async def append(db: Statements) -> int:
             await db.lock("audit")
             number = await db.insert(_APPEND, time, actor, action, target, detail)
-            await db.change(_FORGET, number - self._audit_entries)
+            last = number - self._audit_entries
+            oldest = await db.one(_OLDEST)
+            if oldest is not None and oldest.number < last - _GAP:
+                superfluous = await db.one(_NEWEST_SUPERFLUOUS, self._audit_entries)
+                last = 0 if superfluous is None else superfluous.number
+            await db.change(_FORGET, last)
             return number
 
         number = await self._tables.transaction(append)
