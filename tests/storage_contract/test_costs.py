@@ -53,7 +53,7 @@ SPARE = 200
 Part: TypeAlias = str
 """A part of `Opened`, or of an account."""
 
-PARTS_OF_ACCOUNT = [name for name, _ in inspect.getmembers(AccountJournal, lambda each: isinstance(each, property))]
+PARTS_OF_ACCOUNT = tuple(inspect.get_annotations(AccountJournal))
 
 
 class Opened(NamedTuple):

@@ -145,6 +145,9 @@ class AccountJournal(ABC):
     outbox: Outbox
     """The account's sends."""
 
+    timers: StoredTimers
+    """The calls that the account's bots have scheduled."""
+
     def __init__(
         self, tables: Tables, *, entries_of: Callable[[Collection[int]], Awaitable[list[Entry]]],
         on_revived: Callable[[], None],
@@ -154,8 +157,7 @@ class AccountJournal(ABC):
         self._states = NamedStates(tables)
         self._consumer_list = ConsumerList(tables)
         self._dead_letters = StoredDeadLetters(tables, entries_of)
-        self.timers: StoredTimers = StoredTimers(tables)
-        """The calls that the account's bots have scheduled."""
+        self.timers = StoredTimers(tables)
 
     @abstractmethod
     async def open_login(
