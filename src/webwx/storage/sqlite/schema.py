@@ -475,7 +475,8 @@ def _require_names(db: sqlite3.Connection, path: Path) -> None:
     Raises:
         StorageError: A table, an index or a trigger is missing.
     """
-    missing = _NAMES.difference(name for (name,) in db.execute("SELECT name FROM sqlite_master"))
+    known = str(_ask(db, "SELECT group_concat(name) FROM sqlite_master"))  # in one step, because each takes long
+    missing = _NAMES.difference(known.split(","))
     if missing:
         raise StorageError(
             f"{path} was written by a webwx from before version {VERSION} was complete ({min(missing)} is missing in "
