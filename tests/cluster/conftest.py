@@ -234,10 +234,16 @@ class Deployment:
             yield self.in_order(one, two)
 
     def in_order(self, one: RunningWorker, two: RunningWorker) -> tuple[RunningWorker, RunningWorker]:
-        """Wait until each of two workers owns an account, and return the owner of 小明's account first."""
+        """Wait until each of two workers runs an account with its bot; return the owner of 小明's account first."""
         wait_until(lambda: (self.owned_by(one), self.owned_by(two)) == (1, 1))
+        self.wait_for_bots()
         owner, _ = self.owners[self.account("one")]
         return (one, two) if owner == one.id else (two, one)
+
+    def wait_for_bots(self) -> None:
+        """Wait until the bot has begun on both accounts; it gets no texts from before that."""
+        begun = "SELECT count(*) FROM consumers WHERE name = 'bot'"
+        wait_until(lambda: self.schema.execute(begun).strip() == "2")
 
     def ask(self, text: str, account: str = "one") -> None:
         """Send a text from a friend who has no bot."""

@@ -84,5 +84,6 @@ def test_a_worker_that_has_begun_before_a_newer_one_also_runs_its_first_account_
         wait_until(lambda: deployment.state_of(older) == "alive")
         deployment.schema.execute("UPDATE webwx_schema SET version = version + 1")
         deployment.schema.execute("UPDATE accounts SET wanted = true")
+        deployment.wait_for_bots()
         deployment.ask("begun before")
         wait_until(lambda: deployment.answers("begun before") == 1)
