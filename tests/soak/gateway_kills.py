@@ -24,6 +24,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.gateway.webhook_receiver import WebhookReceiver, webhook_receiver
 from tests.soak.stage import CHATS, Figures
 
+from webwx.gateway.webhooks import CONSUMER_PREFIX
 from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
@@ -181,6 +182,8 @@ class _Play:
         if not await _until(lambda: set(arrived) <= notes.webhook_ids.keys() and set(arrived) <= set(notes.streamed)):
             problems += [f"{text!r} was not sent to the webhook" for text in arrived if text not in notes.webhook_ids]
             problems += [f"{text!r} was not streamed" for text in arrived if text not in notes.streamed]
+        if not await self._is_acknowledged():
+            problems.append("an event that was sent to the webhook was not acknowledged")
         code = await self._gateway.end(is_kill=False)
         before = Counter({text: len(ids) for text, ids in notes.webhook_ids.items()})
         await self._gateway.start()
@@ -195,6 +198,19 @@ class _Play:
         if code:
             problems.append(f"the gateway ended with code {code}")
         return problems + self._judge()
+
+    async def _is_acknowledged(self) -> bool:
+        """Wait until the gateway knows that all events were delivered: it repeats one whose answer it has not read."""
+        async with httpx.AsyncClient(base_url=f"{self._gateway.url}/api/v1", headers=self._headers) as client:
+            [account] = (await client.get("/accounts")).json()["accounts"]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    while True:
+                        found = (await client.get(f"/accounts/{account['number']}/consumers")).json()["consumers"]
+                        if not any(each["waiting"] for each in found if each["name"].startswith(CONSUMER_PREFIX)):
+                            return True
+                        await asyncio.sleep(0.05)
+        return False
 
     def _judge(self) -> list[str]:
         notes, phone = self._notes, Counter(self._on_phone())
