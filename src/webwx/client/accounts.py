@@ -59,7 +59,7 @@ class LoginProgress(msgspec.Struct, frozen=True, kw_only=True):
     | Step                   | Change                                                         | Next step   |
     |------------------------|----------------------------------------------------------------|-------------|
     | the begin              | the phone of an earlier login is asked to confirm without code | `pushed`    |
-    |                        | there is none, or it cannot be asked                           | `code`      |
+    |                        | no such phone can be asked                                     | `code`      |
     |                        | the saved login is still alive                                 | `confirmed` |
     | `code`, `pushed`       | the phone shows what is to be confirmed                        | `scanned`   |
     | `code`, `pushed`,      | the phone confirms                                             | `confirmed` |

@@ -62,7 +62,7 @@ def gap_after_purge(times: Collection[int], before: bytes | None) -> bytes:
 
     Args:
         times: Times of the entries.
-        before: The stored gap just before it, which becomes a part of it; None if there is none.
+        before: The stored gap just before it, which becomes a part of it; None without one.
     """
     since = float(min(times))
     if before is not None:

@@ -145,7 +145,7 @@ class PostgresJournal:
         consumers = {each.row: each for each in self._consumers.all()}
         if not consumers:
             return
-        # Usually there is none at all, which an index shows, and a worker has ten thousand consumers.
+        # Usually no dead letter was revived, which an index shows, and a worker has ten thousand consumers.
         rows = await self._database.reading(
             lambda db: db.fetch("SELECT DISTINCT consumer FROM failures WHERE state = 'revived'")
         )

@@ -115,7 +115,7 @@ async def login_of(db: Statements, own_id: ContactId) -> LoginRow:
     Return the login with an own id.
 
     Raises:
-        StorageError: There is none.
+        StorageError: The journal has no such login.
     """
     found = await db.one(_LOGIN, own_id)
     if found is None:
