@@ -51,6 +51,13 @@ def test_the_status_follows_from_the_reply(reply: type[Any], created: bool, stat
     assert route.status == status
 
 
+def test_an_answer_before_the_end_of_the_work_is_202() -> None:
+    route: ApiRoute[Any, None, SendView] = ApiRoute(
+        method="POST", path="/a", scope="read", summary="", reply=SendView, accepted=True
+    )
+    assert route.status == 202
+
+
 def test_parameters_with_their_defaults_are_left_out() -> None:
     class Word(str):
         """A text of a program, such as the key of a handler's step."""

@@ -77,20 +77,24 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     """Path below the API's, with the names of its values, such as `/accounts/{account}/messages/{event:int}`."""
-    scope: Scope
-    """What a key must allow."""
+    scope: Scope | None
+    """What a key must allow; None: no key is needed."""
     summary: str
     """Title in the description of the API."""
     reply: type[R]
     """Type of the answer; the type of None: no content; bytes: any content, which is no JSON."""
     body: type[B] = _NOTHING
     """Type of the request's body; the type of None: no body."""
+    is_body_optional: bool = False
+    """Whether the body may be absent."""
     query: type[Q] = NoQuery  # type: ignore[assignment]
     """Type of the parameters."""
     problems: tuple[int, ...] = ()
     """Statuses of the errors with which the route may answer, beside those of every route."""
     created: bool = False
     """Whether the answer is 201, because the request makes something."""
+    accepted: bool = False
+    """Whether the answer is 202, because the work goes on after it."""
     is_signable: bool = False
     """Whether a signed address opens it, without a key."""
     is_repeatable: bool = False
@@ -101,6 +105,8 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
         """Status of an answer without an error."""
         if self.reply is _NOTHING:
             return 204
+        if self.accepted:
+            return 202
         return 201 if self.created else 200
 
     @property

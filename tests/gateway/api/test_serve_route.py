@@ -32,6 +32,10 @@ READ: ApiRoute[Wanted, None, dict[str, Any]] = ApiRoute(
 MAKE: ApiRoute[NoQuery, Body, Body] = ApiRoute(
     method="POST", path=f"{ACCOUNT}/things", scope="send", summary="Make", reply=Body, body=Body, created=True
 )
+BEGIN: ApiRoute[NoQuery, Body, Body] = ApiRoute(
+    method="POST", path="/things", scope=None, summary="Begin", reply=Body, body=Body, is_body_optional=True,
+    accepted=True,
+)  # fmt: skip
 DROP: ApiRoute[NoQuery, None, None] = ApiRoute(
     method="DELETE", path="/things/{number:int}", scope="send", summary="Drop", reply=type(None)
 )
@@ -47,6 +51,12 @@ async def read(thing: FromPath[str], query: Wanted) -> dict[str, Any]:
 async def make(data: JSONBody[Body]) -> Response[Body]:
     """Make a thing."""
     return Response(data, status_code=202 if data.text == "later" else 201)
+
+
+@serve(BEGIN)
+async def begin(data: JSONBody[Body | None] = None) -> Body:
+    """Begin a thing."""
+    return data or Body("by itself")
 
 
 @serve(DROP)
@@ -78,6 +88,18 @@ def test_the_status_follows_from_the_route_or_the_answer() -> None:
         assert client.delete("/things/a").status_code == 404
 
 
+def test_a_body_may_be_absent_if_the_route_allows_it() -> None:
+    with TestClient(Litestar([begin])) as client:
+        assert client.post("/things").json() == {"text": "by itself"}
+        answer = client.post("/things", json={"text": "a"})
+    assert (answer.status_code, answer.json()) == (202, {"text": "a"})
+
+
+def test_a_route_without_a_scope_needs_no_key() -> None:
+    assert [each.opt["is_public"] for each in (read, begin)] == [False, True]
+    assert (read.security, begin.security) == (None, [])
+
+
 def test_the_scope_is_an_option_of_the_handler() -> None:
     assert [each.opt["scope"] for each in (read, make, drop)] == ["read", "send", "send"]
 
@@ -94,7 +116,14 @@ async def _no_value() -> None:
     pass
 
 
-@pytest.mark.parametrize(("route", "function"), [(READ, _other_reply), (MAKE, _other_body), (DROP, _no_value)])
+async def _required_body(data: JSONBody[Body]) -> Body:
+    return data
+
+
+@pytest.mark.parametrize(
+    ("route", "function"),
+    [(READ, _other_reply), (MAKE, _other_body), (DROP, _no_value), (BEGIN, _required_body)],
+)
 def test_a_function_that_does_not_fit_the_route_is_refused(route: ApiRoute[Any, Any, Any], function: Any) -> None:
     with pytest.raises(TypeError, match="does not fit the route"):
         serve(route)(function)

@@ -57,10 +57,10 @@ def serve(
         hints = get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
         _check(route, function, hints)
         return HTTPRouteHandler(
-            _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, scope=route.scope, summary=route.summary,
+            _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, summary=route.summary,
+            status_code=route.status, responses={**problems(*route.problems), **(responses or {})},
+            scope=route.scope, is_public=route.scope is None, security=[] if route.scope is None else None,
             is_signable=route.is_signable, is_declared=True,
-            status_code=route.status,
-            responses={**problems(*route.problems), **(responses or {})},
         )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
 
     return served
@@ -76,9 +76,10 @@ def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hint
     returned = bytes if route.reply is bytes else hints["return"]
     if get_origin(returned) is Response:
         (returned,) = get_args(returned)
-    body = get_args(hints["data"])[0] if "data" in hints else type(None)
+    body: Any = get_args(hints["data"])[0] if "data" in hints else type(None)
+    wanted = Union[route.body, None] if route.is_body_optional else route.body  # noqa: UP007 - of a type at run time
     absent = {name for name in route.values if name not in hints and name != "account"}
-    if (returned, body, hints.get("query", NoQuery)) != (route.reply, route.body, route.query) or absent:
+    if (returned, body, hints.get("query", NoQuery)) != (route.reply, wanted, route.query) or absent:
         raise TypeError(f"{function.__qualname__} does not fit the route {route.method} {route.path}.")
 
 
