@@ -46,6 +46,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "representations/bots.py": "values without logic; the tests of the API meet them",
     "representations/cluster.py": "values without logic; the tests of the API meet them",
     "representations/consumers.py": "values without logic; the tests of the API meet them",
+    "representations/fallback.py": "values without logic; the tests of the API meet them",
     "representations/health.py": "values without logic; the tests of the API meet them",
     "representations/identities.py": "values without logic; the tests of the API meet them",
     "representations/messages.py": "values without logic; the tests of the API meet them",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running, StartGateway
 
-    from webwx.gateway.fallback import ChannelName
+    from webwx.representations.fallback import ChannelName
 
 
 def writes_to(path: Path) -> tuple[str, ...]:

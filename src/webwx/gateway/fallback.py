@@ -15,7 +15,7 @@ import ssl
 from email.message import EmailMessage
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import msgspec
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from webwx.gateway.accounts import AccountStatus, GatewayAccounts
     from webwx.gateway.config import FallbackTable
     from webwx.gateway.notification_queue import NotificationQueue
+    from webwx.representations.fallback import ChannelName
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -38,9 +39,6 @@ ATTEMPTS = (0.0, 60.0, 300.0, 1800.0)
 _PATIENCE = 30.0
 """Seconds that a command or a mail server may take."""
 _TLS_FROM_THE_START = 465
-
-
-ChannelName = Literal["command", "webhook", "mail"]
 
 
 class ChannelFailed(Exception):

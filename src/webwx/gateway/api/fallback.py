@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import msgspec
-from litestar import Router, get, post
+from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from webwx.gateway.api.documented import problems
-from webwx.gateway.fallback import ChannelName, Fallback
+from webwx.gateway.api.serve_route import serve
+from webwx.gateway.fallback import Fallback
+from webwx.representations.fallback import (
+    SHOW_FALLBACK,
+    TEST_FALLBACK,
+    FallbackView,
+    TestedChannel,
+    TestedFallback,
+)
 
 InjectedFallback = NamedDependency[SkipValidation[Fallback]]
 
 
-class FallbackView(msgspec.Struct, frozen=True, kw_only=True):
-    """The channels that report the end of a login to the owner."""
-
-    channels: list[ChannelName]
-    """Names of the channels; empty: nothing is reported."""
-
-
-class TestedChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of the test of a channel."""
-
-    channel: ChannelName
-    error: str
-    """Why the test has failed; empty if it has succeeded."""
-
-
-class TestedFallback(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcomes of the tests of all channels."""
-
-    results: list[TestedChannel]
-
-
-@get("/fallback", scope="admin", summary="Show the fallback", responses=problems())
+@serve(SHOW_FALLBACK)
 async def show_fallback(fallback: InjectedFallback) -> FallbackView:
     """Return the channels that report the end of a login."""
     return FallbackView(channels=fallback.channels)
 
 
-@post("/fallback/test", scope="admin", status_code=200, summary="Test the fallback", responses=problems(503))
+@serve(TEST_FALLBACK)
 async def test_fallback(fallback: InjectedFallback) -> TestedFallback:
     """Send a test text on every channel, once, and wait for the outcomes."""
     results = await fallback.send_test()
