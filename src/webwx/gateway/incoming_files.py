@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,6 +22,7 @@ from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, R
 from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
 from webwx.gateway.incoming_file_rules import CONSUMER_PREFIX
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.incoming_files import FileOutcome
 from webwx.storage.locks import explain, flush_folder
 
 if TYPE_CHECKING:
@@ -52,10 +53,6 @@ _WAITING = 100
 
 _OUTCOMES = "incoming-files"
 """Kind of the records with the outcomes of a rule."""
-
-
-FileOutcome = Literal["saved", "too_large", "retrying", "failed"]
-"""`failed`: given up; the event is a dead letter of the rule's consumer."""
 
 
 class IncomingFile(msgspec.Struct, frozen=True, kw_only=True):

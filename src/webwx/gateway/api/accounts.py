@@ -8,7 +8,6 @@ from litestar.params import JSONBody
 
 from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.api.audit_log import InjectedAudited
-from webwx.gateway.api.fields import given_fields
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.problems import GatewayProblem
@@ -25,6 +24,7 @@ from webwx.representations.accounts import (
     ReachedAccounts,
     SettingsChange,
 )
+from webwx.representations.fields import given_fields
 from webwx.representations.times import moment, optional_moment
 
 

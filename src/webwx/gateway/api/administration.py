@@ -15,7 +15,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.fields import AccountNumbers, Name
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
 from webwx.gateway.api.uploads import InjectedUploads
 from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
@@ -23,6 +22,7 @@ from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, check_scopes
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import ConsoleSessions
+from webwx.representations.fields import AccountNumbers, Name
 from webwx.representations.route import LARGEST, Scope
 from webwx.representations.times import moment, optional_moment
 

@@ -3,129 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.account_consumers import require_room
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
-from webwx.gateway.api.documented import problems
-from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
-from webwx.gateway.incoming_files import FileOutcome, IncomingFile, IncomingFiles
+from webwx.gateway.incoming_files import IncomingFile, IncomingFiles
 from webwx.gateway.problems import GatewayProblem
-from webwx.model.archive import MediaKind
+from webwx.representations.fields import given_fields
+from webwx.representations.incoming_files import (
+    CHANGE_INCOMING_FILE_RULE,
+    CREATE_INCOMING_FILE_RULE,
+    DELETE_INCOMING_FILE_RULE,
+    LIST_INCOMING_FILE_RULES,
+    LIST_INCOMING_FILES,
+    IncomingFileList,
+    IncomingFileRuleChange,
+    IncomingFileRuleList,
+    IncomingFileRuleToCreate,
+    IncomingFileRuleView,
+    IncomingFileView,
+)
 from webwx.representations.times import moment
 
 InjectedRules = NamedDependency[SkipValidation[IncomingFileRules]]
 InjectedIncomingFiles = NamedDependency[SkipValidation[IncomingFiles]]
-
-_Folder = Annotated[str, msgspec.Meta(max_length=400)]
-_Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_Kinds = Annotated[list[MediaKind], msgspec.Meta(min_length=1, max_length=5)]
-
-
-class IncomingFileRuleView(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that saves incoming files."""
-
-    id: str
-    name: str
-    folder: str
-    """Path below the root."""
-    pattern: str
-    """Pattern of the names of files; each file keeps its extension."""
-    accounts: tuple[int, ...] | None
-    """Numbers of the accounts whose files are saved; null: all, later ones included."""
-    chats: tuple[str, ...]
-    """Names or ids of the chats whose files are saved; empty: all."""
-    kinds: tuple[MediaKind, ...]
-    is_self: bool | None
-    """True: only files that the account has sent from another device. False: only those of others. Null: both."""
-    max_bytes: int
-    """Maximum size of a file in bytes; a larger file is not saved."""
-    state: Literal["active", "failing", "disabled", "no_root"]
-    """`failing`: a file waits for another attempt. `no_root`: the configuration names no folder."""
-    consumer: str
-    """Name of the consumer that has the dead letters of the rule."""
-    created_at: datetime
-
-
-class IncomingFileRuleList(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules, the oldest first."""
-
-    root: str | None
-    """The folder of this machine that contains the folders of all rules; null: none is configured."""
-    rules: list[IncomingFileRuleView]
-
-
-class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule to create."""
-
-    name: Name
-    folder: _Folder = ""
-    """Path below the root, such as `phone/scans`; empty: the root itself."""
-    pattern: _Pattern = "{name}"
-    """
-    Pattern of the names of files, without the extension: text with `{name}`, `{date}`, `{time}`, `{chat}`, `{sender}`,
-    `{account}`, `{kind}` and `{number}`.
-    """
-    accounts: AccountNumbers | None = None
-    chats: Patterns = []
-    kinds: _Kinds = msgspec.field(default_factory=lambda: ["file", "image", "video"])
-    is_self: bool | None = None
-    max_bytes: int = 100 * 1024 * 1024
-
-    def __repr__(self) -> str:
-        return "IncomingFileRuleToCreate(***)"
-
-
-class IncomingFileRuleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of a rule; a missing field is not changed."""
-
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    folder: _Folder | msgspec.UnsetType = msgspec.UNSET
-    pattern: _Pattern | msgspec.UnsetType = msgspec.UNSET
-    accounts: AccountNumbers | msgspec.UnsetType | None = msgspec.UNSET
-    chats: Patterns | msgspec.UnsetType = msgspec.UNSET
-    kinds: _Kinds | msgspec.UnsetType = msgspec.UNSET
-    is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
-    max_bytes: int | msgspec.UnsetType = msgspec.UNSET
-    enabled: bool | msgspec.UnsetType = msgspec.UNSET
-    """False: save nothing and keep the position. True: continue from the position."""
-
-    def __repr__(self) -> str:
-        return "IncomingFileRuleChange(***)"
-
-
-class IncomingFileView(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome for a file."""
-
-    account: int
-    number: int
-    """Number of the event."""
-    outcome: FileOutcome
-    """`too_large`: not saved because of its size. `failed`: given up; the event is a dead letter of the consumer."""
-    time: datetime
-    name: str
-    """Name of the file in the rule's folder; empty if the file was not saved."""
-    size: int
-    """Size in bytes; 0 if it is unknown."""
-    chat_name: str
-    error: str
-    """Why the file was not saved."""
-
-
-class IncomingFileList(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcomes for the latest hundred files of a rule, the newest first."""
-
-    files: list[IncomingFileView]
 
 
 def _view_of_file(file: IncomingFile) -> IncomingFileView:
@@ -162,7 +73,7 @@ def _check_rule_accounts(port: GatewayAccounts, accounts: Collection[int] | None
             raise GatewayProblem("not-found", f"There is no account {account}.")
 
 
-@get("/incoming-file-rules", scope="admin", summary="List rules of incoming files", responses=problems(503))
+@serve(LIST_INCOMING_FILE_RULES)
 async def list_incoming_file_rules(
     rules: InjectedRules, incoming_files: InjectedIncomingFiles, caller: InjectedCaller
 ) -> IncomingFileRuleList:
@@ -174,10 +85,7 @@ async def list_incoming_file_rules(
     )  # fmt: skip
 
 
-@post(
-    "/incoming-file-rules", scope="admin", summary="Create a rule of incoming files",
-    responses=problems(404, 409, 422, 503),
-)  # fmt: skip
+@serve(CREATE_INCOMING_FILE_RULE)
 async def create_incoming_file_rule(
     data: JSONBody[IncomingFileRuleToCreate],
     rules: InjectedRules,
@@ -199,10 +107,7 @@ async def create_incoming_file_rule(
     return await _view_of_rule(rule, incoming_files)
 
 
-@patch(
-    "/incoming-file-rules/{rule_id:str}", scope="admin", summary="Change a rule of incoming files",
-    responses=problems(404, 409, 422, 503),
-)  # fmt: skip
+@serve(CHANGE_INCOMING_FILE_RULE)
 async def change_incoming_file_rule(
     rule_id: FromPath[str],
     data: JSONBody[IncomingFileRuleChange],
@@ -228,10 +133,7 @@ async def change_incoming_file_rule(
     return await _view_of_rule(changed, incoming_files)
 
 
-@delete(
-    "/incoming-file-rules/{rule_id:str}", scope="admin", summary="Delete a rule of incoming files",
-    responses=problems(404, 503),
-)  # fmt: skip
+@serve(DELETE_INCOMING_FILE_RULE)
 async def delete_incoming_file_rule(
     rule_id: FromPath[str],
     rules: InjectedRules,
@@ -245,10 +147,7 @@ async def delete_incoming_file_rule(
     await incoming_files.apply(rule_id)
 
 
-@get(
-    "/incoming-file-rules/{rule_id:str}/files", scope="admin", summary="List the latest incoming files",
-    responses=problems(404, 503),
-)  # fmt: skip
+@serve(LIST_INCOMING_FILES)
 async def list_incoming_files(
     rule_id: FromPath[str], rules: InjectedRules, incoming_files: InjectedIncomingFiles, caller: InjectedCaller
 ) -> IncomingFileList:

@@ -13,7 +13,6 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.fields import Name, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.sends import require_recipient
 from webwx.gateway.auth import Caller
@@ -24,6 +23,7 @@ from webwx.gateway.notify.registry import RECEIVERS
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of, hook_of
 from webwx.model.contacts import FILEHELPER
+from webwx.representations.fields import Name, given_fields
 from webwx.representations.times import moment
 
 InjectedReceivers = NamedDependency[SkipValidation[Receivers]]

@@ -18,7 +18,6 @@ from webwx.gateway.account_consumers import require_room
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.fields import AccountNumbers, Name, Patterns, given_fields
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
@@ -27,6 +26,7 @@ from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_replay import MOST_REPLAYED, events_between, events_by_id
 from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, WebhookOrdering, Webhooks
 from webwx.representations.events import type_of
+from webwx.representations.fields import AccountNumbers, Name, Patterns, given_fields
 from webwx.representations.route import LARGEST
 from webwx.representations.times import moment, optional_moment
 
