@@ -51,6 +51,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "representations/identities.py": "values without logic; the tests of the API meet them",
     "representations/incoming_files.py": "values without logic; the tests of the API meet them",
     "representations/messages.py": "values without logic; the tests of the API meet them",
+    "representations/receivers.py": "values without logic; the tests of the API meet them",
     "representations/times.py": "tests/gateway/api/test_representations.py tests it with the values that have times",
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/options.py": "values without logic; each option is tested where it acts",

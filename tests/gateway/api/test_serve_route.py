@@ -135,7 +135,6 @@ UNDECLARED = {
     "links": "not declared yet",
     "logins": "pictures, a stream, and a body that may be absent",
     "notify": "it takes texts and forms",
-    "receivers": "not declared yet",
     "uploads": "the bodies are pieces of files",
     "webhooks": "not declared yet",
 }
