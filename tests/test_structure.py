@@ -53,6 +53,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "representations/messages.py": "values without logic; the tests of the API meet them",
     "representations/receivers.py": "values without logic; the tests of the API meet them",
     "representations/times.py": "tests/gateway/api/test_representations.py tests it with the values that have times",
+    "representations/webhooks.py": "values without logic; the tests of the API meet them",
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/options.py": "values without logic; each option is tested where it acts",
     "gateway/api/documented.py": "one table; tests/gateway/api/test_documents.py reads what it makes",

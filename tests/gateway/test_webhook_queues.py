@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import StartGateway
     from tests.gateway.webhook_receiver import WebhookReceiver
 
-    from webwx.gateway.webhooks import WebhookOrdering
+    from webwx.representations.webhooks import WebhookOrdering
 
 
 CHAT = ContactId("@a")

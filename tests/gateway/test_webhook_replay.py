@@ -9,7 +9,8 @@ import pytest
 from tests.gateway.webhook_receiver import added
 
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_replay import MOST_REPLAYED, events_between
+from webwx.gateway.webhook_replay import events_between
+from webwx.representations.webhooks import MOST_REPLAYED
 
 if TYPE_CHECKING:
     import httpx

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.webhook_receiver import WebhookReceiver
 
-    from webwx.gateway.webhooks import WebhookFormat
+    from webwx.representations.webhooks import WebhookFormat
 
 CHAT = ContactId("@a")
 

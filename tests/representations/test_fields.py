@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from webwx.gateway.api.administration import KeyToCreate
-from webwx.gateway.api.webhooks import WebhookToCreate
 from webwx.representations.fields import given_fields
 from webwx.representations.incoming_files import IncomingFileRuleChange, IncomingFileRuleToCreate
 from webwx.representations.receivers import ReceiverToCreate
+from webwx.representations.webhooks import WebhookToCreate
 
 REQUIRED: dict[type[msgspec.Struct], dict[str, Any]] = {
     KeyToCreate: {"scopes": []},

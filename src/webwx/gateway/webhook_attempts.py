@@ -13,11 +13,12 @@ import contextlib
 import logging
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.errors import RecordChanged, StorageError
+from webwx.representations.webhooks import AttemptOrigin
 
 if TYPE_CHECKING:
     from webwx.gateway.owned_records import OwnedRecords
@@ -38,12 +39,6 @@ _STORE_EVERY = 0.25
 
 _KIND = "webhook-attempts"
 """Prefix of a kind of record; the pages of attempts at each webhook are records of a separate kind."""
-
-AttemptOrigin = Literal["journal", "replay", "notice", "test"]
-"""
-Why an event was sent. `journal`: the event is new. `replay`: a caller has requested the event again. `notice`: the
-gateway reports the state of another webhook. `test`: a caller has requested a test.
-"""
 
 
 class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

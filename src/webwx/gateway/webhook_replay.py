@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import NotLoggedIn
 from webwx.gateway.journal_lookup import find_event
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.webhooks import MOST_REPLAYED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.accounts import GatewayAccount, GatewayAccounts
     from webwx.gateway.webhooks import StoredWebhook
-
-MOST_REPLAYED = 1_000
-"""Maximum number of events of a replay."""
 
 _PAGE = 500
 """Number of events that are read from a journal at a time."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.accounts import SendChange
     from webwx.gateway.webhook_notices import WebhookNotice
-    from webwx.gateway.webhooks import WebhookFormat
+    from webwx.representations.webhooks import WebhookFormat
 
 MAX_BODY = 256_000
 """Maximum number of bytes of a body; the texts of a longer one are cut."""

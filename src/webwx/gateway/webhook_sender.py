@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.accounts import SendChange
     from webwx.gateway.outgoing import OutgoingClient
-    from webwx.gateway.webhook_attempts import AttemptOrigin
     from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import StoredWebhook
+    from webwx.representations.webhooks import AttemptOrigin
 
 
 _SHORTEST_SECRET = 8

@@ -10,7 +10,7 @@ import base64
 import secrets
 import string
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,7 @@ from webwx.gateway.send_changes import SEND_CHANGED, is_named
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.representations.events import EVENT_TYPES, type_of
+from webwx.representations.webhooks import WebhookFormat, WebhookOrdering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,16 +44,6 @@ OVERLAP = 24 * 3600.0
 
 _SECRET_BYTES = 32
 _LETTERS = string.ascii_letters + string.digits
-
-WebhookFormat = Literal["event", "cloudevents"]
-"""`event`: the event as the API shows it. `cloudevents`: the same as the data of a structured CloudEvent 1.0."""
-
-
-WebhookOrdering = Literal["chat", "account", "none"]
-"""
-Which events wait for each other. `chat`: those of one chat. `account`: those of one account. `none`: no event waits for
-another one, so they may arrive in any order.
-"""
 
 
 class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):

@@ -136,7 +136,6 @@ UNDECLARED = {
     "logins": "pictures, a stream, and a body that may be absent",
     "notify": "it takes texts and forms",
     "uploads": "the bodies are pieces of files",
-    "webhooks": "not declared yet",
 }
 """Modules with handlers of the API that `serve` does not make, each with the reason."""
 

@@ -4,215 +4,58 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from litestar import Router, delete, get, patch, post
+from litestar import Router
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.client.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
 from webwx.gateway.account_consumers import require_room
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
-from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
+from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_attempts import AttemptOrigin, WebhookAttempt
+from webwx.gateway.webhook_attempts import WebhookAttempt
 from webwx.gateway.webhook_delivery import WebhookDelivery
-from webwx.gateway.webhook_replay import MOST_REPLAYED, events_between, events_by_id
-from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, WebhookOrdering, Webhooks
+from webwx.gateway.webhook_replay import events_between, events_by_id
+from webwx.gateway.webhooks import NewWebhook, StoredWebhook, Webhooks
 from webwx.representations.events import type_of
-from webwx.representations.fields import AccountNumbers, Name, Patterns, given_fields
-from webwx.representations.route import LARGEST
+from webwx.representations.fields import given_fields
 from webwx.representations.times import moment, optional_moment
+from webwx.representations.webhooks import (
+    CHANGE_WEBHOOK,
+    CREATE_WEBHOOK,
+    DELETE_WEBHOOK,
+    LIST_DELIVERIES,
+    LIST_LOST_DELIVERIES,
+    LIST_WEBHOOKS,
+    REPLAY_EVENTS,
+    REVIVE_LOST_DELIVERY,
+    ROTATE_WEBHOOK,
+    SHOW_WEBHOOK,
+    TEST_WEBHOOK,
+    CreatedWebhook,
+    DeliveriesQuery,
+    DeliveryList,
+    DeliveryView,
+    LostDeliveriesQuery,
+    LostDeliveryList,
+    LostDeliveryView,
+    Replay,
+    ReplayToBegin,
+    WebhookChange,
+    WebhookList,
+    WebhookToCreate,
+    WebhookView,
+)
 
 InjectedWebhooks = NamedDependency[SkipValidation[Webhooks]]
 InjectedDeliveries = NamedDependency[SkipValidation[WebhookDelivery]]
-
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook, without its secret."""
-
-    id: str
-    name: str
-    url: str
-    accounts: tuple[int, ...] | None
-    """Numbers of the accounts whose events are sent; null: all, later ones included."""
-    types: tuple[str, ...]
-    """Patterns of the types to send; empty: all."""
-    chats: tuple[str, ...]
-    """Names or ids of the chats whose events are sent; empty: all."""
-    is_self: bool | None
-    """True: only what the account itself has written. False: only what others have written. Null: both."""
-    format: WebhookFormat
-    ordering: WebhookOrdering
-    """Which events wait for each other: those of a chat, of an account, or none."""
-    report: bool
-    """Whether File Transfer Helper gets a line when the webhook fails or is disabled."""
-    allow_private: bool
-    """Whether the host may be in a private network or on this machine."""
-    state: Literal["active", "retrying", "failing", "disabled"]
-    """
-    `active`, `retrying` (a failed event waits for its next attempt), `failing` (an event was given up, and none was
-    delivered since) or `disabled`.
-    """
-    disabled_reason: str
-    """Why the gateway has disabled the webhook; empty if it has not."""
-    failing_since: datetime | None
-    """Time at which an event was given up, if none was delivered since."""
-    consumer: str
-    """Name of the consumer that has the dead letters of the webhook."""
-    created_at: datetime
-
-
-class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
-    """The webhooks whose accounts the key reaches, the oldest first."""
-
-    webhooks: list[WebhookView]
-
-
-class CreatedWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook with its secret, which only this answer shows."""
-
-    webhook: WebhookView
-    secret: str
-    """Secret of Standard Webhooks: `whsec_` and base64."""
-
-    def __repr__(self) -> str:
-        return f"CreatedWebhook({self.webhook.id})"
-
-
-class WebhookToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A webhook to create."""
-
-    name: Name
-    url: str
-    accounts: AccountNumbers | None = None
-    """Numbers of accounts; null: all that the key reaches."""
-    types: Patterns = []
-    """Patterns of types, such as `message.*`; empty: all."""
-    chats: Patterns = []
-    """Names or ids of chats; empty: all."""
-    is_self: bool | None = None
-    """True: only what the account itself has written. False: only what others have written. Null: both."""
-    format: WebhookFormat = "event"
-    ordering: WebhookOrdering = "chat"
-    """Which events wait for each other: those of a chat, of an account, or none."""
-    report: bool = False
-    """Write a line to File Transfer Helper when the webhook fails or is disabled; needs the scope `send:filehelper`."""
-    allow_private: bool = False
-    """Allow a host in a private network or on this machine; needs the scope `admin`."""
-
-    def __repr__(self) -> str:
-        return "WebhookToCreate(***)"
-
-
-class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of a webhook; a missing field is not changed."""
-
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    url: str | msgspec.UnsetType = msgspec.UNSET
-    accounts: AccountNumbers | msgspec.UnsetType | None = msgspec.UNSET
-    """Numbers of accounts; null: all that the key reaches."""
-    types: Patterns | msgspec.UnsetType = msgspec.UNSET
-    chats: Patterns | msgspec.UnsetType = msgspec.UNSET
-    is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
-    format: WebhookFormat | msgspec.UnsetType = msgspec.UNSET
-    ordering: WebhookOrdering | msgspec.UnsetType = msgspec.UNSET
-    """Which events wait for each other: those of a chat, of an account, or none."""
-    report: bool | msgspec.UnsetType = msgspec.UNSET
-    """Write a line to File Transfer Helper when the webhook fails or is disabled; needs the scope `send:filehelper`."""
-    allow_private: bool | msgspec.UnsetType = msgspec.UNSET
-    """Allow a host in a private network or on this machine; needs the scope `admin`."""
-    enabled: bool | msgspec.UnsetType = msgspec.UNSET
-    """False: send nothing and keep the position. True: continue from the position."""
-
-    def __repr__(self) -> str:
-        return "WebhookChange(***)"
-
-
-class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to a webhook, and its outcome."""
-
-    number: int
-    """Number of the delivery; it grows with each attempt at any event of the webhook."""
-    event: str
-    """Id of the event, the same for all attempts."""
-    type: str
-    """Type of the event."""
-    account: int
-    """Number of the account; 0 for an event without an account."""
-    attempt: int
-    """Number of the attempt, from 1."""
-    origin: AttemptOrigin
-    """`journal`: a new event. `replay`, `test`: at the request of a caller. `notice`: about another webhook."""
-    time: datetime
-    milliseconds: int
-    """Duration of the request."""
-    delivered: bool
-    """Whether the server has accepted the event (2xx)."""
-    status: int | None
-    """Status of the answer; null if no answer arrived."""
-    error: str
-    """Why there was no answer."""
-    answer: str | None
-    """The beginning of the answer; null without the scope `admin`, empty if private addresses are allowed."""
-    next_attempt_at: datetime | None
-    """Time of the next attempt; null if none follows."""
-
-
-class DeliveryList(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts at a webhook, the newest first."""
-
-    deliveries: list[DeliveryView]
-    next: int | None
-    """`before` for the next page; null after the last one."""
-
-
-class LostDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was given up after its last attempt."""
-
-    event: str
-    """Id of the event."""
-    type: str
-    """Type of the event."""
-    account: int
-    """Number of the account."""
-    attempts: int
-    error: str
-    """Outcome of the last attempt."""
-    time: datetime
-    """Time of the last attempt."""
-
-
-class LostDeliveryList(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that were given up, the latest first."""
-
-    dead_letters: list[LostDeliveryView]
-
-
-class ReplayToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Events to send again: the given ids, or all events of a period that the webhook wants."""
-
-    ids: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_REPLAYED)] | None = None
-    """Ids of events, in the order in which they are sent."""
-    since: _Moment | None = msgspec.field(default=None, name="from")
-    """Time of the earliest event."""
-    until: _Moment | None = msgspec.field(default=None, name="to")
-    """Time of the latest event; null: now."""
-
-
-class Replay(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay that has begun."""
-
-    events: int
-    """Number of events that are sent, one after another, once each."""
 
 
 async def _view_of_webhook(webhook: StoredWebhook, deliveries: WebhookDelivery) -> WebhookView:
@@ -288,7 +131,7 @@ def _check_private(caller: Caller, *, is_private: bool) -> None:
         raise GatewayProblem("forbidden", "A webhook with 'allow_private' needs a key with the scope 'admin'.")
 
 
-@get("/webhooks", scope="webhooks", summary="List webhooks", responses=problems(503))
+@serve(LIST_WEBHOOKS)
 async def list_webhooks(
     webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
 ) -> WebhookList:
@@ -297,7 +140,7 @@ async def list_webhooks(
     return WebhookList(webhooks=[await _view_of_webhook(each, deliveries) for each in found])
 
 
-@post("/webhooks", scope="webhooks", summary="Create a webhook", responses=problems(404, 422, 503))
+@serve(CREATE_WEBHOOK)
 async def create_webhook(
     data: JSONBody[WebhookToCreate],
     webhooks: InjectedWebhooks,
@@ -325,7 +168,7 @@ async def create_webhook(
     return await _view_of_new(made, deliveries)
 
 
-@get("/webhooks/{webhook_id:str}", scope="webhooks", summary="Show a webhook", responses=problems(404, 503))
+@serve(SHOW_WEBHOOK)
 async def show_webhook(
     webhook_id: FromPath[str], webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
 ) -> WebhookView:
@@ -333,9 +176,7 @@ async def show_webhook(
     return await _view_of_webhook(await _reached(webhooks, caller, webhook_id), deliveries)
 
 
-@patch(
-    "/webhooks/{webhook_id:str}", scope="webhooks", summary="Change a webhook", responses=problems(404, 409, 422, 503)
-)  # fmt: skip
+@serve(CHANGE_WEBHOOK)
 async def change_webhook(
     webhook_id: FromPath[str],
     data: JSONBody[WebhookChange],
@@ -371,9 +212,7 @@ async def change_webhook(
     return await _view_of_webhook(changed, deliveries)
 
 
-@post(
-    "/webhooks/{webhook_id:str}/rotate", scope="webhooks", summary="Replace a secret", responses=problems(404, 409, 503)
-)  # fmt: skip
+@serve(ROTATE_WEBHOOK)
 async def rotate_webhook(
     webhook_id: FromPath[str],
     webhooks: InjectedWebhooks,
@@ -389,10 +228,7 @@ async def rotate_webhook(
     return await _view_of_new(made, deliveries)
 
 
-@post(
-    "/webhooks/{webhook_id:str}/test", scope="webhooks", status_code=200, summary="Send a test event",
-    responses=problems(404, 503),
-)  # fmt: skip
+@serve(TEST_WEBHOOK)
 async def test_webhook(
     webhook_id: FromPath[str], webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
 ) -> DeliveryView:
@@ -401,36 +237,28 @@ async def test_webhook(
     return _view_of_attempt(await deliveries.test(webhook), caller)
 
 
-@get(
-    "/webhooks/{webhook_id:str}/deliveries", scope="webhooks", summary="List deliveries", responses=problems(404, 503)
-)  # fmt: skip
+@serve(LIST_DELIVERIES)
 async def list_deliveries(
     webhook_id: FromPath[str],
     webhooks: InjectedWebhooks,
     deliveries: InjectedDeliveries,
     caller: InjectedCaller,
-    before: Annotated[
-        int | None, QueryParameter(ge=1, le=LARGEST, description="Only attempts with a lower number")
-    ] = None,
-    limit: Limit = 50,
+    query: DeliveriesQuery,
 ) -> DeliveryList:
     """Return the attempts at a webhook, the newest first; the latest thousand are stored."""
     await _reached(webhooks, caller, webhook_id)
-    found = await deliveries.attempts.read(webhook_id, before=before, limit=limit + 1)
-    shown = [_view_of_attempt(each, caller) for each in found[:limit]]
-    return DeliveryList(deliveries=shown, next=shown[-1].number if len(found) > limit else None)
+    found = await deliveries.attempts.read(webhook_id, before=query.before, limit=query.limit + 1)
+    shown = [_view_of_attempt(each, caller) for each in found[: query.limit]]
+    return DeliveryList(deliveries=shown, next=shown[-1].number if len(found) > query.limit else None)
 
 
-@get(
-    "/webhooks/{webhook_id:str}/dead-letters", scope="webhooks", summary="List events that were given up",
-    responses=problems(404, 503),
-)  # fmt: skip
+@serve(LIST_LOST_DELIVERIES)
 async def list_lost_deliveries(
     webhook_id: FromPath[str],
     webhooks: InjectedWebhooks,
     port: InjectedPort,
     caller: InjectedCaller,
-    limit: Limit = 50,
+    query: LostDeliveriesQuery,
 ) -> LostDeliveryList:
     """Return the events that were given up after their last attempt, the latest first."""
     webhook = await _reached(webhooks, caller, webhook_id)
@@ -438,15 +266,14 @@ async def list_lost_deliveries(
     for number in await port.list_numbers():
         if webhook.serves(number):
             with contextlib.suppress(NotLoggedIn):  # there was never a login, so there is no event
-                letters = await port.account(number).client.list_dead_letters(consumer=webhook.consumer, limit=limit)
+                letters = await port.account(number).client.list_dead_letters(
+                    consumer=webhook.consumer, limit=query.limit
+                )
                 found += (_view_of_letter(number, letter) for letter in letters)
-    return LostDeliveryList(dead_letters=sorted(found, key=lambda each: each.time, reverse=True)[:limit])
+    return LostDeliveryList(dead_letters=sorted(found, key=lambda each: each.time, reverse=True)[: query.limit])
 
 
-@post(
-    "/webhooks/{webhook_id:str}/dead-letters/{event_id:str}/revive", scope="webhooks", status_code=204,
-    summary="Send an event once more", responses=problems(404, 424, 503),
-)  # fmt: skip
+@serve(REVIVE_LOST_DELIVERY)
 async def revive_lost_delivery(
     webhook_id: FromPath[str],
     event_id: FromPath[str],
@@ -462,10 +289,7 @@ async def revive_lost_delivery(
         raise GatewayProblem("not-found", "The webhook has not given up this event.")
 
 
-@post(
-    "/webhooks/{webhook_id:str}/replay", scope="webhooks", status_code=202, summary="Send events again",
-    responses=problems(404, 409, 424, 503),
-)  # fmt: skip
+@serve(REPLAY_EVENTS)
 async def replay_events(
     webhook_id: FromPath[str],
     data: JSONBody[ReplayToBegin],
@@ -492,7 +316,7 @@ async def replay_events(
     return Replay(events=len(events))
 
 
-@delete("/webhooks/{webhook_id:str}", scope="webhooks", summary="Delete a webhook", responses=problems(404, 503))
+@serve(DELETE_WEBHOOK)
 async def delete_webhook(
     webhook_id: FromPath[str],
     webhooks: InjectedWebhooks,
