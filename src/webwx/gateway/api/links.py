@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
@@ -19,6 +17,7 @@ from webwx.gateway.accounts import GatewayAccounts, LoginStatus
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort, StoredClient
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import FailedKeys
 from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
 from webwx.gateway.front import client_address
@@ -28,6 +27,7 @@ from webwx.gateway.unauthenticated import admit
 from webwx.gateway.uploads import plain_name
 from webwx.model.login import QrCode
 from webwx.model.messages import FileMessage
+from webwx.representations.links import CREATE_LOGIN_LINK, CREATE_MEDIA_LINK, LinkToShare
 from webwx.representations.times import moment
 
 InjectedLinks = NamedDependency[SkipValidation[CapabilityLinks]]
@@ -37,25 +37,12 @@ _REFRESH = 3
 """Seconds after which a browser reloads the page of a login."""
 
 
-class LinkToShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that opens one thing without a key: the media of a message, or the code of a login."""
-
-    url: str
-    expires_at: datetime
-
-    def __repr__(self) -> str:
-        return "LinkToShare(***)"
-
-
 def _made(request: Request[Any, Any, Any], made: NewLink, path: str) -> Response[LinkToShare]:
     body = LinkToShare(url=f"{str(request.base_url).rstrip('/')}{path}", expires_at=moment(made.link.expires_at))
     return Response(body, status_code=201, headers={"Cache-Control": "no-store"})
 
 
-@post(
-    "/accounts/{account:str}/messages/{event:int}/media/link", scope="read:media", tags=["messages"],
-    summary="Make a link to media", responses=problems(404, 424, 503),
-)  # fmt: skip
+@serve(CREATE_MEDIA_LINK)
 async def create_media_link(
     request: Request[Any, Any, Any],
     number: AccountNumber,
@@ -71,10 +58,7 @@ async def create_media_link(
     return _made(request, made, f"/m/{made.token}/{quote(name)}")
 
 
-@post(
-    "/accounts/{account:str}/login/link", scope="login", tags=["logins"], summary="Make a link to the login code",
-    responses=problems(404, 503),
-)  # fmt: skip
+@serve(CREATE_LOGIN_LINK)
 async def create_login_link(
     request: Request[Any, Any, Any], number: AccountNumber, caller: InjectedCaller, links: InjectedLinks
 ) -> Response[LinkToShare]:
@@ -87,7 +71,13 @@ async def create_login_link(
     return _made(request, made, f"/q/{made.token}")
 
 
-shared_links_router = Router("/", route_handlers=[create_media_link, create_login_link])
+shared_links_router = Router(
+    "/",
+    route_handlers=[
+        Router("/", route_handlers=[create_media_link], tags=["messages"]),
+        Router("/", route_handlers=[create_login_link], tags=["logins"]),
+    ],
+)
 """The routes of the API."""
 
 
