@@ -43,6 +43,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "gateway/notify/receiver.py": "a protocol and values without logic; the tests of the receivers use them",
     "gateway/notify/refusal.py": "values without logic; tests/gateway/notify/test_registry.py meets every reason",
     "representations/accounts.py": "values without logic; the tests of the API meet them",
+    "representations/administration.py": "values without logic; the tests of the API meet them",
     "representations/bots.py": "values without logic; the tests of the API meet them",
     "representations/cluster.py": "values without logic; the tests of the API meet them",
     "representations/consumers.py": "values without logic; the tests of the API meet them",

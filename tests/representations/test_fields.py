@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from webwx.gateway.api.administration import KeyToCreate
+from webwx.representations.administration import KeyToCreate
 from webwx.representations.fields import given_fields
 from webwx.representations.incoming_files import IncomingFileRuleChange, IncomingFileRuleToCreate
 from webwx.representations.receivers import ReceiverToCreate

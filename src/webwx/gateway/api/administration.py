@@ -3,132 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post
+from litestar import Request, Response, Router
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
-from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
+from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.api.uploads import InjectedUploads
 from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, check_scopes
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import ConsoleSessions
-from webwx.representations.fields import AccountNumbers, Name
-from webwx.representations.route import LARGEST, Scope
+from webwx.representations.administration import (
+    CHANGE_KEY,
+    CREATE_KEY,
+    DELETE_KEY,
+    END_SESSION,
+    LIST_KEYS,
+    OPEN_SESSION,
+    READ_AUDIT,
+    ROTATE_KEY,
+    SIGN_PATHS,
+    AuditPage,
+    AuditQuery,
+    AuditView,
+    CreatedKey,
+    EndedSessions,
+    KeyChange,
+    KeyPage,
+    KeyToCreate,
+    KeyView,
+    OneTimeCode,
+    OpenedSession,
+    PathsToSign,
+    RotationQuery,
+    SignedPaths,
+)
 from webwx.representations.times import moment, optional_moment
 
 InjectedKeys = NamedDependency[SkipValidation[KeyRing]]
 InjectedSessions = NamedDependency[SkipValidation[ConsoleSessions]]
 InjectedFailures = NamedDependency[SkipValidation[FailedKeys]]
-
-
-class KeyView(msgspec.Struct, frozen=True, kw_only=True):
-    """A key, without its secret."""
-
-    id: str
-    name: str
-    scopes: list[Scope]
-    accounts: list[int] | None
-    """Numbers of the accounts that the key reaches; null: all."""
-    networks: list[str]
-    """Networks from which the key is accepted; empty: all."""
-    requests_per_minute: int | None
-    """Maximum number of requests in a minute; null: the limit of the gateway's configuration."""
-    created_at: datetime
-    expires_at: datetime | None
-
-
-class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that was created or rotated."""
-
-    key: str
-    """The whole key. It is not shown again."""
-    about: KeyView
-
-    def __repr__(self) -> str:
-        return f"CreatedKey({self.about.id})"
-
-
-class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys, the oldest first."""
-
-    keys: list[KeyView]
-
-
-class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key to create."""
-
-    name: Name
-    scopes: list[Scope]
-    accounts: AccountNumbers | None = None
-    networks: list[str] = []
-    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-
-
-class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of a key; a missing field is not changed."""
-
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    scopes: list[Scope] | msgspec.UnsetType = msgspec.UNSET
-    accounts: AccountNumbers | msgspec.UnsetType | None = msgspec.UNSET
-    networks: list[str] | msgspec.UnsetType = msgspec.UNSET
-
-
-class AuditView(msgspec.Struct, frozen=True, kw_only=True):
-    """An action that was carried out."""
-
-    number: int
-    time: datetime
-    actor: str
-    """Id of the key, `console` or `cli`."""
-    action: str
-    target: str
-    detail: str
-
-
-class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries of the audit log, the newest first."""
-
-    entries: list[AuditView]
-
-
-class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The code of a link that 'webwx serve' or 'webwx serve pair' has printed."""
-
-    code: str
-
-    def __repr__(self) -> str:
-        return "OneTimeCode(***)"
-
-
-class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that was opened."""
-
-    secret: str
-    """The secret of the session, for the header `webwx-console` of each request. It is not shown again."""
-
-    def __repr__(self) -> str:
-        return "OpenedSession(***)"
-
-
-class SignedPaths(msgspec.Struct, frozen=True, kw_only=True):
-    """Signatures of addresses."""
-
-    signatures: list[str]
-    """One for each path, in the same order."""
-
-    def __repr__(self) -> str:
-        return f"SignedPaths({len(self.signatures)})"
 
 
 def view_of_key(key: ApiKey) -> KeyView:
@@ -154,14 +75,14 @@ def _check_accounts(port: GatewayAccounts, accounts: Collection[int] | msgspec.U
             raise GatewayProblem("not-found", f"There is no account {account}.")
 
 
-@get("/keys", scope="admin", summary="List keys", responses=problems(503))
+@serve(LIST_KEYS)
 async def list_keys(caller: InjectedCaller, keys: InjectedKeys) -> KeyPage:
     """Return all keys without their secrets."""
     _require_unbound(caller)
     return KeyPage(keys=[view_of_key(key) for key in await keys.find()])
 
 
-@post("/keys", scope="admin", summary="Create a key", responses=problems(404, 422, 503))
+@serve(CREATE_KEY)
 async def create_key(
     data: JSONBody[KeyToCreate],
     caller: InjectedCaller,
@@ -181,7 +102,7 @@ async def create_key(
     return CreatedKey(key=made.text, about=view_of_key(made.key))
 
 
-@patch("/keys/{key_id:str}", scope="admin", summary="Change a key", responses=problems(404, 409, 422, 503))
+@serve(CHANGE_KEY)
 async def change_key(
     key_id: FromPath[str],
     data: JSONBody[KeyChange],
@@ -212,22 +133,22 @@ async def change_key(
     return view_of_key(changed)
 
 
-@post("/keys/{key_id:str}/rotate", scope="admin", summary="Rotate a key", responses=problems(404, 409, 503))
+@serve(ROTATE_KEY)
 async def rotate_key(
     key_id: FromPath[str],
     caller: InjectedCaller,
     keys: InjectedKeys,
-    hours: Annotated[float, QueryParameter(ge=0, le=8760, description="Hours that the old secret works")] = 24,
+    query: RotationQuery,
 ) -> CreatedKey:
     """Replace a key's secret. Only this answer shows the new key."""
     _require_unbound(caller)
-    made = await keys.rotate(key_id, overlap=hours * 3600)
+    made = await keys.rotate(key_id, overlap=query.hours * 3600)
     if made is None:
         raise GatewayProblem("not-found", "There is no key with this id.")
     return CreatedKey(key=made.text, about=view_of_key(made.key))
 
 
-@delete("/keys/{key_id:str}", scope="admin", summary="Delete a key", responses=problems(404, 503))
+@serve(DELETE_KEY)
 async def delete_key(
     key_id: FromPath[str], caller: InjectedCaller, keys: InjectedKeys, uploads: InjectedUploads
 ) -> None:
@@ -238,18 +159,15 @@ async def delete_key(
     await uploads.delete_of_others({CONSOLE, *(key.id for key in await keys.find())})
 
 
-@get("/audit", scope="admin", summary="Read the audit log", responses=problems(503))
+@serve(READ_AUDIT)
 async def read_audit(
     caller: InjectedCaller,
     records: InjectedRecords,
-    before: Annotated[
-        int | None, QueryParameter(ge=1, le=LARGEST, description="Only entries with a lower number")
-    ] = None,
-    limit: Limit = 100,
+    query: AuditQuery,
 ) -> AuditPage:
     """Return the changes with their times and keys; texts and secrets are not recorded."""
     _require_unbound(caller)
-    found = await records.audit(before=before, limit=limit)
+    found = await records.audit(before=query.before, limit=query.limit)
     return AuditPage(
         entries=[
             AuditView(
@@ -264,7 +182,7 @@ async def read_audit(
 # -- the console -------------------------------------------------------------------------------------------------------
 
 
-@post("/console/session", is_public=True, summary="Open a session of the console", security=[], responses=problems(503))
+@serve(OPEN_SESSION)
 async def open_session(
     data: JSONBody[OneTimeCode],
     request: Request[None, None, State],
@@ -278,33 +196,30 @@ async def open_session(
         failed_keys.add(address)
         raise GatewayProblem("unauthorized", "This code is unknown, used or expired; 'webwx serve pair' prints one.")
     failed_keys.forget(address)
-    return Response(OpenedSession(secret=secret), status_code=201, headers={"Cache-Control": "no-store"})
+    return Response(OpenedSession(secret=secret), headers={"Cache-Control": "no-store"})
 
 
-@get("/console/signatures", scope="admin", summary="Sign addresses for the console", responses=problems(503))
+@serve(SIGN_PATHS)
 async def sign_paths(
     caller: InjectedCaller,
     sessions: InjectedSessions,
-    path: Annotated[
-        list[str],
-        QueryParameter(min_items=1, max_items=50, description="Paths of media or login codes; repeat the parameter"),
-    ],
+    query: PathsToSign,
 ) -> Response[SignedPaths]:
     """Return a signature for each path: with it as the parameter `signature`, the path can be read for five minutes."""
-    signatures = [await sessions.sign(caller.proof, each) if caller.id == CONSOLE else None for each in path]
+    signatures = [await sessions.sign(caller.proof, each) if caller.id == CONSOLE else None for each in query.paths]
     if None in signatures:
         raise GatewayProblem("forbidden", "Only a session of the console signs addresses.")
     return Response(SignedPaths(signatures=[each or "" for each in signatures]), headers={"Cache-Control": "no-store"})
 
 
-@delete("/console/session", scope="admin", summary="End a session of the console", responses=problems(503))
+@serve(END_SESSION)
 async def end_session(
     caller: InjectedCaller,
     sessions: InjectedSessions,
-    everywhere: Annotated[bool, QueryParameter(name="all", description="End all sessions")] = False,
+    query: EndedSessions,
 ) -> None:
     """End this session, or all sessions."""
-    if everywhere:
+    if query.everywhere:
         await sessions.end_all()
     elif caller.id == CONSOLE:
         await sessions.end(caller.proof)
