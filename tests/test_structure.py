@@ -52,6 +52,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "representations/identities.py": "values without logic; the tests of the API meet them",
     "representations/incoming_files.py": "values without logic; the tests of the API meet them",
     "representations/links.py": "values without logic; the tests of the API meet them",
+    "representations/logins.py": "values without logic; the tests of the API meet them",
     "representations/messages.py": "values without logic; the tests of the API meet them",
     "representations/receivers.py": "values without logic; the tests of the API meet them",
     "representations/times.py": "tests/gateway/api/test_representations.py tests it with the values that have times",

@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.gateway.account_events import AccountEvent, EventPage
     from webwx.gateway.event_broadcast import LiveEvents
-
-
-LoginMethod = Literal["qr", "push"]
-"""`qr`: show a code. `push`: ask the phone of an earlier login first, and show a code if it does not confirm."""
+    from webwx.representations.logins import LoginMethod
 
 
 class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
         Content,
         DownloadedMedia,
         EventConsumer,
-        LoginMethod,
         LoginStatus,
         MediaContent,
     )
+    from webwx.representations.logins import LoginMethod
     from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 

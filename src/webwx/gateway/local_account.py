@@ -49,11 +49,12 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
-    from webwx.gateway.accounts import Content, DownloadedMedia, LoginMethod
+    from webwx.gateway.accounts import Content, DownloadedMedia
     from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
     from webwx.model.messages import Event
+    from webwx.representations.logins import LoginMethod
     from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 

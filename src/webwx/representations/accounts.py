@@ -109,13 +109,3 @@ REMOVE_ACCOUNT: ApiRoute[NoQuery, None, None] = ApiRoute(
     method="DELETE", path=ACCOUNT, scope="admin", summary="Remove an account", reply=type(None),
     problems=(404, 503),
 )  # fmt: skip
-
-END_LOGIN: ApiRoute[NoQuery, None, None] = ApiRoute(
-    method="POST", path=f"{ACCOUNT}/logout", scope="login", summary="Log out", reply=type(None),
-    problems=(404, 424, 502, 503, 504),
-)  # fmt: skip
-
-CHECK_LOGIN: ApiRoute[NoQuery, None, AccountView] = ApiRoute(
-    method="POST", path=f"{ACCOUNT}/check", scope="login", summary="Check the login", reply=AccountView,
-    problems=(404, 424, 502, 503, 504),
-)  # fmt: skip

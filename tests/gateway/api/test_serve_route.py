@@ -131,7 +131,6 @@ def test_a_function_that_does_not_fit_the_route_is_refused(route: ApiRoute[Any, 
 
 UNDECLARED = {
     "events": "the stream of events is no single value",
-    "logins": "pictures, a stream, and a body that may be absent",
     "notify": "it takes texts and forms",
     "uploads": "the bodies are pieces of files",
 }

@@ -8,7 +8,8 @@ from webwx.client.state import LoginState
 from webwx.errors import NotLoggedIn
 from webwx.model.contacts import ContactId
 from webwx.model.login import Account
-from webwx.representations.accounts import END_LOGIN, SHOW_ACCOUNT
+from webwx.representations.accounts import SHOW_ACCOUNT
+from webwx.representations.logins import END_LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

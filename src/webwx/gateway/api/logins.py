@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import HeaderParameter, JSONBody
 from litestar.response import Stream
 
-from webwx.gateway.accounts import GatewayAccount, LoginMethod, LoginStatus
+from webwx.gateway.accounts import GatewayAccount, LoginStatus
 from webwx.gateway.api.accounts import view_of_account
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
-from webwx.representations.accounts import CHECK_LOGIN, END_LOGIN, AccountView
-from webwx.representations.route import API, LARGEST
-
-Form = Literal["png", "svg", "text", "terminal", "json"]
+from webwx.representations.accounts import AccountView
+from webwx.representations.logins import (
+    BEGIN_LOGIN,
+    CHECK_LOGIN,
+    END_LOGIN,
+    FOLLOW_LOGIN,
+    SHOW_CODE,
+    SHOW_LOGIN,
+    STOP_LOGIN,
+    CodeQuery,
+    CodeView,
+    Form,
+    LoginQuery,
+    LoginToBegin,
+    LoginView,
+)
+from webwx.representations.route import API
 
 _FORMS: dict[str, Form] = {
     "image/png": "png",
@@ -34,33 +46,9 @@ _FORMS: dict[str, Form] = {
 }
 """Formats of a code by media type."""
 
+_CODE = {200: ResponseSpec(bytes, generate_examples=False, media_type="image/png", description="The code")}
+
 _NOT_STORED = {"Cache-Control": "no-store"}
-
-
-class LoginToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to log in."""
-
-    method: LoginMethod = "push"
-
-
-class LoginView(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest login of an account."""
-
-    state: Literal["none", "waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
-    """`code`: scan the code. `pushed`: confirm on the phone. `confirmed` and `failed` end the login."""
-    step: int
-    """Number of the step; it grows during a login."""
-    has_code: bool
-    """Whether there is a code to scan, at `login/qr`."""
-    error: str | None
-    """Why the login has failed."""
-
-
-class CodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """A login code."""
-
-    text: str
-    """The text inside the QR code. A phone that scans it can log in here: do not store it."""
 
 
 def view_of_login(status: LoginStatus | None) -> LoginView:
@@ -70,10 +58,7 @@ def view_of_login(status: LoginStatus | None) -> LoginView:
     return LoginView(state=status.state, step=status.number, has_code=status.code is not None, error=status.error)
 
 
-@post(
-    "/accounts/{account:str}/login", scope="login", status_code=202, summary="Begin a login",
-    responses=problems(404, 422, 503),
-)  # fmt: skip
+@serve(BEGIN_LOGIN)
 async def begin_login(
     number: AccountNumber, port: InjectedPort, data: JSONBody[LoginToBegin | None] = None
 ) -> Response[LoginView]:
@@ -83,24 +68,20 @@ async def begin_login(
     Show the code of `login/qr` and follow `login/events`. While the saved login is valid, the next step is `confirmed`.
     """
     status = await port.account(number).begin_login("push" if data is None else data.method)
-    headers = {"Location": f"{API}/accounts/{number}/login"}
-    return Response(view_of_login(status), status_code=202, headers=headers)
+    return Response(view_of_login(status), headers={"Location": API + SHOW_LOGIN.at(number)})
 
 
-@get("/accounts/{account:str}/login", scope="login", summary="Show the login", responses=problems(404))
+@serve(SHOW_LOGIN)
 async def show_login(
     number: AccountNumber,
     port: InjectedPort,
     stream: InjectedStream,
-    after: Annotated[
-        int | None,
-        QueryParameter(ge=0, le=LARGEST, description="Wait until the login is past this step, up to 25 seconds"),
-    ] = None,
+    query: LoginQuery,
 ) -> LoginView:
     """Return the latest login; with `after`, once it is past that step."""
     account = port.account(number)
-    if after is not None:
-        await stream.run(_past(account, after))
+    if query.after is not None:
+        await stream.run(_past(account, query.after))
         stream.require_valid()
     return view_of_login(account.login())
 
@@ -115,31 +96,18 @@ async def _past(account: GatewayAccount, step: int) -> None:
         return
 
 
-@get(
-    "/accounts/{account:str}/login/qr", scope="login", is_signable=True, summary="Show the login code",
-    responses={
-        **problems(404, 406),
-        200: ResponseSpec(bytes, generate_examples=False, media_type="image/png", description="The code"),
-    },
-)  # fmt: skip
+@serve(SHOW_CODE, responses=_CODE)
 async def show_code(
     number: AccountNumber,
     port: InjectedPort,
+    query: CodeQuery,
     accept: Annotated[str | None, HeaderParameter(name="Accept")] = None,
-    form: Annotated[Form | None, QueryParameter(name="format", description="Overrides `Accept`")] = None,
-    step: Annotated[
-        int | None,
-        QueryParameter(
-            ge=-LARGEST, le=LARGEST, description="Not used: with it, a page has another address for each code"
-        ),
-    ] = None,
 ) -> Response[bytes]:
     """Return the code as PNG (default), SVG, text, drawing for a terminal, or JSON; 404 while there is no code."""
-    del step
     status = port.account(number).login()
     if status is None or status.code is None:
         raise GatewayProblem("not-found", "There is no code to scan now.")
-    return _drawn(QrCode(url=status.code), form or _accepted(accept or "*/*"))
+    return _drawn(QrCode(url=status.code), query.form or _accepted(accept or "*/*"))
 
 
 def _accepted(accept: str) -> Form:
@@ -174,7 +142,7 @@ def _drawn(code: QrCode, form: Form) -> Response[bytes]:
     return Response(body, media_type=media_type, headers=_NOT_STORED)
 
 
-@get("/accounts/{account:str}/login/events", scope="login", summary="Follow the login (SSE)", responses=problems(404))
+@serve(FOLLOW_LOGIN)
 async def follow_login(number: AccountNumber, port: InjectedPort, stream: InjectedStream) -> Stream:
     """Stream each step of the login (`text/event-stream`), named by its state; the stream ends with the login."""
     steps = _steps(port.account(number), stream)
@@ -204,7 +172,7 @@ async def _steps(account: GatewayAccount, stream: OpenStream) -> AsyncIterator[b
             await watched.aclose()
 
 
-@delete("/accounts/{account:str}/login", scope="login", summary="Stop a login", responses=problems(404))
+@serve(STOP_LOGIN)
 async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
     """Stop the login in progress."""
     if not await port.account(number).cancel_login():
