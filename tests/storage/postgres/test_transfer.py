@@ -128,7 +128,7 @@ async def test_the_sum_of_the_sizes_of_media_is_not_updated_for_each_of_them(
     path = tmp_path / "me.journal"
     await make_journal(path, UIN)
     with contextlib.closing(sqlite3.connect(path)) as file:
-        rows = [(number, 1, f"{number}", "too_large", "", 5, 1_000.0) for number in range(1, 2 * CHUNK + 1)]
+        rows = [(1, number, f"{number}", "too_large", "", 5, 1_000.0) for number in range(1, 2 * CHUNK + 1)]
         file.executemany("INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         file.commit()
     await make_tables(schema)

@@ -147,7 +147,7 @@ class PostgresArchivedMedia:
         row = await self._database.read(
             lambda db: db.fetchrow(
                 "SELECT * FROM media WHERE account = $1"
-                " AND hashtextextended(message_id, 0) = hashtextextended($2::text, 0) AND message_id = $2"
+                " AND webwx_key(message_id) = webwx_key($2)"
                 " ORDER BY digest = '', number DESC LIMIT 1",
                 self._account, message_id,
             )

@@ -19,10 +19,12 @@ from webwx.storage.postgres.archive import PIECE
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, disconnect, explained, new_lock, open_connection
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
 from webwx.storage.postgres.schema import require_tables
+from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
-from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS, MEDIA, NAMES
+from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS, NAMES
 from webwx.storage.tables.identities.links import IDENTITIES
+from webwx.storage.tables.media import MEDIA
 from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered, placed
 
@@ -50,15 +52,6 @@ _WRITE = {
     " chat, raw, flags, words) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::varchar::tsvector)",
 }
 """Statements for such tables."""
-
-_WRITE_MEDIA = (
-    f"INSERT INTO media (account, {', '.join(MEDIA.columns)}) SELECT $1, r.* FROM unnest("
-    "$2::bigint[], $3::varchar[], $4::varchar[], $5::varchar[], $6::bigint[], $7::float8[]) r"
-)
-"""
-Inserts many media: each statement updates the sum of their sizes, and in one transaction each update of a row takes
-longer than the one before.
-"""
 
 _NUMBERED = tuple(table.name for table in OF_ACCOUNTS if table.is_numbered)
 """Tables whose numbers are from a sequence, which all accounts share."""
@@ -193,8 +186,9 @@ class PostgresAccountRows:
         elif table is CONSUMERS:
             await self._write_consumers(stored)
         elif table is MEDIA:
-            columns = [list(column) for column in zip(*stored, strict=True)]
-            await self._db.execute(_WRITE_MEDIA, self._account, *columns)
+            # Each statement updates the sum of their sizes, and in one transaction each update of a row takes longer
+            # than the one before.
+            await PostgresStatements(self._db, self._account).insert_all(MEDIA, stored)
         else:
             if table is ENTRIES:
                 stored = await self._with_words(stored, rows)

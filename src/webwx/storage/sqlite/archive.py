@@ -93,7 +93,7 @@ class SqliteArchivedMedia:
                 db, ("number", "digest"), "FROM media WHERE account = ? AND digest <> '' AND (time < ? OR ? = 0)",
                 (account, before, before),
             )  # fmt: skip
-            _drop(db, [number for number, _ in dropped])
+            _drop(db, account, [number for number, _ in dropped])
             delete_unnamed(db, self._files, {digest for _, digest in dropped})
             return len(dropped)
 
@@ -129,9 +129,9 @@ def _is_there(db: sqlite3.Connection, account: int, number: int) -> bool:
 
 def _note(db: sqlite3.Connection, account: int, entry: Entry, state: str, digest: str, size: int, time: float) -> None:
     db.execute(
-        "INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET"
+        "INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, number) DO UPDATE SET"
         " state = excluded.state, digest = excluded.digest, size = excluded.size, time = excluded.time",
-        (entry.number, account, entry.message_id, state, digest, size, time),
+        (account, entry.number, entry.message_id, state, digest, size, time),
     )
 
 
@@ -152,12 +152,13 @@ def _make_room(db: sqlite3.Connection, account: int, max_total: int) -> set[str]
             dropped.append(number)
             digests.add(digest)
             total -= size
-    _drop(db, dropped)
+    _drop(db, account, dropped)
     return digests
 
 
-def _drop(db: sqlite3.Connection, numbers: Collection[int]) -> None:
+def _drop(db: sqlite3.Connection, account: int, numbers: Collection[int]) -> None:
     db.execute(
-        "UPDATE media SET state = 'dropped', digest = '', size = 0 WHERE number IN (SELECT value FROM json_each(?))",
-        (as_list(numbers),),
+        "UPDATE media SET state = 'dropped', digest = '', size = 0"
+        " WHERE account = ? AND number IN (SELECT value FROM json_each(?))",
+        (account, as_list(numbers)),
     )

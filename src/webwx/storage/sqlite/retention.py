@@ -257,7 +257,6 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         _delete_from_indexes(db, account, theirs)
         drive(delete_of_entries(SqliteStatements(db, account), [row[0] for row in theirs]))
     db.execute("DELETE FROM entries WHERE batch <> 0 AND number IN (SELECT value FROM json_each(?))", (listed,))
-    db.execute("DELETE FROM media WHERE number IN (SELECT value FROM json_each(?))", (listed,))
     for batch in {row[-1] for row in rows}:
         _wipe(db, batch)
     return len(rows)

@@ -19,6 +19,7 @@ from webwx.errors import StorageError
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
 from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.media import MEDIA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,22 +181,8 @@ CREATE TABLE consumers (
     UNIQUE (account, name)
 );
 """,
-    "media": """
-CREATE TABLE media (
-    number INTEGER PRIMARY KEY,                 -- of the message's entry
-    account INTEGER NOT NULL,
-    message_id TEXT NOT NULL,
-    state TEXT NOT NULL,
-    digest TEXT NOT NULL,                       -- SHA-256 of its bytes, which names the file; empty: there are none
-    size INTEGER NOT NULL,
-    time REAL NOT NULL                          -- of the download
-);
-CREATE INDEX media_message ON media (account, message_id);
-CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
-CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
-"""
-    + _MEDIA_TRIGGERS,
     **{table.name: sqlite_ddl(table) for table in OF_ACCOUNTS if table.ddl},
+    MEDIA.name: sqlite_ddl(MEDIA) + _MEDIA_TRIGGERS,
 }
 """The statements that create each table of version 100."""
 
@@ -233,14 +220,6 @@ _RENAMED = """
 ALTER TABLE consumers RENAME COLUMN suspects TO isolated_to;
 ALTER TABLE deaths RENAME TO crashes;
 ALTER TABLE crashes RENAME COLUMN deaths TO crashes;
-ALTER TABLE kept RENAME TO media;
-DROP INDEX kept_message;
-DROP INDEX kept_digest;
-CREATE INDEX media_message ON media (account, message_id);
-CREATE INDEX media_digest ON media (digest) WHERE digest <> '';
-CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
-ALTER TABLE accounts ADD COLUMN media_size INTEGER NOT NULL DEFAULT 0;
-UPDATE accounts SET media_size = (SELECT coalesce(sum(size), 0) FROM media m WHERE m.account = accounts.account);
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE logins RENAME COLUMN is_thinned TO is_compacted;
 ALTER TABLE ahead RENAME TO acked_ahead;
@@ -249,6 +228,15 @@ CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revi
 CREATE INDEX failures_held ON failures (consumer, number) WHERE state = 'held';
 """
 """New names of tables, columns and indexes."""
+
+_REBUILT_MEDIA = f"""
+ALTER TABLE accounts ADD COLUMN media_size INTEGER NOT NULL DEFAULT 0;
+{_TABLES["media"]}
+INSERT INTO media (account, number, message_id, state, digest, size, time)
+    SELECT account, number, message_id, state, digest, size, time FROM kept;
+DROP TABLE kept;
+"""  # noqa: S608 - a constant
+"""The changes of the rows of media, which also sum their sizes."""
 
 _REBUILT_IDENTITIES = f"""
 ALTER TABLE identities RENAME TO former_identities;
@@ -300,8 +288,8 @@ _FROM_FORMER = (
         message_id="coalesce(json_extract(receipt, '$.message_id'), '')",
     )
     + _RENAMED
+    + _REBUILT_MEDIA
     + _REBUILT_IDENTITIES
-    + _MEDIA_TRIGGERS
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 

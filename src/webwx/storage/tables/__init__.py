@@ -9,14 +9,7 @@ from __future__ import annotations
 from webwx.storage.tables.consumers import ACKED_AHEAD, CONSUMERS, CRASHES
 from webwx.storage.tables.conversations import CONVERSATIONS
 from webwx.storage.tables.dead_letters import FAILURES
-from webwx.storage.tables.engine_tables import (
-    BATCHES,
-    CONTACTS,
-    ENTRIES,
-    LOGINS,
-    MEDIA,
-    NAMES,
-)
+from webwx.storage.tables.engine_tables import BATCHES, CONTACTS, ENTRIES, LOGINS, NAMES
 from webwx.storage.tables.identities.links import (
     EVIDENCE,
     IDENTITIES,
@@ -25,6 +18,7 @@ from webwx.storage.tables.identities.links import (
     ORIGINS,
     REAL_IDS,
 )
+from webwx.storage.tables.media import MEDIA
 from webwx.storage.tables.outbox import OUTBOX
 from webwx.storage.tables.records import AUDIT, RECORDS
 from webwx.storage.tables.states import STATES

@@ -27,5 +27,3 @@ ENTRIES = StoredTable(
 CONTACTS = StoredTable(name="contacts", of="login", columns=("id", "contact"))
 
 NAMES = StoredTable(name="names", of="login", columns=("name", "id"), order="name, id")
-
-MEDIA = StoredTable(name="media", columns=("number", "message_id", "state", "digest", "size", "time"))
