@@ -38,11 +38,11 @@ from webwx.model.messages import FileMessage, ImageMessage, MessageRecalled
 from webwx.protocol.codes import CHUNK_SIZE
 from webwx.protocol.http import Response
 from webwx.sandbox.options import Options
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.entries import EntryQuery
 from webwx.storage.login import LoginMemory
 from webwx.storage.lookup import find_message
 from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.archived_media import StoredMedium
     from webwx.storage.base import AccountJournal
     from webwx.storage.entries import Entry
     from webwx.storage.saved_login import LoginStore
+    from webwx.storage.tables.media import StoredMedium
     from webwx.transport.runner import Transport
 
 SENT_BY = {

@@ -10,11 +10,11 @@ import msgspec
 from tests.storage.arrivals import arrival, message, opened
 
 from webwx.model.contacts import ContactId
-from webwx.storage.archived_media import ArchivedMedia
 from webwx.storage.base import AccountJournal, Journal, JournalFile
 from webwx.storage.consumer import Consumer
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.tables.identities.store import StoredIdentities
+from webwx.storage.tables.media import ArchivedMedia
 from webwx.storage.tables.outbox import Outbox, Outgoing, SendQuery
 from webwx.storage.tables.records import RecordStore
 from webwx.storage.tables.timers import StoredTimers

@@ -16,8 +16,8 @@ from tests.storage.arrivals import (
 )
 
 from webwx.model.events import ContinuityLost, event_from_item
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.lookup import export_entries
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal

@@ -30,7 +30,7 @@ from webwx.errors import (
 from webwx.flows.media import NotThereYet
 from webwx.model.events import event_from_item
 from webwx.model.messages import FileMessage, ImageMessage, Message, StickerMessage, VideoMessage, VoiceMessage
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 from webwx.transport.download_sink import Overflow
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import msgspec
 from webwx.client.delivered import Delivered
 from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.lookup import find_entry
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from webwx.storage.account_folder import LoginName
-    from webwx.storage.archived_media import ArchivedMedia
     from webwx.storage.consumer import Consumer
     from webwx.storage.engine.port import Tables
     from webwx.storage.entries import Arrival, Entry, EntryQuery
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from webwx.storage.tables.consumers import ConsumerPosition
     from webwx.storage.tables.dead_letters import DeadLetterRow
     from webwx.storage.tables.identities.store import StoredIdentities
+    from webwx.storage.tables.media import ArchivedMedia
     from webwx.storage.tables.outbox import Outbox
     from webwx.storage.tables.records import RecordStore
 

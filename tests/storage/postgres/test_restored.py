@@ -9,13 +9,13 @@ import pytest
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, ids, message, messages
 
 from webwx.storage.account_folder import LoginName
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import DEFAULT_TIMES
 from webwx.storage.open import open_records
 from webwx.storage.postgres.leases import PostgresLeases
 from webwx.storage.postgres.restored import PostgresRestored
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 

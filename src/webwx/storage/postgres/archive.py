@@ -1,5 +1,5 @@
 """
-Archived media: a table with the bytes in pieces, a row for each message, and local copies for reading.
+The bytes of archived media: a table with pieces of them, and local copies for reading.
 
 All pieces belong to one account, so the lock on the account's row orders deletion and reuse.
 """
@@ -11,28 +11,24 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from webwx.errors import StorageError
 from webwx.storage.archive_files import MediaFiles, finish
-from webwx.storage.archived_media import StoredMedium
+from webwx.storage.engine.port import Select
+from webwx.storage.tables.media import unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from contextlib import AbstractContextManager
 
-    from webwx.storage.entries import Entry
-    from webwx.storage.postgres.database import Connection, PostgresDatabase
+    from webwx.storage.engine.port import Statements, Tables
 
 PIECE = 512 * 1024
 """Bytes of a piece."""
 
 MOST_COPIED = 256 * 1024 * 1024
 """Maximum number of bytes of the copies on this machine; the oldest ones are deleted to stay below it."""
-
-
-_OLDEST = 100
-"""Number of media that are read at a time to find those to drop."""
 
 
 class LocalCopies:
@@ -89,172 +85,75 @@ class LocalCopies:
             shutil.rmtree(self._files.folder, ignore_errors=True)
 
 
-class PostgresArchivedMedia:
-    """Archived media of one account; `ArchivedMedia` states the guarantees."""
+class _NumberOfPiece(NamedTuple):
+    piece: int
 
-    def __init__(self, account: int, database: PostgresDatabase, copies: LocalCopies) -> None:
-        self._account = account
-        self._database = database
+
+class _PieceRow(NamedTuple):
+    bytes: bytes
+
+
+_KNOWN = Select(_NumberOfPiece, "SELECT piece FROM media_pieces WHERE account = $0 AND digest = $1 LIMIT 1")
+_PIECE = Select(_PieceRow, "SELECT bytes FROM media_pieces WHERE account = $0 AND digest = $1 AND piece = $2")
+_ADD = "INSERT INTO media_pieces (account, digest, piece, bytes) VALUES ($0, $1, $2, $3)"
+_DELETE = "DELETE FROM media_pieces WHERE account = $0 AND digest = ANY ($1::varchar[])"
+
+
+class PostgresMediaBytes:
+    """
+    The bytes of one account's media; `MediaBytes` states the guarantees.
+
+    Args:
+        tables: The account's tables.
+        copies: The copies on this machine.
+    """
+
+    def __init__(self, tables: Tables, copies: LocalCopies) -> None:
+        self._tables = tables
         self._copies = copies
 
     def __repr__(self) -> str:
-        return "PostgresArchivedMedia(***)"
+        return "PostgresMediaBytes(***)"
 
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
-        """Open a private file to download into, with its path."""
+        """Open a private file to write, with its path."""
         return self._copies.files.begin()
 
-    async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
-        """Store a downloaded file as the media of an entry, and return whether the entry still exists."""
-        digest, size = await asyncio.to_thread(finish, part)
+    async def store(self, db: Statements, part: Path, digest: str, size: int) -> None:
+        """Store a written file, and keep it as the copy on this machine."""
+        if await db.one(_KNOWN, digest) is None:
+            with await asyncio.to_thread(part.open, "rb") as file:
+                number = 0
+                while piece := await asyncio.to_thread(file.read, PIECE):
+                    await db.change(_ADD, digest, number, piece)
+                    number += 1
+        await asyncio.to_thread(self._copies.keep, part, digest, size)
 
-        async def store(db: Connection) -> set[str] | None:
-            if not await _is_there(db, self._account, entry.number):
-                return None
-            known = "SELECT EXISTS (SELECT FROM media_pieces WHERE account = $1 AND digest = $2)"
-            if not await db.fetchval(known, self._account, digest):
-                await self._write_pieces(db, part, digest)
-            await _note(db, self._account, entry, "kept", digest, size, time)
-            return await _make_room(db, self._account, max_total)
+    async def delete(self, db: Statements, digests: Collection[str]) -> None:
+        """Delete those of some files that no row of the account names any more."""
+        await delete_unnamed(db, self._copies, digests)
 
-        dropped = await self._database.write(self._account, store)
-        if dropped is None:
-            return False
-        self._copies.keep(part, digest, size)
-        self._copies.remove(dropped)
-        return True
-
-    async def _write_pieces(self, db: Connection, part: Path, digest: str) -> None:
-        with await asyncio.to_thread(part.open, "rb") as file:
-            number = 0
-            while piece := await asyncio.to_thread(file.read, PIECE):
-                await db.execute(
-                    "INSERT INTO media_pieces VALUES ($1, $2, $3, $4)", self._account, digest, number, piece
-                )
-                number += 1
-
-    async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
-        """Record that the media of an entry are not archived, and why."""
-
-        async def store(db: Connection) -> None:
-            if await _is_there(db, self._account, entry.number):
-                await _note(db, self._account, entry, state, "", 0, time)
-
-        await self._database.write(self._account, store)
-
-    async def find(self, message_id: str) -> StoredMedium | None:
-        """Return the record of a message's media; None if the archive has no record of them."""
-        row = await self._database.read(
-            lambda db: db.fetchrow(
-                "SELECT * FROM media WHERE account = $1"
-                " AND webwx_key(message_id) = webwx_key($2)"
-                " ORDER BY digest = '', number DESC LIMIT 1",
-                self._account, message_id,
-            )
-        )  # fmt: skip
-        if row is None:
-            return None
-        path = await self._path_of(row["digest"], row["size"]) if row["digest"] else None
-        return StoredMedium(
-            number=row["number"], message_id=row["message_id"], state=row["state"], size=row["size"],
-            path=str(path or ""),
-        )  # fmt: skip
-
-    async def _path_of(self, digest: str, size: int) -> Path | None:
+    async def find(self, digest: str, size: int) -> Path | None:
         """Return the path of a copy, which is written if it does not exist yet."""
         if digest in self._copies:
             return self._copies.find(digest)
         with self._copies.files.begin() as (file, part):
-            piece: bytes | None
             number = 0
-            query = "SELECT bytes FROM media_pieces WHERE account = $1 AND digest = $2 AND piece = $3"
             while number * PIECE < size:
-                piece = await self._database.read(
-                    lambda db, number=number: db.fetchval(query, self._account, digest, number)  # type: ignore[misc]
-                )
-                if piece is None:  # it was deleted meanwhile
+                row = await self._tables.read(lambda db, number=number: db.one(_PIECE, digest, number))  # type: ignore[misc]
+                if row is None:  # it was deleted meanwhile
                     return None
-                await asyncio.to_thread(file.write, piece)
+                await asyncio.to_thread(file.write, row.bytes)
                 number += 1
             if (await asyncio.to_thread(finish, part))[0] != digest:
                 raise StorageError("An archived file is damaged.")
             self._copies.keep(part, digest, size)
         return self._copies.find(digest)
 
-    async def drop(self, *, before: float = 0) -> int:
-        """Delete files archived before a time (0: all), and return the number of their messages."""
 
-        async def store(db: Connection) -> tuple[int, set[str]]:
-            rows = await db.fetch(
-                "SELECT number FROM media WHERE account = $1 AND digest <> '' AND ($2::float8 = 0 OR time < $2)",
-                self._account, before,
-            )  # fmt: skip
-            return len(rows), await _drop(db, self._account, [row["number"] for row in rows])
-
-        count, digests = await self._database.write(self._account, store)
-        self._copies.remove(digests)
-        return count
-
-
-async def delete_media(db: Connection, account: int, numbers: Collection[int]) -> set[str]:
-    """Delete the media of deleted entries, and return the digests of files that no message has any more."""
-    rows = await db.fetch(
-        "DELETE FROM media WHERE account = $1 AND number = ANY ($2::bigint[]) RETURNING digest", account, list(numbers)
-    )
-    return await _delete_unnamed(db, account, {row["digest"] for row in rows})
-
-
-async def _is_there(db: Connection, account: int, number: int) -> bool:
-    found: bool = await db.fetchval(
-        "SELECT EXISTS (SELECT FROM entries WHERE account = $1 AND number = $2 AND batch <> 0)", account, number
-    )
-    return found
-
-
-async def _note(db: Connection, account: int, entry: Entry, state: str, digest: str, size: int, time: float) -> None:
-    await db.execute(
-        "INSERT INTO media VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, number) DO UPDATE SET"
-        " state = excluded.state, digest = excluded.digest, size = excluded.size, time = excluded.time",
-        account, entry.number, entry.message_id, state, digest, size, time,
-    )  # fmt: skip
-
-
-async def _make_room(db: Connection, account: int, max_total: int) -> set[str]:
-    """Drop the oldest media until the limit is met, and return the digests of the deleted files."""
-    total: int = await db.fetchval("SELECT media_size FROM accounts WHERE account = $1", account)
-    dropped: list[int] = []
-    oldest = (
-        "SELECT number, size FROM media WHERE account = $1 AND digest <> '' AND number > $2"
-        " ORDER BY number LIMIT $3::bigint"
-    )
-    while total > max_total and (some := await db.fetch(oldest, account, dropped[-1] if dropped else 0, _OLDEST)):
-        for row in some:
-            if total > max_total:
-                dropped.append(row["number"])
-                total -= row["size"]
-    return await _drop(db, account, dropped)
-
-
-async def _drop(db: Connection, account: int, numbers: Collection[int]) -> set[str]:
-    """Delete the files of some messages, and return the digests of files that no message has any more."""
-    rows = await db.fetch(
-        "SELECT DISTINCT digest FROM media WHERE account = $1 AND number = ANY ($2::bigint[])", account, list(numbers)
-    )
-    await db.execute(
-        "UPDATE media SET state = 'dropped', digest = '', size = 0 WHERE account = $1 AND number = ANY ($2::bigint[])",
-        account, list(numbers),
-    )  # fmt: skip
-    return await _delete_unnamed(db, account, {row["digest"] for row in rows})
-
-
-async def _delete_unnamed(db: Connection, account: int, digests: set[str]) -> set[str]:
-    rows = await db.fetch(
-        "SELECT d FROM unnest($2::varchar[]) d WHERE d <> ''"
-        " AND NOT EXISTS (SELECT FROM media WHERE account = $1 AND digest <> '' AND digest = d)",
-        account, list(digests),
-    )  # fmt: skip
-    gone = {row["d"] for row in rows}
-    await db.execute(
-        "DELETE FROM media_pieces WHERE account = $1 AND digest = ANY ($2::varchar[])", account, list(gone)
-    )
-    return gone
+async def delete_unnamed(db: Statements, copies: LocalCopies, digests: Collection[str]) -> None:
+    """Delete those of some files that no row of the account names any more, and their copies."""
+    gone = await unnamed(db, digests, in_all_accounts=False) if digests else set()
+    if gone:
+        await db.change(_DELETE, sorted(gone))
+        await asyncio.to_thread(copies.remove, gone)

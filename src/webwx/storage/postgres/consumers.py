@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.protocol.codec import clean_text
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.deliveries import (
     Acknowledgements,
     ConsumerState,
@@ -40,6 +39,7 @@ from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 from webwx.storage.postgres.held import hold_entries
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
 from webwx.storage.tables.conversations import ConversationRow, StoredConversations, write_conversations
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

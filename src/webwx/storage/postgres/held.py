@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.restored import HeldWork
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
     from collections.abc import Collection

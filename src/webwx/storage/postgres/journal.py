@@ -19,7 +19,7 @@ from webwx.protocol.codec import clean_text
 from webwx.storage.base import RETENTION_DAYS, AccountJournal, BodyCheck, OpenedLogin, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
-from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
+from webwx.storage.postgres.archive import LocalCopies, PostgresMediaBytes
 from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.consumer_deletion import forget_consumer
 from webwx.storage.postgres.consumers import OpenConsumers, PostgresConsumer, open_cursor
@@ -37,6 +37,7 @@ from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
 from webwx.storage.tables.identities.evidence import identify
 from webwx.storage.tables.identities.links import links_named
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
+from webwx.storage.tables.media import ArchivedMedia
 from webwx.storage.tables.outbox import StoredSends
 
 if TYPE_CHECKING:
@@ -88,9 +89,7 @@ class PostgresJournal:
         self._appender = Appender(self._database, self._announce)
         self._sender = PostgresSender(self._database)
         self._copies = LocalCopies()
-        self._retention = PostgresRetention(
-            self._database, retention_days * 86_400, self._reached, on_deleted=self._copies.remove
-        )
+        self._retention = PostgresRetention(self._database, retention_days * 86_400, self._reached, copies=self._copies)
         self._consumers = OpenConsumers()
         self._rosters: dict[int, OpenRosters] = {}
         self._names = GatheredReads(self._database, _NAMES)
@@ -286,7 +285,7 @@ class PostgresAccount(AccountJournal):
         self.outbox: StoredSends = StoredSends(
             PostgresTables(database, uin, changed=note_send), PostgresAttempts(uin, database, sender, note_send)
         )
-        self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
+        self.media: ArchivedMedia = ArchivedMedia(self._tables, PostgresMediaBytes(self._tables, copies))
         self.identities: StoredIdentities = StoredIdentities(self._tables, lambda: self._login[0] if self._login else 0)
 
     def __repr__(self) -> str:

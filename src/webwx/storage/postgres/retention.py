@@ -14,15 +14,15 @@ import time
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.base import QUARANTINE
 from webwx.storage.batches import gap_after_purge, missed_entries
 from webwx.storage.bodies import ItemRange, blank_packed
-from webwx.storage.postgres.archive import delete_media
+from webwx.storage.postgres.archive import delete_unnamed
 from webwx.storage.postgres.entries import KINDS, QUARANTINED
 from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import NotOwner
 from webwx.storage.tables.identities.links import forget_logins
+from webwx.storage.tables.media import ARCHIVE_CONSUMER, digests_of
 from webwx.storage.tables.retention import delete_of_entries, delete_old
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from webwx.storage.postgres.archive import LocalCopies
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 PIECE = 500
@@ -63,15 +64,15 @@ class PostgresRetention:
         database: The database.
         seconds: Seconds after which entries are deleted; 0 keeps them.
         reached: Returns the number up to which each consumer of this process has read, by its row.
-        on_deleted: Called with the digests of media that were deleted.
+        copies: The copies of archived media on this machine.
     """
 
     def __init__(
         self, database: PostgresDatabase, seconds: float, reached: Callable[[], Mapping[int, int]], *,
-        on_deleted: Callable[[Collection[str]], None],
+        copies: LocalCopies,
     ) -> None:  # fmt: skip
         self.reached = reached
-        self.on_deleted = on_deleted
+        self.copies = copies
         self._database = database
         self._seconds = seconds
         self._newest = 0.0
@@ -149,13 +150,11 @@ class PostgresRetention:
     async def _delete(self, account: int, query: str, value: float) -> int:
         """Delete the entries that a query finds, and return how many."""
 
-        async def store(db: Connection) -> tuple[int, set[str]]:
+        async def store(db: Connection) -> int:
             numbers = [row["number"] for row in await db.fetch(query, account, value)]
-            return await _delete_entries(db, account, numbers, self.reached())
+            return await _delete_entries(db, account, numbers, self)
 
-        count, digests = await self._database.writing(account, store)
-        self.on_deleted(digests)
-        return count
+        return await self._database.writing(account, store)
 
 
 async def purge(
@@ -166,12 +165,10 @@ async def purge(
     count = 0
     for start in range(0, len(numbers), PIECE):
         piece = numbers[start : start + PIECE]
-        deleted, digests = await database.writing(
+        count += await database.writing(
             account,
-            lambda db, piece=piece: _delete_entries(db, account, piece, retention.reached()),  # type: ignore[misc]
+            lambda db, piece=piece: _delete_entries(db, account, piece, retention),  # type: ignore[misc]
         )
-        count += deleted
-        retention.on_deleted(digests)
     has_more = True
     while has_more:
         rows = await database.writing(account, lambda db: delete_old(PostgresStatements(db, account), before, chats))
@@ -195,36 +192,33 @@ async def _old_entries(db: Connection, account: int, before: float, chats: list[
     return [row["number"] for row in rows]
 
 
-async def _delete_entries(
-    db: Connection, account: int, numbers: Collection[int], reached: Mapping[int, int]
-) -> tuple[int, set[str]]:
+async def _delete_entries(db: Connection, account: int, numbers: Collection[int], retention: PostgresRetention) -> int:
     """
-    Delete entries, in the transaction of the caller.
+    Delete entries, in the transaction of the caller, and return how many.
 
     Args:
         db: Connection with a transaction that holds the account.
         account: The account.
         numbers: Numbers of the entries; missing entries are skipped.
-        reached: Number up to which each consumer of this process has read, by its row.
-
-    Returns:
-        The number of deleted entries, and the digests of media that no message has any more.
+        retention: Knows how far consumers have read, and the copies of archived media.
     """
     if not numbers:
-        return 0, set()
+        return 0
     rows = await db.fetch(
         "SELECT number, time, batch FROM entries WHERE account = $1 AND batch <> 0 AND number = ANY ($2::bigint[])",
         account, list(numbers),
     )  # fmt: skip
     listed = [row["number"] for row in rows]
-    await _leave_gaps(db, account, rows, reached)
+    await _leave_gaps(db, account, rows, retention.reached())
     await db.execute(
         "DELETE FROM entries WHERE account = $1 AND batch <> 0 AND number = ANY ($2::bigint[])", account, listed
     )
-    digests = await delete_media(db, account, listed)
-    await delete_of_entries(PostgresStatements(db, account), listed)
+    statements = PostgresStatements(db, account)
+    digests = await digests_of(statements, listed)
+    await delete_of_entries(statements, listed)
+    await delete_unnamed(statements, retention.copies, digests)
     await _wipe(db, account, {row["batch"] for row in rows})
-    return len(rows), digests
+    return len(rows)
 
 
 async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], reached: Mapping[int, int]) -> None:

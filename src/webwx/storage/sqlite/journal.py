@@ -33,7 +33,7 @@ from webwx.storage.engine.port import drive
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
-from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
+from webwx.storage.sqlite.archive import SqliteMediaBytes, delete_unnamed
 from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_deletion import delete_consumer, find_consumer
@@ -68,6 +68,7 @@ from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.identities.evidence import identify, login_of
 from webwx.storage.tables.identities.links import links_named
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
+from webwx.storage.tables.media import ArchivedMedia
 from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.retention import delete_old
 
@@ -372,7 +373,7 @@ class SqliteAccount(AccountJournal):
             self._tables, lambda: self._login[0] if self._login else 0, on_complete=compaction.look_soon
         )
         self._media_files = media_files
-        self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
+        self.media: ArchivedMedia = ArchivedMedia(self._tables, SqliteMediaBytes(media_files, writer))
 
     def __repr__(self) -> str:
         return "SqliteAccount(***)"
@@ -788,7 +789,7 @@ class SqliteAccount(AccountJournal):
             count, has_more = count + rows.counted, rows.has_more
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
-        await self._writer.do(partial(delete_unnamed, files=self._media_files))
+        await self._writer.do(lambda db: drive(delete_unnamed(SqliteStatements(db, 0), self._media_files)))
         has_more = await do_step(self._writer, partial(expunge, is_first=True))
         while has_more:
             has_more = await do_step(self._writer, partial(expunge, is_first=False))

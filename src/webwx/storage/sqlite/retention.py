@@ -15,7 +15,6 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from webwx.storage.archived_media import ARCHIVE_CONSUMER
 from webwx.storage.base import QUARANTINE
 from webwx.storage.batches import gap_after_purge, missed_entries
 from webwx.storage.bodies import ItemRange, blank_packed
@@ -27,6 +26,7 @@ from webwx.storage.sqlite.index import key_of
 from webwx.storage.sqlite.schema import transaction
 from webwx.storage.sqlite.tables import SqliteStatements
 from webwx.storage.tables.identities.links import forget_logins
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
 from webwx.storage.tables.retention import accounts_with_old, delete_of_entries, delete_old
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Retention:
             delete_some(db, self._index, numbers, self._reached())
             has_more = bool(numbers) or bool(self._seconds and _delete_the_rest(db, self._limit(db)))
             if not has_more:
-                delete_unnamed(db, self._media_files)
+                drive(delete_unnamed(SqliteStatements(db, 0), self._media_files))
         return has_more
 
     def _limit(self, db: sqlite3.Connection) -> float:
