@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -152,9 +151,3 @@ class _SendReader:
             if not self.unfinished[account]:
                 del self.unfinished[account]
         return self.news.is_new((account, send.number), send)
-
-
-def is_named(event_type: str, patterns: tuple[str, ...]) -> bool:
-    """Return whether a pattern names a type or its first part, such as `send.*`; `*` names no type."""
-    group = event_type.partition(".")[0]
-    return any(pattern.startswith(f"{group}.") and fnmatchcase(event_type, pattern) for pattern in patterns)

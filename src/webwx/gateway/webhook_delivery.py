@@ -16,7 +16,7 @@ from webwx.errors import LoggedOut
 from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
 from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.send_changes import SEND_CHANGED, is_named
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_attempts import AttemptLog
 from webwx.gateway.webhook_events import EndpointGone, WebhookEvents
 from webwx.gateway.webhook_health import WebhookHealth
@@ -24,6 +24,7 @@ from webwx.gateway.webhook_queues import MOST_REQUESTS, WebhookQueues
 from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
 from webwx.gateway.webhooks import CONSUMER_PREFIX
+from webwx.model.event_filters import is_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence

@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import secrets
 import string
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.outgoing_addresses import read_target
-from webwx.gateway.send_changes import SEND_CHANGED, is_named
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhook_notices import WebhookNotice
+from webwx.model.event_filters import is_named, matches
 from webwx.representations.events import EVENT_TYPES, type_of
 from webwx.representations.webhooks import WebhookFormat, WebhookOrdering
 
@@ -97,7 +97,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     def wants(self, account_event: AccountEvent) -> bool:
         """Return whether an event of one of its accounts is sent."""
         event = account_event.event
-        if self.types and not any(fnmatchcase(type_of(event), pattern) for pattern in self.types):
+        if not matches(type_of(event), self.types):
             return False
         if self.chats and getattr(event, "chat", None) not in self.chats and account_event.chat_name not in self.chats:
             return False
@@ -107,7 +107,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether an event about another webhook is sent."""
         if notice.webhook == self.id or self.chats or self.is_self is not None or not notice.is_for(self.accounts):
             return False
-        return not self.types or any(fnmatchcase(notice.type, pattern) for pattern in self.types)
+        return matches(notice.type, self.types)
 
     def wants_send(self, change: SendChange) -> bool:
         """Return whether the change of a send is sent: only if the types name it."""
@@ -231,7 +231,7 @@ def check_webhook(webhook: StoredWebhook) -> None:
     if webhook.accounts == ():
         raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
     for pattern in webhook.types:
-        if not any(fnmatchcase(each, pattern) for each in EVENT_TYPES):
+        if not any(matches(each, (pattern,)) for each in EVENT_TYPES):
             raise InvalidRequest(f"No type of event matches {pattern!r}; a valid pattern is 'message.*'.")
 
 

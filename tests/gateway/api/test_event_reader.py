@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.gateway.api.event_reader import is_wanted, patterns_of
+from webwx.gateway.api.event_reader import patterns_of
+from webwx.model.event_filters import matches
 
 
 @pytest.mark.parametrize(
@@ -18,4 +19,4 @@ from webwx.gateway.api.event_reader import is_wanted, patterns_of
 )
 def test_types_are_patterns(types: str | None, wanted: list[str]) -> None:
     patterns = patterns_of(types)
-    assert [each for each in ("message.text", "phone.activity") if is_wanted(each, patterns)] == wanted
+    assert [each for each in ("message.text", "phone.activity") if matches(each, patterns)] == wanted

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from webwx.errors import WxError
-from webwx.gateway.api.event_reader import is_wanted
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.problems import problem_of
+from webwx.model.event_filters import matches
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
 from webwx.representations.events import type_of
 
@@ -97,7 +97,7 @@ class ConsumerSocket:
                     if number in self._early:
                         self._early.remove(number)
                         continue
-                    if not is_wanted(type_of(account_event.event), self._types):
+                    if not matches(type_of(account_event.event), self._types):
                         self._consumer.ack(number)
                         continue
                     self._unacknowledged.add(number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,9 @@ from webwx.errors import InvalidCursor
 from webwx.gateway.accounts import AccountStatus, SendChange
 from webwx.gateway.event_broadcast import FollowedEvent, SharedEvent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.send_changes import SEND_CHANGED, is_named
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice
+from webwx.model.event_filters import is_named, matches
 from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class EventReader:
         """Return whether the reader reads events of a type."""
         wanted = self._wanted.get(event_type)
         if wanted is None:
-            wanted = self._wanted[event_type] = is_wanted(event_type, self._types)
+            wanted = self._wanted[event_type] = matches(event_type, self._types)
         return wanted
 
     async def page(
@@ -285,11 +285,6 @@ async def chosen_accounts(port: GatewayAccounts, caller: Caller, wanted: str | N
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
         numbers.append(number)
     return numbers
-
-
-def is_wanted(event_type: str, patterns: tuple[str, ...]) -> bool:
-    """Return whether a type matches one of some patterns; without patterns, every type does."""
-    return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
 
 
 def patterns_of(types: str | None) -> tuple[str, ...]:

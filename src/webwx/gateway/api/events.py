@@ -47,8 +47,9 @@ from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.event_broadcast import FollowedEvent
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem, problem_of
-from webwx.gateway.send_changes import SEND_CHANGED, is_named
+from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
+from webwx.model.event_filters import is_named
 from webwx.representations.consumers import EventFrame, Hello, OtherFrame
 from webwx.representations.events import READ_EVENTS, EventsQuery, EventsView, EventView
 
@@ -284,7 +285,7 @@ async def _send_consumed(
             consumer.ack(number)
         await consumer.flush()
         # From now on: before the client hears that it may begin to send.
-        changes = port.watch_sends([account.number]) if is_named(SEND_CHANGED, tuple(hello.types)) else None
+        changes = port.watch_sends([account.number]) if is_named(SEND_CHANGED, hello.types) else None
         await _send(socket, OtherFrame(op="ready"))
         client = ConsumerSocket(socket, consumer, hello, stream)
         works = [client.send_all(), client.receive_all(), _ended(stream)]

@@ -1,0 +1,27 @@
+"""Filters of events by their type: the one rule of the API, webhooks and the command line."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def matches(event_type: str, patterns: Sequence[str]) -> bool:
+    """
+    Return whether a type matches one of some patterns; without patterns, every type does.
+
+    Args:
+        event_type: A type, such as `message.text`.
+        patterns: Types, or patterns with `*`, such as `message.*`.
+    """
+    return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
+
+
+def is_named(event_type: str, patterns: Sequence[str]) -> bool:
+    """Return whether a pattern names a type or its first part, such as `send.*`; `*` names no type."""
+    group = event_type.partition(".")[0]
+    named = [pattern for pattern in patterns if pattern.startswith(f"{group}.")]
+    return bool(named) and matches(event_type, named)

@@ -1,0 +1,33 @@
+"""Filters of events by their type."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.model.event_filters import is_named, matches
+
+
+@pytest.mark.parametrize(
+    ("patterns", "is_wanted"),
+    [
+        ((), True),
+        (("message.text",), True),
+        (("message.*",), True),
+        (("*",), True),
+        (("*.text",), True),
+        (("friend.*", "message.text"), True),
+        (("message",), False),
+        (("message.image", "friend.*"), False),
+        (("MESSAGE.*",), False),
+    ],
+)
+def test_a_filter_is_a_list_of_types_and_patterns(patterns: tuple[str, ...], is_wanted: bool) -> None:
+    assert matches("message.text", patterns) is is_wanted
+
+
+@pytest.mark.parametrize(
+    ("patterns", "named"),
+    [((), False), (("*",), False), (("send.*",), True), (("*", "send.changed"), True), (("send.other",), False)],
+)
+def test_a_type_is_named_by_itself_or_its_first_part(patterns: tuple[str, ...], named: bool) -> None:
+    assert is_named("send.changed", patterns) is named
