@@ -279,7 +279,7 @@ TEXTS: dict[str, tuple[str, Callable[[str], object]]] = {
     "server": ("http://127.0.0.1:8790", lambda url: choose(None, url)),
     "receipt": ('{"message_id":"1","client_id":"2","chat":"@a","time":1.5}', _read_back(Receipt.from_json)),
     "event": (
-        '{"event":"text_message","message_id":"1","chat":"@a","sender":null,"is_self":true,"time":1,"content":"","text":""}',
+        '{"type":"message.text","message_id":"1","chat":"@a","sender":null,"is_self":true,"time":1,"content":"","text":""}',
         _read_back(event_from_json),
     ),
 }

@@ -62,16 +62,16 @@ async def test_an_event_is_one_line_with_its_handler_and_the_reasons_of_the_othe
     open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     records = await logged(open_client, world, caplog, debug=True)
-    first, second = (without_prefix(each) for each in records if each.startswith("event ") and " text " in each)
+    first, second = (without_prefix(each) for each in records if each.startswith("event ") and "message.text" in each)
     assert first == [
-        "event N text from 阿华 -> buy failed, N ms",
+        "event N message.text from 阿华 -> buy failed, N ms",
         "  hello: text= does not match",
         "  long: is_long returned a false value",
         "  recalled: takes MessageRecalled only",
         "  from_lilei: not tried, an earlier handler matched",
     ]
     assert second == [
-        "event N text from 阿华 -> no handler, N ms",
+        "event N message.text from 阿华 -> no handler, N ms",
         "  hello: text= does not match",
         "  long: is_long returned a false value",
         "  buy: regex= does not match",

@@ -189,7 +189,7 @@ def test_the_event_can_be_written_as_json() -> None:
     async def main() -> None:
         loops: list[LoopDetected] = []
         await reach_limit(LoopGuard(on_loop=loops.append))
-        assert b'"event":"loop_detected"' in msgspec.json.encode(loops[0])
+        assert b'"type":"loop.detected"' in msgspec.json.encode(loops[0])
 
     run_with_virtual_clock(main)
 

@@ -51,7 +51,7 @@ def test_the_status_shows_workers_and_counts_accounts(stored: Shell) -> None:
         (0.0, 1, 0), (2.5, 0, 0), (0.0, 0, 0)
     ]  # fmt: skip
     assert accounts == {
-        "event": "accounts", "accounts": 4, "owned": 2, "free": 1, "logged_out": 1, "takeovers": 7
+        "type": "accounts", "accounts": 4, "owned": 2, "free": 1, "logged_out": 1, "takeovers": 7
     }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_a_reset_after_a_restore_lists_unknown_sends_and_counts_what_is_held(
     assert "secret" not in done.stdout
     assert stored.run("cluster", "held").stdout.splitlines()[1].split() == ["work/wx.qq.com", "bot", "3", "0"]
     assert stored.run("cluster", "held", "--json").line == {
-        "event": "held", "account": "work/wx.qq.com", "consumer": "bot", "events": 3, "timers": 0
+        "type": "held", "account": "work/wx.qq.com", "consumer": "bot", "events": 3, "timers": 0
     }  # fmt: skip
 
     assert "--yes" in stored.run("cluster", "drop").sentence

@@ -112,6 +112,6 @@ def test_friend_requests_are_sent_and_accepted(me: Shell, sandbox: Sandbox) -> N
 
 
 def test_accepting_something_else_than_a_friend_request_is_refused(me: Shell) -> None:
-    for stdin in ("", "x", '{"event":"contact_deleted","id":"@a"}'):
+    for stdin in ("", "x", '{"type":"contact.deleted","id":"@a"}'):
         done = me.run("friend", "accept", stdin=stdin)
         assert (done.code, done.stdout) == (2, "")

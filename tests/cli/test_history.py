@@ -38,7 +38,7 @@ def test_received_and_sent_messages_are_printed_in_order(me: Shell, sandbox: San
     assert "you to 阿华: three" in shown[2]
 
     lines = me.run("history", "--json").lines
-    assert [line["event"] for line in lines] == ["text_message", "text_message", "outgoing", "outgoing"]
+    assert [line["type"] for line in lines] == ["message.text", "message.text", "outgoing", "outgoing"]
     assert [line["number"] for line in lines[:2]] == [first, second]
     assert [line["text"] for line in me.run("history", "--json", "--limit", "1").lines] == ["elsewhere"]
     assert [line["text"] for line in me.run("history", "--json", "--before", str(second)).lines] == ["one"]

@@ -52,8 +52,8 @@ def test_a_damaged_batch_costs_its_own_messages_only(me: Shell, sandbox: Sandbox
     damage(me.settings.journal_path, second)
 
     for command in (("history", "--json"), ("journal", "export")):
-        shown = {line.get("number"): line["event"] for line in me.run(*command).lines}
-        assert (shown[first], shown[second], shown[third]) == ("text_message", "quarantined_message", "text_message")
+        shown = {line.get("number"): line["type"] for line in me.run(*command).lines}
+        assert (shown[first], shown[second], shown[third]) == ("message.text", "message.quarantined", "message.text")
     assert [line["text"] for line in me.run("search", "three", "--json").lines] == ["three"]
 
     found = me.run("journal", "check", "--json")

@@ -370,7 +370,7 @@ def test_both_consumers_begin_with_the_login(shell: Shell, sandbox: Sandbox) -> 
     sandbox.control("file", **{"from": "阿华", "to": "me", "name": "a.txt", "content": "b25l"})
     folder = shell.settings.home.with_name("in")
     folder.mkdir()
-    assert [line["event"] for line in shell.run("listen", "--json", "--count", "2").lines][-1] == "file_message"
+    assert [line["type"] for line in shell.run("listen", "--json", "--count", "2").lines][-1] == "message.file"
     assert shell.run("receive", "--to", str(folder)).stdout == f"{folder / 'a.txt'}\n"
 
 

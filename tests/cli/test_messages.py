@@ -402,7 +402,7 @@ def test_a_recalled_picture_is_forwarded_by_its_line_of_listen(me: Shell, sandbo
     content = base64.b64encode(pictures.jpeg()).decode()
     sent = sandbox.control("picture", **{"from": "阿华", "to": "me", "name": "a.jpg", "content": content})
     listened = me.run("listen", "--json", "--count", "1")
-    assert listened.line["event"] == "image_message"
+    assert listened.line["type"] == "message.image"
     sandbox.control("recall", **{"from": "阿华", "to": "me", "message_id": sent["message_id"]})
 
     done = me.run("forward", "filehelper", "--json", stdin=listened.stdout)
@@ -443,7 +443,7 @@ def test_a_message_that_is_not_in_the_journal_cannot_be_forwarded(words: list[st
     assert (done.code, done.stdout) == (2, "")
 
 
-@pytest.mark.parametrize("piped", ["", "hello\n", '{"event": "no_such_event"}\n'])
+@pytest.mark.parametrize("piped", ["", "hello\n", '{"type": "no_such_event"}\n'])
 def test_input_that_is_not_a_message_cannot_be_forwarded(piped: str, me: Shell) -> None:
     done = me.run("forward", "filehelper", stdin=piped)
     assert done.code == 2
@@ -583,7 +583,7 @@ def test_a_send_between_two_listens_loses_nothing(me: Shell, sandbox: Sandbox) -
 def test_a_line_has_the_delivered_content(me: Shell, sandbox: Sandbox) -> None:
     sandbox.say("阿华", "周末爬山", "a < b")
     line = me.run("listen", "--json", "--count", "1").line
-    assert (line["event"], line["text"], line["is_self"]) == ("text_message", "a < b", False)
+    assert (line["type"], line["text"], line["is_self"]) == ("message.text", "a < b", False)
     assert line["content"].endswith(":<br/>a &lt; b")
 
 
@@ -591,13 +591,13 @@ def test_recalls_are_printed_and_phone_activity_only_with_all(me: Shell, sandbox
     message_id = sandbox.say("阿华", "me", "a slip")
     sandbox.control("recall", **{"from": "阿华", "to": "me", "message_id": message_id})
     quiet = me.run("listen", "--json", "--count", "2").lines
-    assert [line["event"] for line in quiet] == ["text_message", "message_recalled"]
+    assert [line["type"] for line in quiet] == ["message.text", "message.recalled"]
     assert quiet[1]["message_id"] == message_id
 
 
 def test_with_all_phone_activity_is_printed(me: Shell) -> None:
     # The login announced itself to the phone, which answered with the recent chats.
-    assert me.run("listen", "--json", "--all", "--count", "1").line["event"] == "phone_activity"
+    assert me.run("listen", "--json", "--all", "--count", "1").line["type"] == "phone.activity"
 
 
 def test_a_reader_that_closes_the_pipe_ends_listen_and_loses_nothing(me: Shell, sandbox: Sandbox) -> None:

@@ -45,7 +45,7 @@ def test_sends_are_listed_with_their_state(me: Shell) -> None:
     assert "sent" in shown[1]
     assert shown[1].endswith("to 文件传输助手: hello  [morning]")
     line = me.run("outbox", "--state", "unknown", "--json").line
-    assert (line["event"], line["text"], line["state"], line["receipt"]) == ("outgoing", "perhaps", "unknown", None)
+    assert (line["type"], line["text"], line["state"], line["receipt"]) == ("outgoing", "perhaps", "unknown", None)
     assert [each["text"] for each in me.run("outbox", "--json", "--limit", "1").lines] == ["perhaps"]
 
 

@@ -69,7 +69,7 @@ def test_other_processes_list_and_forward_an_archived_picture_without_keys(
     picture = listen_and_keep(me, sandbox, "周末爬山", *options, keep=keep)
 
     [line] = me.run("recalled", "--json").lines
-    assert (line["event"], line["way"]) == ("message_recalled", "by_upload")
+    assert (line["type"], line["way"]) == ("message.recalled", "by_upload")
     assert line["original"]["message_id"] == picture["message_id"]
     assert me.run("recalled").stdout.endswith("  阿华 in 周末爬山: [picture]  [can be forwarded, from the archive]\n")
     for words in ([str(picture["number"]), "filehelper"], [picture["message_id"], "filehelper"], ["filehelper"]):

@@ -53,7 +53,7 @@ def test_files_of_one_chat_are_saved_and_a_line_has_stable_keys(me: Shell, sandb
     done = me.run("receive", "--to", str(folder), "--from", "周末爬山", "--json")
 
     assert done.line["path"] == str(folder / "b.txt")
-    assert (done.line["message_id"], done.line["event"]) == (message_id, "file_message")
+    assert (done.line["message_id"], done.line["type"]) == (message_id, "message.file")
     assert [each.name for each in folder.iterdir()] == ["b.txt"]
 
 

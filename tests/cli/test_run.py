@@ -429,7 +429,7 @@ def test_every_line_of_the_log_is_an_object_with_the_event_and_without_its_text(
     assert [(each["logger"], each["level"]) for each in lines] == [("shop", "info"), ("webwx.bot", "error")]
     own, library = lines
     assert (own["message"], own["price"], own["bot"]) == ("sold", 3, "shop")
-    assert (own["event"], own["chat"]) == (library["event"], library["chat"])
+    assert (own["type"], own["chat"]) == (library["type"], library["chat"])
     assert "secret" not in log
     assert "阿华" not in log
 

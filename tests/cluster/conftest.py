@@ -175,7 +175,7 @@ class Deployment:
 
     def workers(self) -> list[dict[str, Any]]:
         """Return what `webwx cluster status` prints about each worker."""
-        return [line for line in self.webwx("cluster", "status", "--json").lines if line["event"] == "worker"]
+        return [line for line in self.webwx("cluster", "status", "--json").lines if line["type"] == "worker"]
 
     def state_of(self, worker: RunningWorker) -> str:
         """Return the state of a worker; empty if it is gone."""

@@ -299,7 +299,7 @@ class TestFetch:
 
     def test_our_own_record_of_a_gap_comes_before_what_was_delivered(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), reply(WEBWXSYNC, add_msg_list=[message(1)]))
-        gap = Item(kind="gap", raw=msgspec.Raw(b'{"event":"continuity_lost"}'))
+        gap = Item(kind="gap", raw=msgspec.Raw(b'{"type":"continuity.lost"}'))
         reported = msgspec.structs.replace(batch, items=(gap, *batch.items))
 
         assert list(map(bytes, reported.delivered())) == [bytes(gap.raw), *map(bytes, batch.delivered())]

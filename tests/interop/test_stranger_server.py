@@ -388,7 +388,7 @@ class Commands:
         """Print one event after the other, until one of this kind is not from the account itself."""
         while True:
             [printed] = self.run("listen", "--count", "1")
-            if printed["event"] == event and not printed["is_self"]:
+            if printed["type"] == event and not printed["is_self"]:
                 return printed
 
 
@@ -408,7 +408,7 @@ def test_the_command_line(
     assert status["logged_in"]
 
     stranger.says(TEXT)
-    assert webwx.listen("text_message")["text"] == TEXT
+    assert webwx.listen("message.text")["text"] == TEXT
     webwx.run("read", "Boss")
     assert stranger.state()["unread"] == {"Boss": 0}
 
@@ -418,9 +418,9 @@ def test_the_command_line(
     assert stranger.sent() == [("Boss", TEXT, True), ("Boss", md5(photo), False)]
 
     picture_id = stranger.shows(drawing)
-    picture = webwx.listen("image_message")
+    picture = webwx.listen("message.image")
     stranger.recalls(picture_id)
-    recalled = webwx.listen("message_recalled")
+    recalled = webwx.listen("message.recalled")
     assert picture_id == picture["message_id"] == recalled["message_id"]
     webwx.run("forward", "filehelper", stdin=json.dumps(picture))
     assert stranger.sent()[2:] == [("filehelper", md5(drawing), False)]

@@ -16,13 +16,19 @@ from webwx.model.event_filters import is_named, matches
         (("*",), True),
         (("*.text",), True),
         (("friend.*", "message.text"), True),
-        (("message",), False),
+        (("message",), True),
+        (("mess",), False),
         (("message.image", "friend.*"), False),
         (("MESSAGE.*",), False),
     ],
 )
 def test_a_filter_is_a_list_of_types_and_patterns(patterns: tuple[str, ...], is_wanted: bool) -> None:
     assert matches("message.text", patterns) is is_wanted
+
+
+def test_a_type_matches_the_types_below_it() -> None:
+    assert matches("message.quote.text", ("message.quote",))
+    assert not matches("message.quote", ("message.quote.text",))
 
 
 @pytest.mark.parametrize(

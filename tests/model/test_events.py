@@ -68,18 +68,18 @@ def recalled(original: AnyMessage | None) -> MessageRecalled:
 
 
 EVENTS = {
-    "text_message": TEXT,
-    "image_message": IMAGE,
-    "system_message": msgspec.structs.replace(SystemMessage(**COMMON, content="x", text="x"), sender=None),
-    "unknown_message": UNKNOWN,
-    "message_recalled": recalled(None),
-    "phone_activity": PhoneActivity(code=4, chat=CHAT, recent=(CHAT,)),
-    "contact_changed": ContactChanged(contact=Contact(id=CHAT, nickname="张三")),
-    "contact_deleted": ContactDeleted(id=CHAT),
-    "identity_ambiguous": IdentityAmbiguous(identity=12, contact=Contact(id=CHAT, nickname="张三"), candidates=(3, 5)),
-    "loop_detected": LoopDetected(chat=CHAT, replies=20, seconds=60.0),
-    "state_timed_out": StateTimedOut(chat=CHAT, step="Survey.age"),
-    "quarantined_message": QuarantinedMessage(raw='{"MsgType":"x"}', reason="MsgId is missing"),
+    "message.text": TEXT,
+    "message.image": IMAGE,
+    "message.system": msgspec.structs.replace(SystemMessage(**COMMON, content="x", text="x"), sender=None),
+    "message.unknown": UNKNOWN,
+    "message.recalled": recalled(None),
+    "phone.activity": PhoneActivity(code=4, chat=CHAT, recent=(CHAT,)),
+    "contact.changed": ContactChanged(contact=Contact(id=CHAT, nickname="张三")),
+    "contact.deleted": ContactDeleted(id=CHAT),
+    "identity.ambiguous": IdentityAmbiguous(identity=12, contact=Contact(id=CHAT, nickname="张三"), candidates=(3, 5)),
+    "loop.detected": LoopDetected(chat=CHAT, replies=20, seconds=60.0),
+    "state.timed_out": StateTimedOut(chat=CHAT, step="Survey.age"),
+    "message.quarantined": QuarantinedMessage(raw='{"MsgType":"x"}', reason="MsgId is missing"),
 }
 
 
@@ -114,7 +114,7 @@ class TestThroughJson:
     def test_an_event_is_one_line_that_names_its_kind(self, name: str, event: Event) -> None:
         line = event_to_json(event)
 
-        assert json.loads(line)["event"] == name
+        assert json.loads(line)["type"] == event.type == name
         assert "\n" not in line
         assert event_from_json(line) == event
         assert event_from_json(line.encode()) == event
@@ -129,7 +129,7 @@ class TestThroughJson:
     def test_characters_are_written_as_they_are(self) -> None:
         assert "😀" in event_to_json(TEXT)
 
-    @pytest.mark.parametrize("text", ["", "{}", "[]", '{"event":"nothing"}', '{"event":"text_message"}', b"\xff"])
+    @pytest.mark.parametrize("text", ["", "{}", "[]", '{"type":"nothing"}', '{"type":"message.text"}', b"\xff"])
     def test_other_json_is_refused(self, text: str | bytes) -> None:
         with pytest.raises(ValueError, match="This is not an event"):
             event_from_json(text)
@@ -204,9 +204,29 @@ def test_a_gap_is_an_event_of_its_own() -> None:
 
 
 def test_an_ambiguous_identity_is_an_event_of_its_own() -> None:
-    doubt = EVENTS["identity_ambiguous"]
+    doubt = EVENTS["identity.ambiguous"]
 
     assert event_from_item(item("gap", msgspec.json.encode(doubt)), "@me") == doubt
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("continuity_lost", ContinuityLost(since=1.0, until=2.0, reason="purged")),
+        ("identity_ambiguous", EVENTS["identity.ambiguous"]),
+    ],
+)
+def test_an_event_of_ours_is_read_as_earlier_versions_stored_it(name: str, event: Event) -> None:
+    fields = json.loads(event_to_json(event))
+    del fields["type"]
+    earlier = json.dumps({"event": name, **fields}).encode()
+
+    assert event_from_item(item("gap", earlier), "@me") == event
+
+
+@pytest.mark.parametrize("stored", [b"{", b"[]", b"{}", b'{"event":"message.text"}', b'{"event":[]}'])
+def test_a_damaged_event_of_ours_is_quarantined(stored: bytes) -> None:
+    assert isinstance(event_from_item(item("gap", stored), "@me"), QuarantinedMessage)
 
 
 def message(**fields: object) -> Item:
@@ -341,16 +361,16 @@ class TestIdentify:
 @pytest.mark.parametrize(
     ("kind", "written"),
     [
-        ("call_message", '"stage":"ended"'),
-        ("history_message", '"title":"记录","description":"a: b","record":"<recordinfo/>"'),
-        ("transfer_message", '"title":"微信转账","description":"收到转账0.01元"'),
-        ("app_message", '"app_type":87,"title":"","description":"","url":""'),
+        ("message.call", '"stage":"ended"'),
+        ("message.history", '"title":"记录","description":"a: b","record":"<recordinfo/>"'),
+        ("message.transfer", '"title":"微信转账","description":"收到转账0.01元"'),
+        ("message.app", '"app_type":87,"title":"","description":"","url":""'),
         (
-            "quote_message",
+            "message.quote",
             '"text":"好","quoted":{"message_id":"1","sender_name":"A","sender":"wxid_a","message_type":1,"text":"","content":""}',
         ),
     ],
 )
 def test_an_event_in_an_older_format_can_be_read(kind: str, written: str) -> None:
-    line = f'{{"event":"{kind}",{json.dumps(COMMON | {"content": ""})[1:-1]},{written}}}'
+    line = f'{{"type":"{kind}",{json.dumps(COMMON | {"content": ""})[1:-1]},{written}}}'
     assert json.loads(line) == said_of(json.loads(event_to_json(event_from_json(line))), json.loads(line))

@@ -65,8 +65,8 @@ def test_an_event_and_a_send_name_their_kind_first() -> None:
         number=3, client_id="2", chat=ContactId("@a"), kind="text", text="hi", state="sent", receipt=RECEIPT,
         created_at=1.0, changed_at=2.0,
     )  # fmt: skip
-    assert to_json(TEXT).startswith('{"event":"text_message",')
-    assert to_json(send).startswith('{"event":"outgoing","number":3,')
+    assert to_json(TEXT).startswith('{"type":"message.text",')
+    assert to_json(send).startswith('{"type":"outgoing","number":3,')
 
 
 def test_an_event_is_what_event_to_json_writes() -> None:

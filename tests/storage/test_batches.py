@@ -38,7 +38,13 @@ def test_a_consumer_misses_the_deleted_entries_that_it_has_neither_read_nor_ackn
     assert missed_entries(entries, [(9, ())]) == {}
 
 
-@pytest.mark.parametrize(("before", "since"), [(None, 20), (gap_after_purge([5, 9], None), 5), (b"{damaged", 20)])
+EARLIER = b'{"event":"continuity_lost","since":5.0,"until":9.0,"reason":"purged"}'
+"""A gap as journals of earlier versions contain it."""
+
+
+@pytest.mark.parametrize(
+    ("before", "since"), [(None, 20), (gap_after_purge([5, 9], None), 5), (EARLIER, 5), (b"{damaged", 20)]
+)
 def test_a_gap_begins_with_the_gap_before_it(before: bytes | None, since: float) -> None:
     gap = msgspec.json.decode(gap_after_purge([20, 30], before))
     assert (gap["since"], gap["until"], gap["reason"]) == (since, 30, "purged")

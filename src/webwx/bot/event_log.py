@@ -55,9 +55,8 @@ class EventLog:
         """
         event = self._context.event
         chosen = "no handler" if self._chosen is None else self._chosen.name
-        kind = type(event).__struct_config__.tag
         lines = [
-            f"event {event.number} {str(kind).removesuffix('_message')}{_origin(self._context)} -> {chosen}"
+            f"event {event.number} {event.type}{_origin(self._context)} -> {chosen}"
             f"{outcome and f' {outcome}'}, {(seconds - self._began_at) * 1000:.0f} ms"
         ]
         is_later = False

@@ -73,9 +73,9 @@ async def status(session: Session) -> None:
     if session.output.as_json:
         for each in workers:
             session.output.document(
-                {"event": "worker", "state": _state(each), **_fields(each), "consumer_lag": behind.get(each.worker, 0)}
+                {"type": "worker", "state": _state(each), **_fields(each), "consumer_lag": behind.get(each.worker, 0)}
             )
-        session.output.document({"event": "accounts", **counts})
+        session.output.document({"type": "accounts", **counts})
         return
     rows = [
         (

@@ -100,7 +100,7 @@ async def pin(session: Session, who: str, off: bool) -> None:
     cls=CliGroup,
     epilog=example_text(
         'webwx friend add @55aa66bb77cc88dd "I am the neighbour"',
-        "webwx listen --json | grep -m1 friend_request | webwx friend accept",
+        "webwx listen --json | grep -m1 friend.requested | webwx friend accept",
     ),
 )
 def friend() -> None:
@@ -125,7 +125,7 @@ async def add(session: Session, who: str, greeting: str) -> None:
 @command(
     "accept",
     group=friend,
-    examples=("webwx listen --json | grep -m1 friend_request | webwx friend accept",),
+    examples=("webwx listen --json | grep -m1 friend.requested | webwx friend accept",),
 )
 async def accept(session: Session) -> None:
     """Accept a friend request, read as a line of 'webwx listen --json' from stdin."""

@@ -388,7 +388,7 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
     examples=(
         "webwx listen",
         "webwx listen --json --count 1 --timeout 60",
-        """webwx listen --json | jq -r 'select(.event == "text_message") | .text'""",
+        """webwx listen --json | jq -r 'select(.type == "message.text") | .text'""",
     ),
 )
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Exit after N events.  [default: never]")

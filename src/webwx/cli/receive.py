@@ -165,7 +165,7 @@ class MediaSaver:
                 ),
             )
         self._session.output.result(
-            str(path), path=str(path), message_id=message.message_id, chat=message.chat, event=_kind(message)
+            str(path), path=str(path), message_id=message.message_id, chat=message.chat, type=message.type
         )
 
     def _failed(self, event: Event, error: WxError, then: str) -> None:
@@ -175,8 +175,3 @@ class MediaSaver:
     def _report(self, event: Event, why: str) -> None:
         text = f"{describe(event, self._client.contacts)}: {why}"
         self._session.output.report(text, logged=_("event {number}: {why}").format(number=event.number, why=why))
-
-
-def _kind(event: Event) -> str:
-    """Return the value of `event` in `webwx listen --json`."""
-    return str(type(event).__struct_config__.tag)

@@ -6,11 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import Arrived, IdentityAmbiguous, Item
+from webwx.model.events import Arrived, IdentityAmbiguous, item_of
 from webwx.model.identities import is_recognizable
 from webwx.storage.entries import Arrival
 
@@ -98,7 +96,7 @@ class IdentityUpdates:
                     contact=contact or Contact(id=found.contact_id, kind="stranger"),
                     candidates=found.candidates,
                 )
-                item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(doubt)))
+                item = item_of(doubt)
                 note = Arrived(item=item, raw=item.raw, chat=found.contact_id, time=int(now))
                 await self._storage.part().ingest(
                     Arrival(own_id=own_id, body=b"", items=(note,), position=None, time=now)

@@ -33,7 +33,7 @@ from webwx.errors import (
 from webwx.flows import login as login_flows
 from webwx.flows import sync as sync_flows
 from webwx.flows.sync import Batch
-from webwx.model.events import ContinuityLost, Item
+from webwx.model.events import ContinuityLost, item_of
 from webwx.protocol.codes import Ret
 from webwx.protocol.sync import WEBWXSYNC
 
@@ -396,7 +396,7 @@ class SyncLoop:
         if not is_given_up:
             return batch
         gap = ContinuityLost(since=state.fetched_at, until=session.now(), reason="messages_missing")
-        return msgspec.structs.replace(batch, items=(_item(gap), *batch.items))
+        return msgspec.structs.replace(batch, items=(item_of(gap), *batch.items))
 
     def _with_sound_keys(self, batch: Batch) -> Batch:
         """Return a batch with keys in which a counter that goes back is ignored once."""
@@ -493,7 +493,7 @@ class SyncLoop:
         key = reply.sync_key.or_older(self._session.login.fetch_key)
         self._hold(
             Batch(
-                items=(_item(gap),), fetch_key=key, check_key=key, skey=reply.skey, has_more=False,
+                items=(item_of(gap),), fetch_key=key, check_key=key, skey=reply.skey, has_more=False,
             )
         )  # fmt: skip
         return await self._store_held()
@@ -505,8 +505,3 @@ class SyncLoop:
     def storage_failed(self, error: StorageError) -> None:
         """Report a failure of the journal in the client's state."""
         self._session.liveness.cannot_store(error)
-
-
-def _item(gap: ContinuityLost) -> Item:
-    """Return our own record of a gap, to be stored as an item of a batch."""
-    return Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))

@@ -11,7 +11,6 @@ from webwx.gateway.outgoing_addresses import AddressRefused
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_attempts import WebhookAttempt
 from webwx.gateway.webhook_request import asked_pause, body_of, body_of_change, body_of_notice, headers_of
-from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +46,7 @@ class WebhookSender:
         """Make one attempt at an event."""
         return await self._post(
             webhook, body_of(account_event, webhook.format),
-            event=f"{account_event.account}-{account_event.event.number}", type=type_of(account_event.event),
+            event=f"{account_event.account}-{account_event.event.number}", type=account_event.event.type,
             account=account_event.account, attempt=account_event.attempt, origin=origin,
         )  # fmt: skip
 

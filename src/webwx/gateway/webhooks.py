@@ -19,7 +19,7 @@ from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.model.event_filters import is_named, matches
-from webwx.representations.events import EVENT_TYPES, type_of
+from webwx.representations.events import EVENT_TYPES
 from webwx.representations.webhooks import WebhookFormat, WebhookOrdering
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     def wants(self, account_event: AccountEvent) -> bool:
         """Return whether an event of one of its accounts is sent."""
         event = account_event.event
-        if not matches(type_of(event), self.types):
+        if not matches(event.type, self.types):
             return False
         if self.chats and getattr(event, "chat", None) not in self.chats and account_event.chat_name not in self.chats:
             return False

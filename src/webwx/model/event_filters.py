@@ -13,11 +13,15 @@ def matches(event_type: str, patterns: Sequence[str]) -> bool:
     """
     Return whether a type matches one of some patterns; without patterns, every type does.
 
+    A pattern also matches the types below it: `message.quote` matches `message.quote.text`.
+
     Args:
         event_type: A type, such as `message.text`.
         patterns: Types, or patterns with `*`, such as `message.*`.
     """
-    return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
+    return not patterns or any(
+        fnmatchcase(event_type, pattern) or fnmatchcase(event_type, f"{pattern}.*") for pattern in patterns
+    )
 
 
 def is_named(event_type: str, patterns: Sequence[str]) -> bool:

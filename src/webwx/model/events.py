@@ -8,7 +8,7 @@ A batch is stored raw, item by item; each item becomes an event when it is read.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -43,19 +43,19 @@ from webwx.protocol.messages import WireMessage, WireText
 from webwx.protocol.sync import DeletedContact
 
 
-class ContactChanged(DeliveredEvent, frozen=True, kw_only=True, tag="contact_changed"):
+class ContactChanged(DeliveredEvent, frozen=True, kw_only=True, tag="contact.changed"):
     """A contact was added, or changed its name, or a chatroom its members."""
 
     contact: Contact
 
 
-class ContactDeleted(DeliveredEvent, frozen=True, kw_only=True, tag="contact_deleted"):
+class ContactDeleted(DeliveredEvent, frozen=True, kw_only=True, tag="contact.deleted"):
     """A friend was deleted, a chatroom left, or a chat removed on the phone."""
 
     id: ContactId
 
 
-class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="quarantined_message"):
+class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="message.quarantined"):
     """A delivered item that could not be decoded."""
 
     raw: str
@@ -63,7 +63,7 @@ class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="quarantined_mess
     reason: str
 
 
-class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
+class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity.lost"):
     """Events may be missing between two times."""
 
     since: float
@@ -77,7 +77,7 @@ class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
     """
 
 
-class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
+class LoopDetected(Event, frozen=True, kw_only=True, tag="loop.detected"):
     """
     The bot replied so often in one chat that it may be talking to another bot, and pauses there.
 
@@ -91,7 +91,7 @@ class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
     """Period of these replies, in seconds."""
 
 
-class StateTimedOut(Event, frozen=True, kw_only=True, tag="state_timed_out"):
+class StateTimedOut(Event, frozen=True, kw_only=True, tag="state.timed_out"):
     """
     The state of a conversation has timed out: its step was not set again in time.
 
@@ -104,7 +104,7 @@ class StateTimedOut(Event, frozen=True, kw_only=True, tag="state_timed_out"):
     """Name of the step at which the conversation is, as in `Survey.age`."""
 
 
-class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguous"):
+class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity.ambiguous"):
     """
     A new contact may be one of an earlier login, but it is not certain which, so it has a new identity.
 
@@ -148,6 +148,10 @@ AnyEvent = (
     | StateTimedOut
     | IdentityAmbiguous
 )
+
+
+EVENT_TYPES: tuple[str, ...] = tuple(sorted(kind.__struct_config__.tag for kind in get_args(AnyEvent)))
+"""Types of all events, such as `message.text`."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle leads through it: see decision 21
@@ -249,6 +253,39 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
     )
 
 
+def item_of(event: ContinuityLost | IdentityAmbiguous) -> Item:
+    """Return an event of ours as an item to store."""
+    return Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(event)))
+
+
+def read_own_event(raw: bytes | msgspec.Raw) -> ContinuityLost | IdentityAmbiguous:
+    """
+    Decode an event of ours as it is stored; journals of earlier versions have it under an earlier name.
+
+    Raises:
+        msgspec.MsgspecError: The bytes are damaged.
+    """
+    try:
+        return _OWN_EVENT.decode(raw)
+    except msgspec.ValidationError:
+        fields = msgspec.json.decode(raw, type=dict[str, Any])
+        earlier = _EARLIER_NAMES.get(str(fields.get("event")))
+        if earlier is None:
+            raise
+        return _OWN_EVENT.decode(msgspec.json.encode(fields | {"type": earlier}))
+
+
+_OWN_EVENT: msgspec.json.Decoder[ContinuityLost | IdentityAmbiguous] = msgspec.json.Decoder(
+    ContinuityLost | IdentityAmbiguous
+)
+"""
+Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+_EARLIER_NAMES = {"continuity_lost": "continuity.lost", "identity_ambiguous": "identity.ambiguous"}
+"""Types by their names in the key `event`, which journals of earlier versions contain."""
+
+
 _NO_ID = frozenset({"", "0"})
 _STATUS_NOTIFY = int(MessageType.STATUS_NOTIFY)
 _NOTICES = frozenset(map(int, (MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, MessageType.RECALL)))
@@ -295,7 +332,7 @@ def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None)
                 keep_raw(deleted, raw)
                 return deleted
             case "gap":
-                return msgspec.json.decode(raw, type=ContinuityLost | IdentityAmbiguous)
+                return read_own_event(raw)
             case "damaged":
                 return QuarantinedMessage(raw="", reason="The stored bytes are damaged.")
     except (ProtocolError, msgspec.MsgspecError) as error:
@@ -307,7 +344,7 @@ def _quarantined(item: Item, error: ProtocolError | msgspec.MsgspecError) -> Qua
 
 
 def event_to_json(event: Event) -> str:
-    """Write an event as one line of JSON; `event` names its kind."""
+    """Write an event as one line of JSON; `type` names its kind."""
     return to_json(event)
 
 

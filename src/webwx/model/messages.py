@@ -100,7 +100,7 @@ Made once, at the import: msgspec examines a type when it is first decoded, and 
 """
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """An event of the sync."""
 
     number: int = 0
@@ -109,6 +109,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Whether this consumer may have received the event before, in a process that ended before an acknowledgement."""
     backlog: bool = False
     """Whether the message was written before this process began to sync."""
+
+    @property
+    def type(self) -> str:
+        """Name of the kind of event, such as `message.text`: the key `type` in JSON, and what filters match."""
+        return str(self.__struct_config__.tag)
 
 
 class DeliveredEvent(Event, frozen=True, kw_only=True, dict=True):
@@ -183,7 +188,7 @@ class WrittenMessage(Message, frozen=True, kw_only=True):
         return is_mentioned(self.text, names)
 
 
-class TextMessage(WrittenMessage, frozen=True, kw_only=True, tag="text_message"):
+class TextMessage(WrittenMessage, frozen=True, kw_only=True, tag="message.text"):
     """A text."""
 
     @property
@@ -195,7 +200,7 @@ class TextMessage(WrittenMessage, frozen=True, kw_only=True, tag="text_message")
 # -- media -----------------------------------------------------------------------------------------------------------
 
 
-class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
+class ImageMessage(Message, frozen=True, kw_only=True, tag="message.image"):
     """A picture."""
 
     size: int = 0
@@ -225,14 +230,14 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
             return False
 
 
-class VoiceMessage(Message, frozen=True, kw_only=True, tag="voice_message"):
+class VoiceMessage(Message, frozen=True, kw_only=True, tag="message.voice"):
     """A voice message."""
 
     duration: float
     """Length in seconds."""
 
 
-class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
+class VideoMessage(Message, frozen=True, kw_only=True, tag="message.video"):
     """A video."""
 
     duration: float
@@ -267,7 +272,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
             return False
 
 
-class StickerMessage(Message, frozen=True, kw_only=True, tag="sticker_message"):
+class StickerMessage(Message, frozen=True, kw_only=True, tag="message.sticker"):
     """A sticker or GIF; dice and rock-paper-scissors are stickers too."""
 
     is_available: bool
@@ -284,7 +289,7 @@ class StickerMessage(Message, frozen=True, kw_only=True, tag="sticker_message"):
     """Result, as numbered by the platform."""
 
 
-class FileMessage(Message, frozen=True, kw_only=True, tag="file_message"):
+class FileMessage(Message, frozen=True, kw_only=True, tag="message.file"):
     """A file."""
 
     name: str
@@ -302,7 +307,7 @@ class FileMessage(Message, frozen=True, kw_only=True, tag="file_message"):
 # -- places and people -----------------------------------------------------------------------------------------------
 
 
-class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"):
+class LocationMessage(Message, frozen=True, kw_only=True, tag="message.location"):
     """A place on the map."""
 
     latitude: float | None
@@ -317,7 +322,7 @@ class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"
     """XML of the location, which a forward sends back."""
 
 
-class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="live_location_message"):
+class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="message.live_location"):
     """The sender shares a live location, which only phones can follow."""
 
     title: str = ""
@@ -344,7 +349,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Company of a user of 企业微信 (WeCom); empty for others."""
 
 
-class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
+class CardMessage(Message, frozen=True, kw_only=True, tag="message.card"):
     """The sender recommends a person or an official account."""
 
     person: Person
@@ -353,7 +358,7 @@ class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
         return _without_ticket(self)
 
 
-class FriendRequest(Message, frozen=True, kw_only=True, tag="friend_request"):
+class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
     """A person asks to become a friend."""
 
     person: Person
@@ -370,7 +375,7 @@ class FriendRequest(Message, frozen=True, kw_only=True, tag="friend_request"):
         return _without_ticket(self)
 
 
-class PossibleFriend(Message, frozen=True, kw_only=True, tag="possible_friend"):
+class PossibleFriend(Message, frozen=True, kw_only=True, tag="friend.possible"):
     """The platform proposes a person."""
 
     person: Person
@@ -384,7 +389,7 @@ def _without_ticket(message: CardMessage | FriendRequest | PossibleFriend) -> st
     return f"{type(message).__name__}(message_id={message.message_id!r}, chat={message.chat!r}, ***)"
 
 
-class CallMessage(Message, frozen=True, kw_only=True, tag="call_message"):
+class CallMessage(Message, frozen=True, kw_only=True, tag="message.call"):
     """A voice or video call, which only phones can take."""
 
     stage: Literal["invited", "ended", "noted"]
@@ -410,7 +415,7 @@ class LinkedArticle(msgspec.Struct, frozen=True, kw_only=True):
     """Beginning of the article's text; empty if the platform did not send it."""
 
 
-class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
+class LinkMessage(Message, frozen=True, kw_only=True, tag="message.link"):
     """A link, or an official account's articles."""
 
     title: str
@@ -426,7 +431,7 @@ class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
     """All articles of a message with several; the first one is the link itself."""
 
 
-class MusicMessage(Message, frozen=True, kw_only=True, tag="music_message"):
+class MusicMessage(Message, frozen=True, kw_only=True, tag="message.music"):
     """A piece of music."""
 
     title: str
@@ -441,7 +446,7 @@ class MusicMessage(Message, frozen=True, kw_only=True, tag="music_message"):
     """Public address of its cover."""
 
 
-class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_message"):
+class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="message.mini_program"):
     """A mini program's card, which only phones can open."""
 
     title: str
@@ -480,13 +485,13 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970; 0 if unknown."""
 
 
-class QuoteMessage(WrittenMessage, frozen=True, kw_only=True, tag="quote_message"):
+class QuoteMessage(WrittenMessage, frozen=True, kw_only=True, tag="message.quote"):
     """A reply that quotes an earlier message."""
 
     quoted: Quoted
 
 
-class TextQuoteMessage(TextMessage, QuoteMessage, frozen=True, kw_only=True, tag="text_quote_message"):
+class TextQuoteMessage(TextMessage, QuoteMessage, frozen=True, kw_only=True, tag="message.quote.text"):
     """
     A reply that quotes an earlier message, delivered as one text; it is a `TextMessage` and a `QuoteMessage`.
 
@@ -517,7 +522,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """The platform's `datatype`: 1 is a text, 2 a picture, 17 a merged history."""
 
 
-class HistoryMessage(Message, frozen=True, kw_only=True, tag="history_message"):
+class HistoryMessage(Message, frozen=True, kw_only=True, tag="message.history"):
     """Several messages merged into one."""
 
     title: str
@@ -540,7 +545,7 @@ class GroupNoteEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970; 0 if unknown."""
 
 
-class GroupNoteMessage(Message, frozen=True, kw_only=True, tag="group_note_message"):
+class GroupNoteMessage(Message, frozen=True, kw_only=True, tag="message.group_note"):
     """A list to which each member of a chatroom adds an entry (接龙); each addition sends the whole list again."""
 
     text: str
@@ -550,7 +555,7 @@ class GroupNoteMessage(Message, frozen=True, kw_only=True, tag="group_note_messa
     entries: tuple[GroupNoteEntry, ...] = ()
 
 
-class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"):
+class TransferMessage(Message, frozen=True, kw_only=True, tag="message.transfer"):
     """Money, which only phones can take."""
 
     title: str
@@ -565,7 +570,7 @@ class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"
     """The platform's `paysubtype`, from which `state` is derived; 0 if unknown."""
 
 
-class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_message"):
+class RedPacketMessage(Message, frozen=True, kw_only=True, tag="message.red_packet"):
     """A red packet, which only phones can open."""
 
     title: str
@@ -574,7 +579,7 @@ class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_messa
     """Greeting of the sender, such as `恭喜发财，大吉大利`; empty if it was not delivered."""
 
 
-class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
+class AppMessage(Message, frozen=True, kw_only=True, tag="message.app"):
     """Any other app message: a chatroom's announcement, a channel's card or video, a coupon, an upload that began."""
 
     app_type: int
@@ -597,7 +602,7 @@ class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
 # -- grey lines ------------------------------------------------------------------------------------------------------
 
 
-class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
+class SystemMessage(Message, frozen=True, kw_only=True, tag="message.system"):
     """A notice of the platform: a member joined, a contact is not a friend any more, a red packet was sent."""
 
     text: str
@@ -608,19 +613,19 @@ class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
     """Real ids of the people, if the notice has those and no names; the text has a word for unknown people."""
 
 
-class RedPacketNotice(SystemMessage, frozen=True, kw_only=True, tag="red_packet_notice"):
+class RedPacketNotice(SystemMessage, frozen=True, kw_only=True, tag="message.red_packet_notice"):
     """A red packet was received or sent."""
 
 
-class SplitBillNotice(SystemMessage, frozen=True, kw_only=True, tag="split_bill_notice"):
+class SplitBillNotice(SystemMessage, frozen=True, kw_only=True, tag="message.split_bill_notice"):
     """A member collects money from a chatroom."""
 
 
-class LiveLocationEnded(SystemMessage, frozen=True, kw_only=True, tag="live_location_ended"):
+class LiveLocationEnded(SystemMessage, frozen=True, kw_only=True, tag="message.live_location_ended"):
     """The last member stopped sharing a live location."""
 
 
-class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend_added"):
+class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend.added"):
     """A contact became a friend."""
 
     name: str
@@ -628,17 +633,17 @@ class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend_added"):
     """Whether this account added the contact."""
 
 
-class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend_confirmation_required"):
+class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend.confirmation_required"):
     """The other person has deleted this account: the message before this notice did not arrive."""
 
     name: str
 
 
-class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message_rejected"):
+class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message.rejected"):
     """The other person has blocked this account: the message before this notice did not arrive."""
 
 
-class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"):
+class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.member_joined"):
     """A member joined a chatroom."""
 
     names: tuple[str | None, ...]
@@ -649,7 +654,7 @@ class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"
     """Whether they scanned the chatroom's code."""
 
 
-class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="member_removed"):
+class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.member_removed"):
     """A member was removed from a chatroom."""
 
     names: tuple[str | None, ...]
@@ -658,7 +663,7 @@ class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="member_remove
     """Member who removed them; None is this account."""
 
 
-class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom_renamed"):
+class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom.renamed"):
     """A chatroom has another name."""
 
     name: str
@@ -666,25 +671,25 @@ class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom_re
     """Member who renamed it; None is this account."""
 
 
-class ChatroomOwnerChanged(SystemMessage, frozen=True, kw_only=True, tag="chatroom_owner_changed"):
+class ChatroomOwnerChanged(SystemMessage, frozen=True, kw_only=True, tag="chatroom.owner_changed"):
     """A chatroom has another owner."""
 
     name: str | None = None
     """Name of the new owner, as shown by the platform; None is this account."""
 
 
-class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom_dissolved"):
+class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.dissolved"):
     """A chatroom's owner closed it."""
 
     by: str | None = None
     """Member who closed it; None is this account."""
 
 
-class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom_rejoined"):
+class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.rejoined"):
     """This account is back in a chatroom that it had left."""
 
 
-class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
+class Pat(SystemMessage, frozen=True, kw_only=True, tag="message.pat"):
     """A member patted another one (拍了拍)."""
 
     actor: str | None = None
@@ -701,7 +706,7 @@ class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
     """Id in this login of the member who was patted, if a pat with real ids says it."""
 
 
-class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
+class UnknownMessage(Message, frozen=True, kw_only=True, tag="message.unknown"):
     """A message of a kind that has no class here yet."""
 
     message_type: int
@@ -753,7 +758,7 @@ AnyMessage = (
 # -- what is no message ----------------------------------------------------------------------------------------------
 
 
-class MessageRecalled(DeliveredEvent, frozen=True, kw_only=True, tag="message_recalled"):
+class MessageRecalled(DeliveredEvent, frozen=True, kw_only=True, tag="message.recalled"):
     """A message was recalled."""
 
     message_id: str
@@ -770,7 +775,7 @@ class MessageRecalled(DeliveredEvent, frozen=True, kw_only=True, tag="message_re
     """The recalled message, if this client still has it."""
 
 
-class PhoneActivity(DeliveredEvent, frozen=True, kw_only=True, tag="phone_activity"):
+class PhoneActivity(DeliveredEvent, frozen=True, kw_only=True, tag="phone.activity"):
     """The phone read, opened or left a chat, or sent its list of recent chats."""
 
     code: int

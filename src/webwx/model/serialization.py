@@ -2,8 +2,8 @@
 JSON of the values that this package returns: events, contacts, receipts, sends, identities and all others.
 
 One rule for all. A struct is an object with its fields, in their order and under their names; of an event and a send
-the first key is `event`, with its kind. A time is a number of seconds since 1970, an enum is its value, and an error is
-an object with `type` and `message`.
+the first key is `type`, such as `message.text`. A time is a number of seconds since 1970, an enum is its value, and an
+error is an object with `type` and `message`.
 """
 
 from __future__ import annotations

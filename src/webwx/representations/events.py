@@ -8,8 +8,9 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from webwx.errors import ProtocolError
+from webwx.model.events import EVENT_TYPES as MODEL_TYPES
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event, QuoteMessage, TextQuoteMessage
+from webwx.model.messages import Event, QuoteMessage
 from webwx.model.serialization import to_builtins
 from webwx.model.summary import Language, summarize_event, summarize_quoted
 from webwx.representations.route import ApiRoute, Limit, RouteQuery, Since, Until
@@ -20,59 +21,8 @@ PRIVATE_FIELDS = frozenset({
 """Private fields, which the API never shows: the content contains media keys, and a ticket accepts a friend request."""
 
 
-_TYPES = {
-    "app_message": "message.app",
-    "call_message": "message.call",
-    "card_message": "message.card",
-    "chatroom_dissolved": "chatroom.dissolved",
-    "chatroom_owner_changed": "chatroom.owner_changed",
-    "chatroom_rejoined": "chatroom.rejoined",
-    "chatroom_renamed": "chatroom.renamed",
-    "contact_changed": "contact.changed",
-    "contact_deleted": "contact.deleted",
-    "continuity_lost": "continuity.lost",
-    "file_message": "message.file",
-    "friend_added": "friend.added",
-    "friend_confirmation_required": "friend.confirmation_required",
-    "friend_request": "friend.requested",
-    "group_note_message": "message.group_note",
-    "history_message": "message.history",
-    "identity_ambiguous": "identity.ambiguous",
-    "image_message": "message.image",
-    "link_message": "message.link",
-    "live_location_ended": "message.live_location_ended",
-    "live_location_message": "message.live_location",
-    "location_message": "message.location",
-    "loop_detected": "loop.detected",
-    "member_joined": "chatroom.member_joined",
-    "member_removed": "chatroom.member_removed",
-    "message_recalled": "message.recalled",
-    "message_rejected": "message.rejected",
-    "mini_program_message": "message.mini_program",
-    "music_message": "message.music",
-    "pat": "message.pat",
-    "phone_activity": "phone.activity",
-    "possible_friend": "friend.possible",
-    "quarantined_message": "message.quarantined",
-    "quote_message": "message.quote",
-    "red_packet_message": "message.red_packet",
-    "red_packet_notice": "message.red_packet_notice",
-    "state_timed_out": "state.timed_out",
-    "split_bill_notice": "message.split_bill_notice",
-    "sticker_message": "message.sticker",
-    "system_message": "message.system",
-    "text_message": "message.text",
-    "text_quote_message": "message.quote",
-    "transfer_message": "message.transfer",
-    "unknown_message": "message.unknown",
-    "video_message": "message.video",
-    "voice_message": "message.voice",
-}
-"""Type of an event in the API, by the event's tag."""
-
-
-EVENT_TYPES = (*sorted(set(_TYPES.values())), "account.state", "send.changed", "webhook.disabled", "webhook.failing")
-"""All types of events."""
+EVENT_TYPES = (*MODEL_TYPES, "account.state", "send.changed", "webhook.disabled", "webhook.failing")
+"""All types of events, those of the gateway itself included."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,13 +65,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of this kind of event."""
 
 
-def type_of(event: Event) -> str:
-    """Return the type of an event in the API."""
-    tag = type(event).__struct_config__.tag
-    return _TYPES[str(tag)]
-
-
-_IN_ENVELOPE = frozenset({"event", "number", "redelivered", "chat", "sender", "is_self", "time"})
+_IN_ENVELOPE = frozenset({"type", "number", "redelivered", "chat", "sender", "is_self", "time"})
 
 
 def summary_of(event: Event) -> Summary:
@@ -134,7 +78,6 @@ def fields_of(event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = public(to_builtins(event))
     if isinstance(event, QuoteMessage):  # the content of what it quotes is private, so that readers cannot describe it
         fields["quoted"]["summary"] = {each: summarize_quoted(event.quoted, each) for each in get_args(Language)}
-        fields["quoted"]["is_in_text"] = isinstance(event, TextQuoteMessage)
     return {name: value for name, value in fields.items() if name not in _IN_ENVELOPE}
 
 
@@ -196,14 +139,11 @@ READ_EVENTS: ApiRoute[EventsQuery, None, EventsView] = ApiRoute(
 
 # -- and back ----------------------------------------------------------------------------------------------------------
 
-_TAGS = {shown: tag for tag, shown in _TYPES.items() if tag != "text_quote_message"}
-"""Tag of an event by its type in the API."""
-
 _BLANK = {"content": "", "media_id": "", "ticket": ""}
 """Values for the private fields of several kinds of events that have no default."""
 
-_BLANK_OF = {"quarantined_message": {"raw": ""}}
-"""Values for the private fields of one kind of event, by its tag."""
+_BLANK_OF = {"message.quarantined": {"raw": ""}}
+"""Values for the private fields of one kind of event, by its type."""
 
 
 def event_of(view: EventView) -> AnyEvent:
@@ -213,12 +153,8 @@ def event_of(view: EventView) -> AnyEvent:
     Raises:
         ProtocolError: The event is not one that this version knows.
     """
-    tag = _TAGS.get(view.type)
-    quoted = view.data.get("quoted")
-    if tag == "quote_message" and isinstance(quoted, dict) and quoted.get("is_in_text"):
-        tag = "text_quote_message"  # both are quotes for users of the API
     fields = {
-        **_filled(view.data), **_BLANK_OF.get(tag or "", {}), "event": tag, "number": view.number,
+        **_filled(view.data), **_BLANK_OF.get(view.type, {}), "type": view.type, "number": view.number,
         "redelivered": view.redelivered,
         "chat": view.chat or "", "sender": view.sender, "is_self": view.is_self,
         "time": 0 if view.time is None else int(view.time.timestamp()),

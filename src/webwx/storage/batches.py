@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.model.events import Arrived, ContinuityLost, Item
+from webwx.model.events import Arrived, ContinuityLost, item_of, read_own_event
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from webwx.storage.entries import Arrival
-
-
-_GAP = msgspec.json.Decoder(ContinuityLost)
-"""
-Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
-"""
 
 
 def gap_between(opened_at: float, last_at: float, until: float) -> Arrived:
@@ -34,7 +28,7 @@ def gap_between(opened_at: float, last_at: float, until: float) -> Arrived:
     """
     since = last_at if last_at <= until else min(opened_at, until)
     gap = ContinuityLost(since=since, until=until, reason="new_login")
-    item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
+    item = item_of(gap)
     return Arrived(item=item, raw=item.raw)
 
 
@@ -67,8 +61,9 @@ def gap_after_purge(times: Collection[int], before: bytes | None) -> bytes:
     since = float(min(times))
     if before is not None:
         with contextlib.suppress(msgspec.MsgspecError):  # its bytes are damaged
-            since = min(since, _GAP.decode(before).since)
-    return msgspec.json.encode(ContinuityLost(since=since, until=float(max(times)), reason="purged"))
+            earlier = read_own_event(before)
+            since = min(since, earlier.since) if isinstance(earlier, ContinuityLost) else since
+    return bytes(item_of(ContinuityLost(since=since, until=float(max(times)), reason="purged")).raw)
 
 
 def digest_of_body(arrival: Arrival) -> bytes | None:

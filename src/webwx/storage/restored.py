@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-class UnknownSend(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="unknown_send"):
+class UnknownSend(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unknown_send"):
     """A send that was `queued` or `sending` at the moment of the restore, and is `unknown` now."""
 
     account: str
@@ -47,7 +47,7 @@ class RestoredReset(msgspec.Struct, frozen=True, kw_only=True):
         return f"RestoredReset({self.accounts} accounts, {len(self.sends)} sends)"
 
 
-class HeldWork(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="held"):
+class HeldWork(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="held"):
     """What is held for one consumer of an account."""
 
     account: str

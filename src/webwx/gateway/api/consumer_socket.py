@@ -13,7 +13,6 @@ from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.problems import problem_of
 from webwx.model.event_filters import matches
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
-from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from litestar import WebSocket
@@ -97,7 +96,7 @@ class ConsumerSocket:
                     if number in self._early:
                         self._early.remove(number)
                         continue
-                    if not matches(type_of(account_event.event), self._types):
+                    if not matches(account_event.event.type, self._types):
                         self._consumer.ack(number)
                         continue
                     self._unacknowledged.add(number)

@@ -16,7 +16,6 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.model.event_filters import is_named, matches
-from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
@@ -85,7 +84,7 @@ class EventReader:
             stream.require_valid()
             await stream.turns.next()
             found = await read(found.cursor)
-        wanted = [account_event for account_event in found.events if self.wants(type_of(account_event.event))]
+        wanted = [account_event for account_event in found.events if self.wants(account_event.event.type)]
         return wanted, found.cursor, found.lost
 
     def follow(
@@ -123,7 +122,7 @@ class EventReader:
                 if page.lost:
                     yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
                 async for account_event in stream.turns.spread(page.events):
-                    if self.wants(type_of(account_event.event)) and not stream.ended.is_set():
+                    if self.wants(account_event.event.type) and not stream.ended.is_set():
                         news.note_item()
                         yield FollowedEvent(SharedEvent(account_event), account_event.cursor)
                 position = page.cursor
@@ -150,7 +149,7 @@ class EventReader:
             while (event := live.take()) is not None:
                 if turns.is_over():
                     await turns.take_part()
-                if self.wants(type_of(event.shared.account_event.event)) and not stream.ended.is_set():
+                if self.wants(event.shared.account_event.event.type) and not stream.ended.is_set():
                     news.note_item()
                     yield event
             for item in news.take():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webwx.representations.events import EventView, fields_of, summary_of, type_of
+from webwx.representations.events import EventView, fields_of, summary_of
 from webwx.representations.sends import OutboxEntry, SendChangeView, SendView
 from webwx.representations.times import moment, optional_moment
 from webwx.storage.tables.outbox import Outgoing
@@ -23,7 +23,7 @@ def view_of_event(account_event: AccountEvent) -> EventView:
     event = account_event.event
     return EventView(
         id=f"{account_event.account}-{event.number}", number=event.number, account=account_event.account,
-        type=type_of(event), time=optional_moment(getattr(event, "time", None)),
+        type=event.type, time=optional_moment(getattr(event, "time", None)),
         chat=getattr(event, "chat", None) or None, chat_name=account_event.chat_name,
         sender=getattr(event, "sender", None), sender_name=account_event.sender_name,
         is_self=bool(getattr(event, "is_self", False)), redelivered=event.redelivered, summary=summary_of(event),

@@ -24,7 +24,6 @@ from webwx.gateway.webhook_attempts import WebhookAttempt
 from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_replay import events_between, events_by_id
 from webwx.gateway.webhooks import NewWebhook, StoredWebhook, Webhooks
-from webwx.representations.events import type_of
 from webwx.representations.fields import given_fields
 from webwx.representations.times import moment, optional_moment
 from webwx.representations.webhooks import (
@@ -90,7 +89,7 @@ def _view_of_attempt(made: WebhookAttempt, caller: Caller) -> DeliveryView:
 
 def _view_of_letter(account: int, letter: DeadLetter) -> LostDeliveryView:
     return LostDeliveryView(
-        event=f"{account}-{letter.event.number}", type=type_of(letter.event), account=account,
+        event=f"{account}-{letter.event.number}", type=letter.event.type, account=account,
         attempts=letter.attempts, error=letter.error, time=moment(letter.time),
     )  # fmt: skip
 

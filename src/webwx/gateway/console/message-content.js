@@ -20,9 +20,9 @@ const CARDS = {
   call: "call",
 };
 
-/** Return the last part of an event's type: `text` of `message.text`. */
+/** Return the second part of an event's type: `text` of `message.text`, and `quote` of `message.quote.text`. */
 export function kindOf(type) {
-  return type.slice(type.indexOf(".") + 1);
+  return type.split(".")[1];
 }
 
 /** Whether an event is shown as a line between messages: a notice, a recall or a gap. */

@@ -107,9 +107,8 @@ function open(frame) {
   };
 }
 
-/** Return the recalled message as an event: it has the tag of its kind, `text_message`, in place of a type. */
+/** Return the recalled message as an event. */
 function originalOf({ account, number, data }) {
   const { original } = data;
-  const type = `message.${original.event.replace(/_message$/, "")}`;
-  return { account, number: original.number || number, type, data: original };
+  return { account, number: original.number || number, type: original.type, data: original };
 }

@@ -33,7 +33,7 @@ _SEPARATE = 50
 State = Literal["queued", "sending", "sent", "failed", "unknown", "recalled"]
 
 
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="outgoing"):
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outgoing"):
     """A send, stored before its first attempt."""
 
     number: int
