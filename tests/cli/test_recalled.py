@@ -36,7 +36,7 @@ def recall(sandbox: Sandbox, message_id: str, to: str = "me") -> None:
     sandbox.control("recall", **{"from": "阿华", "to": to, "message_id": message_id})
 
 
-def kept_files(me: Shell) -> list[Path]:
+def send_files(me: Shell) -> list[Path]:
     journal = me.settings.journal_path
     return list(journal.with_name(f"{journal.name}.kept").glob("[!.]*"))
 
@@ -47,7 +47,7 @@ def listen_and_keep(me: Shell, sandbox: Sandbox, to: str, *options: str, keep: s
         sent = send_picture(sandbox, to)
         picture: dict[str, Any] = json.loads(process.stdout.readline())
         deadline = time.monotonic() + 20
-        while not kept_files(me):  # The picture is being downloaded.
+        while not send_files(me):  # The picture is being downloaded.
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -96,7 +96,7 @@ def test_the_media_alone_can_be_purged(me: Shell, sandbox: Sandbox) -> None:
 
     assert me.run("journal", "purge", "--media", "--before", "1d", "--json").line == {"purged": 0}
     assert me.run("journal", "purge", "--media", "--json").line == {"purged": 1}
-    assert kept_files(me) == []
+    assert send_files(me) == []
     assert me.run("recalled", "--json").line["way"] == "none"
     assert me.run("journal", "purge", "--media", "--chat", "阿华").code == 2
 

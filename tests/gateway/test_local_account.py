@@ -17,10 +17,10 @@ from webwx.errors import ConnectFailed, InvalidLogin, InvalidRequest, NotAPictur
 from webwx.gateway.accounts import MediaContent, TextContent
 from webwx.gateway.background_sends import FILES, TEXTS
 from webwx.gateway.config import LimitsTable
-from webwx.gateway.kept_files import FolderKeptFiles
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.send_files import FolderSendFiles
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def until_settled(account: LocalAccount, client_id: str) -> State:
     return send.state
 
 
-def kept_files(running: Running) -> list[Path]:
+def send_files(running: Running) -> list[Path]:
     return list((running.folder / "gateway-sends").glob("*/*"))
 
 
@@ -115,13 +115,13 @@ async def test_a_file_for_the_background_is_sent_after_a_restart_and_its_deletio
         again = await account.enqueue_file("filehelper", content, key="cat")
         assert (sent.state, again.client_id) == ("queued", sent.client_id)
         content.path.unlink()
-        assert len(kept_files(running)) == 1
+        assert len(send_files(running)) == 1
         assert (await account.status()).queued == 1
     async with start_gateway() as running:
-        assert len(kept_files(running)) == 1
+        assert len(send_files(running)) == 1
         await running.log_in()
         assert await until_settled(running.port.account(1), sent.client_id) == "sent"
-        assert (sent_files(running), kept_files(running)) == (1, [])
+        assert (sent_files(running), send_files(running)) == (1, [])
     async with start_gateway() as running:
         assert (await running.port.account(1).status()).queued == 0
         assert sent_files(running) == 1
@@ -136,7 +136,7 @@ async def test_a_file_that_may_have_been_sent_stays_unknown_through_a_restart(
         account = running.port.account(1)
         sent = await account.enqueue_file("filehelper", picture(tmp_path), key="cat")
         assert await until_settled(account, sent.client_id) == "unknown"
-        assert kept_files(running) == []
+        assert send_files(running) == []
     async with start_gateway() as running:
         account = running.port.account(1)
         assert await until_settled(account, sent.client_id) == "unknown"
@@ -154,17 +154,17 @@ async def test_a_file_that_is_not_sent_in_time_is_sent_once_in_the_background(
     assert sent.state in {"queued", "sending"}
     assert await until_settled(account, sent.client_id) == "sent"
     assert counted.calls.count("webwxsendmsgimg") == sent_files(online) == 1
-    assert kept_files(online) == []
+    assert send_files(online) == []
 
 
 async def test_a_file_that_cannot_be_sent_fails_in_the_background(online: Running, tmp_path: Path) -> None:
     account = online.port.account(1)
     sent = await account.enqueue_file("filehelper", picture(tmp_path, "image", b"no picture"))
     assert await until_settled(account, sent.client_id) == "failed"
-    assert kept_files(online) == []
+    assert send_files(online) == []
     with pytest.raises(NotAPicture):
         await account.send("filehelper", picture(tmp_path, "image", b"no picture"))
-    assert kept_files(online) == []
+    assert send_files(online) == []
 
 
 async def test_an_interrupted_upload_is_repeated(online: Running, counted: Counted, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ async def test_a_queued_file_is_sent_again_from_its_kept_file(
     assert (again.state, again.client_id) == ("sent", sent.client_id)
     assert await until_settled(account, sent.client_id) == "sent"
     assert (await account.retry_send(sent.client_id)).receipt == again.receipt
-    assert (sent_files(online), kept_files(online)) == (1, [])
+    assert (sent_files(online), send_files(online)) == (1, [])
 
 
 async def test_a_file_that_is_being_sent_is_not_sent_twice_by_a_retry(
@@ -237,7 +237,7 @@ async def test_a_queued_file_that_is_gone_fails_with_one_sentence(
     with pytest.raises(ConnectFailed):
         await account.retry_send(sent.client_id)
     counted.lose_answers("webwxuploadmedia", 0)
-    kept_files(online)[0].unlink()
+    send_files(online)[0].unlink()
     with pytest.raises(InvalidRequest) as refused:
         await account.retry_send(sent.client_id)
     assert str(refused.value) == "The file of this send is not stored any more; send it again with the same key."
@@ -252,10 +252,10 @@ async def test_requests_with_one_key_at_once_keep_one_file(online: Running, tmp_
     await log_out(online)
     account, content = online.port.account(1), picture(tmp_path)
     sent = await asyncio.gather(*(account.enqueue_file("filehelper", content, key="cat") for _ in range(3)))
-    assert len({each.client_id for each in sent}) == len(kept_files(online)) == 1
+    assert len({each.client_id for each in sent}) == len(send_files(online)) == 1
     await online.log_in()
     assert await until_settled(account, sent[0].client_id) == "sent"
-    assert (sent_files(online), kept_files(online)) == (1, [])
+    assert (sent_files(online), send_files(online)) == (1, [])
 
 
 async def test_a_removed_account_leaves_nothing_for_the_background(online: Running, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ async def test_a_removed_account_leaves_nothing_for_the_background(online: Runni
     assert (await account.status()).queued == 2
     await online.port.remove_account(1)
 
-    assert kept_files(online) == []
+    assert send_files(online) == []
     assert await online.gateway.records.find(FILES) == await online.gateway.records.find(TEXTS) == []
 
 
@@ -278,7 +278,7 @@ async def test_an_account_whose_login_cannot_be_read_starts_with_the_reason_in_i
     records = open_records("memory:")
     account = LocalAccount(
         1, "default", Accounts(online.folder, server=SERVER), records,
-        MediaCache(online.folder / "media", LimitsTable, time.time), FolderKeptFiles(online.folder / "kept"), time.time,
+        MediaCache(online.folder / "media", LimitsTable, time.time), FolderSendFiles(online.folder / "kept"), time.time,
         lambda: None, lambda account: None, lambda account: asyncio.sleep(0),
     )  # fmt: skip
     with pytest.raises(InvalidLogin, match="can be read by others"):

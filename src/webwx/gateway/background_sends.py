@@ -59,7 +59,7 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int
     """Number of the send in the outbox."""
     file: str = ""
-    """Name of its file in `KeptFiles`; empty for a text."""
+    """Name of its file in `AccountSendFiles`; empty for a text."""
 
 
 class BackgroundSends:

@@ -34,12 +34,12 @@ from webwx.gateway.database_account import DatabaseAccount
 from webwx.gateway.event_pages import EventPages
 from webwx.gateway.forwarding import Elsewhere
 from webwx.gateway.full_collections import FULL_COLLECTIONS
-from webwx.gateway.kept_files import FolderKeptFiles, SharedKeptFiles
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.login_places import LoginPlace
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
+from webwx.gateway.send_files import FolderSendFiles, SharedSendFiles
 from webwx.gateway.storage_views import OpenJournals, OwnedLogins
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
@@ -377,11 +377,11 @@ class ClusterGateway:
             name, host=numbered.settings.host, **client_options(numbered.settings, self._rate_limit)
         )
         closing.push_async_callback(self._close_client, name)
-        copies = FolderKeptFiles(self._copies / self.node.worker / f"{number}")
+        copies = FolderSendFiles(self._copies / self.node.worker / f"{number}")
         closing.push_async_callback(copies.delete_all_but, ())
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
-            SharedKeptFiles(copies, self._storage.owned.send_files(uin)), self._clock,
+            SharedSendFiles(copies, self._storage.owned.send_files(uin)), self._clock,
             partial(self._pages.wake, (number,)),
             self._note_change, _do_nothing, settled=lambda promise: self.announce_sends(number),  # noqa: ARG005
             retry=_RETRY,

@@ -15,13 +15,13 @@ from webwx.gateway.bots import HostedBots
 from webwx.gateway.client_options import client_options
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.event_pages import EventPages
-from webwx.gateway.kept_files import FolderKeptFiles
 from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.open_files import OpenFiles, raise_limit
 from webwx.gateway.other_processes import OtherProcesses
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
+from webwx.gateway.send_files import FolderSendFiles
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 
@@ -152,7 +152,7 @@ class LocalGateway:
     async def _open(self, numbered: NumberedAccount) -> LocalAccount:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
-            FolderKeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock,
+            FolderSendFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock,
             partial(self._pages.wake, (numbered.number,)),
             self._notify_watchers, self._apply_settings, open_files=self._open_files,
         )  # fmt: skip

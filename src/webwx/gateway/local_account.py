@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
     from webwx.gateway.accounts import Content, DownloadedMedia
-    from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
+    from webwx.gateway.send_files import AccountSendFiles
     from webwx.model.messages import Event
     from webwx.representations.logins import LoginMethod
     from webwx.storage.tables.outbox import Outgoing
@@ -110,7 +110,7 @@ class LocalAccount:
         accounts: Accounts,
         records: RecordStore,
         media: MediaCache,
-        kept: KeptFiles,
+        kept: AccountSendFiles,
         clock: Callable[[], float],
         arrived: Callable[[], object],
         changed: Callable[[LocalAccount], object],

@@ -9,7 +9,7 @@ from tests.postgres import TemporarySchema
 
 from webwx.errors import StorageError
 from webwx.gateway.background_sends import Promise
-from webwx.gateway.kept_files import FolderKeptFiles, SharedKeptFiles
+from webwx.gateway.send_files import FolderSendFiles, SharedSendFiles
 from webwx.storage.postgres.storage import PostgresStorage
 from webwx.storage.refusals import NotOwner
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from webwx.gateway.kept_files import KeptFiles
+    from webwx.gateway.send_files import AccountSendFiles
 
 UIN = 1
 
@@ -25,8 +25,8 @@ UIN = 1
 class Place(Protocol):
     """Where the files of an account are kept."""
 
-    def open(self) -> KeptFiles:
-        """Return the kept files as a new process has them, which may run on another machine."""
+    def open(self) -> AccountSendFiles:
+        """Return the files as a new process has them, which may run on another machine."""
         ...
 
 
@@ -36,8 +36,8 @@ class FolderPlace:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def open(self) -> KeptFiles:
-        return FolderKeptFiles(self._folder / "sends")
+    def open(self) -> AccountSendFiles:
+        return FolderSendFiles(self._folder / "sends")
 
 
 class DatabasePlace:
@@ -48,9 +48,9 @@ class DatabasePlace:
         self._storage = storage
         self._opened = 0
 
-    def open(self) -> KeptFiles:
+    def open(self) -> AccountSendFiles:
         self._opened += 1
-        return SharedKeptFiles(FolderKeptFiles(self._folder / f"{self._opened}"), self._storage.send_files(UIN))
+        return SharedSendFiles(FolderSendFiles(self._folder / f"{self._opened}"), self._storage.send_files(UIN))
 
 
 @pytest.fixture(params=["folder", pytest.param("database", marks=pytest.mark.verify)])
@@ -71,7 +71,7 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-async def promised(files: KeptFiles, given: Path, number: int) -> Promise:
+async def promised(files: AccountSendFiles, given: Path, number: int) -> Promise:
     """Keep a file, and promise its send."""
     promise = Promise(number, await files.keep(given))
     async with files.stored(promise):
@@ -79,7 +79,7 @@ async def promised(files: KeptFiles, given: Path, number: int) -> Promise:
     return promise
 
 
-async def read(files: KeptFiles, promise: Promise) -> bytes | None:
+async def read(files: AccountSendFiles, promise: Promise) -> bytes | None:
     """Return the file of a promised send; None if it is gone."""
     await files.fetch(promise)
     path = files.path(promise.file)

@@ -1,7 +1,7 @@
 """
 Files of sends, kept until their sends are settled.
 
-A kept file is a hard link to the given file, so it needs no space, and the given file may be deleted meanwhile. In a
+A send file is a hard link to the given file, so it needs no space, and the given file may be deleted meanwhile. In a
 database that several machines share, the file of a promised send is stored there as well, because another machine may
 take the account over; the links are then copies for the present owner only.
 """
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from webwx.storage.leases import SendFiles
 
 
-class KeptFiles(Protocol):
-    """The kept files of one account."""
+class AccountSendFiles(Protocol):
+    """The files of the sends of one account."""
 
     def path(self, name: str) -> Path:
-        """Return the path of a kept file by its name."""
+        """Return the path of a file by its name."""
         ...
 
     async def keep(self, path: Path) -> str:
         """
-        Keep a file in this process, and return the name of the kept one.
+        Keep a file in this process, and return its name.
 
         Raises:
             StorageError: The file is gone, or the folder is not writable.
@@ -44,12 +44,12 @@ class KeptFiles(Protocol):
         ...
 
     async def discard(self, name: str) -> None:
-        """Delete a kept file whose send is not promised, if it is there."""
+        """Delete a file whose send is not promised, if it is there."""
         ...
 
     def stored(self, promise: Promise) -> AbstractAsyncContextManager[None]:
         """
-        Store the kept file of a send that is promised in the block; after it, the file is there for the next owner.
+        Store the file of a send that is promised in the block; after it, the file is there for the next owner.
 
         Raises:
             StorageError: The file is not stored, or another process has taken the account over; promise nothing.
@@ -84,9 +84,9 @@ class KeptFiles(Protocol):
         ...
 
 
-class FolderKeptFiles:
+class FolderSendFiles:
     """
-    Kept files in a folder that no other process uses; `KeptFiles` states the guarantees.
+    Send files in a folder that no other process uses; `AccountSendFiles` states the guarantees.
 
     Args:
         folder: The folder for them; nothing else is in it.
@@ -96,14 +96,14 @@ class FolderKeptFiles:
         self._folder = folder
 
     def __repr__(self) -> str:
-        return "FolderKeptFiles()"
+        return "FolderSendFiles()"
 
     def path(self, name: str) -> Path:
-        """Return the path of a kept file by its name."""
+        """Return the path of a file by its name."""
         return self._folder / name
 
     async def keep(self, path: Path) -> str:
-        """Keep a file, and return the name of the kept one."""
+        """Keep a file, and return its name."""
         name = secrets.token_hex(16)
         try:
             await asyncio.to_thread(self._keep, path, self.path(name))
@@ -121,17 +121,17 @@ class FolderKeptFiles:
             shutil.copyfile(path, kept)
 
     async def discard(self, name: str) -> None:
-        """Delete a kept file whose send is not promised, if it is there."""
+        """Delete a file whose send is not promised, if it is there."""
         await asyncio.to_thread(self.path(name).unlink, missing_ok=True)
 
     @contextlib.asynccontextmanager
     async def stored(self, promise: Promise) -> AsyncIterator[None]:
-        """Do nothing: the kept file is there for the next process."""
+        """Do nothing: the file is there for the next process."""
         del promise
         yield
 
     async def fetch(self, promise: Promise) -> None:
-        """Do nothing: the kept file is at its path."""
+        """Do nothing: the file is at its path."""
 
     async def delete(self, promise: Promise) -> None:
         """Delete the file of a promised send, if it is there."""
@@ -148,9 +148,9 @@ class FolderKeptFiles:
                     path.unlink(missing_ok=True)
 
 
-class SharedKeptFiles:
+class SharedSendFiles:
     """
-    Kept files of an account that several machines share; `KeptFiles` states the guarantees.
+    Send files of an account that several machines share; `AccountSendFiles` states the guarantees.
 
     A promised file is stored by the number of its send: if a process stores the promise of a send that the next owner
     has promised meanwhile, both records mean the same file.
@@ -160,12 +160,12 @@ class SharedKeptFiles:
         files: The files in the database.
     """
 
-    def __init__(self, copies: FolderKeptFiles, files: SendFiles) -> None:
+    def __init__(self, copies: FolderSendFiles, files: SendFiles) -> None:
         self._copies = copies
         self._files = files
 
     def __repr__(self) -> str:
-        return "SharedKeptFiles()"
+        return "SharedSendFiles()"
 
     def path(self, name: str) -> Path:
         """Return the path of a copy by its name."""
