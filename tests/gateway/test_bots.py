@@ -12,7 +12,7 @@ from tests.gateway.conftest import SERVER
 from webwx.bot.bot import Bot
 from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 from webwx.gateway.bots import AssignedBot, HostedBots, check_bots
 from webwx.model.messages import TextMessage
 
@@ -87,7 +87,7 @@ async def test_a_bot_gets_the_states_of_the_sends_of_its_accounts(start_gateway:
         await running.log_in()
         [run] = bots.runs
         await until_running(run)
-        await running.port.account(1).send("filehelper", TextContent(text="of a program"))
+        await running.port.account(1).sends.send("filehelper", TextContent(text="of a program"))
         await until(lambda: ("of a program", "sent") in found)
 
 

@@ -15,7 +15,7 @@ from tests.postgres import TemporarySchema
 from tests.storage.statement_log import StatementLog
 
 from webwx.bot.bot import Bot
-from webwx.gateway.accounts import MediaContent
+from webwx.gateway.account_sends import MediaContent
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.database_account import DatabaseAccount
@@ -167,7 +167,7 @@ async def test_a_send_for_an_account_whose_handlers_end_is_made_by_the_next_owne
             await has_begun.wait()
             first.gateway.begin_closing()
             await until(lambda: isinstance(first.port.account(number), DatabaseAccount))
-            sent = await first.port.account(number).enqueue("filehelper", "meanwhile")
+            sent = await first.port.account(number).sends.enqueue("filehelper", "meanwhile")
             assert sent.state == "queued"
             may_end.set()
             account = await second.until_owned(number)
@@ -176,7 +176,7 @@ async def test_a_send_for_an_account_whose_handlers_end_is_made_by_the_next_owne
                     await asyncio.sleep(0.02)
             assert [each.text for each in await account.client.list_sends()] == ["meanwhile"]
             with pytest.raises(GatewayProblem, match="handed over"):
-                await left.enqueue("filehelper", "too late")
+                await left.sends.enqueue("filehelper", "too late")
 
 
 async def test_a_login_in_progress_is_found_by_the_other_gateways(
@@ -224,7 +224,7 @@ async def test_a_queued_file_waits_for_the_next_owner_until_its_account_is_remov
             number = await owner.log_in()
             account = await owner.until_owned(number)
             content = MediaContent(kind="image", path=path, name="cat.png")
-            assert (await account.enqueue_file("filehelper", content)).state == "queued"
+            assert (await account.sends.enqueue_file("filehelper", content)).state == "queued"
             assert len(list((tmp_path / "a").glob("gateway-copies/*/*/*"))) == 1
         assert list((tmp_path / "a").glob("gateway-copies/*")) == []
         assert await asyncio.to_thread(_rows_of_promised_files, schema) == (1, 1)

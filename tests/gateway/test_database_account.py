@@ -10,7 +10,7 @@ from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
 
 from webwx.errors import KeyReused, NotLoggedIn
-from webwx.gateway.accounts import MediaContent, TextContent
+from webwx.gateway.account_sends import MediaContent, TextContent
 from webwx.gateway.background_sends import store_promise
 from webwx.gateway.journal_lookup import named_events, required_send
 from webwx.gateway.problems import GatewayProblem
@@ -51,13 +51,13 @@ async def test_a_send_at_another_gateway_is_made_by_the_owner_once(
         await other.until_state(number, "online")
         content = TextContent(text="hi")
         sends = await asyncio.gather(
-            *(each.port.account(number).send("filehelper", content, key="k") for each in (one, other))
+            *(each.port.account(number).sends.send("filehelper", content, key="k") for each in (one, other))
         )
         assert {sent.state for sent in sends} == {"sent"}
         assert len({sent.client_id for sent in sends}) == 1
         assert len(await worker.port.account(number).client.list_sends()) == 1
         with pytest.raises(KeyReused):
-            await one.port.account(number).send("filehelper", TextContent(text="other"), key="k")
+            await one.port.account(number).sends.send("filehelper", TextContent(text="other"), key="k")
 
 
 async def test_a_send_and_its_outcome_are_announced(
@@ -76,7 +76,7 @@ async def test_a_send_and_its_outcome_are_announced(
         account = front.port.account(number)
         async with asyncio.timeout(20):
             for text in ("one", "two"):
-                sent = await account.send("filehelper", TextContent(text=text), wait=NEVER)
+                sent = await account.sends.send("filehelper", TextContent(text=text), wait=NEVER)
                 assert sent.state == "sent"
 
 
@@ -105,7 +105,7 @@ async def test_the_outcome_of_a_send_is_found_without_an_announcement(
     async with node(schema, sandbox, tmp_path / "front", capacity=0) as front:
         number = await front.log_in()
         account = front.port.account(number)
-        sending = asyncio.ensure_future(account.send("filehelper", TextContent(text="hi"), key="k", wait=NEVER))
+        sending = asyncio.ensure_future(account.sends.send("filehelper", TextContent(text="hi"), key="k", wait=NEVER))
         async with asyncio.timeout(20):
             while (row := await account.client.find_send(key="k")) is None:  # noqa: ASYNC110 - it is a query
                 await asyncio.sleep(0.02)
@@ -131,8 +131,8 @@ async def test_calls_that_need_the_owner_are_refused_elsewhere(
         await front.log_in("work")
         file = MediaContent(kind="file", path=tmp_path, name="a.txt")
         for refused in (
-            account.owned(), account.send("filehelper", file), account.enqueue_file("filehelper", file),
-            account.retry_send("1"), account.forward(1, "filehelper"), account.media(1),
+            account.owned(), account.sends.send("filehelper", file), account.sends.enqueue_file("filehelper", file),
+            account.sends.retry("1"), account.sends.forward(1, "filehelper"), account.media(1),
             account.consume("bot").__aenter__(),
         ):  # fmt: skip
             with pytest.raises(GatewayProblem, match="No worker runs this account"):

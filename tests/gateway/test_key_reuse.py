@@ -19,7 +19,7 @@ from tests.postgres import new_schema
 
 from webwx.client.sender import StepKey
 from webwx.errors import KeyReused
-from webwx.gateway.accounts import MediaContent, TextContent
+from webwx.gateway.account_sends import MediaContent, TextContent
 from webwx.representations.problems import error_of_answer
 
 if TYPE_CHECKING:
@@ -88,14 +88,14 @@ def by_client(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
 
 def by_owner(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
     async def send(to: str, text: str) -> str:
-        return (await running.port.account(1).send(to, TextContent(text=text), key="k")).client_id
+        return (await running.port.account(1).sends.send(to, TextContent(text=text), key="k")).client_id
 
     return contextlib.nullcontext(send)
 
 
 def by_owner_later(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
     async def send(to: str, text: str) -> str:
-        sent = await running.port.account(1).enqueue(to, text, key="k")
+        sent = await running.port.account(1).sends.enqueue(to, text, key="k")
         async with asyncio.timeout(20):
             while (await running.port.account(1).status()).queued:  # noqa: ASYNC110 - no event marks its end
                 await asyncio.sleep(0)
@@ -155,7 +155,7 @@ async def test_a_key_belongs_to_one_send_at_a_node_without_the_account(
         await front.until_state(number, "online")
 
         async def send(to: str, text: str) -> str:
-            return (await front.port.account(number).send(to, TextContent(text=text), key="k")).client_id
+            return (await front.port.account(number).sends.send(to, TextContent(text=text), key="k")).client_id
 
         async def between() -> None:
             if case.event:
@@ -174,8 +174,8 @@ async def test_a_key_of_a_file_belongs_to_its_content(online: Running, tmp_path:
         path.chmod(0o600)
         media = MediaContent(kind=kind, path=path, name="cat.png")  # type: ignore[arg-type]  # as in the parameters
         if wait:
-            return (await account.send("filehelper", media, key="k")).client_id
-        return (await account.enqueue_file("filehelper", media, key="k")).client_id
+            return (await account.sends.send("filehelper", media, key="k")).client_id
+        return (await account.sends.enqueue_file("filehelper", media, key="k")).client_id
 
     first = await send("image", PNG)
     assert await send("image", PNG) == first
@@ -183,7 +183,7 @@ async def test_a_key_of_a_file_belongs_to_its_content(online: Running, tmp_path:
         with pytest.raises(KeyReused):
             await send(kind, content)
     with pytest.raises(KeyReused):
-        await account.send("filehelper", TextContent(text="cat.png"), key="k")
+        await account.sends.send("filehelper", TextContent(text="cat.png"), key="k")
 
 
 async def test_a_key_of_a_forward_belongs_to_its_message(online: Running) -> None:
@@ -198,12 +198,12 @@ async def test_a_key_of_a_forward_belongs_to_its_message(online: Running) -> Non
         number for number in range(1, numbers[0]) if "Image" in type(await account.client.find_message(number)).__name__
     ]
     for first, other in (numbers, pictures):
-        sent = await account.forward(first, "filehelper", key=f"k{first}")
-        assert (await account.forward(first, "filehelper", key=f"k{first}")).client_id == sent.client_id
+        sent = await account.sends.forward(first, "filehelper", key=f"k{first}")
+        assert (await account.sends.forward(first, "filehelper", key=f"k{first}")).client_id == sent.client_id
         with pytest.raises(KeyReused):
-            await account.forward(other, "filehelper", key=f"k{first}")
+            await account.sends.forward(other, "filehelper", key=f"k{first}")
         with pytest.raises(KeyReused):
-            await account.forward(first, "Boss", key=f"k{first}")
+            await account.sends.forward(first, "Boss", key=f"k{first}")
 
 
 async def test_texts_are_compared_as_they_are_stored(online: Running) -> None:

@@ -12,7 +12,7 @@ from tests.postgres import new_schema
 
 from webwx.client.accounts import Accounts
 from webwx.gateway import send_changes
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 from webwx.gateway.send_changes import SendChanges
 from webwx.model.contacts import ContactId
 from webwx.storage.open import open_storage
@@ -40,9 +40,9 @@ async def until_sent(changes: AsyncGenerator[SendChange, None]) -> list[tuple[in
 
 async def test_a_reader_gets_the_changes_of_its_accounts_from_now_on(online: Running) -> None:
     account = online.port.account(1)
-    await account.send("filehelper", TextContent(text="before"))
+    await account.sends.send("filehelper", TextContent(text="before"))
     mine, of_another = online.port.watch_sends([1]), online.port.watch_sends([2])
-    await account.send("filehelper", TextContent(text="after"))
+    await account.sends.send("filehelper", TextContent(text="after"))
     found = await until_sent(mine)
     assert {(number, text) for number, text, _ in found} == {(1, "after")}
     waiting = asyncio.ensure_future(anext(of_another))
@@ -55,10 +55,10 @@ async def test_changes_whose_sends_are_not_named_are_found_once(online: Running)
     account = online.port.account(1)
     changes = SendChanges(online.port.account)
     reader = changes.watch([1])
-    await account.send("filehelper", TextContent(text="one"))
+    await account.sends.send("filehelper", TextContent(text="one"))
     changes.note(1)
     assert await until_sent(reader) == [(1, "one", "sent")]
-    await account.send("filehelper", TextContent(text="two"))
+    await account.sends.send("filehelper", TextContent(text="two"))
     changes.note(1)
     assert await until_sent(reader) == [(1, "two", "sent")]
 

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 from tests.gateway.webhook_receiver import Pauses, added
 
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 from webwx.gateway.webhook_request import PRIVATE_PAUSES
 from webwx.gateway.webhooks import StoredWebhook
 
@@ -53,7 +53,7 @@ async def test_the_states_of_sends_are_sent_to_webhooks_that_name_them(
 ) -> None:
     await added(online, receiver, types=("send.changed",))
     await added(online, receiver, types=("*",))
-    await online.port.account(1).send("filehelper", TextContent(text="done"), key="k")
+    await online.port.account(1).sends.send("filehelper", TextContent(text="done"), key="k")
     online.world.say("ahua", "me", "after it")
     states: list[str] = []
     async with asyncio.timeout(20):

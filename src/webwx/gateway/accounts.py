@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from webwx.model.messages import Receipt
 from webwx.representations.accounts import AccountSettings, AccountState
-from webwx.representations.sends import MediaKind
-from webwx.storage.tables.outbox import Outgoing, State
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
     from webwx.client.client import AsyncClient
     from webwx.gateway.account_events import AccountEvent, EventPage
+    from webwx.gateway.account_sends import AccountSends
     from webwx.gateway.event_broadcast import LiveEvents
     from webwx.representations.logins import LoginMethod
 
@@ -74,30 +73,6 @@ class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why the login has failed."""
 
 
-class TextContent(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
-    """A text to send."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return "TextContent(***)"
-
-
-class MediaContent(msgspec.Struct, frozen=True, kw_only=True, tag="media"):
-    """A file to send."""
-
-    kind: MediaKind
-    path: Path
-    """Path of the file, readable by the process that sends it."""
-    name: str
-
-    def __repr__(self) -> str:
-        return f"MediaContent({self.kind})"
-
-
-Content = TextContent | MediaContent
-
-
 class DownloadedMedia(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
     """The media of a message; the file stays as long as this object exists, even if other files are removed."""
 
@@ -106,16 +81,6 @@ class DownloadedMedia(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
 
     def __repr__(self) -> str:
         return "DownloadedMedia(***)"
-
-
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """The present state of a send: `queued`, `sending` or `sent`; other outcomes are raised."""
-
-    client_id: str
-    """Id of the send, the same for all attempts."""
-    state: State
-    receipt: Receipt | None = None
-    """The platform's receipt of a send that is `sent`."""
 
 
 class EventConsumer(Protocol):
@@ -165,6 +130,11 @@ class GatewayAccount(Protocol):
 
     number: int
     name: str
+
+    @property
+    def sends(self) -> AccountSends:
+        """The sends of the account."""
+        ...
 
     @property
     def client(self) -> AsyncClient:
@@ -222,52 +192,7 @@ class GatewayAccount(Protocol):
         """Ask the platform whether the login is valid."""
         ...
 
-    # -- sends -------------------------------------------------------------------------------------------------------
-
-    async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
-        """
-        Send a message, and wait for its outcome.
-
-        Args:
-            to: A remark, a nickname, an id, `filehelper`, or the number of an identity.
-            content: What to send.
-            key: Idempotency key; a second call with the same key sends nothing and returns the first send.
-            wait: Seconds after which the send continues in the background, even in a later process; the result is then
-                `queued` or `sending`. The given file may be deleted as soon as this returns.
-
-        Raises:
-            GatewayProblem: The key belongs to a send with other content.
-            WxError: The send was refused, or its outcome is unknown.
-        """
-        ...
-
-    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
-        """Store a text in the outbox, and send it in the background, also after the next login."""
-        ...
-
-    async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:
-        """Store the send of a file in the outbox, and send it in the background, also after the next login."""
-        ...
-
-    async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
-        """
-        Send a queued or refused text again, or a queued file that the gateway keeps, under its id.
-
-        Args:
-            client_id: Id of the send.
-            wait: Seconds after which a send of the background continues there, as for `send`.
-
-        Raises:
-            InvalidRequest: It is the send of a file that the gateway does not keep; nothing was sent.
-            WxError: The send was refused, or its outcome is unknown.
-        """
-        ...
-
     # -- messages ----------------------------------------------------------------------------------------------------
-
-    async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
-        """Forward an event by its number, recalled or not."""
-        ...
 
     async def media(self, number: int) -> DownloadedMedia:
         """Return the file of a message's media, downloaded if necessary."""

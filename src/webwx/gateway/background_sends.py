@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -42,15 +41,6 @@ _RETRY = 30.0
 
 _PASSING = (ConnectFailed, TlsError, RateLimited, RateLimitReached, LoggedOut, NotLoggedIn, StorageError)
 """Errors after which the message was certainly not sent, and may be sent later."""
-
-
-OWN_KEY = "gateway-"
-"""Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""
-
-
-def own_key() -> str:
-    """Return a key for a send for which the caller gave none."""
-    return f"{OWN_KEY}{secrets.token_hex(12)}"
 
 
 class Promise(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -265,9 +265,9 @@ class ClusterGateway:
 
     def _note_changed_sends(self, number: int) -> None:
         if number in self._owned:
-            self._owned[number].load_promises_soon()
+            self._owned[number].sends.load_promises_soon()
         if number in self._stored:
-            self._stored[number].note_changed_sends()
+            self._stored[number].sends.note_change()
         self._send_changes.note(number)
 
     def _note_send(self, name: str, number: int) -> None:
@@ -319,7 +319,7 @@ class ClusterGateway:
             for number, promises in (await find_promises(self._records, TEXTS)).items():
                 account = self._owned.get(number)
                 if account is not None:
-                    account.take_promises(promises)
+                    account.sends.take_promises(promises)
 
     async def _pass_states_on(self) -> None:
         """Pass the changed states of accounts that run elsewhere to the readers of states."""
@@ -346,7 +346,7 @@ class ClusterGateway:
                 return
             await opened.wait_for_logout()
         if opened.is_ended:
-            await opened.delete_promises()
+            await opened.sends.delete_promises()
 
     async def _start(self, uin: int, closing: AsyncExitStack) -> LocalAccount | None:
         """Open an account, and return it once it polls, or cannot do that yet; None if it is not to be run."""

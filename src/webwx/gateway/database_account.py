@@ -13,11 +13,11 @@ from collections import deque
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from webwx.client.state import LoginState
-from webwx.errors import ApiError, LoggedOut, NotLoggedIn, SendOutcomeUnknown
+from webwx.errors import LoggedOut, NotLoggedIn
 from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.accounts import Sent, TextContent
-from webwx.gateway.background_sends import own_key, store_promise
-from webwx.gateway.journal_lookup import named_events, required_send
+from webwx.gateway.account_sends import AccountSends
+from webwx.gateway.background_sends import store_promise
+from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.problems import GatewayProblem
 
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
     from webwx.gateway.account_numbers import NumberedAccount
     from webwx.gateway.accounts import (
         AccountStatus,
-        Content,
         DownloadedMedia,
         EventConsumer,
         LoginStatus,
-        MediaContent,
     )
     from webwx.representations.logins import LoginMethod
     from webwx.storage.tables.outbox import Outgoing
@@ -107,11 +105,15 @@ class DatabaseAccount:
         self.newest = 0
         """Number of the newest stored event that this process knows."""
         self._place = place
-        self._records = records
-        self._clock = clock
-        self._look_every = look_every
-        self._sends_changed = asyncio.Event()
-        """Set, and replaced, when sends have changed."""
+
+        async def promise(row: Outgoing) -> None:
+            await store_promise(records, numbered.number, row.number, clock())
+            await place.announce_sends()
+
+        self.sends: AccountSends = AccountSends(
+            place.reader, place.resumed, self.refuse, promise, look_every=look_every
+        )
+        """The sends of the account."""
         self._logins = LoginWatch(place.log_in, lambda: None)
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
         """The newest events without a gap between them, so that not every reader has to read the journal."""
@@ -202,52 +204,7 @@ class DatabaseAccount:
         """Return the stored state: without an owner, the platform is not asked."""
         return await self.status()
 
-    # -- sends -------------------------------------------------------------------------------------------------------
-
-    async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
-        """Store a text for the owner, and wait for the outcome of the send."""
-        if not isinstance(content, TextContent):
-            await self.refuse()
-        await self._require_login()
-        sent = await self.enqueue(to, content.text, key=key)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                while True:
-                    changed = self._sends_changed
-                    row = await required_send(self.client, sent.client_id)
-                    if row.state not in {"queued", "sending"}:
-                        return _outcome(row)
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._look_every):
-                            await changed.wait()
-        row = await required_send(self.client, sent.client_id)
-        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
-
-    def note_changed_sends(self) -> None:
-        """Look at the sends whose outcome is waited for, because their owner has announced changes."""
-        self._sends_changed.set()
-        self._sends_changed = asyncio.Event()
-
-    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
-        """Store a text in the outbox; the owner sends it."""
-        async with self._place.resumed() as client:
-            row = await client.queue_text(to, text, key=key or own_key())
-        if row.state == "queued":
-            await store_promise(self._records, self.number, row.number, self._clock())
-            await self._place.announce_sends()
-        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
-
-    async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:  # noqa: ARG002 - it is refused
-        """Refuse, because the owner keeps the file."""
-        await self.refuse()
-
-    async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:  # noqa: ARG002 - it is refused
-        """Refuse, because the owner sends."""
-        await self.refuse()
-
-    async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:  # noqa: ARG002 - it is refused
-        """Refuse, because the owner sends."""
-        await self.refuse()
+    # -- messages ----------------------------------------------------------------------------------------------------
 
     async def media(self, number: int) -> DownloadedMedia:  # noqa: ARG002 - it is refused
         """Refuse, because the owner downloads media."""
@@ -289,18 +246,3 @@ class DatabaseAccount:
         """Return stored events in the order of arrival."""
         events = await self.client.read_events(after, since=since, until=until, limit=limit)
         return await named_events(self.number, self.client, events)
-
-
-def _outcome(row: Outgoing) -> Sent:
-    """
-    Return a send that has an outcome.
-
-    Raises:
-        ApiError: The platform has refused it.
-        SendOutcomeUnknown: It may have been sent.
-    """
-    if row.state == "failed":
-        raise ApiError("The platform refused the send.", ret=row.ret)
-    if row.state == "unknown":
-        raise SendOutcomeUnknown("The message may or may not have been sent; check the chat before you send it again.")
-    return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)

@@ -268,7 +268,7 @@ class LocalGateway:
             await self._bots.close_account(account)
             await account.close()
         self._open_files.remove_account(number)
-        await account.delete_promises()
+        await account.sends.delete_promises()
         await self._numbers.remove(account.name)
         await self._accounts.configure(account.name)  # a new account of this name may have another host
         found = await self._accounts.list_changes()

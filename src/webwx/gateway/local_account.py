@@ -13,49 +13,43 @@ import random
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakValueDictionary
 
 import msgspec
 
 from webwx.client.cancellation import cancel_until_done
-from webwx.client.files import sha256_of
 from webwx.client.state import LoginState
 from webwx.errors import (
     AlreadyRunning,
-    ConnectFailed,
     InvalidRequest,
     LoggedOut,
-    NoSuchFile,
     NotLoggedIn,
     StorageError,
-    TlsError,
-    TransportError,
     WxError,
 )
 from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.accounts import AccountStatus, LoginStatus, MediaContent, Sent, TextContent
-from webwx.gateway.background_sends import FILES, BackgroundSends, Promise, own_key
-from webwx.gateway.journal_lookup import named, required_event, required_send
+from webwx.gateway.accounts import AccountStatus, LoginStatus
+from webwx.gateway.journal_lookup import named, required_event
 from webwx.gateway.logins import LoginWatch
+from webwx.gateway.owned_sends import OwnedSends
 from webwx.gateway.problems import GatewayProblem
-from webwx.model.messages import Message, MessageRecalled, Receipt
+from webwx.model.messages import Message, MessageRecalled
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
-    from webwx.gateway.accounts import Content, DownloadedMedia
+    from webwx.gateway.accounts import DownloadedMedia
+    from webwx.gateway.background_sends import Promise
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.send_files import AccountSendFiles
     from webwx.model.messages import Event
     from webwx.representations.logins import LoginMethod
-    from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 
 T = TypeVar("T")
@@ -79,9 +73,6 @@ _RECENT = 500
 
 _LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
-_QUEUED = (ConnectFailed, TlsError)
-"""Errors after which a send stays queued in the outbox, and may be made later."""
-
 
 class LocalAccount:
     """
@@ -93,7 +84,7 @@ class LocalAccount:
         accounts: Has the account's client.
         records: Stores promised sends.
         media: Downloaded media.
-        kept: Files of sends in the background.
+        files: Files of sends.
         clock: Returns seconds since 1970.
         arrived: Called after new events were stored.
         changed: Called after each change of the state.
@@ -110,7 +101,7 @@ class LocalAccount:
         accounts: Accounts,
         records: RecordStore,
         media: MediaCache,
-        kept: AccountSendFiles,
+        files: AccountSendFiles,
         clock: Callable[[], float],
         arrived: Callable[[], object],
         changed: Callable[[LocalAccount], object],
@@ -139,7 +130,6 @@ class LocalAccount:
         """Set once the account polls the platform, or cannot do that yet."""
         self._accounts = accounts
         self._media = media
-        self._kept = kept
         self._clock = clock
         self._arrived = arrived
         self._changed = changed
@@ -154,18 +144,9 @@ class LocalAccount:
         self._is_renewed = asyncio.Event()
         """Set when a login has succeeded."""
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
-        self._promised = BackgroundSends(number, records, self._keep_promise, clock, settled=settled)
-        self._promised_files = BackgroundSends(
-            number, records, self._keep_promise, clock, kind=FILES, settled=kept.delete
-        )
+        self.sends: OwnedSends = OwnedSends(number, lambda: self.client, records, files, clock, settled=settled)
+        """The sends of the account."""
         self._tasks: list[asyncio.Task[Any]] = []
-        self._sending: set[asyncio.Task[Any]] = set()
-        self._sending_files: WeakValueDictionary[str, asyncio.Task[Receipt]] = WeakValueDictionary()
-        """Sends of files in progress by their keys."""
-        self._keeping_promises: WeakValueDictionary[int, asyncio.Task[None]] = WeakValueDictionary()
-        """Attempts at promised sends by their numbers."""
-        self._promising: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        """Locks of the sends whose files are being stored now, by their numbers."""
 
     def __repr__(self) -> str:
         return f"LocalAccount({self.number})"
@@ -215,16 +196,14 @@ class LocalAccount:
                 if `is_started`; otherwise its promised sends cannot be read, and it does nothing.
         """
         self._tasks = []
-        await self._promised.load()
-        await self._promised_files.load()
-        await self._kept.delete_all_but(self._promised_files.promises)
+        await self.sends.load()
         loop = asyncio.get_running_loop()
         opened = None
         try:
             opened = await self._open()
         finally:
-            works = (self._sync(opened), self._promised.run(), self._promised_files.run())
-            self._tasks = [loop.create_task(work) for work in works]
+            self._tasks = [loop.create_task(self._sync(opened))]
+            self.sends.start()
 
     @property
     def is_started(self) -> bool:
@@ -240,10 +219,10 @@ class LocalAccount:
         """
         await self._logins.cancel()
         try:
-            if self._sending:
-                await asyncio.wait(self._sending, timeout=patience)
+            await self.sends.finish(patience=patience)
         finally:  # a cancellation ends the patience
-            await cancel_until_done([*self._tasks, *self._sending])
+            await cancel_until_done(self._tasks)
+            await self.sends.close()
 
     def fail(self, error: str) -> None:
         """Show why the account was not started."""
@@ -257,19 +236,12 @@ class LocalAccount:
         """Read the saved login again once the present one has ended, because another process has replaced it."""
         self._is_renewed.set()
 
-    async def delete_promises(self) -> None:
-        """Delete the promises of background sends, after `close`, because the account is removed from the gateway."""
-        for promised in (self._promised, self._promised_files):
-            await promised.delete_all()
-        await self._kept.delete_all_but(())
-
     def note_state(self, change: StateChange) -> None:
         """Store a change of the client's state."""
         self._since = self._clock()
         self._error = None if change.error is None else str(change.error)
         if change.state is LoginState.ONLINE:
-            self._promised.wake()
-            self._promised_files.wake()
+            self.sends.wake()
         self._state_news.set()
         self._state_news = asyncio.Event()
         self._changed(self)
@@ -293,15 +265,6 @@ class LocalAccount:
         """End the wait for the end of the login, because the account is removed."""
         self._is_ended = True
         self._state_news.set()
-
-    def take_promises(self, promises: Iterable[Promise]) -> None:
-        """Make the sends that another process has stored."""
-        for promise in promises:
-            self._promised.take(promise)
-
-    def load_promises_soon(self) -> None:
-        """Read the sends that another process has just stored, and make them."""
-        self._promised.load_soon()
 
     def note_confirmed_login(self) -> None:
         """Show that the latest login has succeeded, in another process."""
@@ -386,7 +349,7 @@ class LocalAccount:
         return AccountStatus(
             number=self.number, name=self.name, label=self.label, state=client.state.value, since=self._since,
             nickname=None if account is None else account.nickname, host=None if account is None else account.host,
-            last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised) + len(self._promised_files),
+            last_sync_at=client.last_sync_at, error=self._error, queued=len(self.sends),
             settings=self.settings, pending_settings=self.has_pending_settings,
         )  # fmt: skip
 
@@ -415,171 +378,7 @@ class LocalAccount:
             await self.client.check()
         return await self.status()
 
-    # -- sends -------------------------------------------------------------------------------------------------------
-
-    async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
-        """Send a message, and wait for its outcome."""
-        key = key or own_key()
-        if isinstance(content, TextContent):
-            return await self._send_text(to, content, key, wait)
-        return await self._send_file(to, content, key, wait)
-
-    async def _send_text(self, to: str | int, content: TextContent, key: str, wait: float) -> Sent:
-        task = self._track(self.client.send_text(to, content.text, key=key))
-        if await self._is_decided(task, wait):
-            return _sent(task.result())
-        row = await self.client.find_send(key=key)
-        if row is None:
-            task.cancel()
-            raise GatewayProblem("unavailable", "The send could not be stored in time; nothing was sent.")
-        if task.done():
-            await self._promised.add(Promise(row.number))
-        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
-
-    async def _send_file(self, to: str | int, content: MediaContent, key: str, wait: float) -> Sent:
-        kept = await self._kept.keep(content.path)
-        task = self._sending_files[key] = self._track(self._upload(to, content.kind, kept, content.name, key))
-        try:
-            if await self._is_decided(task, wait):
-                receipt = task.result()
-                await self._kept.discard(kept)
-                return _sent(receipt)
-            row = await self._queue_file(to, content, kept, key)
-        except WxError:
-            task.cancel()
-            await self._kept.discard(kept)
-            raise
-        return await self._promise_file(row, kept)
-
-    async def _is_decided(self, task: asyncio.Task[Receipt], wait: float) -> bool:
-        """Return whether a send has an outcome after some seconds; False if it is queued and may be sent later."""
-        done, _ = await asyncio.wait([task], timeout=wait)
-        return bool(done) and not isinstance(task.exception(), _QUEUED)
-
-    async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
-        """Promise to send a file in the background, unless it was sent or promised already."""
-        async with self._promising.setdefault(row.number, asyncio.Lock()):
-            if row.state in {"queued", "sending"} and self._promised_files.find(row.number) is None:
-                promise = Promise(row.number, kept)
-                async with self._kept.stored(promise):
-                    await self._promised_files.add(promise)
-            else:
-                await self._kept.discard(kept)
-        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
-
-    async def _queue_file(self, to: str | int, content: MediaContent, kept: str, key: str) -> Outgoing:
-        """Store the send of a kept file in the outbox, or return the existing send with the key."""
-        sha256 = await asyncio.to_thread(sha256_of, str(self._kept.path(kept)))
-        return await self.client.queue_file(to, content.name, kind=content.kind, key=key, sha256=sha256)
-
-    def _upload(
-        self, to: str | int, kind: str, kept: str, name: str, key: str
-    ) -> Coroutine[Any, Any, Receipt]:  # fmt: skip
-        """Return a coroutine that sends a kept file."""
-        client, path = self.client, self._kept.path(kept)
-        match kind:
-            case "image":
-                return client.send_image(to, path, name=name, key=key)
-            case "video":
-                return client.send_video(to, path, name=name, key=key)
-            case "sticker":
-                return client.send_sticker(to, path, name=name, key=key)
-            case _:
-                return client.send_file(to, path, name=name, key=key)
-
-    def _track(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.ensure_future(sending)
-        self._sending.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._sending.discard(task)
-        if not task.cancelled():
-            task.exception()  # the caller may be gone; the outbox has the outcome
-
-    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
-        """Store a text in the outbox, and send it in the background."""
-        row = await self.client.queue_text(to, text, key=key or own_key())
-        if row.state == "queued":
-            await self._promised.add(Promise(row.number))
-        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
-
-    async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:
-        """Store the send of a file in the outbox, and send it in the background."""
-        kept = await self._kept.keep(content.path)
-        try:
-            row = await self._queue_file(to, content, kept, key or own_key())
-        except WxError:
-            await self._kept.discard(kept)
-            raise
-        return await self._promise_file(row, kept)
-
-    def _keep_promise(self, promise: Promise) -> asyncio.Task[None]:
-        """Return the task that makes an attempt at a promised send; there is one at a time."""
-        task = self._keeping_promises.get(promise.number)
-        if task is None or task.done():
-            attempt = self._send_promised_file(promise) if promise.file else self._send_promised_text(promise)
-            task = self._keeping_promises[promise.number] = self._track(attempt)
-        return task
-
-    async def _send_promised_text(self, promise: Promise) -> None:
-        self._require_begun()
-        await self.client.retry_send(promise.number)
-
-    async def _send_promised_file(self, promise: Promise) -> None:
-        """
-        Send a promised file, or continue with the send of it that is in progress.
-
-        Raises:
-            ConnectFailed: The file could not be uploaded, and the send is still queued.
-            NoSuchFile: The file is gone, and the send has failed.
-            StorageError: The file cannot be read now, and the send is still queued.
-        """
-        self._require_begun()
-        row = await self.client.find_send(number=promise.number)
-        if row is not None and (running := self._sending_files.get(row.key)) is not None:
-            await asyncio.wait([running])
-            row = await self.client.find_send(number=promise.number)
-        if row is None or row.state != "queued":  # it was deleted, or has an outcome
-            return
-        await self._kept.fetch(promise)
-        try:
-            await self._track(self._upload(row.chat, row.kind, promise.file, row.text, row.key))
-        except NoSuchFile:
-            raise NoSuchFile("The file of this send is not stored any more; send it again with the same key.") from None
-        except TransportError as error:
-            row = await self.client.find_send(number=promise.number)
-            if row is not None and row.state == "queued":
-                raise ConnectFailed("The file could not be uploaded.") from error
-            raise
-
-    def _require_begun(self) -> None:
-        if self.client.state in {LoginState.NEW, LoginState.LOGGING_IN}:
-            raise NotLoggedIn("The account is not logged in yet.")
-
-    async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
-        """Send a queued or refused text again, or a queued file that is kept here, under its id."""
-        row = await required_send(self.client, client_id)
-        for promises in (self._promised, self._promised_files):
-            promise = promises.find(row.number)
-            if promise is not None:
-                task = self._keep_promise(promise)
-                done, _ = await asyncio.wait([task], timeout=wait)
-                if not done:
-                    row = await required_send(self.client, client_id)
-                    return Sent(client_id=client_id, state=row.state, receipt=row.receipt)
-                task.result()
-                promises.wake()
-        return _sent(await self._track(self.client.retry_send(row.number)))
-
     # -- messages ----------------------------------------------------------------------------------------------------
-
-    async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
-        """Forward an event by its number, recalled or not."""
-        event = await required_event(self.client, number)
-        receipt = await self._track(self.client.forward(event, to, key=key))
-        return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
 
     async def media(self, number: int) -> DownloadedMedia:
         """Return the file of a message's media, downloaded if necessary."""
@@ -673,7 +472,3 @@ class LocalConsumer:
     def _require(self, number: int) -> None:
         if not 0 < number <= self._newest:
             raise InvalidRequest(f"There is no event {number}.")
-
-
-def _sent(receipt: Receipt) -> Sent:
-    return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from webwx.errors import KeyReused, RecordChanged, UnknownContact, WxError
-from webwx.gateway.accounts import Content, MediaContent, TextContent
+from webwx.gateway.account_sends import Content, MediaContent, TextContent
 from webwx.gateway.disk_room import require_room
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
@@ -500,9 +500,9 @@ async def _store_send(account: GatewayAccount, to: str | int, content: Content, 
 async def _enqueue(account: GatewayAccount, to: str | int, content: Content, key: str) -> None:
     try:
         if isinstance(content, TextContent):
-            await account.enqueue(to, content.text, key=key)
+            await account.sends.enqueue(to, content.text, key=key)
         else:
-            await account.enqueue_file(to, content, key=key)
+            await account.sends.enqueue_file(to, content, key=key)
     except KeyReused:  # another request with the same key has just stored the send
         pass
 

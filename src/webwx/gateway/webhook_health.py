@@ -100,7 +100,7 @@ class WebhookHealth:
         event = f"{account_event.account}-{account_event.event.number}"
         state = kind.removeprefix("webhook.")
         try:
-            await self._port.account(account_event.account).enqueue(
+            await self._port.account(account_event.account).sends.enqueue(
                 FILEHELPER,
                 f"Webhook {webhook.name!r} is {state}: {reason}",
                 key=f"webhook-{webhook.id}-{state}-{event}",

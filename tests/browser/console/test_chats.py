@@ -11,7 +11,7 @@ from tests.browser.console.console_user import button, open_screen
 from tests.client.test_message_page import store_sends
 
 from webwx.errors import ApiError
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 from webwx.gateway.local_account import LocalAccount
 from webwx.model.contacts import FILEHELPER
 
@@ -191,7 +191,7 @@ async def test_a_queued_text_is_shown_as_such_until_it_is_sent(
     account = gateway.gateway.port.account(1)
     world.log_out("me")
     assert (await account.check()).state == "logged_out"
-    await account.enqueue("filehelper", "in a moment")
+    await account.sends.enqueue("filehelper", "in a moment")
     await open_chat(console, HELPER)
     await console.get_by_text("logged out", exact=True).wait_for()
     queued = message(console, "in a moment")
@@ -270,10 +270,10 @@ async def test_a_send_of_another_program_appears_in_every_open_tab(
     world.refuse_next("webwxsendmsg", 1204)
     account = gateway.gateway.port.account(1)
     with pytest.raises(ApiError):
-        await account.send("filehelper", TextContent(text="from a script"), key="k")
+        await account.sends.send("filehelper", TextContent(text="from a script"), key="k")
     for page in (console, other):
         await message(page, "from a script").get_by_text("Not sent", exact=True).wait_for()
-    await account.send("filehelper", TextContent(text="from a script"), key="k")
+    await account.sends.send("filehelper", TextContent(text="from a script"), key="k")
     for page in (console, other):
         await message(page, "from a script").get_by_text("Sent", exact=True).wait_for()
         await chat(page, "^File Transfer Helper .* from a script").wait_for()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ async def test_the_health_counts_what_was_sent_against_the_rate_limit(console: P
     await open_screen(console, "Health")
     meter = console.get_by_role("meter", name="Messages in a minute")
     assert await meter.get_attribute("value") == "0"
-    await gateway.gateway.port.account(1).send("filehelper", TextContent(text="t"))
+    await gateway.gateway.port.account(1).sends.send("filehelper", TextContent(text="t"))
     await button(console, "Refresh").click()
     await console.get_by_text("1 of 1000").wait_for()
     await console.get_by_text("1 sent").wait_for()

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.console.console_user import button, open_screen
 
 from webwx.errors import WxError
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ def texts(world: World) -> list[str]:
 async def send(gateway: ServedGateway, text: str) -> None:
     """Send a text as a program does, with any outcome."""
     with contextlib.suppress(WxError):  # the outbox has the outcome
-        await gateway.gateway.port.account(1).send("filehelper", TextContent(text=text))
+        await gateway.gateway.port.account(1).sends.send("filehelper", TextContent(text=text))
 
 
 async def test_an_unknown_outcome_is_explained_and_sent_again_after_a_question(

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from webwx.bot.bot import Bot
-from webwx.gateway.accounts import TextContent
+from webwx.gateway.account_sends import TextContent
 from webwx.gateway.api import event_reader
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
@@ -235,7 +235,7 @@ async def test_the_states_of_sends_are_followed_by_every_reader_that_names_them(
             )
             for types, *scopes in (("*,send.changed", "read"), ("send.*", "read"), ("send.changed",))
         ]
-        await account.send("filehelper", TextContent(text="done"), key="k")
+        await account.sends.send("filehelper", TextContent(text="done"), key="k")
         for reader, text in zip(readers, ("done", "done", ""), strict=True):
             states = []
             while "sent" not in states:
@@ -256,7 +256,7 @@ async def test_the_states_of_sends_are_in_no_stream_that_does_not_name_them(onli
             await opened.enter_async_context(event_source(address, key, query=query))
             for query in ("", "?types=*", "?types=*.*", "?types=message.*,s*")
         ]
-        await online.port.account(1).send("filehelper", TextContent(text="secret"), key="k")
+        await online.port.account(1).sends.send("filehelper", TextContent(text="secret"), key="k")
         online.world.say("ahua", "me", "after the send")
         for reader in readers:
             while "after the send" not in (fields := await reader.next())["data"]:
@@ -435,7 +435,7 @@ async def test_a_socket_has_the_states_of_sends_if_it_names_them(online: Running
     async with port_of(online) as address, connect(f"ws://{address}{EVENTS}/ws", additional_headers=headers) as socket:
         await socket.send(json.dumps({"op": "hello", "types": ["send.changed"], **consumer}))
         assert json.loads(await socket.recv())["op"] == "ready"
-        await online.port.account(1).send("filehelper", TextContent(text="done"), key="k")
+        await online.port.account(1).sends.send("filehelper", TextContent(text="done"), key="k")
         state = ""
         while state != "sent":
             frame = json.loads(await socket.recv())

@@ -131,7 +131,7 @@ async def forward_message(
     """Forward a message, recalled or not; the key needs the scope `read` as well."""
     if not caller.allows("read"):
         raise GatewayProblem("forbidden", "Forwarding a message needs a key with the scope 'read' as well.")
-    return view_of_sent(await port.account(number).forward(event, data.to, key=idempotency_key or ""))
+    return view_of_sent(await port.account(number).sends.forward(event, data.to, key=idempotency_key or ""))
 
 
 @serve(RECALL_MESSAGE)

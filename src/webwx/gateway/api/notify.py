@@ -17,7 +17,8 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
 
-from webwx.gateway.accounts import GatewayAccounts, TextContent
+from webwx.gateway.account_sends import TextContent
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
@@ -74,8 +75,8 @@ async def notify(
     target = port.account(await _account_of(port, request.user, account))
     key, wait = idempotency_key or "", wait_of(prefer)
     if wait:
-        return answer_send(await target.send(FILEHELPER, TextContent(text=text), key=key, wait=wait))
-    return answer_send(await target.enqueue(FILEHELPER, text, key=key))
+        return answer_send(await target.sends.send(FILEHELPER, TextContent(text=text), key=key, wait=wait))
+    return answer_send(await target.sends.enqueue(FILEHELPER, text, key=key))
 
 
 async def _account_of(port: GatewayAccounts, caller: Caller, which: str | None) -> int:

@@ -13,7 +13,8 @@ from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.accounts import SendChange, Sent
+    from webwx.gateway.account_sends import Sent
+    from webwx.gateway.accounts import SendChange
     from webwx.gateway.event_broadcast import SharedEvent
     from webwx.model.messages import Receipt
 

@@ -12,7 +12,8 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from webwx.errors import InvalidRequest, UnknownContact
-from webwx.gateway.accounts import GatewayAccount, MediaContent, Sent, TextContent
+from webwx.gateway.account_sends import MediaContent, Sent, TextContent
+from webwx.gateway.accounts import GatewayAccount
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.parameters import (
     AccountNumber,
@@ -120,9 +121,9 @@ async def send_message(
     else:
         text = await _with_mentions(account, data.to, data.text or "", data.mentions)
         if wait:
-            sent = await account.send(data.to, TextContent(text=text), key=key, wait=wait)
+            sent = await account.sends.send(data.to, TextContent(text=text), key=key, wait=wait)
         else:
-            sent = await account.enqueue(data.to, text, key=key)
+            sent = await account.sends.enqueue(data.to, text, key=key)
     made = answer_send(sent)
     made.set_header("Location", API + SHOW_SEND.at(number, sent.client_id))
     return made
@@ -151,8 +152,8 @@ async def _send_file(
             kind=file.kind or upload.kind, path=files.uploads.path(upload.id), name=plain_name(file.name or upload.name)
         )
         if wait:
-            return await account.send(to, content, key=key, wait=wait)
-        return await account.enqueue_file(to, content, key=key)
+            return await account.sends.send(to, content, key=key, wait=wait)
+        return await account.sends.enqueue_file(to, content, key=key)
 
 
 async def _with_mentions(account: GatewayAccount, to: str | int, text: str, mentions: list[str]) -> str:
@@ -219,7 +220,7 @@ async def retry_send(
     A send with an unknown outcome is answered with 409, and a file that is not kept with 422: send it again, with its
     key.
     """
-    return answer_send(await port.account(number).retry_send(send_id, wait=wait_of(prefer)))
+    return answer_send(await port.account(number).sends.retry(send_id, wait=wait_of(prefer)))
 
 
 @serve(RECALL_SEND)
