@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from standardwebhooks import Webhook
+from tests.client.virtual_loop import on_virtual_clock
 from tests.gateway.webhook_receiver import Pauses, added
 
 from webwx.gateway.account_sends import TextContent
@@ -17,6 +19,8 @@ from webwx.gateway.webhooks import StoredWebhook
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
     from tests.gateway.webhook_receiver import ReceivedRequest, WebhookReceiver
+
+    from webwx.representations.webhooks import WebhookOrdering
 
 
 async def test_an_event_is_sent_signed_with_its_id(online: Running, receiver: WebhookReceiver) -> None:
@@ -309,3 +313,82 @@ async def test_a_private_address_needs_permission(online: Running, receiver: Web
     made = await online.gateway.deliveries.test(closed)
     assert (made.status, made.is_delivered, "private network" in made.error) == (None, False, True)
     assert receiver.requests.empty()
+
+
+@pytest.mark.parametrize(
+    ("ordering", "meanwhile", "afterwards"),
+    [
+        ("chat", ["of another chat"], ["broken", "of its chat"]),
+        ("account", [], ["broken", "of its chat", "of another chat"]),
+        ("none", ["of its chat", "of another chat"], ["broken"]),
+    ],
+)
+async def test_a_failing_event_delays_events_of_the_same_order(
+    start_gateway: StartGateway,
+    receiver: WebhookReceiver,
+    ordering: WebhookOrdering,
+    meanwhile: list[str],
+    afterwards: list[str],
+) -> None:
+    pauses = Pauses(lasts=True)
+    receiver.answer = lambda request: "500 No" if request.text == "broken" else "200 OK"
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver, ordering=ordering)
+        running.world.say("ahua", "me", "broken")
+        assert await receiver.texts(1) == ["broken"]
+        await pauses.begun.wait()
+        running.world.say("ahua", "me", "of its chat")
+        running.world.say("zhangsan", "me", "of another chat")
+        await running.until_text("of another chat")
+        assert sorted(await receiver.texts(len(meanwhile))) == sorted(meanwhile)
+        assert receiver.requests.empty()
+        receiver.answer = lambda _: "200 OK"
+        pauses.released.set()
+        assert await receiver.texts(len(afterwards)) == afterwards
+
+
+@pytest.mark.parametrize("ordering", ["chat", "account", "none"])
+async def test_more_events_than_fit_in_memory_are_all_sent(
+    start_gateway: StartGateway, receiver: WebhookReceiver, ordering: WebhookOrdering
+) -> None:
+    pauses = Pauses(lasts=True)
+    receiver.answer = lambda _: "500 No"
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver, ordering=ordering)
+        for number in range(150):
+            running.world.say("ahua", "me", str(number))
+        await running.until_text("149")
+        await pauses.begun.wait()
+        receiver.answer = lambda _: "200 OK"
+        pauses.released.set()
+        arrived: list[Any] = []
+        while len({*arrived}) < 150:
+            arrived += await receiver.texts(1)
+        if ordering != "none":
+            assert list(dict.fromkeys(arrived)) == [str(number) for number in range(150)]
+
+
+@on_virtual_clock
+async def test_a_webhook_gets_eight_requests_at_once(start_gateway: StartGateway) -> None:
+    connections: list[asyncio.StreamWriter] = []
+    listener = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    async with listener:
+        async with start_gateway() as running:
+            await running.log_in()
+            url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+            template = StoredWebhook(
+                id="", secret="", created_at=0, name="n", url=url, ordering="none", allow_private=True
+            )  # fmt: skip
+            made = await running.gateway.webhooks.create(template)
+            await running.gateway.deliveries.apply(made.webhook.id)
+            for number in range(20):
+                running.world.say("ahua", "me", str(number))
+            await asyncio.sleep(10)
+            assert len(connections) == 8
+        # Not before: the gateway would connect again, for the other events.
+        for writer in connections:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()

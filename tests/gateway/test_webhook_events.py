@@ -1,4 +1,4 @@
-"""Single deliveries: which events are acknowledged, tried again and given up."""
+"""Single attempts: which of them have failed, what is stored of them, and which end a webhook."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from tests.gateway.webhook_receiver import Pauses
 
+from webwx.gateway.keyed_queue import QueueEnded
 from webwx.gateway.outgoing import OutgoingClient
 from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.webhook_attempts import AttemptLog
-from webwx.gateway.webhook_events import EndpointGone, WebhookEvents, place_of
+from webwx.gateway.webhook_events import WebhookEvents
 from webwx.gateway.webhook_health import WebhookHealth
 from webwx.gateway.webhook_request import PRIVATE_PAUSES
-from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
 from webwx.gateway.webhooks import StoredWebhook, new_secret
 
@@ -39,9 +39,9 @@ class Deliveries:
         owned = OwnedRecords(gateway.records, now)
         self.webhook = webhook
         self.attempts = AttemptLog(owned)
-        self.retries = WebhookRetries(owned, now, Pauses(), random.Random(1))
         health = WebhookHealth(running.port, gateway.webhooks, gateway.notices, now)
-        self.events = WebhookEvents(WebhookSender(lambda: client, now), self.attempts, self.retries, health)
+        sender = WebhookSender(lambda: client, now)
+        self.events = WebhookEvents(webhook, sender, self.attempts, health, Pauses(), random.Random(1))
 
     async def statuses(self) -> list[int | None]:
         return [each.status for each in await self.attempts.read(self.webhook.id, limit=100)]
@@ -68,15 +68,12 @@ async def taken(running: Running, consumer: EventConsumer) -> AccountEvent:
             consumer.ack(account_event.event.number)
 
 
-async def test_an_accepted_event_is_acknowledged_and_not_delivered_again(
-    online: Running, deliveries: Deliveries
-) -> None:
+async def test_an_accepted_event_is_delivered(online: Running, deliveries: Deliveries) -> None:
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
-        assert await deliveries.events.deliver(deliveries.webhook, account_event, consumer)
-    async with account.consume(CONSUMER) as consumer:
-        assert (await taken(online, consumer)).event.number > account_event.event.number
+    assert await deliveries.events.attempt(account, account_event) is None
+    await deliveries.events.note(account_event, None, None)
     assert await deliveries.statuses() == [200]
 
 
@@ -84,35 +81,34 @@ async def test_a_refused_event_has_a_next_attempt_until_the_last_one(
     online: Running, deliveries: Deliveries, receiver: WebhookReceiver
 ) -> None:
     receiver.answer = lambda _: "500 No"
-    account, webhook = online.port.account(1), deliveries.webhook
+    account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
-        for _ in PRIVATE_PAUSES:
-            assert not await deliveries.events.deliver(webhook, account_event, consumer)
-            assert await deliveries.retries.pause(place_of(webhook, account_event)) > 0
-        assert await deliveries.events.deliver(webhook, account_event, consumer)
-        assert await deliveries.retries.pause(place_of(webhook, account_event)) == 0
-    [letter] = await account.client.list_dead_letters(consumer=CONSUMER, limit=10)
+    failure = await deliveries.events.attempt(account, account_event)
+    assert failure is not None
+    assert failure.error == "The server answered 500."
+    for failures, pause in enumerate(PRIVATE_PAUSES, 1):
+        made = deliveries.events.pause_after(failure, failures)
+        assert made is not None
+        assert pause <= made <= 1.2 * pause
+    assert deliveries.events.pause_after(failure, len(PRIVATE_PAUSES) + 1) is None
+    await deliveries.events.note(account_event, failure, 1000.0)
+    await deliveries.events.note(account_event, failure, None)
     latest, before = await deliveries.attempts.read("w", limit=2)
-    assert letter.event.number == account_event.event.number
-    assert (latest.next_attempt_at, before.next_attempt_at is None) == (None, False)
+    assert (latest.next_attempt_at, before.next_attempt_at) == (None, 1000.0)
 
 
-async def test_410_ends_a_delivery_and_the_event_stays(
-    online: Running, deliveries: Deliveries, receiver: WebhookReceiver
-) -> None:
+async def test_410_ends_the_queue(online: Running, deliveries: Deliveries, receiver: WebhookReceiver) -> None:
     receiver.answer = lambda _: "410 Gone"
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
-        with pytest.raises(EndpointGone) as gone:
-            await deliveries.events.deliver(deliveries.webhook, account_event, consumer)
-        with pytest.raises(EndpointGone):
-            await deliveries.events.repeat(deliveries.webhook, account_event)
-    assert gone.value.account_event == account_event
-    async with account.consume(CONSUMER) as consumer:
-        again = await consumer.take()
-    assert [each.event.number for each in again] == [account_event.event.number]
+    with pytest.raises(QueueEnded) as ended:
+        await deliveries.events.attempt(account, account_event)
+    with pytest.raises(QueueEnded):
+        await deliveries.events.repeat(account_event)
+    assert ended.value.account_event == account_event
+    assert await deliveries.statuses() == [410, 410]
 
 
 async def test_a_replayed_event_is_sent_once_for_any_answer(
@@ -122,7 +118,7 @@ async def test_a_replayed_event_is_sent_once_for_any_answer(
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
-    made = await deliveries.events.repeat(deliveries.webhook, msgspec.structs.replace(account_event, attempt=1))
+    made = await deliveries.events.repeat(msgspec.structs.replace(account_event, attempt=1))
     assert (made.origin, made.status) == ("replay", 500)
     assert await deliveries.statuses() == [500]
 
@@ -132,5 +128,5 @@ async def test_a_report_ends_with_its_last_attempt(
 ) -> None:  # fmt: skip
     receiver.answer = lambda _: "500 No"
     notice = deliveries.webhook.new_notice("webhook.failing", time=1000.0)
-    await deliveries.events.report(deliveries.webhook, notice)
+    await deliveries.events.report(notice)
     assert await deliveries.statuses() == [500] * (len(PRIVATE_PAUSES) + 1)

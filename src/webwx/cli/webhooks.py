@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -66,9 +64,9 @@ async def list_webhooks(session: Session) -> None:
 async def delete(session: Session, webhook_id: str) -> None:
     """Delete a webhook; its waiting events are not sent. A running gateway stops to send within ten seconds."""
     from webwx.gateway.owned_records import OwnedRecords
+    from webwx.gateway.retry_times import RetryTimes
     from webwx.gateway.webhook_attempts import AttemptLog
-    from webwx.gateway.webhook_retries import WebhookRetries
-    from webwx.gateway.webhooks import Webhooks
+    from webwx.gateway.webhooks import RETRY_KIND, Webhooks
 
     async with _records(session.settings) as records:
         if not await Webhooks(records, time.time).delete(webhook_id):
@@ -79,7 +77,7 @@ async def delete(session: Session, webhook_id: str) -> None:
             )
         owned = OwnedRecords(records, time.time)
         await AttemptLog(owned).forget(webhook_id)
-        await WebhookRetries(owned, time.time, asyncio.sleep, random.Random()).forget(webhook_id)  # noqa: S311 - unused
+        await RetryTimes(RETRY_KIND, owned, time.time).forget(webhook_id)
         await records.append_audit("cli", "webhook.delete", target=webhook_id, time=time.time())
     session.output.result(_("Deleted {webhook_id}.").format(webhook_id=webhook_id), id=webhook_id, deleted=True)
 

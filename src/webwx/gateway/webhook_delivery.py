@@ -2,28 +2,26 @@
 Delivery of events to webhooks.
 
 Each webhook is a consumer of the journal of each of its accounts, so its position is stored there, and no event is lost
-by a restart or while an account is logged out. An event that fails is tried again at stored times, and only the later
-events of its queue wait for it; after the last attempt it is a dead letter.
+by a restart or while an account is logged out. An event that fails is tried again at stored times, and only those later
+events wait for it that the order of the webhook says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, NoReturn
 
-from webwx.errors import LoggedOut
-from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
+from webwx.gateway.account_consumers import RunningConsumers
+from webwx.gateway.keyed_queue import KeyedQueue, QueueEnded
 from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.retry_times import RetryTimes
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_attempts import AttemptLog
-from webwx.gateway.webhook_events import EndpointGone, WebhookEvents
+from webwx.gateway.webhook_events import WebhookEvents
 from webwx.gateway.webhook_health import WebhookHealth
-from webwx.gateway.webhook_queues import MOST_REQUESTS, WebhookQueues
-from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
-from webwx.gateway.webhooks import CONSUMER_PREFIX
+from webwx.gateway.webhooks import CONSUMER_PREFIX, RETRY_KIND
 from webwx.model.event_filters import is_named
 
 if TYPE_CHECKING:
@@ -32,12 +30,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.accounts import EventConsumer, GatewayAccount, GatewayAccounts, SendChange
+    from webwx.gateway.accounts import GatewayAccounts, SendChange
     from webwx.gateway.outgoing import OutgoingClient
     from webwx.gateway.webhook_attempts import WebhookAttempt
     from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
     from webwx.storage.tables.records import RecordStore
+
+MOST_REQUESTS = 8
+"""Number of requests to one webhook at the same time."""
 
 
 class WebhookRun:
@@ -48,7 +49,8 @@ class WebhookRun:
         webhook: The webhook.
         port: The accounts.
         events: Makes single attempts.
-        retries: Stores the time of the next attempt.
+        times: Stores the times of the next attempts.
+        sleep: Waits for some seconds until the next attempt.
         disable: Called with the event to which the server has answered 410.
     """
 
@@ -57,19 +59,19 @@ class WebhookRun:
         webhook: StoredWebhook,
         port: GatewayAccounts,
         events: WebhookEvents,
-        retries: WebhookRetries,
+        times: RetryTimes,
+        sleep: Callable[[float], Awaitable[object]],
         disable: Callable[[StoredWebhook, AccountEvent], Coroutine[Any, Any, None]],
     ) -> None:
         self.webhook = webhook
+        self.queue = KeyedQueue(
+            webhook.id, webhook.consumer, port, webhook.serves, events, times, sleep, most_attempts=MOST_REQUESTS,
+            on_end=lambda ended: self._begin(disable(self.webhook, ended.account_event)),  # it ends the queue as well
+        )  # fmt: skip
+        """Delivers the events of all accounts of the webhook."""
         self._port = port
         self._events = events
-        self._retries = retries
         self._disable = disable
-        self._slots = asyncio.Semaphore(MOST_REQUESTS)
-        self.consumers = AccountConsumers(
-            webhook.consumer, port, webhook.serves, self._deliver_account, retries.sleep
-        )  # fmt: skip
-        """Consumers of the webhook, which deliver the events of all its accounts."""
         self._replay: asyncio.Task[None] | None = None
         self._others: set[asyncio.Task[None]] = set()
 
@@ -82,7 +84,7 @@ class WebhookRun:
 
     def report(self, notice: WebhookNotice) -> None:
         """Send an event about another webhook, in the background."""
-        self._begin(self._events.report(self.webhook, notice))
+        self._begin(self._events.report(notice))
 
     def follow_sends(self) -> None:
         """Send the changes of sends in the background, if the webhook names them."""
@@ -92,7 +94,7 @@ class WebhookRun:
     async def _report_sends(self, changes: AsyncGenerator[SendChange, None]) -> None:
         async for change in changes:
             if self.webhook.wants_send(change) and change.account in await self._port.list_owned():
-                await self._events.report_send(self.webhook, change)
+                await self._events.report_send(change)
 
     async def stop(self) -> None:
         """Stop the background tasks; the owner of the consumers stops the consumers."""
@@ -111,36 +113,11 @@ class WebhookRun:
     async def _send_again(self, events: Sequence[AccountEvent]) -> None:
         for account_event in events:
             try:
-                async with self._slots:
-                    await self._events.repeat(self.webhook, account_event)
-            except EndpointGone:
+                async with self.queue.slots:
+                    await self._events.repeat(account_event)
+            except QueueEnded:
                 await self._disable(self.webhook, account_event)
                 return
-
-    async def _deliver_account(self, account: GatewayAccount, consumer: EventConsumer) -> None:
-        """Deliver events until the login ends, and afterwards the waiting events that need no retry."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                queues = WebhookQueues(
-                    self.webhook, account, consumer, self._events, self._retries, self._slots, group
-                )  # fmt: skip
-                with contextlib.suppress(LoggedOut):  # the state of the account says so
-                    await self._take_all(consumer, queues)
-                await _first_of(queues.until_idle(), self.consumers.until_online(account.number))
-                queues.cancel()
-        except ExceptionGroup as failed:
-            gone = failed.exceptions[0]
-            if not isinstance(gone, EndpointGone):
-                raise gone from None
-            self._begin(self._disable(self.webhook, gone.account_event))  # it stops this task as well
-
-    async def _take_all(self, consumer: EventConsumer, queues: WebhookQueues) -> None:
-        while batch := await consumer.take():
-            for account_event in batch:
-                if self.webhook.wants(account_event):
-                    await queues.put(account_event)
-                else:
-                    consumer.ack(account_event.event.number)
 
 
 class WebhookDelivery:
@@ -176,11 +153,11 @@ class WebhookDelivery:
         owned = OwnedRecords(records, clock)
         self.attempts = AttemptLog(owned)
         """The latest attempts at all webhooks."""
-        self._retries = WebhookRetries(owned, clock, sleep, rng)
+        self._times = RetryTimes(RETRY_KIND, owned, clock)
         self._health = WebhookHealth(port, webhooks, notices, clock)
-        self._events = WebhookEvents(
-            WebhookSender(self._connect, clock), self.attempts, self._retries, self._health
-        )  # fmt: skip
+        self._sender = WebhookSender(self._connect, clock)
+        self._sleep = sleep
+        self._rng = rng
         self._runs: dict[str, WebhookRun] = {}
         self._running = RunningConsumers(port, CONSUMER_PREFIX, self._consumer_names)
         self._applying = asyncio.Lock()
@@ -227,22 +204,22 @@ class WebhookDelivery:
             run = self._runs.pop(webhook_id, None)
             if run is not None:
                 await self._stop(run)
-            await self._retries.forget(webhook_id, accounts)
+            await self._times.forget(webhook_id, accounts)
             webhook = await self._webhooks.get(webhook_id)
             if webhook is None:
                 await self.attempts.forget(webhook_id)
                 await self._running.clean()
             elif webhook.enabled:
                 run = await self._begin(webhook)
-                await run.consumers.until_open()
+                await run.queue.consumers.until_open()
 
     async def is_retrying(self, webhook_id: str) -> bool:
         """Return whether an event of a webhook waits for its next attempt, at any gateway."""
-        return await self._retries.is_waiting(webhook_id)
+        return await self._times.is_waiting(webhook_id)
 
     async def test(self, webhook: StoredWebhook) -> WebhookAttempt:
         """Send an event of the type `webhook.test` once, and return the outcome."""
-        return await self._events.test(webhook, webhook.new_notice("webhook.test", time=self._clock()))
+        return await self._events_of(webhook).test(webhook.new_notice("webhook.test", time=self._clock()))
 
     def replay(self, webhook_id: str, events: Sequence[AccountEvent]) -> None:
         """
@@ -279,10 +256,15 @@ class WebhookDelivery:
 
     async def _begin(self, webhook: StoredWebhook) -> WebhookRun:
         self._health.begin(webhook)
-        run = self._runs[webhook.id] = WebhookRun(webhook, self._port, self._events, self._retries, self._disable)
-        await self._running.begin(webhook.id, run.consumers)
+        run = self._runs[webhook.id] = WebhookRun(
+            webhook, self._port, self._events_of(webhook), self._times, self._sleep, self._disable
+        )  # fmt: skip
+        await self._running.begin(webhook.id, run.queue.consumers)
         run.follow_sends()
         return run
+
+    def _events_of(self, webhook: StoredWebhook) -> WebhookEvents:
+        return WebhookEvents(webhook, self._sender, self.attempts, self._health, self._sleep, self._rng)
 
     async def _stop(self, run: WebhookRun) -> None:
         await self._running.end(run.webhook.id)
@@ -299,12 +281,3 @@ class WebhookDelivery:
                 if run.webhook.wants_notice(notice):
                     run.report(notice)
         raise AssertionError("The stream of gateway events has ended.")
-
-
-async def _first_of(*works: Awaitable[object]) -> None:
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

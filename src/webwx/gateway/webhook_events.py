@@ -1,4 +1,4 @@
-"""Delivery of single events to webhooks: makes an attempt, stores it, and schedules the next one after a failure."""
+"""What is done with the events of a webhook: single attempts, which are stored, and the pauses between them."""
 
 from __future__ import annotations
 
@@ -7,114 +7,136 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.gateway.webhook_retries import EventPlace
+from webwx.gateway.keyed_queue import Failure, QueueEnded
+from webwx.gateway.webhook_attempts import WebhookAttempt  # msgspec reads the fields' types
+from webwx.gateway.webhook_request import pause_after
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from random import Random
+
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.accounts import EventConsumer, SendChange
-    from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
+    from webwx.gateway.accounts import GatewayAccount, SendChange
+    from webwx.gateway.webhook_attempts import AttemptLog
     from webwx.gateway.webhook_health import WebhookHealth
     from webwx.gateway.webhook_notices import WebhookNotice
-    from webwx.gateway.webhook_retries import WebhookRetries
     from webwx.gateway.webhook_sender import WebhookSender
     from webwx.gateway.webhooks import StoredWebhook
 
 
-class EndpointGone(Exception):
-    """
-    The server has answered 410, so the gateway sends it no further events.
+class FailedRequest(Failure, frozen=True, kw_only=True):
+    """A request that the server has not accepted."""
 
-    Args:
-        account_event: The event that was sent.
-    """
-
-    def __init__(self, account_event: AccountEvent) -> None:
-        super().__init__()
-        self.account_event = account_event
-
-
-def place_of(webhook: StoredWebhook, account_event: AccountEvent) -> EventPlace:
-    """Return the webhook, the account and the number of an event, which identify its delivery."""
-    return EventPlace(webhook.id, account_event.account, account_event.event.number)
+    made: WebhookAttempt
 
 
 class WebhookEvents:
     """
-    Makes attempts, one at a time.
+    The work of the keyed queue of one webhook, and the attempts that are made beside it.
 
     Args:
+        webhook: The webhook.
         sender: Sends the requests.
         attempts: Stores the attempts.
-        retries: Stores the time of the next attempt.
         health: Stores which webhooks fail.
+        sleep: Waits for some seconds between the attempts at a report.
+        rng: Adds a random time to the pauses between attempts.
     """
 
     def __init__(
-        self, sender: WebhookSender, attempts: AttemptLog, retries: WebhookRetries, health: WebhookHealth
+        self,
+        webhook: StoredWebhook,
+        sender: WebhookSender,
+        attempts: AttemptLog,
+        health: WebhookHealth,
+        sleep: Callable[[float], Awaitable[object]],
+        rng: Random,
     ) -> None:
+        self._webhook = webhook
         self._sender = sender
         self._attempts = attempts
-        self._retries = retries
         self._health = health
+        self._sleep = sleep
+        self._rng = rng
 
-    async def deliver(self, webhook: StoredWebhook, account_event: AccountEvent, consumer: EventConsumer) -> bool:
+    # -- events of the queue -----------------------------------------------------------------------------------------
+
+    def wants(self, account_event: AccountEvent) -> bool:
+        """Return whether an event is sent."""
+        return self._webhook.wants(account_event)
+
+    def key_of(self, account_event: AccountEvent) -> str | int:
+        """Return what the events that wait for each other have in common."""
+        match self._webhook.ordering:
+            case "chat":
+                return str(getattr(account_event.event, "chat", None) or "")
+            case "account":
+                return ""
+            case "none":
+                return account_event.event.number
+
+    async def attempt(self, account: GatewayAccount, account_event: AccountEvent) -> FailedRequest | None:  # noqa: ARG002 - the event is complete
         """
-        Make one attempt at an event of a consumer, and return False if another one follows.
+        Send an event.
 
         Raises:
-            EndpointGone: The server has answered 410.
+            QueueEnded: The server has answered 410.
         """
-        made, number, place = (
-            await self._sender.send(webhook, account_event),
-            account_event.event.number,
-            place_of(webhook, account_event),
-        )
-        if made.is_delivered:
-            consumer.ack(number)
-            self._attempts.append(webhook.id, made)
-            if account_event.attempt > 1:  # only after a failed attempt a time is stored
-                await self._retries.settle(place)
-            await self._health.note_delivered(webhook.id)
-            return True
+        made = await self._sender.send(self._webhook, account_event)
+        if made.is_delivered or made.status == HTTPStatus.GONE:
+            self._attempts.append(self._webhook.id, made)
         if made.status == HTTPStatus.GONE:
-            self._attempts.append(webhook.id, made)
-            raise EndpointGone(account_event)
-        failures = await consumer.failed(number, made.outcome)
-        due = await self._retries.postpone(webhook, place, failures, made.asked)
-        self._attempts.append(webhook.id, msgspec.structs.replace(made, next_attempt_at=due))
-        if due is None:
-            await consumer.give_up(number, made.outcome)
-            await self._health.note_given_up(webhook, account_event, made.outcome)
-        return due is None
+            raise QueueEnded(account_event)
+        return None if made.is_delivered else FailedRequest(error=made.outcome, made=made)
 
-    async def repeat(self, webhook: StoredWebhook, account_event: AccountEvent) -> WebhookAttempt:
+    def pause_after(self, failure: FailedRequest, failures: int) -> float | None:
+        """Return the seconds until the next attempt; None after the last one."""
+        return self._pause_after(failure.made, failures)
+
+    async def note(self, account_event: AccountEvent, failure: FailedRequest | None, due: float | None) -> None:
+        """Store a failed attempt, and whether the webhook fails."""
+        if failure is None:
+            await self._health.note_delivered(self._webhook.id)
+            return
+        self._attempts.append(self._webhook.id, msgspec.structs.replace(failure.made, next_attempt_at=due))
+        if due is None:
+            await self._health.note_given_up(self._webhook, account_event, failure.error)
+
+    # -- attempts beside the queue -----------------------------------------------------------------------------------
+
+    async def repeat(self, account_event: AccountEvent) -> WebhookAttempt:
         """
         Send an event again, once, without a change of its consumer.
 
         Raises:
-            EndpointGone: The server has answered 410.
+            QueueEnded: The server has answered 410.
         """
-        made = self._attempts.append(webhook.id, await self._sender.send(webhook, account_event, origin="replay"))
+        made = await self._sender.send(self._webhook, account_event, origin="replay")
+        made = self._attempts.append(self._webhook.id, made)
         if made.status == HTTPStatus.GONE:
-            raise EndpointGone(account_event)
+            raise QueueEnded(account_event)
         return made
 
-    async def test(self, webhook: StoredWebhook, notice: WebhookNotice) -> WebhookAttempt:
+    async def test(self, notice: WebhookNotice) -> WebhookAttempt:
         """Send a test event, once."""
-        return self._attempts.append(webhook.id, await self._sender.send_notice(webhook, notice, origin="test"))
+        made = await self._sender.send_notice(self._webhook, notice, origin="test")
+        return self._attempts.append(self._webhook.id, made)
 
-    async def report_send(self, webhook: StoredWebhook, change: SendChange) -> None:
+    async def report_send(self, change: SendChange) -> None:
         """Send the change of a send, once: the next change replaces it."""
-        self._attempts.append(webhook.id, await self._sender.send_change(webhook, change))
+        self._attempts.append(self._webhook.id, await self._sender.send_change(self._webhook, change))
 
-    async def report(self, webhook: StoredWebhook, notice: WebhookNotice) -> None:
+    async def report(self, notice: WebhookNotice) -> None:
         """Send an event about another webhook until it is accepted or given up."""
         attempt = 1
         while True:
-            made = await self._sender.send_notice(webhook, notice, origin="notice", attempt=attempt)
-            pause = None if made.is_delivered else self._retries.pause_after(webhook, attempt, made.asked)
-            self._attempts.append(webhook.id, made)
+            made = await self._sender.send_notice(self._webhook, notice, origin="notice", attempt=attempt)
+            pause = None if made.is_delivered else self._pause_after(made, attempt)
+            self._attempts.append(self._webhook.id, made)
             if pause is None:
                 return
-            await self._retries.sleep(pause)
+            await self._sleep(pause)
             attempt += 1
+
+    def _pause_after(self, made: WebhookAttempt, failures: int) -> float | None:
+        return pause_after(failures, is_private=self._webhook.allow_private, asked=made.asked, rng=self._rng)

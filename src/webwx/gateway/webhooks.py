@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 WEBHOOK_KIND = "webhook"
 """Kind of the records."""
 
+RETRY_KIND = "webhook-retry"
+"""Kind of the records with the times of the next attempts."""
+
 CONSUMER_PREFIX = "webhook-"
 """What the names of the consumers of all webhooks begin with."""
 
