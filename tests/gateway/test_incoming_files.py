@@ -286,6 +286,26 @@ async def test_a_file_that_the_platform_does_not_serve_becomes_a_dead_letter(
     await until(saving, rule, "saved")
 
 
+async def test_after_a_restart_a_failed_file_waits_for_its_time_unless_its_rule_has_changed(
+    start_gateway: StartGateway, config: GatewayConfig, pauses: Pauses, counted: HeldMedia
+) -> None:
+    later = Pauses()
+    async with start_gateway(config, sleep=pauses) as running:
+        await running.log_in()
+        rule = await added(running)
+        fault = running.world.faults.add("media_gone")
+        running.world.file("ahua", "me", b"x", "a.txt")
+        await pauses.begun.wait()
+        running.world.faults.remove(fault.number)
+    calls = counted.calls.count(MEDIA)
+    async with start_gateway(config, sleep=later) as running:
+        await later.begun.wait()
+        assert (len(pauses.seconds), counted.calls.count(MEDIA)) == (1, calls)
+        assert 0 < later.seconds[0] <= PAUSES[0]
+        await running.gateway.incoming_files.apply(rule.id)
+        await until(running, rule, "saved")
+
+
 async def test_a_restart_saves_what_arrived_in_between_and_nothing_twice(
     start_gateway: StartGateway, config: GatewayConfig, root: Path, pauses: Pauses
 ) -> None:

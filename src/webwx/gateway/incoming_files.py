@@ -3,7 +3,8 @@ Saving of incoming files by rules.
 
 Each rule is a consumer of the journal of each of its accounts. A file is written under a temporary name and renamed
 when it is complete; it never replaces another file and is never outside of its folder. A file that cannot be saved is
-tried again: without a limit while the disk or the network prevents it, otherwise until it becomes a dead letter.
+tried again: without a limit while the disk or the network prevents it, otherwise at stored times until it becomes a
+dead letter.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ import msgspec
 
 from webwx.client.files import Place
 from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, RecordChanged, TransportError, WxError
-from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
+from webwx.gateway.account_consumers import RunningConsumers
 from webwx.gateway.incoming_file_rules import CONSUMER_PREFIX
+from webwx.gateway.keyed_queue import Failure, KeyedQueue
+from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.retry_times import RetryTimes
 from webwx.representations.incoming_files import FileOutcome
 from webwx.storage.locks import explain, flush_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.accounts import EventConsumer, GatewayAccount, GatewayAccounts
+    from webwx.gateway.accounts import GatewayAccount, GatewayAccounts
     from webwx.gateway.config import IncomingFilesTable
     from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
     from webwx.storage.tables.records import RecordStore
@@ -49,7 +53,10 @@ _AT_ONCE = 2
 """Number of files of a rule that are fetched at the same time."""
 
 _WAITING = 100
-"""Number of files of a rule in memory that wait for their next attempt."""
+"""Number of files of a rule and an account in memory, those included that wait for their next attempt."""
+
+RETRY_KIND = "incoming-file-retry"
+"""Kind of the records with the times of the next attempts."""
 
 _OUTCOMES = "incoming-files"
 """Kind of the records with the outcomes of a rule."""
@@ -184,96 +191,85 @@ class FileFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
 
 
+class UnsavedFile(Failure, frozen=True, kw_only=True):
+    """A failed attempt to save a file."""
+
+    message: str
+    """Why it has failed, as a sentence, which may name the file."""
+
+
 class IncomingFileSaver:
     """
-    Saves the files of one rule.
+    Saves the files of one rule: the work of its keyed queue, in which no file waits for another one.
 
     Args:
         rule: The rule.
         folder: Folder of the rule.
         outcomes: Stores the outcome for each file.
         clock: Returns seconds since 1970.
-        sleep: Waits for some seconds.
     """
 
     def __init__(
-        self,
-        rule: IncomingFileRule,
-        folder: FileFolder,
-        outcomes: IncomingFileOutcomes,
-        clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]],
+        self, rule: IncomingFileRule, folder: FileFolder, outcomes: IncomingFileOutcomes, clock: Callable[[], float]
     ) -> None:
         self._rule = rule
         self._folder = folder
         self._outcomes = outcomes
         self._clock = clock
-        self._sleep = sleep
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._room = asyncio.Semaphore(_WAITING)
 
     def __repr__(self) -> str:
         return f"IncomingFileSaver({self._rule.id})"
 
-    async def save_all(self, account: GatewayAccount, consumer: EventConsumer) -> None:
-        """Save the files of an account until its login ends."""
+    def wants(self, account_event: AccountEvent) -> bool:
+        """Return whether the file of an event is saved."""
+        return self._rule.wants(account_event)
+
+    def key_of(self, account_event: AccountEvent) -> int:
+        """Return the number of an event, so that no file waits for another one."""
+        return account_event.event.number
+
+    async def attempt(self, account: GatewayAccount, account_event: AccountEvent) -> UnsavedFile | None:
+        """
+        Save a file, unless it is too large.
+
+        Raises:
+            LoggedOut: The file is not downloaded yet, and the login has ended.
+            NotLoggedIn: The file is not downloaded yet, and no login is saved.
+        """
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks: set[asyncio.Task[None]] = set()
-                while batch := await consumer.take():
-                    for account_event in batch:
-                        if self._rule.wants(account_event):
-                            await self._room.acquire()
-                            task = group.create_task(self._save(account, consumer, account_event))
-                            tasks.add(task)
-                            task.add_done_callback(tasks.discard)
-                            task.add_done_callback(lambda _: self._room.release())
-                        else:
-                            consumer.ack(account_event.event.number)
-                for task in tasks:
-                    task.cancel()
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            saved, size = await self._copy(account, account_event)
+        except FileTooLarge:
+            await self._note(account_event, "too_large")
+        except (LoggedOut, NotLoggedIn):
+            raise
+        except (GatewayProblem, WxError) as error:
+            return UnsavedFile(
+                error=type(error).__name__, message=str(error), is_passing=isinstance(error, _PASSING)
+            )  # fmt: skip
+        else:
+            await self._note(account_event, "saved", name=saved.name, size=size)
+        return None
 
-    async def _save(self, account: GatewayAccount, consumer: EventConsumer, account_event: AccountEvent) -> None:
-        """Save a file, or make its event a dead letter after several attempts."""
-        number, tries = account_event.event.number, 0
-        is_repeated = account_event.attempt > 1 or account_event.event.redelivered
-        while True:
-            try:
-                async with self._slots:
-                    saved, size = await self._copy(account, account_event, is_repeated=is_repeated)
-            except FileTooLarge:
-                await self._note(account_event, "too_large")
-                break
-            except (LoggedOut, NotLoggedIn):
-                raise
-            except _PASSING as error:
-                await self._note(account_event, "retrying", error=str(error))
-                pause = PAUSES[min(tries, len(PAUSES) - 1)]
-            except (WxError, GatewayProblem) as error:
-                failures = await consumer.failed(number, type(error).__name__)
-                if failures > len(PAUSES):
-                    await consumer.give_up(number, type(error).__name__)
-                    await self._note(account_event, "failed", error=str(error))
-                    _log.warning("Rule %s has given up a file (%s).", self._rule.id, type(error).__name__)
-                    return
-                await self._note(account_event, "retrying", error=str(error))
-                pause = PAUSES[failures - 1]
-            else:
-                await self._note(account_event, "saved", name=saved.name, size=size)
-                break
-            await self._sleep(pause)
-            tries, is_repeated = tries + 1, True
-        consumer.ack(number)
+    def pause_after(self, failure: UnsavedFile, failures: int) -> float | None:
+        """Return the seconds until the next attempt; None after the last one at a file that has caused the failures."""
+        if failures > len(PAUSES):
+            return PAUSES[-1] if failure.is_passing else None
+        return PAUSES[failures - 1]
 
-    async def _copy(
-        self, account: GatewayAccount, account_event: AccountEvent, *, is_repeated: bool
-    ) -> tuple[Path, int]:
+    async def note(self, account_event: AccountEvent, failure: UnsavedFile | None, due: float | None) -> None:
+        """Store the outcome for a file that was not saved."""
+        if failure is None:
+            return
+        await self._note(account_event, "failed" if due is None else "retrying", error=failure.message)
+        if due is None:
+            _log.warning("Rule %s has given up a file (%s).", self._rule.id, failure.error)
+
+    async def _copy(self, account: GatewayAccount, account_event: AccountEvent) -> tuple[Path, int]:
         if getattr(account_event.event, "size", 0) > self._rule.max_bytes:
             raise FileTooLarge
         media = await account.media(account_event.event.number)
         name = self._rule.file_name(account_event, media.path.name)
+        is_repeated = account_event.attempt > 1 or account_event.event.redelivered
         return await asyncio.to_thread(
             self._folder.save, media.path, name, self._rule.max_bytes, is_repeated=is_repeated
         )  # fmt: skip
@@ -318,6 +314,7 @@ class IncomingFiles:
         self._sleep = sleep
         self.outcomes = IncomingFileOutcomes(records)
         """The outcomes for the latest files."""
+        self._times = RetryTimes(RETRY_KIND, OwnedRecords(records, clock), clock)
         self._running = RunningConsumers(port, CONSUMER_PREFIX, self._consumer_names)
         self._applied: dict[str, IncomingFileRule] = {}
         """The rules that are in effect, as they were stored when they began."""
@@ -346,17 +343,23 @@ class IncomingFiles:
         stored = {rule.id: rule for rule in await self._rules.find() if rule.enabled and self.root}
         for rule_id in stored.keys() | self._applied.keys():
             if stored.get(rule_id) != self._applied.get(rule_id):
-                await self.apply(rule_id)
+                await self._apply(rule_id, await self._port.list_owned())
 
     async def apply(self, rule_id: str) -> None:
         """
         Save files by a rule as it is stored now; stop if it was disabled or deleted.
 
-        A new rule saves every file that arrives after this call, of the accounts that are logged in.
+        A new rule saves every file that arrives after this call, of the accounts that are logged in. Files that wait
+        for their next attempt are tried at once.
         """
+        await self._apply(rule_id)
+
+    async def _apply(self, rule_id: str, accounts: Collection[int] | None = None) -> None:
+        """Save files by a rule as it is stored now, and try waiting files of some accounts (None: all) at once."""
         async with self._applying:
             await self._running.end(rule_id)
             self._applied.pop(rule_id, None)
+            await self._times.forget(rule_id, accounts)
             rule = await self._rules.get(rule_id)
             if rule is None:
                 await self.outcomes.forget(rule_id)
@@ -373,7 +376,10 @@ class IncomingFiles:
             return
         self._applied[rule.id] = rule
         folder = FileFolder(self._table, rule.folder)
-        saver = IncomingFileSaver(rule, folder, self.outcomes, self._clock, self._sleep)
-        consumers = AccountConsumers(rule.consumer, self._port, rule.serves, saver.save_all, self._sleep)
-        await self._running.begin(rule.id, consumers)
-        await consumers.until_open()
+        saver = IncomingFileSaver(rule, folder, self.outcomes, self._clock)
+        queue = KeyedQueue(
+            rule.id, rule.consumer, self._port, rule.serves, saver, self._times, self._sleep,
+            most_attempts=_AT_ONCE, most_keys=_WAITING,
+        )  # fmt: skip
+        await self._running.begin(rule.id, queue.consumers)
+        await queue.consumers.until_open()
