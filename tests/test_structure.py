@@ -36,7 +36,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "client/remote/media.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/messages.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/session.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
-    "gateway/account_events.py": "values without logic; tests/gateway/test_event_pages.py and others use them",
+    "gateway/account_events.py": "values without logic; tests/gateway/test_event_pages.py uses them",
     "gateway/reception.py": "tests/gateway/test_hooks.py sends it requests over HTTP",
     "gateway/notify/answers.py": "a table without logic; tests/gateway/notify/test_registry.py meets each answer",
     "gateway/notify/notification.py": "values without logic; the tests of messages and receivers use them",
@@ -61,7 +61,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "sandbox/options.py": "values without logic; each option is tested where it acts",
     "gateway/api/documented.py": "one table; tests/gateway/api/test_documents.py reads what it makes",
     "gateway/api/parameters.py": "types without logic; the tests of the handlers use them",
-    "gateway/accounts.py": "a protocol without logic; tests/gateway/test_local.py tests its implementation",
+    "gateway/accounts.py": "a protocol; tests/gateway/test_local.py tests its implementation",
     "storage/lookup.py": "tests/storage_contract holds it to the same on every storage engine",
     "storage/refusals.py": "values without logic; tests/storage_contract/test_tables.py meets each refusal",
     "storage/entries.py": "values without logic; every test of a journal stores and finds entries",
@@ -206,7 +206,10 @@ def foreign_private_names_in(source: str) -> set[str]:
 
 
 def test_no_component_of_the_client_uses_a_private_attribute_of_another() -> None:
-    found = {path.name: foreign_private_names_in(path.read_text("utf-8")) for path in (SOURCE / "client").glob("*.py")}
+    found = {
+        path.relative_to(SOURCE).as_posix(): foreign_private_names_in(path.read_text("utf-8"))
+        for path in (SOURCE / "client").rglob("*.py")
+    }
     assert {name: names for name, names in found.items() if names} == {}
 
 
@@ -256,7 +259,7 @@ def test_the_sandbox_answers_every_call_and_no_other() -> None:
 
 def calls_of_the_client() -> set[str]:
     """Return the calls that the client's methods make, from their `Wire:` lines."""
-    source = "".join(path.read_text("utf-8") for path in (SOURCE / "client").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in (SOURCE / "client").rglob("*.py"))
     lines = re.findall(r"^ *Wire: (.+)$", source, re.MULTILINE)
     return {name for line in lines for name in re.findall(r"\w+", re.sub(r"\(.*?\)", "", line))}
 
@@ -290,7 +293,7 @@ def names_used_in(path: Path) -> Iterator[str]:
 
 
 def test_every_flow_has_a_caller() -> None:
-    callers = [*(SOURCE / "flows").glob("*.py"), *(SOURCE / "client").glob("*.py")]
+    callers = [*(SOURCE / "flows").glob("*.py"), *(SOURCE / "client").rglob("*.py")]
     used = {name for path in callers for name in names_used_in(path)}
     flows = {flow for path in (SOURCE / "flows").glob("*.py") for flow in flows_in(path)}
     assert flows - used == set()

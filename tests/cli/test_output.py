@@ -168,13 +168,13 @@ def prints(source: str) -> bool:
 
 
 def test_every_command_prints_by_output() -> None:
-    assert {path.name for path in ROOT.glob("*.py") if prints(path.read_text("utf-8"))} == set(PRINTS_BY_ITSELF)
+    assert {path.name for path in ROOT.rglob("*.py") if prints(path.read_text("utf-8"))} == set(PRINTS_BY_ITSELF)
 
 
 def test_only_modules_without_texts_of_contacts_print_program_text() -> None:
-    using = {path.name for path in ROOT.glob("*.py") if ".output.program(" in path.read_text("utf-8")}
+    using = {path.name for path in ROOT.rglob("*.py") if ".output.program(" in path.read_text("utf-8")}
     assert using == {"completion.py", "run.py"}
-    drawing = {path.name for path in ROOT.glob("*.py") if "output.draw(" in path.read_text("utf-8")}
+    drawing = {path.name for path in ROOT.rglob("*.py") if "output.draw(" in path.read_text("utf-8")}
     assert drawing == {"login.py"}
 
 
