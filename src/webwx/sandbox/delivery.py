@@ -7,7 +7,7 @@ login gets what its phone sends, not what it sent itself (or an echo, by an opti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from webwx.protocol.codes import RECALL_WINDOW, Ret, Selector
 from webwx.sandbox import contents
@@ -15,46 +15,19 @@ from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import FILEHELPER, WorldMessage, WorldPerson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
-
     from webwx.protocol.codes import StatusNotify
-    from webwx.sandbox.options import Options
-    from webwx.sandbox.people import MessageContent, WorldChatroom
+    from webwx.sandbox.event_streams import EventStreams
+    from webwx.sandbox.people import MessageContent
+    from webwx.sandbox.population import Population
     from webwx.sandbox.sessions import WebSession
-    from webwx.sandbox.stream import Item
-    from webwx.sandbox.view import View
-
-
-class DeliveryWorld(Protocol):
-    """The part of a world that delivery needs."""
-
-    options: Options
-    rng: Random
-    people: dict[str, WorldPerson]
-    """People by world id."""
-    chatrooms: dict[str, WorldChatroom]
-    """Chatrooms by world id."""
-
-    @property
-    def now(self) -> float:
-        """Seconds since 1970."""
-
-    def notify_watchers(self, owner: str = "", chat: str = "") -> None:
-        """Notify the watchers of a phone that its display has changed."""
-
-    def append_event(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
-        """Append a change to the stream of a person's web login."""
-
-    def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:
-        """Notify the listeners that a message has reached a person, or was recalled."""
 
 
 class MessageDelivery:
     """Delivers the messages of a world, and stores them."""
 
-    def __init__(self, world: DeliveryWorld) -> None:
-        self._world = world
+    def __init__(self, population: Population, streams: EventStreams) -> None:
+        self._population = population
+        self._streams = streams
         self._messages: dict[str, WorldMessage] = {}
 
     def send(
@@ -78,10 +51,10 @@ class MessageDelivery:
         message = self._new_message(sender, to, content)
         if sender.is_public and content.kind == "link":
             sender.published = message
-        is_echoed = by is None or self._world.options.echo == "on"
+        is_echoed = by is None or self._population.options.echo == "on"
         self._show(sender, message, is_unread=False, in_session=is_echoed)
         for receiver in self._receivers(sender, to):
-            if to in self._world.chatrooms:
+            if to in self._population.chatrooms:
                 self._show(receiver, message, is_unread=True)
             elif receiver.has_blocked(sender):
                 self._notify_not_delivered(sender, receiver, "消息已发出，但被对方拒收了。")
@@ -127,7 +100,7 @@ class MessageDelivery:
 
     def deliver(self, person: WorldPerson, chat: str, content: MessageContent) -> WorldMessage:
         """Show one person a message without an author in a chat, such as a notice or a request."""
-        other = self._world.people.get(chat, person)
+        other = self._population.people.get(chat, person)
         message = self._new_message(other, chat if other is person else person.id, content)
         self._show(person, message, is_unread=content.kind != "system")
         return message
@@ -140,48 +113,48 @@ class MessageDelivery:
             Refused: The message is unknown, another person's, recalled before, or older than two minutes.
         """
         message = self.message(message_id, person)
-        room = self._world.chatrooms.get(message.to)
+        room = self._population.chatrooms.get(message.to)
         if room and not room.has(person):
             raise Refused(Ret.CHAT_GONE)
-        now = self._world.now
+        now = self._population.now
         is_own = message.sender is person and message.kind != "system"
         if not is_own or message.is_recalled or now - message.time > RECALL_WINDOW:
             raise Refused(Ret.SYSTEM_ERROR)
         message.is_recalled = True
-        notice_id, old_id = self.new_id(), self._world.rng.getrandbits(30)
+        notice_id, old_id = self.new_id(), self._population.rng.getrandbits(30)
         for viewer in (person, *self._receivers(person, message.to)):
             if viewer.sees(message):
-                self._world.notify_watchers(viewer.id, message.chat_of(viewer))
-                self._world.append_event(
+                self._population.notify_watchers(viewer.id, message.chat_of(viewer))
+                self._streams.append(
                     viewer,
                     Selector.MESSAGES,
                     lambda view: view.recall(message, notice_id=notice_id, old_id=old_id, time=now),
                 )
                 if viewer is not person:
-                    self._world.notify_listeners(viewer, message)
+                    self._population.notify_listeners(viewer, message)
         return message
 
     def send_recent_chats(self, person: WorldPerson) -> str:
         """Send a new client the recent chats of the phone; return the id of that message."""
-        notice_id, now = self.new_id(), self._world.now
-        self._world.append_event(
+        notice_id, now = self.new_id(), self._population.now
+        self._streams.append(
             person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now)
         )
         return notice_id
 
     def report_activity(self, person: WorldPerson, chat: str, code: StatusNotify) -> None:
         """Report to a person's web login that the phone opened or left a chat, by world id."""
-        notice_id, now = self.new_id(), self._world.now
-        self._world.append_event(
+        notice_id, now = self.new_id(), self._population.now
+        self._streams.append(
             person, Selector.PHONE_ACTIVITY, lambda view: view.phone_activity(chat, code, notice_id=notice_id, time=now)
         )
 
     def new_id(self) -> str:
         """Return a new message id of 19 digits."""
-        return str(self._world.rng.randrange(10**18, 9 * 10**18))
+        return str(self._population.rng.randrange(10**18, 9 * 10**18))
 
     def _check_target(self, sender: WorldPerson, to: str) -> None:
-        room = self._world.chatrooms.get(to)
+        room = self._population.chatrooms.get(to)
         if room:
             if not room.has(sender):
                 raise Refused(Ret.CHAT_GONE)
@@ -189,24 +162,24 @@ class MessageDelivery:
             raise Refused(Ret.TARGET_REFUSED)
 
     def _receivers(self, sender: WorldPerson, to: str) -> list[WorldPerson]:
-        room = self._world.chatrooms.get(to)
+        room = self._population.chatrooms.get(to)
         if room:
             return [member for member in room.members if member is not sender]
-        return [self._world.people[to]] if to in self._world.people else []
+        return [self._population.people[to]] if to in self._population.people else []
 
     def _show(self, person: WorldPerson, message: WorldMessage, *, is_unread: bool, in_session: bool = True) -> None:
         person.receive(message, is_unread=is_unread)
-        self._world.notify_watchers(person.id, message.chat_of(person))
+        self._population.notify_watchers(person.id, message.chat_of(person))
         if in_session:
-            self._world.append_event(person, Selector.MESSAGES, lambda view: view.message(message))
+            self._streams.append(person, Selector.MESSAGES, lambda view: view.message(message))
         if person is not message.sender:
-            self._world.notify_listeners(person, message)
+            self._population.notify_listeners(person, message)
 
     def _notify_not_delivered(self, sender: WorldPerson, receiver: WorldPerson, text: str) -> None:
         """Notify the sender that the message was not delivered, although the send succeeded."""
         self._show(sender, self._new_message(receiver, sender.id, contents.system(text)), is_unread=False)
 
     def _new_message(self, sender: WorldPerson, to: str, content: MessageContent) -> WorldMessage:
-        message = WorldMessage(id=self.new_id(), content=content, sender=sender, to=to, time=self._world.now)
+        message = WorldMessage(id=self.new_id(), content=content, sender=sender, to=to, time=self._population.now)
         self.take(message)
         return message

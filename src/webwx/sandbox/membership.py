@@ -6,7 +6,7 @@ Each change produces a notice in the chat, worded for its reader, and the change
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,36 +17,24 @@ from webwx.sandbox.errors import Refused
 from webwx.sandbox.people import WorldChatroom, WorldPerson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from webwx.sandbox.delivery import MessageDelivery
-    from webwx.sandbox.options import Options
-    from webwx.sandbox.stream import Item
-    from webwx.sandbox.view import View
+    from webwx.sandbox.event_streams import EventStreams
+    from webwx.sandbox.population import Population
 
 
 MIN_OTHERS = 2
 """Minimum number of other members of a new chatroom."""
 
 
-class MembershipWorld(Protocol):
-    """The part of a world that membership needs."""
-
-    options: Options
-    delivery: MessageDelivery
-
-    def add_chatroom(self, name: str, members: list[str]) -> WorldChatroom:
-        """Create a chatroom; the first member is its owner."""
-
-    def append_event(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
-        """Append a change to the stream of a person's web login."""
-
-
 class Membership:
     """Changes of membership in one world."""
 
-    def __init__(self, world: MembershipWorld) -> None:
-        self._world = world
+    def __init__(self, population: Population, streams: EventStreams, delivery: MessageDelivery) -> None:
+        self._population = population
+        self._streams = streams
+        self._delivery = delivery
 
     def can_add(self, member: WorldPerson, other: WorldPerson) -> bool:
         """Return whether a person may be added directly: a mutual friend who has not blocked the member."""
@@ -55,12 +43,24 @@ class Membership:
 
     def is_by_invitation(self, room: WorldChatroom) -> bool:
         """Return whether a chatroom is so large that people can only be invited to it."""
-        options = self._world.options
+        options = self._population.options
         return options.large_chatrooms == "invited" and len(room.members) >= options.invite_start_count
+
+    def found(self, name: str, members: Sequence[WorldPerson], id: str = "") -> WorldChatroom:  # noqa: A002 - the word of the control API
+        """
+        Create a chatroom, which its members then have in their contacts; the first one is its owner.
+
+        Raises:
+            Impossible: The id is in use.
+        """
+        room = self._population.found(name, members, id)
+        for person in room.members:
+            self._streams.append(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
+        return room
 
     def open(self, owner: WorldPerson, people: Sequence[WorldPerson], name: str) -> WorldChatroom:
         """Create a chatroom with people who can all be added, and notify everyone."""
-        room = self._world.add_chatroom(name, [owner.id, *(person.id for person in people)])
+        room = self.found(name, [owner, *people])
         self._announce(room, owner, people)
         return room
 
@@ -90,7 +90,7 @@ class Membership:
         card = contents.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
         invitation = msgspec.structs.replace(card, leads_to=room.id)
         for person in people:
-            self._world.delivery.send(by, person.id, invitation)
+            self._delivery.send(by, person.id, invitation)
 
     def join(self, room: WorldChatroom, person: WorldPerson, *, by: WorldPerson) -> None:
         """
@@ -159,12 +159,10 @@ class Membership:
 
     def _show(self, room: WorldChatroom) -> None:
         for member in room.members:
-            self._world.append_event(member, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
+            self._streams.append(member, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
     def _forget(self, room: WorldChatroom, person: WorldPerson) -> None:
-        self._world.append_event(
-            person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(room.id))
-        )
+        self._streams.append(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(room.id)))
 
     def _announce(self, room: WorldChatroom, by: WorldPerson, new: Sequence[WorldPerson]) -> None:
         names = _quoted(new)
@@ -180,7 +178,7 @@ class Membership:
         for member in room.members:
             line = words.get(member, to_others)
             if line:
-                self._world.delivery.deliver(member, room.id, contents.system(line))
+                self._delivery.deliver(member, room.id, contents.system(line))
 
 
 def _quoted(people: Iterable[WorldPerson]) -> str:

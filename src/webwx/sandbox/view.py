@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
@@ -22,10 +22,9 @@ from webwx.sandbox.pinyin import spell
 from webwx.sandbox.stream import ChangedContact
 
 if TYPE_CHECKING:
-    from webwx.sandbox.logins import LoginRegistry
     from webwx.sandbox.media import MediaFile
-    from webwx.sandbox.options import Options
     from webwx.sandbox.people import MessageContent
+    from webwx.sandbox.population import Population
     from webwx.sandbox.sessions import WebSession
 
 FRIEND_FLAG = 3
@@ -48,31 +47,17 @@ Shown = Literal["recent", "listed", "asked"]
 """Call in which a contact is shown: webwxinit, webwxgetcontact or webwxbatchgetcontact."""
 
 
-class ViewedWorld(Protocol):
-    """The part of a world that a view reads."""
-
-    options: Options
-    people: dict[str, WorldPerson]
-    """People by world id."""
-    chatrooms: dict[str, WorldChatroom]
-    """Chatrooms by world id."""
-    logins: LoginRegistry
-
-    def real_id(self, world_id: str) -> str:
-        """Return the platform's real id of a person or chatroom."""
-
-
 class View:
     """The world with the ids that one session sees."""
 
-    def __init__(self, world: ViewedWorld, session: WebSession) -> None:
-        self._world = world
+    def __init__(self, population: Population, session: WebSession) -> None:
+        self._population = population
         self._session = session
         self._me = session.person
 
     def name(self, world_id: str) -> str:
         """Return the session's name of a person, a chatroom or a built-in account."""
-        return self._session.names.name(world_id, is_chatroom=world_id in self._world.chatrooms)
+        return self._session.names.name(world_id, is_chatroom=world_id in self._population.chatrooms)
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 
@@ -92,13 +77,13 @@ class View:
 
     def contact(self, world_id: str, shown: Shown = "listed") -> WireContact:
         """Show a person, a chatroom or a built-in account. With `skey`, the address of its picture ends in the skey."""
-        room = self._world.chatrooms.get(world_id)
+        room = self._population.chatrooms.get(world_id)
         if room:
             contact = self._chatroom(room, shown)
         elif world_id in BUILTIN:
             contact = self._builtin(world_id)
         else:
-            contact = self._person(self._world.people[world_id], shown)
+            contact = self._person(self._population.people[world_id], shown)
         if shown == "asked":
             return contact
         return replace(contact, head_img_url=contact.head_img_url + self._session.keys.skey)
@@ -106,7 +91,7 @@ class View:
     def changed(self, world_id: str) -> ChangedContact:
         """Show a contact as sync shows a changed one."""
         contact = self.contact(world_id, "asked")
-        room = self._world.chatrooms.get(world_id)
+        room = self._population.chatrooms.get(world_id)
         return ChangedContact(
             user_name=contact.user_name,
             nick_name=contact.nick_name,
@@ -140,7 +125,7 @@ class View:
         """Show the latest articles of each public account; none in a session of File Transfer Helper."""
         if self._session.is_helper:
             return []
-        accounts = (self._world.people[each] for each in self._me.friends)
+        accounts = (self._population.people[each] for each in self._me.friends)
         return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
 
     def _subscription(self, account: WorldPerson) -> PublicAccountNews | None:
@@ -191,7 +176,7 @@ class View:
 
     def _version(self, person: WorldPerson) -> int:
         """Return the version number of an avatar."""
-        return zlib.crc32(person.picture.encode()) if self._world.options.picture_versions == "sent" else 0
+        return zlib.crc32(person.picture.encode()) if self._population.options.picture_versions == "sent" else 0
 
     def _builtin(self, world_id: str) -> WireContact:
         initials, pinyin = spell(BUILTIN[world_id])
@@ -261,7 +246,7 @@ class View:
         content = message.content
         prefix = ""
         sender, receiver = message.sender.id, message.to
-        if message.to in self._world.chatrooms and (message.sender is not self._me or content.kind == "system"):
+        if message.to in self._population.chatrooms and (message.sender is not self._me or content.kind == "system"):
             prefix = "" if content.kind == "system" else self._prefix(message)
             sender, receiver = message.to, self._me.id
         envelope = self._envelope(message.id, sender, receiver, message.time)
@@ -294,7 +279,7 @@ class View:
         """Return an id of a file that is valid in this session alone."""
         if content.kind != "file" or content.media_file is None:
             return ""
-        media_id = self._world.logins.new_media_id()
+        media_id = self._population.logins.new_media_id()
         self._session.media[media_id] = content.media_file
         return media_id
 
@@ -315,12 +300,12 @@ class View:
         Own recalls in a chatroom come from the chatroom and without a prefix, so neither names nor prefixes show their
         author.
         """
-        in_chatroom = message.to in self._world.chatrooms
+        in_chatroom = message.to in self._population.chatrooms
         xml = write_recall_notice(
             RecallNotice(
                 message_id=message.id,
                 text=recall_text(message, self._me),
-                session=self._world.real_id(message.chat_of(self._me)),
+                session=self._population.real_id(message.chat_of(self._me)),
                 old_message_id=str(old_id),
             )
         )
@@ -336,7 +321,7 @@ class View:
     def recent_chats(self, *, notice_id: str, time: float) -> WireMessage:
         """Show the recent chats that the phone sends a new client: by names and, by an option, by real ids."""
         recent = self.recent()
-        real_ids = ",".join(self._world.real_id(world_id) for world_id in recent)
+        real_ids = ",".join(self._population.real_id(world_id) for world_id in recent)
         xml = (
             f"<msg>\n<op id='4'>\n<username>{real_ids}</username>\n<unreadchatlist>\n</unreadchatlist>\n"
             "<unreadfunctionlist></unreadfunctionlist>\n</op>\n</msg>"
@@ -351,7 +336,7 @@ class View:
 
     def phone_activity(self, chat: str, code: StatusNotify, *, notice_id: str, time: float) -> WireMessage:
         """Show that the phone read, opened or left a chat: a message from oneself to the chat."""
-        xml = f"<msg>\n<op id='{code:d}'>\n<username>{self._world.real_id(chat)}</username>\n</op>\n</msg>"
+        xml = f"<msg>\n<op id='{code:d}'>\n<username>{self._population.real_id(chat)}</username>\n</op>\n</msg>"
         return replace(
             self._envelope(notice_id, self._me.id, chat, time),
             msg_type=MessageType.STATUS_NOTIFY,
@@ -361,7 +346,7 @@ class View:
         )
 
     def _notice(self, xml: str) -> str:
-        return escape(xml) if self._world.options.real_ids == "sent" else ""
+        return escape(xml) if self._population.options.real_ids == "sent" else ""
 
     def _envelope(self, message_id: str, sender: str, receiver: str, time: float) -> WireMessage:
         return WireMessage(
@@ -378,7 +363,7 @@ class View:
 
     def _picture_content(self, media_file: MediaFile, xml: str) -> str:
         """Return a picture's content in one of three forms; only the first can be forwarded."""
-        match self._world.options.picture_content:
+        match self._population.options.picture_content:
             case "full":
                 return escape(xml)
             case "keyless":

@@ -8,9 +8,7 @@ held poll.
 
 from __future__ import annotations
 
-from itertools import islice
 from math import inf
-from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
 from webwx.protocol.appmsg import Article
@@ -20,35 +18,28 @@ from webwx.sandbox import contents
 from webwx.sandbox.clock import SystemClock, VirtualClock, WorldClock
 from webwx.sandbox.delivery import MessageDelivery
 from webwx.sandbox.errors import Impossible, Refused
+from webwx.sandbox.event_streams import EventStreams
 from webwx.sandbox.faults import FaultInjector, FaultRule
-from webwx.sandbox.logins import LoginCode, LoginRegistry
+from webwx.sandbox.logins import LoginCode
 from webwx.sandbox.media import MediaStore
 from webwx.sandbox.membership import Membership
 from webwx.sandbox.options import Options
-from webwx.sandbox.people import BUILTIN, ME, PUBLIC, WorldChat, WorldChatroom, WorldMessage, WorldPerson
+from webwx.sandbox.people import ME, PUBLIC, WorldChat, WorldChatroom, WorldMessage, WorldPerson
+from webwx.sandbox.population import Population
 from webwx.sandbox.scheduler import Scheduler
-from webwx.sandbox.subscribers import Subscribers
 from webwx.sandbox.traffic import Traffic
-from webwx.sandbox.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
     from random import Random
 
     from webwx.protocol.hosts import Hosts
     from webwx.sandbox.people import MessageContent
     from webwx.sandbox.sessions import WebSession
-    from webwx.sandbox.stream import Item
 
 __all__ = ["ME", "Options", "SystemClock", "VirtualClock", "World", "WorldClock", "default_world"]
 
-_MANY = 20
-"""Maximum number of people that a sentence names."""
 
-_OF_CONTACTS = frozenset({Selector.CONTACT_ADDED, Selector.CONTACT_CHANGED})
-
-
-class World:
+class World(Population):
     """
     The whole platform.
 
@@ -61,21 +52,12 @@ class World:
     def __init__(
         self, *, options: Options | None = None, clock: WorldClock | None = None, rng: Random | None = None
     ) -> None:
-        self.options = options or Options()
-        self.clock = clock or SystemClock()
-        self.rng = rng or SystemRandom()
-        self.people: dict[str, WorldPerson] = {}
-        """People by world id, in the order in which they were added."""
-        self._called: dict[str, dict[str, WorldPerson]] = {}
-        """People by nickname and by world id."""
-        self.chatrooms: dict[str, WorldChatroom] = {}
-        """Chatrooms by world id."""
+        super().__init__(options=options, clock=clock, rng=rng)
         self.media = MediaStore(self.rng)
-        self.issued: set[str] = set()
-        """Every secret that was ever issued; no log, error or repr may contain one."""
-        self.logins = LoginRegistry(self.clock, self.rng, self.issued)
-        self.delivery = MessageDelivery(self)
-        self.membership = Membership(self)
+        self.streams = EventStreams(self)
+        """The changes that web logins fetch."""
+        self.delivery = MessageDelivery(self, self.streams)
+        self.membership = Membership(self, self.streams, self.delivery)
         self.faults = FaultInjector()
         """The faults; another set may replace it before a server is opened."""
         self.traffic = Traffic(self.clock, self.issued)
@@ -83,19 +65,8 @@ class World:
         self.scheduler = Scheduler()
         """Actions that are due later."""
         self._is_playing = False
-        self._subscribers: Subscribers[str] = Subscribers()
-        self._watchers: Subscribers[str, str] = Subscribers()
-        self._listeners: Subscribers[WorldPerson, WorldMessage] = Subscribers()
-
-    def __repr__(self) -> str:
-        return f"World({_some(self.people)})"
 
     # -- time and wakes ----------------------------------------------------------------------------------------------
-
-    @property
-    def now(self) -> float:
-        """The time in seconds since 1970."""
-        return self.clock.now()
 
     def wind(self, seconds: float) -> None:
         """Move the clock forward and wake every poll. Scheduled actions run on the way, each at its time."""
@@ -118,57 +89,6 @@ class World:
         finally:
             self._is_playing = False
 
-    def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
-        """
-        Call back when an event may wake polls, with the account or code that they wait for.
-
-        That is an account's world id, or a login code's uuid; an empty text means all of them.
-
-        Returns:
-            A function that ends the subscription.
-        """
-        return self._subscribers.add(callback)
-
-    def wake(self, account: str) -> None:
-        """Call the subscribers back."""
-        self._subscribers.notify(account)
-
-    def watch(self, callback: Callable[[str, str], object]) -> Callable[[], None]:
-        """
-        Call back whenever a phone changes, with its owner's world id and the chat's.
-
-        An empty chat means that the contacts have changed. An empty owner means that something for all phones has
-        changed: profiles, logins, or the clock.
-
-        Returns:
-            A function that ends the subscription.
-        """
-        return self._watchers.add(callback)
-
-    def notify_watchers(self, owner: str = "", chat: str = "") -> None:
-        """Call the watchers back."""
-        self._watchers.notify(owner, chat)
-
-    def append_event(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
-        """Append an event to the stream of a person's web login; do nothing if the person is not logged in."""
-        if selector in _OF_CONTACTS:
-            self.notify_watchers(person.id)
-        session = self.logins.live(person)
-        if session is None:
-            return
-        item = show(View(self, session))
-        if session.receives(item):
-            session.stream.add(item, selector)
-            self.wake(person.id)
-
-    def listen(self, callback: Callable[[WorldPerson, WorldMessage], object]) -> None:
-        """Call back for each person whose phone receives another person's message, and again when it is recalled."""
-        self._listeners.add(callback)
-
-    def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:
-        """Call the listeners back."""
-        self._listeners.notify(person, message)
-
     # -- bad days ----------------------------------------------------------------------------------------------------
 
     def refuse_next(self, endpoint: str, ret: int, *, times: int = 1) -> None:
@@ -180,50 +100,7 @@ class World:
         """
         self.faults.add(FaultRule(fault="ret", endpoint=endpoint, times=times, options={"ret": ret}))
 
-    # -- who is there ------------------------------------------------------------------------------------------------
-
-    def add_person(self, nickname: str, id: str = "") -> WorldPerson:  # noqa: A002 - the word of the control API
-        """
-        Add a person, without friends yet; the first one is `me`.
-
-        Raises:
-            Impossible: The id is in use.
-        """
-        number = len(self.people) + 1
-        person = WorldPerson(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
-        self.settle(person)
-        return person
-
-    def settle(self, person: WorldPerson) -> None:
-        """
-        Add a person from another world.
-
-        Raises:
-            Impossible: The id is in use.
-        """
-        self._check_new(person.id)
-        self.people[person.id] = person
-        self._called.setdefault(person.nickname, {})[person.id] = person
-        self.notify_watchers()
-
-    def person(self, name: str) -> WorldPerson:
-        """
-        Return a person by world id, nickname, or as `me`.
-
-        Raises:
-            Impossible: There is no person of that name.
-        """
-        if name == ME and self.people:
-            return next(iter(self.people.values()))
-        if name in self.people:
-            return self.people[name]
-        for person in self.called(name):
-            return person
-        raise Impossible(f"There is no person {name!r}; the people are {_some(self.people)}.")
-
-    def called(self, nickname: str) -> list[WorldPerson]:
-        """List all people with a nickname."""
-        return list(self._called.get(nickname, {}).values())
+    # -- friends and chatrooms ---------------------------------------------------------------------------------------
 
     def befriend(self, one: str, other: str, remark: str = "") -> None:
         """
@@ -240,7 +117,7 @@ class World:
         """Delete a friend. The other person keeps the friend in the list and learns of it only when writing."""
         person, other = self.person(who), self.person(friend)
         person.friends.pop(other.id, None)
-        self.append_event(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
+        self.streams.append(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
 
     def change_profile(
         self, who: str, *, nickname: str = "", signature: str | None = None, is_new_picture: bool = False
@@ -253,14 +130,12 @@ class World:
         """
         person = self.person(who)
         if nickname:
-            self._called[person.nickname].pop(person.id)
-            self._called.setdefault(nickname, {})[person.id] = person
-            person.nickname = nickname
+            self.rename(person, nickname)
         person.signature = person.signature if signature is None else signature
         person.pictures += is_new_picture
         for friend in self.logins.online():
             if person.id in friend.friends:
-                self.append_event(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
+                self.streams.append(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
         self.notify_watchers()
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
@@ -273,7 +148,7 @@ class World:
         else:
             person.blocked.discard(blocked.id)
         if blocked.id in person.friends:
-            self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(blocked.id))
+            self.streams.append(person, Selector.CONTACT_CHANGED, lambda view: view.changed(blocked.id))
         self.notify_watchers(person.id)
 
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> WorldChatroom:  # noqa: A002 - as in add_person
@@ -283,28 +158,13 @@ class World:
         Raises:
             Impossible: There is no such person, or the id is in use.
         """
-        people = [self.person(member) for member in members]
-        world_id = id or f"room{len(self.chatrooms) + 1}"
-        self._check_new(world_id)
-        room = self.chatrooms[world_id] = WorldChatroom(id=world_id, name=name, members=people)
-        for person in room.members:
-            self.append_event(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
-        return room
-
-    def real_id(self, world_id: str) -> str:
-        """Return the platform's real id, as it appears inside notices."""
-        known = self.people.get(world_id) or self.chatrooms.get(world_id)
-        return known.real_id if known else world_id
-
-    def _check_new(self, world_id: str) -> None:
-        if world_id == ME or any(world_id in taken for taken in (BUILTIN, self.people, self.chatrooms)):
-            raise Impossible(f"The id {world_id!r} is taken.")
+        return self.membership.found(name, [self.person(member) for member in members], id)
 
     def _add_friend(self, person: WorldPerson, friend: WorldPerson, remark: str) -> None:
         if person.friends.get(friend.id) != remark:
             selector = Selector.CONTACT_CHANGED if friend.id in person.friends else Selector.CONTACT_ADDED
             person.friends[friend.id] = remark
-            self.append_event(person, selector, lambda view: view.changed(friend.id))
+            self.streams.append(person, selector, lambda view: view.changed(friend.id))
 
     # -- logging in --------------------------------------------------------------------------------------------------
 
@@ -561,7 +421,7 @@ class World:
             person.pinned.add(world_id)
         else:
             person.pinned.discard(world_id)
-        self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(world_id))
+        self.streams.append(person, Selector.CONTACT_CHANGED, lambda view: view.changed(world_id))
 
     def set_saved(self, who: str, chatroom: str, *, is_saved: bool) -> None:
         """
@@ -576,7 +436,7 @@ class World:
             person.saved.add(room.id)
         else:
             person.saved.discard(room.id)
-        self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
+        self.streams.append(person, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
     def recall(self, sender: str, to: str, message_id: str | None = None) -> WorldMessage:
         """
@@ -645,38 +505,6 @@ class World:
         """
         person = self.person(who)
         return dict(reversed(person.chats.items()))
-
-    def chatroom(self, member: WorldPerson, name: str) -> WorldChatroom:
-        """
-        Return a chatroom that a person is in.
-
-        Raises:
-            Impossible: There is no chatroom with this name or id.
-        """
-        for room in member.rooms.values():
-            if name in {room.name, room.id}:
-                return room
-        raise Impossible(f"{member.nickname} is in no chatroom called {name!r}.")
-
-    def chat_id(self, person: WorldPerson, name: str) -> str:
-        """
-        Find the world id of a chat by the name a person would use.
-
-        Raises:
-            Impossible: There is no such person or chatroom.
-        """
-        if name in BUILTIN or name in self.chatrooms:
-            return name
-        for room in person.rooms.values():
-            if room.name == name:
-                return room.id
-        return self.person(name).id
-
-
-def _some(names: Collection[str]) -> str:
-    """List the names of all people, or the first few and the number of the others."""
-    others = len(names) - _MANY
-    return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
 
 _ARTICLES = tuple(
