@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 import msgspec
 
 from webwx.errors import ProtocolError
+from webwx.model.shown import Shown
 from webwx.model.text import plain_text
 from webwx.protocol.codec import Wire, read_json
 from webwx.protocol.contacts import WireContact, WireMember
@@ -54,9 +55,9 @@ _SHOWN_MEMBERS = 10
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A member of a chatroom."""
 
-    id: ContactId
-    nickname: str = ""
-    display_name: str = ""
+    id: Shown[ContactId]
+    nickname: Shown[str] = ""
+    display_name: Shown[str] = ""
     """Name of the member in this chatroom; empty if the member has set no name."""
 
     @property
@@ -68,48 +69,48 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """A person, an official account or a chatroom."""
 
-    id: ContactId
+    id: Shown[ContactId]
     """Id of the contact, valid in this login only."""
-    nickname: str = ""
+    nickname: Shown[str] = ""
     """Own name of a person, or name of a chatroom."""
-    remark: str = ""
+    remark: Shown[str] = ""
     """The account's own name for this contact."""
-    alias: str = ""
+    alias: Shown[str] = ""
     """WeChat id; the platform usually hides it."""
-    kind: Kind = "friend"
-    members: tuple[Member, ...] = ()
+    kind: Shown[Kind] = "friend"
+    members: Shown[tuple[Member, ...]] = ()
     """Members of a chatroom, if they are known."""
-    is_pinned: bool = False
+    is_pinned: Shown[bool] = False
     """Whether the chat is pinned to the top of the list."""
-    is_owner: bool = False
+    is_owner: Shown[bool] = False
     """Whether the account owns this chatroom; False also if the server has not named the owner."""
     avatar_key: str = ""
     """For a chatroom: key that the server requires for avatars of members who are not friends."""
     uin: int = 0
     """Number at the platform (uin); usually 0, except for the account itself."""
-    pinyin: str = ""
+    pinyin: Shown[str] = ""
     """Pinyin of the nickname, in small letters."""
-    remark_pinyin: str = ""
+    remark_pinyin: Shown[str] = ""
     """Pinyin of the remark, in small letters."""
-    avatar: int = 0
+    avatar: Shown[int] = 0
     """Version of the avatar; 0 if the server does not send it."""
-    signature: str = ""
+    signature: Shown[str] = ""
     """Signature of the profile."""
-    region: str = ""
+    region: Shown[str] = ""
     """Province and city."""
-    sex: int = 0
+    sex: Shown[int] = 0
     """1 male, 2 female, 0 unknown."""
     attr_status: int = 0
     """Undocumented bits about the profile."""
-    is_incomplete: bool = False
+    is_incomplete: Shown[bool] = False
     """Whether the server listed fewer members than the chatroom has. Members that were known before are kept."""
-    owner: ContactId = ContactId("")
+    owner: Shown[ContactId] = ContactId("")
     """Id of a chatroom's owner in this login; empty if it is unknown."""
-    is_muted: bool = False
+    is_muted: Shown[bool] = False
     """Whether the phone does not notify about new messages of this contact."""
-    is_starred: bool = False
+    is_starred: Shown[bool] = False
     """Whether the contact is one of the starred friends."""
-    is_blocked: bool = False
+    is_blocked: Shown[bool] = False
     """Whether the account has blocked this contact."""
 
     @property

@@ -37,6 +37,7 @@ from webwx.model.messages import (
     keep_raw,
 )
 from webwx.model.serialization import to_json
+from webwx.model.shown import Shown
 from webwx.protocol.codes import MessageType
 from webwx.protocol.contacts import WireContact
 from webwx.protocol.messages import WireMessage, WireText
@@ -46,13 +47,13 @@ from webwx.protocol.sync import DeletedContact
 class ContactChanged(DeliveredEvent, frozen=True, kw_only=True, tag="contact.changed"):
     """A contact was added, or changed its name, or a chatroom its members."""
 
-    contact: Contact
+    contact: Shown[Contact]
 
 
 class ContactDeleted(DeliveredEvent, frozen=True, kw_only=True, tag="contact.deleted"):
     """A friend was deleted, a chatroom left, or a chat removed on the phone."""
 
-    id: ContactId
+    id: Shown[ContactId]
 
 
 class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="message.quarantined"):
@@ -60,16 +61,16 @@ class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="message.quaranti
 
     raw: str
     """The item as delivered."""
-    reason: str
+    reason: Shown[str]
 
 
 class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity.lost"):
     """Events may be missing between two times."""
 
-    since: float
+    since: Shown[float]
     """Start of the gap: seconds since 1970."""
-    until: float
-    reason: Literal["new_login", "key_refused", "answer_too_large", "messages_missing", "purged"]
+    until: Shown[float]
+    reason: Shown[Literal["new_login", "key_refused", "answer_too_large", "messages_missing", "purged"]]
     """
     `new_login`: another login replaced this one. `key_refused`: the server refused the sync position.
     `answer_too_large`: the answer exceeded the size limit. `messages_missing`: the answer held fewer messages than it
@@ -84,10 +85,10 @@ class LoopDetected(Event, frozen=True, kw_only=True, tag="loop.detected"):
     It is delivered to bots only, and never stored in a journal.
     """
 
-    chat: ContactId
-    replies: int
+    chat: Shown[ContactId]
+    replies: Shown[int]
     """Number of the bot's replies in that chat."""
-    seconds: float
+    seconds: Shown[float]
     """Period of these replies, in seconds."""
 
 
@@ -98,9 +99,9 @@ class StateTimedOut(Event, frozen=True, kw_only=True, tag="state.timed_out"):
     Delivered to bots only, never stored in a journal.
     """
 
-    chat: ContactId
+    chat: Shown[ContactId]
     """The chat in which the step was set."""
-    step: str
+    step: Shown[str]
     """Name of the step at which the conversation is, as in `Survey.age`."""
 
 
@@ -111,10 +112,10 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity.ambiguou
     `merge_identities` joins two identities.
     """
 
-    identity: int
+    identity: Shown[int]
     """Identity number of the new contact."""
-    contact: Contact
-    candidates: tuple[int, ...]
+    contact: Shown[Contact]
+    candidates: Shown[tuple[int, ...]]
     """Identity numbers of the candidates, likeliest first."""
 
 

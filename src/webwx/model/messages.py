@@ -36,6 +36,7 @@ from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
 from webwx.model.raw_fields import Delivered, raw_fields
 from webwx.model.serialization import to_json
+from webwx.model.shown import Shown
 from webwx.model.text import is_mentioned, plain_text, xml_text
 from webwx.protocol.codes import RECALL_WINDOW, StatusNotify
 from webwx.protocol.content import forward_image, read_attributes, split_sender
@@ -103,11 +104,11 @@ Made once, at the import: msgspec examines a type when it is first decoded, and 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """An event of the sync."""
 
-    number: int = 0
+    number: Shown[int] = 0
     """Number in the journal, increasing in the order of arrival; 0 without a journal."""
-    redelivered: bool = False
+    redelivered: Shown[bool] = False
     """Whether this consumer may have received the event before, in a process that ended before an acknowledgement."""
-    backlog: bool = False
+    backlog: Shown[bool] = False
     """Whether the message was written before this process began to sync."""
 
     @property
@@ -154,14 +155,14 @@ class Envelope(TypedDict):
 class Message(DeliveredEvent, frozen=True, kw_only=True):
     """Fields that all messages have."""
 
-    message_id: str
-    chat: ContactId
+    message_id: Shown[str]
+    chat: Shown[ContactId]
     """Chat of the message: a person, a chatroom or `filehelper`."""
-    sender: ContactId | None
+    sender: Shown[ContactId | None]
     """Author; None for a notice of the platform."""
-    is_self: bool
+    is_self: Shown[bool]
     """Whether this account wrote it, here or on another device."""
-    time: int
+    time: Shown[int]
     """Seconds since 1970 (server's clock)."""
     content: str
     """Content as delivered: escaped, with a chatroom's prefix."""
@@ -175,7 +176,7 @@ class Message(DeliveredEvent, frozen=True, kw_only=True):
 class WrittenMessage(Message, frozen=True, kw_only=True):
     """A message with a text that a person wrote."""
 
-    text: str
+    text: Shown[str]
     """Text as the author typed it; of a reply without the part that it quotes."""
 
     def mentions(self, *names: str) -> bool:
@@ -203,12 +204,12 @@ class TextMessage(WrittenMessage, frozen=True, kw_only=True, tag="message.text")
 class ImageMessage(Message, frozen=True, kw_only=True, tag="message.image"):
     """A picture."""
 
-    size: int = 0
+    size: Shown[int] = 0
     """Size in bytes, without an original that was sent beside it; 0 if unknown."""
-    height: int = 0
+    height: Shown[int] = 0
     """Height of its preview in pixels; the platform does not deliver that of the picture. 0 if unknown."""
-    width: int = 0
-    md5: str = ""
+    width: Shown[int] = 0
+    md5: Shown[str] = ""
     """Md5 of the picture, if it arrived with its keys."""
 
     @property
@@ -233,21 +234,21 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="message.image"):
 class VoiceMessage(Message, frozen=True, kw_only=True, tag="message.voice"):
     """A voice message."""
 
-    duration: float
+    duration: Shown[float]
     """Length in seconds."""
 
 
 class VideoMessage(Message, frozen=True, kw_only=True, tag="message.video"):
     """A video."""
 
-    duration: float
+    duration: Shown[float]
     """Length in whole seconds."""
-    is_short: bool = False
+    is_short: Shown[bool] = False
     """Whether the video was sent as a short video, a kind of message of older phones."""
-    size: int = 0
+    size: Shown[int] = 0
     """Size in bytes; 0 if unknown."""
-    height: int = 0
-    width: int = 0
+    height: Shown[int] = 0
+    width: Shown[int] = 0
 
     @property
     def forward_content(self) -> str:
@@ -275,32 +276,32 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="message.video"):
 class StickerMessage(Message, frozen=True, kw_only=True, tag="message.sticker"):
     """A sticker or GIF; dice and rock-paper-scissors are stickers too."""
 
-    is_available: bool
+    is_available: Shown[bool]
     """False for a sticker of the sticker store, whose picture and md5 are not available on the web."""
-    md5: str = ""
+    md5: Shown[str] = ""
     """Md5 that sends the same sticker again."""
-    url: str = ""
+    url: Shown[str] = ""
     """Public address of its picture, on a host that this client does not contact."""
-    size: int = 0
-    height: int = 0
-    width: int = 0
-    game: Literal["", "rock_paper_scissors", "dice"] = ""
-    game_result: int = 0
+    size: Shown[int] = 0
+    height: Shown[int] = 0
+    width: Shown[int] = 0
+    game: Shown[Literal["", "rock_paper_scissors", "dice"]] = ""
+    game_result: Shown[int] = 0
     """Result, as numbered by the platform."""
 
 
 class FileMessage(Message, frozen=True, kw_only=True, tag="message.file"):
     """A file."""
 
-    name: str
+    name: Shown[str]
     """Name given by the sender; it is not safe as a path."""
-    size: int
+    size: Shown[int]
     media_id: str
     """Media id, valid for this account and login; a download or a forward needs it."""
     encrypted_name: str = ""
     """Percent-encoded name for the download; older servers do not send it."""
-    extension: str = ""
-    md5: str = ""
+    extension: Shown[str] = ""
+    md5: Shown[str] = ""
     """Md5 of the file, if the sender's app sent it."""
 
 
@@ -310,14 +311,14 @@ class FileMessage(Message, frozen=True, kw_only=True, tag="message.file"):
 class LocationMessage(Message, frozen=True, kw_only=True, tag="message.location"):
     """A place on the map."""
 
-    latitude: float | None
+    latitude: Shown[float | None]
     """Latitude in the Chinese coordinates GCJ-02, like the longitude; None if unknown."""
-    longitude: float | None
-    label: str
+    longitude: Shown[float | None]
+    label: Shown[str]
     """Address of the place."""
-    name: str = ""
+    name: Shown[str] = ""
     """Name of the place; phones send `[位置]` for a place without a name."""
-    map_url: str = ""
+    map_url: Shown[str] = ""
     original: str = ""
     """XML of the location, which a forward sends back."""
 
@@ -325,34 +326,34 @@ class LocationMessage(Message, frozen=True, kw_only=True, tag="message.location"
 class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="message.live_location"):
     """The sender shares a live location, which only phones can follow."""
 
-    title: str = ""
+    title: Shown[str] = ""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """The person on a card or in a request; they may not be a contact."""
 
-    id: ContactId
+    id: Shown[ContactId]
     """Id in this login; empty if the platform sent none."""
-    nickname: str = ""
-    alias: str = ""
+    nickname: Shown[str] = ""
+    alias: Shown[str] = ""
     """WeChat id; the platform usually hides it."""
-    province: str = ""
-    city: str = ""
-    signature: str = ""
-    is_official: bool = False
+    province: Shown[str] = ""
+    city: Shown[str] = ""
+    signature: Shown[str] = ""
+    is_official: Shown[bool] = False
     """Whether it is an official account."""
-    sex: int = 0
+    sex: Shown[int] = 0
     """1 male, 2 female, 0 unknown."""
-    avatar_url: str = ""
+    avatar_url: Shown[str] = ""
     """Public address of the avatar, on a host that this client does not contact; empty if the platform sent none."""
-    company: str = ""
+    company: Shown[str] = ""
     """Company of a user of 企业微信 (WeCom); empty for others."""
 
 
 class CardMessage(Message, frozen=True, kw_only=True, tag="message.card"):
     """The sender recommends a person or an official account."""
 
-    person: Person
+    person: Shown[Person]
 
     def __repr__(self) -> str:
         return _without_ticket(self)
@@ -361,14 +362,14 @@ class CardMessage(Message, frozen=True, kw_only=True, tag="message.card"):
 class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
     """A person asks to become a friend."""
 
-    person: Person
-    greeting: str
+    person: Shown[Person]
+    greeting: Shown[str]
     """Text of the request."""
     ticket: str
     """Ticket that accepts the request; a secret, also where it appears in `content`."""
     scene: int = 0
     """How the person found this account, as numbered by the platform."""
-    chatroom: str = ""
+    chatroom: Shown[str] = ""
     """Real id of the chatroom in which they found it, such as `…@chatroom`; not a `ContactId`. Empty if elsewhere."""
 
     def __repr__(self) -> str:
@@ -378,7 +379,7 @@ class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
 class PossibleFriend(Message, frozen=True, kw_only=True, tag="friend.possible"):
     """The platform proposes a person."""
 
-    person: Person
+    person: Shown[Person]
 
     def __repr__(self) -> str:
         return _without_ticket(self)
@@ -392,9 +393,9 @@ def _without_ticket(message: CardMessage | FriendRequest | PossibleFriend) -> st
 class CallMessage(Message, frozen=True, kw_only=True, tag="message.call"):
     """A voice or video call, which only phones can take."""
 
-    stage: Literal["invited", "ended", "noted"]
+    stage: Shown[Literal["invited", "ended", "noted"]]
     """`noted`: the platform reports a call without its result."""
-    state: str = ""
+    state: Shown[str] = ""
     """State of the call in the platform's words, such as `对方已取消`; empty if unknown."""
 
 
@@ -404,91 +405,91 @@ class CallMessage(Message, frozen=True, kw_only=True, tag="message.call"):
 class LinkedArticle(msgspec.Struct, frozen=True, kw_only=True):
     """One article of an official account's issue."""
 
-    title: str
-    url: str
-    digest: str = ""
+    title: Shown[str]
+    url: Shown[str]
+    digest: Shown[str] = ""
     """Words of the account about the article."""
-    cover_url: str = ""
-    time: int = 0
+    cover_url: Shown[str] = ""
+    time: Shown[int] = 0
     """Seconds since 1970; 0 if unknown."""
-    summary: str = ""
+    summary: Shown[str] = ""
     """Beginning of the article's text; empty if the platform did not send it."""
 
 
 class LinkMessage(Message, frozen=True, kw_only=True, tag="message.link"):
     """A link, or an official account's articles."""
 
-    title: str
-    url: str
-    description: str = ""
+    title: Shown[str]
+    url: Shown[str]
+    description: Shown[str] = ""
     """Words below the title; those of the first article if the link has none."""
-    thumbnail_url: str = ""
-    source: str = ""
+    thumbnail_url: Shown[str] = ""
+    source: Shown[str] = ""
     """Name of the official account that published it, or of the app that sent it."""
-    source_id: str = ""
+    source_id: Shown[str] = ""
     """Real id of that account, such as `gh_…`; not a `ContactId`. Empty if unknown."""
-    articles: tuple[LinkedArticle, ...] = ()
+    articles: Shown[tuple[LinkedArticle, ...]] = ()
     """All articles of a message with several; the first one is the link itself."""
 
 
 class MusicMessage(Message, frozen=True, kw_only=True, tag="message.music"):
     """A piece of music."""
 
-    title: str
-    description: str = ""
+    title: Shown[str]
+    description: Shown[str] = ""
     """Usually the artist."""
-    url: str = ""
+    url: Shown[str] = ""
     """Address of its page."""
-    sound_url: str = ""
-    app: str = ""
+    sound_url: Shown[str] = ""
+    app: Shown[str] = ""
     """Name of the app that sent it."""
-    cover_url: str = ""
+    cover_url: Shown[str] = ""
     """Public address of its cover."""
 
 
 class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="message.mini_program"):
     """A mini program's card, which only phones can open."""
 
-    title: str
-    description: str = ""
-    program: str = ""
+    title: Shown[str]
+    description: Shown[str] = ""
+    program: Shown[str] = ""
     """Name of the mini program."""
-    program_id: str = ""
+    program_id: Shown[str] = ""
     """`gh_…@app`."""
-    page: str = ""
-    url: str = ""
+    page: Shown[str] = ""
+    url: Shown[str] = ""
     """Address of a page for browsers."""
-    app_id: str = ""
+    app_id: Shown[str] = ""
     """Id of the mini program as an app: `wx…`."""
-    icon_url: str = ""
+    icon_url: Shown[str] = ""
     """Public address of its icon."""
 
 
 class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     """The message that a reply quotes."""
 
-    message_id: str = ""
+    message_id: Shown[str] = ""
     """Platform's id of the message; empty in a `TextQuoteMessage`."""
-    sender_name: str
+    sender_name: Shown[str]
     """Name of the author, as shown by the platform."""
-    sender: str = ""
+    sender: Shown[str] = ""
     """Real id of the author, such as `wxid_…`; not a `ContactId`. Empty in a `TextQuoteMessage`."""
-    message_type: int = 0
+    message_type: Shown[int] = 0
     """The platform's `MsgType`; 0 in a `TextQuoteMessage`."""
-    text: str
+    text: Shown[str]
     """Text of the message; for other kinds the title, empty without a title."""
     content: str
     """Content in the reply: a text, or XML."""
-    chatroom: str = ""
+    chatroom: Shown[str] = ""
     """Real id of the chatroom of the message; empty if it is from another chat."""
-    time: int = 0
+    time: Shown[int] = 0
     """Seconds since 1970; 0 if unknown."""
 
 
 class QuoteMessage(WrittenMessage, frozen=True, kw_only=True, tag="message.quote"):
     """A reply that quotes an earlier message."""
 
-    quoted: Quoted
+    quoted: Shown[Quoted]
 
 
 class TextQuoteMessage(TextMessage, QuoteMessage, frozen=True, kw_only=True, tag="message.quote.text"):
@@ -510,92 +511,92 @@ class TextQuoteMessage(TextMessage, QuoteMessage, frozen=True, kw_only=True, tag
 class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a merged history."""
 
-    sender_name: str
+    sender_name: Shown[str]
     """Name of the author, as shown by the platform."""
-    text: str
+    text: Shown[str]
     """Text of the message; for other kinds the title, empty without a title."""
-    time: int = 0
+    time: Shown[int] = 0
     """Seconds since 1970; 0 if unknown."""
-    shown_time: str = ""
+    shown_time: Shown[str] = ""
     """Time as displayed by the forwarding phone, in an unknown time zone."""
-    kind: int = 1
+    kind: Shown[int] = 1
     """The platform's `datatype`: 1 is a text, 2 a picture, 17 a merged history."""
 
 
 class HistoryMessage(Message, frozen=True, kw_only=True, tag="message.history"):
     """Several messages merged into one."""
 
-    title: str
-    description: str = ""
+    title: Shown[str]
+    description: Shown[str] = ""
     """First lines of the messages."""
-    record: str = ""
+    record: Shown[str] = ""
     """XML of the messages; empty if it was not delivered."""
-    items: tuple[HistoryItem, ...] = ()
+    items: Shown[tuple[HistoryItem, ...]] = ()
     """The messages; empty if they were not delivered."""
 
 
 class GroupNoteEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a group note."""
 
-    text: str
+    text: Shown[str]
     """Text of the entry, without its number."""
-    author: str = ""
+    author: Shown[str] = ""
     """Real id of the author, such as `wxid_…`; not a `ContactId`. Empty if it was not delivered."""
-    time: int = 0
+    time: Shown[int] = 0
     """Seconds since 1970; 0 if unknown."""
 
 
 class GroupNoteMessage(Message, frozen=True, kw_only=True, tag="message.group_note"):
     """A list to which each member of a chatroom adds an entry (接龙); each addition sends the whole list again."""
 
-    text: str
+    text: Shown[str]
     """The whole list, as phones show it."""
-    title: str = ""
+    title: Shown[str] = ""
     """Text before the first entry."""
-    entries: tuple[GroupNoteEntry, ...] = ()
+    entries: Shown[tuple[GroupNoteEntry, ...]] = ()
 
 
 class TransferMessage(Message, frozen=True, kw_only=True, tag="message.transfer"):
     """Money, which only phones can take."""
 
-    title: str
-    description: str = ""
-    amount: str = ""
+    title: Shown[str]
+    description: Shown[str] = ""
+    amount: Shown[str] = ""
     """Amount as written by the platform, such as `￥0.10`."""
-    state: Literal["", "offered", "accepted", "returned"] = ""
+    state: Shown[Literal["", "offered", "accepted", "returned"]] = ""
     """Whether the money was offered, accepted or sent back; each is a message of its own. Empty if unknown."""
-    note: str = ""
+    note: Shown[str] = ""
     """Note of the sender."""
-    pay_subtype: int = 0
+    pay_subtype: Shown[int] = 0
     """The platform's `paysubtype`, from which `state` is derived; 0 if unknown."""
 
 
 class RedPacketMessage(Message, frozen=True, kw_only=True, tag="message.red_packet"):
     """A red packet, which only phones can open."""
 
-    title: str
-    description: str = ""
-    wish: str = ""
+    title: Shown[str]
+    description: Shown[str] = ""
+    wish: Shown[str] = ""
     """Greeting of the sender, such as `恭喜发财，大吉大利`; empty if it was not delivered."""
 
 
 class AppMessage(Message, frozen=True, kw_only=True, tag="message.app"):
     """Any other app message: a chatroom's announcement, a channel's card or video, a coupon, an upload that began."""
 
-    app_type: int
+    app_type: Shown[int]
     """The platform's `AppMsgType`."""
-    title: str = ""
+    title: Shown[str] = ""
     """Title; for a channel only a sentence of the platform."""
-    description: str = ""
-    url: str = ""
+    description: Shown[str] = ""
+    url: Shown[str] = ""
     """Address of a page; empty if it is only the platform's page that asks for a newer app."""
-    text: str = ""
+    text: Shown[str] = ""
     """Text of an announcement (87), caption of a channel's video (51) or live broadcast (63, 88); empty for others."""
-    author: str = ""
+    author: Shown[str] = ""
     """Name of the channel of a card (50), a video or a live broadcast; empty for others."""
-    cover_url: str = ""
+    cover_url: Shown[str] = ""
     """Public address of the cover of a channel's video, or of the thumbnail of another app message."""
-    duration: float = 0
+    duration: Shown[float] = 0
     """Length of a channel's video in whole seconds; 0 for others, or if unknown."""
 
 
@@ -605,9 +606,9 @@ class AppMessage(Message, frozen=True, kw_only=True, tag="message.app"):
 class SystemMessage(Message, frozen=True, kw_only=True, tag="message.system"):
     """A notice of the platform: a member joined, a contact is not a friend any more, a red packet was sent."""
 
-    text: str
+    text: Shown[str]
     """Sentence in the account's language; links are replaced by their texts. Empty if the notice has no sentence."""
-    xml_type: str = ""
+    xml_type: Shown[str] = ""
     """Type of its XML, such as `roomtoolstips`; empty for a plain sentence."""
     real_ids: tuple[str, ...] = ()
     """Real ids of the people, if the notice has those and no names; the text has a word for unknown people."""
@@ -628,15 +629,15 @@ class LiveLocationEnded(SystemMessage, frozen=True, kw_only=True, tag="message.l
 class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend.added"):
     """A contact became a friend."""
 
-    name: str
-    is_by_self: bool
+    name: Shown[str]
+    is_by_self: Shown[bool]
     """Whether this account added the contact."""
 
 
 class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend.confirmation_required"):
     """The other person has deleted this account: the message before this notice did not arrive."""
 
-    name: str
+    name: Shown[str]
 
 
 class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message.rejected"):
@@ -646,42 +647,42 @@ class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message.rej
 class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.member_joined"):
     """A member joined a chatroom."""
 
-    names: tuple[str | None, ...]
+    names: Shown[tuple[str | None, ...]]
     """Names as shown by the platform; None is this account."""
-    by: str | None = None
+    by: Shown[str | None] = None
     """Member who invited them, or whose code they scanned. None: this account, or unknown if this account joined."""
-    is_by_code: bool = False
+    is_by_code: Shown[bool] = False
     """Whether they scanned the chatroom's code."""
 
 
 class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.member_removed"):
     """A member was removed from a chatroom."""
 
-    names: tuple[str | None, ...]
+    names: Shown[tuple[str | None, ...]]
     """Names as shown by the platform; None is this account."""
-    by: str | None = None
+    by: Shown[str | None] = None
     """Member who removed them; None is this account."""
 
 
 class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom.renamed"):
     """A chatroom has another name."""
 
-    name: str
-    by: str | None = None
+    name: Shown[str]
+    by: Shown[str | None] = None
     """Member who renamed it; None is this account."""
 
 
 class ChatroomOwnerChanged(SystemMessage, frozen=True, kw_only=True, tag="chatroom.owner_changed"):
     """A chatroom has another owner."""
 
-    name: str | None = None
+    name: Shown[str | None] = None
     """Name of the new owner, as shown by the platform; None is this account."""
 
 
 class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.dissolved"):
     """A chatroom's owner closed it."""
 
-    by: str | None = None
+    by: Shown[str | None] = None
     """Member who closed it; None is this account."""
 
 
@@ -692,24 +693,24 @@ class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.r
 class Pat(SystemMessage, frozen=True, kw_only=True, tag="message.pat"):
     """A member patted another one (拍了拍)."""
 
-    actor: str | None = None
+    actor: Shown[str | None] = None
     """
     Name of the member who patted; None is this account.
 
     Some pats have only real ids, such as `wxid_…`. If it is unknown whose they are, it is a word such as 群成员.
     """
-    target: str | None = None
+    target: Shown[str | None] = None
     """Name of the member who was patted, in the same form."""
-    actor_id: ContactId | None = None
+    actor_id: Shown[ContactId | None] = None
     """Id in this login of the member who patted, if a pat with real ids says it."""
-    target_id: ContactId | None = None
+    target_id: Shown[ContactId | None] = None
     """Id in this login of the member who was patted, if a pat with real ids says it."""
 
 
 class UnknownMessage(Message, frozen=True, kw_only=True, tag="message.unknown"):
     """A message of a kind that has no class here yet."""
 
-    message_type: int
+    message_type: Shown[int]
     """The platform's `MsgType`."""
 
 
@@ -761,27 +762,27 @@ AnyMessage = (
 class MessageRecalled(DeliveredEvent, frozen=True, kw_only=True, tag="message.recalled"):
     """A message was recalled."""
 
-    message_id: str
+    message_id: Shown[str]
     """Id of the recalled message; `0` or empty if unknown."""
-    chat: ContactId
-    is_self: bool
+    chat: Shown[ContactId]
+    is_self: Shown[bool]
     """Whether this account recalled it, here or on another device."""
-    time: int
-    text: str
+    time: Shown[int]
+    text: Shown[str]
     """Notice that the platform shows instead."""
     content: str
     """The notice as delivered."""
-    original: AnyMessage | None = None
+    original: Shown[AnyMessage | None] = None
     """The recalled message, if this client still has it."""
 
 
 class PhoneActivity(DeliveredEvent, frozen=True, kw_only=True, tag="phone.activity"):
     """The phone read, opened or left a chat, or sent its list of recent chats."""
 
-    code: int
+    code: Shown[int]
     """The platform's `StatusNotifyCode`."""
-    chat: ContactId
-    recent: tuple[ContactId, ...] = ()
+    chat: Shown[ContactId]
+    recent: Shown[tuple[ContactId, ...]] = ()
     """Recent chats, newest first, if the phone sent them."""
     real_ids: tuple[str, ...] = ()
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
 
 import msgspec
 
@@ -12,14 +14,12 @@ from webwx.model.events import EVENT_TYPES as MODEL_TYPES
 from webwx.model.events import AnyEvent
 from webwx.model.messages import Event, QuoteMessage
 from webwx.model.serialization import to_builtins
+from webwx.model.shown import shown_fields
 from webwx.model.summary import Language, summarize_event, summarize_quoted
 from webwx.representations.route import ApiRoute, Limit, RouteQuery, Since, Until
 
-PRIVATE_FIELDS = frozenset({
-    "attr_status", "avatar_key", "content", "encrypted_name", "media_id", "raw", "real_ids", "scene", "ticket", "uin",
-})  # fmt: skip
-"""Private fields, which the API never shows: the content contains media keys, and a ticket accepts a friend request."""
-
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EVENT_TYPES = (*MODEL_TYPES, "account.state", "send.changed", "webhook.disabled", "webhook.failing")
 """All types of events, those of the gateway itself included."""
@@ -74,27 +74,31 @@ def summary_of(event: Event) -> Summary:
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """Return the fields of one kind of event, without those of the envelope and the private ones."""
-    fields: dict[str, Any] = public(to_builtins(event))
-    if isinstance(event, QuoteMessage):  # the content of what it quotes is private, so that readers cannot describe it
+    """Return the fields of one kind of event that may be shown, without those of the envelope."""
+    fields: dict[str, Any] = to_builtins(_shown(event))
+    if isinstance(
+        event, QuoteMessage
+    ):  # the content of what it quotes is not shown, so that readers cannot describe it
         fields["quoted"]["summary"] = {each: summarize_quoted(event.quoted, each) for each in get_args(Language)}
     return {name: value for name, value in fields.items() if name not in _IN_ENVELOPE}
 
 
-def public(value: Any) -> Any:
-    """Return a JSON value without the private fields, at any depth."""
+def _shown(value: Any) -> Any:
+    """Return the JSON form of a value, of a struct only the fields that may be shown, at any depth."""
     match value:
-        case dict():
-            return {name: public(each) for name, each in value.items() if not _is_private(name, each)}
+        case msgspec.Struct():
+            kind = type(value)
+            return {**tag_of(kind), **{name: _shown(getattr(value, name)) for name in shown_fields(kind)}}
         case list() | tuple():
-            return [public(each) for each in value]
+            return [_shown(each) for each in value]
         case _:
             return value
 
 
-def _is_private(name: str, value: Any) -> bool:
-    # The original of a recall is an event; that of a location is XML.
-    return name in PRIVATE_FIELDS or (name == "original" and isinstance(value, str))
+def tag_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the key and value that name a class in JSON; empty if it has no name there."""
+    config = kind.__struct_config__
+    return {} if config.tag_field is None else {config.tag_field: str(config.tag)}
 
 
 class EventsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,11 +143,38 @@ READ_EVENTS: ApiRoute[EventsQuery, None, EventsView] = ApiRoute(
 
 # -- and back ----------------------------------------------------------------------------------------------------------
 
-_BLANK = {"content": "", "media_id": "", "ticket": ""}
-"""Values for the private fields of several kinds of events that have no default."""
 
-_BLANK_OF = {"message.quarantined": {"raw": ""}}
-"""Values for the private fields of one kind of event, by its type."""
+class _Plan(NamedTuple):
+    """How a class is read from what is shown of it."""
+
+    shown: frozenset[str]
+    """Names of the fields that may be shown."""
+    blank: dict[str, str]
+    """Values of the other fields that have no default: all of them are texts."""
+    inside: dict[str, tuple[type[msgspec.Struct], ...]]
+    """For each field, the classes of the values inside it."""
+
+
+@cache
+def _plan_of(kind: type[msgspec.Struct]) -> _Plan:
+    shown, fields = frozenset(shown_fields(kind)), msgspec.structs.fields(kind)
+    return _Plan(
+        shown=shown,
+        blank={field.name: "" for field in fields if field.name not in shown and field.required},
+        inside={field.name: tuple(_structs_in(field.type)) for field in fields},
+    )
+
+
+def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """Yield the classes of structs in a type, such as `Person` in `tuple[Person, ...] | None`."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+    for each in get_args(kind):
+        yield from _structs_in(each)
+
+
+_KINDS: dict[str, type[AnyEvent]] = {kind.__struct_config__.tag: kind for kind in get_args(AnyEvent)}
+"""Class of an event by its type."""
 
 
 def event_of(view: EventView) -> AnyEvent:
@@ -153,25 +184,31 @@ def event_of(view: EventView) -> AnyEvent:
     Raises:
         ProtocolError: The event is not one that this version knows.
     """
-    fields = {
-        **_filled(view.data), **_BLANK_OF.get(view.type, {}), "type": view.type, "number": view.number,
-        "redelivered": view.redelivered,
-        "chat": view.chat or "", "sender": view.sender, "is_self": view.is_self,
-        "time": 0 if view.time is None else int(view.time.timestamp()),
-    }  # fmt: skip
-    try:
-        event: AnyEvent = msgspec.convert(fields, AnyEvent)
-    except (msgspec.ValidationError, RecursionError):
-        raise ProtocolError(f"The gateway sent an unknown event {view.type!r}; it may have another version.") from None
-    return event
+    kind = _KINDS.get(view.type)
+    if kind is not None:
+        fields = {
+            **view.data, "number": view.number, "redelivered": view.redelivered, "chat": view.chat or "",
+            "sender": view.sender, "is_self": view.is_self,
+            "time": 0 if view.time is None else int(view.time.timestamp()),
+        }  # fmt: skip
+        with suppress(msgspec.ValidationError, RecursionError):
+            return msgspec.convert(_filled(kind, fields), kind)
+    raise ProtocolError(f"The gateway sent an unknown event {view.type!r}; it may have another version.")
 
 
-def _filled(value: Any) -> Any:
-    """Return a JSON value whose objects have the private fields, empty."""
+def _filled(kind: type[msgspec.Struct], shown: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a struct in JSON: those that may be shown, and the others empty, at any depth."""
+    plan = _plan_of(kind)
+    fields = {name: _filled_inside(plan.inside[name], shown[name]) for name in plan.shown & shown.keys()}
+    return {**plan.blank, **tag_of(kind), **fields}
+
+
+def _filled_inside(kinds: tuple[type[msgspec.Struct], ...], value: Any) -> Any:
     match value:
         case dict():
-            return {**_BLANK, **{name: _filled(each) for name, each in value.items()}}
+            kind = next((each for each in kinds if tag_of(each).items() <= value.items()), None)
+            return value if kind is None else _filled(kind, value)
         case list():
-            return [_filled(each) for each in value]
+            return [_filled_inside(kinds, each) for each in value]
         case _:
             return value

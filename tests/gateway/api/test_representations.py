@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
-import typing
+from typing import Any
 
 import msgspec
 import pytest
+from tests.hidden_fields import EVENTS, is_hidden
 from tests.samples import sample
 
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.api.representations import view_of_event
-from webwx.model.events import AnyEvent
 from webwx.model.messages import Event, LocationMessage, MessageRecalled
-from webwx.representations.events import EVENT_TYPES, PRIVATE_FIELDS
+from webwx.representations.events import EVENT_TYPES
 from webwx.representations.times import moment, optional_moment
 
-SECRET = "secret-0123456789"
 
-KINDS: tuple[type[Event], ...] = typing.get_args(AnyEvent)
+def marked(value: Any) -> Any:
+    """Return a value whose hidden fields contain a marker, at any depth, and whose other fields are as they were."""
+    match value:
+        case msgspec.Struct():
+            kind = type(value)
+            fields = {name: getattr(value, name) for name in kind.__struct_fields__}
+            return kind(
+                **{name: MARKS[type(each)] if is_hidden(kind, name) else marked(each) for name, each in fields.items()}
+            )
+        case tuple():
+            return tuple(marked(each) for each in value)
+        case _:
+            return value
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_event_has_a_type_and_no_private_field(kind: type[Event]) -> None:
-    event = sample(kind, lambda name: SECRET if name in PRIVATE_FIELDS else "x")
+MARKS: dict[type, Any] = {str: "marker", int: 918_273_645, tuple: ("marker",)}
+"""Markers by the type of a field."""
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+def test_an_event_whose_hidden_fields_are_marked_shows_no_mark(kind: type[Event]) -> None:
+    event = marked(sample(kind, lambda _name: "x"))
     shown = msgspec.json.encode(view_of_event(AccountEvent(account=1, event=event))).decode()
 
     assert event.type in EVENT_TYPES
-    assert SECRET not in shown
+    assert "marker" not in shown
+    assert "918273645" not in shown
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+def test_an_event_shows_all_its_other_fields(kind: type[Event]) -> None:
+    event = sample(kind, lambda _name: "x")
+    shown = view_of_event(AccountEvent(account=1, event=event))
+
+    envelope = {"number", "redelivered", "chat", "sender", "is_self", "time"}
+    assert shown.data.keys() == {name for name in kind.__struct_fields__ if not is_hidden(kind, name)} - envelope
 
 
 def test_types_are_unique() -> None:
-    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 4
+    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(EVENTS) + 4
 
 
 def test_a_recall_has_its_original_and_a_location_does_not() -> None:
