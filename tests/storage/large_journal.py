@@ -151,10 +151,15 @@ _FOR_EACH_TABLE = (
 )
 
 
-def fill_postgres(execute: Callable[[str], object], size: int) -> None:
-    """Write the rows of a prepared journal and of records in a schema."""
-    # An ANALYZE of the server itself at the same moment would make the one below fail.
+def stop_autovacuum(execute: Callable[[str], object]) -> None:
+    """Keep the server from gathering statistics about the tables of a schema, and from planning statements again."""
     execute(_FOR_EACH_TABLE.format(statement="ALTER TABLE %I SET (autovacuum_enabled = false)"))
+
+
+def fill_postgres(execute: Callable[[str], object], size: int, *, analyzed: bool = True) -> None:
+    """Write the rows of a prepared journal and of records in a schema, with statistics about them or without."""
+    if analyzed:
+        stop_autovacuum(execute)  # an ANALYZE of the server itself at the same moment would make the one below fail
     numbers = f"(SELECT generate_series(1, {size}) AS n) r"
     login = f"(SELECT login FROM logins WHERE own_id = '{OWN}')"
     consumer = "(SELECT consumer FROM consumers)"
@@ -166,4 +171,5 @@ def fill_postgres(execute: Callable[[str], object], size: int) -> None:
         execute(f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), {size})")
     execute("SELECT gin_clean_pending_list('entries_words')")  # as the server does after some time
     # Of this schema alone: each table of other tests would take one of the locks of this transaction.
-    execute(_FOR_EACH_TABLE.format(statement="ANALYZE %I"))
+    if analyzed:
+        execute(_FOR_EACH_TABLE.format(statement="ANALYZE %I"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import pytest
 from tests.postgres import new_schema
 from tests.storage.arrivals import FRIEND, OWN, ROOM, UIN, arrival, message
-from tests.storage.large_journal import fill_postgres, fill_sqlite, fill_sqlite_records, prepare
+from tests.storage.large_journal import fill_postgres, fill_sqlite, fill_sqlite_records, prepare, stop_autovacuum
 from tests.storage.statement_costs import PostgresPages, SqliteSteps
 
 from webwx.model.contacts import Contact, ContactId
@@ -423,6 +423,40 @@ async def test_postgresql_reads_as_many_pages_in_a_large_journal(monkeypatch: py
         records = PostgresRecordStore(PostgresDatabase(schema.url))
         opened = await _open(PostgresJournal(schema.url, retention_days=0), records, size)
         counted.append(await _costs(opened, pages, {**LINEAR, **LINEAR_IN_POSTGRESQL}))
+    _check(*counted)
+
+
+LESS_LARGE = 20_000
+
+WITHOUT_STATISTICS = ("outbox", "timers")
+"""Parts of an account whose calls are tested on tables that were never analyzed."""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("planned", ["with the rows", "before the rows"])
+async def test_postgresql_reads_few_pages_without_statistics(monkeypatch: pytest.MonkeyPatch, planned: str) -> None:
+    monkeypatch.setattr(PostgresDatabase, "__init__", partialmethod(PostgresDatabase.__init__, jobs=1))
+    others = {
+        (part, method, name): ""
+        for (part, method), calls in CALLS.items()
+        for name in calls
+        if part not in WITHOUT_STATISTICS
+    }
+    counted = []
+    for size in (SMALL, LESS_LARGE):
+        schema = new_schema()
+        await prepare(journal := PostgresJournal(schema.url))
+        await journal.close()
+        await asyncio.to_thread(stop_autovacuum, schema.execute)
+        pages = PostgresPages(schema)
+        records = PostgresRecordStore(PostgresDatabase(schema.url))
+        opened = await _open(PostgresJournal(schema.url, retention_days=0), records, size)
+        if planned == "before the rows":
+            await _costs(opened._replace(size=0), pages, {**LINEAR, **others})
+            schema.execute("".join(f"DELETE FROM {part};" for part in WITHOUT_STATISTICS))
+        await asyncio.to_thread(fill_postgres, schema.execute, size, analyzed=False)
+        counted.append(await _costs(opened, pages, {**LINEAR, **others}))
+        await opened.journal.close()
     _check(*counted)
 
 

@@ -110,7 +110,7 @@ def test_tables_for_postgresql() -> None:
         "    content bytea,",
         "    PRIMARY KEY (account, number)",
         ");",
-        "CREATE UNIQUE INDEX samples_key ON samples (account, webwx_key(key));",
+        "CREATE UNIQUE INDEX samples_key ON samples (account, webwx_key(key)) WHERE key IS NOT NULL;",
     ]
     assert postgres_ddl(NAMES) == NAMES.ddl.replace("id text", 'id text COLLATE "C"')
 

@@ -126,6 +126,8 @@ _TYPES_OF_ARRAYS = {"NUMBERED": "bigint", "text": "varchar"}
 _END = "\n);"
 _OF_CONSUMER = "\n    consumer bigint NOT NULL"
 _INDEX = re.compile(r"^CREATE INDEX [^;]+\);$", re.MULTILINE)
+_UNCONDITIONAL = re.compile(r"^(CREATE (?:UNIQUE )?INDEX \w+ ON \w+ \((.*)\));$", re.MULTILINE)
+_PRIMARY_KEY = re.compile(r"PRIMARY KEY \((.*)\)")
 _LONG_KEY = re.compile(r",\n    PRIMARY KEY \((.*webwx_key.*)\)\n\);")
 
 
@@ -147,16 +149,28 @@ def postgres_ddl(table: StoredTable) -> str:
 
     Text is compared byte by byte, as in SQLite, and numbers are unique within the owner of a row only. A row of a
     consumer is deleted with it. A key with text of any length is a unique index.
+
+    An index beside the key is for statements with a condition on its own column only. Otherwise PostgreSQL, which
+    expects few rows in a table without statistics, would read all rows of an account by it to find one by its key.
     """
     ddl = _COLUMN.sub(lambda found: found[1] + _TYPES_OF_POSTGRES.get(found[2], found[2]), table.ddl)
     if table.of == "consumer":
         ddl = ddl.replace(_OF_CONSUMER, f"{_OF_CONSUMER} REFERENCES consumers ON DELETE CASCADE", 1)
     ddl = _LONG_KEY.sub(rf"\n);\nCREATE UNIQUE INDEX {table.name}_key ON {table.name} (\1);", ddl)
-    if not table.is_numbered:
+    if table.is_numbered:
+        key = ", ".join(filter(None, (table.of, "number")))
+        ddl = re.sub(rf"CREATE INDEX \w+ ON {table.name} \({key}\);\n", "", ddl)  # that of the key is the same
+        ddl = ddl.replace(_END, f",\n    PRIMARY KEY ({key})\n);", 1)
+    found = _PRIMARY_KEY.search(ddl)
+    if found is None:
         return ddl
-    key = ", ".join(filter(None, (table.of, "number")))
-    ddl = re.sub(rf"CREATE INDEX \w+ ON {table.name} \({key}\);\n", "", ddl)  # that of the key is the same
-    return ddl.replace(_END, f",\n    PRIMARY KEY ({key})\n);", 1)
+    columns = found[1].split(", ")
+    return _UNCONDITIONAL.sub(lambda index: f"{index[1]} WHERE {_own_column(index[2], columns)} IS NOT NULL;", ddl)
+
+
+def _own_column(index: str, key: Sequence[str]) -> str:
+    """Return the first column of an index that is not one of the key."""
+    return next(column for column in _KEY.sub(r"\1", index).split(", ") if column not in key)
 
 
 @lru_cache

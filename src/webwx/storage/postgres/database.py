@@ -77,6 +77,8 @@ SETTINGS = {
     # The statements are prepared once for arrays of any length; planning each execution takes half of its time.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
+    # Without statistics, rows would be read by it and sorted although an index has their order.
+    "enable_bitmapscan": "off",
     # A stopped process must not keep the lock of an account; a takeover of its accounts ends its sessions earlier.
     "idle_in_transaction_session_timeout": "15s",
     # The locks of an unreachable machine end after half a minute.

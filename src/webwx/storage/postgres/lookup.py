@@ -93,7 +93,7 @@ async def _search(
     conditions = [*conditions, "kind = 0", f"words @@ ${len(values) + 1}::text::tsquery"]
     # The best plan depends on how often the words occur, so each search is planned with its words.
     async with db.transaction(readonly=True):
-        await db.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        await db.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on")
         short = [*conditions, f"flags & {LONG} = 0"]
         found = await _read(db, query, short, [*values, _phrases(words)], query.limit)
         found += await _search_long(db, query, words, conditions, [*values, _tokens(words)])

@@ -29,10 +29,18 @@ if TYPE_CHECKING:
 FORMER = 6
 """The last version before 100; its schema is migrated, older ones are refused."""
 
-_FUNCTIONS = """
+_KEYS = """
+CREATE OR REPLACE FUNCTION webwx_key(text) RETURNS bytea LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS 'BEGIN RETURN sha256(convert_to($1, ''UTF8'')); END';
+"""
+"""
+The digest of a text for indexes. In SQL, it would be parsed again by each statement that changes an index. It is
+strict, so that a condition on the digest is one on the column, as the indexes require.
+"""
+
+_FUNCTIONS = f"""
 CREATE EXTENSION IF NOT EXISTS btree_gin;
-CREATE FUNCTION webwx_key(text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS 'SELECT sha256(convert_to($1, ''UTF8''))';
+{_KEYS}
 """
 
 _MEDIA_TRIGGERS = """
@@ -300,7 +308,7 @@ _MEDIA = """
 DROP INDEX media_message, media_digest;
 ALTER TABLE media ALTER COLUMN message_id TYPE text COLLATE "C", ALTER COLUMN state TYPE text COLLATE "C",
     ALTER COLUMN digest TYPE text COLLATE "C";
-CREATE INDEX media_message ON media (account, webwx_key(message_id));
+CREATE INDEX media_message ON media (account, webwx_key(message_id)) WHERE message_id IS NOT NULL;
 CREATE INDEX media_digest_account ON media (digest, account) WHERE digest <> '';
 CREATE INDEX media_oldest ON media (account, number) WHERE digest <> '';
 ALTER TABLE accounts ADD COLUMN media_size bigint NOT NULL DEFAULT 0;
@@ -309,7 +317,8 @@ UPDATE accounts a SET media_size = (SELECT coalesce(sum(size), 0) FROM media m W
 """The changes of the rows of media, and the sums of their sizes."""
 
 FROM_FORMER = (
-    _JSON
+    _KEYS
+    + _JSON
     + _LINKS
     + _rebuilt(
         "timers",
@@ -335,8 +344,9 @@ ALTER TABLE identities RENAME COLUMN became TO merged_into;
 ALTER TABLE identities ALTER COLUMN kind TYPE text COLLATE "C";
 CREATE INDEX identities_merged ON identities (account, merged_into) WHERE merged_into <> 0;
 ALTER TABLE real_ids RENAME COLUMN wxid TO real_id;
-ALTER INDEX real_ids_wxid RENAME TO real_ids_real_id;
+DROP INDEX real_ids_wxid;
 ALTER TABLE real_ids ALTER COLUMN id TYPE text COLLATE "C", ALTER COLUMN real_id TYPE text COLLATE "C";
+CREATE INDEX real_ids_real_id ON real_ids (account, real_id) WHERE real_id IS NOT NULL;
 ALTER TABLE logins RENAME COLUMN listed TO complete_digest;
 ALTER TABLE ahead RENAME TO acked_ahead;
 ALTER INDEX ahead_pkey RENAME TO acked_ahead_pkey;

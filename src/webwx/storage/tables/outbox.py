@@ -325,7 +325,14 @@ class _StateCount(NamedTuple):
     number: int
 
 
-_SENDS = f"SELECT {', '.join(_SendRow._fields)} FROM outbox"  # noqa: S608 - names of columns
+_COLUMNS = ", ".join(_SendRow._fields)
+
+_SENDS = f"SELECT {_COLUMNS} FROM outbox"  # noqa: S608 - names of columns
+
+_SENDS_OF_NUMBERS = f"""
+SELECT {_COLUMNS}
+FROM (SELECT o.* FROM EACH ($1::bigint[]) n LOOKUP JOIN outbox o ON (o.account = $0 AND o.number = n.value)) AS sends
+"""  # noqa: S608 - as above
 
 _ADD = """
 INSERT INTO outbox (
@@ -528,8 +535,9 @@ def _find(query: SendQuery, numbers: list[int] | None) -> tuple[str, list[Value]
     """
     chats, states = sorted({clean_text(chat) for chat in query.chats}), sorted(set(query.states))
     if numbers is not None:
-        parts = [_conditions(query, "number = ANY ({}::bigint[])", numbers)]
-    elif states and len(states) <= _SEPARATE and not (chats and "sent" in states):
+        part = _conditions(query, "true")
+        return f"{_SENDS_OF_NUMBERS} WHERE {part.renumbered(1)}", [numbers, *part.values]
+    if states and len(states) <= _SEPARATE and not (chats and "sent" in states):
         parts = [_conditions(query, "state = {}", state, by="state") for state in states]
     elif 1 <= len(chats) <= _SEPARATE:
         parts = [_conditions(query, "webwx_key(chat) = webwx_key({})", chat, by="chat") for chat in chats]
