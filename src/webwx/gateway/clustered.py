@@ -27,7 +27,6 @@ from webwx.errors import StorageError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.background_sends import FILES, TEXTS, find_promises
 from webwx.gateway.bots import HostedBots
-from webwx.gateway.client_options import client_options
 from webwx.gateway.cluster_directory import ClusterDirectory
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.database_account import DatabaseAccount
@@ -37,6 +36,7 @@ from webwx.gateway.full_collections import FULL_COLLECTIONS
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.login_places import LoginPlace
 from webwx.gateway.media_cache import MediaCache
+from webwx.gateway.opened_accounts import OpenedAccounts
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
 from webwx.gateway.send_files import FolderSendFiles, SharedSendFiles
@@ -167,8 +167,6 @@ class ClusterGateway:
         self._copies = home / "gateway-copies"
         """Folder with copies of the files of sends, in a folder for each process."""
         self._records = records
-        self._bots = bots or HostedBots()
-        self._rate_limit = rate_limit
         self._on_open = on_open
         self._look_for_sends = look_for_sends
         self._clock = clock
@@ -179,16 +177,15 @@ class ClusterGateway:
         self._accounts = make_accounts(OwnedLogins(storage.owned, self._uins), self._note_state)
         self._accounts.on_send = self._note_send
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
-        self._owned: dict[int, LocalAccount] = {}
-        self._by_name: dict[str, LocalAccount] = {}
-        """The accounts that run here by their names."""
+        self._opened = OpenedAccounts(self._accounts, bots or HostedBots(), rate_limit, keeps_trying=False)
+        self._owned = self._opened.by_number
+        """The accounts that run here by their numbers."""
         self._starts = StaggeredStarts(_STARTS)
         self._stored: dict[int, DatabaseAccount] = {}
         self._pages = EventPages(self.account)
         self._send_changes = SendChanges(self.account)
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
         """The readers of states; True: of the accounts that run here only."""
-        self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._unpublished: dict[int, AccountStatus] = {}
         self._has_unpublished = asyncio.Event()
         self._tasks: list[asyncio.Future[NoReturn]] = []
@@ -272,7 +269,7 @@ class ClusterGateway:
 
     def _note_send(self, name: str, number: int) -> None:
         """Note a changed send of an account that runs here, for the readers of this process."""
-        account = self._by_name.get(name)
+        account = self._opened.by_name.get(name)
         if account is not None:
             self._send_changes.note(account.number, number)
 
@@ -373,9 +370,6 @@ class ClusterGateway:
         has_logged_in = await self._end_login(number)
         self._uins[name] = uin
         closing.callback(self._uins.pop, name, None)
-        await self._accounts.configure(
-            name, host=numbered.settings.host, **client_options(numbered.settings, self._rate_limit)
-        )
         closing.push_async_callback(self._close_client, name)
         copies = FolderSendFiles(self._copies / self.node.worker / f"{number}")
         closing.push_async_callback(copies.delete_all_but, ())
@@ -386,16 +380,12 @@ class ClusterGateway:
             self._note_change, _do_nothing, settled=lambda promise: self.announce_sends(number),  # noqa: ARG005
             retry=_RETRY,
         )  # fmt: skip
-        account.label, account.settings, account.settings_in_use = numbered.label, numbered.settings, numbered.settings
+        account.label, account.settings = numbered.label, numbered.settings
         if has_logged_in:
             account.note_confirmed_login()
         closing.callback(account.hand_over)
-        closing.push_async_callback(account.close)
-        closing.push_async_callback(self._end_work, account)
-        self._owned[number] = self._by_name[name] = account
-        closing.callback(self._forget, account)
-        await account.start()
-        self._on_open(account.client.account, self._bots.open_account(account))
+        bots = await closing.enter_async_context(self._opened.running(account))
+        self._on_open(account.client.account, bots)
         self._note_change(account)
         return account
 
@@ -406,24 +396,12 @@ class ClusterGateway:
             await stored.wait_for_login(_LAST_STEP)
         return await self.directory.logins.forget(number)
 
-    async def _end_work(self, account: LocalAccount) -> None:
-        """End what works on an account that is about to be closed."""
-        async with AsyncExitStack() as closing:
-            closing.push_async_callback(self._bots.close_account, account)
-            for work in self._before_close:
-                closing.push_async_callback(work, account.number)
-
-    def _forget(self, account: LocalAccount) -> None:
-        """Answer new requests for an account from the database, because its work here ends."""
-        if self._owned.get(account.number) is account:
-            del self._owned[account.number], self._by_name[account.name]
-
     async def _close_client(self, name: str) -> None:
         with contextlib.suppress(StorageError):  # another process owns the account, which has its own login
             await self._accounts.configure(name)
 
     def _note_state(self, name: str, change: StateChange) -> None:
-        account = self._by_name.get(name)
+        account = self._opened.by_name.get(name)
         if account is not None:
             account.note_state(change)
 
@@ -491,7 +469,7 @@ class ClusterGateway:
 
     def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
         """Call a function with the number of each account that ends to run here, and wait for it."""
-        self._before_close.append(work)
+        self._opened.before_close(work)
 
     async def add_account(
         self,

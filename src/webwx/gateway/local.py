@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,12 +13,12 @@ from webwx.client.rate_limit import RateLimit
 from webwx.errors import TooManyOpenFiles, WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.bots import HostedBots
-from webwx.gateway.client_options import client_options
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.event_pages import EventPages
-from webwx.gateway.local_account import SEND_PATIENCE, LocalAccount
+from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.open_files import OpenFiles, raise_limit
+from webwx.gateway.opened_accounts import OpenedAccounts
 from webwx.gateway.other_processes import OtherProcesses
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
@@ -76,7 +77,9 @@ class LocalGateway:
         self._numbers = AccountNumbers(records, clock)
         self._bots = bots or HostedBots()
         self._open_files = open_files or OpenFiles(bots=len(self._bots.names))
-        self._rate_limit = rate_limit
+        self._opened = OpenedAccounts(self._accounts, self._bots, rate_limit, keeps_trying=True)
+        self._running: dict[int, AsyncExitStack] = {}
+        """Ends the work of each account whose work has begun, by its number."""
         self._configuring = asyncio.Lock()
         """Held while the client of an account is replaced."""
         self._clock = clock
@@ -84,19 +87,15 @@ class LocalGateway:
         self._tasks: list[asyncio.Future[NoReturn]] = []
         self._changes: dict[str, int] = {}
         """A number for each saved login, which differs after each change of it."""
-        self._by_number: dict[int, LocalAccount] = {}
-        self._by_name: dict[str, LocalAccount] = {}
-        self._before_close: list[Callable[[int], Awaitable[object]]] = []
         self._pages = EventPages(self.account)
         self._send_changes = SendChanges(self.account)
         self._other_processes = OtherProcesses(
-            self._send_changes, self._by_number.values, self._accounts.fingerprint, clock
+            self._send_changes, self._opened.by_number.values, self._accounts.fingerprint, clock
         )
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
-        self._send_patience = SEND_PATIENCE
 
     def __repr__(self) -> str:
-        return f"LocalGateway({len(self._by_number)} accounts)"
+        return f"LocalGateway({len(self._opened.by_number)} accounts)"
 
     @property
     def is_shared(self) -> bool:
@@ -138,7 +137,7 @@ class LocalGateway:
 
     def stop_waiting(self) -> None:
         """Close without waiting for sends in progress."""
-        self._send_patience = 0.0
+        self._opened.patience = 0.0
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close the accounts."""
@@ -146,7 +145,7 @@ class LocalGateway:
             task.cancel()
         self._other_processes.end()
         await self._bots.close()
-        await asyncio.gather(*(account.close(patience=self._send_patience) for account in self._by_number.values()))
+        await asyncio.gather(*(running.aclose() for running in self._running.values()))
         await self._accounts.close()
 
     async def _open(self, numbered: NumberedAccount) -> LocalAccount:
@@ -157,34 +156,25 @@ class LocalGateway:
             self._notify_watchers, self._apply_settings, open_files=self._open_files,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
-        self._by_number[account.number] = self._by_name[account.name] = account
         try:
             self._open_files.add_account(account.number)
         except TooManyOpenFiles as error:  # it can be removed, and others can be removed for it
+            self._opened.add(account)
             account.fail(str(error))
-        else:
-            await self._begin(account)
+            return account
+        async with AsyncExitStack() as closing:
+            closing.callback(self._open_files.remove_account, account.number)
+            await closing.enter_async_context(self._opened.running(account))
+            self._running[account.number] = closing.pop_all()
         return account
 
-    async def _begin(self, account: LocalAccount) -> None:
-        """Begin the work of an account with a new client, which has the account's settings."""
-        options = client_options(account.settings, self._rate_limit)
-        await self._accounts.configure(account.name, host=account.settings.host, **options)
-        account.settings_in_use = account.settings
-        try:
-            await account.start()
-        except WxError:
-            if not account.is_started:  # otherwise it goes on trying, and its state shows the error
-                raise
-        self._bots.open_account(account)
-
     def _note_state(self, name: str, change: StateChange) -> None:
-        account = self._by_name.get(name)
+        account = self._opened.by_name.get(name)
         if account is not None:
             account.note_state(change)
 
     def _note_send(self, name: str, number: int) -> None:
-        account = self._by_name.get(name)
+        account = self._opened.by_name.get(name)
         if account is not None:
             self._send_changes.note(account.number, number)
 
@@ -196,11 +186,11 @@ class LocalGateway:
 
     async def list_accounts(self) -> list[AccountStatus]:
         """Return all accounts, in the order of their numbers."""
-        return [await account.status() for _, account in sorted(self._by_number.items())]
+        return [await account.status() for _, account in sorted(self._opened.by_number.items())]
 
     async def list_numbers(self) -> list[int]:
         """Return the numbers of all accounts, in their order."""
-        return sorted(self._by_number)
+        return sorted(self._opened.by_number)
 
     def require_consumers(self, count: int) -> None:
         """Check that this process can open more consumers."""
@@ -212,12 +202,12 @@ class LocalGateway:
 
     def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
         """Call a function with the number of each account that is about to be removed, and wait for it."""
-        self._before_close.append(work)
+        self._opened.before_close(work)
 
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
         """Add an account; return the existing one with that name."""
         check_account_name(name)
-        found = self._by_name.get(name)
+        found = self._opened.by_name.get(name)
         if found is not None:
             return found
         if settings.host is not None:
@@ -250,24 +240,20 @@ class LocalGateway:
     async def _apply_settings(self, account: LocalAccount) -> None:
         """Replace the client of an account that has pending settings, unless the account is in use."""
         async with self._configuring:
-            is_open = self._by_number.get(account.number) is account
-            if is_open and account.has_pending_settings and not account.is_in_use:
-                await self._bots.close_account(account)
-                await account.close()
-                await self._begin(account)
+            is_running = account.number in self._running and self._opened.by_number.get(account.number) is account
+            if is_running and account.has_pending_settings and not account.is_in_use:
+                await self._opened.restart(account)
 
     async def remove_account(self, number: int) -> bool:
         """Remove an account from the gateway; its journal stays."""
-        account = self._by_number.pop(number, None)
+        account = self._opened.by_number.get(number)
         if account is None:
             return False
-        del self._by_name[account.name]
+        self._opened.remove(account)
         async with self._configuring:
-            for work in self._before_close:
-                await work(number)
-            await self._bots.close_account(account)
-            await account.close()
-        self._open_files.remove_account(number)
+            running = self._running.pop(number, None)
+            if running is not None:
+                await running.aclose()
         await account.sends.delete_promises()
         await self._numbers.remove(account.name)
         await self._accounts.configure(account.name)  # a new account of this name may have another host
@@ -277,15 +263,15 @@ class LocalGateway:
 
     def find_account(self, which: str) -> int | None:
         """Return the number of an account by its number or name."""
-        if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) in self._by_number:
+        if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) in self._opened.by_number:
             return int(which)
-        account = self._by_name.get(which)
+        account = self._opened.by_name.get(which)
         return None if account is None else account.number
 
     def account(self, number: int) -> LocalAccount:
         """Return an account by its number."""
         try:
-            return self._by_number[number]
+            return self._opened.by_number[number]
         except KeyError:
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.") from None
 
