@@ -7,6 +7,7 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.client.conftest import MP4, PNG
 
@@ -323,9 +324,10 @@ async def test_sends_are_found_retried_and_forgotten(client: AsyncClient, sandbo
 async def test_people_of_any_login_are_known_by_their_numbers(client: AsyncClient) -> None:
     ahua = await client.who("阿华")
     assert (ahua.name, ahua.kind) == ("阿华", "person")
-    assert await client.who(ahua) == await client.who(ahua.number) == ahua
-    assert ahua in await client.list_identities()
-    assert await client.list_identities("阿华") == [ahua]
+    found_by = [await client.who(ahua), await client.who(ahua.number), *await client.list_identities("阿华")]
+    found_by += [each for each in await client.list_identities() if each.number == ahua.number]
+    # The contact list of the login may be matched meanwhile, so that it was seen again.
+    assert [msgspec.structs.replace(each, last_seen=ahua.last_seen) for each in found_by] == [ahua] * 4
     [link] = await client.why(ahua)
     assert (link.number, link.contact_id, link.name) == (ahua.number, ahua.contact_id, "阿华")
     with pytest.raises(UnknownContact):
