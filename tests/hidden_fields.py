@@ -19,6 +19,7 @@ HIDDEN = {
     "FileMessage.media_id": "downloads and forwards the file",
     "FriendRequest.scene": "a number of the platform that only its own clients need",
     "FriendRequest.ticket": "accepts the request",
+    "HistoryMessage.record": "XML as delivered, with the keys of media",
     "LocationMessage.original": "XML as delivered",
     "Message.content": "as delivered, with the keys of media and the tickets of requests",
     "MessageRecalled.content": "as delivered",

@@ -529,8 +529,8 @@ class HistoryMessage(Message, frozen=True, kw_only=True, tag="message.history"):
     title: Shown[str]
     description: Shown[str] = ""
     """First lines of the messages."""
-    record: Shown[str] = ""
-    """XML of the messages; empty if it was not delivered."""
+    record: str = ""
+    """XML of the messages, with the keys of their media; empty if it was not delivered."""
     items: Shown[tuple[HistoryItem, ...]] = ()
     """The messages; empty if they were not delivered."""
 
