@@ -50,3 +50,26 @@ def name_of(kind: type, field: str) -> str:
 def is_hidden(kind: type, field: str) -> bool:
     """Return whether a field is in the list."""
     return name_of(kind, field) in HIDDEN
+
+
+MARKS = ("marker", 918_273_645)
+"""A text and a number that occur nowhere else."""
+
+
+def marked(value: Any) -> Any:
+    """Return a value whose hidden fields contain a marker, at any depth, and whose other fields are as they were."""
+    match value:
+        case msgspec.Struct():
+            kind = type(value)
+            fields = {name: getattr(value, name) for name in kind.__struct_fields__}
+            return kind(
+                **{name: _mark(each) if is_hidden(kind, name) else marked(each) for name, each in fields.items()}
+            )
+        case tuple():
+            return tuple(marked(each) for each in value)
+        case _:
+            return value
+
+
+def _mark(value: Any) -> Any:
+    return MARKS[0] if isinstance(value, str) else MARKS[1] if isinstance(value, int) else (MARKS[0],)

@@ -27,9 +27,6 @@ SECRET_FIELDS_OF = {
     "QrCode": {"url"},
     "RecommendInfo": {"ticket"},
     "WireMessage": {"ticket", "content"},
-    "FriendRequest": {"ticket", "content"},
-    "CardMessage": {"content"},
-    "PossibleFriend": {"content"},
 }
 """Names of fields that hold a secret in these structs."""
 

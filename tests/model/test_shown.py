@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.hidden_fields import EVENTS, HIDDEN, classes_of, is_hidden, name_of
+from tests.hidden_fields import EVENTS, HIDDEN, MARKS, classes_of, is_hidden, marked, name_of
+from tests.samples import sample
 
 from webwx.model.shown import Shown, shown_fields
 
@@ -35,3 +36,14 @@ def test_every_field_of_an_event_is_marked_or_hidden_for_a_reason(kind: type[msg
 
 def test_every_hidden_field_exists() -> None:
     assert {name_of(kind, field) for kind in CLASSES for field in kind.__struct_fields__} >= HIDDEN.keys()
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_repr_has_no_hidden_field_and_says_that_there_are_some(kind: type[msgspec.Struct]) -> None:
+    value = marked(sample(kind, lambda _name: "x"))
+
+    for shown in (repr(value), str(value), repr(list(value.__rich_repr__()))):
+        assert not any(str(mark) in shown for mark in MARKS)
+    assert ("***)" in repr(value)) == any(
+        is_hidden(each, name) for each in classes_of(kind) for name in each.__struct_fields__
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 import msgspec
 
 from webwx.errors import ProtocolError
-from webwx.model.shown import Shown
+from webwx.model.shown import Shown, ShownStruct
 from webwx.model.text import plain_text
 from webwx.protocol.codec import Wire, read_json
 from webwx.protocol.contacts import WireContact, WireMember
@@ -66,7 +66,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
         return self.display_name or self.nickname or self.id
 
 
-class Contact(msgspec.Struct, frozen=True, kw_only=True):
+class Contact(ShownStruct, frozen=True, kw_only=True):
     """A person, an official account or a chatroom."""
 
     id: Shown[ContactId]

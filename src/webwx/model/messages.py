@@ -36,7 +36,7 @@ from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
 from webwx.model.raw_fields import Delivered, raw_fields
 from webwx.model.serialization import to_json
-from webwx.model.shown import Shown
+from webwx.model.shown import Shown, ShownStruct
 from webwx.model.text import is_mentioned, plain_text, xml_text
 from webwx.protocol.codes import RECALL_WINDOW, StatusNotify
 from webwx.protocol.content import forward_image, read_attributes, split_sender
@@ -101,7 +101,7 @@ Made once, at the import: msgspec examines a type when it is first decoded, and 
 """
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Event(ShownStruct, frozen=True, kw_only=True, tag_field="type"):
     """An event of the sync."""
 
     number: Shown[int] = 0
@@ -355,9 +355,6 @@ class CardMessage(Message, frozen=True, kw_only=True, tag="message.card"):
 
     person: Shown[Person]
 
-    def __repr__(self) -> str:
-        return _without_ticket(self)
-
 
 class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
     """A person asks to become a friend."""
@@ -372,22 +369,11 @@ class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
     chatroom: Shown[str] = ""
     """Real id of the chatroom in which they found it, such as `…@chatroom`; not a `ContactId`. Empty if elsewhere."""
 
-    def __repr__(self) -> str:
-        return _without_ticket(self)
-
 
 class PossibleFriend(Message, frozen=True, kw_only=True, tag="friend.possible"):
     """The platform proposes a person."""
 
     person: Shown[Person]
-
-    def __repr__(self) -> str:
-        return _without_ticket(self)
-
-
-def _without_ticket(message: CardMessage | FriendRequest | PossibleFriend) -> str:
-    """Return the fields without the content, which contains the ticket that accepts the request."""
-    return f"{type(message).__name__}(message_id={message.message_id!r}, chat={message.chat!r}, ***)"
 
 
 class CallMessage(Message, frozen=True, kw_only=True, tag="message.call"):
@@ -465,7 +451,7 @@ class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="message.mini_p
     """Public address of its icon."""
 
 
-class Quoted(msgspec.Struct, frozen=True, kw_only=True):
+class Quoted(ShownStruct, frozen=True, kw_only=True):
     """The message that a reply quotes."""
 
     message_id: Shown[str] = ""
