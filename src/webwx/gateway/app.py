@@ -38,7 +38,7 @@ from webwx.gateway.api.links import opened_links_router, shared_links_router
 from webwx.gateway.api.logins import logins_router
 from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
-from webwx.gateway.api.notify import notify
+from webwx.gateway.api.notify import notify_router
 from webwx.gateway.api.parameters import AccountNumber
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.request_body import ApiRequest
@@ -334,7 +334,7 @@ def route_table(max_body: int) -> Litestar:
                     sends_router,
                     uploads_router,
                     webhooks_router,
-                    notify,
+                    notify_router,
                 ],
             ),
             calls_router,

@@ -141,6 +141,23 @@ READ_EVENTS: ApiRoute[EventsQuery, None, EventsView] = ApiRoute(
 )  # fmt: skip
 
 
+class StreamQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which events are followed."""
+
+    after: After = None
+    accounts: Accounts = None
+    types: Types = None
+
+
+STREAM_EVENTS: ApiRoute[StreamQuery, None, bytes] = ApiRoute(
+    method="GET", path="/events/stream", scope="events", summary="Follow events (SSE)", query=StreamQuery, reply=bytes,
+    problems=(404, 503),
+)  # fmt: skip
+
+EVENTS_SOCKET = "/events/ws"
+"""Path of the WebSocket below the API's."""
+
+
 # -- and back ----------------------------------------------------------------------------------------------------------
 
 

@@ -74,7 +74,7 @@ _NOTHING: Any = type(None)
 class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     """A route: a method and a path, with the types of what it takes and returns."""
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "HEAD", "POST", "PATCH", "DELETE"]
     path: str
     """Path below the API's, with the names of its values, such as `/accounts/{account}/messages/{event:int}`."""
     scope: Scope | None
@@ -84,7 +84,7 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     reply: type[R]
     """Type of the answer; the type of None: no content; bytes: any content, which is no JSON."""
     body: type[B] = _NOTHING
-    """Type of the request's body; the type of None: no body."""
+    """Type of the request's body; the type of None: no body; bytes: any content, which the handler reads itself."""
     is_body_optional: bool = False
     """Whether the body may be absent."""
     query: type[Q] = NoQuery  # type: ignore[assignment]
@@ -104,7 +104,7 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     def status(self) -> int:
         """Status of an answer without an error."""
         if self.reply is _NOTHING:
-            return 204
+            return 200 if self.method == "HEAD" else 204
         if self.accepted:
             return 202
         return 201 if self.created else 200

@@ -179,9 +179,51 @@ FORGET_SEND: ApiRoute[NoQuery, None, None] = ApiRoute(
 )  # fmt: skip
 
 
+class UploadQuery(RouteQuery, frozen=True, kw_only=True):
+    """The name of an upload."""
+
+    name: Annotated[
+        str, msgspec.Meta(max_length=255, description="Name for the receiver; default: that of a form's file")
+    ] | None = None  # fmt: skip
+
+
+UPLOAD_FILE: ApiRoute[UploadQuery, bytes, UploadView] = ApiRoute(
+    method="POST", path="/uploads", scope="send:filehelper", summary="Upload a file", query=UploadQuery, body=bytes,
+    reply=UploadView, problems=(413, 503, 507), created=True,
+)  # fmt: skip
+
+CONTINUE_UPLOAD: ApiRoute[NoQuery, bytes, UploadView] = ApiRoute(
+    method="PATCH", path="/uploads/{upload_id}", scope="send:filehelper", summary="Continue an upload", body=bytes,
+    reply=UploadView, problems=(404, 409, 413, 503, 507),
+)  # fmt: skip
+
+SHOW_UPLOAD: ApiRoute[NoQuery, None, UploadView] = ApiRoute(
+    method="GET", path="/uploads/{upload_id}", scope="send:filehelper", summary="Show an upload", reply=UploadView,
+    problems=(404, 503),
+)  # fmt: skip
+
+ASK_OFFSET: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="HEAD", path="/uploads/{upload_id}", scope="send:filehelper", summary="Ask for the offset of an upload",
+    reply=type(None), problems=(404, 503),
+)  # fmt: skip
+
 DELETE_UPLOAD: ApiRoute[NoQuery, None, None] = ApiRoute(
     method="DELETE", path="/uploads/{upload_id}", scope="send:filehelper", summary="Delete an upload", reply=type(None),
     problems=(404, 503),
+)  # fmt: skip
+
+
+class NotifyQuery(RouteQuery, frozen=True, kw_only=True):
+    """Which account sends a text to its File Transfer Helper."""
+
+    account: Annotated[
+        str | None, msgspec.Meta(description="Number or name, if the key reaches several accounts")
+    ] = None  # fmt: skip
+
+
+NOTIFY: ApiRoute[NotifyQuery, bytes, SendView] = ApiRoute(
+    method="POST", path="/notify", scope="send:filehelper", summary="Send a text to File Transfer Helper",
+    query=NotifyQuery, body=bytes, reply=SendView, problems=(404, 409, 415, 422, 424, 502, 503, 504), created=True,
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.representations.accounts import SHOW_ACCOUNT
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
-from webwx.representations.events import event_of
+from webwx.representations.events import EVENTS_SOCKET, event_of
 from webwx.representations.problems import Problem, error_of_problem
 from webwx.storage.entries import Entry
 
@@ -274,7 +274,7 @@ class GatewayReader:
 
     async def _receive_from(self, account: str) -> None:
         """Receive events over a new connection until the gateway closes it."""
-        async with self._calls.open_socket("/events/ws") as socket:
+        async with self._calls.open_socket(EVENTS_SOCKET) as socket:
             repeated = [*self._unconfirmed]
             hello = Hello(consumer=self.name, accounts=[account], follow=self._follows, acknowledged=repeated)
             await socket.send(msgspec.json.encode(hello).decode())

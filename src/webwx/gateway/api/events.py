@@ -14,18 +14,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Annotated, Any, cast
 
 import msgspec
-from litestar import Router, WebSocket, get, websocket
+from litestar import Router, WebSocket, websocket
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
-from litestar.params import HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, SkipValidation
 from litestar.response import Stream
 
 from webwx.errors import WxError
 from webwx.gateway.accounts import AccountStatus, GatewayAccount, GatewayAccounts, SendChange
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.consumer_socket import ConsumerRelay, ConsumerSocket
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.event_reader import (
     EventReader,
     Reset,
@@ -51,20 +50,21 @@ from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.model.event_filters import is_named
 from webwx.representations.consumers import EventFrame, Hello, OtherFrame
-from webwx.representations.events import READ_EVENTS, EventsQuery, EventsView, EventView
+from webwx.representations.events import (
+    EVENTS_SOCKET,
+    READ_EVENTS,
+    STREAM_EVENTS,
+    EventsQuery,
+    EventsView,
+    EventView,
+    StreamQuery,
+)
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
 
 _NO_HELLO = 4408
 """Close code of a WebSocket whose client did not send its first message in time; 408 is the status for HTTP."""
-
-Accounts = Annotated[str | None, QueryParameter(description="Numbers or names, separated by commas; default: all")]
-
-Types = Annotated[str | None, QueryParameter(description="Types or patterns, such as `message.*`, separated by commas")]
-
-After = Annotated[str | None, QueryParameter(description="Cursor to continue from, as `next` of a page")]
-
 
 InjectedRelay = NamedDependency[SkipValidation[ConsumerRelay | None]]
 """Connects clients with consumers of other nodes; None without a cluster."""
@@ -91,15 +91,13 @@ async def read_events(
     return EventsView(events=views, next=cursor, lost=is_lost)
 
 
-@get("/events/stream", scope="events", summary="Follow events (SSE)", responses=problems(404, 503))
+@serve(STREAM_EVENTS)
 async def stream_events(
     port: InjectedPort,
     caller: InjectedCaller,
     stream: InjectedStream,
     notices: InjectedNotices,
-    after: After = None,
-    accounts: Accounts = None,
-    types: Types = None,
+    query: StreamQuery,
     last_event_id: Annotated[
         str | None, HeaderParameter(name="Last-Event-ID", description="Cursor of the last event, sent by a browser")
     ] = None,
@@ -113,11 +111,11 @@ async def stream_events(
     `webhook.disabled` and `webhook.failing` for webhooks whose accounts the key reaches; and if `types` names it,
     `send.changed`, a send that was stored or whose state has changed.
     """
-    numbers = await chosen_accounts(port, caller, accounts)
-    reader = EventReader(port, numbers, patterns_of(types))
+    numbers = await chosen_accounts(port, caller, query.accounts)
+    reader = EventReader(port, numbers, patterns_of(query.types))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    watched = notices.watch(caller.accounts if accounts is None else numbers)
-    cursor, begin = last_event_id or after, ""
+    watched = notices.watch(caller.accounts if query.accounts is None else numbers)
+    cursor, begin = last_event_id or query.after, ""
     if cursor is None:  # read before the answer begins, so the stream has every later event
         cursor = begin = await port.newest_cursor(numbers)
     followed = reader.follow(cursor, stream, watched)
@@ -164,7 +162,7 @@ def server_sent(item: StreamItem, *, with_text: bool) -> bytes:
 # -- WebSocket ---------------------------------------------------------------------------------------------------------
 
 
-@websocket("/events/ws", scope="events")
+@websocket(EVENTS_SOCKET, scope="events")
 async def socket_events(
     socket: WebSocket[Caller, None, State],
     port: InjectedPort,

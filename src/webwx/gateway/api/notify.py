@@ -7,25 +7,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, Router
 from litestar.datastructures import State
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
-from litestar.params import QueryParameter
 
 from webwx.gateway.account_sends import TextContent
 from webwx.gateway.accounts import GatewayAccounts
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
+from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
-from webwx.representations.sends import SendView
+from webwx.representations.sends import NOTIFY, NotifyQuery, SendView
 
 _TEXT_FIELDS = ("text", "message", "body")
 _TITLE_FIELDS = ("title", "subject")
@@ -52,27 +50,18 @@ class NotifyOperation(Operation):
         )
 
 
-@post(
-    "/notify",
-    scope="send:filehelper",
-    tags=["sends"],
-    operation_class=NotifyOperation,
-    summary="Send a text to File Transfer Helper",
-    responses={**problems(404, 409, 415, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
-)
+@serve(NOTIFY, responses=SENT_OR_QUEUED, operation=NotifyOperation)
 async def notify(
     request: Request[Caller, None, State],
     port: InjectedPort,
-    account: Annotated[
-        str | None, QueryParameter(description="Number or name, if the key reaches several accounts")
-    ] = None,
+    query: NotifyQuery,
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> Response[SendView]:
     """Send a text to the account's File Transfer Helper: as plain text, as a form, or as JSON."""
     text = text_of(await request.body(), request.headers.get("content-type", ""))
     # The caller is no second dependency: the framework starts a task for each of several dependencies.
-    target = port.account(await _account_of(port, request.user, account))
+    target = port.account(await _account_of(port, request.user, query.account))
     key, wait = idempotency_key or "", wait_of(prefer)
     if wait:
         return answer_send(await target.sends.send(FILEHELPER, TextContent(text=text), key=key, wait=wait))
@@ -142,3 +131,6 @@ def _text_of_fields(fields: Mapping[str, object]) -> str:
         for names in (_TITLE_FIELDS, _TEXT_FIELDS)
     )
     return f"{title}\n\n{text}" if title and text else title or text
+
+
+notify_router = Router("/", route_handlers=[notify], tags=["sends"])

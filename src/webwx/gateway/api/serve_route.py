@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, Union, get
 import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Operation
 from litestar.params import QueryParameter
+from litestar.types import Empty
 
 from webwx.gateway.api.documented import problems
 from webwx.representations.route import NoQuery
@@ -38,7 +40,11 @@ _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_
 
 
 def serve(
-    route: ApiRoute[Any, Any, R], *, responses: Mapping[int, ResponseSpec] | None = None
+    route: ApiRoute[Any, Any, R],
+    *,
+    responses: Mapping[int, ResponseSpec] | None = None,
+    operation: type[Operation] = Operation,
+    is_limited: bool = True,
 ) -> Callable[[Handler[R]], HTTPRouteHandler]:
     """
     Make the decorated function the handler of a route.
@@ -48,6 +54,8 @@ def serve(
     Args:
         route: The route.
         responses: Further answers in the description of the API.
+        operation: Describes a body that the function reads itself.
+        is_limited: Whether the body is at most as long as the configuration allows.
 
     Raises:
         TypeError: The types of the function differ from those of the route.
@@ -60,7 +68,8 @@ def serve(
             _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, summary=route.summary,
             status_code=route.status, responses={**problems(*route.problems), **(responses or {})},
             scope=route.scope, is_public=route.scope is None, security=[] if route.scope is None else None,
-            is_signable=route.is_signable, is_declared=True,
+            is_signable=route.is_signable, is_declared=True, operation_class=operation,
+            request_max_body_size=Empty if is_limited else None,
         )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
 
     return served
@@ -76,7 +85,7 @@ def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hint
     returned = bytes if route.reply is bytes else hints["return"]
     if get_origin(returned) is Response:
         (returned,) = get_args(returned)
-    body: Any = get_args(hints["data"])[0] if "data" in hints else type(None)
+    body: Any = get_args(hints["data"])[0] if "data" in hints else bytes if route.body is bytes else type(None)
     wanted = Union[route.body, None] if route.is_body_optional else route.body  # noqa: UP007 - of a type at run time
     absent = {name for name in route.values if name not in hints and name != "account"}
     if (returned, body, hints.get("query", NoQuery)) != (route.reply, wanted, route.query) or absent:

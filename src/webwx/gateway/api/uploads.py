@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import Request, Response, Router, get, head, patch, post
+from litestar import Request, Response, Router
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
-from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, SkipValidation
 
-from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
@@ -25,7 +24,15 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
 from webwx.representations.route import API, LARGEST
-from webwx.representations.sends import DELETE_UPLOAD, UploadView
+from webwx.representations.sends import (
+    ASK_OFFSET,
+    CONTINUE_UPLOAD,
+    DELETE_UPLOAD,
+    SHOW_UPLOAD,
+    UPLOAD_FILE,
+    UploadQuery,
+    UploadView,
+)
 from webwx.representations.times import moment
 
 InjectedUploads = NamedDependency[SkipValidation[UploadStore]]
@@ -33,6 +40,9 @@ InjectedUploads = NamedDependency[SkipValidation[UploadStore]]
 ContentDigest = Annotated[
     str | None, HeaderParameter(name="Content-Digest", description="`sha-256=:…:` of this request's body")
 ]
+
+
+_OFFSET = {200: ResponseSpec(None, generate_examples=False, description="`Upload-Offset` and `Upload-Length`")}
 
 
 class UploadOperation(Operation):
@@ -64,18 +74,13 @@ def view_of_upload(upload: StoredUpload, offset: int) -> UploadView:
     )  # fmt: skip
 
 
-@post(
-    "/uploads", scope="send:filehelper", operation_class=UploadOperation, request_max_body_size=None,
-    summary="Upload a file", responses=problems(413, 503, 507),
-)  # fmt: skip
+@serve(UPLOAD_FILE, operation=UploadOperation, is_limited=False)
 async def upload_file(
     request: Request[Caller, None, State],
     caller: InjectedCaller,
     uploads: InjectedUploads,
     config: InjectedConfig,
-    name: Annotated[
-        str | None, QueryParameter(max_length=255, description="Name for the receiver; default: that of a form's file")
-    ] = None,
+    query: UploadQuery,
     content_digest: ContentDigest = None,
     upload_length: Annotated[
         int | None,
@@ -94,6 +99,7 @@ async def upload_file(
     requests. The same key can send the file for a day.
     """
     limit, sha256 = config.limits.upload, digest_of(content_digest)
+    name = query.name
     if upload_length is not None:
         if upload_length > limit:
             raise GatewayProblem("too-large", f"An upload has at most {limit} bytes.")
@@ -112,14 +118,11 @@ async def upload_file(
 
 
 def _created(upload: StoredUpload, offset: int) -> Response[UploadView]:
-    headers = {"Location": f"{API}/uploads/{upload.id}", "Upload-Offset": str(offset)}
-    return Response(view_of_upload(upload, offset), status_code=201, headers=headers)
+    headers = {"Location": API + SHOW_UPLOAD.at(upload.id), "Upload-Offset": str(offset)}
+    return Response(view_of_upload(upload, offset), headers=headers)
 
 
-@patch(
-    "/uploads/{upload_id:str}", scope="send:filehelper", operation_class=AppendOperation, request_max_body_size=None,
-    summary="Continue an upload", responses=problems(404, 409, 413, 503, 507),
-)  # fmt: skip
+@serve(CONTINUE_UPLOAD, operation=AppendOperation, is_limited=False)
 async def continue_upload(
     request: Request[Caller, None, State],
     upload_id: FromPath[str],
@@ -145,20 +148,14 @@ async def continue_upload(
     return Response(view_of_upload(upload, offset), headers={"Upload-Offset": str(offset)})
 
 
-@get("/uploads/{upload_id:str}", scope="send:filehelper", summary="Show an upload", responses=problems(404, 503))
+@serve(SHOW_UPLOAD)
 async def show_upload(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> UploadView:
     """Return an upload of this key, with the number of bytes that have arrived."""
     upload = await _found(uploads, upload_id, caller)
     return view_of_upload(upload, await uploads.offset(upload))
 
 
-@head(
-    "/uploads/{upload_id:str}", scope="send:filehelper", summary="Ask for the offset of an upload",
-    responses={
-        **problems(404, 503),
-        200: ResponseSpec(None, generate_examples=False, description="`Upload-Offset` and `Upload-Length`"),
-    },
-)  # fmt: skip
+@serve(ASK_OFFSET, responses=_OFFSET)
 async def ask_offset(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> Response[None]:
     """Return in `Upload-Offset` how many bytes have arrived."""
     upload = await _found(uploads, upload_id, caller)
