@@ -17,7 +17,7 @@ from webwx import representations
 from webwx.client import remote
 from webwx.gateway.app import route_table
 from webwx.representations.route import ApiRoute, account_in
-from webwx.representations.sends import SendsQuery, SendView
+from webwx.representations.sends import SHOW_SEND, SendsQuery, SendView
 
 MODULES = [
     importlib.import_module(f"webwx.representations.{each.name}")
@@ -79,6 +79,40 @@ def test_the_path_of_a_request_names_its_account(path: str, account: str | None)
     assert account_in(path) == account
 
 
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("/api/v1/accounts/work/sends/a", ("work", "a")),
+        ("/api/v1/accounts/work/sends/a/recall", None),
+        ("/api/v1/accounts/work/sends/", None),
+        ("/accounts/work/sends/a", None),
+    ],
+)
+def test_a_route_reads_its_values_from_the_path_of_a_request(path: str, values: tuple[str, ...] | None) -> None:
+    assert SHOW_SEND.values_in(path) == values
+
+
+WRITTEN_BY_HAND = re.compile(r"/accounts/|/api/v1\b")
+
+
+def test_no_path_of_the_api_is_written_by_hand() -> None:
+    source = Path(representations.__path__[0]).parent
+    found = []
+    for path in source.rglob("*.py"):
+        text = path.read_text("utf-8")
+        if path.parent.name == "representations" or not WRITTEN_BY_HAND.search(text):
+            continue
+        nodes = list(ast.walk(ast.parse(text)))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        found += [
+            f"{path.name}:{node.lineno}"
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+            and WRITTEN_BY_HAND.search(node.value)
+        ]  # fmt: skip
+    assert found == []
+
+
 def test_no_method_and_path_is_declared_twice() -> None:
     counted = Counter((route.method, route.path) for route in ROUTES.values())
     assert [each for each, count in counted.items() if count > 1] == []
@@ -100,7 +134,7 @@ def test_each_call_of_the_remote_client_has_the_values_of_its_path() -> None:
         for path in Path(remote.__path__[0]).glob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"call", "download"}
+        and node.func.attr in {"call", "download", "upload"}
         and node.args and isinstance(node.args[0], ast.Name)
     ]  # fmt: skip
     assert calls

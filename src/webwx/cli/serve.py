@@ -162,6 +162,8 @@ async def _run(
     from webwx.gateway.running import claim
     from webwx.gateway.serve import on_hangup
     from webwx.gateway.serve import serve as serve_gateway
+    from webwx.representations.route import API
+    from webwx.representations.sends import NOTIFY
 
     settings = session.settings
     config = read()
@@ -199,7 +201,7 @@ async def _run(
                     _("For programs:"),
                     "",
                     "  KEY=$(webwx serve key create --name my-script --scopes send,read)",
-                    f'  curl -H "Authorization: Bearer $KEY" -d "hello" {listener.url}/api/v1/notify',
+                    f'  curl -H "Authorization: Bearer $KEY" -d "hello" {listener.url}{API}{NOTIFY.path}',
                     "",
                     _("Ctrl-C ends it."),
                 ],

@@ -34,7 +34,9 @@ from webwx.gateway.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
 from webwx.gateway.unauthenticated import admit
-from webwx.representations.route import API, account_in
+from webwx.representations.route import account_in
+from webwx.representations.sends import SHOW_UPLOAD
+from webwx.representations.webhooks import REVIVE_LOST_DELIVERY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -51,16 +53,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.gateway")
 
-_REVIVAL = re.compile(rf"{API}/webhooks/[^/]+/dead-letters/(\d+)-\d+/revive")
-"""Path of a request for the account that the id of an event names."""
+_EVENT_ID = re.compile(r"(\d+)-\d+")
+"""Id of an event, with the number of its account."""
 
 _LINKS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
     (re.compile(r"/m/([^/]+)/[^/]+"), "media"),
     (re.compile(r"/q/([^/]+)"), "login_code"),
 )
 """Paths of links, with their tokens, and what they open."""
-
-_UPLOADS = f"{API}/uploads/"
 
 ROUTE = "forwarded"
 """Template of the route of all forwarded requests, for the request times."""
@@ -209,8 +209,8 @@ class RequestForwarding:
             number, is_forwarded = await self._account_of(exchange.scope), False
             if number is not None:
                 is_forwarded = await self._forward(exchange, number, partial(self._owners.elsewhere, number))
-            elif path.startswith(_UPLOADS):
-                is_forwarded = await self._forward(exchange, None, partial(self._node_of_upload, path))
+            elif (upload := SHOW_UPLOAD.values_in(path)) is not None:
+                is_forwarded = await self._forward(exchange, None, partial(self._node_of_upload, upload[0]))
         except (GatewayProblem, WxError) as error:
             await exchange.refuse(error)
         else:
@@ -229,7 +229,8 @@ class RequestForwarding:
             StorageError: The account cannot be looked up.
         """
         path = scope["path"]
-        found = _REVIVAL.match(path)
+        revived = REVIVE_LOST_DELIVERY.values_in(path)
+        found = None if revived is None else _EVENT_ID.fullmatch(revived[1])
         named = account_in(path) if found is None else found[1]
         if named is not None:
             return await self._owners.look_up_account(named)
@@ -240,8 +241,8 @@ class RequestForwarding:
                 return link.account
         return await self._bots.account_of(scope)
 
-    async def _node_of_upload(self, path: str, *, is_fresh: bool = False) -> Elsewhere | None:  # noqa: ARG002 - it never moves
-        address = await self._uploads.node_of(path)
+    async def _node_of_upload(self, upload_id: str, *, is_fresh: bool = False) -> Elsewhere | None:  # noqa: ARG002 - it never moves
+        address = await self._uploads.node_of(upload_id)
         return None if address is None else Elsewhere(address, 0)
 
     async def _forward(self, exchange: _ForwardedExchange, number: int | None, find: _Find) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webwx.gateway.owner_client import OwnerClient
     from webwx.gateway.uploads import StoredUpload, UploadStore
 
-_PATH = re.compile(rf"{API}/uploads/([0-9a-f]{{32}})")
+_ID = re.compile(r"[0-9a-f]{32}")
 
 _CONTENT_PATH = re.compile(rf"{API}/uploads/([0-9a-f]{{32}})/content")
 """A path for nodes only: a request of a client for it is never forwarded, because nodes need no key."""
@@ -54,15 +54,14 @@ class UploadExchange:
     def __repr__(self) -> str:
         return "UploadExchange()"
 
-    async def node_of(self, path: str) -> str | None:
+    async def node_of(self, upload_id: str) -> str | None:
         """
-        Return the address of the node that stores the upload of a path; None if it is this node or no upload's path.
+        Return the address of the node that stores an upload; None if it is this node, or there is no such upload.
 
         Raises:
             StorageError: The records cannot be read.
         """
-        found = _PATH.fullmatch(path)
-        return None if found is None else await self._uploads.other_node(found[1])
+        return await self._uploads.other_node(upload_id) if _ID.fullmatch(upload_id) else None
 
     async def fetch(self, upload: StoredUpload) -> AsyncGenerator[bytes, None]:
         """

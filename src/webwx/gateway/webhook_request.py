@@ -15,6 +15,8 @@ import msgspec
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import view_of_notice
+from webwx.representations.accounts import SHOW_ACCOUNT
+from webwx.representations.webhooks import SHOW_WEBHOOK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +61,7 @@ def _user_agent() -> str:
 def body_of(account_event: AccountEvent, form: WebhookFormat) -> bytes:
     """Return an event as a body; an event whose texts were cut to fit has `truncated`."""
     view = view_of_event(account_event)
-    source = f"/accounts/{account_event.account}"
+    source = SHOW_ACCOUNT.at(account_event.account)
     body = _encode(msgspec.to_builtins(view), form, source)
     for length in _CUTS:
         if len(body) <= MAX_BODY:
@@ -71,7 +73,7 @@ def body_of(account_event: AccountEvent, form: WebhookFormat) -> bytes:
 
 def body_of_notice(notice: WebhookNotice, form: WebhookFormat) -> bytes:
     """Return an event of the gateway itself as a body."""
-    return _encode(msgspec.to_builtins(view_of_notice(notice)), form, f"/webhooks/{notice.webhook}")
+    return _encode(msgspec.to_builtins(view_of_notice(notice)), form, SHOW_WEBHOOK.at(notice.webhook))
 
 
 def body_of_change(change: SendChange, event_id: str, form: WebhookFormat) -> bytes:
@@ -81,7 +83,7 @@ def body_of_change(change: SendChange, event_id: str, form: WebhookFormat) -> by
         "id": event_id, "type": SEND_CHANGED, "time": send["changed_at"], "account": change.account,
         "chat": send["chat"], "data": send,
     }  # fmt: skip
-    return _encode(event, form, f"/accounts/{change.account}")
+    return _encode(event, form, SHOW_ACCOUNT.at(change.account))
 
 
 def _encode(event: dict[str, Any], form: WebhookFormat, source: str) -> bytes:

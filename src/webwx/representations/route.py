@@ -7,6 +7,7 @@ A route is a constant of the module with the values that it takes and returns.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -125,6 +126,17 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
             raise ValueError(f"The path {self.path} has {len(self.values)} values.")
         given = iter(values)
         return _VALUE.sub(lambda _: quote(str(next(given)), safe=""), self.path)
+
+    def values_in(self, path: str) -> tuple[str, ...] | None:
+        """Return the values in the path of a request, as written; None if the path is not one of the route."""
+        found = _pattern(self.path).fullmatch(path)
+        return None if found is None else found.groups()
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return the pattern of the paths of requests for a route."""
+    return re.compile(API + _VALUE.sub("([^/]+)", path))
 
 
 def account_in(path: str) -> str | None:

@@ -29,6 +29,7 @@ from webwx.errors import (
 from webwx.protocol.hosts import mistake_in
 from webwx.protocol.http import Request, TimeLimit
 from webwx.representations.accounts import LIST_ACCOUNTS, SHOW_ACCOUNT
+from webwx.representations.events import READ_EVENTS, EventsQuery
 from webwx.representations.problems import error_of_answer, is_unavailable
 from webwx.representations.route import API, ApiRoute, B, Q, R
 from webwx.transport.failures import HandshakeRefused
@@ -199,19 +200,22 @@ class GatewayCalls:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise error_of_answer(answer.status, sink.start)
 
-    async def upload(self, path: str, pieces: Callable[[], AsyncIterator[bytes]], size: int, kind: type[T]) -> T:
+    async def upload(
+        self, route: ApiRoute[Q, bytes, R], *, query: Q, pieces: Callable[[], AsyncIterator[bytes]], size: int
+    ) -> R:
         """
-        Upload a file in pieces.
+        Upload a file in pieces, and return the answer.
 
         Args:
-            path: Path and query below the API's.
+            route: The route.
+            query: The parameters.
             pieces: Returns the pieces from the beginning.
             size: Size in bytes.
-            kind: Type of the answer.
         """
-        request = self._request("POST", path, headers=[("Content-Type", "application/octet-stream")])
+        headers = [("Content-Type", "application/octet-stream")]
+        request = self._request(route.method, await self._path_of(route, (), query), headers=headers)
         answer = await self._repeated(lambda: self._opened().send_pieces(request, pieces(), size), can_repeat=True)
-        return self._decode(answer, kind)
+        return self._decode(answer, route.reply)
 
     @asynccontextmanager
     async def open_socket(self, path: str) -> AsyncIterator[TextSocket]:
@@ -236,7 +240,8 @@ class GatewayCalls:
         The HTTP library drops the body of such an answer, so the reason is read from the answer to a request that needs
         the same rights.
         """
-        answer = await self._opened().send(self._request("GET", "/events?limit=1", time_limit=TimeLimit.POLL))
+        path = await self._path_of(READ_EVENTS, (), EventsQuery(limit=1))
+        answer = await self._opened().send(self._request(READ_EVENTS.method, path, time_limit=TimeLimit.POLL))
         return error_of_answer(refused.status, answer.body if answer.status == refused.status else b"")
 
     def _request(

@@ -6,7 +6,6 @@ import asyncio
 import io
 import re
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlencode
 
 from webwx.client import files
 from webwx.client.remote.missing import not_offered
@@ -14,7 +13,7 @@ from webwx.errors import NotThroughGateway
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
 from webwx.protocol.http import Read
 from webwx.representations.messages import DOWNLOAD_MEDIA, SHOW_THUMBNAIL
-from webwx.representations.sends import DELETE_UPLOAD, FileToSend, UploadView
+from webwx.representations.sends import DELETE_UPLOAD, UPLOAD_FILE, FileToSend, UploadQuery, UploadView
 from webwx.transport.download_sink import DownloadSink
 from webwx.transport.file_chunks import FileChunks
 
@@ -105,8 +104,9 @@ class RemoteMedia:
 
     async def _upload(self, file: Upload, progress: Progress | None) -> UploadView:
         """Stream a file to the gateway, with one piece at a time in memory."""
-        query = urlencode({"name": file.name})
-        return await self._calls.upload(f"/uploads?{query}", lambda: _pieces(file, progress), file.size, UploadView)
+        return await self._calls.upload(
+            UPLOAD_FILE, query=UploadQuery(name=file.name), pieces=lambda: _pieces(file, progress), size=file.size
+        )
 
     # -- downloads ---------------------------------------------------------------------------------------------------
 
