@@ -302,12 +302,6 @@ async def test_a_signature_opens_one_path_for_some_minutes(running: Running) -> 
     assert signable == SIGNABLE
 
 
-async def test_a_key_signs_nothing(running: Running) -> None:
-    async with running.client("admin") as client:
-        answer = await client.get("/api/v1/console/signatures", params={"path": "/api/v1/accounts/1/login/qr"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
-
-
 async def test_every_socket_refuses_a_page_of_another_site_and_a_foreign_host(running: Running) -> None:
     headers = {"Authorization": f"Bearer {await running.key('admin')}"}
     for path, _ in sockets_of(running):

@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 from webwx import representations
 from webwx.client import remote
 from webwx.gateway.app import route_table
-from webwx.representations.route import ApiRoute, account_in
+from webwx.representations.route import API, ApiRoute, account_in
 from webwx.representations.sends import SHOW_SEND, SendsQuery, SendView
 
 MODULES = [
@@ -126,6 +126,97 @@ def test_every_declared_route_is_served() -> None:
         for method in route.methods
     }
     assert {(route.method, route.path) for route in ROUTES.values()} - served == set()
+
+
+VERBS = {"get", "head", "post", "patch", "delete"}
+"""Methods of the tests' HTTP client."""
+
+WRITTEN_REQUEST = re.compile(r"([A-Z]+) (/[^ ?]+?)(?:(?<!/)\*|\?\S*)? HTTP/")
+"""A request that a test writes to a connection itself."""
+
+
+class WrittenTexts(ast.NodeVisitor):
+    """Texts that a module of tests makes, with `*` for each value that is not known, and the requests among them."""
+
+    def __init__(self, constants: dict[str, set[str]]) -> None:
+        self.by_name = {**constants}
+        self.requests: set[tuple[str, str]] = set()
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self._name(node.targets[0], node.value)
+        self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> None:
+        if isinstance(node.iter, ast.Tuple):
+            for each in node.iter.elts:
+                self._name(node.target, each)
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        self._read(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self._read(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in VERBS and node.args:
+            self.requests |= {(node.func.attr.upper(), each.partition("?")[0]) for each in self._texts(node.args[0])}
+        self.generic_visit(node)
+
+    def _name(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self.by_name[target.id] = self.by_name.get(target.id, set()) | self._texts(value)
+
+    def _read(self, node: ast.expr) -> None:
+        for each in self._texts(node):
+            self.requests |= {(found[1], found[2]) for found in WRITTEN_REQUEST.finditer(each)}
+
+    def _texts(self, node: ast.expr) -> set[str]:
+        match node:
+            case ast.Constant(str() as text):
+                return {text}
+            case ast.Name(name):
+                return self.by_name.get(name, set())
+            case ast.JoinedStr(parts):
+                made = {""}
+                for part in parts:
+                    value = part.value if isinstance(part, ast.FormattedValue) else part
+                    made = {begin + end for begin in made for end in self._texts(value) or {"*"}}
+                return made
+            case _:
+                return set()
+
+
+def test_every_route_is_requested_by_a_test_of_the_api() -> None:
+    folder = Path(__file__).parents[1] / "gateway" / "api"
+    modules = [ast.parse(path.read_text("utf-8")) for path in sorted(folder.glob("test_*.py"))]
+    constants = WrittenTexts({})
+    for module in modules:
+        for node in module.body:
+            if isinstance(node, ast.Assign):
+                constants.visit(node)
+    requests: set[tuple[str, str]] = set()
+    for module in modules:
+        texts = WrittenTexts(constants.by_name)
+        texts.visit(module)
+        requests |= texts.requests
+    without = [
+        f"{route.method} {route.path}"
+        for route in ROUTES.values()
+        if not any(method == route.method and route.values_in(path) is not None for method, path in requests)
+    ]
+    assert without == []
+
+
+def test_every_route_has_a_line_with_its_scope_in_the_page_about_the_gateway() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "topics" / "gateway.md").read_text("utf-8")
+    lines = re.findall(r"^\| `([A-Z]+) (/api/v1[^` ]*)` \| (?:`([a-z:]+)`|no key) \| \S", page, re.MULTILINE)
+    declared = {
+        (route.method, API + re.sub(r":int\}", "}", route.path), route.scope or "") for route in ROUTES.values()
+    }
+    assert declared - set(lines) == set()
+    assert set(lines) - declared == set()
+    assert len(lines) == len(set(lines))
 
 
 def test_each_call_of_the_remote_client_has_the_values_of_its_path() -> None:

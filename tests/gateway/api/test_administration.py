@@ -113,3 +113,9 @@ async def test_all_sessions_can_be_ended(running: Running) -> None:
     async with running.anonymous(headers={HEADER: str(tokens[0])}) as browser:
         assert (await browser.delete("/api/v1/console/session?all=true")).status_code == 204
     assert [await sessions.is_valid(str(token)) for token in tokens] == [False, False]
+
+
+async def test_a_key_signs_nothing(running: Running) -> None:
+    async with running.client("admin") as client:
+        answer = await client.get("/api/v1/console/signatures", params={"path": "/api/v1/accounts/1/login/qr"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

@@ -95,13 +95,22 @@ def test_digits_are_a_number(text: str, which: str | int) -> None:
 async def test_people_are_looked_up_by_their_ids(online: Running) -> None:
     async with online.client("read") as client:
         ahua = (await client.get("/api/v1/accounts/1/contacts/阿华")).json()["contact"]
-        for path in ("contacts/lookup", "people"):
-            answer = (await client.get(f"/api/v1/accounts/1/{path}", params={"id": [ahua["id"], "@absent"]})).json()
+        for path in ("/api/v1/accounts/1/contacts/lookup", "/api/v1/accounts/1/people"):
+            answer = (await client.get(path, params={"id": [ahua["id"], "@absent"]})).json()
             assert [each["contact"]["nickname"] for each in answer["found"]] == ["阿华"]
             assert answer["missing"] == ["@absent"]
-            assert (await client.get(f"/api/v1/accounts/1/{path}")).status_code == 400
-            too_many = await client.get(f"/api/v1/accounts/1/{path}", params={"id": ["@a"] * 51})
+            assert (await client.get(path)).status_code == 400
+            too_many = await client.get(path, params={"id": ["@a"] * 51})
             assert too_many.status_code == 400
+
+
+async def test_a_friend_request_is_sent_to_one_person(online: Running) -> None:
+    async with online.client("manage") as client:
+        sent = await client.post("/api/v1/accounts/1/friend-requests", json={"to": "Boss", "greeting": "你好"})
+        unknown = await client.post("/api/v1/accounts/1/friend-requests", json={"to": "陌生人"})
+    assert sent.status_code == 204
+    assert len(online.world.person("lilei").asked_by) == 1
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown-contact")
 
 
 async def test_only_a_friend_request_is_accepted(online: Running) -> None:

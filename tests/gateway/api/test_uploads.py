@@ -78,7 +78,9 @@ async def test_an_upload_is_continued_where_it_stopped(online: Running) -> None:
     async with online.client("send") as client:
         begun = await client.post("/api/v1/uploads?name=cat.png", headers={"Upload-Length": str(len(PNG))})
         assert (begun.status_code, begun.json()["is_complete"]) == (201, False)
-        place, upload_id = begun.headers["location"], begun.json()["upload_id"]
+        upload_id = begun.json()["upload_id"]
+        place = f"/api/v1/uploads/{upload_id}"
+        assert begun.headers["location"] == place
         damaged = await client.patch(place, content=PNG[:90], headers={"Upload-Offset": "0", **digest(PNG[:91])})
         assert damaged.status_code == 400
         first = await client.patch(place, content=PNG[:100], headers={"Upload-Offset": "0", **digest(PNG[:100])})
