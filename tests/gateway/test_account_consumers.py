@@ -133,6 +133,10 @@ async def test_the_consumer_of_a_removed_account_ends(online: Running, reader: R
     assert reader.texts.empty()
 
 
+async def test_consumers_begin_with_the_sync_of_the_accounts_that_are_read(reader: Reader) -> None:
+    assert [reader.consumers.names_on(number) for number in (1, 3)] == [["test"], []]
+
+
 async def test_other_accounts_are_not_read(online: Running, reader: Reader) -> None:
     numbers = [(await online.port.add_account(name)).number for name in ("two", "three")]
     await online.log_in("three", "ahua")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.context import Context
     from webwx.errors import LoggedOut
-    from webwx.gateway.bots import BotRun
+    from webwx.gateway.bots import BotRun, HostedAccount
     from webwx.storage.tables.outbox import Outgoing
 
 
@@ -73,6 +73,44 @@ async def test_a_bot_runs_on_the_accounts_that_it_or_the_configuration_names(sta
         await running.port.add_account("second")
         assert [(run.bot.name, run.account.name) for run in bots.runs] == [("own", "first"), ("given", "second")]
         assert {run.state for run in bots.runs} == {"waiting"}
+
+
+class HeldBots(HostedBots):
+    """Bots that begin late, as on a busy machine."""
+
+    def __init__(self, *bots: AssignedBot) -> None:
+        super().__init__(bots)
+        self._held: list[HostedAccount] = []
+
+    def open_account(self, account: HostedAccount) -> int:
+        self._held.append(account)
+        return 1
+
+    def release(self) -> None:
+        for account in self._held:
+            super().open_account(account)
+
+
+@pytest.mark.parametrize("is_first_login", [True, False])
+async def test_a_new_bot_gets_what_arrives_between_the_begin_of_its_account_and_its_own(
+    start_gateway: StartGateway, *, is_first_login: bool
+) -> None:
+    bots = HeldBots(AssignedBot(echo()))
+    if not is_first_login:
+        async with start_gateway() as running:
+            await running.log_in()
+            running.world.say("ahua", "me", "before the bot")
+            await running.until_text("before the bot")
+    async with start_gateway(bots=bots) as running:
+        if is_first_login:
+            await running.log_in()
+        await running.until_online("default")
+        running.world.say("ahua", "me", "early")
+        await running.until_text("early")
+        bots.release()
+        await until_received(running, "bot heard early")
+        answers = [each.text for each in running.world.inbox("ahua")["xiaoming"].messages]
+        assert "bot heard before the bot" not in answers
 
 
 async def test_a_bot_gets_the_states_of_the_sends_of_its_accounts(start_gateway: StartGateway) -> None:

@@ -81,6 +81,10 @@ class AccountConsumers:
     def __repr__(self) -> str:
         return f"AccountConsumers({self._name})"
 
+    def names_on(self, account: int) -> list[str]:
+        """Return the name of the consumer, if the events of an account are to be read."""
+        return [self._name] if self._serves(account) else []
+
     def serve(self, account: int) -> None:
         """Read the events of an account, unless they are read already."""
         if not self._serves(account):
@@ -172,6 +176,7 @@ class RunningConsumers:
         """Begin to read the accounts that come online, new ones included."""
         self._tasks = [asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._clean())]
         self._port.before_close(self._close_account)
+        self._port.begin_consumers(self._names_on)
 
     async def clean_soon(self) -> None:
         """Delete the consumers of deleted owners soon, which another process or an earlier version has left."""
@@ -203,6 +208,9 @@ class RunningConsumers:
             await asyncio.wait(self._tasks)
         for owner in list(self._running):
             await self.end(owner)
+
+    def _names_on(self, account: int) -> list[str]:
+        return [name for consumers in self._running.values() for name in consumers.names_on(account)]
 
     async def _close_account(self, account: int) -> None:
         self._cleaned.discard(account)

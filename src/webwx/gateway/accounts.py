@@ -19,7 +19,7 @@ from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.client import AsyncClient
@@ -257,6 +257,14 @@ class GatewayAccounts(Protocol):
         Call a function with the number of each account that this process is about to close, and wait for it.
 
         The account may run in another process afterwards, so what works on it must end.
+        """
+        ...
+
+    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
+        """
+        Call a function with the number of each account for the names of consumers that begin with its sync.
+
+        A new consumer among them gets each event that this process reads, although it is opened later.
         """
         ...
 

@@ -63,7 +63,12 @@ class HostedAccount(Protocol):
         ...
 
     async def wait_for_login(self) -> None:
-        """Return once the account is logged in."""
+        """
+        Return once the account is logged in, and its new bots have a position in its journal.
+
+        Raises:
+            StorageError: The positions cannot be stored.
+        """
         ...
 
 
@@ -177,6 +182,10 @@ class HostedBots:
     def names(self) -> frozenset[str]:
         """Names of the bots, which are those of their consumers."""
         return frozenset(assigned.bot.name for assigned in self._bots)
+
+    def names_on(self, account: str) -> list[str]:
+        """Return the names of the bots that run on an account."""
+        return [assigned.bot.name for assigned in self._bots if assigned.runs_on(account)]
 
     @property
     def runs(self) -> tuple[BotRun, ...]:

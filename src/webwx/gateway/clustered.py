@@ -46,7 +46,7 @@ from webwx.storage.account_folder import check_account_name
 from webwx.storage.refusals import NotOwner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -378,7 +378,7 @@ class ClusterGateway:
             SharedSendFiles(copies, self._storage.owned.send_files(uin)), self._clock,
             partial(self._pages.wake, (number,)),
             self._note_change, _do_nothing, settled=lambda promise: self.announce_sends(number),  # noqa: ARG005
-            retry=_RETRY,
+            consumers=self._opened.consumers_of, retry=_RETRY,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
         if has_logged_in:
@@ -470,6 +470,10 @@ class ClusterGateway:
     def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
         """Call a function with the number of each account that ends to run here, and wait for it."""
         self._opened.before_close(work)
+
+    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
+        """Call a function with the number of each account for the names of consumers that begin with its sync."""
+        self._opened.begin_consumers(names)
 
     async def add_account(
         self,

@@ -27,7 +27,7 @@ from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
     from pathlib import Path
 
     from webwx.client.accounts import Accounts
@@ -153,7 +153,8 @@ class LocalGateway:
             numbered.number, numbered.name, self._accounts, self._records, self._media,
             FolderSendFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock,
             partial(self._pages.wake, (numbered.number,)),
-            self._notify_watchers, self._apply_settings, open_files=self._open_files,
+            self._notify_watchers, self._apply_settings, consumers=self._opened.consumers_of,
+            open_files=self._open_files,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
         try:
@@ -203,6 +204,10 @@ class LocalGateway:
     def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
         """Call a function with the number of each account that is about to be removed, and wait for it."""
         self._opened.before_close(work)
+
+    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
+        """Call a function with the number of each account for the names of consumers that begin with its sync."""
+        self._opened.begin_consumers(names)
 
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
         """Add an account; return the existing one with that name."""

@@ -37,7 +37,7 @@ from webwx.representations.accounts import AccountSettings
 from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
@@ -90,6 +90,7 @@ class LocalAccount:
         changed: Called after each change of the state.
         prepare_login: Called before each login.
         settled: Called after a text that was sent in the background has an outcome.
+        consumers: Returns the names of the consumers that begin with the sync of the account.
         open_files: Counts the files of consumers; None: they need none.
         retry: Seconds until the sync is tried again after a failure, on average.
     """
@@ -108,6 +109,7 @@ class LocalAccount:
         prepare_login: Callable[[LocalAccount], Awaitable[object]],
         *,
         settled: Callable[[Promise], Awaitable[object]] | None = None,
+        consumers: Callable[[LocalAccount], Collection[str]] = lambda account: (),  # noqa: ARG005
         open_files: OpenFiles | None = None,
         retry: float = _RETRY,
     ) -> None:
@@ -134,6 +136,10 @@ class LocalAccount:
         self._arrived = arrived
         self._changed = changed
         self._prepare_login = prepare_login
+        self._consumers = consumers
+        self._have_consumers_begun = False
+        self._beginning = asyncio.Lock()
+        """Held while the positions of new consumers are stored."""
         self._retry = retry
         self._is_ended = False
         self._has_left = False
@@ -196,6 +202,7 @@ class LocalAccount:
                 if `is_started`; otherwise its promised sends cannot be read, and it does nothing.
         """
         self._tasks = []
+        self._have_consumers_begun = False
         await self.sends.load()
         loop = asyncio.get_running_loop()
         opened = None
@@ -247,9 +254,15 @@ class LocalAccount:
         self._changed(self)
 
     async def wait_for_login(self) -> None:
-        """Return once the account is logged in."""
+        """
+        Return once the account is logged in, and its new consumers have positions.
+
+        Raises:
+            StorageError: The positions cannot be stored.
+        """
         while self.client.state not in _LOGGED_IN:
             await self._state_news.wait()
+        await self._begin_consumers(self.client)
 
     async def wait_for_logout(self) -> None:
         """Return once the login has ended, or `end` was called."""
@@ -272,9 +285,28 @@ class LocalAccount:
 
     async def _open(self) -> AsyncClient:
         client = await self._accounts.open(self.name)
+        await self._begin_consumers(client)
         newest = await client.subscribe(CONSUMER).part.find(EntryQuery(limit=1))
         self.newest = max(self.newest, newest[0].number if newest else 0)
         return client
+
+    async def _begin_consumers(self, client: AsyncClient) -> None:
+        """
+        Store the positions of new consumers, before anything is read that they would miss.
+
+        The account's own consumer is the first, because the first consumer of a journal begins with its first entry.
+        """
+        async with self._beginning:
+            if self._have_consumers_begun:
+                return
+            part, names = client.subscribe(CONSUMER).part, self._consumers(self)
+            existing = await part.consumer_names() if names else set()
+            if not existing.issuperset(names):
+                for name in (CONSUMER, *sorted(names)):
+                    if name not in existing:
+                        with contextlib.suppress(AlreadyRunning):  # another process has just opened it
+                            await (await part.consumer(name)).close()
+            self._have_consumers_begun = True
 
     async def _sync(self, opened: AsyncClient | None) -> None:
         """
@@ -418,6 +450,7 @@ class LocalAccount:
     async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[LocalConsumer]:
         """Open a consumer: a reader with a stored position."""
         with contextlib.nullcontext() if self._open_files is None else self._open_files.consumer():
+            await self._begin_consumers(self.client)
             async with self.client.subscribe(name, follow=follow) as subscription:
                 yield LocalConsumer(self, subscription)
 

@@ -18,7 +18,7 @@ from webwx.gateway.client_options import client_options
 from webwx.gateway.local_account import SEND_PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from webwx.client.accounts import Accounts
     from webwx.client.rate_limit import RateLimit
@@ -50,6 +50,7 @@ class OpenedAccounts:
         self._rate_limit = rate_limit
         self._keeps_trying = keeps_trying
         self._before_close: list[Callable[[int], Awaitable[object]]] = []
+        self._consumers: list[Callable[[int], Iterable[str]]] = []
 
     def __repr__(self) -> str:
         return f"OpenedAccounts({len(self.by_number)})"
@@ -57,6 +58,15 @@ class OpenedAccounts:
     def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
         """Call a function with the number of each account that is about to be closed, and wait for it."""
         self._before_close.append(work)
+
+    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
+        """Call a function with the number of each account for the names of consumers that begin with its sync."""
+        self._consumers.append(names)
+
+    def consumers_of(self, account: LocalAccount) -> set[str]:
+        """Return the names of the consumers that get each event that is read after the work of an account has begun."""
+        others = (name for names in self._consumers for name in names(account.number))
+        return {*self._bots.names_on(account.name), *others}
 
     def add(self, account: LocalAccount) -> None:
         """Answer requests for an account from now on; its work does not begin."""
