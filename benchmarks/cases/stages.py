@@ -119,6 +119,7 @@ def delivery(run: Run) -> Figures:
     from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.conversations import Conversations
     from webwx.bot.dispatch import Dispatch, Listeners
+    from webwx.bot.failures import FailureReports
 
     async def handle(ctx: Context, event: Event) -> None:
         del ctx, event
@@ -140,6 +141,7 @@ def delivery(run: Run) -> Figures:
                 attempts=3,
                 time_limit=None,
                 replies_per_minute=20,
+                reports=FailureReports(),
             )
             with run.meter() as meter:
                 await ChatQueues(cast("Subscription", memory), dispatch.handle).run()

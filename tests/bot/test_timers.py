@@ -17,6 +17,7 @@ from tests.bot.conftest import until as soon
 from tests.client.virtual_loop import SteppedLoop, run_with_virtual_clock, until
 
 from webwx.bot.bot import Bot
+from webwx.bot.failures import FailureReports
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.errors import LoggedOut, StorageError
 from webwx.sandbox.options import Options
@@ -99,7 +100,9 @@ class Stage:
     @asynccontextmanager
     async def process(self) -> AsyncIterator[None]:
         """Run a process with these timers, which ends as on SIGTERM."""
-        timers = Timers(self.table.timers, self.kept, self.call, bot="bot", clock=self.clock)
+        timers = Timers(
+            self.table.timers, self.kept, self.call, bot="bot", clock=self.clock, reports=FailureReports()
+        )  # fmt: skip
         running = asyncio.ensure_future(timers.run())
         try:
             yield

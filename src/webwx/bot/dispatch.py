@@ -19,7 +19,6 @@ from webwx.bot.chat_queues import is_last_attempt
 from webwx.bot.commands import DEFAULT_COMMANDS, CommandAnswers, CommandParser
 from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
-from webwx.bot.failures import FailureReports
 from webwx.bot.http_handlers import HttpRoutes, InvalidBody, response_of
 from webwx.bot.injection import CallScope
 from webwx.bot.log_fields import bind, log_fields, unbind
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.commands import Command, Commands
     from webwx.bot.conversations import Conversations, ConversationTransaction
+    from webwx.bot.failures import FailureReports
     from webwx.bot.handler_calls import HandlerCall, Proceed
     from webwx.bot.http_handlers import HttpRequest, HttpResponse
     from webwx.bot.injection import CallPlan
@@ -88,7 +88,7 @@ class Dispatch:
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
         unknown_sends: Counts sends with an unknown outcome as made; None: they raise `SendOutcomeUnknown`.
         debug: Log each event.
-        reports: Texts about failures; default: texts without the messages of exceptions.
+        reports: Texts about failures.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Dispatch:
         replies_per_minute: int,
         unknown_sends: UnknownSends | None = None,
         debug: bool = False,
-        reports: FailureReports | None = None,
+        reports: FailureReports,
     ) -> None:
         self._name = name
         self._client = client
@@ -139,7 +139,7 @@ class Dispatch:
         self._loop = asyncio.get_running_loop()
         self._unknown_sends = unknown_sends
         self._is_debug = debug
-        self._reports = reports or FailureReports()
+        self._reports = reports
         self._limits: dict[int, asyncio.Timeout] = {}
         """Time limits of the handlers that run, by the numbers of their events."""
         self.queues: ChatQueues | None = None

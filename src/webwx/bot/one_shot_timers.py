@@ -18,7 +18,6 @@ import msgspec
 
 from webwx.bot.account_health import AGAIN
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
-from webwx.bot.failures import FailureReports
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.client.scheduler import JobScheduler
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from webwx.bot.account_health import AccountHealth
+    from webwx.bot.failures import FailureReports
     from webwx.client.client import AsyncClient
     from webwx.storage.base import AccountJournal
     from webwx.storage.tables.timers import StoredTimer, StoredTimers, TimerOutcome
@@ -70,8 +70,8 @@ class OneShotTimers:
         bot: The bot's name.
         attempts: Number of attempts after which a call is given up.
         counts: Counters to use.
-        health: Distinguishes failures of the account, which do not count; None: every failure counts.
-        reports: Texts about failures; default: texts without the messages of exceptions.
+        health: Distinguishes failures of the account, which do not count.
+        reports: Texts about failures.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class OneShotTimers:
         bot: str,
         attempts: int,
         counts: TimerCounts,
-        health: AccountHealth | None = None,
-        reports: FailureReports | None = None,
+        health: AccountHealth,
+        reports: FailureReports,
     ) -> None:
         self._handlers = handlers
         self._client = client
@@ -95,7 +95,7 @@ class OneShotTimers:
         self._attempts = attempts
         self._counts = counts
         self._health = health
-        self._reports = reports or FailureReports()
+        self._reports = reports
         self._news = asyncio.Event()
         """Set when the earliest due time may have changed."""
         self._running: set[int] = set()
@@ -265,7 +265,7 @@ class OneShotTimers:
             self._skipped.add(timer.number)  # the next login calls it again
             await self._postpone(timer, timer.due_at, timer.failures)
             return
-        if self._health is not None and not await self._health.counts(("timer", timer.number), error):
+        if not await self._health.counts(("timer", timer.number), error):
             await self._postpone(timer, self._client.clock() + AGAIN, timer.failures)
             return
         self._counts.failed += 1
@@ -288,7 +288,6 @@ class OneShotTimers:
         await use_journal(self._bot, lambda: self._store.postpone(timer.number, due_at, failures=failures, time=now))
 
     async def _settle(self, timer: StoredTimer, outcome: TimerOutcome) -> None:
-        if self._health is not None:
-            self._health.forget(("timer", timer.number))
+        self._health.forget(("timer", timer.number))
         now = self._client.clock()
         await use_journal(self._bot, lambda: self._store.settle(timer.number, outcome, time=now))

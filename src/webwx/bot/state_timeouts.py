@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from webwx.bot.account_health import AGAIN
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
-from webwx.bot.failures import FailureReports
 from webwx.bot.journal import use_journal
 from webwx.client.scheduler import JobScheduler
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.account_health import AccountHealth
     from webwx.bot.conversations import Conversations
+    from webwx.bot.failures import FailureReports
     from webwx.storage.tables.conversations import ConversationRow
 
 AT_ONCE = 16
@@ -50,8 +50,8 @@ class StateTimeouts:
             counted, and the next run repeats the call.
         bot: The bot's name.
         attempts: Number of attempts after which a time-out is given up.
-        health: Distinguishes failures of the account, which do not count; None: every failure counts.
-        reports: Texts about failures; default: texts without the messages of exceptions.
+        health: Distinguishes failures of the account, which do not count.
+        reports: Texts about failures.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class StateTimeouts:
         is_over: Callable[[], bool],
         bot: str,
         attempts: int,
-        health: AccountHealth | None = None,
-        reports: FailureReports | None = None,
+        health: AccountHealth,
+        reports: FailureReports,
     ) -> None:
         self._conversations = conversations
         self._call = call
@@ -71,7 +71,7 @@ class StateTimeouts:
         self._bot = bot
         self._attempts = attempts
         self._health = health
-        self._reports = reports or FailureReports()
+        self._reports = reports
         self._next = 0.0
         """A time that is not after the earliest deadline: seconds since 1970."""
         self._failures: dict[str, int] = {}
@@ -138,7 +138,7 @@ class StateTimeouts:
                 raise
             if self._is_over():
                 return None
-            if self._health is not None and not await self._health.counts(("timeout", row.key), error):
+            if not await self._health.counts(("timeout", row.key), error):
                 return AGAIN
             failures += 1
             self._failures[row.key] = failures
@@ -150,8 +150,7 @@ class StateTimeouts:
             if failures < self._attempts:
                 return pause_after(failures)
             await self._conversations.remove_deadline(row)
-        if self._health is not None:
-            self._health.forget(("timeout", row.key))
+        self._health.forget(("timeout", row.key))
         del self._failures[row.key]
         self._note_deadline(0.0)
         return None

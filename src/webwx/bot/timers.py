@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Never, TypeVar
 import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
-from webwx.bot.failures import FailureReports
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.one_shot_timers import TimerCounts
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from webwx.bot.context import Context
+    from webwx.bot.failures import FailureReports
     from webwx.bot.one_shot_timers import OneShotHandler
     from webwx.bot.schedules import Schedule, Weekday
     from webwx.bot.sync_context import SyncContext
@@ -271,7 +271,7 @@ class Timers:
         bot: The bot's name.
         clock: The wall clock, in seconds since 1970.
         counts: Counters to use.
-        reports: Texts about failures; default: texts without the messages of exceptions.
+        reports: Texts about failures.
     """
 
     def __init__(
@@ -283,14 +283,14 @@ class Timers:
         bot: str,
         clock: Callable[[], float] = time.time,
         counts: TimerCounts | None = None,
-        reports: FailureReports | None = None,
+        reports: FailureReports,
     ) -> None:
         self._counts = counts or TimerCounts()
         self._timers = timers
         self._part = part
         self._call = call
         self._bot = bot
-        self._reports = reports or FailureReports()
+        self._reports = reports
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ahead = 0.0
