@@ -377,6 +377,13 @@ class TestDeaths:
         run_with_virtual_clock(work)
 
 
+class BrokenSubscription(RecordedSubscription):
+    """A subscription whose acknowledgements raise an error that no code expects."""
+
+    def ack(self, number: int) -> None:
+        raise ZeroDivisionError
+
+
 class TestFailures:
     @pytest.mark.parametrize(
         "error",
@@ -562,12 +569,19 @@ class TestFailures:
         assert len(failures) == 3  # Once for each time that it began to fail.
 
     async def test_internal_error_is_raised_by_run(self) -> None:
-        class Broken(RecordedSubscription):
-            def ack(self, number: int) -> None:
-                raise ZeroDivisionError
-
         with pytest.raises(ZeroDivisionError):
-            await ChatQueues(Broken(delivered(1)), ignore).run()
+            await ChatQueues(BrokenSubscription(delivered(1)), ignore).run()
+
+    def test_an_internal_error_does_not_wait_for_running_handlers(self) -> None:
+        async def work() -> None:
+            begun = asyncio.get_running_loop().time()
+            subscription = BrokenSubscription(delivered(1, "@slow"), delivered(2))
+            with pytest.raises(ZeroDivisionError):
+                await ChatQueues(subscription, GatedHandler("@slow")).run()
+            assert asyncio.get_running_loop().time() - begun < 1
+            assert not subscription.is_stopped
+
+        run_with_virtual_clock(work)
 
 
 class TimerLoop(VirtualClockLoop):
@@ -775,6 +789,11 @@ class TestEnd:
             assert queues.last_handled == 3
 
         run_with_virtual_clock(work)
+
+    async def test_no_entry_counts_as_handled_before_a_handler_is_called(self) -> None:
+        health = AccountHealth(AsyncClient(), RecordedSubscription())
+        queues = ChatQueues(RecordedSubscription(delivered(1)), ignore, health=health)
+        assert queues.last_handled == 0
 
     def test_entries_behind_a_running_handler_do_not_delay_the_end_while_the_account_waits(self) -> None:
         async def work() -> None:

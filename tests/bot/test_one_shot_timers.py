@@ -8,6 +8,7 @@ import random
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +189,25 @@ def test_call_that_crashes_each_process_is_given_up(
             running.kill()
     assert len(calls) == 2, "in the process where it was due, and once again"
     assert "the timer 1 is given up after 1 interrupted or failed attempts" in caplog.text
+
+
+def test_a_failed_call_is_repeated_after_a_pause(kit: Sandbox, friend: PhoneUser, clock: Clock) -> None:
+    calls, bot = list[float](), Bot()
+
+    @bot.timer()
+    async def remind(ctx: Context, data: None) -> None:
+        calls.append(ctx.client.clock())
+        raise ValueError
+
+    @bot.on(TextMessage)
+    async def note(ctx: Context, message: TextMessage) -> None:
+        await ctx.call_later(remind, seconds=10)
+
+    with kit.running(bot):
+        friend.say("tea")
+        clock.wind(hours=1)
+    pauses = [later - earlier for earlier, later in pairwise(calls)]
+    assert [pause >= least for pause, least in zip(pauses, (1, 4), strict=True)] == [True, True]
 
 
 def test_failed_call_is_repeated_and_then_given_up(

@@ -16,7 +16,7 @@ from webwx.bot.router import Router
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.client.client import AsyncClient
 from webwx.errors import InvalidRequest, UnknownContact
-from webwx.model.messages import TextMessage
+from webwx.model.messages import Event, TextMessage
 from webwx.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,6 +78,38 @@ async def test_handlers_of_two_accounts_send_once_with_one_of_them_despite_failu
 
     received = [message.text for message in sandbox.person("张三").chat("阿华")]
     assert sorted(received) == ["to family 1", "to family 2", "to work 1", "to work 2"]
+
+
+async def test_sends_of_an_error_handler_with_another_account_are_not_those_of_the_handler(
+    webwx_sandbox: Sandbox,
+) -> None:
+    sandbox, router = webwx_sandbox, Router()
+    attempts: list[int] = []
+
+    @router.on(TextMessage, group=False)
+    async def buy(ctx: Context, message: TextMessage) -> None:
+        other = ctx.account("work")
+        attempts.append(ctx.attempt)
+        if ctx.attempt == 1:
+            raise LookupError
+        await other.send_text("张三", "sold")
+
+    @router.error(LookupError)
+    async def sold_out(ctx: Context, event: Event | None, error: LookupError) -> None:
+        await ctx.account("work").send_text("张三", "sorry")
+        raise error
+
+    names = (("family", "小明", router), ("work", "阿华", Router()))
+    bots = [await logged_in_bot(sandbox, *each) for each in names]
+    ready = asyncio.Semaphore(0)
+    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
+    for _ in bots:
+        await ready.acquire()
+    sandbox.person("李雷").say("buy", to="小明")
+    await until(lambda: attempts == [1, 2])
+    await until(lambda: [message.text for message in sandbox.person("张三").chat("阿华")] == ["sorry", "sold"])
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: Sandbox) -> None:
