@@ -107,9 +107,8 @@ class SendChanges:
         """Return the sends of an announcement, the earliest change first; none if they cannot be read now."""
         if number:
             return await self._try(account, lambda client: _found(client, number))
-        newest = await self._newest(account)
-        since = max((send.changed_at for send in newest), default=0.0) - _WINDOW
-        return sorted((send for send in newest if send.changed_at >= since), key=lambda send: send.changed_at)
+        newest = sorted(await self._newest(account), key=lambda send: send.changed_at)
+        return [send for send in newest if send.changed_at >= newest[-1].changed_at - _WINDOW]
 
     async def _newest(self, account: int) -> list[Outgoing]:
         """Return the newest sends of an account; none if they cannot be read now."""
