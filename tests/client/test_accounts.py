@@ -228,5 +228,12 @@ async def test_a_host_without_its_values_is_refused(new_accounts: NewAccounts) -
             accounts.check_host("desktop")
         with pytest.raises(NotOnThisHost):
             accounts.check_host("example.org")
+        with pytest.raises(NotOnThisHost):
+            accounts.check_host("wx9.qq.com")
     async with new_accounts(desktop=Desktop(client_version="2.0.0", extspam="opaque")) as accounts:
         accounts.check_host("desktop")
+
+
+async def test_an_account_can_log_in_at_a_host_that_the_user_allows(new_accounts: NewAccounts) -> None:
+    async with new_accounts(allowed_hosts=("wx9.qq.com",)) as accounts:
+        accounts.check_host("wx9.qq.com")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+import pytest
+
+from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.event_pages import EventPages
+from webwx.model.messages import Event
 from webwx.storage.cursors import decode_cursor, encode_cursor
-
-if TYPE_CHECKING:
-    from webwx.gateway.account_events import AccountEvent
 
 
 class Journal:
@@ -31,6 +31,26 @@ class Known:
 
     async def read_events(self, after: int, *, limit: int, since: float = 0, until: float = 0) -> list[AccountEvent]:
         raise AssertionError("No event is new.")
+
+
+class Pruned(Known):
+    """An account of whose events only the last one is left."""
+
+    async def read_events(self, after: int, *, limit: int, since: float = 0, until: float = 0) -> list[AccountEvent]:
+        return [AccountEvent(account=1, event=Event(number=self.newest))]
+
+
+@pytest.mark.parametrize(
+    ("after", "since", "is_lost"), [(6, 0, True), (7, 0, True), (8, 0, False), (0, 0, False), (6, 1, False)]
+)
+async def test_a_reader_learns_that_events_were_deleted_before_it_read_them(
+    after: int, since: float, is_lost: bool
+) -> None:
+    accounts = {1: Pruned(newest=9, stored=9), 2: Known(newest=3, stored=3)}
+    cursor = encode_cursor({1: after, 2: 3} if after else {2: 3})
+    page = await EventPages(lambda number: accounts[number]).read([1, 2], cursor, limit=10, since=since, until=0)
+    assert (page.lost, [each.event.number for each in page.events]) == (is_lost, [9])
+    assert decode_cursor(page.cursor) == {1: 9, 2: 3}
 
 
 async def test_a_cursor_beyond_the_known_events_is_kept_if_the_journal_has_them() -> None:

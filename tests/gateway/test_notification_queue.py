@@ -321,6 +321,15 @@ async def test_an_empty_file_is_named_in_the_text(online: Running) -> None:
     assert await texts(online) == ["see file\n[a.log is empty]"]
 
 
+@pytest.mark.parametrize("name", ["..", "/", "logs/..", "\x07", ""])
+async def test_a_file_whose_name_says_nothing_is_called_file(online: Running, name: str) -> None:
+    receiver = await receiver_of(online)
+    queue = queue_of(online, Clock())
+    await queue.put(receiver, OutgoingMessage("", (AttachedFile(name=name, content=b""),)), "")
+    await queue.flush()
+    assert await texts(online) == ["[file is empty]"]
+
+
 async def test_one_receiver_whose_messages_cannot_be_sent_does_not_stop_the_others(online: Running) -> None:
     receivers = [await receiver_of(online) for _ in range(2)]
     queue = queue_of(online, Clock())

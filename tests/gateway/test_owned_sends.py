@@ -68,6 +68,14 @@ async def test_a_send_in_progress_is_finished_before_the_end(start_gateway: Star
     assert running.world.inbox("me")["filehelper"].messages[-1].text == "last"
 
 
+async def test_a_repeated_send_has_the_receipt_even_if_its_answer_is_not_awaited(online: Running) -> None:
+    account = online.port.account(1)
+    first = await account.sends.send("filehelper", TextContent(text="once"), key="k", wait=20)
+    again = await account.sends.send("filehelper", TextContent(text="once"), key="k", wait=0)
+    assert first.receipt is not None
+    assert (again.state, again.receipt) == ("sent", first.receipt)
+
+
 async def test_a_file_for_the_background_is_sent_after_a_restart_and_its_deletion(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:

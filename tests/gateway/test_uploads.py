@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
-    from webwx.storage.tables.records import RecordStore
+    from webwx.storage.tables.records import RecordStore, StoredRecord
 
 NOW = [1_000.0]
 
@@ -73,6 +73,32 @@ async def test_an_upload_that_is_too_large_empty_or_interrupted_leaves_no_file(
         await uploads.add(broken(b"ab"), name="x", owner="k", limit=3)
 
     assert len(files_in(tmp_path)) == 1
+
+
+async def test_an_interrupted_upload_whose_file_is_gone_has_the_error_of_the_interruption(
+    uploads: UploadStore, tmp_path: Path
+) -> None:
+    async def cut() -> AsyncIterator[bytes]:
+        yield b"ab"
+        for path in files_in(tmp_path):
+            path.unlink()
+        raise GatewayProblem("too-large", "There is no room.")
+
+    with pytest.raises(GatewayProblem, match="There is no room"):
+        await uploads.add(cut(), name="x", owner="k", limit=3)
+    assert files_in(tmp_path) == []
+
+
+async def test_an_upload_that_cannot_be_recorded_has_this_error_although_its_file_is_gone(tmp_path: Path) -> None:
+    class FullDisk(PrivateRecordStore):
+        async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
+            for path in files_in(tmp_path):
+                path.unlink()
+            raise StorageError("The disk is full.")
+
+    uploads = UploadStore(FullDisk(), tmp_path / "uploads", lambda: NOW[0])
+    with pytest.raises(StorageError, match="The disk is full"):
+        await uploads.begin(name="x", owner="k", length=3)
 
 
 async def test_an_upload_of_a_known_length_can_have_parts(uploads: UploadStore) -> None:

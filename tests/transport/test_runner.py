@@ -204,6 +204,20 @@ class TestCookies:
 
         assert carried == [[True, True], [True, True], [True, True], [True, True], [True, False]]
 
+    async def test_expire_although_our_clock_was_set_back_by_as_much_as_passed(self) -> None:
+        clock, there = Clock(), NOW
+        ours = session_state(clock=clock)
+        await ask(ours, dated(there, "fresh=1; Path=/; Max-Age=2000"))
+        clock.now, there = clock.now - 600, there + 600
+        await ask(ours, dated(there))
+        carried = []
+        for _ in range(2):
+            clock.now, there = clock.now + 1100, there + 1100
+            requests = await ask(ours, *[dated(there)] * 2)
+            carried.append(["fresh=1" in request.header("Cookie") for request in requests])
+
+        assert carried == [[True, True], [True, False]]
+
     async def test_do_not_expire_by_a_saved_difference_of_clocks(self) -> None:
         clock = Clock()
         ours = session_state(clock=clock)

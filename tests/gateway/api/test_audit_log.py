@@ -13,10 +13,13 @@ from webwx.gateway.api import audit_log
 from webwx.gateway.api.audit_log import DELAY, MOST_UNWRITTEN, AuditLog, action_of
 from webwx.gateway.auth import CONSOLE
 from webwx.gateway.sessions import HEADER
+from webwx.storage.sqlite.private import PrivateRecordStore
 
 if TYPE_CHECKING:
     import httpx
     from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.storage.tables.records import AuditEntry
 
 ACCOUNT = "/api/v1/accounts/default"
 
@@ -155,6 +158,32 @@ async def test_the_entries_of_sends_are_written_together_and_before_that_of_the_
     entries = await running.gateway.records.audit()
     assert [entry.action for entry in entries] == ["key.create", "notify", "notify", "notify"]
     await log.close()
+
+
+class CountedRecords(PrivateRecordStore):
+    """Records that count the entries of the audit log."""
+
+    entries = 0
+
+    async def append_audit(
+        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
+    ) -> AuditEntry:
+        self.entries += 1
+        return await super().append_audit(actor, action, target=target, detail=detail, time=time)
+
+
+async def test_no_entry_of_a_send_is_written_before_they_are_written_together(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "DELAY", 3600.0)
+    records = CountedRecords()
+    log = AuditLog(records, running.port, time.time)
+    for _ in range(3):
+        await log.record(*answered_send(running))
+    await asyncio.sleep(0)  # the first step of each write
+    assert records.entries == 0
+    await log.close()
+    assert records.entries == 3
 
 
 async def test_the_entry_of_a_send_is_written_without_another_change(running: Running) -> None:

@@ -55,6 +55,26 @@ async def test_the_page_shows_every_operation_and_needs_no_other_host(running: R
         assert marker not in page.text
 
 
+async def test_the_page_marks_required_fields_and_parameters_with_a_star(running: Running) -> None:
+    async with running.anonymous() as client:
+        schema = (await client.get("/openapi.json")).json()
+        page = (await client.get("/docs")).text
+
+    def starred(heading: str) -> list[str]:
+        return re.findall(r"<code>([^<]+)</code> \*", re.split("<h[23]", page.partition(heading)[2])[0])
+
+    structs = schema["components"]["schemas"]
+    required = {
+        name: [field for field in struct.get("properties", ()) if field in struct.get("required", ())]
+        for name, struct in structs.items()
+    }
+    assert any(required.values())
+    assert {name: starred(f"<h3 id='{name}'>") for name in structs} == required
+    for operation in (each for operations in schema["paths"].values() for each in operations.values()):
+        wanted = [each["name"] for each in operation.get("parameters", ()) if each.get("required")]
+        assert starred(f"<h2 id='{operation['operationId']}'>") == wanted
+
+
 async def test_every_kind_of_error_has_a_page(running: Running) -> None:
     async with running.anonymous() as client:
         listed = (await client.get("/docs/errors")).text

@@ -18,7 +18,7 @@ BUILD = {
     ("template", "text"),
     [
         ("{{ build.name }} {{n}} {{ yes }} {{ list }}", "web 3 true [1,2]"),
-        ("{{ build.failed.1.name }}{{ build.failed.7.name }}", "b"),
+        ("{{ build.failed.1.name }}{{ build.failed.2.name }}{{ build.failed.7.name }}", "b"),
         ('{{ missing | default("?") }}{{ none|default("-") }}{{ missing.too }}', "?-"),
         (
             "{% for t in build.failed %}[{{ t.name }}{% for g in t.tags %} {{ g }}{% endfor %}]{% endfor %}",

@@ -53,6 +53,7 @@ def test_a_picture_is_checked() -> None:
     assert (file.name, file.content) == ("picture.png", PICTURE)
     assert send("image", {"base64": encoded, "md5": "0"}).json["errcode"] == 40009
     assert send("image", {"base64": "!", "md5": digest}).json["errcode"] == 40058
+    assert send("image", {"base64": f"!{encoded}", "md5": digest}).json["errcode"] == 40058
     assert send("image", {}).json["errcode"] == 40058
 
 
