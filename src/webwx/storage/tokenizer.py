@@ -21,18 +21,7 @@ import msgspec
 from webwx.errors import InvalidRequest
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item
-from webwx.model.messages import (
-    CardMessage,
-    FriendRequest,
-    HistoryMessage,
-    Message,
-    PossibleFriend,
-    QuoteMessage,
-    RedPacketMessage,
-    TextMessage,
-    TextQuoteMessage,
-    TransferMessage,
-)
+from webwx.model.messages import Message, RedPacketMessage, TextMessage, TextQuoteMessage
 from webwx.model.text import normalized
 
 if TYPE_CHECKING:
@@ -112,13 +101,23 @@ def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
 MAX_SEARCHED = 128 * 1024
 """Number of characters of a message that are searched."""
 
-_FIELDS = ("text", "title", "description", "name", "label", "program", "greeting", "author")
+_FIELDS = ("text", "title", "description", "name", "label", "program", "greeting", "author", "note")
 """Text fields of messages that are searched."""
+
+_INSIDE = ("quoted", "items", "person")
+"""Fields of messages whose values have texts that are searched."""
+
+_FIELDS_INSIDE = ("nickname", "company", "text")
+"""Text fields of these values that are searched."""
 
 
 @cache
-def _searched_fields(kind: type[Message]) -> tuple[str, ...]:
-    return tuple(field for field in _FIELDS if field in kind.__struct_fields__)
+def _fields_of(kind: type[msgspec.Struct], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(field for field in names if field in kind.__struct_fields__)
+
+
+def _texts_of(value: msgspec.Struct, names: tuple[str, ...]) -> list[str]:
+    return [text for field in _fields_of(type(value), names) if (text := getattr(value, field))]
 
 
 def searchable_text(event: Event) -> str:
@@ -127,20 +126,15 @@ def searchable_text(event: Event) -> str:
         return event.text[:MAX_SEARCHED]
     if not isinstance(event, Message):
         return ""
-    texts = [value for field in _searched_fields(type(event)) if (value := getattr(event, field))]
-    match event:
-        case TextQuoteMessage(quoted=quoted):  # journals of earlier versions have the name in their index
-            texts += [quoted.sender_name, quoted.text]
-        case QuoteMessage(quoted=quoted):
-            texts.append(quoted.text)
-        case HistoryMessage(items=items):
-            texts += [item.text for item in items if item.text]
-        case CardMessage(person=person) | FriendRequest(person=person) | PossibleFriend(person=person):
-            texts += [person.nickname, person.company] if person.company else [person.nickname]
-        case TransferMessage(note=added) | RedPacketMessage(wish=added) if added:
-            texts.append(added)
-        case _:
-            pass
+    texts = _texts_of(event, _FIELDS)
+    if isinstance(event, TextQuoteMessage):  # journals of earlier versions have the name in their index
+        texts.append(event.quoted.sender_name)
+    if isinstance(event, RedPacketMessage) and event.wish:
+        texts.append(event.wish)
+    for field in _fields_of(type(event), _INSIDE):
+        inside = getattr(event, field)
+        for each in inside if isinstance(inside, tuple) else (inside,):
+            texts += _texts_of(each, _FIELDS_INSIDE)
     return "\n".join(texts)[:MAX_SEARCHED]
 
 
