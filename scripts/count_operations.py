@@ -4,6 +4,7 @@ Count how often an operation on an account is written: `python scripts/count_ope
     places of an operation       its definitions, router entries and routes, from the flow to the command
     files of a route             of these, between the client and its remote twin
     files of an event            that name the class of the event, without tests
+    lists of an event            of these, those in which every new kind of event must be named
     functions that pass on       that only call another one of their name, with their own arguments, or only refuse
     repeated docstrings          of functions that share their name and the first line with another function
 
@@ -14,6 +15,7 @@ merged. FOLDER is another checkout.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -29,6 +31,12 @@ OPERATIONS = ("mark_read", "set_remark", "leave_chatroom", "retry_send", "list_c
 
 EVENTS = ("FriendRequest", "MessageRecalled", "ContinuityLost", "PhoneActivity")
 """Classes of events."""
+
+MANY_EVENTS = 7
+"""Number of classes of events from which on a file lists kinds of events; fewer are named for what the file does."""
+
+OWN_LISTS = ("/client/forward.py", "/client/recalled.py")
+"""Files with that many classes for what they do: they forward messages."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -107,9 +115,22 @@ def main() -> None:
         report.append(f"places of {operation}: {len(found)} ({', '.join(found)})")
         gateway = {each for each in found if each.startswith(("/gateway/", "/representations/", "/client/remote/"))}
         report.append(f"files of the route of {operation}: {len(gateway)}")
+    events = {
+        node.name
+        for name in ("/model/messages.py", "/model/events.py")
+        for node in ast.walk(trees[name])
+        if isinstance(node, ast.ClassDef) and any(each.arg == "tag" for each in node.keywords)
+    }
+    lists = [
+        name
+        for name, text in texts.items()
+        if name not in OWN_LISTS and len(events & set(re.findall(r"\w+", text))) >= MANY_EVENTS
+    ]
     for event in EVENTS:
         naming = [name for name, text in texts.items() if event in text]
+        found = [name for name in naming if name in lists]
         report.append(f"files of the event {event}: {len(naming)}")
+        report.append(f"lists of the event {event}: {len(found)} ({', '.join(found)})")
     report.append(
         f"functions that pass on: {sum(is_passing_on(each) for tree in trees.values() for each in functions(tree))}"
     )
