@@ -8,7 +8,7 @@ import os
 import urllib.request
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import pytest
 from tests.carriers import Counted
@@ -17,7 +17,7 @@ from tests.client.conftest import SERVER
 from webwx.bot.bot import Bot
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
-from webwx.model.events import QUIET
+from webwx.model.events import AnyEvent
 from webwx.model.messages import Event
 from webwx.sandbox.clock import SystemClock
 from webwx.storage.login import LoginMemory
@@ -115,7 +115,7 @@ async def handing_out(way: str, client: AsyncClient, handler: Any, **choices: An
         await deliver(client, handler, **choices)
         return
     name, counts = choices.pop("consumer", "bot"), choices.pop("counts", None)
-    kinds = QUIET if choices.pop("include_all", False) else ()
+    kinds = [kind for kind in get_args(AnyEvent) if kind.is_quiet] if choices.pop("include_all", False) else []
     bot = Bot(client=client, name=name, relogin=False, replies_per_minute=0, **choices)
     bot.on(Event, *kinds, own=True)(handler)
     if counts is not None:

@@ -20,7 +20,6 @@ from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
 from webwx.bot.unsent_replies import UnsentReplies
 from webwx.bot.watchdog import LoopWatchdog
 from webwx.client.state import LoginState
-from webwx.model.events import is_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -91,7 +90,7 @@ async def deliver(
 
         async def handle(delivered: Delivered, attempt: int) -> bool:
             event = delivered.event
-            if not include_all and is_quiet(event):
+            if not include_all and event.is_quiet:
                 return False
             context = Context(
                 client, event, key=f"{consumer}/{event.number}", attempt=attempt,

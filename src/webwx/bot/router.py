@@ -35,7 +35,6 @@ from webwx.bot.signatures import check_injectable, further_parameters, name_of, 
 from webwx.bot.steps import step_names, steps_in
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
-from webwx.model.events import CONTACT_EVENTS, QUIET
 from webwx.model.messages import Event, Message, TextMessage
 
 if TYPE_CHECKING:
@@ -496,7 +495,7 @@ class Handler:
             account: The account that is logged in there.
 
         """
-        if all(issubclass(kind, CONTACT_EVENTS) for kind in self.event_types):
+        if all(kind.needs_contacts for kind in self.event_types):
             return f"there is no {' or '.join(kind.__name__ for kind in self.event_types)} event"
         if self._needs:
             return f"{self._needs[0]}=True needs a chatroom"
@@ -508,9 +507,8 @@ class Handler:
 
     def accepts(self, kind: type[Event]) -> bool:
         """Return whether events of exactly this class can match."""
-        is_quiet = issubclass(kind, QUIET)
         return all(hasattr(kind, field) for field in self._fields) and any(
-            issubclass(kind, each) and (not is_quiet or issubclass(each, QUIET)) for each in self.event_types
+            issubclass(kind, each) and (not kind.is_quiet or each.is_quiet) for each in self.event_types
         )
 
     def takes_all_of(self, other: Handler) -> bool:

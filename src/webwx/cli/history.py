@@ -13,7 +13,7 @@ from webwx.cli.options import FreeTextCommand, limit_option
 from webwx.cli.outbox import describe_send
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
-from webwx.model.messages import Message, MessageRecalled, PhoneActivity
+from webwx.model.messages import Message, MessageRecalled
 from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
 from webwx.storage.tables.outbox import Outgoing
@@ -144,8 +144,8 @@ def people_in(thing: Event | Outgoing) -> Iterator[str]:
             yield from _known(thing.chat, thing.sender)
         case MessageRecalled(original=Message() as original):
             yield from _known(thing.chat, original.sender)
-        case MessageRecalled() | PhoneActivity() | Outgoing():
-            yield from _known(thing.chat)
+        case _:
+            yield from _known(getattr(thing, "chat", None))
 
 
 def _known(*ids: str | None) -> Iterable[str]:

@@ -14,7 +14,7 @@ from webwx.client.message_page import MessagePage, PagedMessage
 from webwx.errors import InvalidCursor, UnknownContact
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import ContactChanged, event_from_item, is_quiet
+from webwx.model.events import ContactChanged, event_from_item
 from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw
 from webwx.model.named_people import name_people, people_in_notice
@@ -211,7 +211,7 @@ class MessageHistory:
             )  # fmt: skip
             page = await part.find(query)
             made = [(entry.time, await self.event_of(entry)) for entry in page]
-            found += [_Timed(time, event) for time, event in made if not is_quiet(event)]
+            found += [_Timed(time, event) for time, event in made if not event.is_quiet]
             before, is_all = (page[-1].number if page else before), len(page) < limit
         return _in_order(found[:limit])
 

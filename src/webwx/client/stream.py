@@ -11,8 +11,6 @@ import asyncio
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING
 
-from webwx.model.events import is_quiet
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from types import TracebackType
@@ -126,7 +124,7 @@ async def _stored_events(
                 number = each.entry.number
                 shown.note(number)
                 subscription.show(number)
-                if include_all or not is_quiet(each.event):
+                if include_all or not each.event.is_quiet:
                     yield each.event
                 subscription.ack(number)
     finally:
@@ -169,7 +167,7 @@ async def _fetched_events(
             while True:
                 while items:
                     event = take(own_id)
-                    if event is not None and (include_all or not is_quiet(event)):
+                    if event is not None and (include_all or not event.is_quiet):
                         yield event
                 if is_last:
                     return

@@ -15,27 +15,7 @@ import msgspec
 from webwx.errors import ProtocolError
 from webwx.model.contacts import Contact, ContactId, contact_from_wire
 from webwx.model.delivery import message_from_wire, parties, read_item, read_wire, sound_time, text_from_wire
-from webwx.model.messages import (
-    AnyMessage,
-    ChatroomDissolved,
-    ChatroomOwnerChanged,
-    ChatroomRejoined,
-    ChatroomRenamed,
-    DeliveredEvent,
-    Event,
-    FriendAdded,
-    FriendConfirmationRequired,
-    FriendRequest,
-    MemberJoined,
-    MemberRemoved,
-    MessageRecalled,
-    MessageRejected,
-    Pat,
-    PhoneActivity,
-    PossibleFriend,
-    TextMessage,
-    keep_raw,
-)
+from webwx.model.messages import AnyDelivered, DeliveredEvent, Event, TextMessage, keep_raw
 from webwx.model.serialization import to_json
 from webwx.model.shown import Shown
 from webwx.protocol.codes import MessageType
@@ -47,11 +27,17 @@ from webwx.protocol.sync import DeletedContact
 class ContactChanged(DeliveredEvent, frozen=True, kw_only=True, tag="contact.changed"):
     """A contact was added, or changed its name, or a chatroom its members."""
 
+    is_quiet = True
+    needs_contacts = True
+
     contact: Shown[Contact]
 
 
 class ContactDeleted(DeliveredEvent, frozen=True, kw_only=True, tag="contact.deleted"):
     """A friend was deleted, a chatroom left, or a chat removed on the phone."""
+
+    is_quiet = True
+    needs_contacts = True
 
     id: Shown[ContactId]
 
@@ -112,6 +98,9 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity.ambiguou
     `merge_identities` joins two identities.
     """
 
+    is_quiet = True
+    needs_contacts = True
+
     identity: Shown[int]
     """Identity number of the new contact."""
     contact: Shown[Contact]
@@ -119,28 +108,8 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity.ambiguou
     """Identity numbers of the candidates, likeliest first."""
 
 
-QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
-"""Events that are not messages, which most programs omit."""
-
-CONTACT_EVENTS = (
-    ContactChanged, ContactDeleted, IdentityAmbiguous, FriendRequest, PossibleFriend, FriendAdded,
-    FriendConfirmationRequired, MessageRejected, MemberJoined, MemberRemoved, ChatroomRenamed, ChatroomOwnerChanged,
-    ChatroomDissolved, ChatroomRejoined, Pat,
-)  # fmt: skip
-"""Events of contacts and chatrooms, which File Transfer Helper web does not have."""
-
-_QUIET = frozenset(QUIET)
-
-
-def is_quiet(event: Event) -> bool:
-    """Return whether an event is one of `QUIET`; four `isinstance` calls would take longer than this lookup."""
-    return type(event) in _QUIET
-
-
 AnyEvent = (
-    AnyMessage
-    | MessageRecalled
-    | PhoneActivity
+    AnyDelivered
     | ContactChanged
     | ContactDeleted
     | QuarantinedMessage

@@ -28,7 +28,7 @@ An event is a frozen value without a client: it can be printed, compared, stored
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 import msgspec
 
@@ -103,6 +103,11 @@ Made once, at the import: msgspec examines a type when it is first decoded, and 
 
 class Event(ShownStruct, frozen=True, kw_only=True, tag_field="type"):
     """An event of the sync."""
+
+    is_quiet: ClassVar[bool] = False
+    """Whether most programs omit events of this kind, which are not messages."""
+    needs_contacts: ClassVar[bool] = False
+    """Whether events of this kind are of contacts and chatrooms, which File Transfer Helper web does not have."""
 
     number: Shown[int] = 0
     """Number in the journal, increasing in the order of arrival; 0 without a journal."""
@@ -359,6 +364,8 @@ class CardMessage(Message, frozen=True, kw_only=True, tag="message.card"):
 class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
     """A person asks to become a friend."""
 
+    needs_contacts = True
+
     person: Shown[Person]
     greeting: Shown[str]
     """Text of the request."""
@@ -372,6 +379,8 @@ class FriendRequest(Message, frozen=True, kw_only=True, tag="friend.requested"):
 
 class PossibleFriend(Message, frozen=True, kw_only=True, tag="friend.possible"):
     """The platform proposes a person."""
+
+    needs_contacts = True
 
     person: Shown[Person]
 
@@ -615,6 +624,8 @@ class LiveLocationEnded(SystemMessage, frozen=True, kw_only=True, tag="message.l
 class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend.added"):
     """A contact became a friend."""
 
+    needs_contacts = True
+
     name: Shown[str]
     is_by_self: Shown[bool]
     """Whether this account added the contact."""
@@ -623,15 +634,21 @@ class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend.added"):
 class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend.confirmation_required"):
     """The other person has deleted this account: the message before this notice did not arrive."""
 
+    needs_contacts = True
+
     name: Shown[str]
 
 
 class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message.rejected"):
     """The other person has blocked this account: the message before this notice did not arrive."""
 
+    needs_contacts = True
+
 
 class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.member_joined"):
     """A member joined a chatroom."""
+
+    needs_contacts = True
 
     names: Shown[tuple[str | None, ...]]
     """Names as shown by the platform; None is this account."""
@@ -644,6 +661,8 @@ class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.membe
 class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.member_removed"):
     """A member was removed from a chatroom."""
 
+    needs_contacts = True
+
     names: Shown[tuple[str | None, ...]]
     """Names as shown by the platform; None is this account."""
     by: Shown[str | None] = None
@@ -653,6 +672,8 @@ class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.memb
 class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom.renamed"):
     """A chatroom has another name."""
 
+    needs_contacts = True
+
     name: Shown[str]
     by: Shown[str | None] = None
     """Member who renamed it; None is this account."""
@@ -661,12 +682,16 @@ class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom.re
 class ChatroomOwnerChanged(SystemMessage, frozen=True, kw_only=True, tag="chatroom.owner_changed"):
     """A chatroom has another owner."""
 
+    needs_contacts = True
+
     name: Shown[str | None] = None
     """Name of the new owner, as shown by the platform; None is this account."""
 
 
 class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.dissolved"):
     """A chatroom's owner closed it."""
+
+    needs_contacts = True
 
     by: Shown[str | None] = None
     """Member who closed it; None is this account."""
@@ -675,9 +700,13 @@ class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom.
 class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom.rejoined"):
     """This account is back in a chatroom that it had left."""
 
+    needs_contacts = True
+
 
 class Pat(SystemMessage, frozen=True, kw_only=True, tag="message.pat"):
     """A member patted another one (拍了拍)."""
+
+    needs_contacts = True
 
     actor: Shown[str | None] = None
     """
@@ -765,6 +794,8 @@ class MessageRecalled(DeliveredEvent, frozen=True, kw_only=True, tag="message.re
 class PhoneActivity(DeliveredEvent, frozen=True, kw_only=True, tag="phone.activity"):
     """The phone read, opened or left a chat, or sent its list of recent chats."""
 
+    is_quiet = True
+
     code: Shown[int]
     """The platform's `StatusNotifyCode`."""
     chat: Shown[ContactId]
@@ -789,3 +820,7 @@ _ACTIONS: dict[int, Literal["read", "opened", "recent", "left"]] = {
     StatusNotify.RECENT_CHATS: "recent",
     StatusNotify.QUIT_CHAT: "left",
 }
+
+
+AnyDelivered = AnyMessage | MessageRecalled | PhoneActivity
+"""Union of all events of delivered messages, for decoding JSON."""

@@ -22,7 +22,6 @@ from webwx.model.messages import (
     LiveLocationMessage,
     LocationMessage,
     Message,
-    MessageRecalled,
     MiniProgramMessage,
     MusicMessage,
     PossibleFriend,
@@ -75,17 +74,11 @@ def summarize(message: Message, language: Language = "en") -> str:
 
 def summarize_event(event: Event, language: Language = "en") -> str:
     """
-    Summarize a message or a recall on one line of at most `LONGEST` characters.
+    Summarize an event on one line of at most `LONGEST` characters.
 
-    It is empty for other events, which have no content of a person.
+    A message as `summarize` does, and another event, such as a recall, by its text; empty for an event without a text.
     """
-    match event:
-        case Message():
-            text = summarize(event, language)
-        case MessageRecalled():
-            text = event.text
-        case _:
-            return ""
+    text = summarize(event, language) if isinstance(event, Message) else getattr(event, "text", "")
     return _cut(on_one_line(text))
 
 
