@@ -7,18 +7,16 @@ the source.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import pkgutil
 import types
-from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
 from webwx import protocol
+from webwx.field_texts import field_texts
 from webwx.protocol.codec import COMPACT_JSON, FORM, JSON, MEDIA, MULTIPART, FilePart, Media, Wire
 from webwx.protocol.http import TimeLimit
 
@@ -140,7 +138,7 @@ def _table(
     kind: type[msgspec.Struct], outside: dict[str, Any] | None = None, *, has_wire_names: bool = True
 ) -> StructTable:
     """Describe a struct; `outside` says where those fields travel that are not in the body."""
-    meanings = _docstrings(kind)
+    meanings = field_texts(kind)
     fields = []
     for field in msgspec.structs.fields(kind) if kind is not Media else ():
         where, name = "body", field.encode_name if has_wire_names else field.name
@@ -150,29 +148,3 @@ def _table(
         fields.append(WireField(name=name, where=where, kind=field.type, meaning=meaning))
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
     return StructTable(name=kind.__name__, summary=summary, fields=fields, has_places=bool(outside))
-
-
-def _docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the string under each field, those of base classes included."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if base.__module__.startswith("webwx."):
-            found |= _strings_in(base.__module__).get(base.__name__, {})
-    return found
-
-
-@cache
-def _strings_in(module: str) -> dict[str, dict[str, str]]:
-    """Read the strings under the fields of every class of a module."""
-    classes: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(importlib.import_module(module))).body:
-        if isinstance(node, ast.ClassDef):
-            strings = classes[node.name] = {}
-            for field, below in pairwise(node.body):
-                match field, below:
-                    case (
-                        ast.AnnAssign(target=ast.Name(id=name)),
-                        ast.Expr(value=ast.Constant(value=str(text))),
-                    ):
-                        strings[name] = inspect.cleandoc(text)
-    return classes
