@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any
 
 _DESCRIBE = """
+import json
 from litestar.serialization import encode_json, get_serializer
 from webwx.gateway.app import route_table
 routes = route_table(1)
-print(encode_json(routes.openapi_schema.to_schema(), get_serializer(routes.type_encoders)).decode())
+try:
+    from webwx.gateway.api.description import describe
+except ImportError:  # an older checkout
+    print(encode_json(routes.openapi_schema.to_schema(), get_serializer(routes.type_encoders)).decode())
+else:
+    print(json.dumps(describe(routes)))
 """
 
 

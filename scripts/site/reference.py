@@ -13,6 +13,7 @@ import webwx.testing
 from webwx import Event
 from webwx.cli import webwx as command_line
 from webwx.cli.help_pages import ENVIRONMENT
+from webwx.gateway.api.description import describe
 from webwx.gateway.app import route_table
 from webwx.gateway.config import EXAMPLE, LimitsTable
 from webwx.outcomes import MEANING
@@ -130,7 +131,7 @@ def _settings() -> str:
 
 
 def _http_api() -> str:
-    schema: dict[str, Any] = route_table(LimitsTable().body).openapi_schema.to_schema()
+    schema: dict[str, Any] = describe(route_table(LimitsTable().body))
     lines = [
         "# HTTP API", "",
         "Every operation of the gateway, as its `/openapi.json` describes it;"

@@ -123,6 +123,7 @@ async def test_every_route_names_its_scope_or_is_public(running: Running) -> Non
 
 PUBLIC = {
     "/openapi.json", "/docs", "/docs/errors", "/docs/errors/{code:str}", "/docs/openapi.json", "/docs/{path:str}",
+    "/docs/websocket.json",
     "/", "/console/{name:str}", "/api/v1/console/session", "/healthz", "/readyz",
     "/m/{token:str}/{name:str}", "/q/{token:str}",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 
@@ -28,6 +28,7 @@ from webwx.gateway.api.bots import bots_router, calls_router
 from webwx.gateway.api.cluster import cluster_router
 from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
+from webwx.gateway.api.description import ABOUT, TAGS, operation_id
 from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.events import events_router
 from webwx.gateway.api.fallback import fallback_router
@@ -384,6 +385,11 @@ def route_table(max_body: int) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="webwx gateway",
             version=version("webwx"),
+            description=ABOUT,
+            contact=Contact(name="The webwx contributors"),
+            license=License(name="MIT", identifier="MIT"),
+            tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
+            operation_id_creator=operation_id,
             use_handler_docstrings=True,
             components=Components(
                 security_schemes={

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from litestar import Response
 from litestar.exceptions import HTTPException
 
@@ -104,6 +105,15 @@ def problem(code: str, detail: str = "", *, retry_after: float | None = None, er
         type=_path(code), title=kind.title, status=int(kind.status), code=code, detail=detail, retry_after=retry_after,
         errors=errors,
     )  # fmt: skip
+
+
+def problem_of_message(error: msgspec.DecodeError | RecursionError) -> Problem:
+    """Return the problem of a message that cannot be read, with the name of the field."""
+    if isinstance(error, RecursionError):
+        return problem("bad-request", "The message is nested too deeply.")
+    reason, _, place = str(error).partition(" - at `$")
+    field = place.rstrip("`").lstrip(".") or "message"
+    return problem("bad-request", errors=(f"{field}: {reason}",))
 
 
 def problem_of(error: WxError) -> Problem:

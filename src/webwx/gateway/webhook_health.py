@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.accounts import GatewayAccounts
-    from webwx.gateway.webhook_notices import NoticeType, WebhookNotices
+    from webwx.gateway.webhook_notices import WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
+    from webwx.representations.events import NoticeType
 
 _log = logging.getLogger("webwx.gateway")
 

@@ -8,21 +8,15 @@ and the state of a webhook can be read at any time.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.representations.events import NoticeContent, NoticeType, NoticeView
 from webwx.representations.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
-
-NoticeType = Literal["webhook.disabled", "webhook.failing", "webhook.test"]
-"""
-`webhook.disabled`: the gateway has disabled a webhook. `webhook.failing`: the gateway has given up an event.
-`webhook.test`: the test button of a webhook was pressed; only this webhook gets the event.
-"""
 
 
 class WebhookNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,28 +38,6 @@ class WebhookNotice(msgspec.Struct, frozen=True, kw_only=True):
     def is_for(self, accounts: Collection[int] | None) -> bool:
         """Return whether readers of some accounts (None: all) may receive it: they need all accounts of the webhook."""
         return accounts is None or (self.accounts is not None and set(self.accounts) <= set(accounts))
-
-
-class NoticeContent(msgspec.Struct, frozen=True, kw_only=True):
-    """The webhook that an event is about."""
-
-    webhook: str
-    """Id of the webhook."""
-    name: str
-    """Name of the webhook."""
-    reason: str
-    """What happened, as a sentence."""
-
-
-class NoticeView(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the gateway itself, as readers see it."""
-
-    id: str
-    type: NoticeType
-    time: datetime
-    account: Literal[0] = 0
-    """Always 0, because the event belongs to no account."""
-    data: NoticeContent
 
 
 def view_of_notice(notice: WebhookNotice) -> NoticeView:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing
-from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import view_of_notice
 from webwx.representations.accounts import SHOW_ACCOUNT
+from webwx.representations.sends import SendEventView
 from webwx.representations.webhooks import SHOW_WEBHOOK
 
 if TYPE_CHECKING:
@@ -78,12 +78,9 @@ def body_of_notice(notice: WebhookNotice, form: WebhookFormat) -> bytes:
 
 def body_of_change(change: SendChange, event_id: str, form: WebhookFormat) -> bytes:
     """Return the change of a send as a body."""
-    send = msgspec.to_builtins(view_of_outgoing(change.send))
-    event = {
-        "id": event_id, "type": SEND_CHANGED, "time": send["changed_at"], "account": change.account,
-        "chat": send["chat"], "data": send,
-    }  # fmt: skip
-    return _encode(event, form, SHOW_ACCOUNT.at(change.account))
+    send = view_of_outgoing(change.send)
+    event = SendEventView(id=event_id, time=send.changed_at, account=change.account, chat=send.chat, data=send)
+    return _encode(msgspec.to_builtins(event), form, SHOW_ACCOUNT.at(change.account))
 
 
 def _encode(event: dict[str, Any], form: WebhookFormat, source: str) -> bytes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.account_events import AccountEvent
     from webwx.gateway.accounts import SendChange
-    from webwx.gateway.webhook_notices import NoticeType
+    from webwx.representations.events import NoticeType
     from webwx.storage.tables.records import RecordStore
 
 WEBHOOK_KIND = "webhook"

@@ -40,8 +40,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     """Time of the last change of the state."""
     nickname: str | None
-    host: str | None
-    """Profile of the login: `filehelper`, `web` or `desktop`."""
+    host: HostProfile | None
+    """Profile of the login."""
     last_sync_at: datetime | None
     """Time of the last successful poll or fetch."""
     error: str | None
@@ -102,7 +102,7 @@ SHOW_ACCOUNT: ApiRoute[NoQuery, None, AccountView] = ApiRoute(
 
 CHANGE_ACCOUNT: ApiRoute[NoQuery, AccountChange, AccountView] = ApiRoute(
     method="PATCH", path=ACCOUNT, scope="admin", summary="Change an account", body=AccountChange,
-    reply=AccountView, problems=(404, 409, 422, 503),
+    example=AccountChange(label="Home"), reply=AccountView, problems=(404, 409, 422, 503),
 )  # fmt: skip
 
 REMOVE_ACCOUNT: ApiRoute[NoQuery, None, None] = ApiRoute(

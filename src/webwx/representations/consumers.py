@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from webwx.representations.events import EventView
+from webwx.representations.accounts import AccountView
+from webwx.representations.events import EventView, NoticeType, NoticeView
+from webwx.representations.problems import Problem
 from webwx.representations.route import ACCOUNT, ApiRoute, Before, Limit, NoQuery, RouteQuery
+from webwx.representations.sends import SendChangeView
 
 EventNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Number of an event."""
@@ -78,24 +81,81 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=
     """For a consumer: the number of the attempt at this event."""
 
 
-class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """Any other message to a client."""
+class ReadyFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ready"):
+    """The answer to the first message: what happens from now on follows."""
 
-    op: Literal[
-        "ready",
-        "reset",
-        "account.state",
-        "webhook.disabled",
-        "webhook.failing",
-        "webhook.test",
-        "send.changed",
-        "acknowledged",
-        "failed",
-        "given_up",
-        "end",
-        "left",
-        "error",
-    ]
+    cursor: str | None = None
+    """Cursor from which the events follow; null for a consumer."""
+
+
+class ResetFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="reset"):
+    """Events after the client's cursor are gone; the events continue from here."""
+
+    cursor: str
+
+
+class AccountStateFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="account.state"):
+    """The state of an account has changed."""
+
+    data: AccountView
+
+
+class NoticeFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the gateway itself."""
+
+    op: NoticeType
+    data: NoticeView
+
+
+class SendChangedFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="send.changed"):
+    """A send was stored, or its state has changed; only if `types` of the first message names it."""
+
+    data: SendChangeView
+
+
+class AnswerFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a message of a client with a consumer; answers come in the order of the messages."""
+
+    op: Literal["acknowledged", "failed", "given_up"]
+    data: int
+    """`failed`: how often the event has failed so far. Else the number of the event."""
+
+
+class EndFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="end"):
+    """No event follows; the client may still acknowledge."""
+
+    data: Problem | None = None
+    """Why the consumer has ended; null if no event waits and the client does not follow."""
+
+
+class LeftFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="left"):
+    """The answer to `leave`: every acknowledgement is stored."""
+
+
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="error"):
+    """The client's message or its request is refused, or the gateway failed; the connection is closed after it."""
+
+    data: Problem
+
+
+ClientFrame = Ack | FailedAttempt | GivenUp | Leave
+"""A message of a client after its first one."""
+
+ServerFrame = (
+    EventFrame | ReadyFrame | ResetFrame | AccountStateFrame | NoticeFrame | SendChangedFrame | AnswerFrame | EndFrame
+    | LeftFrame | ErrorFrame
+)  # fmt: skip
+"""A message to a client."""
+
+CLIENT_FRAMES: tuple[type[msgspec.Struct], ...] = (Hello, *get_args(ClientFrame))
+
+SERVER_FRAMES: tuple[type[msgspec.Struct], ...] = get_args(ServerFrame)
+
+
+class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """Any message to a client but an event, as a client reads it."""
+
+    op: str
     cursor: str | None = None
     data: object = None
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from webwx.model.contacts import Admission, Contact, ContactId, Member
+from webwx.model.contacts import Admission, Contact, ContactId, Kind, Member
 from webwx.model.messages import LinkedArticle
 from webwx.model.publications import Publication
 from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from webwx.model.contacts import Kind
 
 Who = str | int
 """A remark, a nickname, an id, or the number of a contact."""
@@ -39,7 +37,7 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     remark: str
     """The account's own name for the contact."""
     alias: str
-    kind: str
+    kind: Kind
     is_pinned: bool
     is_owner: bool
     """Whether the contact is a chatroom that the account owns."""
@@ -173,7 +171,7 @@ class ContactsQuery(RouteQuery, frozen=True, kw_only=True):
     """Which contacts are listed."""
 
     q: Annotated[str | None, msgspec.Meta(description="Part of a name or of the alias")] = None
-    kind: Annotated[str | None, msgspec.Meta(description="`friend`, `chatroom`, `official`, ...")] = None
+    kind: Annotated[Kind | None, msgspec.Meta(description="Only contacts of this kind; default: all")] = None
     after: Annotated[str | None, msgspec.Meta(description="`next` of the previous page")] = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
 
@@ -218,7 +216,7 @@ SHOW_CONTACT: ApiRoute[NoQuery, None, ContactDetails] = ApiRoute(
 
 CHANGE_CONTACT: ApiRoute[NoQuery, ContactChange, ContactView] = ApiRoute(
     method="PATCH", path=f"{ACCOUNT}/contacts/{{who}}", scope="manage", summary="Change a contact", body=ContactChange,
-    reply=ContactView, problems=_CHANGES,
+    example=ContactChange(remark="Boss"), reply=ContactView, problems=_CHANGES,
 )  # fmt: skip
 
 
@@ -240,7 +238,7 @@ MARK_READ: ApiRoute[NoQuery, None, None] = ApiRoute(
 
 ADD_FRIEND: ApiRoute[NoQuery, FriendToAdd, None] = ApiRoute(
     method="POST", path=f"{ACCOUNT}/friend-requests", scope="manage", summary="Send a friend request", body=FriendToAdd,
-    reply=type(None), problems=_CHANGES,
+    example=FriendToAdd(to="Ah Hua", greeting="We met in Shanghai."), reply=type(None), problems=_CHANGES,
 )  # fmt: skip
 
 ACCEPT_FRIEND: ApiRoute[NoQuery, None, None] = ApiRoute(
@@ -286,7 +284,7 @@ def contact_of(view: ContactView, members: Iterable[MemberView] = ()) -> Contact
     """Return a contact with the fields that the API shows."""
     return Contact(
         id=ContactId(view.id), nickname=view.nickname, remark=view.remark, alias=view.alias,
-        kind=cast("Kind", view.kind), is_pinned=view.is_pinned, is_owner=view.is_owner,
+        kind=view.kind, is_pinned=view.is_pinned, is_owner=view.is_owner,
         owner=ContactId(view.owner), is_muted=view.is_muted, is_starred=view.is_starred, is_blocked=view.is_blocked,
         members=tuple(Member(id=ContactId(member.id), nickname=member.name) for member in members),
     )  # fmt: skip

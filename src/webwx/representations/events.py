@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from webwx.errors import ProtocolError
 from webwx.model.events import EVENT_TYPES as MODEL_TYPES
 from webwx.model.events import AnyEvent
-from webwx.model.messages import Event, QuoteMessage
+from webwx.model.messages import Event, Quoted, QuoteMessage
 from webwx.model.serialization import to_builtins
-from webwx.model.shown import shown_fields
+from webwx.model.shown import Shown, shown_fields
 from webwx.model.summary import Language, summarize_event, summarize_quoted
 from webwx.representations.route import ApiRoute, Limit, RouteQuery, Since, Until
 
@@ -65,7 +65,19 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of this kind of event."""
 
 
+class QuotedView(Quoted, frozen=True, kw_only=True):
+    """The message that a reply quotes, as the API shows it."""
+
+    summary: Shown[Summary]
+    """The quoted message on one line, in each language."""
+
+
 _IN_ENVELOPE = frozenset({"type", "number", "redelivered", "chat", "sender", "is_self", "time"})
+
+
+def is_in_envelope(name: str) -> bool:
+    """Return whether a field of an event is one of the envelope, or has no place in the API."""
+    return name in _IN_ENVELOPE
 
 
 def summary_of(event: Event) -> Summary:
@@ -109,6 +121,41 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
     """Cursor for the next page."""
     lost: bool
     """Whether events between the given cursor and this page were deleted before they were read."""
+
+
+NoticeType = Literal["webhook.disabled", "webhook.failing", "webhook.test"]
+"""
+`webhook.disabled`: the gateway has disabled a webhook. `webhook.failing`: the gateway has given up an event.
+`webhook.test`: the test button of a webhook was pressed; only this webhook gets the event.
+"""
+
+
+class NoticeContent(msgspec.Struct, frozen=True, kw_only=True):
+    """The webhook that an event is about."""
+
+    webhook: str
+    """Id of the webhook."""
+    name: str
+    """Name of the webhook."""
+    reason: str
+    """What happened, as a sentence."""
+
+
+class NoticeView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the gateway itself, as readers see it."""
+
+    id: str
+    type: NoticeType
+    time: datetime
+    account: Literal[0] = 0
+    """Always 0, because the event belongs to no account."""
+    data: NoticeContent
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True):
+    """Events after the reader's cursor are gone; the reader continues from here."""
+
+    cursor: str
 
 
 # -- routes ------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -40,8 +40,8 @@ class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A recall, and the way to forward its message."""
 
     event: EventView
-    way: str
-    """`by_content`, `by_upload`, or `none`: the message cannot be forwarded any more."""
+    way: Literal["by_content", "by_upload", "none"]
+    """`none`: the message cannot be forwarded any more."""
 
 
 class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):

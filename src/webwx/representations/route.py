@@ -25,6 +25,26 @@ _OF_ACCOUNT = re.compile(rf"{API}/accounts/([^/]+)(?:/|$)")
 _VALUE = re.compile(r"\{([a-z_]+)(?::[a-z]+)?\}")
 """A value in a path."""
 
+PATH_VALUES = {
+    "account": "Number or name of the account",
+    "consumer": "Name of the consumer",
+    "event": "Number of the event in its account",
+    "event_id": "Id of the event: the number of the account and the number of the event",
+    "key_id": "Id of the key",
+    "member": "Id or name of the member",
+    "message_id": "The platform's id of the message",
+    "name": "Name of the file",
+    "receiver_id": "Id of the receiver",
+    "rule_id": "Id of the rule",
+    "send_id": "Id of the send",
+    "token": "The secret part of the link",
+    "upload_id": "Id of the upload",
+    "webhook_id": "Id of the webhook",
+    "who": "Number, name or id of the contact",
+    "worker": "Name of the worker",
+}
+"""What the values in paths mean, by their names."""
+
 Scope = Literal[
     "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "bots", "webhooks", "receivers",
     "adapters", "admin",
@@ -55,15 +75,18 @@ class NoQuery(RouteQuery, frozen=True, kw_only=True):
 LARGEST = 2**63 - 1
 """Largest number that is stored."""
 
+LATEST = 253_402_300_799
+"""Last second of the year 9999, in seconds since 1970."""
+
 Before = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Only events with a lower number")] | None
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Maximum number of results")]
 
 Chat = Annotated[str | None, msgspec.Meta(description="Number, name or id of a chat; default: all chats")]
 
-Since = Annotated[float, msgspec.Meta(ge=0, description="Earliest time: seconds since 1970")]
+Since = Annotated[float, msgspec.Meta(ge=0, le=LATEST, description="Earliest time: seconds since 1970")]
 
-Until = Annotated[float, msgspec.Meta(ge=0, description="Latest time: seconds since 1970; 0: no limit")]
+Until = Annotated[float, msgspec.Meta(ge=0, le=LATEST, description="Latest time: seconds since 1970; 0: no limit")]
 
 Q = TypeVar("Q", bound=RouteQuery)
 B = TypeVar("B")
@@ -88,6 +111,8 @@ class ApiRoute(msgspec.Struct, Generic[Q, B, R], frozen=True, kw_only=True):
     """Type of the request's body; the type of None: no body; bytes: any content, which the handler reads itself."""
     is_body_optional: bool = False
     """Whether the body may be absent."""
+    example: B | None = None
+    """A body for the description of the API, if its required fields alone are no good example."""
     query: type[Q] = NoQuery  # type: ignore[assignment]
     """Type of the parameters."""
     problems: tuple[int, ...] = ()

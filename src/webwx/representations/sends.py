@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,14 +15,20 @@ from webwx.storage.tables.outbox import Outgoing, State
 
 MediaKind = Literal["image", "video", "file", "sticker"]
 
+SendKind = Literal["text", "image", "video", "file", "sticker", "location"]
+"""Kind of content; a location is only forwarded."""
+
 
 class SendView(msgspec.Struct, frozen=True, kw_only=True):
     """A send: a message of the outbox with its state."""
 
     id: str
     """Id of the send, the same for all attempts."""
-    state: str
-    """`queued`, `sending`, `sent`, `failed`, `unknown` or `recalled`."""
+    state: State
+    """
+    `queued`: nothing was transmitted yet. `sending`: something may have been. `sent`: the platform confirmed it.
+    `failed`: the platform refused it. `unknown`: the outcome is not known. `recalled`: it was sent, and recalled.
+    """
     message_id: str | None = None
     """The platform's id of the message, once it is sent."""
     chat: str | None = None
@@ -36,8 +42,7 @@ class OutboxEntry(SendView, frozen=True, kw_only=True):
 
     number: int
     """Number of the send in its account."""
-    kind: str
-    """Kind of content: `text`, `image`, `file`, …"""
+    kind: SendKind
     text: str
     """The text, or the name of the file."""
     created_at: datetime
@@ -57,6 +62,22 @@ class SendChangeView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the account."""
     send: OutboxEntry
     """The send as it is now; its text is empty if the reader's key cannot read sends (scope `read`)."""
+
+
+class SendEventView(msgspec.Struct, frozen=True, kw_only=True):
+    """The change of a send, as webhooks get it."""
+
+    id: str
+    """Unique id of this change."""
+    type: Literal["send.changed"] = "send.changed"
+    time: datetime
+    """Time of the change."""
+    account: int
+    """Number of the account."""
+    chat: str | None
+    """Id of the chat in the login of the send."""
+    data: OutboxEntry
+    """The send as it is now."""
 
 
 class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,8 +138,8 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of bytes that have arrived; the next request continues there."""
     is_complete: bool
     media_type: str
-    kind: str
-    """Kind of message by default: `image`, `video` or `file`; known once the upload is complete."""
+    kind: MediaKind
+    """Kind of message by default; known once the upload is complete."""
     expires_at: datetime
 
 
@@ -145,7 +166,8 @@ class OneSend(RouteQuery, frozen=True, kw_only=True):
 
 SEND_MESSAGE: ApiRoute[NoQuery, MessageToSend, SendView] = ApiRoute(
     method="POST", path=f"{ACCOUNT}/messages", scope="send:filehelper", summary="Send a message", body=MessageToSend,
-    reply=SendView, problems=(404, 409, 413, 422, 424, 502, 503, 504, 507), created=True,
+    example=MessageToSend(to="filehelper", text="Backup finished"), reply=SendView,
+    problems=(404, 409, 413, 422, 424, 502, 503, 504, 507), created=True,
 )  # fmt: skip
 
 LIST_SENDS: ApiRoute[SendsQuery, None, SendList] = ApiRoute(
@@ -246,6 +268,6 @@ def outgoing_of(entry: OutboxEntry) -> Outgoing:
     """Return a send of the outbox; its key stays in the gateway."""
     return Outgoing(
         number=entry.number, client_id=entry.id, chat=ContactId(entry.chat or ""), kind=entry.kind, text=entry.text,
-        state=cast("State", entry.state), receipt=receipt_of(entry) if entry.message_id is not None else None,
+        state=entry.state, receipt=receipt_of(entry) if entry.message_id is not None else None,
         ret=entry.ret, created_at=entry.created_at.timestamp(), changed_at=entry.changed_at.timestamp(),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from webwx.gateway.api.description import describe
 from webwx.gateway.app import route_table
 from webwx.gateway.config import LimitsTable
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running
 
-SCHEMA: dict[str, Any] = route_table(LimitsTable().body).openapi_schema.to_schema()
+SCHEMA: dict[str, Any] = describe(route_table(LimitsTable().body))
 
 DEEP = b"[" * 200_000
 

@@ -65,7 +65,7 @@ async def test_failed_attempts_are_counted_and_an_event_can_be_given_up(
         number = (await next_text(socket))["event"]["number"]
         for count in (1, 2):
             assert await ask(socket, op="failed", number=number, error="ValueError") == {
-                "op": "failed", "cursor": None, "data": count,
+                "op": "failed", "data": count,
             }  # fmt: skip
         assert (await ask(socket, op="give_up", number=number, error="ValueError"))["op"] == "given_up"
         assert (await ask(socket, op="leave"))["op"] == "left"
@@ -98,7 +98,7 @@ async def test_one_that_does_not_follow_ends_and_its_last_event_can_still_be_ack
     online.world.say("ahua", "me", "it waits")
     async with consuming(follow=False) as socket:
         number = (await next_text(socket))["event"]["number"]
-        assert await receive(socket) == {"op": "end", "cursor": None, "data": None}
+        assert await receive(socket) == {"op": "end", "data": None}
         assert (await ask(socket, op="ack", number=number, confirm=True))["op"] == "acknowledged"
     async with consuming(follow=False) as socket:
         assert (await receive(socket))["op"] == "end"
@@ -153,6 +153,23 @@ async def test_an_invalid_message_closes_the_socket(
         assert socket.close_code == code
 
 
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ({"op": "ack", "number": "7"}, "number: Expected `int`, got `str`"),
+        ({"op": "ack"}, "message: Object missing required field `number`"),
+        ({"op": "ack", "number": 7, "confrim": True}, "message: Object contains unknown field `confrim`"),
+        ({"op": "failed", "number": 7, "error": "x" * 1_001}, "error: Expected `str` of length <= 1000"),
+    ],
+)
+async def test_a_refused_message_names_its_field(consuming: OpenConsumer, message: dict[str, Any], error: str) -> None:
+    async with consuming() as socket:
+        await socket.send(json.dumps(message))
+        frame = await receive(socket)
+
+    assert (frame["op"], frame["data"]["code"], frame["data"]["errors"]) == ("error", "bad-request", [error])
+
+
 async def test_a_client_that_acknowledges_nothing_is_sent_no_more_than_the_window(
     online: Running, consuming: OpenConsumer
 ) -> None:
@@ -161,6 +178,6 @@ async def test_a_client_that_acknowledges_nothing_is_sent_no_more_than_the_windo
             online.world.say("ahua", "me", str(number))
         frames = [await receive(socket) for _ in range(500)]
         answer = await ask(socket, op="ack", number=0, confirm=True)
-        assert answer == {"op": "acknowledged", "cursor": None, "data": 0}
+        assert answer == {"op": "acknowledged", "data": 0}
         await socket.send(json.dumps({"op": "ack", "number": frames[0]["event"]["number"]}))
         assert (await receive(socket))["event"]["data"]["text"] == "500"

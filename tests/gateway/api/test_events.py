@@ -387,6 +387,14 @@ async def test_a_socket_with_an_invalid_message_is_closed(online: Running, hello
         assert socket.close_code == code
 
 
+async def test_a_refused_first_message_names_its_field(online: Running) -> None:
+    async with port_of(online) as address, socket_to(address, await online.key("events")) as socket:
+        await socket.send('{"op": "hello", "types": ["message.*", 7]}')
+        frame = await receive(socket)
+
+    assert frame["data"]["errors"] == ["types[1]: Expected `str`, got `int`"]
+
+
 async def test_a_socket_that_never_sends_its_first_message_is_closed(start_gateway: StartGateway) -> None:
     pauses = Pauses(lasts=True)
     async with start_gateway(sleep=pauses) as running, port_of(running) as address:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from webwx.client.remote.calls import GatewayCalls
+    from webwx.representations.consumers import ClientFrame
     from webwx.storage.tables.conversations import ConversationRow
     from webwx.transport.aiohttp_transport import TextSocket
 
@@ -51,9 +52,6 @@ _LEASE_ENDS = 60.0
 """Seconds in which the gateway notices that a connection is lost; until then it considers the consumer open."""
 
 _LOST = "The connection to the gateway was lost before it was confirmed; the event may be delivered again."
-
-ClientFrame = Ack | FailedAttempt | GivenUp | Leave
-"""A message to the gateway, after the first one."""
 
 
 class GatewayReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from webwx.client.dead_letters import DeadLetter
 from webwx.client.message_page import MessagePage, PagedMessage
@@ -214,7 +214,7 @@ class RemoteRecalled:
             query = RecalledQuery(chat=_chat_of(chat), before=before, limit=limit)
             page = await self._calls.call(LIST_RECALLED, query=query)
             found = [
-                Recalled(notice=notice, way=cast("Literal['by_content', 'by_upload', 'none']", entry.way))
+                Recalled(notice=notice, way=entry.way)
                 for entry in page.recalled
                 if isinstance(notice := event_of(entry.event), MessageRecalled)
             ]

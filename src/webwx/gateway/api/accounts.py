@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import msgspec
 from litestar import Router
 from litestar.params import JSONBody
@@ -27,6 +29,9 @@ from webwx.representations.accounts import (
 from webwx.representations.fields import given_fields
 from webwx.representations.times import moment, optional_moment
 
+if TYPE_CHECKING:
+    from webwx.representations.accounts import HostProfile
+
 
 def _changed(settings: AccountSettings, change: SettingsChange) -> AccountSettings:
     """Return settings with changes."""
@@ -37,7 +42,8 @@ def view_of_account(status: AccountStatus) -> AccountView:
     """Return an account as the API shows it."""
     return AccountView(
         number=status.number, name=status.name, label=status.label, state=status.state, since=moment(status.since),
-        nickname=status.nickname, host=status.host, last_sync_at=optional_moment(status.last_sync_at),
+        nickname=status.nickname, host=cast("HostProfile | None", status.host),
+        last_sync_at=optional_moment(status.last_sync_at),
         error=status.error, queued=status.queued, settings=status.settings, pending_settings=status.pending_settings,
     )  # fmt: skip
 

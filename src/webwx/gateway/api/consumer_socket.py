@@ -12,7 +12,19 @@ from webwx.errors import WxError
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.problems import problem_of
 from webwx.model.event_filters import matches
-from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
+from webwx.representations.consumers import (
+    Ack,
+    AnswerFrame,
+    ClientFrame,
+    EndFrame,
+    EventFrame,
+    FailedAttempt,
+    GivenUp,
+    Hello,
+    Leave,
+    LeftFrame,
+    ServerFrame,
+)
 
 if TYPE_CHECKING:
     from litestar import WebSocket
@@ -26,9 +38,6 @@ _WINDOW = 500
 
 _REMEMBERED = 2 * _WINDOW
 """Number of acknowledgements that are remembered because they came before their events were sent."""
-
-ClientFrame = Ack | FailedAttempt | GivenUp | Leave
-"""A message of a client."""
 
 
 class ConsumerRelay(Protocol):
@@ -107,7 +116,7 @@ class ConsumerSocket:
                 return
         except WxError as error:
             problem = problem_of(error)
-        await self._send(OtherFrame(op="end", data=problem))
+        await self._send(EndFrame(data=problem))
         await asyncio.get_running_loop().create_future()
 
     async def receive_all(self) -> None:
@@ -120,14 +129,14 @@ class ConsumerSocket:
                         self._settle(ack.number)
                     if ack.confirm:
                         await self._consumer.flush()
-                        await self._send(OtherFrame(op="acknowledged", data=ack.number))
+                        await self._send(AnswerFrame(op="acknowledged", data=ack.number))
                 case FailedAttempt(number=number, error=error):
                     failures = await self._consumer.failed(number, error)
-                    await self._send(OtherFrame(op="failed", data=failures))
+                    await self._send(AnswerFrame(op="failed", data=failures))
                 case GivenUp(number=number, error=error):
                     await self._consumer.give_up(number, error)
                     self._settle(number)
-                    await self._send(OtherFrame(op="given_up", data=number))
+                    await self._send(AnswerFrame(op="given_up", data=number))
                 case Leave(unseen_from=unseen_from):
                     self.unseen_from = unseen_from
                     return
@@ -143,7 +152,7 @@ class ConsumerSocket:
     async def leave(self) -> None:
         """Close the consumer, and confirm it to the client."""
         await self._consumer.close(unseen_from=self.unseen_from or 0)
-        await self._send(OtherFrame(op="left"))
+        await self._send(LeftFrame())
 
-    async def _send(self, frame: EventFrame | OtherFrame) -> None:
+    async def _send(self, frame: ServerFrame) -> None:
         await self._socket.send_text(msgspec.json.encode(frame).decode())

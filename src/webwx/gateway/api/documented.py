@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
 
@@ -30,3 +31,14 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         )
         for status in sorted({*_ALWAYS, *statuses})
     }
+
+
+def stream_of(data: Any, description: str) -> dict[int, ResponseSpec]:
+    """
+    Return the documentation of a stream of server-sent events.
+
+    Args:
+        data: Type of the JSON in the `data` of each event.
+        description: What the stream is.
+    """
+    return {200: ResponseSpec(data, generate_examples=False, media_type="text/event-stream", description=description)}

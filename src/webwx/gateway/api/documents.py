@@ -10,13 +10,14 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import msgspec
 from litestar import Litestar, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.enums import MediaType
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath, HeaderParameter
-from litestar.serialization import encode_json
 
+from webwx.gateway.api.description import describe, describe_frames
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem, error_pages
 
@@ -31,15 +32,17 @@ class ReferencePage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Return the page."""
-        del request
-        body = "".join(_reference(openapi_schema))
-        return _page(str(openapi_schema["info"]["title"]), body).encode()
+        del openapi_schema  # the framework's, which is not complete
+        description = _description_once(request.app, "").document
+        return _page(str(description["info"]["title"]), "".join(_reference(description))).encode()
 
 
 class _Description(NamedTuple):
-    """The description of the API as bytes."""
+    """The description of the API."""
 
+    document: dict[str, Any]
     body: bytes
+    """It as JSON."""
     tag: str
     """Value of the header `ETag`."""
 
@@ -49,8 +52,9 @@ _making = Lock()
 
 @cache
 def _description(app: Litestar, root: str) -> _Description:
-    body = encode_json({**app.openapi_schema.to_schema(), "servers": [{"url": root or "/"}]})
-    return _Description(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    document = {**describe(app), "servers": [{"url": root or "/"}]}
+    body = msgspec.json.encode(document)
+    return _Description(document, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 def _description_once(app: Litestar, root: str) -> _Description:
@@ -78,6 +82,18 @@ async def show_openapi(
     return Response(description.body, media_type=MediaType.JSON, headers=headers)
 
 
+@get("/docs/websocket.json", is_public=True, include_in_schema=False)
+async def show_frames() -> Response[bytes]:
+    """Return the JSON Schema of the messages of the WebSocket for events."""
+    return Response(await asyncio.to_thread(_frames), media_type="application/schema+json")
+
+
+@cache
+def _frames() -> bytes:
+    with _making:
+        return msgspec.json.encode(describe_frames())
+
+
 @get("/docs/errors", is_public=True, include_in_schema=False, media_type=MediaType.HTML)
 async def list_errors() -> str:
     """Return the page with all kinds of errors."""
@@ -102,7 +118,7 @@ async def show_error(code: FromPath[str]) -> str:
     return _page(code, body)
 
 
-documents_router = Router("/", route_handlers=[show_openapi, list_errors, show_error])
+documents_router = Router("/", route_handlers=[show_openapi, show_frames, list_errors, show_error])
 
 
 def _page(title: str, body: str) -> str:
@@ -161,8 +177,11 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = escape(str(schema["$ref"]).rpartition("/")[2])
         return f"<a href='#{name}'>{name}</a>"
-    if "oneOf" in schema:
-        return " or ".join(map(_type, schema["oneOf"]))
+    for together in ("oneOf", "anyOf"):
+        if together in schema:
+            return " or ".join(map(_type, schema[together]))
+    if "const" in schema:
+        return f"<code>{escape(str(schema['const']))}</code>"
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     if "enum" in schema:

@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from webwx.errors import InvalidCursor
 from webwx.gateway.accounts import AccountStatus, SendChange
 from webwx.gateway.event_broadcast import FollowedEvent, SharedEvent
@@ -16,6 +14,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice
 from webwx.model.event_filters import is_named, matches
+from webwx.representations.events import Reset
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
@@ -32,12 +31,6 @@ _OTHERS = 100
 
 _PAGE = 200
 """Number of events of each account that a stream reads at a time."""
-
-
-class Reset(msgspec.Struct, frozen=True, kw_only=True):
-    """Events after the reader's cursor are gone; the reader continues from here."""
-
-    cursor: str
 
 
 StreamItem = FollowedEvent | AccountStatus | WebhookNotice | SendChange | Reset | None

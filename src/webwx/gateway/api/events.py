@@ -25,9 +25,9 @@ from webwx.errors import WxError
 from webwx.gateway.accounts import AccountStatus, GatewayAccount, GatewayAccounts, SendChange
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.consumer_socket import ConsumerRelay, ConsumerSocket
+from webwx.gateway.api.documented import stream_of
 from webwx.gateway.api.event_reader import (
     EventReader,
-    Reset,
     StreamItem,
     chosen_accounts,
     patterns_of,
@@ -45,11 +45,22 @@ from webwx.gateway.config import GatewayConfig
 from webwx.gateway.consumer_owners import ConsumerOwners
 from webwx.gateway.event_broadcast import FollowedEvent
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.problems import GatewayProblem, problem_of
+from webwx.gateway.problems import GatewayProblem, problem_of, problem_of_message
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.model.event_filters import is_named
-from webwx.representations.consumers import EventFrame, Hello, OtherFrame
+from webwx.representations.accounts import AccountView
+from webwx.representations.consumers import (
+    AccountStateFrame,
+    ErrorFrame,
+    EventFrame,
+    Hello,
+    NoticeFrame,
+    ReadyFrame,
+    ResetFrame,
+    SendChangedFrame,
+    ServerFrame,
+)
 from webwx.representations.events import (
     EVENTS_SOCKET,
     READ_EVENTS,
@@ -57,14 +68,20 @@ from webwx.representations.events import (
     EventsQuery,
     EventsView,
     EventView,
+    NoticeView,
+    Reset,
     StreamQuery,
 )
+from webwx.representations.sends import SendChangeView
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
 
 _NO_HELLO = 4408
 """Close code of a WebSocket whose client did not send its first message in time; 408 is the status for HTTP."""
+
+Streamed = EventView | AccountView | NoticeView | SendChangeView | Reset
+"""What the data of a server-sent event is."""
 
 InjectedRelay = NamedDependency[SkipValidation[ConsumerRelay | None]]
 """Connects clients with consumers of other nodes; None without a cluster."""
@@ -91,7 +108,7 @@ async def read_events(
     return EventsView(events=views, next=cursor, lost=is_lost)
 
 
-@serve(STREAM_EVENTS)
+@serve(STREAM_EVENTS, responses=stream_of(Streamed, "Each `data` is the JSON of one of these, until the end"))
 async def stream_events(
     port: InjectedPort,
     caller: InjectedCaller,
@@ -178,13 +195,14 @@ async def socket_events(
         await socket.accept()
         try:
             await _serve(socket, port, caller, stream, notices, config, relay, consumer_owners)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError) as error:
+            await _send(socket, ErrorFrame(data=problem_of_message(error)))
             await socket.close(1003, "bad-request")
         except GatewayProblem as refusal:
-            await _send(socket, OtherFrame(op="error", data=refusal.problem))
+            await _send(socket, ErrorFrame(data=refusal.problem))
             await socket.close(1008, refusal.code)
         except WxError as error:
-            await _send(socket, OtherFrame(op="error", data=problem_of(error)))
+            await _send(socket, ErrorFrame(data=problem_of(error)))
             await socket.close(1011, problem_of(error).code)
 
 
@@ -248,7 +266,7 @@ async def _send_positioned(
         cursor = await port.newest_cursor(numbers)
     reader = EventReader(port, numbers, tuple(hello.types))
     followed = reader.follow(cursor, stream, notices)
-    await _send(socket, OtherFrame(op="ready", cursor=cursor))
+    await _send(socket, ReadyFrame(cursor=cursor))
 
     async def send_all() -> None:
         try:
@@ -258,13 +276,13 @@ async def _send_positioned(
                         event = cast("EventView", msgspec.Raw(json_of(item.shared)))  # it is encoded as it is
                         await _send(socket, EventFrame(event=event, cursor=item.cursor))
                     case AccountStatus():
-                        await _send(socket, OtherFrame(op="account.state", data=view_of_account(item)))
+                        await _send(socket, AccountStateFrame(data=view_of_account(item)))
                     case WebhookNotice():
-                        await _send(socket, OtherFrame(op=item.type, data=view_of_notice(item)))
+                        await _send(socket, NoticeFrame(op=item.type, data=view_of_notice(item)))
                     case SendChange():
                         await _send(socket, _frame_of(item, caller))
                     case Reset():
-                        await _send(socket, OtherFrame(op="reset", cursor=item.cursor))
+                        await _send(socket, ResetFrame(cursor=item.cursor))
                     case None:
                         pass  # the server pings
         finally:
@@ -284,7 +302,7 @@ async def _send_consumed(
         await consumer.flush()
         # From now on: before the client hears that it may begin to send.
         changes = port.watch_sends([account.number]) if is_named(SEND_CHANGED, hello.types) else None
-        await _send(socket, OtherFrame(op="ready"))
+        await _send(socket, ReadyFrame())
         client = ConsumerSocket(socket, consumer, hello, stream)
         works = [client.send_all(), client.receive_all(), _ended(stream)]
         if changes is not None:
@@ -304,11 +322,11 @@ async def _send_changes(
         await _send(socket, _frame_of(change, caller))
 
 
-def _frame_of(change: SendChange, caller: Caller) -> OtherFrame:
-    return OtherFrame(op=SEND_CHANGED, data=view_of_change(change, with_text=caller.allows("read")))
+def _frame_of(change: SendChange, caller: Caller) -> SendChangedFrame:
+    return SendChangedFrame(data=view_of_change(change, with_text=caller.allows("read")))
 
 
-async def _send(socket: WebSocket[Caller, None, State], frame: EventFrame | OtherFrame) -> None:
+async def _send(socket: WebSocket[Caller, None, State], frame: ServerFrame) -> None:
     await socket.send_text(msgspec.json.encode(frame).decode())
 
 

@@ -14,6 +14,7 @@ from litestar.response import Stream
 
 from webwx.gateway.accounts import GatewayAccount, LoginStatus
 from webwx.gateway.api.accounts import view_of_account
+from webwx.gateway.api.documented import stream_of
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.open_streams import OpenStream
@@ -142,7 +143,7 @@ def _drawn(code: QrCode, form: Form) -> Response[bytes]:
     return Response(body, media_type=media_type, headers=_NOT_STORED)
 
 
-@serve(FOLLOW_LOGIN)
+@serve(FOLLOW_LOGIN, responses=stream_of(LoginView, "Each `data` is the JSON of the login, until its end"))
 async def follow_login(number: AccountNumber, port: InjectedPort, stream: InjectedStream) -> Stream:
     """Stream each step of the login (`text/event-stream`), named by its state; the stream ends with the login."""
     steps = _steps(port.account(number), stream)

@@ -12,12 +12,11 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request, Response, Router
 from litestar.datastructures import State
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
 
 from webwx.gateway.account_sends import TextContent
 from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
+from webwx.gateway.api.schemas import Schema
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
@@ -29,28 +28,22 @@ _TEXT_FIELDS = ("text", "message", "body")
 _TITLE_FIELDS = ("title", "subject")
 
 
-class NotifyOperation(Operation):
-    """The operation with its request body, which the handler reads itself."""
+_TEXT: Schema = {"type": "string", "minLength": 1}
 
-    def __post_init__(self) -> None:
-        """Describe the body: a text, a form, or an object."""
-        text = Schema(type=OpenAPIType.STRING, min_length=1)
-        fields = Schema(
-            type=OpenAPIType.OBJECT,
-            properties={"text": text, "title": Schema(type=OpenAPIType.STRING)},
-            required=["text"],
-        )
-        self.request_body = RequestBody(
-            required=True,
-            content={
-                "text/plain": OpenAPIMediaType(schema=text),
-                "application/json": OpenAPIMediaType(schema=fields),
-                "application/x-www-form-urlencoded": OpenAPIMediaType(schema=fields),
-            },
-        )
+_FIELDS: Schema = {
+    "type": "object", "required": ["text"],
+    "properties": {
+        "text": {**_TEXT, "description": "The text; `message` and `body` are the same."},
+        "title": {"type": "string", "description": "A line before the text; `subject` is the same."},
+    },
+}  # fmt: skip
 
 
-@serve(NOTIFY, responses=SENT_OR_QUEUED, operation=NotifyOperation)
+@serve(
+    NOTIFY,
+    responses=SENT_OR_QUEUED,
+    bodies={"text/plain": _TEXT, "application/json": _FIELDS, "application/x-www-form-urlencoded": _FIELDS},
+)
 async def notify(
     request: Request[Caller, None, State],
     port: InjectedPort,

@@ -58,8 +58,4 @@ Prefer: TypeAlias = Annotated[
 EventNumber: TypeAlias = Annotated[int, PathParameter(ge=0, le=LARGEST)]
 """Number of an event in the path."""
 
-Since: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")]
-
-Until: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Latest time: seconds since 1970; 0: no limit")]
-
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="Maximum number of results")]

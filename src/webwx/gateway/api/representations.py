@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webwx.gateway.accounts import SendChange
     from webwx.gateway.event_broadcast import SharedEvent
     from webwx.model.messages import Receipt
+    from webwx.representations.sends import SendKind
 
 
 def view_of_event(account_event: AccountEvent) -> EventView:
@@ -47,7 +48,7 @@ def view_of_sent(sent: Sent) -> SendView:
 def view_of_outgoing(row: Outgoing) -> OutboxEntry:
     """Return a send of the outbox."""
     return OutboxEntry(
-        id=row.client_id, state=row.state, number=row.number, kind=row.kind, text=row.text,
+        id=row.client_id, state=row.state, number=row.number, kind=cast("SendKind", row.kind), text=row.text,
         created_at=moment(row.created_at), changed_at=moment(row.changed_at), ret=row.ret,
         **{"chat": row.chat, **_of_receipt(row.receipt)},
     )  # fmt: skip

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, Union, get
 import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import Operation
 from litestar.params import QueryParameter
 from litestar.types import Empty
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from litestar.openapi.datastructures import ResponseSpec
     from litestar.response import Stream
 
+    from webwx.gateway.api.schemas import Schema
     from webwx.representations.route import ApiRoute, RouteQuery
 
 R = TypeVar("R")
@@ -43,7 +43,7 @@ def serve(
     route: ApiRoute[Any, Any, R],
     *,
     responses: Mapping[int, ResponseSpec] | None = None,
-    operation: type[Operation] = Operation,
+    bodies: Mapping[str, Schema] | None = None,
     is_limited: bool = True,
 ) -> Callable[[Handler[R]], HTTPRouteHandler]:
     """
@@ -54,7 +54,7 @@ def serve(
     Args:
         route: The route.
         responses: Further answers in the description of the API.
-        operation: Describes a body that the function reads itself.
+        bodies: The schema of each media type of a body that the function reads itself.
         is_limited: Whether the body is at most as long as the configuration allows.
 
     Raises:
@@ -68,8 +68,8 @@ def serve(
             _UNTYPED.sub(r"{\1:str}", route.path), http_method=route.method, summary=route.summary,
             status_code=route.status, responses={**problems(*route.problems), **(responses or {})},
             scope=route.scope, is_public=route.scope is None, security=[] if route.scope is None else None,
-            is_signable=route.is_signable, is_declared=True, operation_class=operation,
-            request_max_body_size=Empty if is_limited else None,
+            is_signable=route.is_signable, is_declared=True, request_max_body_size=Empty if is_limited else None,
+            parameters=route.query, example=route.example, bodies=bodies or {},
         )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
 
     return served

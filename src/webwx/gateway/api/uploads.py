@@ -13,11 +13,10 @@ from litestar import Request, Response, Router
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter, SkipValidation
 
 from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
+from webwx.gateway.api.schemas import FILE, Schema
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
@@ -44,26 +43,7 @@ ContentDigest = Annotated[
 
 _OFFSET = {200: ResponseSpec(None, generate_examples=False, description="`Upload-Offset` and `Upload-Length`")}
 
-
-class UploadOperation(Operation):
-    """The operation with its request body, which the handler streams."""
-
-    def __post_init__(self) -> None:
-        """Describe the body: any bytes, or a form with a file."""
-        content = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
-        form = Schema(type=OpenAPIType.OBJECT, properties={"file": content}, required=["file"])
-        self.request_body = RequestBody(
-            content={"*/*": OpenAPIMediaType(schema=content), FORM: OpenAPIMediaType(schema=form)}
-        )
-
-
-class AppendOperation(Operation):
-    """The operation with its request body, which the handler streams."""
-
-    def __post_init__(self) -> None:
-        """Describe the body: any bytes."""
-        content = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
-        self.request_body = RequestBody(required=True, content={"*/*": OpenAPIMediaType(schema=content)})
+_FORM: Schema = {"type": "object", "properties": {"file": FILE}, "required": ["file"]}
 
 
 def view_of_upload(upload: StoredUpload, offset: int) -> UploadView:
@@ -74,7 +54,7 @@ def view_of_upload(upload: StoredUpload, offset: int) -> UploadView:
     )  # fmt: skip
 
 
-@serve(UPLOAD_FILE, operation=UploadOperation, is_limited=False)
+@serve(UPLOAD_FILE, bodies={"*/*": FILE, FORM: _FORM}, is_limited=False)
 async def upload_file(
     request: Request[Caller, None, State],
     caller: InjectedCaller,
@@ -122,7 +102,7 @@ def _created(upload: StoredUpload, offset: int) -> Response[UploadView]:
     return Response(view_of_upload(upload, offset), headers=headers)
 
 
-@serve(CONTINUE_UPLOAD, operation=AppendOperation, is_limited=False)
+@serve(CONTINUE_UPLOAD, bodies={"*/*": FILE}, is_limited=False)
 async def continue_upload(
     request: Request[Caller, None, State],
     upload_id: FromPath[str],
