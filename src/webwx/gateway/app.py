@@ -44,6 +44,7 @@ from webwx.gateway.api.parameters import AccountNumber
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.request_body import ApiRequest
 from webwx.gateway.api.sends import sends_router
+from webwx.gateway.api.serve_route import mark_slashes
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
 from webwx.gateway.auth import CONSOLE, Access, Caller, FailedKeys
@@ -217,6 +218,7 @@ class Gateway:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as an ASGI application without the checks of hosts and origins."""
         scope.setdefault("state", {})[_GATEWAY] = self
+        mark_slashes(scope)
         await (self.forwarding or self.routes)(scope, receive, answering_upgrades(scope, send))
 
     async def start(self) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from webwx.gateway.api.contacts import which_of
+from webwx.representations.contacts import SHOW_CONTACT
+from webwx.representations.route import API
 from webwx.sandbox import contents
 
 if TYPE_CHECKING:
@@ -45,6 +48,20 @@ async def test_a_contact_is_found_by_name_number_and_id(online: Running) -> None
         assert (changed.json()["name"], changed.json()["is_pinned"]) == ("Chef", True)
         avatar = await client.get(f"{CONTACTS}/Chef/avatar")
         assert avatar.headers["content-type"].startswith("image/")
+
+
+@pytest.mark.parametrize("name", ["A/B", "/", "100%2F", "a?b#c"])
+async def test_a_contact_is_named_by_any_text(online: Running, name: str) -> None:
+    async with online.client("manage", "read", "admin") as client:
+        await client.patch(f"{CONTACTS}/Boss", json={"remark": name})
+        path = SHOW_CONTACT.at(1, name)
+        raw = httpx.URL(str(client.base_url)).copy_with(raw_path=f"{API}{path}".encode())
+        found = await client.get(raw)
+        assert (found.status_code, found.json().get("contact", found.json())["remark"]) == (200, name)
+        pinned = await client.patch(raw, json={"pinned": True})
+        assert (pinned.status_code, pinned.json()["is_pinned"]) == (200, True)
+        [entry] = (await client.get("/api/v1/audit?limit=1")).json()["entries"]
+    assert entry["target"] == f"1/{name}"
 
 
 async def test_chats_are_listed_and_marked_as_read(online: Running) -> None:

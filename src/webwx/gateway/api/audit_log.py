@@ -17,6 +17,7 @@ from litestar.params import SkipValidation
 from litestar.types import Scope
 
 from webwx.errors import StorageError
+from webwx.gateway.api.serve_route import with_slashes
 from webwx.gateway.auth import CONSOLE, SAFE_METHODS
 from webwx.storage.tables.records import RecordStore
 
@@ -139,7 +140,7 @@ class AuditLog:
         parameters = dict(scope.get("path_params", {}))
         if "account" in parameters:
             parameters["account"] = str(self._port.find_account(parameters["account"]) or parameters["account"])
-        return "/".join(str(value) for value in parameters.values())
+        return "/".join(with_slashes(str(value)) for value in parameters.values())
 
 
 def action_of(handler: str) -> str:

@@ -8,24 +8,27 @@ import re
 import sys
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar import Response
+from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.types import Empty
 
 from webwx.gateway.api.documented import problems
-from webwx.representations.route import NoQuery
+from webwx.representations.route import API, NoQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from litestar.openapi.datastructures import ResponseSpec
     from litestar.response import Stream
+    from litestar.types import Scope
 
     from webwx.gateway.api.schemas import Schema
-    from webwx.representations.route import ApiRoute, RouteQuery
+    from webwx.representations.route import ApiRoute
 
 R = TypeVar("R")
 
@@ -34,6 +37,14 @@ Handler: TypeAlias = "Callable[..., Awaitable[R | Response[R] | Stream]]"
 
 _UNTYPED = re.compile(r"\{([a-z_]+)\}")
 """A value of a path that is a text."""
+
+_SLASH = "\ufdd0"
+"""
+What stands in a path for a slash inside of a value while the framework finds the handler, because it splits paths after
+it has decoded them. Unicode assigns this character no meaning.
+"""
+
+_ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 
 _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "title", "description")
 """What a field's `Meta` and a parameter have in common."""
@@ -70,7 +81,7 @@ def serve(
             scope=route.scope, is_public=route.scope is None, security=[] if route.scope is None else None,
             is_signable=route.is_signable, is_declared=True, request_max_body_size=Empty if is_limited else None,
             parameters=route.query, example=route.example, bodies=bodies or {},
-        )(function if route.query is NoQuery else _flattened(function, hints, route.query))  # fmt: skip
+        )(_adapted(function, hints, route))  # fmt: skip
 
     return served
 
@@ -92,14 +103,33 @@ def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hint
         raise TypeError(f"{function.__qualname__} does not fit the route {route.method} {route.path}.")
 
 
-def _flattened(function: Handler[R], hints: Mapping[str, Any], query: type[RouteQuery]) -> Handler[R]:
-    """Return a function that gets each field of the query as a parameter of its own."""
+def mark_slashes(scope: Scope) -> None:
+    """Mark the slashes inside of values in the path of a request, so that they do not split it."""
+    if scope["type"] == ScopeType.HTTP and scope["path"].startswith(API) and _ENCODED_SLASH.search(scope["raw_path"]):
+        raw = _ENCODED_SLASH.sub(_SLASH.encode(), scope["raw_path"])
+        scope["path"] = unquote_to_bytes(raw).decode(errors="replace")
+
+
+def with_slashes(value: str) -> str:
+    """Return a value in a path with its slashes, which `mark_slashes` has marked."""
+    return value.replace(_SLASH, "/")
+
+
+def _adapted(function: Handler[R], hints: Mapping[str, Any], route: ApiRoute[Any, Any, R]) -> Handler[R]:
+    """Return a function that gets each field of the query as a parameter of its own, and marked slashes in values."""
+    texts = [name for name in route.values if hints.get(name) is str or get_args(hints.get(name))[:1] == (str,)]
+    if route.query is NoQuery and not texts:
+        return function
+    query = route.query
     types = get_type_hints(query, include_extras=True)
     fields = msgspec.structs.fields(query)
 
     @functools.wraps(function)
     async def flattened(**given: Any) -> R | Response[R] | Stream:
-        return await function(query=query(**{field.name: given.pop(field.name) for field in fields}), **given)
+        given |= {name: with_slashes(given[name]) for name in texts}
+        if query is not NoQuery:
+            given["query"] = query(**{field.name: given.pop(field.name) for field in fields})
+        return await function(**given)
 
     own = [each for name, each in inspect.signature(function).parameters.items() if name != "query"]
     parameters = [
