@@ -362,7 +362,7 @@ def route_table(max_body: int) -> Litestar:
             "links": _provide(lambda gateway: gateway.links),
             "keys": _provide(lambda gateway: gateway.keys),
             "number": Provide(_number, sync_to_thread=False),
-            "owned": Provide(_owned),
+            "find_owned": Provide(_find_owned, sync_to_thread=False),
             "port": _provide(lambda gateway: gateway.port),
             "queue": _provide(lambda gateway: gateway.notifications),
             "relay": _provide(lambda gateway: gateway.forwarding),
@@ -442,9 +442,9 @@ def _stored(scope: Scope, number: AccountNumber) -> AsyncClient:
     return _gateway_of(scope).port.account(number).client
 
 
-async def _owned(scope: Scope, number: AccountNumber) -> AsyncClient:
-    """Return the client that acts for the account in the path, if the account runs here."""
-    return await _gateway_of(scope).port.account(number).owned()
+def _find_owned(scope: Scope, number: AccountNumber) -> Callable[[], Awaitable[AsyncClient]]:
+    """Return what finds the client that acts for the account in the path."""
+    return _gateway_of(scope).port.account(number).owned
 
 
 def _caller(scope: Scope) -> Caller:

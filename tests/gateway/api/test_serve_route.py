@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 from litestar import Litestar, Response
+from litestar.di import Provide
 from litestar.params import FromPath, JSONBody
 from litestar.routes import HTTPRoute
-from litestar.testing import TestClient
+from litestar.testing import AsyncTestClient, TestClient
 
+from webwx.gateway.api.parameters import OwnedClient
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.app import route_table
 from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
@@ -98,6 +100,26 @@ def test_a_body_may_be_absent_if_the_route_allows_it() -> None:
 def test_a_route_without_a_scope_needs_no_key() -> None:
     assert [each.opt["is_public"] for each in (read, begin)] == [False, True]
     assert (read.security, begin.security) == (None, [])
+
+
+async def test_a_request_is_found_valid_before_the_account_is_asked_for_its_client() -> None:
+    asked: list[str] = []
+
+    @serve(MAKE)
+    async def make_with(data: JSONBody[Body], owned: OwnedClient) -> Body:
+        """Make a thing with the account."""
+        return Body(data.text + str(owned))
+
+    async def find() -> str:
+        asked.append("owner")
+        return " by its owner"
+
+    app = Litestar([make_with], dependencies={"find_owned": Provide(lambda: find, sync_to_thread=False)})
+    async with AsyncTestClient(app) as client:
+        invalid = await client.post("/accounts/1/things", json={"text": 7})
+        assert (invalid.status_code, asked) == (400, [])
+        valid = await client.post("/accounts/1/things", json={"text": "a"})
+        assert (valid.json(), asked) == ({"text": "a by its owner"}, ["owner"])
 
 
 def test_the_scope_is_an_option_of_the_handler() -> None:

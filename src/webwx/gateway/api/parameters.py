@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
 from litestar.di import NamedDependency
@@ -22,7 +23,12 @@ StoredClient: TypeAlias = NamedDependency[SkipValidation[AsyncClient]]
 """Reads the journal of the account in the path, whichever process runs the account; it has no login."""
 
 OwnedClient: TypeAlias = NamedDependency[SkipValidation[AsyncClient]]
-"""Acts for the account in the path; the request is refused where the account does not run."""
+"""
+Acts for the account in the path. The request is refused where the account does not run, after it was found valid.
+"""
+
+OwnedFinder: TypeAlias = NamedDependency[SkipValidation[Callable[[], Awaitable[AsyncClient]]]]
+"""Returns the client for `OwnedClient`, or refuses."""
 
 InjectedBots: TypeAlias = NamedDependency[SkipValidation[HostedBots]]
 """The bots that run inside the gateway."""

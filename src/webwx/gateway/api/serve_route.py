@@ -18,6 +18,7 @@ from litestar.params import QueryParameter
 from litestar.types import Empty
 
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import OwnedFinder
 from webwx.representations.route import API, NoQuery
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ Handler: TypeAlias = "Callable[..., Awaitable[R | Response[R] | Stream]]"
 
 _UNTYPED = re.compile(r"\{([a-z_]+)\}")
 """A value of a path that is a text."""
+
+_OWNED = "owned"
+
+_FIND_OWNED = "find_owned"
 
 _SLASH = "\ufdd0"
 """
@@ -60,7 +65,8 @@ def serve(
     """
     Make the decorated function the handler of a route.
 
-    It gets each value of the path under its name, the body as `data`, and the parameters as `query`.
+    It gets each value of the path under its name, the body as `data`, the parameters as `query`, and if it asks for it,
+    the client that acts for the account as `owned`; the account is asked for it once the request is found valid.
 
     Args:
         route: The route.
@@ -116,9 +122,14 @@ def with_slashes(value: str) -> str:
 
 
 def _adapted(function: Handler[R], hints: Mapping[str, Any], route: ApiRoute[Any, Any, R]) -> Handler[R]:
-    """Return a function that gets each field of the query as a parameter of its own, and marked slashes in values."""
+    """
+    Return a function that gets what the framework can provide.
+
+    Each field of the query is a parameter of its own, slashes in the path are marked, and instead of the client that
+    acts for the account there is a function that finds it, because the framework provides before it validates.
+    """
     texts = [name for name in route.values if hints.get(name) is str or get_args(hints.get(name))[:1] == (str,)]
-    if route.query is NoQuery and not texts:
+    if route.query is NoQuery and not texts and _OWNED not in hints:
         return function
     query = route.query
     types = get_type_hints(query, include_extras=True)
@@ -129,9 +140,13 @@ def _adapted(function: Handler[R], hints: Mapping[str, Any], route: ApiRoute[Any
         given |= {name: with_slashes(given[name]) for name in texts}
         if query is not NoQuery:
             given["query"] = query(**{field.name: given.pop(field.name) for field in fields})
+        if _OWNED in hints:
+            given[_OWNED] = await given.pop(_FIND_OWNED)()
         return await function(**given)
 
-    own = [each for name, each in inspect.signature(function).parameters.items() if name != "query"]
+    own = [each for name, each in inspect.signature(function).parameters.items() if name not in {"query", _OWNED}]
+    if _OWNED in hints:
+        own.append(inspect.Parameter(_FIND_OWNED, inspect.Parameter.KEYWORD_ONLY, annotation=OwnedFinder))
     parameters = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, annotation=_parameter(field, types[field.name]),
@@ -141,7 +156,8 @@ def _adapted(function: Handler[R], hints: Mapping[str, Any], route: ApiRoute[Any
     ]  # fmt: skip
     del flattened.__wrapped__
     flattened.__annotations__ = {
-        **{name: each for name, each in hints.items() if name != "query"},
+        **{name: each for name, each in hints.items() if name not in {"query", _OWNED}},
+        **({_FIND_OWNED: OwnedFinder} if _OWNED in hints else {}),
         **{each.name: each.annotation for each in parameters},
     }
     flattened.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
