@@ -79,17 +79,27 @@ _SOME = Select(_StoredRow, f"{_OF_CONSUMER} LIMIT $2")
 _BY_DEADLINE = Select(_StoredRow, f"{_OF_CONSUMER} AND deadline IS NOT NULL ORDER BY deadline LIMIT $2")
 
 
+_STORE = """
+INSERT INTO conversations (consumer, key, step, content, chat, deadline, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (consumer, webwx_key(key)) DO UPDATE SET step = excluded.step, content = excluded.content,
+    chat = excluded.chat, deadline = excluded.deadline, changed_at = excluded.changed_at
+"""
+
 _DELETE = "DELETE FROM conversations WHERE consumer = $1 AND webwx_key(key) = ANY ($2::varchar[])"
 
 
 async def write_conversations(db: Statements, consumer: int, changed: Collection[ConversationRow]) -> None:
     """Store the changed conversations of a consumer, each with another key; an empty row deletes one."""
-    await db.change(_DELETE, consumer, [row.key for row in changed])
     left = [
         _StoredRow(row.key, row.step, row.values, row.chat, row.deadline, row.changed_at)
         for row in changed
         if not row.is_empty
     ]
+    if len(left) == len(changed) == 1:  # most commits are of one entry
+        await db.change(_STORE, consumer, *left[0])
+        return
+    await db.change(_DELETE, consumer, [row.key for row in changed])
     await db.insert_all(CONVERSATIONS, left, owner=consumer)
 
 
