@@ -248,6 +248,7 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
         "by number": lambda it: it.account.identities.find(IdentityQuery(number=500)),
         "by id": lambda it: it.account.identities.find(IdentityQuery(contact_id=ContactId("@i50"))),
         "by name": lambda it: it.account.identities.find(IdentityQuery(name="name 50")),
+        "by real id": lambda it: it.account.identities.find(IdentityQuery(real_id="wxid_50")),
     },
     ("identities", "links"): {"": lambda it: it.account.identities.links(1)},
     ("identities", "merge"): {"": lambda it: it.account.identities.merge(1, 2)},
@@ -296,7 +297,6 @@ _COUNTS = "counts the rows"
 _DELETES = "looks for rows to delete, which a person asks for, or which is done once a day"
 _ALL_CONTACTS = "a roster holds the ids of all contacts of its login"
 _ALL_IDENTITIES = "compares the contact with all identities of the account"
-_BY_NAME = "no index by name, which would take a quarter of the time of a first login"
 _BY_TIME = "reads all later sends, because the order of the times need not be that of the numbers"
 
 LINEAR: Mapping[tuple[Part, str, str], str] = {
@@ -309,14 +309,12 @@ LINEAR: Mapping[tuple[Part, str, str], str] = {
     ("outbox", "find", "until, long ago"): _BY_TIME,
     ("outbox", "count", ""): _COUNTS,
     ("media", "drop", ""): _DELETES,
-    ("identities", "find", "by name"): _BY_NAME,
     ("identities", "identify", "a new contact"): _ALL_IDENTITIES,
     ("identities", "identify", "a changed contact"): _ALL_IDENTITIES,
 }
 """The calls that cost more in a large journal, with the reason; they are not made."""
 
 LINEAR_IN_SQLITE: Mapping[tuple[Part, str, str], str] = {
-    ("account", "chats_named", ""): _BY_NAME,
     ("account", "forget_consumer", ""): _DELETES,
 }
 

@@ -33,6 +33,15 @@ async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> Non
     assert len(await relogin.account.identities.find(IdentityQuery())) == 5
 
 
+async def test_a_chatroom_without_a_name_is_found_by_the_name_that_is_shown_now(relogin: Phone) -> None:
+    find = relogin.account.identities.find
+    await relogin.identify(relogin.room("room", "ann", "cid", nickname=""), complete=False)
+    [room] = await find(IdentityQuery(name="ann, cid"))
+    await relogin.identify(relogin.room("room", "ann", "dan", nickname=""), complete=False)
+    assert [each.number for each in await find(IdentityQuery(name="ann, dan"))] == [room.number]
+    assert await find(IdentityQuery(name="ann, cid")) == []
+
+
 async def test_identities_are_found_by_a_real_id_of_any_login(relogin: Phone) -> None:
     find = relogin.account.identities.find
     await relogin.note_real_id("ann", "wxid_ann", 1)

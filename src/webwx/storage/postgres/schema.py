@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import postgres_ddl
 from webwx.storage.tables import ALL
-from webwx.storage.tables.identities.links import EVIDENCE
 from webwx.storage.tables.media import MEDIA
 
 if TYPE_CHECKING:
@@ -65,12 +64,6 @@ CREATE TRIGGER media_changed AFTER UPDATE ON media
 CREATE TRIGGER media_deleted AFTER DELETE ON media
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION webwx_sum_media();
 """
-
-_NAME_INDEXES = """
-CREATE INDEX evidence_nickname ON evidence (account, webwx_key(nickname)) WHERE nickname <> '';
-CREATE INDEX evidence_remark ON evidence (account, webwx_key(remark)) WHERE remark <> '';
-"""
-"""Indexes of evidence that SQLite does not have, because they would take a quarter of the time of a first login."""
 
 _TABLES = {
     "workers": """
@@ -221,7 +214,6 @@ CREATE TABLE send_pieces (
 ALTER TABLE send_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
 """,
     **{table.name: postgres_ddl(table) for table in ALL if table.ddl},
-    EVIDENCE.name: postgres_ddl(EVIDENCE) + _NAME_INDEXES,
     MEDIA.name: postgres_ddl(MEDIA) + _MEDIA_TRIGGERS,
 }
 """The statements that create each table of version 100."""
@@ -282,7 +274,7 @@ ALTER INDEX links_pkey RENAME TO former_links_pkey;
 {_TABLES["origins"]}
 INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)
     SELECT account, row_number() OVER (PARTITION BY account ORDER BY min(link)), number, min(login),
-        former_json(evidence), min(nickname), min(remark)
+        former_json(evidence), CASE WHEN min(nickname || remark) = '' THEN min(name) ELSE min(nickname) END, min(remark)
     FROM former_links GROUP BY account, number, evidence;
 INSERT INTO origins (account, origin, content)
     SELECT account, row_number() OVER (PARTITION BY account ORDER BY min(link)), former_json(found)

@@ -256,8 +256,12 @@ INSERT INTO identities (account, number, kind, first_seen, merged_into, login)
 INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)
     SELECT account, login, id, number, name, digest, face, finding, seen_at FROM former_links;
 INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)
-    SELECT i.account, f.face, f.number, f.login, f.evidence, coalesce(json_extract(f.evidence, '$.nickname'), ''),
-        coalesce(json_extract(f.evidence, '$.remark'), '')
+    SELECT i.account, f.face, f.number, f.login, f.evidence, coalesce(
+            json_extract(f.evidence, '$.nickname'),
+            CASE WHEN json_extract(f.evidence, '$.remark') IS NULL
+                THEN (SELECT l.name FROM former_links l WHERE l.face = f.face ORDER BY l.seen_at DESC) END,
+            ''
+        ), coalesce(json_extract(f.evidence, '$.remark'), '')
     FROM faces f JOIN former_identities i USING (number);
 INSERT INTO origins (account, origin, content)
     SELECT DISTINCT l.account, f.finding, f.found FROM former_links l JOIN findings f USING (finding);

@@ -62,6 +62,8 @@ class _KnownRow(NamedTuple):
     number: int
     content: str
     evidence: int
+    shown: str
+    """Name by which the evidence of a chatroom is found; empty for a person."""
 
 
 class _UsedRow(NamedTuple):
@@ -78,7 +80,8 @@ _REAL_IDS = Select(_RealIdRow, "SELECT id, real_id FROM real_ids WHERE account =
 
 _KNOWN = Select(
     _KnownRow,
-    f"SELECT i.number, e.content, e.evidence {NEWEST_LINKS} {EVIDENCE_OF_LINK}"
+    "SELECT i.number, e.content, e.evidence, CASE i.kind WHEN 'chatroom' THEN e.nickname ELSE '' END AS shown"  # noqa: S608 - constants
+    f" FROM identities i {NEWEST_LINKS} {EVIDENCE_OF_LINK}"
     f" WHERE i.account = $0 AND i.login <> {ALWAYS}",
 )
 
@@ -90,10 +93,7 @@ _NOTE_LOGIN = """
 UPDATE identities SET login = greatest(login, $1) WHERE account = $0 AND number = ANY ($2::bigint[])
 """
 
-_DELETE_LINKS = """
-DELETE FROM links WHERE account = $0
-AND (login, id) IN (SELECT g.value, k.value FROM EACH ($1::bigint[]) g CROSS JOIN EACH ($2::varchar[]) k)
-"""
+_DELETE_LINKS = "DELETE FROM links WHERE account = $0 AND login = $1 AND id = ANY ($2::varchar[])"
 
 
 class _IdentifyCall(NamedTuple):
@@ -176,8 +176,8 @@ async def _link(db: Statements, call: _IdentifyCall, compared: Comparison) -> li
     seen = with_real_ids(compared.seen, await db.all(_REAL_IDS, call.login))
     known = await db.all(_KNOWN)
 
-    def judged() -> tuple[dict[KnownIdentity, int], Matching]:
-        identities = {KnownIdentity(row.number, decode_evidence(row.content)): row.evidence for row in known}
+    def judged() -> tuple[dict[KnownIdentity, _KnownRow], Matching]:
+        identities = {KnownIdentity(row.number, decode_evidence(row.content)): row for row in known}
         return identities, judge(seen, identities, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait)
 
     identities, (matches, waiting) = await db.aside(judged)
@@ -209,7 +209,7 @@ async def _link(db: Statements, call: _IdentifyCall, compared: Comparison) -> li
 
 async def _write_links(
     db: Statements, call: _IdentifyCall, linked: Sequence[tuple[ContactId, int, SeenContact, Match]],
-    identities: Mapping[KnownIdentity, int],
+    identities: Mapping[KnownIdentity, _KnownRow],
 ) -> None:  # fmt: skip
     """Link contacts to their identities, each with its current evidence."""
     # Most contacts have the same match.
@@ -229,11 +229,12 @@ async def _write_links(
             matched.append(number)
             known = match.identity.evidence
             evidence = evidence.filled_from(known)
-            if evidence == known:
-                row = identities[match.identity]
+            stored = identities[match.identity]
+            if evidence == known and (evidence.nickname or evidence.remark or name == stored.shown):
+                row = stored.evidence
         if not row:
             row = before + len(new) + 1
-            new.append(evidence_row(row, number, login, evidence))
+            new.append(evidence_row(row, number, login, evidence, name))
         links.append(LinkRow(login, each, number, name, digest, row, origin_row[match], call.time))
     await db.insert_all(EVIDENCE, new)
     await db.insert_all(LINKS, links)
@@ -243,13 +244,16 @@ async def _write_links(
 
 async def _refresh(db: Statements, call: _IdentifyCall, changed: Mapping[ContactId, SeenContact]) -> None:
     """Store the current evidence of changed contacts that are linked already."""
-    logins = (ALWAYS, call.login)
+    by_login: dict[int, list[ContactId]] = {}
+    for each in changed:
+        by_login.setdefault(call.login_of(each), []).append(each)
     evidence = ChangedEvidence(await last_evidence(db))
     rows: list[LinkRow] = []
-    for link in await links_of_ids(db, changed, logins):
-        seen = changed[link.id]
-        row = evidence.of(link, seen.evidence.filled_from(link.known), link.login)
-        rows.append(link.row._replace(name=seen.name, digest=seen.digest, evidence=row, seen_at=call.time))
+    for login, ids in by_login.items():
+        for link in await links_of_ids(db, ids, [login]):
+            seen = changed[link.id]
+            row = evidence.of(link, seen.evidence.filled_from(link.known), seen.name, login)
+            rows.append(link.row._replace(name=seen.name, digest=seen.digest, evidence=row, seen_at=call.time))
+        await db.change(_DELETE_LINKS, login, ids)
     await evidence.write(db)
-    await db.change(_DELETE_LINKS, logins, list(changed))
-    await db.insert_all(LINKS, rows)
+    await db.insert_all(LINKS, sorted(rows))  # in the order of the key

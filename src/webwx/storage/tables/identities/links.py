@@ -103,10 +103,12 @@ CREATE TABLE evidence (
     number bigint NOT NULL,                     -- of the identity, all of whose links may share it
     login bigint NOT NULL,                      -- the first that it was seen in
     content text NOT NULL,                      -- JSON, with what was known before
-    nickname text NOT NULL,                     -- of the content, as the remark
+    nickname text NOT NULL,                     -- of the content, as the remark; without both, the name that is shown
     remark text NOT NULL,
     PRIMARY KEY (account, evidence)
 );
+CREATE INDEX evidence_nickname ON evidence (account, webwx_key(nickname)) WHERE nickname <> '';
+CREATE INDEX evidence_remark ON evidence (account, webwx_key(remark)) WHERE remark <> '';
 """,
 )
 
@@ -176,9 +178,14 @@ def as_json(value: Evidence | LinkOrigin) -> str:
     return _encode(value).decode()
 
 
-def evidence_row(evidence: int, number: int, login: int, content: Evidence) -> EvidenceRow:
-    """Return the row of an identity's evidence that was first seen in a login."""
-    return EvidenceRow(evidence, number, login, as_json(content), content.nickname, content.remark)
+def evidence_row(evidence: int, number: int, login: int, content: Evidence, name: str) -> EvidenceRow:
+    """
+    Return the row of an identity's evidence that was first seen in a login.
+
+    A chatroom without a nickname and a remark is found by the name that is shown for it.
+    """
+    nickname = content.nickname if content.nickname or content.remark else name
+    return EvidenceRow(evidence, number, login, as_json(content), nickname, content.remark)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -197,6 +204,8 @@ class ResolvedLink(NamedTuple):
     seen_at: float
     evidence_login: int
     """The first login that the evidence was seen in."""
+    nickname: str
+    """The name by which the evidence is found."""
     content: str
     """The evidence as JSON."""
     found: str
@@ -224,24 +233,23 @@ EVIDENCE_OF_LINK = "LOOKUP JOIN evidence e ON (e.account = l.account AND e.evide
 ORIGIN_OF_LINK = "LOOKUP JOIN origins o ON (o.account = l.account AND o.origin = l.origin)"
 """The origin of each link."""
 
-NEWEST_LINKS = (
-    "FROM identities i LOOKUP JOIN links l ON (l.account = i.account AND l.login = i.login AND l.number = i.number)"
-)
-"""Each identity with its links in its newest login; older links are not read."""
+NEWEST_LINKS = "LOOKUP JOIN links l ON (l.account = i.account AND l.login = i.login AND l.number = i.number)"
+"""The links of each identity in its newest login; older links are not read."""
 
 _LOGINS = f"(SELECT {ALWAYS} AS login UNION ALL SELECT login FROM logins WHERE account = $0) g"
 """All logins of the account, each of which a query searches, because no index spans logins."""
 
 _COLUMNS = ", ".join(f"l.{column}" for column in LinkRow._fields)
 
+_NEWEST_FIRST = "ORDER BY l.login DESC, l.seen_at DESC, l.id DESC"
 
-def _resolved(links: str) -> Select[ResolvedLink]:
-    """Return a query for links with their evidence and their origins, the newest first."""
+
+def _resolved(links: str, order: str = _NEWEST_FIRST) -> Select[ResolvedLink]:
+    """Return a query for links with their evidence and their origins."""
     return Select(
         ResolvedLink,
-        f"SELECT {_COLUMNS}, e.login AS evidence_login, e.content, o.content AS found"
-        f" FROM {links} {EVIDENCE_OF_LINK} {ORIGIN_OF_LINK}"
-        " ORDER BY l.login DESC, l.seen_at DESC, l.id DESC",
+        f"SELECT {_COLUMNS}, e.login AS evidence_login, e.nickname, e.content, o.content AS found"
+        f" FROM {links} {EVIDENCE_OF_LINK} {ORIGIN_OF_LINK} {order}",
     )
 
 
@@ -259,7 +267,8 @@ _OF_IDS = _resolved(
 
 _OF_IDS_IN = _resolved(
     "EACH ($1::bigint[]) g CROSS JOIN EACH ($2::varchar[]) k"
-    " LOOKUP JOIN links l ON (l.account = $0 AND l.login = g.value AND l.id = k.value)"
+    " LOOKUP JOIN links l ON (l.account = $0 AND l.login = g.value AND l.id = k.value)",
+    order="",
 )
 
 
@@ -273,7 +282,7 @@ async def links_of_number(db: Statements, number: int, *, since: int = ALWAYS) -
 async def links_of_ids(
     db: Statements, ids: Collection[str], logins: Collection[int] | None = None
 ) -> list[ResolvedLink]:  # fmt: skip
-    """Read the links of ids in some logins (None: all logins), the newest first."""
+    """Read the links of ids: in all logins, the newest first; or in some logins, in no particular order."""
     if logins is None:
         return await db.all(_OF_IDS, list(ids))
     return await db.all(_OF_IDS_IN, list(logins), list(ids))
@@ -285,7 +294,7 @@ class _NamedRow(NamedTuple):
 
 
 _OF_NAME = (
-    f"SELECT l.login, l.id FROM evidence e CROSS JOIN {_LOGINS}"
+    f"SELECT l.login, l.id FROM evidence e INDEXED BY evidence_{{0}} CROSS JOIN {_LOGINS}"
     " LOOKUP JOIN links l ON (l.account = e.account AND l.login = g.login AND l.number = e.number)"
     " WHERE e.account = $0 AND e.{0} <> '' AND webwx_key(e.{0}) = webwx_key($1) AND l.evidence = e.evidence"
 )
@@ -296,6 +305,22 @@ _NAMED = Select(_NamedRow, f"{_OF_NAME.format('nickname')} UNION {_OF_NAME.forma
 async def links_named(db: Statements, name: str) -> list[tuple[int, str]]:
     """Return login and id of all contacts that had this remark or nickname; login 0 stands for every login."""
     return [(row.login, row.id) for row in await db.all(_NAMED, name)] if name else []
+
+
+class _NumberedRow(NamedTuple):
+    number: int
+
+
+_NUMBER_OF_NAME = (
+    "SELECT number FROM evidence INDEXED BY evidence_{0}"
+    " WHERE account = $0 AND {0} <> '' AND webwx_key({0}) = webwx_key($1)"
+)
+_NUMBERS_NAMED = Select(_NumberedRow, f"{_NUMBER_OF_NAME.format('nickname')} UNION {_NUMBER_OF_NAME.format('remark')}")
+
+
+async def numbers_named(db: Statements, name: str) -> set[int]:
+    """Return the numbers of all identities that had this remark or nickname."""
+    return {row.number for row in await db.all(_NUMBERS_NAMED, name)}
 
 
 # -- origins and evidence --------------------------------------------------------------------------------------------
@@ -358,27 +383,28 @@ class ChangedEvidence:
         self._replaced: set[int] = set()
         """Those of them that are stored with another content."""
 
-    def of(self, link: ResolvedLink, evidence: Evidence, since: int) -> int:
+    def of(self, link: ResolvedLink, evidence: Evidence, name: str, since: int) -> int:
         """Return changed evidence for the logins from one on; links of earlier logins keep the old one."""
-        if as_json(evidence) == link.content:
+        row = evidence_row(link.evidence, link.number, link.evidence_login, evidence, name)
+        if (row.content, row.nickname) == (link.content, link.nickname):
             return link.evidence
         if link.evidence_login < since:
-            return self.new(link.number, since, evidence)
+            return self.new(link.number, since, evidence, name)
         self._replaced.add(link.evidence)
-        self._rows[link.evidence] = evidence_row(link.evidence, link.number, link.evidence_login, evidence)
+        self._rows[link.evidence] = row
         return link.evidence
 
-    def new(self, number: int, login: int, evidence: Evidence) -> int:
+    def new(self, number: int, login: int, evidence: Evidence, name: str) -> int:
         """Return new evidence of an identity that was first seen in a login."""
         self._last += 1
-        self._rows[self._last] = evidence_row(self._last, number, login, evidence)
+        self._rows[self._last] = evidence_row(self._last, number, login, evidence, name)
         return self._last
 
     async def write(self, db: Statements) -> None:
         """Store the evidence."""
         if self._replaced:
             await delete_evidence(db, self._replaced)
-        await db.insert_all(EVIDENCE, list(self._rows.values()))
+        await db.insert_all(EVIDENCE, [self._rows[row] for row in sorted(self._rows)])  # in the order of the key
 
 
 async def delete_evidence(db: Statements, rows: Collection[int]) -> None:

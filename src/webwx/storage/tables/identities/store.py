@@ -19,7 +19,7 @@ from webwx.errors import UnknownContact
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.identities import CERTAINTY, Identified, Identity, IdentityKind, Link, Reason, is_lasting
 from webwx.protocol.codec import clean_text
-from webwx.storage.engine.port import Conditions, Select
+from webwx.storage.engine.port import Select
 from webwx.storage.identity_matching import check_merge, check_split, contact_of, digest_of_all
 from webwx.storage.tables.identities.evidence import identify, login_of
 from webwx.storage.tables.identities.links import (
@@ -38,6 +38,7 @@ from webwx.storage.tables.identities.links import (
     links_of_ids,
     links_of_number,
     note_newest_login,
+    numbers_named,
     origin_rows,
 )
 
@@ -251,7 +252,7 @@ async def _note_real_id(db: Statements, login: int, contact_id: ContactId, real_
     for each in links:
         if each.evidence not in rows:
             evidence = msgspec.structs.replace(each.known, wxid=real_id)
-            rows[each.evidence] = changed.of(each, evidence, link.login)
+            rows[each.evidence] = changed.of(each, evidence, each.name, link.login)
     await changed.write(db)
     for each in links:
         if rows[each.evidence] != each.evidence:
@@ -295,7 +296,7 @@ UPDATE links SET number = $3, evidence = $4, origin = $5 WHERE account = $0 AND 
 async def _move(db: Statements, link: ResolvedLink, number: int, found: LinkOrigin) -> None:
     """Move a link to another identity, with its own evidence."""
     moved = ChangedEvidence(await last_evidence(db))
-    evidence = moved.new(number, link.login, link.known)
+    evidence = moved.new(number, link.login, link.known, link.name)
     await moved.write(db)
     origins = await origin_rows(db, [found])
     await db.change(_MOVE, link.login, link.id, number, evidence, origins[found])
@@ -336,7 +337,7 @@ _LAST_NUMBER = Select(_NumberRow, "SELECT last_identity AS number FROM accounts 
 
 async def _existing(db: Statements, current: int, number: int) -> Identity:
     now = await _now(db, number)
-    found = await _read_all(db, current, Conditions("i.account = $0 AND i.number = {}", now))
+    found = await _read_all(db, current, {now})
     if not found:
         raise UnknownContact(f"There is no identity with the number {number}; list the identities to find it.")
     return found[0]
@@ -415,21 +416,33 @@ _NOW = Select(
 
 _NEWEST_LOGIN = Select(_NumberRow, "SELECT coalesce(max(login), 0) AS number FROM links WHERE account = $0")
 
-_OF_REAL_ID = """
-i.number IN (
-    SELECT k.number FROM real_ids r
-    LOOKUP JOIN links k ON (k.account = r.account AND k.login = r.login AND k.id = r.id)
-    WHERE r.account = $0 AND r.real_id = {}
+_BEARERS = Select(
+    _NumberRow,
+    """
+    SELECT DISTINCT l.number FROM real_ids r
+    LOOKUP JOIN links l ON (l.account = r.account AND l.login = r.login AND l.id = r.id)
+    WHERE r.account = $0 AND r.real_id = $1
+    """,
 )
-"""
 
 _IDENTITIES = (
     "SELECT l.number, i.kind, l.name, l.login, l.id, o.content AS found, i.first_seen,"
     " greatest(l.seen_at, g.last_at) AS last_seen"
-    f" {NEWEST_LINKS} {ORIGIN_OF_LINK}"
+    f" FROM {{identities}} {NEWEST_LINKS} {EVIDENCE_OF_LINK} {ORIGIN_OF_LINK}"
     # An id that is the same in every login is in the newest login as well.
     f" JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
     " THEN (SELECT max(n.login) FROM logins n WHERE n.account = $0) ELSE l.login END"
+    " WHERE {condition} ORDER BY l.number, l.seen_at, l.id"
+)
+
+_ALL = Select(_IdentityRow, _IDENTITIES.format(identities="identities i", condition="i.account = $0"))
+
+_SOME = Select(
+    _IdentityRow,
+    _IDENTITIES.format(
+        identities=("EACH ($1::bigint[]) k LOOKUP JOIN identities i ON (i.account = $0 AND i.number = k.value)"),
+        condition="$2::text IN ('', l.name, e.nickname, e.remark)",
+    ),
 )
 
 _OWN_IDS = Select(_OwnIdRow, "SELECT login, own_id FROM logins WHERE account = $0")
@@ -442,26 +455,25 @@ async def _now(db: Statements, number: int) -> int:
 
 
 async def _find(db: Statements, current: int, query: IdentityQuery) -> list[Identity]:
-    matching = Conditions("i.account = $0")
+    name = clean_text(query.name)
+    matching: list[set[int]] = []
     if query.number is not None:
-        matching.also("i.number = {}", await _now(db, query.number))
+        matching.append({await _now(db, query.number)})
     if query.contact_id is not None:
-        links = await links_of_ids(db, [query.contact_id])
-        matching.also("i.number = {}", links[0].number if links else 0)
-    if query.name:
-        matching.also("{}::text IN (l.name, e.nickname, e.remark)", query.name)
+        matching.append({link.number for link in (await links_of_ids(db, [query.contact_id]))[:1]})
+    if name:
+        matching.append(await numbers_named(db, name))
     if query.real_id:
-        matching.also(_OF_REAL_ID, query.real_id)
-    return await _read_all(db, current, matching, EVIDENCE_OF_LINK if query.name else "")
+        matching.append({row.number for row in await db.all(_BEARERS, query.real_id)})
+    return await _read_all(db, current, set.intersection(*matching) if matching else None, name)
 
 
-async def _read_all(db: Statements, current: int, matching: Conditions, joined: str = "") -> list[Identity]:
-    """Read identities by conditions on their newest links, and on another table that is joined."""
+async def _read_all(db: Statements, current: int, numbers: set[int] | None, name: str = "") -> list[Identity]:
+    """Read identities by their numbers (None: all), with a name that is still theirs."""
     if not current:
         newest = await db.one(_NEWEST_LOGIN)
         current = 0 if newest is None else newest.number
-    matching.then("ORDER BY l.number, l.seen_at, l.id")
-    rows = await db.all(Select(_IdentityRow, f"{_IDENTITIES} {joined} WHERE {matching.text}"), *matching.values)
+    rows = await (db.all(_ALL) if numbers is None else db.all(_SOME, sorted(numbers), name))
     found: dict[int, Identity] = {}
     for row in rows:
         is_here = row.login in {ALWAYS, current}
