@@ -68,7 +68,7 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
     try:
         for number in range(accounts):
             account = await port.add_account(f"account{number}")
-            await account.begin_login("qr")
+            await account.logins.begin("qr")
             await account.syncing.wait()
         key = (await gateway.keys.create("bench", ("admin",), accounts=None)).text
         yield Started(gateway, port, int(listener.url.rpartition(":")[2]), key)

@@ -52,8 +52,8 @@ class Node:
     async def log_in(self, name: str = "default", who: str = "me") -> int:
         """Log an account in with its phone at this gateway, and return its number."""
         account = await self.port.add_account(name)
-        await account.begin_login("qr")
-        async for status in account.watch_login():
+        await account.logins.begin("qr")
+        async for status in account.logins.watch():
             match status.state:
                 case "code":
                     self.world.scan(who)

@@ -51,7 +51,7 @@ async def test_an_account_logs_in_at_a_gateway_that_runs_none_and_another_one_ru
         status = await front.until_state(number, "online")
         assert (status.name, status.nickname) == ("work", "小明")
         assert isinstance(front.port.account(number), DatabaseAccount)
-        login = account.login()
+        login = account.logins.present
         assert login is not None
         assert login.state == "confirmed"
 
@@ -187,7 +187,7 @@ async def test_a_login_in_progress_is_found_by_the_other_gateways(
         node(schema, sandbox, tmp_path / "b", capacity=0) as other,
     ):
         account = await one.port.add_account("work")
-        await account.begin_login("qr")
+        await account.logins.begin("qr")
         await other.port.directory.load()
         place = await other.port.elsewhere(account.number)
         assert place is not None
@@ -195,7 +195,7 @@ async def test_a_login_in_progress_is_found_by_the_other_gateways(
         assert one.port.owns(account.number, 0)
         assert not other.port.owns(account.number, 0)
         assert (await account.status()).state == "logging_in"
-        await account.cancel_login()
+        await account.logins.cancel()
 
 
 async def test_a_removed_account_is_run_by_no_process_until_its_next_login(

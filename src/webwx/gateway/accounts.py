@@ -11,7 +11,7 @@ Errors are those of the library (`WxError`) and `GatewayProblem`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent, EventPage
     from webwx.gateway.account_sends import AccountSends
     from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.representations.logins import LoginMethod
+    from webwx.gateway.logins import AccountLogins
 
 
 class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,22 +55,6 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The account's own settings."""
     pending_settings: bool = False
     """Whether the settings apply to the next login only."""
-
-
-class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    The latest login of an account, finished or not.
-
-    Its states are `waiting`, the steps of `LoginProgress`, and at the end `confirmed` or `failed`.
-    """
-
-    state: Literal["waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
-    number: int = 0
-    """Number of the step; it grows during a login."""
-    code: str | None = None
-    """The text inside the QR code, while there is one to scan."""
-    error: str | None = None
-    """Why the login has failed."""
 
 
 class DownloadedMedia(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
@@ -137,6 +121,11 @@ class GatewayAccount(Protocol):
         ...
 
     @property
+    def logins(self) -> AccountLogins:
+        """The logins of the account in this process."""
+        ...
+
+    @property
     def client(self) -> AsyncClient:
         """
         Reads the account's journal, in any process; it has a login only where the account runs.
@@ -170,26 +159,8 @@ class GatewayAccount(Protocol):
         """Return the account's state."""
         ...
 
-    # -- login -------------------------------------------------------------------------------------------------------
-
-    async def begin_login(self, method: LoginMethod) -> LoginStatus:
-        """Begin a login, or return the one in progress."""
-        ...
-
-    def login(self) -> LoginStatus | None:
-        """Return the latest login; None if no login was begun in this process."""
-        ...
-
-    def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
-        """Yield the present step of the login and each further one; end after the last one."""
-        ...
-
-    async def cancel_login(self) -> bool:
-        """Stop a login in progress, and return whether it existed."""
-        ...
-
     async def check(self) -> AccountStatus:
-        """Ask the platform whether the login is valid."""
+        """Ask the platform whether the login is valid, where the account runs, and return the account's state."""
         ...
 
     # -- messages ----------------------------------------------------------------------------------------------------

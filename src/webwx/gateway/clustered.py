@@ -382,7 +382,7 @@ class ClusterGateway:
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
         if has_logged_in:
-            account.note_confirmed_login()
+            account.logins.note_confirmed()
         closing.callback(account.hand_over)
         bots = await closing.enter_async_context(self._opened.running(account))
         self._on_open(account.client.account, bots)
@@ -393,7 +393,7 @@ class ClusterGateway:
         """Wait for the end of a login that has begun before the account had an owner; return whether there was one."""
         stored = self._stored.get(number)
         if stored is not None:
-            await stored.wait_for_login(_LAST_STEP)
+            await stored.logins.wait(_LAST_STEP)
         return await self.directory.logins.forget(number)
 
     async def _close_client(self, name: str) -> None:
@@ -449,7 +449,7 @@ class ClusterGateway:
     async def list_accounts(self) -> list[AccountStatus]:
         """Return all accounts, in the order of their numbers."""
         statuses = await self.directory.list_statuses(
-            {number for number, account in self._stored.items() if account.is_logging_in}
+            {number for number, account in self._stored.items() if account.logins.is_active}
         )
         return [
             status if (account := self._owned.get(status.number)) is None else await account.status()
@@ -605,7 +605,7 @@ class ClusterGateway:
         """
         if not epoch:
             stored = self._stored.get(number)
-            return stored is not None and stored.login() is not None
+            return stored is not None and stored.logins.present is not None
         uin = self.directory.uin_of(number)
         try:
             return uin is not None and self._ownership.fence(uin).epoch == epoch

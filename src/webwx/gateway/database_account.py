@@ -18,11 +18,11 @@ from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.account_sends import AccountSends
 from webwx.gateway.background_sends import store_promise
 from webwx.gateway.journal_lookup import named_events
-from webwx.gateway.logins import LoginWatch
+from webwx.gateway.logins import AccountLogins
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.accounts import LoginProgress
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
         AccountStatus,
         DownloadedMedia,
         EventConsumer,
-        LoginStatus,
     )
-    from webwx.representations.logins import LoginMethod
     from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
 
@@ -114,7 +112,8 @@ class DatabaseAccount:
             place.reader, place.resumed, self.refuse, promise, look_every=look_every
         )
         """The sends of the account."""
-        self._logins = LoginWatch(place.log_in, lambda: None)
+        self.logins: AccountLogins = AccountLogins(place.log_in, place.begin_login)
+        """The logins of the account in this process."""
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
         """The newest events without a gap between them, so that not every reader has to read the journal."""
         self._reading = asyncio.Lock()
@@ -135,24 +134,13 @@ class DatabaseAccount:
         """Return a client with the saved login."""
         return self._place.resumed()
 
-    @property
-    def is_logging_in(self) -> bool:
-        """Whether a login is made in this process."""
-        return self._logins.is_active
-
-    async def wait_for_login(self, seconds: float) -> None:
-        """Return once no login is in progress, or after some seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._logins.wait()
-
     async def close(self) -> None:
         """Stop a login in progress."""
-        await self._logins.cancel()
+        await self.logins.cancel()
 
     async def status(self) -> AccountStatus:
         """Return the account's state, as its owner has stored it."""
-        return await self._place.status(is_logging_in=self.is_logging_in)
+        return await self._place.status(is_logging_in=self.logins.is_active)
 
     async def refuse(self) -> NoReturn:
         """
@@ -179,26 +167,6 @@ class DatabaseAccount:
         async with self._place.resumed() as client:
             if client.state is LoginState.LOGGED_OUT:
                 raise LoggedOut("The login of this account has ended; log in again.", reason="restored_session_expired")
-
-    # -- login -------------------------------------------------------------------------------------------------------
-
-    async def begin_login(self, method: LoginMethod) -> LoginStatus:
-        """Begin a login in this process, or return the one in progress."""
-        if not self.is_logging_in:
-            await self._place.begin_login()
-        return self._logins.begin(asks_phone=method == "push")
-
-    def login(self) -> LoginStatus | None:
-        """Return the latest login of this process."""
-        return self._logins.status
-
-    def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
-        """Yield the present step of the login and each further one."""
-        return self._logins.watch()
-
-    async def cancel_login(self) -> bool:
-        """Stop a login in progress."""
-        return await self._logins.cancel()
 
     async def check(self) -> AccountStatus:
         """Return the stored state: without an owner, the platform is not asked."""

@@ -27,9 +27,9 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.accounts import AccountStatus, LoginStatus
+from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.journal_lookup import named, required_event
-from webwx.gateway.logins import LoginWatch
+from webwx.gateway.logins import AccountLogins
 from webwx.gateway.owned_sends import OwnedSends
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Message, MessageRecalled
@@ -37,7 +37,7 @@ from webwx.representations.accounts import AccountSettings
 from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.send_files import AccountSendFiles
     from webwx.model.messages import Event
-    from webwx.representations.logins import LoginMethod
     from webwx.storage.tables.records import RecordStore
 
 T = TypeVar("T")
@@ -135,7 +134,6 @@ class LocalAccount:
         self._clock = clock
         self._arrived = arrived
         self._changed = changed
-        self._prepare_login = prepare_login
         self._consumers = consumers
         self._have_consumers_begun = False
         self._beginning = asyncio.Lock()
@@ -149,7 +147,11 @@ class LocalAccount:
         """Set, and replaced, when the client's state has changed."""
         self._is_renewed = asyncio.Event()
         """Set when a login has succeeded."""
-        self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
+        self.logins: AccountLogins = AccountLogins(
+            lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), lambda: prepare_login(self),
+            self._is_renewed.set,
+        )  # fmt: skip
+        """The logins of the account."""
         self.sends: OwnedSends = OwnedSends(number, lambda: self.client, records, files, clock, settled=settled)
         """The sends of the account."""
         self._tasks: list[asyncio.Task[Any]] = []
@@ -184,7 +186,7 @@ class LocalAccount:
     @property
     def is_in_use(self) -> bool:
         """Whether the account is logged in, or logging in."""
-        return self._logins.is_active or self.client.state in _LOGGED_IN
+        return self.logins.is_active or self.client.state in _LOGGED_IN
 
     @property
     def has_pending_settings(self) -> bool:
@@ -224,7 +226,7 @@ class LocalAccount:
         Args:
             patience: Seconds after which a send in progress is given up; its outcome is unknown then.
         """
-        await self._logins.cancel()
+        await self.logins.cancel()
         try:
             await self.sends.finish(patience=patience)
         finally:  # a cancellation ends the patience
@@ -278,10 +280,6 @@ class LocalAccount:
         """End the wait for the end of the login, because the account is removed."""
         self._is_ended = True
         self._state_news.set()
-
-    def note_confirmed_login(self) -> None:
-        """Show that the latest login has succeeded, in another process."""
-        self._logins.status = LoginStatus(state="confirmed")
 
     async def _open(self) -> AsyncClient:
         client = await self._accounts.open(self.name)
@@ -385,30 +383,11 @@ class LocalAccount:
             settings=self.settings, pending_settings=self.has_pending_settings,
         )  # fmt: skip
 
-    # -- login -------------------------------------------------------------------------------------------------------
-
-    async def begin_login(self, method: LoginMethod) -> LoginStatus:
-        """Begin a login, or return the one in progress."""
-        await self._prepare_login(self)
-        return self._logins.begin(asks_phone=method == "push")
-
-    def login(self) -> LoginStatus | None:
-        """Return the latest login."""
-        return self._logins.status
-
-    def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
-        """Yield the present step of the login and each further one."""
-        return self._logins.watch()
-
-    async def cancel_login(self) -> bool:
-        """Stop a login in progress."""
-        return await self._logins.cancel()
-
     async def check(self) -> AccountStatus:
-        """Ask the platform whether the login is valid."""
+        """Ask the platform whether the login is valid, and return the account's state."""
         with contextlib.suppress(LoggedOut):  # the status says so
             await self.client.check()
-        return await self.status()
+        return self.present_status()
 
     # -- messages ----------------------------------------------------------------------------------------------------
 

@@ -29,8 +29,8 @@ class ServedGateway:
     async def log_in(self, world: World, name: str = "home", who: str = "me") -> int:
         """Log an account in with its phone, and return its number."""
         account = await self.gateway.port.add_account(name)
-        await account.begin_login("qr")
-        async for status in account.watch_login():
+        await account.logins.begin("qr")
+        async for status in account.logins.watch():
             match status.state:
                 case "code":
                     world.scan(who)

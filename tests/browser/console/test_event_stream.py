@@ -57,8 +57,8 @@ async def serving(folder: Path, server: str, port: int) -> AsyncIterator[tuple[G
 
 async def log_in(gateway: Gateway, world: World) -> None:
     account = await gateway.port.add_account("default")
-    await account.begin_login("qr")
-    async for status in account.watch_login():
+    await account.logins.begin("qr")
+    async for status in account.logins.watch():
         match status.state:
             case "code":
                 world.scan("me")

@@ -13,7 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, SkipValidation
 from litestar.response import Stream
 
-from webwx.gateway.accounts import GatewayAccounts, LoginStatus
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort, StoredClient
@@ -22,6 +22,7 @@ from webwx.gateway.auth import FailedKeys
 from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
 from webwx.gateway.front import client_address
 from webwx.gateway.journal_lookup import required_event
+from webwx.gateway.logins import LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.unauthenticated import admit
 from webwx.gateway.uploads import plain_name
@@ -143,7 +144,7 @@ async def open_login_link(
 ) -> Response[str]:
     """Return a page with the code of the login in progress; it reloads itself to show each new code."""
     link = await _opened(links, "login_code", token, request, failed_keys, port)
-    body = page_of(port.account(link.account).login())
+    body = page_of(port.account(link.account).logins.present)
     return Response(body, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
 
 

@@ -12,11 +12,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody
 from litestar.response import Stream
 
-from webwx.gateway.accounts import GatewayAccount, LoginStatus
+from webwx.gateway.accounts import GatewayAccount
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import stream_of
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.api.serve_route import serve
+from webwx.gateway.logins import LoginStatus
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
@@ -68,7 +69,7 @@ async def begin_login(
 
     Show the code of `login/qr` and follow `login/events`. While the saved login is valid, the next step is `confirmed`.
     """
-    status = await port.account(number).begin_login("push" if data is None else data.method)
+    status = await port.account(number).logins.begin("push" if data is None else data.method)
     return Response(view_of_login(status), headers={"Location": API + SHOW_LOGIN.at(number)})
 
 
@@ -84,13 +85,13 @@ async def show_login(
     if query.after is not None:
         await stream.run(_past(account, query.after))
         stream.require_valid()
-    return view_of_login(account.login())
+    return view_of_login(account.logins.present)
 
 
 async def _past(account: GatewayAccount, step: int) -> None:
     try:
         async with asyncio.timeout(25):
-            async for status in account.watch_login():
+            async for status in account.logins.watch():
                 if status.number > step:
                     return
     except TimeoutError:
@@ -105,7 +106,7 @@ async def show_code(
     accept: Annotated[str | None, HeaderParameter(name="Accept")] = None,
 ) -> Response[bytes]:
     """Return the code as PNG (default), SVG, text, drawing for a terminal, or JSON; 404 while there is no code."""
-    status = port.account(number).login()
+    status = port.account(number).logins.present
     if status is None or status.code is None:
         raise GatewayProblem("not-found", "There is no code to scan now.")
     return _drawn(QrCode(url=status.code), query.form or _accepted(accept or "*/*"))
@@ -153,7 +154,7 @@ async def follow_login(number: AccountNumber, port: InjectedPort, stream: Inject
 async def _steps(account: GatewayAccount, stream: OpenStream) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
     ended = asyncio.ensure_future(stream.ended.wait())
-    watched = account.watch_login()
+    watched = account.logins.watch()
     step: asyncio.Future[LoginStatus | None] | None = None
     try:
         while not stream.ended.is_set():
@@ -176,7 +177,7 @@ async def _steps(account: GatewayAccount, stream: OpenStream) -> AsyncIterator[b
 @serve(STOP_LOGIN)
 async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
     """Stop the login in progress."""
-    if not await port.account(number).cancel_login():
+    if not await port.account(number).logins.cancel():
         raise GatewayProblem("not-found", "No login is in progress.")
 
 
