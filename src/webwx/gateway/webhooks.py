@@ -18,7 +18,7 @@ from webwx.gateway.outgoing_addresses import read_target
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhook_notices import WebhookNotice
-from webwx.model.event_filters import is_named, matches
+from webwx.model.event_filters import check_patterns, is_named, matches
 from webwx.representations.events import EVENT_TYPES
 from webwx.representations.webhooks import WebhookFormat, WebhookOrdering
 
@@ -233,9 +233,7 @@ def check_webhook(webhook: StoredWebhook) -> None:
     read_target(webhook.url, allow_private=webhook.allow_private)
     if webhook.accounts == ():
         raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
-    for pattern in webhook.types:
-        if not any(matches(each, (pattern,)) for each in EVENT_TYPES):
-            raise InvalidRequest(f"No type of event matches {pattern!r}; a valid pattern is 'message.*'.")
+    check_patterns(webhook.types, EVENT_TYPES)
 
 
 def new_secret() -> str:

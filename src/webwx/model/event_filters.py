@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from webwx.errors import InvalidRequest
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 def matches(event_type: str, patterns: Sequence[str]) -> bool:
@@ -22,6 +25,19 @@ def matches(event_type: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(
         fnmatchcase(event_type, pattern) or fnmatchcase(event_type, f"{pattern}.*") for pattern in patterns
     )
+
+
+def check_patterns(patterns: Sequence[str], types: Collection[str]) -> None:
+    """
+    Check that each pattern matches one of some types; the error suggests the type that was probably meant.
+
+    Raises:
+        InvalidRequest: A pattern matches none of them.
+    """
+    for pattern in patterns:
+        if not any(matches(each, (pattern,)) for each in types):
+            close = get_close_matches(pattern, types, n=1) or ["message.*"]
+            raise InvalidRequest(f"No type of event matches {pattern!r}. Did you mean {close[0]!r}?")
 
 
 def is_named(event_type: str, patterns: Sequence[str]) -> bool:

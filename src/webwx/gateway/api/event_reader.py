@@ -13,8 +13,8 @@ from webwx.gateway.event_broadcast import FollowedEvent, SharedEvent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice
-from webwx.model.event_filters import is_named, matches
-from webwx.representations.events import Reset
+from webwx.model.event_filters import check_patterns, is_named, matches
+from webwx.representations.events import EVENT_TYPES, Reset
 
 if TYPE_CHECKING:
     from webwx.gateway.account_events import AccountEvent
@@ -280,5 +280,12 @@ async def chosen_accounts(port: GatewayAccounts, caller: Caller, wanted: str | N
 
 
 def patterns_of(types: str | None) -> tuple[str, ...]:
-    """Return patterns of types that are separated by commas."""
-    return tuple(pattern for each in (types or "").split(",") if (pattern := each.strip()))
+    """
+    Return patterns of types that are separated by commas.
+
+    Raises:
+        InvalidRequest: A pattern matches no type of event.
+    """
+    patterns = tuple(pattern for each in (types or "").split(",") if (pattern := each.strip()))
+    check_patterns(patterns, EVENT_TYPES)
+    return patterns

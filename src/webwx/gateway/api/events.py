@@ -48,7 +48,7 @@ from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem, problem_of, problem_of_message
 from webwx.gateway.send_changes import SEND_CHANGED
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
-from webwx.model.event_filters import is_named
+from webwx.model.event_filters import check_patterns, is_named
 from webwx.representations.accounts import AccountView
 from webwx.representations.consumers import (
     AccountStateFrame,
@@ -62,6 +62,7 @@ from webwx.representations.consumers import (
     ServerFrame,
 )
 from webwx.representations.events import (
+    EVENT_TYPES,
     EVENTS_SOCKET,
     READ_EVENTS,
     STREAM_EVENTS,
@@ -227,6 +228,7 @@ async def _serve(
         await socket.close(_GOING_AWAY, "restart")
         return
     hello = msgspec.json.decode(first, type=Hello)
+    check_patterns(hello.types, EVENT_TYPES)
     wanted = None if hello.accounts is None else ",".join(hello.accounts)
     numbers = await chosen_accounts(port, caller, wanted)
     if hello.consumer is None:
