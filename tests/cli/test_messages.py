@@ -595,6 +595,20 @@ def test_recalls_are_printed_and_phone_activity_only_with_all(me: Shell, sandbox
     assert quiet[1]["message_id"] == message_id
 
 
+def test_only_events_of_the_given_types_are_printed_and_counted(me: Shell, sandbox: Sandbox) -> None:
+    message_id = sandbox.say("阿华", "me", "a slip")
+    sandbox.control("recall", **{"from": "阿华", "to": "me", "message_id": message_id})
+    recalls = me.run("listen", "--json", "--type", "message.recalled", "--count", "1").lines
+    assert [line["type"] for line in recalls] == ["message.recalled"]
+    assert me.run("listen", "--consumer", "phone", "--type", "phone.*", "--timeout", "0").code == 0
+
+
+def test_a_type_that_no_event_has_is_refused_with_the_probable_one(me: Shell) -> None:
+    refused = me.run("listen", "--type", "message.txt", "--count", "1")
+    assert refused.code == 2
+    assert "Did you mean 'message.text'?" in refused.sentence
+
+
 def test_with_all_phone_activity_is_printed(me: Shell) -> None:
     # The login announced itself to the phone, which answered with the recent chats.
     assert me.run("listen", "--json", "--all", "--count", "1").line["type"] == "phone.activity"

@@ -35,7 +35,9 @@ from webwx.cli.session import (
 )
 from webwx.client.client import AsyncClient
 from webwx.model.contacts import FILEHELPER
+from webwx.model.event_filters import check_patterns, matches
 from webwx.model.events import (
+    EVENT_TYPES,
     ContactChanged,
     ContactDeleted,
     ContinuityLost,
@@ -412,11 +414,19 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
     is_flag=True,
     help="Also print and count phone activity and contact changes.",
 )
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Print and count only events of this type, such as 'message.text' or 'friend.*'; may be repeated.",
+)
 @click.option("--keep", is_flag=True, help="Archive pictures as they arrive, so that they survive a recall.")
 @log_format_option
 async def listen(
-    session: Session, count: int | None, seconds: float | None, consumer: str, include_all: bool, keep: bool
-) -> None:
+    session: Session, count: int | None, seconds: float | None, consumer: str, include_all: bool,
+    types: tuple[str, ...], keep: bool,
+) -> None:  # fmt: skip
     """
     Print messages and recalls as they arrive.
 
@@ -430,15 +440,18 @@ async def listen(
     With --keep, pictures are downloaded as they arrive and archived beside the journal, so that 'webwx forward' can
     forward them even after a recall. 'keep' in the configuration does the same, and selects chats and kinds.
     """
+    check_patterns(types, EVENT_TYPES)
     session.keeps_media = keep
     printed = 0
     try:
         async with asyncio.timeout(seconds) as time_limit, session.logged_in() as client:
             with ended_by_reader():
-                async with client.events(clean_text(consumer), include_all=include_all) as events:
+                async with client.events(clean_text(consumer), include_all=include_all or bool(types)) as events:
                     session.announce(_("Waiting for messages; press Ctrl-C to stop."))
                     # Asking for the next one says that this one is printed.
                     async for event in events:
+                        if not matches(event.type, types):
+                            continue
                         session.output.line(describe(event, client.contacts), event)
                         printed += 1
                         if printed == count:
