@@ -17,6 +17,7 @@ from webwx.model.messages import Event, ImageMessage, MessageRecalled
 from webwx.representations.accounts import AccountChange, AccountView
 from webwx.representations.events import EventView
 from webwx.representations.problems import Problem
+from webwx.representations.sends import MessageToSend
 
 KINDS: tuple[type[Event], ...] = get_args(AnyEvent)
 
@@ -66,7 +67,14 @@ def test_an_answer_has_all_its_fields_but_those_that_are_left_out_by_default() -
     assert set(SCHEMAS["AccountView"]["required"]) == set(SCHEMAS["AccountView"]["properties"])
     assert SCHEMAS["AccountChange"]["required"] == []
     assert set(SCHEMAS["Problem"]["required"]) == {"type", "title", "status", "code"}
-    assert "required" not in SCHEMAS["Keep"] or SCHEMAS["Keep"]["required"] == []
+    assert SCHEMAS["Keep"]["required"] == []
+
+
+def test_only_a_default_that_says_something_is_described() -> None:
+    fields = schemas_of([MessageToSend])["MessageToSend"]["properties"]
+
+    assert not [name for name, field in fields.items() if "default" in field]
+    assert SCHEMAS["Keep"]["properties"]["kinds"]["default"] == ("image",)
 
 
 def test_a_field_has_the_string_below_it_and_its_format() -> None:

@@ -33,6 +33,9 @@ _KINDS: tuple[type[Event], ...] = get_args(AnyEvent)
 
 _ENVELOPE = "EventEnvelope"
 
+_NO_DEFAULTS: tuple[object, ...] = (None, "", [], {})
+"""Defaults that say no more than that a field may be absent; some generators demand a field that has a default."""
+
 
 def schemas_of(kinds: Iterable[type[msgspec.Struct]], place: str = PLACE) -> dict[str, Schema]:
     """
@@ -114,7 +117,8 @@ def _made(
         if name not in bodies and not kind.__struct_config__.omit_defaults:
             absent = {each.encode_name for each in msgspec.structs.fields(kind) if each.default is msgspec.UNSET}
             schema["required"] = [each for each in properties if each not in absent]
-            for each in properties.values():
+        for each in properties.values():
+            if name not in bodies or each.get("default", ...) in _NO_DEFAULTS:
                 each.pop("default", None)
     return made
 
