@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from tests.interop.phones import Phones
 from tests.interop.processes import Lines
+from tests.interop.served_gateway import Served, served_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,9 @@ def npm_modules(worker_id: str) -> Callable[[str], Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for file in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name / file, folder / file)
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True, timeout=50)
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True, timeout=120
+        )
         return folder
 
     return install
@@ -86,6 +89,13 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     yield run
     for lines in reversed(started):
         lines.end()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A gateway with one account and without a limit of requests."""
+    with served_gateway(tmp_path) as served:
+        yield served
 
 
 @pytest.fixture

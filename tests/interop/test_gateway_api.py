@@ -7,14 +7,13 @@ import os
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.interop.served_gateway import Served
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(400)]
 
@@ -36,47 +35,6 @@ LEFT_OUT = "stream|login/events|logout|console/session|/audit|ws$|/keys/{"
 
 REMOVAL = "DELETE /api/v1/accounts/{account}"
 """The operation that would remove the account."""
-
-
-class Served(NamedTuple):
-    url: str
-    key: str
-
-
-@contextmanager
-def started(*arguments: str, environment: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Start a command that runs until it is stopped; yield its first line."""
-    command: list[str | Path] = [BIN / "webwx", *arguments, "--port", "0", "--json"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A gateway with one account and without a limit of requests."""
-    environment = {**os.environ, "WEBWX_HOME": str(tmp_path)}
-    (tmp_path / "gateway.toml").write_text("[limits]\nrequests_per_minute = 0\n")
-    key_command: list[str | Path] = [
-        BIN / "webwx",
-        "serve",
-        "key",
-        "create",
-        "--name",
-        "test",
-        "--scopes",
-        "admin",
-        "--json",
-    ]
-    with started("sandbox", "--auto-confirm", environment=environment) as sandbox:
-        environment["WEBWX_SERVER"] = sandbox["url"]
-        subprocess.run([str(BIN / "webwx"), "login"], env=environment, capture_output=True, check=True)
-        key = json.loads(subprocess.run(key_command, env=environment, capture_output=True, check=True).stdout)["key"]
-        with started("serve", environment=environment) as gateway:
-            yield Served(gateway["url"], key)
 
 
 def test_the_openapi_document_is_valid(served: Served) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.interop.test_gateway_api import started
+from tests.interop.served_gateway import started
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
 
