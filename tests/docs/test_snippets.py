@@ -55,6 +55,7 @@ def test_the_readme_begins_with_the_accounts_that_work() -> None:
         assert titles[0] == question
 
 
-def test_the_first_screen_of_the_readme_has_a_program() -> None:
-    assert blocks(ROOT / "README.md", "python") != []
-    assert blocks(ROOT / "README.zh.md", "python") != []
+def test_the_readme_is_short_and_has_a_bot() -> None:
+    for page in ("README.md", "README.zh.md"):
+        assert len((ROOT / page).read_text("utf-8").splitlines()) <= 120
+        assert blocks(ROOT / page, "python bot.py") != []
