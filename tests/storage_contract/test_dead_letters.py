@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tests.storage.arrivals import (
@@ -44,6 +45,21 @@ async def test_dead_letters_before_a_number_are_the_next_page(account: AccountJo
     assert [each.entry.number for each in await account.dead_letters("bot", limit=1, before=5)] == [4]
     assert [each.entry.number for each in await account.dead_letters("bot", before=5)] == [4, 2]
     assert await account.dead_letters("bot", before=2) == []
+
+
+async def test_a_dead_letter_is_acknowledged_although_its_caller_is_cancelled(account: AccountJournal) -> None:
+    await account.ingest(arrival(*messages(1, 2)))
+    consumer = await account.consumer("bot")
+    await consumer.take()
+    giving_up = asyncio.create_task(consumer.give_up(1, "ValueError at bot.py:1"))
+    await asyncio.sleep(0)  # it has begun
+    giving_up.cancel()
+    await asyncio.wait([giving_up])
+
+    while (await account.consumers())[0].acked != 1:
+        await consumer.flush()
+    assert [each.entry.number for each in await account.dead_letters("bot")] == [1]
+    await consumer.close()
 
 
 async def test_each_consumer_of_each_account_has_its_own_dead_letters(

@@ -104,7 +104,7 @@ class Consumer(Protocol):
         ...
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and acknowledge it."""
+        """Make an entry a dead letter, and acknowledge it; both are done even if the wait for it is cancelled."""
         ...
 
     async def flush(self) -> None:

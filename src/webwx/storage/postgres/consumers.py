@@ -598,11 +598,15 @@ class PostgresConsumer:
         return attempts
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and acknowledge it."""
+        """Make an entry a dead letter, and acknowledge it, also if the wait for this is cancelled."""
         attempts = self._attempts.count_at_end(number)
-        await self._note_failure(number, "dead", attempts, error, time.time())
-        self._attempts.failed.pop(number, None)  # so that the acknowledgement does not delete the row
-        self.ack(number)
+
+        async def store() -> None:
+            await self._note_failure(number, "dead", attempts, error, time.time())
+            self._attempts.failed.pop(number, None)  # so that the acknowledgement does not delete the row
+            self.ack(number)
+
+        await asyncio.shield(asyncio.ensure_future(store()))
 
     async def _note_failure(self, number: int, state: str, attempts: int, error: str, at: float) -> None:
         await self._database.write(
