@@ -8,7 +8,7 @@ an engine that changes them in several threads holds its own one.
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -269,7 +269,7 @@ class Revivals:
                 attempts.failed[number] = revival.attempts
                 self.waiting.append(number)
 
-    def state_after_failure(self, number: int, now: float) -> tuple[str, float]:
+    def state_after_failure(self, number: int, now: float) -> tuple[Literal["trying", "revived"], float]:
         """
         Return the state and the time to store after a failed attempt at an entry.
 

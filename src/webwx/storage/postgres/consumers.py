@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -24,21 +23,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
-from webwx.protocol.codec import clean_text
-from webwx.storage.deliveries import (
-    Acknowledgements,
-    ConsumerState,
-    EarlierAttempts,
-    Revival,
-    Revivals,
-    cleaned,
-    state_of,
-)
+from webwx.storage.consumer import Consumer
+from webwx.storage.deliveries import ConsumerState, state_of
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 from webwx.storage.postgres.held import hold_entries
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
-from webwx.storage.tables.conversations import ConversationRow, StoredConversations, write_conversations
+from webwx.storage.tables.consumers import write_crashes
+from webwx.storage.tables.conversations import ConversationRow, write_conversations
+from webwx.storage.tables.dead_letters import forget_failures
 from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
@@ -281,49 +274,43 @@ def _opened(
     return OpenedCursor(row["consumer"], row["opening"], state, release)
 
 
-class PostgresConsumer:
-    """A consumer of an account's entries; `Consumer` states the guarantees."""
+class PostgresConsumer(Consumer):
+    """
+    A consumer of an account's entries.
+
+    Every entry that was taken counts as passed to a handler if this process crashes.
+    """
+
+    crash_grace = CRASH_GRACE
 
     def __init__(
-        self, name: str, account: int, known: OpenedCursor, database: PostgresDatabase, *,
+        self, name: str, account: int, opened: OpenedCursor, database: PostgresDatabase, *,
         on_revived: Callable[[], object], on_close: Callable[[PostgresConsumer], None],
     ) -> None:  # fmt: skip
-        self.name = name
-        self.crash_grace: float = CRASH_GRACE
-        self.row: int = known.consumer
-        state = known.state
-        self.read_to: int = state.acked
-        """All entries up to this number were put into the buffer, or are skipped."""
+        state = opened.state
+        super().__init__(
+            name, opened.consumer, PostgresTables(database, account), state, on_revived=on_revived,
+            may_have_begun=lambda number: number <= state.started,
+        )  # fmt: skip
         self.account: int = account
-        self._known = known
+        self._opened = opened
         self._database = database
-        self._on_revived = on_revived
         self._on_close = on_close
-        self._loop = asyncio.get_running_loop()
         self._taking = asyncio.Lock()
-        self._attempts = EarlierAttempts(state, lambda number: number <= state.started)
-        self._revivals = Revivals(is_look_due=bool(state.revived))
-        self._conversations = StoredConversations(PostgresTables(database), self.row)
+        self._revivals.is_look_due = bool(state.revived)
         self._buffer: list[Entry] = []
         """Entries that were read and not returned yet, because a later read of that call has failed."""
         self._is_closed = False
         self._has_ahead = bool(state.ahead)
         """Whether there may be rows of `acked_ahead`; used in the thread of the connections."""
-        self._storing = asyncio.Lock()
+        self._storing_one = asyncio.Lock()
         """Held in the thread of the connections while changes are stored."""
         # The attributes below are shared with the thread of the connections.
-        self._guard = threading.Lock()
-        self._position = Acknowledgements(state.acked, state.ahead)
-        self._acks: list[int] = []
-        """Acknowledgements that are not stored."""
-        self._changed: dict[str, ConversationRow] = {}
-        """Changed conversations that are not stored, by their keys."""
         self._in_flight: _Changes | None = None
-        """Changes that are being stored."""
+        """What the current transaction stores."""
         self._is_open = True
         self._lowered: int | None = None
         """The value of `started` to store when the consumer is closed."""
-        self._is_dirty = False
         self._is_store_due = False
 
     def __repr__(self) -> str:
@@ -357,7 +344,7 @@ class PostgresConsumer:
     async def _read(self, limit: int) -> tuple[list[Entry], frozenset[int]]:
         """Read the next entries, and store that they may have been delivered; also return which are to be held."""
         epoch = (await self._database.fence_of(self.account)).epoch
-        known = self._known
+        opened = self._opened
         rows = await self._database.changing(
             lambda db: db.fetch(
                 _TAKE,
@@ -365,10 +352,10 @@ class PostgresConsumer:
                 self.read_to,
                 limit,
                 epoch,
-                known.consumer,
-                known.opening,
-                known.state.isolated_to_now,
-                known.state.isolated_to,
+                opened.consumer,
+                opened.opening,
+                opened.state.isolated_to_now,
+                opened.state.isolated_to,
             )
         )
         if rows and not rows[0]["is_begun"]:
@@ -390,33 +377,11 @@ class PostgresConsumer:
     def _overtaken(self) -> StorageError:
         return StorageError(f"The consumer {self.name!r} was opened by another process meanwhile.")
 
-    def show(self, number: int) -> None:
-        """Do nothing: every entry that was taken counts as passed to a handler if this process crashes."""
-
     def look_soon(self) -> None:
         """Check for revived dead letters at the next `take`, and call `on_revived`; called in any thread."""
         self._revivals.is_look_due = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._on_revived)
-
-    async def _look_for_revived(self) -> None:
-        self._revivals.is_look_due = False
-        try:
-            await self.flush()  # the acknowledgement of a dead letter is not that of the revived entry
-            rows = await self._database.read(
-                lambda db: db.fetch(
-                    "SELECT number, time, attempts FROM failures WHERE consumer = $1 AND state = 'revived'"
-                    " ORDER BY number",
-                    self.row,
-                )
-            )
-        except BaseException:
-            self._revivals.is_look_due = True
-            raise
-        with self._guard:
-            unstored = {*self._acks, *(self._in_flight.acks if self._in_flight else ())}
-        found = {row["number"]: Revival(row["time"], row["attempts"]) for row in rows}
-        self._revivals.add(found, unstored, self._attempts)
 
     async def _take_revived(self, limit: int) -> None:
         numbers = self._revivals.waiting[:limit]
@@ -427,28 +392,15 @@ class PostgresConsumer:
 
     async def _begin(self, db: Connection) -> None:
         """Store that this process has taken entries, so that its crash counts."""
-        state = self._known.state
-        done = await db.fetchval(_BEGUN, self.row, self._known.opening, state.isolated_to_now, state.isolated_to)
+        state = self._known
+        done = await db.fetchval(_BEGUN, self.row, self._opened.opening, state.isolated_to_now, state.isolated_to)
         if not done:
             raise self._overtaken()
 
     # -- acknowledgement ---------------------------------------------------------------------------------------------
 
-    def ack(self, number: int) -> None:
-        """Acknowledge an entry: it is not delivered to this consumer again."""
-        self.commit((number,), ())
-
-    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
-        """Acknowledge entries and store changes of conversations, all in one transaction."""
-        rows = {row.key: row for row in map(cleaned, changes)}
-        with self._guard:  # a transaction takes the acknowledgements and the changes together
-            self._acks += numbers
-            self._changed |= rows
-            for number in numbers:
-                self._attempts.forget_crashes(number)
-        self._store_soon()
-
     def _store_soon(self) -> None:
+        """Store what has changed in `STORE_DELAY`."""
         with self._guard:
             self._is_dirty = True
             is_due, self._is_store_due = self._is_store_due, True
@@ -470,7 +422,7 @@ class PostgresConsumer:
 
     async def _store(self) -> None:
         """Store the changes until now, in the thread of the connections."""
-        async with self._storing:
+        async with self._storing_one:
             changes = self._collect()
             if changes is None:
                 return
@@ -480,8 +432,8 @@ class PostgresConsumer:
                 self._restore(changes)
                 raise
             with self._guard:
-                self._in_flight = None
-                self._attempts.forget_failed(changes.acks)
+                self._attempts.forget_failed(self._acks_storing)
+                self._forget_in_flight()
 
     def _collect(self) -> _Changes | None:
         """Move the changes until now into a transaction."""
@@ -489,20 +441,26 @@ class PostgresConsumer:
             if not self._is_dirty:
                 return None
             self._is_dirty = False
-            acks, self._acks = self._acks, []
+            self._acks_storing, self._acks = self._acks, []
+            self._changes_storing, self._changes = self._changes, {}
             crashes, self._attempts.unstored_crashes = self._attempts.unstored_crashes, {}
-            changed, self._changed = self._changed, {}
-            self._position.add(acks)
-            self._in_flight = _Changes(self._position.acked, self._is_open, self._lowered, acks, crashes, changed)
+            self._position.add(self._acks_storing)
+            self._in_flight = _Changes(
+                self._position.acked, self._is_open, self._lowered, self._acks_storing, crashes, self._changes_storing
+            )
             return self._in_flight
+
+    def _forget_in_flight(self) -> None:
+        """Note that no transaction is under way; called under the guard."""
+        self._in_flight, self._acks_storing, self._changes_storing = None, [], {}
 
     def _restore(self, changes: _Changes) -> None:
         """Keep changes that were not stored for the next transaction."""
         with self._guard:
-            self._in_flight = None
+            self._forget_in_flight()
             self._acks[:0] = changes.acks
             self._attempts.unstored_crashes = {**changes.crashes, **self._attempts.unstored_crashes}
-            self._changed = {**changes.conversations, **self._changed}
+            self._changes = {**changes.conversations, **self._changes}
             self._is_dirty = True
 
     async def _write_all(self, changes: _Changes) -> None:
@@ -523,9 +481,9 @@ class PostgresConsumer:
 
     def _stored(self, changes: _Changes) -> tuple[object, ...]:
         """Return the values of `_STORE`."""
-        state = self._known.state
+        state = self._known
         return (
-            self.row, self._known.opening, changes.acked, changes.is_open, state.isolated_to_now, changes.started,
+            self.row, self._opened.opening, changes.acked, changes.is_open, state.isolated_to_now, changes.started,
             state.isolated_to,
         )  # fmt: skip
 
@@ -540,97 +498,18 @@ class PostgresConsumer:
             await db.execute(
                 "INSERT INTO acked_ahead SELECT $1, * FROM unnest($2::bigint[]) ON CONFLICT DO NOTHING", row, ahead
             )
+        statements = PostgresStatements(db, None)
         if tried:
-            await db.execute(
-                "DELETE FROM failures WHERE consumer = $1 AND state <> 'dead' AND number = ANY ($2::bigint[])",
-                row, tried,
-            )  # fmt: skip
+            await forget_failures(statements, row, tried)
         if changes.crashes:
-            await self._write_crashes(db, changes.crashes)
+            await write_crashes(statements, row, changes.crashes)
         if changes.conversations:
-            await write_conversations(PostgresStatements(db, None), row, changes.conversations.values())
-
-    async def _write_crashes(self, db: Connection, crashes: Mapping[int, int]) -> None:
-        await db.execute(
-            "DELETE FROM crashes WHERE consumer = $1 AND number = ANY ($2::bigint[])", self.row, list(crashes)
-        )
-        counted = {number: count for number, count in crashes.items() if count}
-        await db.execute(
-            "INSERT INTO crashes SELECT $1, * FROM unnest($2::bigint[], $3::integer[])",
-            self.row, list(counted), list(counted.values()),
-        )  # fmt: skip
+            await write_conversations(statements, row, changes.conversations.values())
 
     async def flush(self) -> None:
         """Return once every acknowledgement is stored."""
         if self._is_dirty or self._in_flight is not None:
             await self._database.run(self._store)
-
-    # -- conversations -----------------------------------------------------------------------------------------------
-
-    async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it, stored or not; None for an unknown key."""
-        key = clean_text(key)
-        with self._guard:
-            storing = self._in_flight.conversations if self._in_flight else {}
-            row = self._changed.get(key) or storing.get(key)
-        if row is not None:
-            return None if row.is_empty else row
-        return await self._conversations.get(key)
-
-    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
-        await self.flush()
-        return await self._conversations.some(limit)
-
-    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
-        """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
-        await self.flush()
-        return await self._conversations.by_deadline(limit)
-
-    # -- failures ----------------------------------------------------------------------------------------------------
-
-    async def failed(self, number: int, error: str) -> int:
-        """Store a failed attempt at an entry, and return the number of failed attempts."""
-        attempts = self._attempts.failed.get(number, 0) + 1
-        state, at = self._revivals.state_after_failure(number, time.time())
-        await self._note_failure(number, state, attempts, error, at)
-        self._attempts.failed[number] = attempts
-        return attempts
-
-    async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and acknowledge it, also if the wait for this is cancelled."""
-        attempts = self._attempts.count_at_end(number)
-
-        async def store() -> None:
-            await self._note_failure(number, "dead", attempts, error, time.time())
-            self._attempts.failed.pop(number, None)  # so that the acknowledgement does not delete the row
-            self.ack(number)
-
-        await asyncio.shield(asyncio.ensure_future(store()))
-
-    async def _note_failure(self, number: int, state: str, attempts: int, error: str, at: float) -> None:
-        await self._database.write(
-            self.account,
-            lambda db: db.execute(
-                "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (consumer, number) DO UPDATE SET"
-                " state = excluded.state, attempts = excluded.attempts, error = excluded.error, time = excluded.time",
-                self.row, number, state, attempts, error, at,
-            ),
-        )  # fmt: skip
-
-    async def add_poison_marker(self, number: int) -> None:
-        """Store a poison marker: a crash from now on counts against this entry."""
-        with self._guard:
-            self._attempts.add_poison_marker(number)
-            self._is_dirty = True
-        await self.flush()
-
-    def remove_poison_marker(self, number: int) -> None:
-        """Remove the poison marker; this is stored a few milliseconds later."""
-        if number in self._attempts.poison_markers:
-            with self._guard:
-                self._attempts.remove_poison_marker(number)
-            self._store_soon()
 
     async def recount_crashes(self, number: int) -> int:
         """Return the number of crashes of an entry again, without those that living processes have revoked."""
@@ -661,7 +540,7 @@ class PostgresConsumer:
             return
         self._is_closed = True
         self._on_close(self)
-        known = self._known
+        opened = self._opened
         delivered = self._position.last_delivered
         shown = min(delivered, unseen_from - 1) if unseen_from else delivered
         markers = list(self._attempts.poison_markers)
@@ -669,7 +548,7 @@ class PostgresConsumer:
             self.remove_poison_marker(number)
         with self._guard:
             self._is_open = False
-            self._lowered = max(shown, known.state.started)
+            self._lowered = max(shown, self._known.started)
             self._is_dirty = True
 
         async def store() -> None:
@@ -677,13 +556,13 @@ class PostgresConsumer:
                 await self._store()
             except StorageError:
                 # Another process counts a crash for this one, which has not crashed.
-                self._database.kept.add(lambda db: db.execute(_LIVED_ON, self.row, known.opening, markers))
+                self._database.kept.add(lambda db: db.execute(_LIVED_ON, self.row, opened.opening, markers))
                 raise
 
         try:
             await self._database.run(store)
         finally:
-            await self._database.run(known.release)
+            await self._database.run(opened.release)
 
 
 class OpenConsumers:

@@ -34,6 +34,7 @@ from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
+from webwx.storage.tables.dead_letters import consumers_with_revivals
 from webwx.storage.tables.identities.evidence import identify
 from webwx.storage.tables.identities.links import links_named
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
@@ -145,12 +146,9 @@ class PostgresJournal:
         if not consumers:
             return
         # Usually no dead letter was revived, which an index shows, and a worker has ten thousand consumers.
-        rows = await self._database.reading(
-            lambda db: db.fetch("SELECT DISTINCT consumer FROM failures WHERE state = 'revived'")
-        )
-        for row in rows:
-            if row["consumer"] in consumers:
-                consumers[row["consumer"]].look_soon()
+        rows = await self._database.reading(lambda db: consumers_with_revivals(PostgresStatements(db, None)))
+        for row in rows & consumers.keys():
+            consumers[row].look_soon()
 
     def fingerprint(self, uin: int) -> object:
         """Return a value that differs after other processes have changed sends of an account; None in a worker."""

@@ -24,32 +24,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import threading
-import time
 from bisect import bisect_right
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.protocol.codec import clean_text
-from webwx.storage.deliveries import Acknowledgements, ConsumerState, EarlierAttempts, Revivals, cleaned, state_of
+from webwx.storage.consumer import Consumer
+from webwx.storage.deliveries import ConsumerState, state_of
 from webwx.storage.engine.port import drive
-from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
+from webwx.storage.sqlite.bulk import insert, select_numbers
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
-from webwx.storage.sqlite.revivals import read_revivals
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
-from webwx.storage.tables.conversations import StoredConversations, write_conversations
+from webwx.storage.tables.consumers import write_crashes
+from webwx.storage.tables.conversations import write_conversations
+from webwx.storage.tables.dead_letters import forget_failures
 from webwx.storage.tables.states import OPENING
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from webwx.storage.entries import Entry
     from webwx.storage.sqlite.threads import Reader, Writer
-    from webwx.storage.tables.conversations import ConversationRow
 
 MOST_WAITING = 2_000
 """Maximum number of entries in memory that were not taken yet; others are read from the file later."""
@@ -180,68 +178,52 @@ class _News:
         return taken
 
 
-class SqliteConsumer:
-    """A consumer of an account's entries; `Consumer` states the guarantees."""
+class SqliteConsumer(Consumer):
+    """A consumer of an account's entries."""
 
     def __init__(
         self, name: str, *, consumer: int, account: int, known: KnownConsumer, stream: LiveConsumers,
         writer: Writer, reader: Reader, lock: int, lock_path: Path, on_revived: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
-        self.name = name
-        self.crash_grace: float = 0.0
-        self.row = consumer
+        state = known.state
+        self._marks = Marks(lock, lock_path)
+        self._earlier_marks = self._marks.read(known.token, acked=state.acked, started=state.started)
+        """The marks of the last process."""
+        super().__init__(
+            name, consumer, SqliteTables(writer, reader), state, on_revived=on_revived,
+            may_have_begun=partial(_may_have_begun, self._earlier_marks, state.started),
+        )  # fmt: skip
         self._account = account
         self._stream = stream
         self._writer = writer
         self._reader = reader
         self._shows = shows
-        self._marks = Marks(lock, lock_path)
-        state = known.state
-        self._earlier_marks = self._marks.read(known.token, acked=state.acked, started=state.started)
-        """The marks of the last process."""
-        unstored = self._earlier_marks.done - state.ahead - state.revived
         self._token = secrets.token_bytes(TOKEN)
-        self._on_revived = on_revived
-        self._loop = asyncio.get_running_loop()
-        self._known = state
-        self._attempts = EarlierAttempts(state, partial(_may_have_begun, self._earlier_marks, state.started))
+        unstored = self._earlier_marks.done - state.ahead - state.revived
         self._attempts.unstored_crashes = dict.fromkeys(unstored & state.crashes.keys(), 0)
-        self._revivals = Revivals()
-        self._conversations = StoredConversations(SqliteTables(writer, reader), consumer)
         self._buffer: list[Entry] = []
         """Entries for the next calls of `take`."""
-        self.read_to: int = state.acked
-        """All entries up to this number were put into the buffer, or are skipped."""
         self._news = _News()
         self._filling = asyncio.Lock()
         # The attributes below are shared with the writer thread.
-        self._guard = threading.Lock()
-        self._position = Acknowledgements(state.acked, {*state.ahead, *unstored})
+        self._position.ahead |= unstored
+        self._acks += sorted(unstored)
         self._started = state.started
         self._stored_started = state.started
         self._starting = state.started
         """Value of `_started` in the current transaction."""
         self._acking = state.acked
         """The acknowledged position in the current transaction."""
-        self._acks: list[int] = sorted(unstored)
-        """Acknowledgements since the last transaction; the writer thread removes them."""
-        self._storing: list[int] = []
-        """Acknowledgements in the current transaction."""
         self._has_stored_ahead = bool(state.ahead)
         self._was_all_done = False
         """Whether no entry was acknowledged ahead of the position when the last transaction was written."""
         self._is_notified = False
-        self._is_dirty = False
         self._is_dirty_in_flight = False
         self._is_open = True
         self._is_stored_open = False
         """Whether the file has the opening by this process, and the entries that were in flight in the last crash."""
         self._crashes_storing: dict[int, int] = {}
         """Crash counts in the current transaction."""
-        self._changes: dict[str, ConversationRow] = {}
-        """Conversations that changed since the last transaction, by their keys."""
-        self._changes_storing: dict[str, ConversationRow] = {}
-        """Changed conversations in the current transaction."""
 
     def __repr__(self) -> str:
         return f"SqliteConsumer({self.name!r})"
@@ -308,18 +290,6 @@ class SqliteConsumer:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self.look_soon)
 
-    async def _look_for_revived(self) -> None:
-        self._revivals.is_look_due = False
-        try:
-            await self.flush()  # the acknowledgement of a dead letter is not that of the revived entry
-            found = await self._reader.do(lambda db: read_revivals(db, self.row))
-        except BaseException:
-            self._revivals.is_look_due = True
-            raise
-        with self._guard:
-            unstored = {*self._acks, *self._storing}
-        self._revivals.add(found, unstored, self._attempts)
-
     async def _fill(self, limit: int) -> None:
         """Get the next entries from memory or from the file, and store `started` before they are delivered."""
         async with self._filling:
@@ -385,27 +355,13 @@ class SqliteConsumer:
         self._marks.add_done(number)
         self._acks.append(number)
         if self._attempts.poison_markers or self._attempts.crashes:
-            self._forget_crashes((number,))
-        if not self._is_notified:  # the writer thread resets this before it reads the acknowledgements
-            self._notify_writer()
-
-    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
-        """Acknowledge entries and store changes of conversations, all in one transaction."""
-        with self._guard:  # a transaction takes the acknowledgements and the changes together
-            self._acks += numbers
-            self._changes |= {row.key: row for row in map(cleaned, changes)}
-        if self._attempts.poison_markers or self._attempts.crashes:
-            self._forget_crashes(numbers)
-        if not self._is_notified:
-            self._notify_writer()
-
-    def _forget_crashes(self, numbers: Iterable[int]) -> None:
-        with self._guard:
-            for number in numbers:
+            with self._guard:
                 self._attempts.forget_crashes(number)
+        if not self._is_notified:  # the writer thread resets this before it reads the acknowledgements
+            self._store_soon()
 
-    def _notify_writer(self) -> None:
-        """Request that changes are written with the next transaction."""
+    def _store_soon(self) -> None:
+        """Store what has changed with the next transaction of the writer thread."""
         with self._guard:
             self._is_dirty = True
             is_notified, self._is_notified = self._is_notified, True
@@ -422,7 +378,7 @@ class SqliteConsumer:
             self._crashes_storing, self._attempts.unstored_crashes = self._attempts.unstored_crashes, {}
             self._changes_storing, self._changes = self._changes, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
-            acked, started, storing = self._position.acked, self._started, self._storing
+            acked, started, storing = self._position.acked, self._started, self._acks_storing
             self._starting, self._acking = started, acked
             is_open = self._is_open
             self._was_all_done = not self._position.ahead
@@ -441,26 +397,20 @@ class SqliteConsumer:
             db.execute("DELETE FROM acked_ahead WHERE consumer = ? AND number <= ?", (self.row, acked))
         failed = self._attempts.failed
         tried = [number for number in storing if number in failed] if failed else []
+        statements = SqliteStatements(db, 0)
         if tried:
-            db.execute(
-                "DELETE FROM failures WHERE consumer = ? AND state <> 'dead'"
-                " AND number IN (SELECT value FROM json_each(?))",
-                (self.row, as_list(tried)),
-            )
-        for number, crashes in self._crashes_storing.items():
-            if crashes:
-                db.execute("INSERT OR REPLACE INTO crashes VALUES (?, ?, ?)", (self.row, number, crashes))
-            else:
-                db.execute("DELETE FROM crashes WHERE consumer = ? AND number = ?", (self.row, number))
+            drive(forget_failures(statements, self.row, tried))
+        if self._crashes_storing:
+            drive(write_crashes(statements, self.row, self._crashes_storing))
         if self._changes_storing:
-            drive(write_conversations(SqliteStatements(db, 0), self.row, self._changes_storing.values()))
+            drive(write_conversations(statements, self.row, self._changes_storing.values()))
 
     def _count_acks(self) -> None:
         """Advance the position by the acknowledgements since the last transaction."""
         count = len(self._acks)  # more may be added meanwhile
-        self._storing += self._acks[:count]
+        self._acks_storing += self._acks[:count]
         del self._acks[:count]
-        self._position.add(self._storing)
+        self._position.add(self._acks_storing)
 
     def settled(self, *, is_stored: bool) -> None:
         """Handle the end of the transaction; changes that were not stored are written in the next one."""
@@ -469,14 +419,14 @@ class SqliteConsumer:
                 self._stored_started = self._starting
                 self._mark_stored()
                 self._has_stored_ahead = self._has_stored_ahead and not self._was_all_done
-                self._attempts.forget_failed(self._storing)
+                self._attempts.forget_failed(self._acks_storing)
             elif self._is_dirty_in_flight:
                 self._attempts.unstored_crashes = {**self._crashes_storing, **self._attempts.unstored_crashes}
                 self._changes = {**self._changes_storing, **self._changes}
                 self._is_dirty = True
             if not is_stored:
-                self._acks[:0] = self._storing
-            self._storing, self._crashes_storing, self._changes_storing = [], {}, {}
+                self._acks[:0] = self._acks_storing
+            self._acks_storing, self._crashes_storing, self._changes_storing = [], {}, {}
             self._is_dirty_in_flight = False
 
     def _mark_stored(self) -> None:
@@ -501,76 +451,7 @@ class SqliteConsumer:
         if self._acks or self._is_dirty or self._is_dirty_in_flight:
             await self._writer.do(lambda _: None)
 
-    # -- conversations -----------------------------------------------------------------------------------------------
-
-    async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it, stored or not; None for an unknown key."""
-        key = clean_text(key)
-        with self._guard:
-            row = self._changes.get(key) or self._changes_storing.get(key)
-        if row is not None:
-            return None if row.is_empty else row
-        return await self._conversations.get(key)
-
-    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
-        await self.flush()
-        return await self._conversations.some(limit)
-
-    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
-        """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
-        await self.flush()
-        return await self._conversations.by_deadline(limit)
-
-    # -- failures ----------------------------------------------------------------------------------------------------
-
-    async def failed(self, number: int, error: str) -> int:
-        """Store a failed attempt at an entry, and return the number of failed attempts."""
-        attempts = self._attempts.failed.get(number, 0) + 1
-        state, at = self._revivals.state_after_failure(number, time.time())
-        await self._writer.do(lambda db: self._note_failure(db, number, state, attempts, error, at))
-        self._attempts.failed[number] = attempts
-        return attempts
-
-    async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and acknowledge it."""
-        attempts = self._attempts.count_at_end(number)
-
-        def add_done(_: None) -> None:
-            self._attempts.failed.pop(number, None)  # so that `write` does not delete the row
-            self.ack(number)
-
-        await self._writer.do(
-            lambda db: self._note_failure(db, number, "dead", attempts, error, time.time()), then=add_done
-        )
-
-    def _note_failure(
-        self, db: sqlite3.Connection, number: int, state: str, attempts: int, error: str, at: float
-    ) -> None:
-        db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)", (self.row, number, state, attempts, error, at)
-        )
-
-    async def add_poison_marker(self, number: int) -> None:
-        """Store a poison marker: a crash from now on counts against this entry."""
-        with self._guard:
-            self._attempts.add_poison_marker(number)
-            self._is_dirty = True
-        await self.flush()
-
-    def remove_poison_marker(self, number: int) -> None:
-        """Remove the poison marker; this is stored a few milliseconds later."""
-        if number in self._attempts.poison_markers:
-            with self._guard:
-                self._attempts.remove_poison_marker(number)
-            self._notify_writer()
-
     # -- closing -----------------------------------------------------------------------------------------------------
-
-    async def recount_crashes(self, number: int) -> int:
-        """Return the number of crashes of an entry; none is revoked, because the end of a process is certain."""
-        with self._guard:
-            return self._attempts.recount(number, self._attempts.crashes.get(number), has_lived_on=False)
 
     async def close(self, *, unseen_from: int = 0) -> None:
         """

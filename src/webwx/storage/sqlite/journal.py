@@ -59,12 +59,12 @@ from webwx.storage.sqlite.retention import (
     forget_people,
     old_entries,
 )
-from webwx.storage.sqlite.revivals import consumers_with_revivals
 from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.senders import Senders, SqliteAttempts
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.tables.dead_letters import consumers_with_revivals
 from webwx.storage.tables.identities.evidence import identify, login_of
 from webwx.storage.tables.identities.links import links_named
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
@@ -201,7 +201,7 @@ class SqliteJournal:
         Consumers are notified of dead letters that were revived, also by other processes.
         """
         self._lookups.release()
-        rows = consumers_with_revivals(db)
+        rows = drive(consumers_with_revivals(SqliteStatements(db, 0)))
         for stream in tuple(self._streams.values()) if rows else ():
             for consumer in tuple(stream.consumers):
                 if consumer.row in rows:

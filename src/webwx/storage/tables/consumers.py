@@ -10,7 +10,9 @@ import msgspec
 from webwx.storage.engine.port import Select, StoredTable
 
 if TYPE_CHECKING:
-    from webwx.storage.engine.port import Tables
+    from collections.abc import Mapping
+
+    from webwx.storage.engine.port import Statements, Tables
 
 
 CONSUMERS = StoredTable(
@@ -127,3 +129,12 @@ class ConsumerList:
             ConsumerPosition(name=row.name, acked=row.acked, waiting=row.waiting, dead_letters=row.dead_letters)
             for row in sorted(rows, key=attrgetter("name"))
         ]
+
+
+_FORGET_CRASHES = "DELETE FROM crashes WHERE consumer = $1 AND number = ANY ($2::bigint[])"
+
+
+async def write_crashes(db: Statements, consumer: int, crashes: Mapping[int, int]) -> None:
+    """Store the numbers of crashes of a consumer's entries; 0 deletes one."""
+    await db.change(_FORGET_CRASHES, consumer, list(crashes))
+    await db.insert_all(CRASHES, [(number, count) for number, count in crashes.items() if count], owner=consumer)

@@ -1,24 +1,25 @@
 """
-Dead letters: entries that a consumer has given up, and their revivals.
+Failed attempts at entries, dead letters, which a consumer has given up, and their revivals.
 
-Both are rows that any process may read and change. A process with open consumers checks the rows every few seconds, so
+All are rows that any process may read and change. A process with open consumers checks the rows every few seconds, so
 it also sees what another process has revived.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from webwx.storage.deliveries import Revival
 from webwx.storage.engine.port import Conditions, Select, StoredTable
 from webwx.storage.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from webwx.storage.engine.port import Tables
+    from webwx.storage.engine.port import Statements, Tables
 
 
 FAILURES = StoredTable(
@@ -104,3 +105,79 @@ class StoredDeadLetters:
     async def revive(self, consumer: str, number: int) -> bool:
         """Store that a dead letter is to be delivered again, and return whether it existed."""
         return await self._tables.change(_REVIVE, consumer, number, time.time()) == 1
+
+
+class _RevivedRow(NamedTuple):
+    number: int
+    time: float
+    attempts: int
+
+
+class _ConsumerRow(NamedTuple):
+    consumer: int
+
+
+_REVIVED = Select(
+    _RevivedRow,
+    "SELECT number, time, attempts FROM failures INDEXED BY failures_revived"
+    " WHERE consumer = $1 AND state = 'revived' ORDER BY number",
+)
+
+_WITH_REVIVED = Select(
+    _ConsumerRow, "SELECT DISTINCT consumer FROM failures INDEXED BY failures_revived WHERE state = 'revived'"
+)
+
+_PUT_FAILURE = """
+INSERT INTO failures (consumer, number, state, attempts, error, time) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (consumer, number) DO UPDATE SET
+    state = excluded.state, attempts = excluded.attempts, error = excluded.error, time = excluded.time
+"""
+
+_FORGET_FAILURES = "DELETE FROM failures WHERE consumer = $1 AND state <> 'dead' AND number = ANY ($2::bigint[])"
+
+
+class StoredFailures:
+    """
+    The failed attempts of one consumer.
+
+    Args:
+        tables: The account's tables.
+        consumer: The consumer's row.
+    """
+
+    def __init__(self, tables: Tables, consumer: int) -> None:
+        self._tables = tables
+        self._consumer = consumer
+
+    def __repr__(self) -> str:
+        return "StoredFailures(***)"
+
+    async def put(
+        self, number: int, state: Literal["trying", "revived", "dead"], attempts: int, error: str, at: float
+    ) -> None:  # fmt: skip
+        """
+        Store the failed attempts at an entry.
+
+        Args:
+            number: The entry.
+            state: `dead` if it is given up; `revived` if it was before, and the cursor has passed it.
+            attempts: Number of failed attempts.
+            error: The last error, as in `DeadLetterRow`.
+            at: Time of the last attempt, or of the revival, in seconds since 1970.
+        """
+        await self._tables.change(_PUT_FAILURE, self._consumer, number, state, attempts, error, at)
+
+    async def revived(self) -> dict[int, Revival]:
+        """Return the revived dead letters that are not acknowledged yet, by number."""
+        rows = await self._tables.read(lambda db: db.all(_REVIVED, self._consumer))
+        return {row.number: Revival(row.time, row.attempts) for row in rows}
+
+
+async def consumers_with_revivals(db: Statements) -> set[int]:
+    """Return the rows of all consumers with revived dead letters."""
+    return {row.consumer for row in await db.all(_WITH_REVIVED)}
+
+
+async def forget_failures(db: Statements, consumer: int, numbers: Collection[int]) -> None:
+    """Delete the failed attempts at entries that are acknowledged; dead letters stay."""
+    await db.change(_FORGET_FAILURES, consumer, list(numbers))
