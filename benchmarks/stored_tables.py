@@ -30,12 +30,20 @@ PAIRS = 4
 TASKS = 100
 """Number of tasks that share transactions."""
 
+ENTRIES = 2_000
+"""Number of stored entries that a consumer takes."""
+
 
 async def _measure(place: str, server: int) -> dict[str, float]:
     """Measure the calls on the journal at a path or URL, with the CPU time of the processes of a server; 0: none."""
+    import msgspec
+
     from webwx.model.contacts import ContactId
+    from webwx.model.events import Item, identify
     from webwx.model.messages import Receipt
+    from webwx.storage.entries import Arrival, EntryQuery
     from webwx.storage.open import open_journal
+    from webwx.storage.tables.conversations import ConversationRow
     from webwx.storage.tables.outbox import SendQuery
 
     chat = ContactId("@friend")
@@ -91,6 +99,48 @@ async def _measure(place: str, server: int) -> dict[str, float]:
     for number in range(100):
         await outbox.find(SendQuery(message_id=f"9{number + 100:018}"))
     note("send found by its message id", begun, 100)
+    raws = [
+        json.dumps(
+            {"MsgId": f"{number}", "FromUserName": chat, "ToUserName": "@me", "MsgType": 3, "CreateTime": number}
+        ).encode()
+        for number in range(1, ENTRIES + 1)
+    ]
+    items = tuple(identify(Item(kind="message", raw=msgspec.Raw(raw)), ContactId("@me")) for raw in raws)
+    await account.ingest(Arrival(body=b",".join(raws), items=items, position=b"here", time=1.0))
+    entries = (await account.find(EntryQuery(limit=ENTRIES)))[::-1]
+    consumer = await account.consumer("bot")
+    taken = await consumer.take(ENTRIES)
+    begun = cpu()
+    for entry in taken[:200]:
+        await consumer.failed(entry.number, "ValueError at bot.py:1")
+        consumer.ack(entry.number)
+        await consumer.flush()
+    note("entry failed and acknowledged", begun, 200)
+    begun = cpu()
+    for entry in taken[200:400]:
+        await consumer.give_up(entry.number, "ValueError at bot.py:1")
+    await consumer.flush()
+    note("entry given up", begun, 200)
+    begun = cpu()
+    for entry in taken[400:600]:
+        consumer.commit([entry.number], [ConversationRow(key=f"{entry.number % 7}", step="asked", values=b"{}")])
+        await consumer.flush()
+    note("conversation stored", begun, 200)
+    begun = cpu()
+    for entry in taken[600:]:
+        consumer.ack(entry.number)
+    note("entry acknowledged", begun, len(taken) - 600)
+    await consumer.close()
+    begun = cpu()
+    for entry in entries[:200]:
+        with account.media.begin() as (file, part):
+            file.write(b"%d" % entry.number)
+            await account.media.add(entry, part, time=1.0, max_total=500)
+    note("medium archived", begun, 200)
+    begun = cpu()
+    for number in range(1, 201):
+        await account.media.find(f"{number}")
+    note("medium found", begun, 200)
     await journal.close()
     return figures
 
