@@ -75,6 +75,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/tables/consumers.py": "tests/storage_contract/test_consumer_list.py tests it on every storage engine",
     "storage/tables/dead_letters.py": "tests/storage_contract/test_dead_letters.py tests it on every storage engine",
     "storage/tables/states.py": "tests/storage_contract/test_journal.py tests it on every storage engine",
+    "storage/tables/counts.py": "tests/storage_contract/test_journal.py tests it on every storage engine",
     "storage/tables/media.py": "tests/storage_contract/test_media.py tests it on every storage engine",
     "storage/tables/engine_tables.py": "values without logic; tests/storage/test_transfer.py copies each of them",
     "storage/tables/retention.py": "tests/storage_contract/test_purge.py tests it on every storage engine",

@@ -10,9 +10,9 @@ from tests.storage.arrivals import FRIEND, OWN, ROOM, UIN, arrival, everything, 
 
 from webwx.model.events import QuarantinedMessage, event_from_item
 from webwx.model.messages import TextMessage
-from webwx.storage.base import BodyCheck, DamagedBatch
 from webwx.storage.cursors import read_accounts
 from webwx.storage.entries import EntryQuery
+from webwx.storage.tables.body_checks import BodyCheck, DamagedBatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

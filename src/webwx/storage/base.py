@@ -37,6 +37,7 @@ into tokens for a search is part of the contract (`tokenizer`), and so are the n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -44,8 +45,14 @@ import msgspec
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.identities import Identified
 from webwx.model.roster import Roster
+from webwx.storage.tables.body_checks import BodyCheck, check_bodies
 from webwx.storage.tables.consumers import ConsumerList
+from webwx.storage.tables.counts import count_rows
 from webwx.storage.tables.dead_letters import StoredDeadLetters
+from webwx.storage.tables.identities.links import ids_named
+from webwx.storage.tables.identities.store import StoredIdentities
+from webwx.storage.tables.media import ArchivedMedia
+from webwx.storage.tables.outbox import StoredSends
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 
@@ -58,11 +65,11 @@ if TYPE_CHECKING:
     from webwx.storage.engine.port import Tables
     from webwx.storage.entries import Arrival, Entry, EntryQuery
     from webwx.storage.saved_login import LoginStore
+    from webwx.storage.tables.body_checks import DamagedBatch
     from webwx.storage.tables.consumers import ConsumerPosition
     from webwx.storage.tables.dead_letters import DeadLetterRow
-    from webwx.storage.tables.identities.store import StoredIdentities
-    from webwx.storage.tables.media import ArchivedMedia
-    from webwx.storage.tables.outbox import Outbox
+    from webwx.storage.tables.media import MediaBytes
+    from webwx.storage.tables.outbox import AttemptStore, Outbox
     from webwx.storage.tables.records import RecordStore
 
 RETENTION_DAYS = 90
@@ -93,23 +100,12 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Size of the archived media, in bytes."""
 
 
-class DamagedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch whose stored body cannot be read."""
+class JournalMeasures(NamedTuple):
+    """The part of `Stats` that each engine counts in its own way."""
 
-    number: int
-    """Number of its first event."""
-    entries: int
-    """Number of its events that cannot be read."""
-    time: float
-    """Time of its arrival, in seconds since 1970 (server's clock)."""
-
-
-class BodyCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of reading all stored bodies of an account."""
-
-    batches: int
-    """Number of batches that were read."""
-    damaged: tuple[DamagedBatch, ...] = ()
+    quarantined: int
+    indexed: int
+    size: int
 
 
 class OpenedLogin(NamedTuple):
@@ -123,6 +119,25 @@ class OpenedLogin(NamedTuple):
     """Result of matching the contacts, as of `identify`; None if they were too many."""
 
 
+class AccountParts(NamedTuple):
+    """What an engine gives for those parts of an account that are the same on every engine."""
+
+    tables: Tables
+    """The account's tables."""
+    attempts: AttemptStore
+    """The attempts at its sends."""
+    media: MediaBytes
+    """The bytes of its archived media."""
+    entries_of: Callable[[Collection[int]], Awaitable[list[Entry]]]
+    """Returns the entries with these numbers, without those that were deleted."""
+    on_revived: Callable[[], None]
+    """Called when a dead letter was revived, so that the consumers of this process look for it."""
+    on_complete_list: Callable[[], None] = lambda: None
+    """Called when all contacts of a login were matched with identities."""
+    sends: Tables | None = None
+    """The tables for its sends, if their changes are announced to other processes; None: `tables`."""
+
+
 class AccountJournal(ABC):
     """
     One account's part of a journal; an engine makes a subclass.
@@ -131,9 +146,7 @@ class AccountJournal(ABC):
     account may have different current logins, in one process or in several.
 
     Args:
-        tables: The account's tables.
-        entries_of: Returns the entries with these numbers, without those that were deleted.
-        on_revived: Called when a dead letter was revived, so that the consumers of this process look for it.
+        parts: What the engine gives for the parts that are the same on every engine.
     """
 
     identities: StoredIdentities
@@ -148,15 +161,20 @@ class AccountJournal(ABC):
     timers: StoredTimers
     """The calls that the account's bots have scheduled."""
 
-    def __init__(
-        self, tables: Tables, *, entries_of: Callable[[Collection[int]], Awaitable[list[Entry]]],
-        on_revived: Callable[[], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, parts: AccountParts) -> None:
+        tables = parts.tables
         self._tables = tables
-        self._on_revived = on_revived
+        self._on_revived = parts.on_revived
         self._states = NamedStates(tables)
         self._consumer_list = ConsumerList(tables)
-        self._dead_letters = StoredDeadLetters(tables, entries_of)
+        self._dead_letters = StoredDeadLetters(tables, parts.entries_of)
+        self._login: tuple[int, ContactId] | None = None
+        """The row and the own id of the current login."""
+        self.identities = StoredIdentities(
+            tables, lambda: self._login[0] if self._login else 0, on_complete=parts.on_complete_list
+        )
+        self.media = ArchivedMedia(tables, parts.media)
+        self.outbox = StoredSends(parts.sends or tables, parts.attempts)
         self.timers = StoredTimers(tables)
 
     @abstractmethod
@@ -283,10 +301,9 @@ class AccountJournal(ABC):
         """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
         ...
 
-    @abstractmethod
     async def chats_named(self, name: str) -> list[ContactId]:
         """Return every id that had this remark or nickname, in any login."""
-        ...
+        return await self._tables.read(lambda db: ids_named(db, name))
 
     async def state(self, name: str) -> bytes:
         """Return a small value by its name, stored by any process; empty if the name is unknown."""
@@ -316,15 +333,26 @@ class AccountJournal(ABC):
         """
         ...
 
-    @abstractmethod
     async def stats(self) -> Stats:
         """Return the counts of this account's rows."""
-        ...
+        counts = await self._tables.read(count_rows)
+        measures = await self._measure()
+        return Stats(**counts._asdict(), **measures._asdict())
 
     @abstractmethod
+    async def _measure(self) -> JournalMeasures:
+        """Return what only the engine can count."""
+        ...
+
     async def check_bodies(self) -> BodyCheck:
         """Read all stored bodies, and return those that are damaged."""
-        ...
+        count, after = 0, 0
+        damaged: list[DamagedBatch] = []
+        while piece := await self._tables.read(partial(check_bodies, after=after)):
+            after = piece.last
+            count += piece.batches
+            damaged += piece.damaged
+        return BodyCheck(batches=count, damaged=tuple(damaged))
 
 
 class Journal(Protocol):

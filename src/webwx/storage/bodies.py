@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +18,6 @@ from webwx.storage.body_dictionary import DICTIONARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from webwx.storage.base import DamagedBatch
 
 _FEW_MESSAGES = 12 * 1024
 """Bytes below which a body has few messages."""
@@ -36,15 +34,6 @@ class ItemRange(msgspec.Struct, frozen=True, gc=False):
 
     start: int
     length: int
-
-
-class CheckedBodies(NamedTuple):
-    """A part of a check of all bodies."""
-
-    last: int
-    """Number of the last batch that was read."""
-    batches: int
-    damaged: list[DamagedBatch]
 
 
 def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[ItemRange | None]:

@@ -8,10 +8,11 @@ import asyncpg
 import msgspec
 
 from webwx.storage.database_url import check_database_url
-from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.database import SETTINGS, open_connection
 from webwx.storage.postgres.pooler import SharedSessions
 from webwx.storage.postgres.schema import MIN_SERVER, VERSION
+from webwx.storage.postgres.tables import PostgresStatements
+from webwx.storage.tables.body_checks import check_bodies
 
 _TIMEOUT = 10.0
 """Seconds until the database counts as unreachable."""
@@ -104,7 +105,7 @@ async def _check_entries(db: asyncpg.Connection[asyncpg.Record]) -> tuple[int, b
     unreadable = 0
     for row in await db.fetch("SELECT account FROM accounts ORDER BY account"):
         after = 0
-        while piece := await check_bodies(db, row["account"], after):
+        while piece := await check_bodies(PostgresStatements(db, row["account"]), after):
             after = piece.last
             unreadable += sum(each.entries for each in piece.damaged)
             if time.monotonic() > until:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import RETENTION_DAYS, AccountJournal, BodyCheck, OpenedLogin, Stats
+from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, JournalMeasures, OpenedLogin
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.postgres.archive import LocalCopies, PostgresMediaBytes
-from webwx.storage.postgres.bodies import check_bodies
 from webwx.storage.postgres.consumer_deletion import forget_consumer
 from webwx.storage.postgres.consumers import OpenConsumers, PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
@@ -36,10 +34,7 @@ from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
 from webwx.storage.tables.dead_letters import consumers_with_revivals
 from webwx.storage.tables.identities.evidence import identify
-from webwx.storage.tables.identities.links import links_named
-from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
-from webwx.storage.tables.media import ArchivedMedia
-from webwx.storage.tables.outbox import StoredSends
+from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
@@ -47,7 +42,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.base import DamagedBatch
     from webwx.storage.entries import EntryQuery
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.database import Connection
@@ -264,10 +258,16 @@ class PostgresAccount(AccountJournal):
         login_name: str, announce: Callable[[int, int], object], note_send: Callable[[int], object],
         retention: PostgresRetention, consumers: OpenConsumers, rosters: OpenRosters, positions: GatheredReads,
     ) -> None:  # fmt: skip
+        tables = PostgresTables(database, uin)
         super().__init__(
-            PostgresTables(database, uin),
-            entries_of=lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers)),
-            on_revived=self._look_soon,
+            AccountParts(
+                tables,
+                PostgresAttempts(uin, database, sender, note_send),
+                PostgresMediaBytes(tables, copies),
+                entries_of=lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers)),
+                on_revived=self._look_soon,
+                sends=PostgresTables(database, uin, changed=note_send),
+            )
         )
         self._uin = uin
         self._database = database
@@ -278,13 +278,6 @@ class PostgresAccount(AccountJournal):
         self._consumers = consumers
         self._rosters = rosters
         self._positions = positions
-        self._login: tuple[int, ContactId] | None = None
-        """The row and the own id of the current login."""
-        self.outbox: StoredSends = StoredSends(
-            PostgresTables(database, uin, changed=note_send), PostgresAttempts(uin, database, sender, note_send)
-        )
-        self.media: ArchivedMedia = ArchivedMedia(self._tables, PostgresMediaBytes(self._tables, copies))
-        self.identities: StoredIdentities = StoredIdentities(self._tables, lambda: self._login[0] if self._login else 0)
 
     def __repr__(self) -> str:
         return "PostgresAccount(***)"
@@ -450,39 +443,20 @@ class PostgresAccount(AccountJournal):
         """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
         return await self._database.read(lambda db: find_entries(db, self._uin, query))
 
-    async def stats(self) -> Stats:
-        """Return the counts of this account's rows."""
-
-        async def read(db: Connection) -> Stats:
-            row = await db.fetchrow(
+    async def _measure(self) -> JournalMeasures:
+        """Return what only a database can count; its entries are indexed as they are stored."""
+        row = await self._database.read(
+            lambda db: db.fetchrow(
                 f"""
-                SELECT (SELECT count(*) FROM entries WHERE account = $1) AS entries,
-                    (SELECT count(*) FROM batches WHERE account = $1) AS batches,
-                    (SELECT count(*) FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0)
-                        AND flags & {QUARANTINED} <> 0) AS quarantined,
-                    coalesce((SELECT conflicts FROM accounts WHERE account = $1), 0) AS conflicts,
-                    (SELECT count(*) FROM failures JOIN consumers USING (consumer)
-                        WHERE account = $1 AND state = 'dead') AS dead_letters,
-                    coalesce((SELECT last_number FROM accounts WHERE account = $1), 0) AS indexed,
-                    pg_database_size(current_database()) AS size,
-                    (SELECT count(*) FROM media WHERE account = $1 AND digest <> '') AS kept,
-                    (SELECT coalesce(sum(size), 0)::bigint FROM media WHERE account = $1 AND digest <> '') AS kept_size
+                SELECT (SELECT count(*) FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0)
+                        AND flags & {QUARANTINED} <> 0),
+                    coalesce((SELECT last_number FROM accounts WHERE account = $1), 0),
+                    pg_database_size(current_database())
                 """,  # noqa: S608 - a constant
                 self._uin,
             )
-            return Stats(**dict(row.items()))
-
-        return await self._database.read(read)
-
-    async def check_bodies(self) -> BodyCheck:
-        """Read all stored bodies, and return those that are damaged."""
-        count, after = 0, 0
-        damaged: list[DamagedBatch] = []
-        while piece := await self._database.read(partial(check_bodies, account=self._uin, after=after)):
-            after = piece.last
-            count += piece.batches
-            damaged += piece.damaged
-        return BodyCheck(batches=count, damaged=tuple(damaged))
+        )
+        return JournalMeasures(*row)
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 
@@ -521,22 +495,6 @@ class PostgresAccount(AccountJournal):
             self._rosters.change(own_id, contacts, deleted)
 
         await self._database.run(work)
-
-    async def chats_named(self, name: str) -> list[ContactId]:
-        """Return every id that had this remark or nickname, in any login."""
-
-        async def read(db: Connection) -> list[tuple[int, str]]:
-            rows = await db.fetch(
-                "SELECT login, n.id FROM logins JOIN names n USING (login)"
-                " WHERE account = $1 AND n.name = webwx_key($2)",
-                self._uin, name,
-            )  # fmt: skip
-            return [(row["login"], row["id"]) for row in rows] + await links_named(
-                PostgresStatements(db, self._uin), name
-            )
-
-        rows = sorted(await self._database.read(read), reverse=True)
-        return list(dict.fromkeys(ContactId(each) for _, each in rows))
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 

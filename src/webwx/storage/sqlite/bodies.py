@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.storage.base import DamagedBatch
-from webwx.storage.bodies import CheckedBodies, unpack, unpack_batch
+from webwx.storage.bodies import unpack_batch
 from webwx.storage.sqlite.bulk import as_list
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ _KEPT = 4
 
 _SMALL = 32 * 1024
 """Bytes below which a body is read together with others."""
-
-_CHECKED = 100
-"""Number of bodies that are checked in one step."""
 
 
 class Bodies:
@@ -62,23 +58,3 @@ class Bodies:
             self._kept[batch] = unpack_batch(batch, packed)
         body = self._kept[batch]
         return None if body is None else body[place.start : place.start + place.length]
-
-
-def check_bodies(db: sqlite3.Connection, *, account: int, after: int) -> CheckedBodies | None:
-    """Read the next bodies of an account after a batch; None: there are no more."""
-    rows = db.execute(
-        "SELECT batch, time, body FROM batches WHERE account = ? AND batch > ? ORDER BY batch LIMIT ?",
-        (account, after, _CHECKED),
-    ).fetchall()
-    if not rows:
-        return None
-    damaged: list[DamagedBatch] = []
-    for batch, time, body in rows:
-        if unpack(body) is None:
-            (entries,) = db.execute(
-                "SELECT count(*) FROM entries WHERE batch = ? AND raw IS NULL AND number >= ?"
-                " AND number < coalesce((SELECT min(batch) FROM batches WHERE batch > ?), 9223372036854775807)",
-                (batch, batch, batch),
-            ).fetchone()
-            damaged.append(DamagedBatch(number=batch, entries=entries, time=time))
-    return CheckedBodies(rows[-1][0], len(rows), damaged)

@@ -13,10 +13,12 @@ from urllib.parse import quote
 import msgspec
 
 from webwx.errors import StorageError
+from webwx.storage.engine.port import drive
 from webwx.storage.locks import make_private
 from webwx.storage.private_folder import memory_folder
-from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.schema import APPLICATION, VERSION, log_of
+from webwx.storage.sqlite.tables import SqliteStatements
+from webwx.storage.tables.body_checks import check_bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +113,7 @@ def _unreadable(db: sqlite3.Connection) -> int:
     count = 0
     for (account,) in db.execute("SELECT account FROM accounts").fetchall():
         after = 0
-        while piece := check_bodies(db, account=account, after=after):
+        while piece := drive(check_bodies(SqliteStatements(db, account), after)):
             after = piece.last
             count += sum(each.entries for each in piece.damaged)
     return count

@@ -26,7 +26,7 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import RETENTION_DAYS, AccountJournal, BodyCheck, OpenedLogin, Stats
+from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, JournalMeasures, OpenedLogin
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.engine.port import drive
@@ -34,7 +34,6 @@ from webwx.storage.entries import Arrival, Entry
 from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteMediaBytes, delete_unnamed
-from webwx.storage.sqlite.bodies import check_bodies
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_deletion import delete_consumer, find_consumer
 from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
@@ -66,10 +65,7 @@ from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.dead_letters import consumers_with_revivals
 from webwx.storage.tables.identities.evidence import identify, login_of
-from webwx.storage.tables.identities.links import links_named
-from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, StoredIdentities
-from webwx.storage.tables.media import ArchivedMedia
-from webwx.storage.tables.outbox import StoredSends
+from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN
 from webwx.storage.tables.retention import delete_old
 
 if TYPE_CHECKING:
@@ -78,7 +74,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.base import DamagedBatch
     from webwx.storage.entries import EntryQuery
 
 T = TypeVar("T")
@@ -349,9 +344,14 @@ class SqliteAccount(AccountJournal):
         lookups: RowLookups, compaction: RosterCompaction, is_durable: bool,
     ) -> None:  # fmt: skip
         super().__init__(
-            SqliteTables(writer, reader, self._account),
-            entries_of=lambda numbers: reader.do(lambda db: read_entries(db, numbers)),
-            on_revived=self._look_soon,
+            AccountParts(
+                SqliteTables(writer, reader, self._account),
+                SqliteAttempts(self._account, senders, writer, reader),
+                SqliteMediaBytes(media_files, writer),
+                entries_of=lambda numbers: reader.do(lambda db: read_entries(db, numbers)),
+                on_revived=self._look_soon,
+                on_complete_list=compaction.look_soon,
+            )
         )
         self._uin = str(uin)
         self._path = path
@@ -365,15 +365,7 @@ class SqliteAccount(AccountJournal):
         self._compaction = compaction
         self._is_durable = is_durable
         self._row: int | None = None
-        self._login: tuple[int, ContactId] | None = None
-        """The row and the own id of the current login."""
-        attempts = SqliteAttempts(self._account, senders, writer, reader)
-        self.outbox: StoredSends = StoredSends(self._tables, attempts)
-        self.identities: StoredIdentities = StoredIdentities(
-            self._tables, lambda: self._login[0] if self._login else 0, on_complete=compaction.look_soon
-        )
         self._media_files = media_files
-        self.media: ArchivedMedia = ArchivedMedia(self._tables, SqliteMediaBytes(media_files, writer))
 
     def __repr__(self) -> str:
         return "SqliteAccount(***)"
@@ -664,43 +656,19 @@ class SqliteAccount(AccountJournal):
         account = await self._account()
         return await self._reader.do(lambda db: find_entries(db, account, query))
 
-    async def stats(self) -> Stats:
-        """Return the counts of this account's rows."""
+    async def _measure(self) -> JournalMeasures:
+        """Return what only a file can count."""
         account = await self._account()
 
-        def read(db: sqlite3.Connection) -> Stats:
-            entries, quarantined = db.execute(
-                "SELECT count(*), coalesce(sum(is_quarantined), 0) FROM entries WHERE account = ?", (account,)
-            ).fetchone()
-            (batches,) = db.execute("SELECT count(*) FROM batches WHERE account = ?", (account,)).fetchone()
-            (conflicts,) = db.execute("SELECT conflicts FROM accounts WHERE account = ?", (account,)).fetchone()
-            (dead,) = db.execute(
-                "SELECT count(*) FROM failures WHERE state = 'dead'"
-                " AND consumer IN (SELECT consumer FROM consumers WHERE account = ?)",
-                (account,),
+        def read(db: sqlite3.Connection) -> JournalMeasures:
+            (quarantined,) = db.execute(
+                "SELECT count(*) FROM entries WHERE account = ? AND is_quarantined", (account,)
             ).fetchone()
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()
-            kept, kept_size = db.execute(
-                "SELECT count(*), coalesce(sum(size), 0) FROM media WHERE account = ? AND digest <> ''", (account,)
-            ).fetchone()
             (pages,), (page,) = db.execute("PRAGMA page_count").fetchone(), db.execute("PRAGMA page_size").fetchone()
-            return Stats(
-                entries=entries, batches=batches, conflicts=conflicts, quarantined=quarantined,
-                dead_letters=dead, indexed=indexed, size=pages * page, kept=kept, kept_size=kept_size,
-            )  # fmt: skip
+            return JournalMeasures(quarantined, indexed, size=pages * page)
 
         return await self._reader.do(read)
-
-    async def check_bodies(self) -> BodyCheck:
-        """Read all stored bodies, and return those that are damaged."""
-        account = await self._account()
-        count, after = 0, 0
-        damaged: list[DamagedBatch] = []
-        while piece := await self._reader.do(partial(check_bodies, account=account, after=after)):
-            after = piece.last
-            count += piece.batches
-            damaged += piece.damaged
-        return BodyCheck(batches=count, damaged=tuple(damaged))
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 
@@ -750,18 +718,6 @@ class SqliteAccount(AccountJournal):
             db.execute("UPDATE logins SET is_compacted = 0 WHERE login = ? AND is_compacted", found)
 
         await self._writer.do(store)
-
-    async def chats_named(self, name: str) -> list[ContactId]:
-        """Return every id that had this remark or nickname, in any login."""
-        account, name = await self._account(), clean_text(name)
-
-        def read(db: sqlite3.Connection) -> list[tuple[int, str]]:
-            listed = "FROM logins l CROSS JOIN names n USING (login) WHERE l.account = ? AND n.name = ?"
-            named = [(login, each) for login, each in select(db, ("l.login", "n.id"), listed, (account, name))]
-            return named + drive(links_named(SqliteStatements(db, account), name))
-
-        rows = sorted(await self._reader.do(read), reverse=True)
-        return list(dict.fromkeys(ContactId(each) for _, each in rows))
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 

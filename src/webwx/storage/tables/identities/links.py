@@ -299,12 +299,17 @@ _OF_NAME = (
     " WHERE e.account = $0 AND e.{0} <> '' AND webwx_key(e.{0}) = webwx_key($1) AND l.evidence = e.evidence"
 )
 
-_NAMED = Select(_NamedRow, f"{_OF_NAME.format('nickname')} UNION {_OF_NAME.format('remark')}")
+_NAMED = Select(
+    _NamedRow,
+    "SELECT l.login, n.id FROM logins l LOOKUP JOIN names n ON (n.login = l.login AND n.name = webwx_key($1))"
+    f" WHERE l.account = $0 UNION {_OF_NAME.format('nickname')} UNION {_OF_NAME.format('remark')}",
+)
 
 
-async def links_named(db: Statements, name: str) -> list[tuple[int, str]]:
-    """Return login and id of all contacts that had this remark or nickname; login 0 stands for every login."""
-    return [(row.login, row.id) for row in await db.all(_NAMED, name)] if name else []
+async def ids_named(db: Statements, name: str) -> list[ContactId]:
+    """Return the ids that had this remark or nickname in any login, those of the last login first."""
+    rows = sorted(await db.all(_NAMED, name), reverse=True)  # login 0 stands for every login
+    return list(dict.fromkeys(ContactId(row.id) for row in rows))
 
 
 class _NumberedRow(NamedTuple):

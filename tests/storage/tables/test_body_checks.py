@@ -1,4 +1,4 @@
-"""The check of stored bodies in a database."""
+"""The check of stored bodies."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.storage.arrivals import UIN, arrival, message, opened
 
-from webwx.storage.base import DamagedBatch
-from webwx.storage.postgres import bodies
 from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.tables import body_checks
+from webwx.storage.tables.body_checks import DamagedBatch
 
 if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.verify
 
 
 async def test_a_check_reads_the_bodies_in_pieces(schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_CHECKED", 2)
+    monkeypatch.setattr(body_checks, "CHECKED", 2)
     async with PostgresJournal(schema.url, retention_days=0) as journal:
         account = await opened(journal)
         for number in range(1, 6):
