@@ -21,14 +21,17 @@ from pathlib import Path
 
 TABLES = ("timers", "records", "outbox", "states", "consumers", "failures", "conversations", "links", "media")
 
-BESIDE = ("LoginStore", "RecordStore", "Storage", "SharedStorage", "Leases")
+BESIDE = ("LoginStore", "RecordStore", "Storage", "SharedStorage", "SendFiles", "Leases")
 """Protocols that are counted beside those of an engine's journal."""
 
 OTHERS = (
     "StoredAccountReader", "StoredAccountWriter", "JournalTransfer", "RestoredStorage", "Passphrase",
-    "PiggybackedWrite", "BackgroundJobs",
+    "PiggybackedWrite", "BackgroundJobs", "Outbox",
 )  # fmt: skip
-"""Protocols of storage/ that are not counted: copies, restores, and those inside of one engine."""
+"""
+Protocols of storage/ that are not counted: copies, restores, those inside of one engine, and the one of sends, which
+stands once for all engines, and which a client wraps.
+"""
 
 
 def strings(source: str) -> list[str]:
@@ -66,7 +69,12 @@ def code_lines(source: str) -> int:
 def protocols(source: str) -> dict[str, list[str]]:
     """Return what an engine has to give for each protocol and abstract class of a module: methods and properties."""
     return {
-        node.name: [name for each in node.body for name in _given(each, is_protocol="Protocol" in _bases(node))]
+        node.name: [
+            name
+            for each in node.body
+            for name in _given(each, is_protocol="Protocol" in _bases(node))
+            if name not in _set_by_itself(node)
+        ]
         for node in ast.parse(source).body
         if isinstance(node, ast.ClassDef) and ("Protocol" in _bases(node) or "ABC" in _bases(node))
     }
@@ -76,14 +84,27 @@ def _bases(node: ast.ClassDef) -> str:
     return " ".join(map(ast.unparse, node.bases))
 
 
+def _set_by_itself(node: ast.ClassDef) -> set[str]:
+    """Return the attributes that a class sets in its own `__init__`, so that a subclass need not."""
+    return {
+        target.attr
+        for each in node.body
+        if isinstance(each, ast.FunctionDef) and each.name == "__init__"
+        for assignment in ast.walk(each)
+        if isinstance(assignment, ast.Assign)
+        for target in assignment.targets
+        if isinstance(target, ast.Attribute)
+    }
+
+
 def _given(each: ast.stmt, *, is_protocol: bool) -> list[str]:
-    """Return the name of a member that a subclass gives, unless it is private; all members of a protocol are."""
+    """Return the name of a member that a subclass gives: each of a protocol, and the abstract ones of other classes."""
     name = ""
     if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
         name = each.name if is_protocol or "abstractmethod" in map(ast.unparse, each.decorator_list) else ""
     elif isinstance(each, ast.AnnAssign) and not is_protocol and each.value is None:
         name = ast.unparse(each.target)
-    return [name] if name and not name.startswith("_") else []
+    return [name] if name and not name.startswith("__") else []
 
 
 def main() -> None:
