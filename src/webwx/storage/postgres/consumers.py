@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.storage.consumer import Consumer
 from webwx.storage.deliveries import ConsumerState, state_of
+from webwx.storage.engine.dialect import to_postgres
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 from webwx.storage.postgres.held import hold_entries
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
-from webwx.storage.tables.consumers import write_crashes
+from webwx.storage.tables.consumers import read_ahead, read_crashes, write_crashes
 from webwx.storage.tables.conversations import ConversationRow, write_conversations
-from webwx.storage.tables.dead_letters import forget_failures
+from webwx.storage.tables.dead_letters import FAILURES_AFTER, failures_after, forget_failures
 from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
@@ -86,18 +87,6 @@ SELECT EXISTS (SELECT FROM held) AS is_held, EXISTS (SELECT FROM stored) AS is_s
 """  # noqa: S608 - a constant
 """`_STORE` with the lock of the account's row, for a transaction that stores nothing else."""
 
-_FAILURES = """
-SELECT number, attempts, state FROM failures
-WHERE consumer = {consumer} AND number > {acked} AND number < 9223372036854775807
-UNION ALL SELECT number, attempts, state FROM failures
-WHERE consumer = {consumer} AND state = 'revived' AND number <= {acked}
-"""
-"""
-Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed.
-
-Without an upper limit, a third of all rows would be expected, and the whole table read.
-"""
-
 _OPEN_OWNED = f"""
 WITH held AS MATERIALIZED (SELECT true FROM accounts WHERE account = $1 AND epoch = $3 FOR NO KEY UPDATE), opened AS (
     UPDATE consumers SET opening = opening + 1
@@ -112,7 +101,7 @@ FROM opened o CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(f.number ORDER BY f.number), '{{}}') AS failed_numbers,
         coalesce(array_agg(f.attempts ORDER BY f.number), '{{}}') AS failed_attempts,
         coalesce(array_agg(f.state::varchar ORDER BY f.number), '{{}}') AS failed_states
-    FROM ({_FAILURES.format(consumer="o.consumer", acked="o.acked")}) f
+    FROM ({to_postgres(FAILURES_AFTER.format(consumer="o.consumer", acked="o.acked"), 0).text}) f
 ) failed
 """  # noqa: S608 - constants
 """
@@ -138,9 +127,6 @@ WITH following AS MATERIALIZED (
     )
 }
 """  # noqa: S608 - no value is put together
-
-
-_FAILURES_OF = f"{_FAILURES.format(consumer='$1', acked='$2')} ORDER BY number"
 
 
 class OpenedCursor(NamedTuple):
@@ -238,7 +224,7 @@ async def _open_owned(
     if row is None:
         return None
     failures = list(zip(row["failed_numbers"], row["failed_attempts"], row["failed_states"], strict=True))
-    crashes = zip(row["crashed_numbers"], row["crash_counts"], strict=True)
+    crashes = dict(zip(row["crashed_numbers"], row["crash_counts"], strict=True))
     return _opened(row, row["ahead"], failures, crashes, release)
 
 
@@ -252,24 +238,20 @@ async def _open(
     )  # fmt: skip
     if row is None:
         return None
-    consumer = row["consumer"]
-    ahead = await db.fetch("SELECT number FROM acked_ahead WHERE consumer = $1", consumer)
-    failures = await db.fetch(_FAILURES_OF, consumer, row["acked"])
-    crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
-    return _opened(
-        row, [each["number"] for each in ahead], failures, [(each["number"], each["crashes"]) for each in crashes],
-        release,
-    )  # fmt: skip
+    consumer, statements = row["consumer"], PostgresStatements(db, account)
+    ahead = await read_ahead(statements, consumer)
+    failures = await failures_after(statements, consumer, row["acked"])
+    return _opened(row, ahead, failures, await read_crashes(statements, consumer), release)
 
 
 def _opened(
     row: Mapping[str, Any], ahead: Iterable[int], failures: Collection[tuple[int, int, str]],
-    crashes: Iterable[tuple[int, int]], release: Callable[[], Awaitable[None]],
+    crashes: Mapping[int, int], release: Callable[[], Awaitable[None]],
 ) -> OpenedCursor:  # fmt: skip
     """Return a consumer by its row, which was read after `opening` was increased."""
     state = state_of(
         acked=row["acked"], started=row["started"], is_open=row["is_open"] and row["lived_on"] < row["opening"] - 1,
-        isolated_to=row["isolated_to"], ahead=ahead, failures=failures, crashes=dict(crashes),
+        isolated_to=row["isolated_to"], ahead=ahead, failures=failures, crashes=crashes,
     )  # fmt: skip
     return OpenedCursor(row["consumer"], row["opening"], state, release)
 

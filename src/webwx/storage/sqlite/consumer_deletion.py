@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.storage.engine.port import drive
 from webwx.storage.sqlite.consumers import token_name
+from webwx.storage.sqlite.tables import SqliteStatements
 from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
+from webwx.storage.tables.states import delete_state
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,4 +26,4 @@ def delete_consumer(db: sqlite3.Connection, account: int, consumer: int) -> None
     of_consumer = [table.name for table in OF_ACCOUNTS if table.of == "consumer"]
     for table in (*of_consumer, CONSUMERS.name):
         db.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))  # noqa: S608 - constants
-    db.execute("DELETE FROM states WHERE account = ? AND name = ?", (account, token_name(consumer)))
+    drive(delete_state(SqliteStatements(db, account), token_name(consumer)))

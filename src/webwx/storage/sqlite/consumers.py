@@ -36,10 +36,10 @@ from webwx.storage.sqlite.bulk import insert, select_numbers
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
-from webwx.storage.tables.consumers import write_crashes
+from webwx.storage.tables.consumers import read_ahead, read_crashes, write_crashes
 from webwx.storage.tables.conversations import write_conversations
-from webwx.storage.tables.dead_letters import forget_failures
-from webwx.storage.tables.states import OPENING
+from webwx.storage.tables.dead_letters import failures_after, forget_failures
+from webwx.storage.tables.states import OPENING, put_state, read_state
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,15 +56,6 @@ PIECE = 500
 """Number of entries read from the file at a time."""
 
 
-_FAILURES = """
-SELECT number, attempts, state FROM failures WHERE consumer = :consumer AND number > :acked
-UNION SELECT number, attempts, state FROM failures INDEXED BY failures_revived
-WHERE consumer = :consumer AND state = 'revived'
-ORDER BY number
-"""
-"""Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed."""
-
-
 class KnownConsumer(NamedTuple):
     """The stored state of a consumer, and the token of its last opening, by which its marks are recognised."""
 
@@ -77,16 +68,13 @@ def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
     account, acked, started, is_open, isolated_to = db.execute(
         "SELECT account, acked, started, is_open, isolated_to FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
-    token = db.execute(
-        "SELECT state FROM states WHERE account = ? AND name = ?", (account, token_name(consumer))
-    ).fetchone()
+    statements = SqliteStatements(db, account)
     state = state_of(
         acked=acked, started=started, is_open=bool(is_open), isolated_to=isolated_to,
-        ahead=select_numbers(db, "SELECT number FROM acked_ahead WHERE consumer = ?", (consumer,)),
-        failures=db.execute(_FAILURES, {"consumer": consumer, "acked": acked}).fetchall(),
-        crashes=dict(db.execute("SELECT number, crashes FROM crashes WHERE consumer = ?", (consumer,)).fetchall()),
+        ahead=drive(read_ahead(statements, consumer)), failures=drive(failures_after(statements, consumer, acked)),
+        crashes=drive(read_crashes(statements, consumer)),
     )  # fmt: skip
-    return KnownConsumer(state, b"" if token is None else token[0])
+    return KnownConsumer(state, drive(read_state(statements, token_name(consumer))))
 
 
 def token_name(consumer: int) -> str:
@@ -387,9 +375,7 @@ class SqliteConsumer(Consumer):
             (acked, started, is_open, self._known.isolated_to_now, self.row),
         )
         if not self._is_stored_open:
-            db.execute(
-                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (self._account, token_name(self.row), self._token)
-            )
+            drive(put_state(SqliteStatements(db, self._account), token_name(self.row), self._token))
         ahead = [(self.row, number) for number in storing if number > acked]
         insert(db, "acked_ahead", ahead, verb="INSERT OR IGNORE")
         self._has_stored_ahead = self._has_stored_ahead or bool(ahead)

@@ -131,7 +131,30 @@ class ConsumerList:
         ]
 
 
+class _AheadRow(NamedTuple):
+    number: int
+
+
+class _CrashRow(NamedTuple):
+    number: int
+    crashes: int
+
+
+_AHEAD = Select(_AheadRow, "SELECT number FROM acked_ahead WHERE consumer = $1")
+
+_CRASHES = Select(_CrashRow, "SELECT number, crashes FROM crashes WHERE consumer = $1")
+
 _FORGET_CRASHES = "DELETE FROM crashes WHERE consumer = $1 AND number = ANY ($2::bigint[])"
+
+
+async def read_ahead(db: Statements, consumer: int) -> list[int]:
+    """Return the acknowledged entries after the position of a consumer."""
+    return [row.number for row in await db.all(_AHEAD, consumer)]
+
+
+async def read_crashes(db: Statements, consumer: int) -> dict[int, int]:
+    """Return the numbers of crashes of a consumer's entries."""
+    return dict(await db.all(_CRASHES, consumer))
 
 
 async def write_crashes(db: Statements, consumer: int, crashes: Mapping[int, int]) -> None:

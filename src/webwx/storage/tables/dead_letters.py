@@ -117,6 +117,29 @@ class _ConsumerRow(NamedTuple):
     consumer: int
 
 
+class FailedEntry(NamedTuple):
+    """An entry with failed attempts."""
+
+    number: int
+    attempts: int
+    state: str
+    """As in the rows."""
+
+
+FAILURES_AFTER = """
+SELECT number, attempts, state FROM failures
+WHERE consumer = {consumer} AND number > {acked} AND number < 9223372036854775807
+UNION ALL SELECT number, attempts, state FROM failures INDEXED BY failures_revived
+WHERE consumer = {consumer} AND state = 'revived' AND number <= {acked}
+"""
+"""
+Failed attempts at entries that may be delivered again, so without the dead letters that the cursor has passed.
+
+Without an upper limit, PostgreSQL would expect a third of all rows, and read the whole table.
+"""
+
+_AFTER = Select(FailedEntry, f"{FAILURES_AFTER.format(consumer='$1', acked='$2')} ORDER BY number")
+
 _REVIVED = Select(
     _RevivedRow,
     "SELECT number, time, attempts FROM failures INDEXED BY failures_revived"
@@ -171,6 +194,11 @@ class StoredFailures:
         """Return the revived dead letters that are not acknowledged yet, by number."""
         rows = await self._tables.read(lambda db: db.all(_REVIVED, self._consumer))
         return {row.number: Revival(row.time, row.attempts) for row in rows}
+
+
+async def failures_after(db: Statements, consumer: int, acked: int) -> list[FailedEntry]:
+    """Return the failed attempts at entries after a position, and at revived ones, in the order of their numbers."""
+    return await db.all(_AFTER, consumer, acked)
 
 
 async def consumers_with_revivals(db: Statements) -> set[int]:

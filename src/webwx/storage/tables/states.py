@@ -38,6 +38,8 @@ CREATE TABLE states (
 """,
 )
 
+_DELETE = "DELETE FROM states WHERE account = $0 AND name = $1"
+
 _OF_NAME = Select(_StateRow, "SELECT state FROM states WHERE account = $0 AND name = $1")
 
 _PUT = (
@@ -62,18 +64,30 @@ class NamedStates:
 
     async def get(self, name: str) -> bytes:
         """Return a value; empty if the name is unknown."""
-        return _value(await self._tables.read(lambda db: db.one(_OF_NAME, name)))
+        return await self._tables.read(lambda db: read_state(db, name))
 
     async def change(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """Replace a value by the result of a function of it, in one transaction, and return the new value."""
 
         async def store(db: Statements) -> bytes:
-            state = change(_value(await db.one(_OF_NAME, name)))
-            await db.change(_PUT, name, state)
+            state = change(await read_state(db, name))
+            await put_state(db, name, state)
             return state
 
         return await self._tables.transaction(store)
 
 
-def _value(row: _StateRow | None) -> bytes:
+async def read_state(db: Statements, name: str) -> bytes:
+    """Return a value; empty if the name is unknown."""
+    row = await db.one(_OF_NAME, name)
     return b"" if row is None else row.state
+
+
+async def put_state(db: Statements, name: str, state: bytes) -> None:
+    """Store a value."""
+    await db.change(_PUT, name, state)
+
+
+async def delete_state(db: Statements, name: str) -> None:
+    """Delete a value."""
+    await db.change(_DELETE, name)
