@@ -1,7 +1,7 @@
 """
 Count what shows how often one fact is written: `python scripts/count_structure.py [FOLDER]`.
 
-    modules that name a table    of storage/, in which the table's name is a word of a string
+    modules that name a table    of storage/, with the name in a statement or as a string of its own; see `names_table`
     methods of an engine         of the protocols that a storage engine implements, beside logins, storage and leases
     lines of engines             of storage/sqlite, storage/postgres and storage/memory
     code lines                   of src, without empty lines, comments and docstrings
@@ -34,6 +34,10 @@ stands once for all engines, and which a client wraps.
 """
 
 
+_BEFORE_A_TABLE = "FROM|JOIN|INTO|UPDATE|TABLE|ON|REFERENCES|EXISTS|ONLY"
+"""Words of SQL before the name of a table."""
+
+
 def strings(source: str) -> list[str]:
     """Return the strings of a module, without docstrings and comments."""
     tree = ast.parse(source)
@@ -45,6 +49,15 @@ def strings(source: str) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
     ]
+
+
+def names_table(text: str, table: str) -> bool:
+    """
+    Return whether a string names a table: it is the name, or a statement with the name behind a word of SQL.
+
+    A column of this name, a word of a message and a part of a path are none.
+    """
+    return text == table or re.search(rf"\b(?:{_BEFORE_A_TABLE})\s+{table}\b", text) is not None
 
 
 def code_lines(source: str) -> int:
@@ -113,10 +126,10 @@ def main() -> None:
     source = root / "src" / "webwx"
     modules = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.py"))}
     storage = {path: text for path, text in modules.items() if "storage" in path.relative_to(source).parts}
-    found = {path: " ".join(strings(text)) for path, text in storage.items()}
+    found = {path: strings(text) for path, text in storage.items()}
     report = []
     for table in TABLES:
-        naming = [path for path, text in found.items() if re.search(rf"\b{table}\b", text)]
+        naming = [path for path, texts in found.items() if any(names_table(text, table) for text in texts)]
         report.append(f"modules that name {table}: {len(naming)}")
     engines = {path: text for path, text in storage.items() if path.parts[-2] in {"sqlite", "postgres", "memory"}}
     contracts: dict[str, list[str]] = {}
