@@ -12,10 +12,11 @@ from tests.storage.arrivals import arrival, message, opened
 from webwx.model.contacts import ContactId
 from webwx.storage.base import AccountJournal, Journal, JournalFile
 from webwx.storage.consumer import Consumer
+from webwx.storage.engine.port import Statements, Tables
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.tables.identities.store import StoredIdentities
-from webwx.storage.tables.media import ArchivedMedia
-from webwx.storage.tables.outbox import Outbox, Outgoing, SendQuery
+from webwx.storage.tables.media import ArchivedMedia, MediaBytes
+from webwx.storage.tables.outbox import AttemptStore, Outbox, Outgoing, SendQuery
 from webwx.storage.tables.records import RecordStore
 from webwx.storage.tables.timers import StoredTimers
 
@@ -54,6 +55,22 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
             StoredIdentities,
             RecordStore,
         )
+    }
+
+
+def test_the_guide_lists_what_an_engine_writes() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "development" / "storage-engine.md").read_text("utf-8")
+    listed = {
+        name: set(re.findall(r"`(\w+)`", methods))
+        for name, methods in re.findall(r"^   - `(\w+)`: (`.*)$", guide, re.MULTILINE)
+    }
+
+    assert listed == {
+        **{each.__name__: set(each.__abstractmethods__) for each in (AccountJournal, Consumer)},
+        **{
+            each.__name__: {name for name, value in vars(each).items() if isfunction(value) and name[0] != "_"}
+            for each in (Journal, JournalFile, Tables, Statements, AttemptStore, MediaBytes)
+        },
     }
 
 
