@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from tests.postgres import new_schema
 from tests.storage.arrivals import FRIEND, UIN
+from tests.storage_contract.shared_tables import SAMPLES
 
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
@@ -20,7 +21,8 @@ from webwx.storage.postgres import schema as definition
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.migration import upgrade, wait_for_tables
-from webwx.storage.postgres.schema import FORMER, MIGRATIONS, VERSION, Migration
+from webwx.storage.postgres.schema import FORMER, MIGRATIONS, VERSION, Migration, added
+from webwx.storage.tables import ALL
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 
@@ -41,6 +43,7 @@ NEXT = VERSION + 1
 
 NEXT_MIGRATION = Migration(
     (
+        added(SAMPLES),
         "ALTER TABLE accounts ADD COLUMN IF NOT EXISTS region text NOT NULL DEFAULT '';",
         "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS note text;",
     ),
@@ -195,6 +198,26 @@ async def test_tables_of_an_older_version_are_refused_with_the_command_that_migr
     async with PostgresJournal(older.url) as journal:
         assert await journal.accounts() == []
     assert await upgrade(older.url, SAID.append) == (NEXT, NEXT)
+
+
+async def test_a_schema_of_the_version_before_gets_the_layout_of_a_new_one(older: TemporarySchema) -> None:
+    new = new_schema()
+    assert await upgrade(new.url, SAID.append) == (0, NEXT)
+    db = await asyncpg.connect(older.url)
+    for statement in NEXT_MIGRATION.statements:  # as if an earlier attempt was interrupted
+        await db.execute(statement)
+    await db.close()
+    assert await upgrade(older.url, SAID.append) == (VERSION, NEXT)
+    assert layout_of(older) == layout_of(new)
+    tables = new.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").split()
+    assert {table.name for table in ALL} <= set(tables)
+
+
+async def test_tables_from_before_the_version_was_complete_are_not_migrated(schema: TemporarySchema) -> None:
+    await upgrade(schema.url, SAID.append)
+    schema.execute("ALTER TABLE accounts DROP COLUMN media_size")
+    with pytest.raises(StorageError, match=r"from before version 100 was complete \(accounts\.media_size is missing"):
+        await upgrade(schema.url, SAID.append)
 
 
 async def test_a_schema_of_the_former_version_gets_the_layout_of_a_new_one_and_keeps_all_rows(

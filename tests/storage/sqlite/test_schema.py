@@ -16,14 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.storage_contract.shared_tables import SAMPLES
 
 from webwx.errors import StorageError
+from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
 from webwx.storage.sqlite import schema
-from webwx.storage.sqlite.schema import ROOM, VERSION, connect, log_of, make_room
+from webwx.storage.sqlite.schema import FORMER, MIGRATIONS, ROOM, VERSION, connect, log_of, make_room
+from webwx.storage.tables import OF_ACCOUNTS
 
 FORMER_FILE = Path(__file__).parents[1] / "former" / "version-10.journal.gz"
 """A file of the last version before 100, which has something of everything."""
+
+NEXT = VERSION + 1
+
+NEXT_MIGRATION = f"{sqlite_ddl(SAMPLES)}ALTER TABLE accounts ADD COLUMN region TEXT NOT NULL DEFAULT '';\n"
+"""Changes of the kind that a migration may make: a new table, and a new column."""
 
 KILLED = """
 import os, signal, sys
@@ -250,6 +258,64 @@ def test_a_migrated_file_has_the_layout_of_a_new_one_and_all_rows(path: Path) ->
             after = rows_of(db)
             assert after == {**{table: [] for table in after}, **before}  # tables of later times are empty
             assert ask(db, "PRAGMA integrity_check") == "ok"
+
+
+def migrate_from_now_on(monkeypatch: pytest.MonkeyPatch, migration: str = NEXT_MIGRATION) -> None:
+    """Make this program one version newer."""
+    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, migration))
+    monkeypatch.setattr(schema, "VERSION", NEXT)
+
+
+@pytest.mark.parametrize("before", [FORMER, VERSION])
+def test_a_file_of_any_version_gets_the_layout_of_a_new_one_by_the_next_migration(
+    path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    put_former(path)
+    if before == VERSION:
+        connect(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert ask(db, "PRAGMA user_version") == before
+        accounts = db.execute("SELECT account, uin FROM accounts").fetchall()
+    migrate_from_now_on(monkeypatch)
+    with contextlib.closing(connect(path.with_name("new.journal"))) as db:
+        new = layout_of(db)
+
+    for _ in range(2):
+        with contextlib.closing(connect(path)) as db:
+            assert ask(db, "PRAGMA user_version") == NEXT
+            assert layout_of(db) == new
+            assert db.execute("SELECT account, uin FROM accounts WHERE region = ''").fetchall() == accounts != []
+            assert ask(db, "SELECT count(*) FROM samples") == 0
+
+
+def test_an_interrupted_migration_to_the_next_version_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(connect(path)) as db:
+        before = layout_of(db)
+    migrate_from_now_on(monkeypatch, f"{NEXT_MIGRATION}CREATE TABLE entries (b);\n")
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        connect(path)
+    monkeypatch.undo()
+    with contextlib.closing(connect(path)) as db:
+        assert ask(db, "PRAGMA user_version") == VERSION
+        assert layout_of(db) == before
+
+
+def test_a_connection_of_the_version_before_continues_after_a_migration(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(connect(path)) as older:
+        migrate_from_now_on(monkeypatch)
+        with contextlib.closing(connect(path)) as newer:
+            older.execute("INSERT INTO accounts (uin) VALUES ('7')")
+            assert ask(newer, "SELECT uin FROM accounts WHERE region = ''") == "7"
+
+
+def test_a_new_file_has_all_tables_of_accounts(path: Path) -> None:
+    with contextlib.closing(connect(path)) as db:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert {table.name for table in OF_ACCOUNTS} <= tables
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

@@ -249,6 +249,8 @@ class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     The type `NUMBERED` is that of a number which the engine gives to a new row. Empty: each engine has its own
     statements, in its `schema`.
     """
+    since: int = 100
+    """The version of the tables that has added it; the migrations to a later version than 100 create it."""
     order: str = "number"
     """Columns that order the rows of one owner, the same way on each engine."""
     copied_as: Mapping[str, str] = MappingProxyType({})

@@ -28,6 +28,7 @@ from webwx.storage.postgres.schema import (
     MIGRATIONS,
     VERSION,
     MigrationNeeded,
+    require_complete,
     require_tables,
     version_of,
 )
@@ -82,7 +83,7 @@ async def upgrade(url: str, report: Callable[[str], object]) -> Upgraded:
     Raises:
         InvalidSettings: The URL is not valid.
         StorageError: The migration was interrupted, and can be continued; or processes of the version before 100 use
-            the database; or the schema is of a newer or a too old version.
+            the database; or the schema is of a newer or a too old version, or from before version 100 was complete.
     """
     check_database_url(url)
     place = describe_database(url)
@@ -97,6 +98,8 @@ async def upgrade(url: str, report: Callable[[str], object]) -> Upgraded:
                 report("The tables are created.")
                 await require_tables(connection, place)
                 return Upgraded(before, VERSION)
+            if before >= FIRST:
+                await require_complete(connection, place)
             if before == FORMER:
                 report(f"Version {FIRST} is made.")
                 await _repeated(lambda: _migrate_former(connection, place))

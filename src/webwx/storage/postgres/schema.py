@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from webwx.storage.engine.port import StoredTable
+
 FORMER = 6
 """The last version before 100; its schema is migrated, older ones are refused."""
+
+FIRST = 100
+"""The version of `_TABLES`."""
 
 _KEYS = """
 CREATE OR REPLACE FUNCTION webwx_key(text) RETURNS bytea LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -244,6 +249,13 @@ class Migration(NamedTuple):
     """Table, columns and condition of each new index, by its name; they are built while other processes write."""
 
 
+def added(table: StoredTable) -> str:
+    """Return the statements that create a new table in a migration; they can be repeated."""
+    return re.sub(
+        r"^(CREATE (?:TABLE|UNIQUE INDEX|INDEX))", r"\1 IF NOT EXISTS", postgres_ddl(table), flags=re.MULTILINE
+    )
+
+
 def _rebuilt(table: str, indexes: str, columns: str, **converted: str) -> str:
     """
     Return the statements that rebuild a table with its former rows.
@@ -361,9 +373,6 @@ ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 MIGRATIONS: tuple[Migration, ...] = ()
 """The changes from version 100 to 101, and from each later version to the next."""
 
-FIRST = 100
-"""The version of `_TABLES`."""
-
 VERSION = FIRST + len(MIGRATIONS)
 
 MIN_SERVER = 15
@@ -423,6 +432,16 @@ async def require_tables(connection: asyncpg.Connection[asyncpg.Record], place: 
             f"The tables in {place} are of version {version}, and this webwx needs version {VERSION}: "
             "run 'webwx storage migrate'."
         )
+    await require_complete(connection, place)
+
+
+async def require_complete(connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
+    """
+    Refuse tables of version 100 from before its layout was complete, whose statements would fail one by one.
+
+    Raises:
+        StorageError: A column is missing.
+    """
     missing = await connection.fetchval(_MISSING, *(list(names) for names in zip(*_COLUMNS, strict=True)))
     if missing is not None:
         raise StorageError(

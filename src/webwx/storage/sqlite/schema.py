@@ -65,6 +65,9 @@ _CACHE_OF_READERS = 192
 FORMER = 10
 """The last version before 100; its files are migrated, older ones are refused."""
 
+FIRST = 100
+"""The version of `_TABLES`."""
+
 _MEDIA_TRIGGERS = """
 CREATE TRIGGER media_added AFTER INSERT ON media WHEN new.size <> 0 BEGIN
     UPDATE accounts SET media_size = media_size + new.size WHERE account = new.account; END;
@@ -297,8 +300,15 @@ _FROM_FORMER = (
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 
-VERSION = 100
+MIGRATIONS: tuple[str, ...] = ()
+"""
+The statements from version 100 to 101, and from each later version to the next, each ended by `;` and a new line.
 
+A new file gets them as well, so `_TABLES` stays that of version 100. They only add tables, columns and indexes, because
+a process of the version before may have the file open.
+"""
+
+VERSION = FIRST + len(MIGRATIONS)
 
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "The file is damaged: put a backup in its place, or move it away to start a new journal",
@@ -368,7 +378,7 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
         StorageError: Durable commits are not possible, or the file is not a journal or is of another version.
     """
     version = _version_of(db, path)
-    if version == VERSION:
+    if version >= FIRST:
         _require_names(db, path)
     if version == 0:  # only then, because this begins a write transaction
         allow_shrinking(db)
@@ -452,7 +462,7 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
             f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}); "
             "update webwx, or move the file away to start a new journal."
         )
-    if 0 < version < VERSION and version != FORMER:
+    if 0 < version < FIRST and version != FORMER:
         raise StorageError(
             f"{path} was written by an older webwx (version {version}, this one migrates version {FORMER}); open it "
             "once with webwx 0.1.0 as of November 2026, which migrates it to that version."
@@ -471,7 +481,7 @@ def _require_names(db: sqlite3.Connection, path: Path) -> None:
     missing = _NAMES.difference(known.split(","))
     if missing:
         raise StorageError(
-            f"{path} was written by a webwx from before version {VERSION} was complete ({min(missing)} is missing in "
+            f"{path} was written by a webwx from before version {FIRST} was complete ({min(missing)} is missing in "
             "it); move the file away to start a new journal."
         )
 
@@ -502,14 +512,19 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path, timeout=BUSY, isolation_level=None)) as second:
         _make_durable(second, path)
         with transaction(second):
-            version = _version_of(second, path)
-            scripts = (_FROM_FORMER,) if version else _TABLES.values()
-            for script in scripts if version < VERSION else ():
+            for script in _scripts_from(_version_of(second, path)):
                 for statement in _statements(script):
                     second.execute(statement)
             second.execute(f"PRAGMA application_id = {APPLICATION}")
             second.execute(f"PRAGMA user_version = {VERSION}")
         _version_of(db, path)  # opens the log, which SQLite would delete otherwise when `second` is closed
+
+
+def _scripts_from(version: int) -> list[str]:
+    """Return what leads from a version to this one; 0 is an empty file."""
+    if version >= FIRST:
+        return list(MIGRATIONS[version - FIRST :])
+    return [*((_FROM_FORMER,) if version else _TABLES.values()), *MIGRATIONS]
 
 
 @contextlib.contextmanager
