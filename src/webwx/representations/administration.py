@@ -149,13 +149,14 @@ LIST_KEYS: ApiRoute[NoQuery, None, KeyPage] = ApiRoute(
 )  # fmt: skip
 
 CREATE_KEY: ApiRoute[NoQuery, KeyToCreate, CreatedKey] = ApiRoute(
-    method="POST", path="/keys", scope="admin", summary="Create a key", body=KeyToCreate, reply=CreatedKey,
+    method="POST", path="/keys", scope="admin", summary="Create a key", body=KeyToCreate,
+    example=KeyToCreate(name="backup script", scopes=["send:filehelper"]), reply=CreatedKey,
     problems=(404, 422, 503), created=True,
 )  # fmt: skip
 
 CHANGE_KEY: ApiRoute[NoQuery, KeyChange, KeyView] = ApiRoute(
-    method="PATCH", path="/keys/{key_id}", scope="admin", summary="Change a key", body=KeyChange, reply=KeyView,
-    problems=(404, 409, 422, 503),
+    method="PATCH", path="/keys/{key_id}", scope="admin", summary="Change a key", body=KeyChange,
+    example=KeyChange(name="backup script"), reply=KeyView, problems=(404, 409, 422, 503),
 )  # fmt: skip
 
 ROTATE_KEY: ApiRoute[RotationQuery, None, CreatedKey] = ApiRoute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EVENT_TYPES = (*MODEL_TYPES, "account.state", "send.changed", "webhook.disabled", "webhook.failing")
 """All types of events, those of the gateway itself included."""
+
+EventType: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted({*EVENT_TYPES, "webhook.test"})})]
+"""Type of an event."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,12 +124,14 @@ LIST_INCOMING_FILE_RULES: ApiRoute[NoQuery, None, IncomingFileRuleList] = ApiRou
 
 CREATE_INCOMING_FILE_RULE: ApiRoute[NoQuery, IncomingFileRuleToCreate, IncomingFileRuleView] = ApiRoute(
     method="POST", path="/incoming-file-rules", scope="admin", summary="Create a rule of incoming files",
-    body=IncomingFileRuleToCreate, reply=IncomingFileRuleView, problems=(404, 409, 422, 503), created=True,
+    body=IncomingFileRuleToCreate, example=IncomingFileRuleToCreate(name="reports", chats=["Boss"]),
+    reply=IncomingFileRuleView, problems=(404, 409, 422, 503), created=True,
 )  # fmt: skip
 
 CHANGE_INCOMING_FILE_RULE: ApiRoute[NoQuery, IncomingFileRuleChange, IncomingFileRuleView] = ApiRoute(
     method="PATCH", path="/incoming-file-rules/{rule_id}", scope="admin", summary="Change a rule of incoming files",
-    body=IncomingFileRuleChange, reply=IncomingFileRuleView, problems=(404, 409, 422, 503),
+    body=IncomingFileRuleChange, example=IncomingFileRuleChange(enabled=False), reply=IncomingFileRuleView,
+    problems=(404, 409, 422, 503),
 )  # fmt: skip
 
 DELETE_INCOMING_FILE_RULE: ApiRoute[NoQuery, None, None] = ApiRoute(

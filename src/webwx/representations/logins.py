@@ -68,6 +68,7 @@ class CodeQuery(RouteQuery, frozen=True, kw_only=True):
 
 BEGIN_LOGIN: ApiRoute[NoQuery, LoginToBegin, LoginView] = ApiRoute(
     method="POST", path=f"{ACCOUNT}/login", scope="login", summary="Begin a login", body=LoginToBegin,
+    example=LoginToBegin(method="qr"),
     is_body_optional=True, reply=LoginView, problems=(404, 422, 503), accepted=True,
 )  # fmt: skip
 

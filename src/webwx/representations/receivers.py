@@ -128,7 +128,8 @@ LIST_RECEIVERS: ApiRoute[NoQuery, None, ReceiverList] = ApiRoute(
 
 CREATE_RECEIVER: ApiRoute[NoQuery, ReceiverToCreate, CreatedReceiver] = ApiRoute(
     method="POST", path="/receivers", scope="receivers", summary="Create a receiver", body=ReceiverToCreate,
-    reply=CreatedReceiver, problems=(404, 422, 503), created=True,
+    example=ReceiverToCreate(name="alerts", kind="ntfy", account=1), reply=CreatedReceiver,
+    problems=(404, 422, 503), created=True,
 )  # fmt: skip
 
 SHOW_RECEIVER: ApiRoute[NoQuery, None, ReceiverView] = ApiRoute(
@@ -138,7 +139,7 @@ SHOW_RECEIVER: ApiRoute[NoQuery, None, ReceiverView] = ApiRoute(
 
 CHANGE_RECEIVER: ApiRoute[NoQuery, ReceiverChange, ReceiverView] = ApiRoute(
     method="PATCH", path="/receivers/{receiver_id}", scope="receivers", summary="Change a receiver",
-    body=ReceiverChange, reply=ReceiverView, problems=(404, 409, 422, 503),
+    body=ReceiverChange, example=ReceiverChange(name="alerts"), reply=ReceiverView, problems=(404, 409, 422, 503),
 )  # fmt: skip
 
 ROTATE_RECEIVER: ApiRoute[NoQuery, None, CreatedReceiver] = ApiRoute(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from webwx.representations.events import EventType
 from webwx.representations.fields import AccountNumbers, Name, Patterns
 from webwx.representations.route import LARGEST, ApiRoute, Limit, NoQuery, RouteQuery
 
@@ -139,8 +140,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the delivery; it grows with each attempt at any event of the webhook."""
     event: str
     """Id of the event, the same for all attempts."""
-    type: str
-    """Type of the event."""
+    type: EventType
     account: int
     """Number of the account; 0 for an event without an account."""
     attempt: int
@@ -175,8 +175,7 @@ class LostDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
 
     event: str
     """Id of the event."""
-    type: str
-    """Type of the event."""
+    type: EventType
     account: int
     """Number of the account."""
     attempts: int
@@ -231,6 +230,7 @@ LIST_WEBHOOKS: ApiRoute[NoQuery, None, WebhookList] = ApiRoute(
 
 CREATE_WEBHOOK: ApiRoute[NoQuery, WebhookToCreate, CreatedWebhook] = ApiRoute(
     method="POST", path="/webhooks", scope="webhooks", summary="Create a webhook", body=WebhookToCreate,
+    example=WebhookToCreate(name="orders", url="https://hooks.example/webwx", types=["message.*"]),
     reply=CreatedWebhook, problems=(404, 422, 503), created=True,
 )  # fmt: skip
 
@@ -241,7 +241,7 @@ SHOW_WEBHOOK: ApiRoute[NoQuery, None, WebhookView] = ApiRoute(
 
 CHANGE_WEBHOOK: ApiRoute[NoQuery, WebhookChange, WebhookView] = ApiRoute(
     method="PATCH", path="/webhooks/{webhook_id}", scope="webhooks", summary="Change a webhook", body=WebhookChange,
-    reply=WebhookView, problems=(404, 409, 422, 503),
+    example=WebhookChange(types=["message.*"]), reply=WebhookView, problems=(404, 409, 422, 503),
 )  # fmt: skip
 
 ROTATE_WEBHOOK: ApiRoute[NoQuery, None, CreatedWebhook] = ApiRoute(
@@ -271,7 +271,8 @@ REVIVE_LOST_DELIVERY: ApiRoute[NoQuery, None, None] = ApiRoute(
 
 REPLAY_EVENTS: ApiRoute[NoQuery, ReplayToBegin, Replay] = ApiRoute(
     method="POST", path="/webhooks/{webhook_id}/replay", scope="webhooks", summary="Send events again",
-    body=ReplayToBegin, reply=Replay, problems=(404, 409, 424, 503), accepted=True,
+    body=ReplayToBegin, example=ReplayToBegin(ids=("1-318",)), reply=Replay,
+    problems=(404, 409, 424, 503), accepted=True,
 )  # fmt: skip
 
 DELETE_WEBHOOK: ApiRoute[NoQuery, None, None] = ApiRoute(

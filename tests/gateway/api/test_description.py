@@ -66,6 +66,8 @@ def test_a_request_with_a_body_says_which(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_examples_of_an_operation_are_valid(name: str) -> None:
+    for content in OPERATIONS[name].get("requestBody", {}).get("content", {}).values():
+        assert content["schema"].get("format") == "binary" or content["example"]
     for content in contents(OPERATIONS[name]):
         if content["schema"].get("format") != "binary":
             schema = {**content["schema"], "components": DOCUMENT["components"]}

@@ -122,7 +122,7 @@ def given(body: msgspec.Struct) -> dict[str, Any]:
     for field in msgspec.structs.fields(body):
         default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
         if (value := getattr(body, field.name)) != default:
-            found[field.encode_name] = msgspec.to_builtins(value)
+            found[field.encode_name] = msgspec.json.decode(msgspec.json.encode(value))
     return found
 
 
@@ -143,7 +143,7 @@ def _example(schema: Schema, schemas: Mapping[str, Schema], name: str, inside: t
         case {"$ref": reference}:
             referred = reference.rpartition("/")[2]
             return _example(schemas[referred], schemas, name, (*inside, referred))
-        case {"const": value} | {"enum": [value, *_]}:
+        case {"const": value} | {"enum": [value, *_]} | {"examples": [value, *_]}:
             return value
         case {"discriminator": {"mapping": mapping}}:
             return _example({"$ref": mapping.get("message.text", next(iter(mapping.values())))}, schemas, name, inside)

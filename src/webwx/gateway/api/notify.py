@@ -28,7 +28,7 @@ _TEXT_FIELDS = ("text", "message", "body")
 _TITLE_FIELDS = ("title", "subject")
 
 
-_TEXT: Schema = {"type": "string", "minLength": 1}
+_TEXT: Schema = {"type": "string", "minLength": 1, "examples": ["Backup finished"]}
 
 _FIELDS: Schema = {
     "type": "object", "required": ["text"],
