@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.samples import sample
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.notify.credentials import is_webhook_secret
 from webwx.gateway.webhooks import MOST_WEBHOOKS, OVERLAP, StoredWebhook, Webhooks
 from webwx.model.contacts import ContactId
-from webwx.model.messages import TextMessage
+from webwx.model.messages import QuoteMessage, TextMessage, TextQuoteMessage
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ async def test_the_number_of_webhooks_is_limited(webhooks: Webhooks) -> None:
 def test_filters_select_events(fields: dict[str, Any], is_wanted: bool) -> None:
     event = TextMessage(message_id="1", chat=CHAT, sender=CHAT, is_self=False, time=1, text="t", content="t")
     assert webhook(**fields).wants(AccountEvent(account=1, event=event, chat_name="阿华")) is is_wanted
+
+
+def test_a_filter_of_replies_selects_both_kinds_of_them() -> None:
+    replies = [sample(kind) for kind in (QuoteMessage, TextQuoteMessage)]
+    assert all(webhook(types=("message.quote",)).wants(AccountEvent(account=1, event=each)) for each in replies)
 
 
 def test_a_webhook_serves_its_accounts() -> None:
