@@ -52,6 +52,76 @@ async def test_the_same_key_is_the_same_send(account: AccountJournal) -> None:
     assert numbers == sorted(set(numbers))
 
 
+def in_background(after: int = 0, limit: int = 100) -> SendQuery:
+    return SendQuery(background=True, after=after, limit=limit)
+
+
+async def waiting(account: AccountJournal, client_id: str, key: str = "") -> Outgoing:
+    return await account.outbox.add(
+        client_id=client_id, chat=FRIEND, kind="text", text="text", key=key, time=NOW, background=True
+    )
+
+
+async def test_background_sends_are_found_in_their_order(account: AccountJournal) -> None:
+    rows = [await waiting(account, "1"), await added(account, "2"), await waiting(account, "3")]
+    assert [row.background for row in rows] == [True, False, True]
+
+    assert await account.outbox.find(in_background()) == [rows[0], rows[2]]
+    assert await account.outbox.find(in_background(limit=1)) == [rows[0]]
+    assert await account.outbox.find(in_background(after=rows[0].number)) == [rows[2]]
+    assert await account.outbox.find(SendQuery(after=rows[0].number, limit=1)) == [rows[1]]
+
+
+async def test_a_known_key_does_not_move_its_send_to_the_background(account: AccountJournal) -> None:
+    row = await added(account, "1", key="daily")
+    assert await waiting(account, "2", key="daily") == row
+    assert await account.outbox.find(in_background()) == []
+
+
+async def test_a_background_send_is_one_until_it_has_an_outcome(account: AccountJournal) -> None:
+    row = await waiting(account, "1")
+    await account.outbox.sending(row.number, NOW, FRIEND)
+    assert await account.outbox.find(in_background()) == []
+    await account.outbox.settle(row.number, "queued", time=NOW + 1, begun_at=NOW)
+    assert [each.number for each in await account.outbox.find(in_background())] == [row.number]
+
+    await account.outbox.sending(row.number, NOW + 2, FRIEND)
+    await account.outbox.settle(row.number, "failed", time=NOW + 3, begun_at=NOW + 2)
+    await account.outbox.sending(row.number, NOW + 4, FRIEND)
+    await account.outbox.settle(row.number, "queued", time=NOW + 5, begun_at=NOW + 4)
+    assert await account.outbox.find(in_background()) == []
+
+
+@pytest.mark.parametrize("state", ["queued", "sending"])
+async def test_a_send_without_an_outcome_is_moved_to_the_background_once_with_its_file(
+    account: AccountJournal, state: Literal["queued", "sending"]
+) -> None:
+    row = await added(account, "1", state=state)
+    assert await account.outbox.move_to_background(row.number, file="a")
+    assert not await account.outbox.move_to_background(row.number, file="b")
+    found = await find_send(account.outbox, number=row.number)
+    assert found is not None
+    assert (found.background, found.file) == (True, "a")
+
+    await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("1"))
+    assert not await account.outbox.move_to_background(row.number, file="c")
+    found = await find_send(account.outbox, number=row.number)
+    assert found is not None
+    assert (found.background, found.file) == (False, "")
+
+
+async def test_the_end_of_the_background_leaves_its_sends_queued(account: AccountJournal, journal: Journal) -> None:
+    other = await opened(journal, UIN + 1)
+    rows = [await waiting(account, "1"), await added(account, "2"), await waiting(other, "1")]
+    await account.outbox.move_to_background(rows[1].number, file="a")
+    await account.outbox.end_background()
+
+    assert await account.outbox.find(in_background()) == []
+    states = {(each.state, each.background, each.file) for each in await account.outbox.find(SendQuery())}
+    assert states == {("queued", False, "")}
+    assert len(await other.outbox.find(in_background())) == 1
+
+
 async def test_a_client_id_is_used_once(account: AccountJournal) -> None:
     await added(account, "1")
     with pytest.raises(StorageError):

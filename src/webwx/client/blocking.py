@@ -645,7 +645,7 @@ class Client:
         """
         return self._loop.run(self._client.retry_send(number))
 
-    def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+    def queue_text(self, to: To, text: str, *, key: str = "", background: bool = False) -> Outgoing:
         """
         Store a text in the outbox without sending it; `retry_send` sends it. No request is made.
 
@@ -655,6 +655,8 @@ class Client:
             to: As for `send_text`.
             text: As for `send_text`.
             key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
+            background: Whether the gateway or the worker that runs the account sends the text by itself, as soon as it
+                can. With a client of a gateway the gateway always does.
 
         Raises:
             NotLoggedIn: There is no login.
@@ -665,7 +667,7 @@ class Client:
             TextTooLong: The text exceeds the limit.
             StorageError: The journal cannot be written.
         """
-        return self._loop.run(self._client.queue_text(to, text, key=key))
+        return self._loop.run(self._client.queue_text(to, text, key=key, background=background))
 
     def queue_file(
         self,

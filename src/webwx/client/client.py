@@ -683,7 +683,7 @@ class AsyncClient:
         """
         return await self._messages.retry_send(number)
 
-    async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+    async def queue_text(self, to: To, text: str, *, key: str = "", background: bool = False) -> Outgoing:
         """
         Store a text in the outbox without sending it; `retry_send` sends it. No request is made.
 
@@ -693,6 +693,8 @@ class AsyncClient:
             to: As for `send_text`.
             text: As for `send_text`.
             key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
+            background: Whether the gateway or the worker that runs the account sends the text by itself, as soon as it
+                can. With a client of a gateway the gateway always does.
 
         Raises:
             NotLoggedIn: There is no login.
@@ -703,7 +705,7 @@ class AsyncClient:
             TextTooLong: The text exceeds the limit.
             StorageError: The journal cannot be written.
         """
-        return await self._messages.queue_text(to, text, key=key)
+        return await self._messages.queue_text(to, text, key=key, background=background)
 
     async def queue_file(
         self,

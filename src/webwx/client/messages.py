@@ -73,7 +73,7 @@ class Messages:
         """Send a text into the chat of a message."""
         return await self.send_text(message.chat, text, key=key)
 
-    async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+    async def queue_text(self, to: To, text: str, *, key: str = "", background: bool = False) -> Outgoing:
         """Store a text in the outbox without sending it."""
         message_flows.check_text(text)
         wanted = WantedSend(to, "text", text, key)
@@ -83,7 +83,7 @@ class Messages:
             if (row := await self._sender.stored_as(wanted)) is not None:
                 return row
             raise
-        return await self._sender.queue(wanted, contact.id)
+        return await self._sender.queue(wanted, contact.id, background=background)
 
     async def retry_send(self, number: int) -> Receipt:
         """Send a queued or refused text of the outbox again, under the same client id."""

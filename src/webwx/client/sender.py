@@ -188,7 +188,7 @@ class Sender:
             return await self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
         return await self._try(chat, client_id, ways)
 
-    async def queue(self, wanted: WantedSend, chat: ContactId) -> Outgoing:
+    async def queue(self, wanted: WantedSend, chat: ContactId, *, background: bool = False) -> Outgoing:
         """
         Store a send without an attempt, or return the existing send with the same key.
 
@@ -200,7 +200,7 @@ class Sender:
         if not self._storage.has_journal:
             raise NoJournal("A queued send needs a journal, and this client has none.")
         client_id = await self._session.next_client_id()
-        row = await self._adding(self._storage.outbox, wanted, chat, client_id)()
+        row = await self._adding(self._storage.outbox, wanted, chat, client_id)(background=background)
         if row.client_id != client_id:
             await self._check_key(row, wanted)
         return row

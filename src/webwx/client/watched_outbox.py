@@ -28,11 +28,12 @@ class WatchedOutbox:
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
         state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
+        background: bool = False,
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         row = await self._outbox.add(
             client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=time, state=state, addressed=addressed,
-            content_id=content_id,
+            content_id=content_id, background=background,
         )  # fmt: skip
         if row.client_id == client_id:
             self._changed(row.number)
@@ -53,12 +54,20 @@ class WatchedOutbox:
         await self._outbox.settle(number, state, time=time, receipt=receipt, ret=ret, begun_at=begun_at)
         self._changed(number)
 
+    async def move_to_background(self, number: int, *, file: str = "") -> bool:
+        """Make a send without an outcome a background send, and return whether it was none before."""
+        return await self._outbox.move_to_background(number, file=file)
+
+    async def end_background(self) -> None:
+        """Leave all background sends `queued` as they are."""
+        await self._outbox.end_background()
+
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
         await self._outbox.flush()
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query, the newest first."""
+        """Return the sends that match a query, in the order that it wants."""
         return await self._outbox.find(query)
 
     async def count(self) -> dict[State, int]:

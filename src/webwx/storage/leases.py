@@ -274,11 +274,17 @@ class SharedStorage(Storage, Protocol):
         """
         ...
 
+    async def background_sends(self) -> dict[int, int]:
+        """Return the number of the newest queued background send of each account that has one."""
+        ...
+
     async def announce_sends(self, account: int) -> None:
         """
         Announce to the readers of `moved`, in all processes, that sends of an account have changed, because one waits.
 
-        A process announces a send that it has stored for the owner of the account, and the owner announces the outcome.
+        The owner of the account announces the outcome of a background send. The send itself is announced by its
+        transaction.
+
         A reader of the announcement finds everything that was stored before this call. The announcement is made after
         the return, within some 20 milliseconds, and may be combined with others. It may be lost, and is not repeated,
         so a reader that needs the change also looks for it from time to time.

@@ -47,6 +47,27 @@ async def test_a_reader_learns_of_the_entries_of_a_worker_by_its_announcement(sc
 
 
 @verify
+async def test_a_background_send_is_announced_by_its_own_transaction(schema: TemporarySchema) -> None:
+    listener = await asyncpg.connect(schema.url)
+    received: list[set[int]] = []
+    await listener.add_listener(f"webwx-sends {schema.name}", lambda *notice: received.append(sends_of(notice[-1])))
+    async with PostgresJournal(schema.url) as journal:
+        for uin in (7, 8):  # the first send of an account without a row creates the row
+            account = journal.account(uin)
+            for key in ("a", "a", "b"):
+                await account.outbox.add(
+                    client_id=f"{key}{len(received)}", chat=FRIEND, kind="text", text="hi", key=key, time=0,
+                    background=True,
+                )  # fmt: skip
+                await listener.fetchval("SELECT 1")
+        assert received == [{7}, {7}, {8}, {8}]
+        assert sorted(await journal.background_sends()) == [7, 8]
+        await journal.account(7).outbox.end_background()
+        assert list(await journal.background_sends()) == [8]
+    await listener.close()
+
+
+@verify
 def test_a_reader_finds_entries_that_were_not_announced_within_a_second() -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()

@@ -95,8 +95,9 @@ class RemoteMessages:
         client_id = row.client_id
         return await _receipt_of_last(lambda: self._calls.call(RETRY_SEND, client_id))
 
-    async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+    async def queue_text(self, to: To, text: str, *, key: str = "", background: bool = False) -> Outgoing:
         """Store a text in the gateway's outbox, which sends it in the background."""
+        del background  # the gateway sends whatever it has stored
         message = MessageToSend(to=recipient_of(to), text=text)
         key = key or secrets.token_hex(16)
         sent = await self._calls.call(SEND_MESSAGE, body=message, key=key, prefer="respond-async")

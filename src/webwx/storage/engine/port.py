@@ -199,7 +199,9 @@ class Tables(Protocol):
         """
         ...
 
-    async def insert(self, text: str, *values: Value, by: Literal["owner", "any"] = "owner") -> int:
+    async def insert(
+        self, text: str, *values: Value, by: Literal["owner", "any"] = "owner", announces: bool = False
+    ) -> int:  # fmt: skip
         """
         Insert one row in a transaction of its own, which is quicker than `transaction`, as `Statements.insert`.
 
@@ -209,6 +211,8 @@ class Tables(Protocol):
             text: An INSERT with one row of VALUES.
             values: The values.
             by: Who may insert it.
+            announces: Announce a new row to all processes in the same transaction, as changed sends of the account. A
+                file announces nothing.
 
         Raises:
             NotOwner: Another process owns the account.

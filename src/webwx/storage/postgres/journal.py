@@ -162,6 +162,16 @@ class PostgresJournal:
         """Yield the number of the last entry of each account, and from then on what has changed."""
         return moved(self._database)
 
+    async def background_sends(self) -> dict[int, int]:
+        """Return the number of the newest queued background send of each account that has one."""
+        rows = await self._database.read(
+            lambda db: db.fetch(
+                "SELECT account, max(number) AS number FROM outbox WHERE background AND state = 'queued'"
+                " GROUP BY account"
+            )
+        )
+        return {row["account"]: row["number"] for row in rows}
+
     async def announce_sends(self, account: int) -> None:
         """Announce to the readers of `moved` that sends of an account have changed."""
         await self._database.run(lambda: self._announcer.note_sends(account))

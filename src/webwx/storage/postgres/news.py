@@ -41,7 +41,10 @@ _CLOSING = 2.0
 _LONGEST_PAYLOAD = 7_900
 """Bytes of an announcement; PostgreSQL takes fewer than 8,000."""
 
-_CHANNELS = "SELECT 'webwx ' || left(current_schema(), 40), 'webwx-sends ' || left(current_schema(), 40)"
+SENDS_CHANNEL = "'webwx-sends ' || left(current_schema(), 40)"
+"""Expression for the channel of the accounts whose sends have changed."""
+
+_CHANNELS = f"SELECT 'webwx ' || left(current_schema(), 40), {SENDS_CHANNEL}"
 """Returns the channel of the last numbers of accounts, and that of accounts whose sends have changed."""
 
 _HEADS = """

@@ -104,6 +104,10 @@ class PostgresStorage:
         """Return the files of an account's queued sends."""
         return self._journal.send_files(account)
 
+    async def background_sends(self) -> dict[int, int]:
+        """Return the number of the newest queued background send of each account that has one."""
+        return await self._journal.background_sends()
+
     async def announce_sends(self, account: int) -> None:
         """Announce to the readers of `moved` that sends of an account have changed."""
         await self._journal.announce_sends(account)

@@ -13,12 +13,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from webwx.storage.engine.dialect import postgres_insert_all, to_postgres
+from webwx.storage.engine.port import Select
 from webwx.storage.postgres.database import hold, hold_any, transaction
+from webwx.storage.postgres.news import SENDS_CHANNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from webwx.storage.engine.port import By, Operation, Select, Statements, StoredTable, Value
+    from webwx.storage.engine.port import By, Operation, Statements, StoredTable, Value
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 T = TypeVar("T")
@@ -129,12 +131,14 @@ class PostgresTables:
         account = self._account
         return await self._database.run(lambda: self._single(account, _CHANGE, text, values, by))
 
-    async def insert(self, text: str, *values: Value, by: Literal["owner", "any"] = "owner") -> int:
+    async def insert(
+        self, text: str, *values: Value, by: Literal["owner", "any"] = "owner", announces: bool = False
+    ) -> int:  # fmt: skip
         """Insert one row in a transaction of its own."""
         if self._account is None:
             return await self.transaction(lambda db: db.insert(text, *values))
-        account = self._account
-        return await self._database.run(lambda: self._single(account, _INSERT, text, values, by))
+        account, kind = self._account, _ANNOUNCED_INSERT if announces else _INSERT
+        return await self._database.run(lambda: self._single(account, kind, text, values, by))
 
     async def _single(self, account: int, kind: _SingleChange, text: str, values: tuple[Value, ...], by: By) -> int:
         """Make a change as one statement; if that did not hold the account's row, in a transaction that creates it."""
@@ -147,7 +151,7 @@ class PostgresTables:
             result: int = row["result"]
         else:
             result = await self._transaction(lambda db: kind.make(db, text, values), by)
-        if result:
+        if result and kind is not _ANNOUNCED_INSERT:
             self._changed(account)
         return result
 
@@ -167,6 +171,12 @@ class PostgresTables:
         return await self._database.changing(store)
 
 
+class _Announced(NamedTuple):
+    """The result of an announcement."""
+
+    is_announced: bool
+
+
 class _SingleChange(NamedTuple):
     """A kind of change that is one statement."""
 
@@ -183,6 +193,26 @@ _INSERT = _SingleChange(
     "number", "coalesce((SELECT number FROM changed), 0)", lambda db, text, values: db.insert(text, *values)
 )
 
+_ANNOUNCED = f"pg_notify({SENDS_CHANNEL}, held.account::text) IS NOT NULL"
+
+_ANNOUNCED_INSERT = _SingleChange(
+    _INSERT.returning,
+    f"coalesce((SELECT CASE WHEN {_ANNOUNCED} THEN number END FROM changed, held), 0)",  # noqa: S608 - a constant
+    lambda db, text, values: _insert_announced(db, text, values),
+)
+"""An insert that announces a new row; the function of the announcement is called once for each row of the result."""
+
+
+_ANNOUNCEMENT = Select(_Announced, f"SELECT pg_notify({SENDS_CHANNEL}, $0::bigint::text) IS NOT NULL AS is_announced")
+
+
+async def _insert_announced(db: Statements, text: str, values: tuple[Value, ...]) -> int:
+    number = await db.insert(text, *values)
+    if number:
+        await db.all(_ANNOUNCEMENT)
+    return number
+
+
 _VALUES = re.compile(r"\bVALUES \(")
 _WHERE = re.compile(r"\sWHERE\s")
 _PARENTHESIS = re.compile(r"[()]")
@@ -193,7 +223,7 @@ def _single_statement(text: str, values: int, kind: _SingleChange, *, is_fenced:
     """Return a statement that holds the account's row, makes a change if it does, and returns whether it does."""
     account = values + 1
     epoch = f" AND epoch = ${account + 1}" if is_fenced else ""
-    lock = f"SELECT true FROM accounts WHERE account = ${account}{epoch} FOR NO KEY UPDATE"  # noqa: S608 - no value
+    lock = f"SELECT account FROM accounts WHERE account = ${account}{epoch} FOR NO KEY UPDATE"  # noqa: S608 - no value
     change = f"{depend_on_held(to_postgres(text, values).text)} RETURNING {kind.returning}"
     return (
         f"WITH held AS MATERIALIZED ({lock}), changed AS ({change})"  # noqa: S608 - no value is put together

@@ -129,9 +129,11 @@ class SqliteTables:
         account = await self._account()
         return await self._writer.do(lambda db: execute(db, account, text, values).rowcount)
 
-    async def insert(self, text: str, *values: Value, by: Literal["owner", "any"] = "owner") -> int:
+    async def insert(
+        self, text: str, *values: Value, by: Literal["owner", "any"] = "owner", announces: bool = False
+    ) -> int:  # fmt: skip
         """Insert one row in a transaction of its own."""
-        del by  # as above
+        del by, announces  # as above; the readers of a file look at it
         account = await self._account()
         return await self._writer.do(lambda db: _insert(db, account, text, values))
 

@@ -50,6 +50,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """Recipient as the caller has named it, as JSON: a text, or the number of an identity; empty: not known."""
     content_id: str = ""
     """SHA-256 of a file, md5 of a known sticker, or id of a forwarded message; empty for a text, or if not known."""
+    background: bool = False
+    """Whether the process that runs the account makes the send by itself as long as it is `queued`."""
+    file: str = ""
+    """Name of the stored file of a background send; empty for a text, and once the send has an outcome."""
     state: State
     """
     `queued`: nothing was transmitted yet. `sending`: something may have been transmitted. `sent`: the platform
@@ -68,7 +72,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions for sends to find: the newest sends that meet all of them."""
+    """Conditions for sends to find: the newest sends, or the oldest ones, that meet all of them."""
 
     number: int | None = None
     """The send's number."""
@@ -82,8 +86,12 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Only sends in one of these states; empty for all."""
     chats: tuple[ContactId, ...] = ()
     """Only sends to these chats; empty for all."""
+    background: bool = False
+    """Only background sends that are `queued`."""
     before: int | None = None
     """Only sends with a lower number."""
+    after: int | None = None
+    """Only sends with a higher number, the oldest first."""
     since: float = 0
     """Not stored before this time, in seconds since 1970."""
     until: float = 0
@@ -114,12 +122,16 @@ class Outbox(Protocol):
     One caller at a time sends, and only what is `queued` or `failed`: an `unknown` send is never repeated by itself. A
     send in state `sending` cannot be deleted.
 
+    A background send is made by the process that runs the account. It is one until it has an outcome, so it is still
+    one if nothing was transmitted, and it is `queued` again.
+
     Keys and client ids are unique among the existing sends of an account.
     """
 
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
         state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
+        background: bool = False,
     ) -> Outgoing:  # fmt: skip
         """
         Store a send, or return the existing send with the same key, unchanged.
@@ -134,6 +146,8 @@ class Outbox(Protocol):
             state: `sending` if the first byte may be transmitted as soon as this returns.
             addressed: Recipient as the caller has named it, as in `Outgoing`.
             content_id: Id of the content, as in `Outgoing`.
+            background: Whether the process that runs the account makes the send. Where several processes share a
+                database, it is announced to them in the same transaction.
 
         Raises:
             StorageError: The send was not stored, for example because another send has this client id; or it is unknown
@@ -182,12 +196,33 @@ class Outbox(Protocol):
         """
         ...
 
+    async def move_to_background(self, number: int, *, file: str = "") -> bool:
+        """
+        Make a send without an outcome a background send, and return whether it was none before.
+
+        Args:
+            number: Number of the send.
+            file: Name of its stored file; empty for a text.
+
+        Raises:
+            NotOwner: Another process owns the account, and makes its background sends.
+        """
+        ...
+
+    async def end_background(self) -> None:
+        """Leave all background sends `queued` as they are: no process makes them by itself any more."""
+        ...
+
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
         ...
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
+        """
+        Return the sends that match a query; a send whose process has died is `unknown`.
+
+        The newest are first; with `after`, the oldest.
+        """
         ...
 
     async def count(self) -> dict[State, int]:
@@ -309,6 +344,8 @@ class _SendRow(NamedTuple):
     text: str
     addressed: str
     content_id: str
+    background: bool
+    file: str
     state: State
     receipt: str | None
     ret: int
@@ -336,8 +373,9 @@ FROM (SELECT o.* FROM EACH ($1::bigint[]) n LOOKUP JOIN outbox o ON (o.account =
 
 _ADD = """
 INSERT INTO outbox (
-    account, client_id, key, chat, kind, text, addressed, content_id, state, epoch, sender, created_at, changed_at)
-VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+    account, client_id, key, chat, kind, text, addressed, content_id, background, state, epoch, sender, created_at,
+    changed_at)
+VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
 """
 
 _ADD_NEW = f"{_ADD} ON CONFLICT DO NOTHING"
@@ -348,7 +386,8 @@ WHERE account = $0 AND number = $1 AND state IN ('queued', 'failed')
 """
 
 _SETTLE = """
-UPDATE outbox SET state = $3, sender = '', receipt = $4, message_id = $5, ret = $6, changed_at = $7
+UPDATE outbox SET state = $3, sender = '', receipt = $4, message_id = $5, ret = $6, changed_at = $7,
+    background = background AND $3 = 'queued', file = CASE $3 WHEN 'queued' THEN file ELSE '' END
 WHERE account = $0 AND number = $1 AND epoch <= $2
 """
 """Stores an outcome, unless the send was begun again by a process that owns the account now."""
@@ -382,6 +421,15 @@ _SINCE = Select(
     "SELECT number FROM outbox WHERE account = $0 AND created_at >= $1 ORDER BY created_at DESC LIMIT $2",
 )
 
+_MOVE_TO_BACKGROUND = """
+UPDATE outbox SET background = true, file = $2
+WHERE account = $0 AND number = $1 AND state IN ('queued', 'sending') AND NOT background
+"""
+
+_END_BACKGROUND = """
+UPDATE outbox SET background = false, file = '' WHERE account = $0 AND state IN ('queued', 'sending') AND background
+"""
+
 _REMOVE = "DELETE FROM outbox WHERE account = $0 AND number = $1 AND state <> 'sending'"
 
 
@@ -406,6 +454,7 @@ class StoredSends:
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
         state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
+        background: bool = False,
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
@@ -414,15 +463,16 @@ class StoredSends:
         attempt = await self._attempts.begin() if state == "sending" else Attempt("", 0)
         by: Literal["owner", "any"] = "owner" if state == "sending" else "any"
         values = (
-            client_id, key, chat, kind, text, addressed, content_id, state, attempt.epoch, attempt.sender, time,
+            client_id, key, chat, kind, text, addressed, content_id, background, state, attempt.epoch, attempt.sender,
+            time,
         )  # fmt: skip
         try:
-            number = await self._tables.insert(_ADD_NEW, *values, by=by)
+            number = await self._tables.insert(_ADD_NEW, *values, by=by, announces=background)
             if not number:
                 known = await self._of_key(key) if key else None
                 if known is not None and (known.state, known.client_id) != ("sending", client_id):
                     return known
-                number = await self._tables.insert(_ADD, *values, by=by)
+                number = await self._tables.insert(_ADD, *values, by=by, announces=background)
         except (NotOwner, ChangeRefused):
             raise
         except StorageError:
@@ -433,7 +483,7 @@ class StoredSends:
             self._begun[number] = attempt.epoch
         return Outgoing(
             number=number, client_id=client_id, key=key, chat=chat, kind=kind, text=text, addressed=addressed,
-            content_id=content_id, state=state, created_at=time, changed_at=time,
+            content_id=content_id, background=background, state=state, created_at=time, changed_at=time,
         )  # fmt: skip
 
     async def _of_key(self, key: str) -> Outgoing | None:
@@ -482,12 +532,20 @@ class StoredSends:
             text, values, number=number, sent=is_first, receipt=written, keeps=begun_at is not None
         )
 
+    async def move_to_background(self, number: int, *, file: str = "") -> bool:
+        """Make a send without an outcome a background send, and return whether it was none before."""
+        return await self._tables.change(_MOVE_TO_BACKGROUND, number, file) == 1
+
+    async def end_background(self) -> None:
+        """Leave all background sends `queued` as they are."""
+        await self._tables.change(_END_BACKGROUND, by="any")
+
     async def flush(self) -> None:
         """Return once every outcome that was passed to `settle` is stored."""
         await self._attempts.flush()
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
+        """Return the sends that match a query; a send whose process has died is `unknown`."""
 
         async def read(db: Statements) -> list[_SendRow]:
             text, values = _find(query, await _sends_since(db, query) if query.since else None)
@@ -534,10 +592,12 @@ def _find(query: SendQuery, numbers: list[int] | None) -> tuple[str, list[Value]
         numbers: Numbers of the sends that meet its condition `since`; None: they were not looked up.
     """
     chats, states = sorted({clean_text(chat) for chat in query.chats}), sorted(set(query.states))
-    if numbers is not None:
+    if numbers is not None and not query.background:
         part = _conditions(query, "true")
         return f"{_SENDS_OF_NUMBERS} WHERE {part.renumbered(1)}", [numbers, *part.values]
-    if states and len(states) <= _SEPARATE and not (chats and "sent" in states):
+    if query.background:
+        parts = [_conditions(query, "background AND state = 'queued'", by="background")]  # as in the index
+    elif states and len(states) <= _SEPARATE and not (chats and "sent" in states):
         parts = [_conditions(query, "state = {}", state, by="state") for state in states]
     elif 1 <= len(chats) <= _SEPARATE:
         parts = [_conditions(query, "webwx_key(chat) = webwx_key({})", chat, by="chat") for chat in chats]
@@ -550,10 +610,16 @@ def _find(query: SendQuery, numbers: list[int] | None) -> tuple[str, list[Value]
     for place, part in enumerate(parts):
         texts.append(f"SELECT * FROM ({_SENDS} WHERE {part.renumbered(len(values))}) AS part{place}")  # noqa: S608 - no value
         values += part.values
-    return f"{' UNION ALL '.join(texts)} ORDER BY number DESC LIMIT {int(query.limit)}", values
+    return f"{' UNION ALL '.join(texts)} {_order(query)}", values
 
 
-def _conditions(query: SendQuery, first: str, *values: Value, by: Literal["chat", "state", ""] = "") -> Conditions:
+def _order(query: SendQuery) -> str:
+    return f"ORDER BY number {'DESC' if query.after is None else 'ASC'} LIMIT {int(query.limit)}"
+
+
+def _conditions(
+    query: SendQuery, first: str, *values: Value, by: Literal["chat", "state", "background", ""] = ""
+) -> Conditions:
     """
     Return the conditions of a query.
 
@@ -578,18 +644,20 @@ def _conditions(query: SendQuery, first: str, *values: Value, by: Literal["chat"
         matching.also("message_id <> '' AND webwx_key(message_id) = webwx_key({})", query.message_id)
     if query.before is not None:
         matching.also("number < {}", query.before)
+    if query.after is not None:
+        matching.also("number > {}", query.after)
     if query.since:
         matching.also("+created_at >= {}", query.since)  # in the order of the numbers, not by the index of the times
     if query.until:
         matching.also("+created_at <= {}", query.until)
-    matching.then(f"ORDER BY number DESC LIMIT {int(query.limit)}")
+    matching.then(_order(query))
     return matching
 
 
 def _send(row: _SendRow) -> Outgoing:
     return Outgoing(
         number=row.number, client_id=row.client_id, key=row.key, chat=ContactId(row.chat), kind=row.kind, text=row.text,
-        addressed=row.addressed, content_id=row.content_id, state=row.state,
+        addressed=row.addressed, content_id=row.content_id, background=row.background, file=row.file, state=row.state,
         receipt=None if row.receipt is None else Receipt.from_json(row.receipt), ret=row.ret,
         created_at=row.created_at, changed_at=row.changed_at,
     )  # fmt: skip
