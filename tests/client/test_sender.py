@@ -157,7 +157,7 @@ class TestARow:
             (1204, RecipientRejected, "failed"),
             (1201, RecipientRejected, "failed"),
             (-1, ApiError, "failed"),
-            (1101, LoggedOut, "failed"),
+            (1101, LoggedOut, "queued"),
             (1205, RateLimited, "queued"),
         ],
     )

@@ -224,7 +224,7 @@ def test_the_accounts_of_a_killed_gateway_are_taken_over_and_no_event_is_lost(de
     assert problems(deployment.schema) == []
 
 
-def promise_file(node: RunningGateway, content: bytes) -> None:
+def queue_file(node: RunningGateway, content: bytes) -> None:
     """Leave a file to the background of the account `one`."""
     uploaded = node.call("POST", "/uploads?name=a.bin", content)
     assert uploaded.status == 201, uploaded
@@ -239,9 +239,11 @@ def times_on_phone(deployment: Deployment, content: bytes) -> int:
     return sum(message["md5"] == md5 for chat in chats for message in chat["messages"])
 
 
-def rows_of_promised_files(deployment: Deployment) -> int:
+def rows_of_files(deployment: Deployment) -> int:
     pieces = deployment.schema.execute("SELECT count(*) FROM send_pieces")
-    return int(pieces) + int(deployment.schema.execute("SELECT count(*) FROM records WHERE kind = 'promise.file'"))
+    return int(pieces) + int(
+        deployment.schema.execute("SELECT count(*) FROM outbox WHERE background AND file <> '' AND state = 'queued'")
+    )
 
 
 def test_a_queued_file_is_sent_once_by_the_next_owner_of_its_account(deployment: Deployment) -> None:
@@ -249,13 +251,13 @@ def test_a_queued_file_is_sent_once_by_the_next_owner_of_its_account(deployment:
     with two_gateways(deployment) as (victim, other):
         fault = {"fault": "ret", "endpoint": "webwxuploadmedia", "options": {"ret": 1205}}
         number = deployment.sandbox.control("faults", **fault)["number"]
-        promise_file(victim, content)
+        queue_file(victim, content)
         wait_until(lambda: deployment.sandbox.control("faults")["hits"].get("ret", 0) > 0)
         victim.signal(signal.SIGKILL)
         deployment.sandbox.control("faults/take-off", number=number)
         wait_until(lambda: deployment.owned_by(other) == 2)
         wait_until(lambda: deployment.states() == ["sent"])
-        wait_until(lambda: rows_of_promised_files(deployment) == 0)
+        wait_until(lambda: rows_of_files(deployment) == 0)
         assert times_on_phone(deployment, content) == 1
     assert problems(deployment.schema) == []
 
@@ -264,12 +266,12 @@ def test_a_file_that_a_killed_gateway_was_sending_is_not_sent_again(deployment: 
     content = b"a file whose answer is lost"
     with two_gateways(deployment) as (victim, other):
         deployment.sandbox.control("faults", fault="lost_answer", endpoint="webwxsendappmsg", times=1)
-        promise_file(victim, content)
+        queue_file(victim, content)
         wait_until(lambda: times_on_phone(deployment, content) == 1)
         assert deployment.states() == ["sending"]
         victim.signal(signal.SIGKILL)
         wait_until(lambda: deployment.owned_by(other) == 2)
-        wait_until(lambda: rows_of_promised_files(deployment) == 0)
+        wait_until(lambda: rows_of_files(deployment) == 0)
         assert set(deployment.states()) <= {"unknown", "sent"}
         assert times_on_phone(deployment, content) == 1
     assert problems(deployment.schema) == []

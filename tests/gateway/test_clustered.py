@@ -227,10 +227,10 @@ async def test_a_queued_file_waits_for_the_next_owner_until_its_account_is_remov
             assert (await account.sends.enqueue_file("filehelper", content)).state == "queued"
             assert len(list((tmp_path / "a").glob("gateway-copies/*/*/*"))) == 1
         assert list((tmp_path / "a").glob("gateway-copies/*")) == []
-        assert await asyncio.to_thread(_rows_of_promised_files, schema) == (1, 1)
+        assert await asyncio.to_thread(_rows_of_files, schema) == (1, 1)
         await front.until_state(number, "degraded")
         assert await front.port.remove_account(number)
-        assert await asyncio.to_thread(_rows_of_promised_files, schema) == (0, 0)
+        assert await asyncio.to_thread(_rows_of_files, schema) == (0, 0)
 
 
 async def test_copies_of_a_killed_process_are_deleted_and_those_of_others_stay(
@@ -244,10 +244,10 @@ async def test_copies_of_a_killed_process_are_deleted_and_those_of_others_stay(
             assert [folder.exists() for folder in copies] == [False, True]
 
 
-def _rows_of_promised_files(schema: TemporarySchema) -> tuple[int, int]:
-    """Return the number of pieces of files, and of promises."""
+def _rows_of_files(schema: TemporarySchema) -> tuple[int, int]:
+    """Return the number of pieces of files, and of sends that wait for the background."""
     pieces = schema.execute("SELECT count(*) FROM send_pieces")
-    return int(pieces), int(schema.execute("SELECT count(*) FROM records WHERE kind = 'promise.file'"))
+    return int(pieces), int(schema.execute("SELECT count(*) FROM outbox WHERE background AND file <> ''"))
 
 
 def _until_unwanted(schema: TemporarySchema) -> None:

@@ -11,12 +11,10 @@ from tests.postgres import TemporarySchema
 
 from webwx.errors import KeyReused, NotLoggedIn
 from webwx.gateway.account_sends import MediaContent, TextContent
-from webwx.gateway.background_sends import store_promise
 from webwx.gateway.journal_lookup import named_events, required_send
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import Receipt
-from webwx.storage.open import open_records
 from webwx.storage.postgres.journal import PostgresJournal
 
 if TYPE_CHECKING:
@@ -88,12 +86,11 @@ async def test_a_send_whose_announcement_was_lost_is_made(
         account = await worker.until_owned(number)
         now = sandbox.world.clock.now()
         async with PostgresJournal(schema.url) as journal:
-            row = await journal.account(account.client.account.uin).outbox.add(
-                client_id="1", chat=FILEHELPER, kind="text", text="hi", key="k", time=now
-            )
-        records = open_records(schema.url)
-        await store_promise(records, number, row.number, now)
-        await records.close()
+            outbox = journal.account(account.client.account.uin).outbox
+            for name in ("1", "2"):
+                await outbox.add(client_id=name, chat=FILEHELPER, kind="text", text="hi", key=name, time=now)
+        # Neither a later number nor an announcement tells of these changes.
+        schema.execute("UPDATE outbox SET background = true")
         async with asyncio.timeout(20):
             while (await required_send(account.client, "1")).state != "sent":  # noqa: ASYNC110 - it is a query
                 await asyncio.sleep(0.02)

@@ -9,23 +9,16 @@ import pytest
 from tests.gateway.conftest import SERVER
 
 from webwx.client.accounts import Accounts
-from webwx.errors import InvalidCursor, InvalidSettings, StorageError
-from webwx.gateway.background_sends import TEXTS
-from webwx.gateway.local import LocalGateway
+from webwx.errors import InvalidCursor, InvalidSettings
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import TextMessage
-from webwx.storage.sqlite.private import PrivateRecordStore
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.carriers import Counted
     from tests.gateway.conftest import Running, StartGateway
 
     from webwx.gateway.account_events import AccountEvent
     from webwx.sandbox.core import SandboxCore
-    from webwx.storage.tables.records import StoredRecord
 
 
 def texts(events: list[AccountEvent]) -> list[str]:
@@ -158,22 +151,3 @@ async def test_an_event_that_has_not_arrived_is_read_later_and_only_once(start_g
     numbers = [event.event.number for page in (before, early, after) for event in page.events]
     assert numbers == list(range(1, newest + 1))
     assert (before.lost, early.lost, after.lost) == (False, False, False)
-
-
-async def test_an_account_whose_promised_sends_cannot_be_read_is_not_opened_in_silence(
-    tmp_path: Path, counted: Counted
-) -> None:
-    class Unreadable(PrivateRecordStore):
-        """Records on a disk that cannot read the promised sends."""
-
-        async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
-            if kind == TEXTS:
-                raise StorageError("The records cannot be read: disk I/O error.")
-            return await super().find(kind, prefix=prefix)
-
-    port = LocalGateway(
-        lambda on_state: Accounts(tmp_path, server=SERVER, transport=counted, on_state=on_state), tmp_path, Unreadable()
-    )
-    with pytest.raises(StorageError, match="disk I/O error"):
-        await port.add_account("default")
-    await port.close()

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.client.conftest import PNG
 
 from webwx.client.state import LoginState, StateChange
 from webwx.errors import ConnectFailed, InvalidRequest, NotAPicture, SendOutcomeUnknown
 from webwx.gateway.account_sends import MediaContent, TextContent
-from webwx.gateway.background_sends import FILES, TEXTS
+from webwx.gateway.former_promises import KINDS
+from webwx.representations.accounts import AccountSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,4 +242,48 @@ async def test_a_removed_account_leaves_nothing_for_the_background(online: Runni
     await online.port.remove_account(1)
 
     assert send_files(online) == []
-    assert await online.gateway.records.find(FILES) == await online.gateway.records.find(TEXTS) == []
+    number = await online.log_in()
+    assert (await online.port.account(number).status()).queued == 0
+    rows = await online.port.account(number).client.list_sends()
+    assert {(row.state, row.background, row.file) for row in rows} == {("queued", False, "")}
+
+
+async def test_promises_of_the_version_before_are_kept(start_gateway: StartGateway, tmp_path: Path) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        client = running.port.account(1).client
+        text = await client.queue_text("filehelper", "promised", key="text")
+        file = await client.queue_file("filehelper", "cat.png", kind="image", key="file")
+        for row, kind, name in ((text, "promise", ""), (file, "promise.file", "0123")):
+            body = msgspec.json.encode({"number": row.number, "file": name})
+            await running.gateway.records.put(kind, f"1/{row.number:012d}", body, version=0, time=0)
+    folder = tmp_path / "gateway-sends" / "1"
+    folder.mkdir(parents=True)
+    (folder / "0123").write_bytes(PNG)
+    async with start_gateway() as running:
+        assert {row.state for row in await running.settled()} == {"sent"}
+        assert [await running.gateway.records.find(kind) for kind in KINDS] == [[], []]
+        async with asyncio.timeout(20):
+            while send_files(running):  # noqa: ASYNC110 - no event marks the deletion
+                await asyncio.sleep(0)
+        assert sent_files(running) == 2
+
+
+async def test_a_text_that_waits_for_the_rate_limit_longer_than_its_request_is_a_background_send(
+    start_gateway: StartGateway,
+) -> None:
+    async with start_gateway() as running:
+        await running.port.add_account("default", AccountSettings(rate_limit="on"))
+        await running.log_in()
+        sends = running.port.account(1).sends
+        for text in "12345":
+            await sends.send("filehelper", TextContent(text=text))
+        sent = await sends.send("filehelper", TextContent(text="6"), wait=0.1)
+        assert (sent.state, len(sends)) == ("queued", 1)
+        running.port.stop_waiting()
+    async with start_gateway() as running:
+        account = running.port.account(1)
+        row = await account.client.find_send(client_id=sent.client_id)
+        assert row is not None
+        assert (row.state, row.background, len(account.sends)) == ("queued", True, 1)
+        running.port.stop_waiting()

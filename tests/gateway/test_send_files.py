@@ -1,4 +1,4 @@
-"""Files of sends: they are kept after the given file is deleted, and those of promised sends for the next process."""
+"""Files of sends: they are kept after the given file is deleted, and those of background sends for the next process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.postgres import TemporarySchema
 
 from webwx.errors import StorageError
-from webwx.gateway.background_sends import Promise
+from webwx.gateway.background_sends import QueuedSend
 from webwx.gateway.send_files import FolderSendFiles, SharedSendFiles
 from webwx.storage.postgres.storage import PostgresStorage
 from webwx.storage.refusals import NotOwner
@@ -71,18 +71,17 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-async def promised(files: AccountSendFiles, given: Path, number: int) -> Promise:
-    """Keep a file, and promise its send."""
-    promise = Promise(number, await files.keep(given))
-    async with files.stored(promise):
-        pass
-    return promise
+async def stored(files: AccountSendFiles, given: Path, number: int) -> QueuedSend:
+    """Store the file of a background send."""
+    send = QueuedSend(number, "k", await files.keep(given))
+    await files.store(send)
+    return send
 
 
-async def read(files: AccountSendFiles, promise: Promise) -> bytes | None:
-    """Return the file of a promised send; None if it is gone."""
-    await files.fetch(promise)
-    path = files.path(promise.file)
+async def read(files: AccountSendFiles, send: QueuedSend) -> bytes | None:
+    """Return the file of a background send; None if it is gone."""
+    await files.fetch(send)
+    path = files.path(send.file)
     return path.read_bytes() if path.exists() else None
 
 
@@ -99,34 +98,34 @@ async def test_a_kept_file_survives_the_given_one_and_takes_no_space(place: Plac
 
 
 async def test_the_file_of_a_promised_send_is_there_for_the_next_process(place: Place, given: Path) -> None:
-    promise = await promised(place.open(), given, 1)
+    send = await stored(place.open(), given, 1)
     given.unlink()
     files = place.open()
     for _ in range(2):
-        assert await read(files, promise) == b"content"
-    assert files.path(promise.file).stat().st_mode & 0o077 == 0
-    assert [path.name for path in files.path(promise.file).parent.iterdir()] == [promise.file]
+        assert await read(files, send) == b"content"
+    assert files.path(send.file).stat().st_mode & 0o077 == 0
+    assert [path.name for path in files.path(send.file).parent.iterdir()] == [send.file]
 
 
 async def test_the_file_of_a_settled_send_is_gone_for_every_process(place: Place, given: Path) -> None:
     files = place.open()
-    promise = await promised(files, given, 1)
-    await files.delete(promise)
-    await files.delete(promise)
-    assert await read(files, promise) is None
-    assert await read(place.open(), promise) is None
+    send = await stored(files, given, 1)
+    await files.delete(send)
+    await files.delete(send)
+    assert await read(files, send) is None
+    assert await read(place.open(), send) is None
 
 
-async def test_files_that_no_promise_has_are_deleted_by_the_next_process(place: Place, given: Path) -> None:
+async def test_files_that_no_send_has_are_deleted_by_the_next_process(place: Place, given: Path) -> None:
     before = place.open()
     await before.delete_all_but([])
-    kept, left = await promised(before, given, 1), await promised(before, given, 2)
-    unpromised = await before.keep(given)
+    kept, left = await stored(before, given, 1), await stored(before, given, 2)
+    unnamed = await before.keep(given)
     files = place.open()
     await files.delete_all_but([kept])
     assert await read(files, kept) == b"content"
     assert await read(files, left) is None
-    assert not files.path(unpromised).exists()
+    assert not files.path(unnamed).exists()
     await files.delete_all_but([])
     assert await read(place.open(), kept) is None
 
@@ -137,28 +136,24 @@ async def test_a_missing_file_is_reported(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.verify
-async def test_a_file_is_not_promised_after_a_takeover(schema: TemporarySchema, tmp_path: Path, given: Path) -> None:
+async def test_a_file_is_not_stored_after_a_takeover(schema: TemporarySchema, tmp_path: Path, given: Path) -> None:
     storage = PostgresStorage(schema.url)
     files = DatabasePlace(tmp_path, storage).open()
-    await promised(files, given, 1)
-    promise = Promise(2, await files.keep(given))
+    await stored(files, given, 1)
+    schema.execute("UPDATE accounts SET epoch = epoch + 1")
     with pytest.raises(NotOwner):
-        async with files.stored(promise):
-            schema.execute("UPDATE accounts SET epoch = epoch + 1")
-    with pytest.raises(NotOwner):
-        await promised(files, given, 3)
+        await stored(files, given, 2)
     await storage.close()
 
 
 @pytest.mark.verify
-async def test_a_file_that_is_promised_by_two_owners_is_that_of_the_later_one(
+async def test_a_file_that_is_stored_by_two_owners_is_that_of_the_later_one(
     schema: TemporarySchema, tmp_path: Path, given: Path
 ) -> None:
-    """The record of an earlier owner may name the copy of its machine."""
     storage = PostgresStorage(schema.url)
     place = DatabasePlace(tmp_path, storage)
-    earlier = await promised(place.open(), given, 1)
+    earlier = await stored(place.open(), given, 1)
     given.write_bytes(b"given again")
-    await promised(place.open(), given, 1)
+    await stored(place.open(), given, 1)
     assert await read(place.open(), earlier) == b"given again"
     await storage.close()

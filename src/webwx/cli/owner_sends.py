@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from webwx.cli.exits import CommandFailed
 from webwx.cli.language import _
-from webwx.errors import ApiError
-from webwx.gateway.account_numbers import AccountNumbers
-from webwx.gateway.background_sends import store_promise
-from webwx.storage.account_folder import login_name
-from webwx.storage.open import open_leases, open_shared_storage
+from webwx.gateway.account_sends import AccountSends, sent_of
+from webwx.storage.open import open_leases
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.client.identities import To
     from webwx.model.messages import Receipt
     from webwx.settings import Settings
-    from webwx.storage.tables.outbox import Outgoing
-    from webwx.storage.tables.records import RecordStore
 
 _PATIENCE = 60.0
 """Seconds that a command waits for the outcome of a send."""
@@ -41,18 +34,17 @@ async def send_text(settings: Settings, client: AsyncClient, to: To, text: str, 
     """
     if settings.storage is None or not await _is_owned(settings.storage, client):
         return await client.send_text(to, text, key=key)
-    storage = open_shared_storage(settings.storage, None)
-    try:
-        number = await _number_of(settings, storage.records())
-        if number is None:  # the worker has only just taken the account
-            return await client.send_text(to, text, key=key)
-        row = await client.queue_text(to, text, key=key)
-        if row.state == "queued":
-            await store_promise(storage.records(), number, row.number, time.time())
-            await storage.announce_sends(client.account.uin)
-    finally:
-        await storage.close()
-    return await _outcome(client, row)
+    sends = AccountSends(lambda: client, lambda: contextlib.nullcontext(client), _refuse, look_every=_LOOK_EVERY)
+    row = await sends.store_text(to, text, key=key)
+    sent = sent_of(await sends.wait(row, _PATIENCE))
+    if sent.receipt is None:
+        raise CommandFailed(
+            _(
+                "The worker of this account has not sent the text yet, but will: it is send {number} of "
+                "'webwx outbox'. Do not send it again."
+            ).format(number=row.number)
+        )
+    return sent.receipt
 
 
 async def refuse_files(settings: Settings, client: AsyncClient) -> None:
@@ -63,12 +55,13 @@ async def refuse_files(settings: Settings, client: AsyncClient) -> None:
         CommandFailed: A worker runs the account.
     """
     if settings.storage is not None and await _is_owned(settings.storage, client):
-        raise CommandFailed(
-            _(
-                "A worker runs this account, so this command sends only texts; send the file to a "
-                "gateway ('webwx serve')."
-            )
-        )
+        await _refuse()
+
+
+async def _refuse() -> NoReturn:
+    raise CommandFailed(
+        _("A worker runs this account, so this command sends only texts; send the file to a gateway ('webwx serve').")
+    )
 
 
 async def _is_owned(url: str, client: AsyncClient) -> bool:
@@ -79,33 +72,3 @@ async def _is_owned(url: str, client: AsyncClient) -> bool:
     finally:
         await leases.close()
     return owner is not None and owner.worker is not None
-
-
-async def _number_of(settings: Settings, records: RecordStore) -> int | None:
-    """Return the number under which workers know the account; None if they do not know it."""
-    for each in await AccountNumbers(records, time.time).find():
-        if login_name(each.name, host=each.settings.host or settings.host, server=settings.server) == (
-            settings.login_name
-        ):
-            return each.number
-    return None
-
-
-async def _outcome(client: AsyncClient, row: Outgoing) -> Receipt:
-    """Wait until a send has an outcome, and return its receipt."""
-    found: Outgoing | None = row
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
-            while found is not None and found.state in {"queued", "sending"}:
-                await asyncio.sleep(_LOOK_EVERY)
-                found = await client.find_send(number=row.number)
-    if found is not None and found.state in {"queued", "sending"}:
-        raise CommandFailed(
-            _(
-                "The worker of this account has not sent the text yet, but will: it is send {number} of "
-                "'webwx outbox'. Do not send it again."
-            ).format(number=row.number)
-        )
-    if found is not None and found.state == "failed":
-        raise ApiError(_("The platform refused the send."), ret=found.ret)
-    return await client.retry_send(row.number)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
     from webwx.storage.base import Journal, Storage
+    from webwx.storage.tables.outbox import Outbox
     from webwx.transport.runner import Timeouts, Transport
 
 
@@ -237,6 +238,16 @@ class Accounts:
             closing.push_async_callback(client.close)
             self._open[account] = _OpenClient(client, journal, closing)
         return self._open[account].client
+
+    def outbox(self, account: str = DEFAULT_ACCOUNT) -> tuple[int, Outbox]:
+        """
+        Return the platform's number of the account that is logged in, and its stored sends.
+
+        Raises:
+            NotLoggedIn: There is no login.
+        """
+        uin = self.client(account).account.uin
+        return uin, self._open[account].journal.account(uin).outbox
 
     def fingerprint(self, account: str = DEFAULT_ACCOUNT) -> object:
         """Return what `Journal.fingerprint` returns of an account; None if it is not open, or never logged in."""

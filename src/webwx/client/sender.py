@@ -26,6 +26,7 @@ from webwx.errors import (
     InvalidRequest,
     KeyReused,
     LocalStateError,
+    LoggedOut,
     MediaUnavailable,
     NoJournal,
     NotLoggedIn,
@@ -76,6 +77,9 @@ _CLOCKS_DIFFER = 2.0
 
 _LARGEST_RET = 2**31 - 1
 """Largest code that every storage can store."""
+
+_NO_LOGIN = (LoggedOut, NotLoggedIn)
+"""Errors after which a message was not sent, and may be sent after the next login."""
 
 Settled = Literal["queued", "sent", "failed", "unknown"]
 
@@ -604,7 +608,7 @@ class _Record:
 
 def _state_before(error: WxError) -> Settled:
     """Return the state of a send that did not leave: `queued` after a failure of the network."""
-    if isinstance(error, (RateLimited, RateLimitReached)):
+    if isinstance(error, (RateLimited, RateLimitReached, *_NO_LOGIN)):
         return "queued"
     is_final = isinstance(error, (ApiError, MediaUnavailable, InvalidRequest, LocalStateError))
     return "failed" if is_final else "queued"
@@ -612,7 +616,7 @@ def _state_before(error: WxError) -> Settled:
 
 def _state_after(error: WxError) -> Settled:
     """Return the state of a send by the error of its request; a lost answer is handled elsewhere."""
-    return "queued" if isinstance(error, (ConnectFailed, TlsError, RateLimited)) else "failed"
+    return "queued" if isinstance(error, (ConnectFailed, TlsError, RateLimited, *_NO_LOGIN)) else "failed"
 
 
 def _is_unknown_media_file(error: WxError) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from webwx.client.client import AsyncClient
+    from webwx.client.identities import To
     from webwx.storage.tables.outbox import Outgoing
 
 LOOK_EVERY: Final = 1.0
@@ -34,7 +35,7 @@ LOOK_EVERY: Final = 1.0
 OWN_KEY: Final = "gateway-"
 """Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""
 
-_UNFINISHED: Final = frozenset(("queued", "sending"))
+UNFINISHED: Final = frozenset(("queued", "sending"))
 """States that are followed by an outcome."""
 
 
@@ -85,7 +86,6 @@ class AccountSends:
         client: Returns the client that reads the account's journal.
         saved: Opens a client that knows the saved login.
         refuse: Refuses a call that only the owner of the account can make.
-        announce: Called with a text that was stored for the owner.
         look_every: Seconds between two looks at a send whose outcome is waited for.
     """
 
@@ -94,14 +94,12 @@ class AccountSends:
         client: Callable[[], AsyncClient],
         saved: Callable[[], AbstractAsyncContextManager[AsyncClient]],
         refuse: Callable[[], Awaitable[NoReturn]],
-        announce: Callable[[Outgoing], Awaitable[object]],
         *,
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._client = client
         self._saved = saved
         self._refuse = refuse
-        self._announce = announce
         self._look_every = look_every
         self._changed = asyncio.Event()
         """Set, and replaced, when sends have changed."""
@@ -118,13 +116,13 @@ class AccountSends:
         """Return a send as soon as it has an outcome, or as it is after some seconds; a deleted one as it was last."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while row.state in _UNFINISHED:
+        while row.state in UNFINISHED:
             changed = self._changed
             found = await self._client().find_send(number=row.number)
             if found is None:
                 return row
             row, left = found, until - loop.time()
-            if row.state not in _UNFINISHED or left <= 0:
+            if row.state not in UNFINISHED or left <= 0:
                 return row
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, self._look_every)):
@@ -152,19 +150,22 @@ class AccountSends:
         async with self._saved() as client:
             if client.state is LoginState.LOGGED_OUT:
                 raise LoggedOut("The login of this account has ended; log in again.", reason="restored_session_expired")
-        row = await self._stored(to, content.text, key)
+        row = await self.store_text(to, content.text, key=key)
         return sent_of(await self.wait(row, wait))
 
     async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
         """Store a text in the outbox; the owner of the account sends it, also after the next login."""
-        return present_of(await self._stored(to, text, key))
+        return present_of(await self.store_text(to, text, key=key))
 
-    async def _stored(self, to: str | int, text: str, key: str) -> Outgoing:
+    async def store_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+        """Store a text in the outbox as `enqueue` does, and return its send; a known key returns the existing send."""
         async with self._saved() as client:
-            row = await client.queue_text(to, text, key=key or own_key())
-        if row.state == "queued":
-            await self._announce(row)
+            row = await client.queue_text(to, text, key=key or own_key(), background=True)
+        await self._note_stored(row)
         return row
+
+    async def _note_stored(self, row: Outgoing) -> None:
+        """Do what follows a stored text: the owner makes it as soon as it hears of it."""
 
     async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:  # noqa: ARG002 - it is refused
         """Store the send of a file in the outbox; only the owner, which has the file, does that."""

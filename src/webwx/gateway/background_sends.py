@@ -1,8 +1,8 @@
 """
-Promised sends: they are stored in the outbox, and the gateway makes them in the background after its answer.
+The send queue of one account: the background sends in its outbox, which the owner of the account makes.
 
-A promise is a record, so it outlives the process. Only sends with such a record are made here: another program may
-have queued sends of its own in the same outbox.
+The rows of the outbox are the queue, so it outlives the process, and goes on in the next owner of the account. This
+process only remembers which rows wait. Texts and files have a queue each, so that no text waits for an upload.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import (
     ConnectFailed,
@@ -20,197 +18,224 @@ from webwx.errors import (
     NotLoggedIn,
     RateLimited,
     RateLimitReached,
-    RecordChanged,
+    SendOutcomeUnknown,
     StorageError,
     TlsError,
     WxError,
 )
+from webwx.storage.lookup import find_send
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from webwx.storage.tables.records import RecordStore, StoredRecord
+    from webwx.storage.tables.outbox import Outbox, Outgoing
 
 _log = logging.getLogger("webwx.gateway")
 
-TEXTS, FILES = "promise", "promise.file"
-"""Kinds of the records. Files have a queue of their own, so that no text waits for an upload."""
-
 _RETRY = 30.0
-"""Seconds until the first promise is tried again after a temporary failure."""
+"""Seconds until the first send of a queue is tried again after a temporary failure."""
+
+_READ = 500
+"""Number of sends that are read at a time."""
 
 _PASSING = (ConnectFailed, TlsError, RateLimited, RateLimitReached, LoggedOut, NotLoggedIn, StorageError)
 """Errors after which the message was certainly not sent, and may be sent later."""
 
 
-class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A promised send, as the body of its record."""
+class AccountOutbox(NamedTuple):
+    """The outbox of the account that is logged in."""
+
+    account: int
+    """The account's number at the platform."""
+    outbox: Outbox
+
+
+class QueuedSend(NamedTuple):
+    """A background send that has no outcome yet."""
 
     number: int
     """Number of the send in the outbox."""
+    key: str
+    """Its key; its id if it has none."""
     file: str = ""
     """Name of its file in `AccountSendFiles`; empty for a text."""
 
 
+def queued(row: Outgoing) -> QueuedSend:
+    """Return what is remembered of a send."""
+    return QueuedSend(row.number, row.key or row.client_id, row.file)
+
+
+class _Queue:
+    """The sends that are made one after another, by their numbers and in the order of these."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, QueuedSend] = {}
+        self.wake = asyncio.Event()
+
+    def add(self, send: QueuedSend) -> None:
+        """Add a send, unless it waits already."""
+        if send.number not in self.waiting:
+            is_last = not self.waiting or send.number > next(reversed(self.waiting))
+            self.waiting[send.number] = send
+            if not is_last:
+                self.waiting = dict(sorted(self.waiting.items()))
+            self.wake.set()
+
+
 class BackgroundSends:
     """
-    The promised sends of one account, made in the order in which they were stored.
+    The background sends of one account, made in the order in which they were stored.
 
     Args:
-        account: Number of the account in the gateway.
-        records: The records.
-        send: Makes a send.
+        outbox: Returns the outbox of the account; raises `NotLoggedIn` before its first login.
+        make: Makes a send, or raises why it was not made.
+        ended: Called with a send that has an outcome, or was deleted; it counts as waiting until this returns.
         clock: Returns seconds since 1970.
-        kind: Kind of the records.
-        settled: Called with a promise after its send has an outcome and its record was deleted; it counts as waiting
-            until this returns.
     """
 
     def __init__(
         self,
-        account: int,
-        records: RecordStore,
-        send: Callable[[Promise], Awaitable[object]],
+        outbox: Callable[[], AccountOutbox],
+        make: Callable[[QueuedSend], Awaitable[object]],
+        ended: Callable[[QueuedSend], Awaitable[object]],
         clock: Callable[[], float],
-        *,
-        kind: str = TEXTS,
-        settled: Callable[[Promise], Awaitable[object]] | None = None,
     ) -> None:
-        self._account = account
-        self._records = records
-        self._send = send
+        self._outbox = outbox
+        self._make = make
+        self._ended = ended
         self._clock = clock
-        self._kind = kind
-        self._settled = settled
-        self._waiting: dict[int, Promise] = {}
-        """The promises by the number of their send, in the order of the numbers."""
-        self._wake = asyncio.Event()
-        self._has_unread = False
-        """Whether another process has stored promises that were not read."""
+        self._texts, self._files = _Queue(), _Queue()
+        self._account = 0
+        """The account whose sends are remembered; 0 for none."""
+        self._newest = 0
+        """Number of the newest send that was read."""
+        self._reads_all = True
+        """Whether the next reading is of all sends, not only of later ones."""
+        self._unread = asyncio.Event()
+        """Set if sends may wait that were not read."""
+        self._unread.set()
 
     def __repr__(self) -> str:
-        return f"BackgroundSends({len(self._waiting)} waiting)"
+        return f"BackgroundSends({len(self)} waiting)"
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._texts.waiting) + len(self._files.waiting)
 
-    def find(self, number: int) -> Promise | None:
-        """Return the promise of a send by its number in the outbox; None for a send without a promise."""
-        return self._waiting.get(number)
+    def has(self, number: int) -> bool:
+        """Return whether a send waits, by its number."""
+        return number in self._texts.waiting or number in self._files.waiting
 
     @property
-    def promises(self) -> list[Promise]:
-        """The promises, in the order of their sends."""
-        return list(self._waiting.values())
+    def files(self) -> list[QueuedSend]:
+        """The sends of files that wait."""
+        return list(self._files.waiting.values())
+
+    def add(self, send: QueuedSend) -> None:
+        """Make a send that was stored as a background send."""
+        (self._files if send.file else self._texts).add(send)
 
     async def load(self) -> None:
-        """Read the promises that other processes have stored, such as an earlier one."""
-        for promise in await _promises_of(self._records, self._kind, self._account):
-            self.take(promise)
+        """
+        Read the sends that were stored since the last call, by any process.
 
-    def take(self, promise: Promise) -> None:
-        """Take over a promised send whose record another process has stored."""
-        if promise.number not in self._waiting:
-            self._waiting[promise.number] = promise
-            self._waiting = dict(sorted(self._waiting.items()))
-            self.wake()
+        Raises:
+            NotLoggedIn: The account has never logged in.
+            StorageError: They cannot be read.
+        """
+        account, outbox = self._outbox()
+        if account != self._account:  # another account has logged in under this name
+            self._texts.waiting.clear()
+            self._files.waiting.clear()
+            self._account, self._reads_all = account, True
+        if self._reads_all:
+            self._newest, self._reads_all = 0, False
+        while rows := await outbox.find(SendQuery(background=True, after=self._newest, limit=_READ)):
+            for row in rows:
+                self.add(queued(row))
+            self._newest = rows[-1].number
 
-    def load_soon(self) -> None:
-        """Read the promises of the account again, because another process has stored some."""
-        self._has_unread = True
-        self.wake()
+    def load_soon(self, *, all_of_them: bool = False) -> None:
+        """
+        Read the sends that another process has just stored, and make them.
 
-    async def add(self, promise: Promise) -> None:
-        """Promise a send; return once the promise is stored."""
-        if promise.number in self._waiting:
-            return
-        record_id = _record_id(self._account, promise.number)
-        if await self._records.get(self._kind, record_id) is None:
-            body = msgspec.json.encode(promise)
-            await self._records.put(self._kind, record_id, body, version=0, time=self._clock())
-        self._waiting[promise.number] = promise
-        self.wake()
-
-    async def delete_all(self) -> None:
-        """Delete all promises, because the account is removed; the sends stay in the outbox."""
-        for number in list(self._waiting):
-            await self._records.delete(self._kind, _record_id(self._account, number))
-            del self._waiting[number]
+        Args:
+            all_of_them: Read also earlier sends that were no background sends before.
+        """
+        if all_of_them:
+            self._reads_all = True
+        self._unread.set()
 
     def wake(self) -> None:
-        """Try the first promise now, because the account may be able to send again."""
-        self._wake.set()
+        """Try the first sends now, because the account may be able to send again."""
+        self._unread.set()  # the first login makes the outbox known
+        self._texts.wake.set()
+        self._files.wake.set()
 
-    async def run(self) -> None:
-        """Make the promised sends, without end."""
+    def works(self) -> list[Coroutine[object, object, None]]:
+        """Return what makes the sends, without end."""
+        return [self._keep_loading(), self._run(self._texts), self._run(self._files)]
+
+    async def _keep_loading(self) -> None:
         while True:
-            self._wake.clear()
-            if self._has_unread:
-                self._has_unread = False
-                with contextlib.suppress(StorageError):  # all promises are read again from time to time
-                    await self.load()
-            if not self._waiting or not await self._make_first():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_RETRY if self._waiting else None):
-                        await self._wake.wait()
+            await self._unread.wait()
+            self._unread.clear()
+            try:
+                await self.load()
+            except NotLoggedIn:
+                continue
+            except StorageError as error:
+                _log.debug("The background sends of an account cannot be read now: %s", error)
+                await _wait(self._unread, _RETRY)
+                self._unread.set()
 
-    async def _make_first(self) -> bool:
-        """Make the first promised send, and return whether it has an outcome."""
-        promise = next(iter(self._waiting.values()))
+    async def _run(self, queue: _Queue) -> None:
+        while True:
+            queue.wake.clear()
+            if not queue.waiting or not await self._make_first(queue):
+                await _wait(queue.wake, _RETRY if queue.waiting else None)
+
+    async def _make_first(self, queue: _Queue) -> bool:
+        """Make the first send of a queue, and return whether it waits no longer."""
+        send = next(iter(queue.waiting.values()))
         try:
-            await self._send(promise)
-        except _PASSING:
-            return False
-        except WxError as error:  # the outbox has the outcome
-            _log.warning("A queued send has failed (%s); the outbox shows it.", type(error).__name__)
-        try:
-            await self._records.delete(self._kind, _record_id(self._account, promise.number))
-            if self._settled is not None:
-                await self._settled(promise)
+            try:
+                await self._make(send)
+            except _PASSING:
+                return False
+            except WxError as error:
+                if not await self._has_ended(send, error):
+                    return False
+            await self._ended(send)
         except StorageError:
             return False
-        del self._waiting[promise.number]
+        queue.waiting.pop(send.number, None)
+        return True
+
+    async def _has_ended(self, send: QueuedSend, error: WxError) -> bool:
+        """
+        Return whether a send that was not made has an outcome; one that can never be made fails.
+
+        Raises:
+            StorageError: Its state cannot be read or stored.
+        """
+        outbox = self._outbox().outbox
+        row = await find_send(outbox, number=send.number)
+        if row is None:
+            return True
+        if row.state == "sending":  # by another process
+            return False
+        if row.state == "queued" and row.background:
+            if isinstance(error, SendOutcomeUnknown):  # that process has sent nothing
+                return False
+            await outbox.settle(send.number, "failed", time=self._clock())
+        _log.warning("A queued send has failed (%s); the outbox shows it.", type(error).__name__)
         return True
 
 
-async def find_promises(records: RecordStore, kind: str) -> dict[int, list[Promise]]:
-    """Return the promises of a kind by the number of their account, each account's in the order of its sends."""
-    found: dict[int, list[Promise]] = {}
-    for record in await records.find(kind):
-        found.setdefault(int(record.id.partition("/")[0]), []).append(_promise(record))
-    return found
-
-
-async def _promises_of(records: RecordStore, kind: str, account: int) -> list[Promise]:
-    """Return the promises of a kind of one account, in the order of its sends."""
-    return [_promise(record) for record in await records.find(kind, prefix=f"{account}/")]
-
-
-def _promise(record: StoredRecord) -> Promise:
-    return msgspec.json.decode(record.body, type=Promise)
-
-
-async def store_promise(records: RecordStore, account: int, number: int, time: float) -> None:
-    """
-    Promise to send a text of the outbox; the process that runs the account makes the send.
-
-    Args:
-        records: The records.
-        account: Number of the account in the gateway.
-        number: Number of the send in the outbox.
-        time: The current time: seconds since 1970.
-    """
-    with contextlib.suppress(RecordChanged):  # it is promised already
-        body = msgspec.json.encode(Promise(number))
-        await records.put(TEXTS, _record_id(account, number), body, version=0, time=time)
-
-
-async def delete_promises(records: RecordStore, account: int) -> None:
-    """Delete the promises of an account, because it is removed; the sends stay in the outbox."""
-    for kind in (TEXTS, FILES):
-        for promise in await _promises_of(records, kind, account):
-            await records.delete(kind, _record_id(account, promise.number))
-
-
-def _record_id(account: int, number: int) -> str:
-    return f"{account}/{number:012d}"
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    """Return once an event is set, or after some seconds."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

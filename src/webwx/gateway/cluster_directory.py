@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.gateway.accounts import AccountStatus
-from webwx.gateway.background_sends import delete_promises
 from webwx.gateway.login_places import LoginPlaces
 from webwx.gateway.published_states import PublishedStates
 from webwx.representations.accounts import AccountSettings, HostProfile
@@ -153,11 +152,10 @@ class ClusterDirectory:
         await self.load()
 
     async def remove(self, numbered: NumberedAccount) -> None:
-        """Remove an account with its published state and its promises."""
+        """Remove an account with its published state."""
         await self._numbers.remove(numbered.name)
         await self.states.forget(numbered.number)
         await self.logins.forget(numbered.number)
-        await delete_promises(self._records, numbered.number)
         await self.load()
 
     async def number_login(self, name: LoginName, uin: int, *, profile: str) -> NumberedAccount | None:

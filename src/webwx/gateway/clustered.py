@@ -25,7 +25,6 @@ from webwx.cluster.staggered_starts import StaggeredStarts
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
-from webwx.gateway.background_sends import FILES, TEXTS, find_promises
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.cluster_directory import ClusterDirectory
 from webwx.gateway.config import LimitsTable
@@ -44,6 +43,7 @@ from webwx.gateway.storage_views import OpenJournals, OwnedLogins
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 from webwx.storage.refusals import NotOwner
+from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
@@ -79,6 +79,9 @@ _PUBLISH_EVERY = 600.0
 
 _PUBLISHED_AT_ONCE = 100
 """Maximum number of states that are published in one transaction."""
+
+_ALL = 1_000_000
+"""Number of sends that is never reached."""
 
 _RETRY = 1.0
 """Seconds until the sync of an account is tried again after a failure."""
@@ -207,7 +210,7 @@ class ClusterGateway:
         await self.directory.load()
         await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
         works = (
-            self._media.run(), self._follow_news(), self._keep_current(), self._keep_taking_promises(),
+            self._media.run(), self._follow_news(), self._keep_current(), self._keep_looking_for_sends(),
             self._keep_publishing(), self._refresh_states(),
         )  # fmt: skip
         self._tasks = [asyncio.ensure_future(work) for work in works]
@@ -262,7 +265,8 @@ class ClusterGateway:
 
     def _note_changed_sends(self, number: int) -> None:
         if number in self._owned:
-            self._owned[number].sends.load_promises_soon()
+            self._owned[number].sends.look()
+            self._owned[number].sends.note_change()
         if number in self._stored:
             self._stored[number].sends.note_change()
         self._send_changes.note(number)
@@ -271,6 +275,7 @@ class ClusterGateway:
         """Note a changed send of an account that runs here, for the readers of this process."""
         account = self._opened.by_name.get(name)
         if account is not None:
+            account.sends.note_change()
             self._send_changes.note(account.number, number)
 
     async def announce_sends(self, number: int) -> None:
@@ -302,21 +307,17 @@ class ClusterGateway:
                 account.label, account.settings = stored.label, stored.settings
                 self._note_change(account)
 
-    async def _keep_taking_promises(self) -> NoReturn:
-        """Find the sends that other gateways have stored for accounts that run here without an announcement."""
+    async def _keep_looking_for_sends(self) -> NoReturn:
+        """Find the sends that were stored for accounts that run here, and whose announcement was lost."""
         while True:
             await asyncio.sleep(self._look_for_sends)
             try:
-                await self._take_promises()
+                if self._owned:
+                    counts = await self._storage.owned.background_sends()
+                    for account in self._owned.values():
+                        account.sends.look(counts.get(self._uins[account.name], 0))
             except StorageError as error:
-                _log.debug("The sends that other gateways have stored cannot be read now: %s", error)
-
-    async def _take_promises(self) -> None:
-        if self._owned:
-            for number, promises in (await find_promises(self._records, TEXTS)).items():
-                account = self._owned.get(number)
-                if account is not None:
-                    account.sends.take_promises(promises)
+                _log.debug("The sends that other processes have stored cannot be read now: %s", error)
 
     async def _pass_states_on(self) -> None:
         """Pass the changed states of accounts that run elsewhere to the readers of states."""
@@ -343,7 +344,8 @@ class ClusterGateway:
                 return
             await opened.wait_for_logout()
         if opened.is_ended:
-            await opened.sends.delete_promises()
+            with contextlib.suppress(NotOwner):  # the next owner finds the sends of an account that was removed
+                await self._storage.owned.send_files(account).delete_all_but(())
 
     async def _start(self, uin: int, closing: AsyncExitStack) -> LocalAccount | None:
         """Open an account, and return it once it polls, or cannot do that yet; None if it is not to be run."""
@@ -377,7 +379,7 @@ class ClusterGateway:
             number, name, self._accounts, self._records, self._media,
             SharedSendFiles(copies, self._storage.owned.send_files(uin)), self._clock,
             partial(self._pages.wake, (number,)),
-            self._note_change, _do_nothing, settled=lambda promise: self.announce_sends(number),  # noqa: ARG005
+            self._note_change, _do_nothing, announce_sends=partial(self.announce_sends, number),
             consumers=self._opened.consumers_of, retry=_RETRY,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
@@ -527,17 +529,21 @@ class ClusterGateway:
         stored = self._stored.pop(number, None)
         if stored is not None:
             await stored.close()
-        await self._delete_promised_files(number)
+        await self._end_background(numbered)
         await self.directory.remove(numbered)
         return True
 
-    async def _delete_promised_files(self, number: int) -> None:
-        """Delete the files of an account that is about to be removed; it may have no owner that does this."""
-        uin = self.directory.uin_of(number)
+    async def _end_background(self, numbered: NumberedAccount) -> None:
+        """Leave the background sends of an account `queued`, because it is removed; it may have no owner."""
+        uin = self.directory.uin_of(numbered.number)
         if uin is not None:
+            outbox = self._storage.owned.journal(self.directory.login_name(numbered)).account(uin).outbox
+            sends = await outbox.find(SendQuery(background=True, limit=_ALL))
+            await outbox.end_background()
             files = self._storage.owned.send_files(uin)
-            for promise in (await find_promises(self._records, FILES)).get(number, []):
-                await files.delete(promise.number)
+            for send in sends:
+                if send.file:
+                    await files.delete(send.number)
 
     def find_account(self, which: str) -> int | None:
         """Return the number of an account by its number or name."""
@@ -560,7 +566,7 @@ class ClusterGateway:
         if stored is None:
             numbered = self._numbered(number)
             stored = self._stored[number] = DatabaseAccount(
-                numbered, _DatabaseAccess(self, numbered), self._records, self._clock, look_every=self._look_for_sends
+                numbered, _DatabaseAccess(self, numbered), look_every=self._look_for_sends
             )
         stored.newest = max(stored.newest, self.directory.newest(number))
         return stored
@@ -710,9 +716,6 @@ class _DatabaseAccess:
         await self._gateway.directory.logins.take(
             self._numbered.number, LoginPlace(worker=node.worker, address=node.address)
         )
-
-    async def announce_sends(self) -> None:
-        await self._gateway.announce_sends(self._numbered.number)
 
 
 def _delete_copies_of_dead(folder: Path, live: Collection[str]) -> None:

@@ -16,13 +16,12 @@ from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, NotLoggedIn
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.account_sends import AccountSends
-from webwx.gateway.background_sends import store_promise
 from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.logins import AccountLogins
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.accounts import LoginProgress
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
         DownloadedMedia,
         EventConsumer,
     )
-    from webwx.storage.tables.outbox import Outgoing
-    from webwx.storage.tables.records import RecordStore
 
 _RECENT = 500
 """Number of the newest events that are kept in memory for several readers."""
@@ -76,10 +73,6 @@ class AccountPlace(Protocol):
         """
         ...
 
-    async def announce_sends(self) -> None:
-        """Announce to the owner that a send was stored for it."""
-        ...
-
 
 class DatabaseAccount:
     """
@@ -88,14 +81,12 @@ class DatabaseAccount:
     Args:
         numbered: The account.
         place: What is stored of it.
-        records: Stores the promise to make a queued send.
-        clock: Returns seconds since 1970.
         look_every: Seconds between two looks at a send that its owner makes, in case the announcement of its outcome
             was lost.
     """
 
     def __init__(
-        self, numbered: NumberedAccount, place: AccountPlace, records: RecordStore, clock: Callable[[], float], *,
+        self, numbered: NumberedAccount, place: AccountPlace, *,
         look_every: float,
     ) -> None:  # fmt: skip
         self.number = numbered.number
@@ -103,14 +94,7 @@ class DatabaseAccount:
         self.newest = 0
         """Number of the newest stored event that this process knows."""
         self._place = place
-
-        async def promise(row: Outgoing) -> None:
-            await store_promise(records, numbered.number, row.number, clock())
-            await place.announce_sends()
-
-        self.sends: AccountSends = AccountSends(
-            place.reader, place.resumed, self.refuse, promise, look_every=look_every
-        )
+        self.sends: AccountSends = AccountSends(place.reader, place.resumed, self.refuse, look_every=look_every)
         """The sends of the account."""
         self.logins: AccountLogins = AccountLogins(place.log_in, place.begin_login)
         """The logins of the account in this process."""

@@ -50,7 +50,7 @@ class LocalGateway:
     Args:
         make_accounts: Creates the accounts; its argument is called with each change of a client's state.
         home: Folder for the files of the gateway.
-        records: Stores the numbers of the accounts, and promised sends.
+        records: Stores the numbers of the accounts.
         limits: Returns the limits of downloaded media, which may change.
         bots: Bots that run on the accounts; default: none.
         rate_limit: Rate limit of the accounts whose settings turn it on.
@@ -177,6 +177,7 @@ class LocalGateway:
     def _note_send(self, name: str, number: int) -> None:
         account = self._opened.by_name.get(name)
         if account is not None:
+            account.sends.note_change()
             self._send_changes.note(account.number, number)
 
     def _notify_watchers(self, account: LocalAccount) -> None:
@@ -259,7 +260,7 @@ class LocalGateway:
             running = self._running.pop(number, None)
             if running is not None:
                 await running.aclose()
-        await account.sends.delete_promises()
+        await account.sends.end_background()
         await self._numbers.remove(account.name)
         await self._accounts.configure(account.name)  # a new account of this name may have another host
         found = await self._accounts.list_changes()

@@ -28,6 +28,7 @@ from webwx.errors import (
 )
 from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.accounts import AccountStatus
+from webwx.gateway.background_sends import AccountOutbox
 from webwx.gateway.journal_lookup import named, required_event
 from webwx.gateway.logins import AccountLogins
 from webwx.gateway.owned_sends import OwnedSends
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
     from webwx.gateway.accounts import DownloadedMedia
-    from webwx.gateway.background_sends import Promise
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.send_files import AccountSendFiles
@@ -81,14 +81,14 @@ class LocalAccount:
         number: Number of the account in the gateway.
         name: Name of the account.
         accounts: Has the account's client.
-        records: Stores promised sends.
+        records: Has the background sends of an earlier version.
         media: Downloaded media.
         files: Files of sends.
         clock: Returns seconds since 1970.
         arrived: Called after new events were stored.
         changed: Called after each change of the state.
         prepare_login: Called before each login.
-        settled: Called after a text that was sent in the background has an outcome.
+        announce_sends: Called after a background send has an outcome; None: no other process waits for it.
         consumers: Returns the names of the consumers that begin with the sync of the account.
         open_files: Counts the files of consumers; None: they need none.
         retry: Seconds until the sync is tried again after a failure, on average.
@@ -107,7 +107,7 @@ class LocalAccount:
         changed: Callable[[LocalAccount], object],
         prepare_login: Callable[[LocalAccount], Awaitable[object]],
         *,
-        settled: Callable[[Promise], Awaitable[object]] | None = None,
+        announce_sends: Callable[[], Awaitable[object]] | None = None,
         consumers: Callable[[LocalAccount], Collection[str]] = lambda account: (),  # noqa: ARG005
         open_files: OpenFiles | None = None,
         retry: float = _RETRY,
@@ -152,7 +152,10 @@ class LocalAccount:
             self._is_renewed.set,
         )  # fmt: skip
         """The logins of the account."""
-        self.sends: OwnedSends = OwnedSends(number, lambda: self.client, records, files, clock, settled=settled)
+        self.sends: OwnedSends = OwnedSends(
+            number, lambda: self.client, lambda: AccountOutbox(*accounts.outbox(name)), records, files, clock,
+            announce=announce_sends,
+        )  # fmt: skip
         """The sends of the account."""
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -201,15 +204,15 @@ class LocalAccount:
 
         Raises:
             WxError: The login or its journal cannot be opened now. The account goes on trying, and its state shows why,
-                if `is_started`; otherwise its promised sends cannot be read, and it does nothing.
+                if `is_started`.
         """
         self._tasks = []
         self._have_consumers_begun = False
-        await self.sends.load()
         loop = asyncio.get_running_loop()
         opened = None
         try:
             opened = await self._open()
+            await self.sends.load()
         finally:
             self._tasks = [loop.create_task(self._sync(opened))]
             self.sends.start()

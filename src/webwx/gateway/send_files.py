@@ -2,14 +2,13 @@
 Files of sends, kept until their sends are settled.
 
 A send file is a hard link to the given file, so it needs no space, and the given file may be deleted meanwhile. In a
-database that several machines share, the file of a promised send is stored there as well, because another machine may
+database that several machines share, the file of a background send is stored there as well, because another machine may
 take the account over; the links are then copies for the present owner only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import shutil
@@ -19,11 +18,10 @@ from webwx.errors import StorageError
 from webwx.storage.locks import explain, make_private, make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Collection
     from pathlib import Path
 
-    from webwx.gateway.background_sends import Promise
+    from webwx.gateway.background_sends import QueuedSend
     from webwx.storage.leases import SendFiles
 
 
@@ -44,37 +42,37 @@ class AccountSendFiles(Protocol):
         ...
 
     async def discard(self, name: str) -> None:
-        """Delete a file whose send is not promised, if it is there."""
+        """Delete a file that no background send has, if it is there."""
         ...
 
-    def stored(self, promise: Promise) -> AbstractAsyncContextManager[None]:
+    async def store(self, send: QueuedSend) -> None:
         """
-        Store the file of a send that is promised in the block; after it, the file is there for the next owner.
+        Store the file of a send for the next owner, before the row of the send names it.
 
         Raises:
-            StorageError: The file is not stored, or another process has taken the account over; promise nothing.
+            StorageError: The file is not stored, or another process has taken the account over.
         """
         ...
 
-    async def fetch(self, promise: Promise) -> None:
+    async def fetch(self, send: QueuedSend) -> None:
         """
-        Copy the file of a promised send to its path, unless it is there; nothing happens if it is not stored any more.
+        Copy the file of a background send to its path, unless it is there, or is not stored any more.
 
         Raises:
             StorageError: The file cannot be read or copied now.
         """
         ...
 
-    async def delete(self, promise: Promise) -> None:
+    async def delete(self, send: QueuedSend) -> None:
         """
-        Delete the file of a promised send, if it is there.
+        Delete the file of a background send, if it is there.
 
         Raises:
             StorageError: The file may not be deleted everywhere.
         """
         ...
 
-    async def delete_all_but(self, promises: Collection[Promise]) -> None:
+    async def delete_all_but(self, sends: Collection[QueuedSend]) -> None:
         """
         Delete the files that a killed process has left behind.
 
@@ -121,25 +119,22 @@ class FolderSendFiles:
             shutil.copyfile(path, kept)
 
     async def discard(self, name: str) -> None:
-        """Delete a file whose send is not promised, if it is there."""
+        """Delete a file that no background send has, if it is there."""
         await asyncio.to_thread(self.path(name).unlink, missing_ok=True)
 
-    @contextlib.asynccontextmanager
-    async def stored(self, promise: Promise) -> AsyncIterator[None]:
+    async def store(self, send: QueuedSend) -> None:
         """Do nothing: the file is there for the next process."""
-        del promise
-        yield
 
-    async def fetch(self, promise: Promise) -> None:
+    async def fetch(self, send: QueuedSend) -> None:
         """Do nothing: the file is at its path."""
 
-    async def delete(self, promise: Promise) -> None:
-        """Delete the file of a promised send, if it is there."""
-        await self.discard(promise.file)
+    async def delete(self, send: QueuedSend) -> None:
+        """Delete the file of a background send, if it is there."""
+        await self.discard(send.file)
 
-    async def delete_all_but(self, promises: Collection[Promise]) -> None:
+    async def delete_all_but(self, sends: Collection[QueuedSend]) -> None:
         """Delete the files that a killed process has left behind."""
-        await asyncio.to_thread(self._delete_all_but, {promise.file for promise in promises})
+        await asyncio.to_thread(self._delete_all_but, {send.file for send in sends})
 
     def _delete_all_but(self, names: Collection[str]) -> None:
         if self._folder.is_dir():
@@ -152,8 +147,7 @@ class SharedSendFiles:
     """
     Send files of an account that several machines share; `AccountSendFiles` states the guarantees.
 
-    A promised file is stored by the number of its send: if a process stores the promise of a send that the next owner
-    has promised meanwhile, both records mean the same file.
+    A file is stored in the database by the number of its send, and as a copy by its name.
 
     Args:
         copies: The copies of this process.
@@ -176,23 +170,20 @@ class SharedSendFiles:
         return await self._copies.keep(path)
 
     async def discard(self, name: str) -> None:
-        """Delete a copy whose send is not promised, if it is there."""
+        """Delete a copy that no background send has, if it is there."""
         await self._copies.discard(name)
 
-    @contextlib.asynccontextmanager
-    async def stored(self, promise: Promise) -> AsyncIterator[None]:
-        """Store a file in the database, and check after the block that this process still owns the account."""
+    async def store(self, send: QueuedSend) -> None:
+        """Store a file in the database."""
         try:
-            with await asyncio.to_thread(self.path(promise.file).open, "rb") as file:
-                await self._files.put(promise.number, file)
+            with await asyncio.to_thread(self.path(send.file).open, "rb") as file:
+                await self._files.put(send.number, file)
         except OSError as error:
             raise StorageError(f"The file cannot be stored until it is sent: {explain(error)}") from None
-        yield
-        await self._files.check_owner()
 
-    async def fetch(self, promise: Promise) -> None:
-        """Copy the file of a promised send from the database, unless this process has a copy."""
-        path = self.path(promise.file)
+    async def fetch(self, send: QueuedSend) -> None:
+        """Copy the file of a background send from the database, unless this process has a copy."""
+        path = self.path(send.file)
         if await asyncio.to_thread(path.exists):
             return
         part = path.with_name(f"{path.name}.part")
@@ -200,7 +191,7 @@ class SharedSendFiles:
             await asyncio.to_thread(part.unlink, missing_ok=True)
             await asyncio.to_thread(make_private, part)
             with await asyncio.to_thread(part.open, "wb") as file:
-                is_complete = await self._files.copy_to(promise.number, file)
+                is_complete = await self._files.copy_to(send.number, file)
             if is_complete:
                 await asyncio.to_thread(part.replace, path)
         except OSError as error:
@@ -208,12 +199,12 @@ class SharedSendFiles:
         finally:
             await asyncio.to_thread(part.unlink, missing_ok=True)
 
-    async def delete(self, promise: Promise) -> None:
-        """Delete the file of a promised send here and in the database."""
-        await self._copies.delete(promise)
-        await self._files.delete(promise.number)
+    async def delete(self, send: QueuedSend) -> None:
+        """Delete the file of a background send here and in the database."""
+        await self._copies.delete(send)
+        await self._files.delete(send.number)
 
-    async def delete_all_but(self, promises: Collection[Promise]) -> None:
+    async def delete_all_but(self, sends: Collection[QueuedSend]) -> None:
         """Delete the files that a killed process has left behind, here and in the database."""
-        await self._copies.delete_all_but(promises)
-        await self._files.delete_all_but([promise.number for promise in promises])
+        await self._copies.delete_all_but(sends)
+        await self._files.delete_all_but([send.number for send in sends])

@@ -206,15 +206,6 @@ class SendFiles(Protocol):
         """
         ...
 
-    async def check_owner(self) -> None:
-        """
-        Check that this process owns the account, so the next owner will find all that was stored before this call.
-
-        Raises:
-            NotOwner: This process does not own the account.
-        """
-        ...
-
     async def delete(self, number: int) -> None:
         """Delete the file of a send that has an outcome, if it is stored; any process may do that."""
         ...
@@ -275,7 +266,7 @@ class SharedStorage(Storage, Protocol):
         ...
 
     async def background_sends(self) -> dict[int, int]:
-        """Return the number of the newest queued background send of each account that has one."""
+        """Return the number of queued background sends of each account that has some."""
         ...
 
     async def announce_sends(self, account: int) -> None:

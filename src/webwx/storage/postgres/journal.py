@@ -163,11 +163,10 @@ class PostgresJournal:
         return moved(self._database)
 
     async def background_sends(self) -> dict[int, int]:
-        """Return the number of the newest queued background send of each account that has one."""
+        """Return the number of queued background sends of each account that has some."""
         rows = await self._database.read(
             lambda db: db.fetch(
-                "SELECT account, max(number) AS number FROM outbox WHERE background AND state = 'queued'"
-                " GROUP BY account"
+                "SELECT account, count(*) AS number FROM outbox WHERE background AND state = 'queued' GROUP BY account"
             )
         )
         return {row["account"]: row["number"] for row in rows}

@@ -67,10 +67,6 @@ class PostgresSendFiles:
             place += 1
         return True
 
-    async def check_owner(self) -> None:
-        """Raise `NotOwner` unless this process owns the account."""
-        await self._fenced("SELECT")
-
     async def delete(self, number: int) -> None:
         """Delete the file of a send, if it is stored."""
         await self._delete(self._unfenced, "number = $2::bigint", number)

@@ -105,7 +105,7 @@ class PostgresStorage:
         return self._journal.send_files(account)
 
     async def background_sends(self) -> dict[int, int]:
-        """Return the number of the newest queued background send of each account that has one."""
+        """Return the number of queued background sends of each account that has some."""
         return await self._journal.background_sends()
 
     async def announce_sends(self, account: int) -> None:

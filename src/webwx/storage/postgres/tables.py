@@ -171,7 +171,7 @@ class PostgresTables:
         return await self._database.changing(store)
 
 
-class _Announced(NamedTuple):
+class _AnnouncedRow(NamedTuple):
     """The result of an announcement."""
 
     is_announced: bool
@@ -203,7 +203,9 @@ _ANNOUNCED_INSERT = _SingleChange(
 """An insert that announces a new row; the function of the announcement is called once for each row of the result."""
 
 
-_ANNOUNCEMENT = Select(_Announced, f"SELECT pg_notify({SENDS_CHANNEL}, $0::bigint::text) IS NOT NULL AS is_announced")
+_ANNOUNCEMENT = Select(
+    _AnnouncedRow, f"SELECT pg_notify({SENDS_CHANNEL}, $0::bigint::text) IS NOT NULL AS is_announced"
+)
 
 
 async def _insert_announced(db: Statements, text: str, values: tuple[Value, ...]) -> int:
