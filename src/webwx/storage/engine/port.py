@@ -61,8 +61,8 @@ class Select(Generic[R]):
     __slots__ = ("row", "text")
 
     def __init__(self, row: type[R], text: str) -> None:
-        self.row = row
-        self.text = text
+        self.row: type[R] = row
+        self.text: str = text
 
     def __repr__(self) -> str:
         return f"Select({self.text!r})"
