@@ -21,10 +21,12 @@ from webwx.cli.options import common_options
 from webwx.cli.sandbox import sandbox as sandbox_command
 from webwx.errors import ApiError, LoggedOut
 from webwx.flows.call import judge
+from webwx.gateway.api.description import describe_frames
 from webwx.model.messages import AnyMessage, Message
 from webwx.outcomes import MEANING
 from webwx.protocol.codes import Ret
 from webwx.protocol.hosts import FAMILIES
+from webwx.representations.consumers import CLIENT_FRAMES, SERVER_FRAMES
 from webwx.sandbox import control, fault_routes, proxy
 from webwx.sandbox.action_table import ACTIONS, Action
 from webwx.sandbox.fake_contacts import FakeContacts
@@ -142,6 +144,20 @@ def test_the_page_has_every_phone_action() -> None:
         return [f"POST /control/{action.name}", fields, action.help]
 
     assert table(TOPICS / "sandbox.md", "Action") == [row(action) for action in ACTIONS.values()]
+
+
+@pytest.mark.parametrize(
+    ("heading", "kinds"), [("Message of the client", CLIENT_FRAMES), ("Message of the gateway", SERVER_FRAMES)]
+)
+def test_the_page_has_every_message_of_the_websocket(heading: str, kinds: tuple[type[msgspec.Struct], ...]) -> None:
+    schemas = describe_frames()["$defs"]
+    fields = {
+        op: {name for name in schemas[kind.__name__]["properties"] if name != "op"}
+        for kind in kinds
+        for op in schemas[kind.__name__]["properties"]["op"]["enum"]
+    }
+    rows = table(TOPICS / "event-socket.md", heading)
+    assert {op: set(re.findall(r"[a-z_]+", row[1])) for row in rows for op in re.findall(r"[a-z_.]+", row[0])} == fields
 
 
 def test_the_page_has_every_key_of_a_world() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.docs.pages import ROOT, blocks
 from tests.interop.phones import Phones
 from tests.interop.processes import Lines, photograph
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tests.interop.served_gateway import Served
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(400)]
+
+PAGE = ROOT / "docs" / "howto" / "write-a-client.md"
+"""The page whose program is compiled too."""
 
 HERE = Path(__file__).with_name("typescript")
 
@@ -60,6 +64,7 @@ def test_a_generated_client_sends_uploads_and_reads_the_stream(
     tools: Path, served: Served, start: Callable[..., Lines]
 ) -> None:
     run(tools, "openapi-typescript", f"{served.url}/openapi.json", "--output", "api.d.ts")
+    (tools / "page.ts").write_text("\n".join(blocks(PAGE, "typescript")), encoding="utf-8")
     run(tools, "tsc")
     phones = Phones(served.control)
 
