@@ -551,9 +551,10 @@ class StoredSends:
             text, values = _find(query, await _sends_since(db, query) if query.since else None)
             return await db.all(Select(_SendRow, text), *values)
 
-        if not query.states and query.message_id is None:
+        # An outcome that is not stored yet is of a `sending` row, which no message id and no other state finds.
+        if not query.states:
             rows = await self._tables.read(read)
-            if all(row.state != "sending" for row in rows):  # an outcome that is not stored yet is of a `sending` one
+            if all(row.state != "sending" for row in rows) and (rows or query.message_id is None):
                 return [_send(row) for row in rows]
         await self._attempts.settle_dead()
         return [_send(row) for row in await self._tables.read(read)]
