@@ -24,7 +24,7 @@ from tests.storage.entries import gap_in
 
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import Arrived, IdentityAmbiguous, Item, event_from_item
+from webwx.model.events import Arrived, ContinuityLost, IdentityAmbiguous, Item, event_from_item
 from webwx.storage.entries import Arrival
 from webwx.storage.lookup import find_message
 
@@ -150,6 +150,14 @@ class TestLogins:
         assert await account.position(new) == b"further"
         assert await account.position(OWN) == b"here"
         assert len(await account.roster(new)) == 1
+
+    async def test_a_gap_that_an_earlier_version_has_stored_is_read(self, account: AccountJournal) -> None:
+        stored = msgspec.Raw(b'{"event":"continuity_lost","since":1000.0,"until":1001.0,"reason":"purged"}')
+        gap = Arrived(item=Item(kind="gap", raw=stored), raw=stored, time=1_001)
+        await account.ingest(arrival(gap, message(1)))
+
+        first, _ = await everything(account)
+        assert event_from_item(first.item, OWN) == ContinuityLost(since=1_000.0, until=1_001.0, reason="purged")
 
     async def test_a_gap_never_begins_after_its_end_although_the_servers_clock_was_ahead(
         self, journal: Journal
