@@ -249,6 +249,7 @@ class TestMistakes:
                 {},
             ),
             (TypeError, r"got 'text_message'\. Did you mean TextMessage\?$", ("text_message",), {}),
+            (TypeError, r"got 'message\.text'\. Did you mean TextMessage\?$", ("message.text",), {}),
             (TypeError, r"got 'ImageMesage'\. Did you mean ImageMessage\?$", ("ImageMesage",), {}),
             (TypeError, r"on\(\) takes event classes, .* got \[<class", ([TextMessage, ImageMessage],), {}),
             (TypeError, "does not take 2 arguments", (lambda: True,), {}),

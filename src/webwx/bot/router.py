@@ -645,7 +645,11 @@ def _suggestion(value: object) -> str:
     """Return a question with the event class that a text was probably meant for; empty if there is no similar class."""
     if not isinstance(value, str):
         return ""
-    classes = {kind.__name__.lower(): kind.__name__ for kind in _with_subclasses(Event)}
+    classes = {
+        name.replace("_", "").lower(): kind.__name__
+        for kind in _with_subclasses(Event)
+        for name in (kind.__name__, str(kind.__struct_config__.tag))
+    }
     close = get_close_matches(value.replace("_", "").lower(), classes, n=1, cutoff=0.8)
     return f" Did you mean {classes[close[0]]}?" if close else ""
 
