@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -42,9 +43,12 @@ async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
         consumer = await account.consumer("bot")
         assert len(await consumer.take()) == 3
         schema.server.stop()
-        consumer.ack(1)
+        for number in (1, 3):
+            consumer.ack(number)
         with pytest.raises(StorageError, match="cannot be written"):
             await account.ingest(arrival(*messages(4, 1)))
+        with pytest.raises(StorageError, match="cannot be written"):
+            await consumer.flush()
         with pytest.raises(StorageError, match="cannot be read"):
             await account.state("pace")
         with pytest.raises(StorageError, match="cannot be written"):
@@ -60,7 +64,7 @@ async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
                 await other.account(1).consumer("bot")
         await consumer.close()
         reopened = await account.consumer("bot")
-        assert ids(await reopened.take()) == ["2", "3", "4"]
+        assert ids(await reopened.take()) == ["2", "4"]
 
 
 @verify
@@ -261,6 +265,29 @@ async def test_a_cancelled_call_leaves_no_lock_behind(schema: TemporarySchema) -
             while not await is_free(work):
                 pass
     await storage.close()
+
+
+@verify
+async def test_a_change_that_waits_for_the_creation_of_the_account_locks_it_afterwards(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        await journal.accounts()  # creates the tables
+    async with contextlib.AsyncExitStack() as closing:
+        creating, changing, looking = [
+            await database.open_connection(schema.url, {"application_name": "test"}, 60.0) for _ in range(3)
+        ]
+        for connection in (creating, changing, looking):
+            closing.push_async_callback(connection.close)
+        creation = creating.transaction()
+        await creation.start()
+        await database.hold_any(creating, 1)
+        await changing.execute("BEGIN")
+        waiting = asyncio.ensure_future(database.hold_any(changing, 1))
+        while not await looking.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            pass
+        await creation.commit()
+        await waiting
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await looking.execute("SELECT true FROM accounts WHERE account = 1 FOR NO KEY UPDATE NOWAIT")
 
 
 @verify

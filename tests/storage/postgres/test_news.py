@@ -68,6 +68,22 @@ async def test_a_background_send_is_announced_by_its_own_transaction(schema: Tem
 
 
 @verify
+async def test_an_announcement_reaches_a_reader_long_before_its_next_look(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_news, "NEWS_DELAY", 3600.0)
+    async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
+        account = await opened(worker, 1)
+        await account.ingest(arrival(*messages(1, 1)))
+        news = reader.moved()
+        assert (await anext(news)).entries == {1: 1}
+        await account.ingest(arrival(*messages(2, 1)))
+        async with asyncio.timeout(30):
+            assert (await anext(news)).entries == {1: 2}
+        await news.aclose()
+
+
+@verify
 def test_a_reader_finds_entries_that_were_not_announced_within_a_second() -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()

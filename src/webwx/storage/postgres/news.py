@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
@@ -215,7 +216,7 @@ class AnnouncedSends:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
-        self._counts: dict[int, int] = {}
+        self._counts: Counter[int] = Counter()
         self._asked_at = 0.0
         """Time of the last call (monotonic)."""
         self._is_listening = False
@@ -235,7 +236,7 @@ class AnnouncedSends:
         if not self._is_listening:
             self._is_listening = True
             self._database.spawn(self._begin)
-        return self._counts.get(account, 0)
+        return self._counts[account]
 
     async def _begin(self) -> None:
         self._work = asyncio.get_running_loop().create_task(self._listen())
@@ -253,7 +254,7 @@ class AnnouncedSends:
 
     def _note(self, accounts: Iterable[int]) -> None:
         for account in accounts:
-            self._counts[account] = self._counts.get(account, 0) + 1
+            self._counts[account] += 1
 
     async def close(self) -> None:
         """Close the session; called in the thread of the connections."""
