@@ -11,16 +11,19 @@ from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, ids, message, mess
 from webwx.storage.account_folder import LoginName
 from webwx.storage.entries import EntryQuery
 from webwx.storage.leases import DEFAULT_TIMES
-from webwx.storage.open import open_records
+from webwx.storage.open import open_records, open_transfer
 from webwx.storage.postgres.leases import PostgresLeases
 from webwx.storage.postgres.restored import PostgresRestored
 from webwx.storage.postgres.storage import PostgresStorage
+from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.tables.media import ARCHIVE_CONSUMER
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
+from webwx.storage.transfer import copy_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.postgres import TemporarySchema
 
@@ -224,6 +227,24 @@ async def test_timers_that_were_due_before_a_restore_are_held(
     async with PostgresRestored(schema.url) as restored:
         assert (await restored.release()).timers == 1
     assert [each.key for each in await timers.find(TimerQuery(bot="bot"))] == ["past", "future"]
+
+
+async def test_in_a_copy_of_a_restored_database_held_timers_wait_and_held_events_are_dead_letters(
+    installation: Installation, schema: TemporarySchema, tmp_path: Path
+) -> None:
+    await installation.account.consumer("bot", since="beginning")
+    await installation.account.ingest(arrival(*messages(1, 1)))
+    await installation.account.timers.add(
+        bot="bot", handler="h", key="k", name="", chat=FRIEND, payload=b"{}", due_at=time.time() - 1, time=time.time()
+    )
+    await installation.restore(schema.dump())
+    assert [(each.events, each.timers) for each in await installation.held()] == [(1, 1)]
+
+    await copy_journal(open_transfer(schema.url, NAME), open_transfer(tmp_path / "me.journal", NAME))
+    async with SqliteJournal(tmp_path / "me.journal", retention_days=0) as journal:
+        account = journal.account(UIN)
+        assert [each.key for each in await account.timers.find(TimerQuery(bot="bot"))] == ["k"]
+        assert [letter.entry.message_id for letter in await account.dead_letters("bot")] == ["1"]
 
 
 async def test_the_audit_log_stays_though_its_numbers_have_a_gap(
