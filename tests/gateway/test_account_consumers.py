@@ -118,7 +118,7 @@ async def test_consumers_of_deleted_owners_are_deleted(online: Running, reader: 
     await reader.consumers.until_open()
     account = online.port.account(1)
     for name in ("test-deleted", "other"):
-        async with account.consume(name):
+        async with account.events.consume(name):
             pass
     before = {each.name for each in await account.client.list_consumers()}
     await reader.all.clean()

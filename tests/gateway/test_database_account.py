@@ -130,7 +130,7 @@ async def test_calls_that_need_the_owner_are_refused_elsewhere(
         for refused in (
             account.owned(), account.sends.send("filehelper", file), account.sends.enqueue_file("filehelper", file),
             account.sends.retry("1"), account.sends.forward(1, "filehelper"), account.media(1),
-            account.consume("bot").__aenter__(),
+            account.events.consume("bot").__aenter__(),
         ):  # fmt: skip
             with pytest.raises(GatewayProblem, match="No worker runs this account"):
                 await refused

@@ -132,22 +132,3 @@ async def test_an_account_that_was_removed_stays_removed(online: Running) -> Non
     await online.port.remove_account(1)
     await online.port.open_new_logins()
     assert await online.port.list_accounts() == []
-
-
-async def test_an_event_that_has_not_arrived_is_read_later_and_only_once(start_gateway: StartGateway) -> None:
-    async with start_gateway() as running:
-        await running.log_in()
-        running.world.say("ahua", "me", "the last one")
-        await running.until_text("the last one")
-    async with start_gateway() as running:
-        account = running.port.account(1)
-        newest = account.newest
-        account.newest = newest - 1  # the journal has one event more
-        before = await running.port.read_events([1], "", limit=500)
-        early = await running.port.read_events([1], before.cursor, limit=500)
-        account.newest = newest
-        after = await running.port.read_events([1], early.cursor, limit=500)
-
-    numbers = [event.event.number for page in (before, early, after) for event in page.events]
-    assert numbers == list(range(1, newest + 1))
-    assert (before.lost, early.lost, after.lost) == (False, False, False)

@@ -16,7 +16,6 @@ from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_files import FolderSendFiles
-from webwx.model.messages import TextMessage
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -43,18 +42,6 @@ async def test_two_gateways_do_not_sync_one_account(start_gateway: StartGateway)
             while (await account.status()).error is None:  # noqa: ASYNC110 - the error may be older than a watcher
                 await asyncio.sleep(0)
             assert "syncing this login" in str((await account.status()).error)
-
-
-async def test_a_consumer_that_begins_with_the_sync_gets_what_arrives_before_it_is_opened(running: Running) -> None:
-    running.port.begin_consumers(lambda number: ["named"] if number == 1 else [])
-    await running.log_in()
-    running.world.say("ahua", "me", "early")
-    await running.until_text("early")
-    account = running.port.account(1)
-    async with account.consume("named", follow=False) as named, account.consume("unnamed", follow=False) as unnamed:
-        found = [account_event.event for account_event in await named.take()]
-        assert [each.text for each in found if isinstance(each, TextMessage)] == ["early"]
-        assert await unnamed.take() == []
 
 
 async def test_missing_objects_are_errors(online: Running) -> None:

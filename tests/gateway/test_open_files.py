@@ -82,7 +82,7 @@ async def test_a_webhook_that_does_not_fit_is_refused_with_503(start_gateway: St
         changes = f"/api/v1/webhooks/{made['id']}"
         assert (await client.patch(changes, json={"name": "same accounts"})).status_code == 200
         assert (await client.patch(changes, json={"enabled": False})).status_code == 200
-        async with running.port.account(1).consume("another program"):
+        async with running.port.account(1).events.consume("another program"):
             assert (await client.patch(changes, json={"enabled": True})).status_code == 503
         assert (await client.patch(changes, json={"enabled": True})).status_code == 200
 
@@ -99,7 +99,7 @@ async def test_a_rule_for_files_that_does_not_fit_is_refused_with_503(
         assert (await client.post("/api/v1/incoming-file-rules", json=rule)).status_code == 503
         changes = f"/api/v1/incoming-file-rules/{made['id']}"
         assert (await client.patch(changes, json={"enabled": False})).status_code == 200
-        async with running.port.account(1).consume("another program"):
+        async with running.port.account(1).events.consume("another program"):
             assert (await client.patch(changes, json={"enabled": True})).status_code == 503
         assert (await client.patch(changes, json={"enabled": True})).status_code == 200
 
@@ -108,11 +108,11 @@ async def test_a_consumer_that_does_not_fit_is_refused(start_gateway: StartGatew
     async with start_gateway(open_files=room_for(1, 1)) as running:
         await running.log_in()
         account = running.port.account(1)
-        async with account.consume("first"):
+        async with account.events.consume("first"):
             with pytest.raises(TooManyOpenFiles):
-                async with account.consume("second"):
+                async with account.events.consume("second"):
                     pass
-        async with account.consume("second"):
+        async with account.events.consume("second"):
             pass
 
 
@@ -159,5 +159,5 @@ async def test_an_account_and_its_consumers_need_no_more_files_than_are_counted(
         name = next(running.folder.rglob("*.journal")).name.removesuffix(".journal")
         before = files_of(name)
         assert before <= OF_ACCOUNT - 4  # the others are connections to the platform
-        async with account.consume("first"), account.consume("second"):
+        async with account.events.consume("first"), account.events.consume("second"):
             assert files_of(name) == before + 2

@@ -168,7 +168,7 @@ async def test_consumers_that_another_process_has_left_are_deleted_at_the_start(
 ) -> None:
     async with start_gateway() as running:
         await running.log_in()
-        async with running.port.account(1).consume("webhook-deleted"):
+        async with running.port.account(1).events.consume("webhook-deleted"):
             pass
     async with start_gateway() as running, asyncio.timeout(20):
         account = running.port.account(1)

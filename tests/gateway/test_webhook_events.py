@@ -70,7 +70,7 @@ async def taken(running: Running, consumer: EventConsumer) -> AccountEvent:
 
 async def test_an_accepted_event_is_delivered(online: Running, deliveries: Deliveries) -> None:
     account = online.port.account(1)
-    async with account.consume(CONSUMER) as consumer:
+    async with account.events.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
     assert await deliveries.events.attempt(account, account_event) is None
     await deliveries.events.note(account_event, None, None)
@@ -82,7 +82,7 @@ async def test_a_refused_event_has_a_next_attempt_until_the_last_one(
 ) -> None:
     receiver.answer = lambda _: "500 No"
     account = online.port.account(1)
-    async with account.consume(CONSUMER) as consumer:
+    async with account.events.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
     failure = await deliveries.events.attempt(account, account_event)
     assert failure is not None
@@ -101,7 +101,7 @@ async def test_a_refused_event_has_a_next_attempt_until_the_last_one(
 async def test_410_ends_the_queue(online: Running, deliveries: Deliveries, receiver: WebhookReceiver) -> None:
     receiver.answer = lambda _: "410 Gone"
     account = online.port.account(1)
-    async with account.consume(CONSUMER) as consumer:
+    async with account.events.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
     with pytest.raises(QueueEnded) as ended:
         await deliveries.events.attempt(account, account_event)
@@ -116,7 +116,7 @@ async def test_a_replayed_event_is_sent_once_for_any_answer(
 ) -> None:
     receiver.answer = lambda _: "500 No"
     account = online.port.account(1)
-    async with account.consume(CONSUMER) as consumer:
+    async with account.events.consume(CONSUMER) as consumer:
         account_event = await taken(online, consumer)
     made = await deliveries.events.repeat(msgspec.structs.replace(account_event, attempt=1))
     assert (made.origin, made.status) == ("replay", 500)

@@ -124,7 +124,7 @@ class AccountConsumers:
             renewed.clear()
             try:
                 account = self._port.account(number)
-                async with account.consume(self._name) as consumer:
+                async with account.events.consume(self._name) as consumer:
                     opened.set()
                     await self._work(account, consumer)
             except GatewayProblem:  # the account was removed

@@ -2,8 +2,8 @@
 The accounts of the gateway, as handlers and background work use them: in this process, or in others of a cluster.
 
 An account has two clients: `client` reads its journal in any process, and `owned` returns the one that acts, which is
-refused where the account does not run. The other methods are what the gateway adds to a client: sends in the
-background, logins that several readers watch, cached media, and consumers.
+refused where the account does not run. The rest is what the gateway adds to a client, in three parts that callers use
+directly: `sends` in the background, `logins` that several readers watch, and `events` with their names and consumers.
 
 Errors are those of the library (`WxError`) and `GatewayProblem`.
 """
@@ -109,6 +109,32 @@ class SendChange(NamedTuple):
     """The send as it is now."""
 
 
+class AccountEvents(Protocol):
+    """The events of one account; those that several accounts have are read by `GatewayAccounts.read_events`."""
+
+    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
+        """
+        Return stored events in the order of arrival.
+
+        Args:
+            after: Only events with a higher number.
+            since: Time of the earliest event: seconds since 1970.
+            until: Time of the latest event; 0 for no limit.
+            limit: Maximum number of events.
+        """
+        ...
+
+    def consume(self, name: str, *, follow: bool = True) -> AbstractAsyncContextManager[EventConsumer]:
+        """
+        Open a consumer: a reader with a stored position.
+
+        Args:
+            name: Name of the consumer.
+            follow: False: `take` returns an empty list once no event waits.
+        """
+        ...
+
+
 class GatewayAccount(Protocol):
     """One account."""
 
@@ -118,6 +144,11 @@ class GatewayAccount(Protocol):
     @property
     def sends(self) -> AccountSends:
         """The sends of the account."""
+        ...
+
+    @property
+    def events(self) -> AccountEvents:
+        """The events of the account."""
         ...
 
     @property
@@ -167,30 +198,6 @@ class GatewayAccount(Protocol):
 
     async def media(self, number: int) -> DownloadedMedia:
         """Return the file of a message's media, downloaded if necessary."""
-        ...
-
-    # -- events ------------------------------------------------------------------------------------------------------
-
-    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
-        """
-        Return stored events in the order of arrival.
-
-        Args:
-            after: Only events with a higher number.
-            since: Time of the earliest event: seconds since 1970.
-            until: Time of the latest event; 0 for no limit.
-            limit: Maximum number of events.
-        """
-        ...
-
-    def consume(self, name: str, *, follow: bool = True) -> AbstractAsyncContextManager[EventConsumer]:
-        """
-        Open a consumer: a reader with a stored position.
-
-        Args:
-            name: Name of the consumer.
-            follow: False: `take` returns an empty list once no event waits.
-        """
         ...
 
 

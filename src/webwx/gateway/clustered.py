@@ -185,7 +185,7 @@ class ClusterGateway:
         """The accounts that run here by their numbers."""
         self._starts = StaggeredStarts(_STARTS)
         self._stored: dict[int, DatabaseAccount] = {}
-        self._pages = EventPages(self.account)
+        self._pages = EventPages(lambda number: self.account(number).events)
         self._send_changes = SendChanges(self.account)
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
         """The readers of states; True: of the accounts that run here only."""
@@ -260,7 +260,7 @@ class ClusterGateway:
         for number in numbers:
             if number in self._stored:
                 stored = self._stored[number]
-                stored.newest = max(stored.newest, self.directory.newest(number))
+                stored.events.newest = max(stored.events.newest, self.directory.newest(number))
         self._pages.wake(numbers)
 
     def _note_changed_sends(self, number: int) -> None:
@@ -568,7 +568,7 @@ class ClusterGateway:
             stored = self._stored[number] = DatabaseAccount(
                 numbered, _DatabaseAccess(self, numbered), look_every=self._look_for_sends
             )
-        stored.newest = max(stored.newest, self.directory.newest(number))
+        stored.events.newest = max(stored.events.newest, self.directory.newest(number))
         return stored
 
     def _numbered(self, number: int) -> NumberedAccount:

@@ -7,18 +7,14 @@ logged in, or its owner has died. A login of an account without an owner is made
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections import deque
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from webwx.client.state import LoginState
-from webwx.errors import LoggedOut, NotLoggedIn
-from webwx.gateway.account_events import AccountEvent
+from webwx.errors import LoggedOut
 from webwx.gateway.account_sends import AccountSends
-from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.logins import AccountLogins
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.stored_events import StoredEvents
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,11 +26,7 @@ if TYPE_CHECKING:
     from webwx.gateway.accounts import (
         AccountStatus,
         DownloadedMedia,
-        EventConsumer,
     )
-
-_RECENT = 500
-"""Number of the newest events that are kept in memory for several readers."""
 
 _RETRY_AFTER = 2.0
 """Seconds after which a request that needs an owner may succeed."""
@@ -91,16 +83,13 @@ class DatabaseAccount:
     ) -> None:  # fmt: skip
         self.number = numbered.number
         self.name = numbered.name
-        self.newest = 0
-        """Number of the newest stored event that this process knows."""
         self._place = place
         self.sends: AccountSends = AccountSends(place.reader, place.resumed, self.refuse, look_every=look_every)
         """The sends of the account."""
         self.logins: AccountLogins = AccountLogins(place.log_in, place.begin_login)
         """The logins of the account in this process."""
-        self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
-        """The newest events without a gap between them, so that not every reader has to read the journal."""
-        self._reading = asyncio.Lock()
+        self.events: StoredEvents = StoredEvents(numbered.number, place.reader, self.refuse)
+        """The events of the account."""
 
     def __repr__(self) -> str:
         return f"DatabaseAccount({self.number})"
@@ -161,40 +150,3 @@ class DatabaseAccount:
     async def media(self, number: int) -> DownloadedMedia:  # noqa: ARG002 - it is refused
         """Refuse, because the owner downloads media."""
         await self.refuse()
-
-    # -- events ------------------------------------------------------------------------------------------------------
-
-    async def read_events(
-        self, after: int, *, limit: int, since: float = 0, until: float = 0
-    ) -> list[AccountEvent]:  # fmt: skip
-        """Return the events after a number, in the order of arrival; none before the first login."""
-        try:
-            if since or until:
-                return await self.list_events(after, since=since, until=until, limit=limit)
-            async with self._reading:  # readers that wait for the same events read them once
-                if not self._has_recent(after):
-                    found = await self.list_events(after, since=0, until=0, limit=limit)
-                    if found and found[-1].event.number >= self.newest:
-                        self.newest = found[-1].event.number
-                        self._recent = deque(found, maxlen=_RECENT)
-                    return found
-        except NotLoggedIn:
-            return []
-        return [each for each in self._recent if each.event.number > after][:limit]
-
-    def _has_recent(self, after: int) -> bool:
-        return bool(
-            self._recent
-            and self._recent[0].event.number <= after + 1
-            and self._recent[-1].event.number >= self.newest
-        )  # fmt: skip
-
-    @contextlib.asynccontextmanager
-    async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[EventConsumer]:  # noqa: ARG002 - it is refused
-        """Refuse, because the owner opens consumers."""
-        yield await self.refuse()
-
-    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
-        """Return stored events in the order of arrival."""
-        events = await self.client.read_events(after, since=since, until=until, limit=limit)
-        return await named_events(self.number, self.client, events)

@@ -26,8 +26,8 @@ _WAITING = 200
 """Maximum number of events that wait for one reader; it then falls behind."""
 
 
-class BroadcastAccount(Protocol):
-    """An account whose events are broadcast."""
+class BroadcastEvents(Protocol):
+    """The events of an account that are broadcast."""
 
     @property
     def newest(self) -> int:
@@ -124,12 +124,12 @@ class Channel:
 
     Args:
         number: Number of the account.
-        account: Returns an account by its number.
+        events: Returns the events of an account by its number.
     """
 
-    def __init__(self, number: int, account: Callable[[int], BroadcastAccount]) -> None:
+    def __init__(self, number: int, events: Callable[[int], BroadcastEvents]) -> None:
         self.number = number
-        self._account = account
+        self._events = events
         self._position = 0
         """Number of the last event that was passed to the readers."""
         self._readers: dict[LiveEvents, None] = {}
@@ -158,10 +158,10 @@ class Channel:
         while self._readers:
             position = self._position
             try:
-                newest = self._account(self.number).newest
+                newest = self._events(self.number).newest
                 if newest <= position:
                     return
-                found = await self._account(self.number).read_events(position, limit=_PAGE)
+                found = await self._events(self.number).read_events(position, limit=_PAGE)
             except Exception:  # noqa: BLE001 - each reader gets it from the page that it reads
                 break
             if position != self._position:  # a reader that has read less has joined meanwhile
@@ -186,11 +186,11 @@ class EventBroadcast:
     The broadcasts of all accounts.
 
     Args:
-        account: Returns an account by its number.
+        events: Returns the events of an account by its number.
     """
 
-    def __init__(self, account: Callable[[int], BroadcastAccount]) -> None:
-        self._account = account
+    def __init__(self, events: Callable[[int], BroadcastEvents]) -> None:
+        self._events = events
         self._channels: dict[int, Channel] = {}
 
     def __repr__(self) -> str:
@@ -207,7 +207,7 @@ class EventBroadcast:
             numbers: Number of the last event of each account that the reader has read.
             on_news: Called when there are new events, or the reader has fallen behind.
         """
-        if any(self._account(each).newest > numbers.get(each, 0) for each in accounts):
+        if any(self._events(each).newest > numbers.get(each, 0) for each in accounts):
             return None
         return LiveEvents(numbers, [self._channel(each) for each in accounts], on_news)
 
@@ -221,5 +221,5 @@ class EventBroadcast:
     def _channel(self, number: int) -> Channel:
         found = self._channels.get(number)
         if found is None:
-            found = self._channels[number] = Channel(number, self._account)
+            found = self._channels[number] = Channel(number, self._events)
         return found

@@ -10,7 +10,7 @@ import msgspec
 
 from webwx.errors import NotLoggedIn
 from webwx.gateway.account_events import EventPage
-from webwx.gateway.event_broadcast import BroadcastAccount, EventBroadcast
+from webwx.gateway.event_broadcast import BroadcastEvents, EventBroadcast
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class JournalReads(Protocol):
         ...
 
 
-class ReadAccount(BroadcastAccount, Protocol):
-    """An account whose events are read."""
+class ReadEvents(BroadcastEvents, Protocol):
+    """The events of an account that readers read."""
 
     @property
     def client(self) -> JournalReads:
@@ -53,12 +53,12 @@ class EventPages:
     Reads the events of several accounts; `GatewayAccounts` states what its methods return.
 
     Args:
-        account: Returns an account by its number.
+        events: Returns the events of an account by its number.
     """
 
-    def __init__(self, account: Callable[[int], ReadAccount]) -> None:
-        self._account = account
-        self._broadcast = EventBroadcast(account)
+    def __init__(self, events: Callable[[int], ReadEvents]) -> None:
+        self._events = events
+        self._broadcast = EventBroadcast(events)
         self._news = _Announced()
         """The news that have not come yet."""
 
@@ -74,7 +74,7 @@ class EventPages:
 
     def newest_cursor(self, accounts: Collection[int]) -> str:
         """Return the cursor after all stored events of some accounts."""
-        return encode_cursor({number: self._account(number).newest for number in accounts})
+        return encode_cursor({number: self._events(number).newest for number in accounts})
 
     async def read(
         self, accounts: Collection[int], cursor: str, *, limit: int, since: float, until: float
@@ -84,13 +84,13 @@ class EventPages:
         events: list[AccountEvent] = []
         is_lost = False
         for number in accounts:
-            account, after = self._account(number), numbers.get(number, 0)
-            newest = account.newest
+            stored, after = self._events(number), numbers.get(number, 0)
+            newest = stored.newest
             # Another process may know of events that this one does not know yet; otherwise the journal was replaced.
-            if after > newest and not await _has_events_from(account.client, after):
+            if after > newest and not await _has_events_from(stored.client, after):
                 after, is_lost = newest, True
             if after < newest:
-                found = await account.read_events(after, limit=limit, since=since, until=until)
+                found = await stored.read_events(after, limit=limit, since=since, until=until)
                 is_gap = bool(after and found and found[0].event.number > after + 1) and not has_gaps
                 is_lost = is_lost or is_gap
                 for account_event in found:
@@ -110,7 +110,7 @@ class EventPages:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 while not any(
-                    self._account(number).newest > numbers.get(number, 0) for number in changed if number in wanted
+                    self._events(number).newest > numbers.get(number, 0) for number in changed if number in wanted
                 ):
                     await news.has_come.wait()
                     assert news.next is not None  # noqa: S101 - for the type checker: it has come

@@ -87,7 +87,7 @@ class LocalGateway:
         self._tasks: list[asyncio.Future[NoReturn]] = []
         self._changes: dict[str, int] = {}
         """A number for each saved login, which differs after each change of it."""
-        self._pages = EventPages(self.account)
+        self._pages = EventPages(lambda number: self.account(number).events)
         self._send_changes = SendChanges(self.account)
         self._other_processes = OtherProcesses(
             self._send_changes, self._opened.by_number.values, self._accounts.fingerprint, clock

@@ -1,7 +1,9 @@
 """
-One account of the gateway, with a client in this process.
+One account of the gateway, with a client in this process: its life, its sync and its state.
 
-The account is synced as long as it is logged in, so that its events are in the journal when a reader asks for them.
+The account is synced as long as it is logged in, so that its events are in the journal when a reader asks for them. It
+calls its three parts: `sends` when the account comes online and closes, `logins` when it closes, and `events` with what
+the sync has read. Handlers and background work call the parts directly; the parts do not know the account.
 """
 
 from __future__ import annotations
@@ -10,32 +12,27 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
 
 from webwx.client.cancellation import cancel_until_done
 from webwx.client.state import LoginState
 from webwx.errors import (
     AlreadyRunning,
-    InvalidRequest,
     LoggedOut,
     NotLoggedIn,
     StorageError,
     WxError,
 )
-from webwx.gateway.account_events import AccountEvent
 from webwx.gateway.accounts import AccountStatus
 from webwx.gateway.background_sends import AccountOutbox
-from webwx.gateway.journal_lookup import named, required_event
+from webwx.gateway.journal_lookup import required_event
 from webwx.gateway.logins import AccountLogins
+from webwx.gateway.owned_events import CONSUMER, OwnedEvents
 from webwx.gateway.owned_sends import OwnedSends
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Message, MessageRecalled
 from webwx.representations.accounts import AccountSettings
-from webwx.storage.entries import EntryQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -48,15 +45,11 @@ if TYPE_CHECKING:
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles
     from webwx.gateway.send_files import AccountSendFiles
-    from webwx.model.messages import Event
     from webwx.storage.tables.records import RecordStore
 
 T = TypeVar("T")
 
 _log = logging.getLogger("webwx.gateway")
-
-CONSUMER = "gateway"
-"""Name of the consumer that keeps the account synced."""
 
 SEND_PATIENCE = 8.0
 """Seconds that sends in progress have to end when the account is closed."""
@@ -66,9 +59,6 @@ _RETRY_AFTER = 2.0
 
 _RETRY = 5.0
 """Seconds until the sync is tried again after a failure, such as a disk error or another process that syncs."""
-
-_RECENT = 500
-"""Number of the newest events that are kept in memory."""
 
 _LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
@@ -112,7 +102,6 @@ class LocalAccount:
         open_files: OpenFiles | None = None,
         retry: float = _RETRY,
     ) -> None:
-        self._open_files = open_files
         self.number = number
         self.name = name
         self.label = ""
@@ -121,10 +110,6 @@ class LocalAccount:
         """The stored settings."""
         self.settings_in_use = AccountSettings()
         """The settings of the present client."""
-        self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
-        """The newest events without a gap between them, so that not every reader has to read the journal."""
-        self.newest = 0
-        """Number of the newest stored event that this process knows."""
         self.syncing = asyncio.Event()
         """Set as long as the account polls the platform."""
         self.has_begun = asyncio.Event()
@@ -134,10 +119,6 @@ class LocalAccount:
         self._clock = clock
         self._arrived = arrived
         self._changed = changed
-        self._consumers = consumers
-        self._have_consumers_begun = False
-        self._beginning = asyncio.Lock()
-        """Held while the positions of new consumers are stored."""
         self._retry = retry
         self._is_ended = False
         self._has_left = False
@@ -157,6 +138,8 @@ class LocalAccount:
             announce=announce_sends,
         )  # fmt: skip
         """The sends of the account."""
+        self.events: OwnedEvents = OwnedEvents(number, lambda: self.client, lambda: consumers(self), open_files)
+        """The events of the account."""
         self._tasks: list[asyncio.Task[Any]] = []
 
     def __repr__(self) -> str:
@@ -207,7 +190,7 @@ class LocalAccount:
                 if `is_started`.
         """
         self._tasks = []
-        self._have_consumers_begun = False
+        self.events.restart()
         loop = asyncio.get_running_loop()
         opened = None
         try:
@@ -267,7 +250,7 @@ class LocalAccount:
         """
         while self.client.state not in _LOGGED_IN:
             await self._state_news.wait()
-        await self._begin_consumers(self.client)
+        await self.events.begin_consumers()
 
     async def wait_for_logout(self) -> None:
         """Return once the login has ended, or `end` was called."""
@@ -286,28 +269,8 @@ class LocalAccount:
 
     async def _open(self) -> AsyncClient:
         client = await self._accounts.open(self.name)
-        await self._begin_consumers(client)
-        newest = await client.subscribe(CONSUMER).part.find(EntryQuery(limit=1))
-        self.newest = max(self.newest, newest[0].number if newest else 0)
+        await self.events.begin()
         return client
-
-    async def _begin_consumers(self, client: AsyncClient) -> None:
-        """
-        Store the positions of new consumers, before anything is read that they would miss.
-
-        The account's own consumer is the first, because the first consumer of a journal begins with its first entry.
-        """
-        async with self._beginning:
-            if self._have_consumers_begun:
-                return
-            part, names = client.subscribe(CONSUMER).part, self._consumers(self)
-            existing = await part.consumer_names() if names else set()
-            if not existing.issuperset(names):
-                for name in (CONSUMER, *sorted(names)):
-                    if name not in existing:
-                        with contextlib.suppress(AlreadyRunning):  # another process has just opened it
-                            await (await part.consumer(name)).close()
-            self._have_consumers_begun = True
 
     async def _sync(self, opened: AsyncClient | None) -> None:
         """
@@ -348,20 +311,12 @@ class LocalAccount:
         self.has_begun.set()
         try:
             while batch := await subscription.take(500):
+                self.events.add(batch)
                 for delivered in batch:
-                    self._remember(delivered.event)
                     subscription.ack(delivered.entry.number)
-                self.newest = max(self.newest, batch[-1].entry.number)
                 self._arrived()
         finally:
             self.syncing.clear()
-
-    def _remember(self, event: Event) -> None:
-        if event.redelivered:  # true for the consumer of the gateway, but not for its readers
-            event = msgspec.structs.replace(event, redelivered=False)
-        if self._recent and self._recent[-1].event.number != event.number - 1:
-            self._recent.clear()
-        self._recent.append(self.named(event))
 
     def _set_error(self, error: str | None) -> None:
         if error != self._error:
@@ -401,89 +356,3 @@ class LocalAccount:
         if not isinstance(message, Message):
             raise GatewayProblem("not-found", "This event has no media.")
         return await self._media.get(self.number, number, partial(self.client.download_to, message))
-
-    # -- events ------------------------------------------------------------------------------------------------------
-
-    async def read_events(
-        self, after: int, *, limit: int, since: float = 0, until: float = 0
-    ) -> list[AccountEvent]:  # fmt: skip
-        """Return the events after a number, in the order of arrival; none before the first login."""
-        is_recent = self._recent and self._recent[0].event.number <= after + 1
-        if is_recent and not since and not until:
-            return [account_event for account_event in self._recent if account_event.event.number > after][:limit]
-        try:
-            events = await self.client.read_events(after, since=since, until=until, limit=limit)
-        except NotLoggedIn:
-            return []
-        # Not the events that are stored already and arrive here later: their readers would be ahead of `newest`.
-        return [self.named(event) for event in events if event.number <= self.newest]
-
-    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
-        """Return stored events in the order of arrival."""
-        return [
-            self.named(each) for each in await self.client.read_events(after, since=since, until=until, limit=limit)
-        ]
-
-    def named(self, event: Event) -> AccountEvent:
-        """Return an event with the names to show."""
-        return named(self.number, event, self.client.contacts)
-
-    @contextlib.asynccontextmanager
-    async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[LocalConsumer]:
-        """Open a consumer: a reader with a stored position."""
-        with contextlib.nullcontext() if self._open_files is None else self._open_files.consumer():
-            await self._begin_consumers(self.client)
-            async with self.client.subscribe(name, follow=follow) as subscription:
-                yield LocalConsumer(self, subscription)
-
-
-class LocalConsumer:
-    """
-    An open consumer.
-
-    Args:
-        account: The account.
-        subscription: The open subscription.
-    """
-
-    def __init__(self, account: LocalAccount, subscription: Subscription) -> None:
-        self._account = account
-        self._subscription = subscription
-        self._newest = account.newest
-        """Number of the newest event, as far as this consumer knows; a later one cannot be acknowledged."""
-
-    async def take(self, limit: int = 100) -> list[AccountEvent]:
-        """Return the next events; wait until an event has arrived."""
-        taken = await self._subscription.take(limit)
-        self._newest = max([self._newest, *(delivered.entry.number for delivered in taken)])
-        return [
-            msgspec.structs.replace(self._account.named(delivered.event), attempt=delivered.entry.attempt)
-            for delivered in taken
-        ]
-
-    def ack(self, number: int) -> None:
-        """Acknowledge an event by its number; ignore the number of a later event."""
-        if number <= self._newest:
-            self._subscription.ack(number)
-
-    async def flush(self) -> None:
-        """Return once every acknowledgement is stored."""
-        await self._subscription.flush()
-
-    async def failed(self, number: int, error: str) -> int:
-        """Store a failed attempt at an event, and return the number of failed attempts."""
-        self._require(number)
-        return await self._subscription.failed(number, error)
-
-    async def give_up(self, number: int, error: str) -> None:
-        """Make an event a dead letter."""
-        self._require(number)
-        await self._subscription.give_up(number, error)
-
-    async def close(self, *, unseen_from: int = 0) -> None:
-        """Store every acknowledgement and close the consumer."""
-        await self._subscription.close(unseen_from=unseen_from)
-
-    def _require(self, number: int) -> None:
-        if not 0 < number <= self._newest:
-            raise InvalidRequest(f"There is no event {number}.")

@@ -64,7 +64,7 @@ async def _events_between(account: GatewayAccount, since: float, until: float) -
     after = 0
     while True:
         try:
-            page = await account.list_events(after, since=since, until=until, limit=_PAGE)
+            page = await account.events.list_events(after, since=since, until=until, limit=_PAGE)
         except NotLoggedIn:  # there was never a login, so there is no event
             return
         for account_event in page:

@@ -61,7 +61,7 @@ async def test_an_account_that_is_logged_out_is_shown_at_once(
 
 async def test_a_dead_letter_is_delivered_again(console: Page, gateway: ServedGateway, world: World) -> None:
     account = gateway.gateway.port.account(1)
-    async with account.consume("bot") as consumer:
+    async with account.events.consume("bot") as consumer:
         world.say("ahua", "me", "too hard")
         for event in await consumer.take():
             await consumer.give_up(event.event.number, "ValueError in bot.py:7")

@@ -137,7 +137,7 @@ async def give_up_all(gateway: ServedGateway, webhook_id: str) -> None:
     webhook = await webhooks.change(webhook_id, lambda each: replace(each, enabled=False))
     assert webhook is not None
     await deliveries.apply(webhook_id)
-    async with gateway.gateway.port.account(1).consume(webhook.consumer) as consumer:
+    async with gateway.gateway.port.account(1).events.consume(webhook.consumer) as consumer:
         for event in await consumer.take():
             await consumer.give_up(event.event.number, "The server answered 500.")
     await webhooks.change(webhook_id, lambda each: replace(each, enabled=True))

@@ -52,7 +52,7 @@ async def test_metrics_include_the_accounts_of_the_key_and_no_names(online: Runn
 
 async def test_metrics_show_consumers_that_no_program_has_open(online: Running) -> None:
     account = online.port.account(1)
-    async with account.consume("stopped"):
+    async with account.events.consume("stopped"):
         pass
     online.world.say("ahua", "me", "hello")
     await online.until_text("hello")

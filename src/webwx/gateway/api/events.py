@@ -298,7 +298,7 @@ async def _send_consumed(
     stream: OpenStream, caller: Caller,
 ) -> bool:  # fmt: skip
     """Send the events of a consumer until the client leaves or the server stops; return whether the client has left."""
-    async with account.consume(hello.consumer or "", follow=hello.follow) as consumer:
+    async with account.events.consume(hello.consumer or "", follow=hello.follow) as consumer:
         for number in hello.acknowledged:
             consumer.ack(number)
         await consumer.flush()
