@@ -200,6 +200,10 @@ def _type_of(schema: Mapping[str, Any]) -> str:
     for together in ("oneOf", "anyOf"):
         if together in schema:
             return " or ".join(dict.fromkeys(map(_type_of, schema[together])))
+    if "allOf" in schema:
+        return ", with ".join(map(_type_of, schema["allOf"]))
+    if "properties" in schema:
+        return ", ".join(f"`{name}` {_type_of(each)}" for name, each in schema["properties"].items())
     if schema.get("type") == "array":
         return f"list of {_type_of(schema.get('items', {}))}"
     kind = schema.get("type", "any value")

@@ -211,7 +211,7 @@ class UploadQuery(RouteQuery, frozen=True, kw_only=True):
 
 UPLOAD_FILE: ApiRoute[UploadQuery, bytes, UploadView] = ApiRoute(
     method="POST", path="/uploads", scope="send:filehelper", summary="Upload a file", query=UploadQuery, body=bytes,
-    reply=UploadView, problems=(413, 503, 507), created=True,
+    is_body_optional=True, reply=UploadView, problems=(413, 503, 507), created=True,
 )  # fmt: skip
 
 CONTINUE_UPLOAD: ApiRoute[NoQuery, bytes, UploadView] = ApiRoute(

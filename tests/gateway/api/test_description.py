@@ -76,6 +76,13 @@ def test_the_examples_of_an_operation_are_valid(name: str) -> None:
         jsonschema.Draft202012Validator(parameter["schema"]).validate(parameter["example"])
 
 
+def test_only_the_body_of_an_upload_that_is_begun_and_of_a_login_may_be_absent() -> None:
+    optional = {
+        name for name, each in OPERATIONS.items() if not each.get("requestBody", {"required": True})["required"]
+    }
+    assert optional == {"POST /api/v1/uploads", "POST /api/v1/accounts/{account}/login"}
+
+
 def test_streams_have_the_schema_of_their_events() -> None:
     streams = {
         name: content

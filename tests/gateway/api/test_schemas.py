@@ -88,5 +88,12 @@ def test_a_field_has_the_string_below_it_and_its_format() -> None:
     assert fields["last_sync_at"]["anyOf"][0]["format"] == "date-time"
 
 
+def test_a_closed_list_has_a_type() -> None:
+    assert SCHEMAS["AccountView"]["properties"]["state"] == {
+        "type": "string",
+        "enum": ["degraded", "logged_out", "logging_in", "new", "online"],
+    }
+
+
 def test_every_struct_is_found_by_its_name() -> None:
     assert structs()["AccountView"] is AccountView

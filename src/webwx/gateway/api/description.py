@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 from litestar.serialization import encode_json
 
 from webwx.gateway.api.examples import example_of, given
-from webwx.gateway.api.schemas import PLACE, Schema, reached, schemas_of, structs
+from webwx.gateway.api.schemas import PLACE, Schema, components_of, reached, schemas_of, structs
 from webwx.gateway.problems import KINDS, MEDIA_TYPE, error_pages
 from webwx.representations.consumers import CLIENT_FRAMES, SERVER_FRAMES
 from webwx.representations.events import EVENTS_SOCKET, EventView, NoticeView
@@ -145,7 +145,9 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, schemas: Map
         parameter["example"] = example_of(parameter["schema"], schemas, parameter["name"])
     if bodies := handler.opt.get("bodies"):
         content = {media_type: {"schema": schema} for media_type, schema in bodies.items()}
-        operation["requestBody"] = {"content": content, "required": True}
+        operation["requestBody"] = {"content": content}
+    if "requestBody" in operation:
+        operation["requestBody"]["required"] = not handler.opt["is_body_optional"]
     for each in _contents(operation):
         if each["schema"] == _PROBLEM:
             continue
@@ -203,8 +205,7 @@ def _tidy_parameter(parameter: dict[str, Any], fields: Mapping[str, Schema]) -> 
 
 def _fields_of(query: type[RouteQuery]) -> dict[str, Schema]:
     """Return the schemas of the parameters of a route, by name."""
-    _, made = msgspec.json.schema_components([query], ref_template=PLACE + "{name}")
-    fields: dict[str, Schema] = made[query.__name__]["properties"]
+    fields: dict[str, Schema] = components_of([query])[query.__name__]["properties"]
     return fields
 
 

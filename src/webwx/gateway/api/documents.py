@@ -157,15 +157,24 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
         yield f"<p>Body, {escape(media_type)}: {_type(content.get('schema', {}))}</p>"
     yield "<table><tr><th>Status<th>Body<th>Meaning"
     for status, answer in sorted(operation["responses"].items()):
+        if "$ref" in answer:
+            yield f"<tr><td>{status}<td>{_type(_PROBLEM)}<td>{HTTPStatus(int(status)).phrase}"
+            continue
         bodies = ", ".join(_type(each.get("schema", {})) for each in answer.get("content", {}).values())
         yield f"<tr><td>{escape(str(status))}<td>{bodies}<td>{escape(str(answer.get('description', '')))}"
     yield "</table>"
 
 
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
 def _struct(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h3 id='{escape(name)}'>{escape(name)}</h3><p>{escape(str(schema.get('description', '')))}</p>"
+    if "properties" not in schema:
+        yield f"<p>{_type(schema)}</p>"
+        return
     yield "<table><tr><th>Field<th>Type<th>Meaning"
-    for field, each in schema.get("properties", {}).items():
+    for field, each in schema["properties"].items():
         star = " *" if field in schema.get("required", ()) else ""
         yield f"<tr><td><code>{escape(field)}</code>{star}<td>{_type(each)}"
         yield f"<td>{escape(str(each.get('description', '')))}"
@@ -180,6 +189,11 @@ def _type(schema: Mapping[str, Any]) -> str:
     for together in ("oneOf", "anyOf"):
         if together in schema:
             return " or ".join(map(_type, schema[together]))
+    if "allOf" in schema:
+        return ", with ".join(map(_type, schema["allOf"]))
+    if "properties" in schema:
+        fields = ((f"<code>{escape(name)}</code>: {_type(each)}") for name, each in schema["properties"].items())
+        return ", ".join(fields)
     if "const" in schema:
         return f"<code>{escape(str(schema['const']))}</code>"
     if schema.get("type") == "array":

@@ -93,6 +93,21 @@ def _referred(value: Any, place: str) -> Iterator[str]:
                 yield from _referred(each, place)
 
 
+def components_of(kinds: Iterable[type[msgspec.Struct]], place: str = PLACE) -> dict[str, Schema]:
+    """Return the schemas of structs by name, as msgspec makes them; a closed list of texts has their type too."""
+    _, made = msgspec.json.schema_components(kinds, ref_template=place + "{name}")
+    waiting: list[Any] = [made]
+    while waiting:
+        match waiting.pop():
+            case {"enum": [*values]} as schema if all(isinstance(each, str) for each in values):
+                schema.setdefault("type", "string")
+            case dict() as fields:
+                waiting.extend(fields.values())
+            case list() as items:
+                waiting.extend(items)
+    return made
+
+
 def _made(
     kinds: Iterable[type[msgspec.Struct]], known: Mapping[str, type[msgspec.Struct]], place: str
 ) -> dict[str, Schema]:
@@ -101,7 +116,7 @@ def _made(
 
     A struct that forbids unknown fields is the body of a request, with all that it refers to. An answer has all fields.
     """
-    _, made = msgspec.json.schema_components(kinds, ref_template=place + "{name}")
+    made = components_of(kinds, place)
     bodies = {name for name in made if name in known and known[name].__struct_config__.forbid_unknown_fields}
     bodies |= reached([made[name] for name in bodies], made, place)
     for name, schema in made.items():

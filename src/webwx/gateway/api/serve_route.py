@@ -87,6 +87,7 @@ def serve(
             scope=route.scope, is_public=route.scope is None, security=[] if route.scope is None else None,
             is_signable=route.is_signable, is_declared=True, request_max_body_size=Empty if is_limited else None,
             parameters=route.query, example=route.example, bodies=bodies or {},
+            is_body_optional=route.is_body_optional,
         )(_adapted(function, hints, route))  # fmt: skip
 
     return served
@@ -103,7 +104,7 @@ def _check(route: ApiRoute[Any, Any, Any], function: Callable[..., object], hint
     if get_origin(returned) is Response:
         (returned,) = get_args(returned)
     body: Any = get_args(hints["data"])[0] if "data" in hints else bytes if route.body is bytes else type(None)
-    wanted = Union[route.body, None] if route.is_body_optional else route.body  # noqa: UP007 - of a type at run time
+    wanted = Union[route.body, None] if route.is_body_optional and route.body is not bytes else route.body  # noqa: UP007 - of a type at run time
     absent = {name for name in route.values if name not in hints and name != "account"}
     if (returned, body, hints.get("query", NoQuery)) != (route.reply, wanted, route.query) or absent:
         raise TypeError(f"{function.__qualname__} does not fit the route {route.method} {route.path}.")
