@@ -217,7 +217,7 @@ def test_debug_shows_each_event_and_the_messages_of_exceptions(me: Shell, sandbo
         process.line()
         sandbox.say("ahua", "me", "secret")
         log = process.wait_for("KeyError: 'secret'\n")
-    assert re.search(r"event \d+ text from 阿华 -> price failed, \d+ ms", log)
+    assert re.search(r"event \d+ message\.text from 阿华 -> price failed, \d+ ms", log)
 
 
 def test_a_program_that_configures_logging_keeps_its_configuration(me: Shell, sandbox: Sandbox, file: Path) -> None:
@@ -429,7 +429,7 @@ def test_every_line_of_the_log_is_an_object_with_the_event_and_without_its_text(
     assert [(each["logger"], each["level"]) for each in lines] == [("shop", "info"), ("webwx.bot", "error")]
     own, library = lines
     assert (own["message"], own["price"], own["bot"]) == ("sold", 3, "shop")
-    assert (own["type"], own["chat"]) == (library["type"], library["chat"])
+    assert (own["event"], own["chat"]) == (library["event"], library["chat"])
     assert "secret" not in log
     assert "阿华" not in log
 
