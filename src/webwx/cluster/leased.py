@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 from webwx.cluster.background_thread import BackgroundThread, BackgroundWork
 from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.owned_accounts import OwnedAccounts
+from webwx.cluster.ownership import Ownership
 from webwx.cluster.renewals import LeaseRenewals
 from webwx.errors import StorageError
+from webwx.override import override
 from webwx.storage.leases import ClusterMember, LeaseTimes
 from webwx.storage.refusals import Fence, NotOwner
 
@@ -38,7 +40,7 @@ _JOIN_RETRIES = 4
 _log = logging.getLogger("webwx.cluster")
 
 
-class LeasedOwnership:
+class LeasedOwnership(Ownership):
     """
     The accounts that this process owns under its lease; `Ownership` states the guarantees.
 
@@ -101,12 +103,12 @@ class LeasedOwnership:
         self._renewing = self._begin_renewing(self._renewals.run)
         self._balancing = asyncio.create_task(self._balance())
 
+    @override
     def changes(self) -> AsyncIterator[Change]:
-        """Yield each change of what is owned, until `leave` has ended."""
         return self._owned.changes()
 
+    @override
     def fence(self, account: int) -> Fence:
-        """Return the fence of an account."""
         epoch = self._owned.epoch_of(account)
         if epoch is None:
             raise NotOwner("This process does not own the account.")
@@ -136,8 +138,8 @@ class LeasedOwnership:
             if ended:
                 await self._leases.release(self.worker, ended, is_wanted=is_wanted)
 
+    @override
     async def want(self, account: int) -> None:
-        """Allow every process to take an account again, because its login is valid."""
         await self._leases.want(account)
 
     async def owner_of(self, account: int) -> OwnedAccount | None:

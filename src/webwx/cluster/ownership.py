@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.cluster.owned_accounts import OwnedAccounts
+from webwx.override import override
 from webwx.storage.leases import OwnedAccount
 from webwx.storage.refusals import Fence
 
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 class Ownership(Protocol):
     """The accounts that this process owns."""
 
-    @property
-    def is_draining(self) -> asyncio.Event:
-        """Set when an administrator has asked this process to hand all its accounts over."""
-        ...
+    is_draining: asyncio.Event
+    """Set when an administrator has asked this process to hand all its accounts over."""
 
     async def join(self, address: str, *, capacity: int) -> None:
         """
@@ -93,7 +92,7 @@ class Ownership(Protocol):
         ...
 
 
-class SoleOwnership:
+class SoleOwnership(Ownership):
     """
     Ownership of every account by this process, for ever, with epoch 1: there is no other process.
 
@@ -118,12 +117,12 @@ class SoleOwnership:
         for account in await self._accounts():
             self._owned.gain(account, 1)
 
+    @override
     def changes(self) -> AsyncIterator[Change]:
-        """Yield each change of what is owned, until `leave` has ended."""
         return self._owned.changes()
 
+    @override
     def fence(self, account: int) -> Fence:
-        """Return the fence of an account."""
         return Fence(account=account, epoch=1)
 
     async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:

@@ -25,6 +25,7 @@ from webwx.cluster.staggered_starts import StaggeredStarts
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.cluster_directory import ClusterDirectory
 from webwx.gateway.config import LimitsTable
@@ -40,6 +41,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
 from webwx.gateway.send_files import FolderSendFiles, SharedSendFiles
 from webwx.gateway.storage_views import OpenJournals, OwnedLogins
+from webwx.override import override
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 from webwx.storage.refusals import NotOwner
@@ -118,7 +120,7 @@ class ClusterStorage(NamedTuple):
     """Opens the database for one login of an account without an owner."""
 
 
-class ClusterGateway:
+class ClusterGateway(GatewayAccounts):
     """
     The accounts of a database that several machines share.
 
@@ -448,8 +450,8 @@ class ClusterGateway:
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
+    @override
     async def list_accounts(self) -> list[AccountStatus]:
-        """Return all accounts, in the order of their numbers."""
         statuses = await self.directory.list_statuses(
             {number for number, account in self._stored.items() if account.logins.is_active}
         )
@@ -458,8 +460,8 @@ class ClusterGateway:
             for status in statuses
         ]
 
+    @override
     async def list_numbers(self) -> list[int]:
-        """Return the numbers of all accounts, in their order."""
         return sorted(self.directory.by_number)
 
     def require_consumers(self, count: int) -> None:
@@ -473,8 +475,8 @@ class ClusterGateway:
         """Call a function with the number of each account that ends to run here, and wait for it."""
         self._opened.before_close(work)
 
+    @override
     def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
-        """Call a function with the number of each account for the names of consumers that begin with its sync."""
         self._opened.begin_consumers(names)
 
     async def add_account(
@@ -557,8 +559,8 @@ class ClusterGateway:
             number = self.find_account(which)
         return number
 
+    @override
     def account(self, number: int) -> LocalAccount | DatabaseAccount:
-        """Return an account by its number."""
         owned = self._owned.get(number)
         if owned is not None:
             return owned
@@ -625,30 +627,30 @@ class ClusterGateway:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
+    @override
     async def newest_cursor(self, accounts: Collection[int]) -> str:
-        """Return the cursor after all stored events of some accounts."""
         return self._pages.newest_cursor(accounts)
 
+    @override
     async def read_events(
         self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
     ) -> EventPage:
-        """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
         return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
 
+    @override
     def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
-        """Return the events of some accounts from now on; None if some after a cursor are stored already."""
         return self._pages.join(accounts, cursor, on_news)
 
+    @override
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
-        """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         return await self._pages.wait(accounts, cursor, wait=wait)
 
+    @override
     def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
-        """Yield the sends of some accounts (None: all) that are stored, or whose states change, from now on."""
         return self._send_changes.watch(accounts)
 
+    @override
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
-        """Yield each change of an account's state from now on."""
         queue: asyncio.Queue[AccountStatus] = asyncio.Queue()
         self._watchers[queue] = owned
         try:

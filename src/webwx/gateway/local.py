@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from webwx.client.rate_limit import RateLimit
 from webwx.errors import TooManyOpenFiles, WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
+from webwx.gateway.accounts import GatewayAccounts
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.event_pages import EventPages
@@ -23,6 +24,7 @@ from webwx.gateway.other_processes import OtherProcesses
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.send_changes import SendChanges
 from webwx.gateway.send_files import FolderSendFiles
+from webwx.override import override
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 
@@ -43,7 +45,7 @@ _LOOK_EVERY = 2.0
 """Seconds between two checks for logins that other processes have saved."""
 
 
-class LocalGateway:
+class LocalGateway(GatewayAccounts):
     """
     The accounts of one storage, with clients in this process.
 
@@ -104,8 +106,8 @@ class LocalGateway:
 
     # -- life --------------------------------------------------------------------------------------------------------
 
+    @override
     async def start(self) -> None:
-        """Open the saved accounts and begin to sync."""
         raise_limit()
         for numbered in await self._numbers.find():
             await self._open(numbered)
@@ -139,8 +141,8 @@ class LocalGateway:
         """Close without waiting for sends in progress."""
         self._opened.patience = 0.0
 
+    @override
     async def close(self) -> None:
-        """Finish sends in progress, store all positions, and close the accounts."""
         for task in self._tasks:
             task.cancel()
         self._other_processes.end()
@@ -186,16 +188,16 @@ class LocalGateway:
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
+    @override
     async def list_accounts(self) -> list[AccountStatus]:
-        """Return all accounts, in the order of their numbers."""
         return [await account.status() for _, account in sorted(self._opened.by_number.items())]
 
+    @override
     async def list_numbers(self) -> list[int]:
-        """Return the numbers of all accounts, in their order."""
         return sorted(self._opened.by_number)
 
+    @override
     def require_consumers(self, count: int) -> None:
-        """Check that this process can open more consumers."""
         self._open_files.require(consumers=count)
 
     async def list_owned(self) -> list[int]:
@@ -206,12 +208,12 @@ class LocalGateway:
         """Call a function with the number of each account that is about to be removed, and wait for it."""
         self._opened.before_close(work)
 
+    @override
     def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
-        """Call a function with the number of each account for the names of consumers that begin with its sync."""
         self._opened.begin_consumers(names)
 
+    @override
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
-        """Add an account; return the existing one with that name."""
         check_account_name(name)
         found = self._opened.by_name.get(name)
         if found is not None:
@@ -221,8 +223,8 @@ class LocalGateway:
         self._open_files.require(accounts=1)
         return await self._open(await self._numbers.add(name, settings))
 
+    @override
     async def label_account(self, number: int, label: str) -> None:
-        """Store the name that the user wants to see for an account."""
         account = self.account(number)
         await self._numbers.change(NumberedAccount(number, account.name, label, account.settings))
         account.label = label
@@ -267,15 +269,15 @@ class LocalGateway:
         self._changes[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
         return True
 
+    @override
     def find_account(self, which: str) -> int | None:
-        """Return the number of an account by its number or name."""
         if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) in self._opened.by_number:
             return int(which)
         account = self._opened.by_name.get(which)
         return None if account is None else account.number
 
+    @override
     def account(self, number: int) -> LocalAccount:
-        """Return an account by its number."""
         try:
             return self._opened.by_number[number]
         except KeyError:
@@ -283,32 +285,32 @@ class LocalGateway:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
+    @override
     async def newest_cursor(self, accounts: Collection[int]) -> str:
-        """Return the cursor after all stored events of some accounts."""
         return self._pages.newest_cursor(accounts)
 
+    @override
     async def read_events(
         self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
     ) -> EventPage:
-        """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
         return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
 
+    @override
     def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
-        """Return the events of some accounts from now on; None if some after a cursor are stored already."""
         return self._pages.join(accounts, cursor, on_news)
 
+    @override
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
-        """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         return await self._pages.wait(accounts, cursor, wait=wait)
 
+    @override
     def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
-        """Yield the sends of some accounts (None: all) that are stored, or whose states change, from now on."""
         changes = self._send_changes.watch(accounts)
         self._other_processes.begin()
         return changes
 
+    @override
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
-        """Yield each change of an account's state from now on."""
         del owned  # all accounts run here
         queue: asyncio.Queue[LocalAccount] = asyncio.Queue()
         self._watchers.add(queue)

@@ -15,6 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.errors import StorageError
+from webwx.override import override
 from webwx.storage.locks import explain, make_private, make_private_folder
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class AccountSendFiles(Protocol):
         ...
 
 
-class FolderSendFiles:
+class FolderSendFiles(AccountSendFiles):
     """
     Send files in a folder that no other process uses; `AccountSendFiles` states the guarantees.
 
@@ -96,8 +97,8 @@ class FolderSendFiles:
     def __repr__(self) -> str:
         return "FolderSendFiles()"
 
+    @override
     def path(self, name: str) -> Path:
-        """Return the path of a file by its name."""
         return self._folder / name
 
     async def keep(self, path: Path) -> str:
@@ -118,8 +119,8 @@ class FolderSendFiles:
         except OSError:  # a file system without links, such as FAT
             shutil.copyfile(path, kept)
 
+    @override
     async def discard(self, name: str) -> None:
-        """Delete a file that no background send has, if it is there."""
         await asyncio.to_thread(self.path(name).unlink, missing_ok=True)
 
     async def store(self, send: QueuedSend) -> None:
@@ -128,12 +129,12 @@ class FolderSendFiles:
     async def fetch(self, send: QueuedSend) -> None:
         """Do nothing: the file is at its path."""
 
+    @override
     async def delete(self, send: QueuedSend) -> None:
-        """Delete the file of a background send, if it is there."""
         await self.discard(send.file)
 
+    @override
     async def delete_all_but(self, sends: Collection[QueuedSend]) -> None:
-        """Delete the files that a killed process has left behind."""
         await asyncio.to_thread(self._delete_all_but, {send.file for send in sends})
 
     def _delete_all_but(self, names: Collection[str]) -> None:
@@ -143,7 +144,7 @@ class FolderSendFiles:
                     path.unlink(missing_ok=True)
 
 
-class SharedSendFiles:
+class SharedSendFiles(AccountSendFiles):
     """
     Send files of an account that several machines share; `AccountSendFiles` states the guarantees.
 

@@ -23,10 +23,11 @@ import msgspec
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
+from webwx.override import override
 from webwx.storage.atomic_write import write_private
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.locks import explain, lock, open_lock, require_own_folder
-from webwx.storage.saved_login import LOGIN_VERSION, SavedLogin
+from webwx.storage.saved_login import LOGIN_VERSION, LoginStore, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -40,7 +41,7 @@ Made once, at the import: msgspec examines a type when it is first decoded, and 
 """
 
 
-class LoginMemory:
+class LoginMemory(LoginStore):
     """Keeps a login in memory; for tests, and for sharing one client's login with another client."""
 
     def __init__(self) -> None:
@@ -50,19 +51,19 @@ class LoginMemory:
         self._last_id = 0
         self._is_syncing = False
 
+    @override
     async def load(self) -> SavedLogin | None:
-        """Return the saved login; None if no login is saved."""
         return self._saved
 
     async def prepare(self) -> None:
         """Do nothing: a login can always be saved here."""
 
+    @override
     async def save(self, saved: SavedLogin) -> None:
-        """Store a new login, replacing an earlier one."""
         self._saved = saved
 
+    @override
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Replace the saved login by the result of a function that gets it; do nothing if no login is saved."""
         with self._lock:
             if self._saved is not None:
                 self._saved = change(self._saved)
@@ -73,8 +74,8 @@ class LoginMemory:
             self._last_id = max(at_least, self._last_id + 1)
             return self._last_id
 
+    @override
     async def clear(self) -> None:
-        """Delete the login and its contacts."""
         self._saved, self._contacts = None, Contacts()
 
     @contextlib.asynccontextmanager
@@ -102,7 +103,7 @@ class LoginMemory:
         self._contacts = contacts.copy()
 
 
-class LoginFile:
+class LoginFile(LoginStore):
     """
     Keeps a login in a file, readable by its owner only.
 
@@ -228,8 +229,8 @@ class LoginFile:
         finally:
             os.close(handle)
 
+    @override
     async def load_contacts(self) -> Contacts:
-        """Return the contacts that are stored beside the login; no contacts if they cannot be read."""
         try:
             return Contacts.packed(_CONTACTS.decode(self._opened(self._contacts_path.read_bytes())))
         except (OSError, InvalidLogin, *UNREADABLE):

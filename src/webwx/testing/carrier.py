@@ -11,15 +11,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from webwx.errors import Timeout
+from webwx.override import override
 from webwx.protocol.http import TimeLimit
 from webwx.transport.default import default_transport
+from webwx.transport.runner import Transport
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
-    from webwx.transport.runner import Timeouts, Transport
+    from webwx.transport.runner import Timeouts
 
 
-class Carrier:
+class Carrier(Transport):
     """
     A transport that sends its requests in another loop.
 
@@ -37,8 +39,8 @@ class Carrier:
         self._timeouts = timeouts
         self._transport: Transport | None = None
 
+    @override
     async def send(self, request: Request) -> Response:
-        """Send one request and return the answer."""
         is_call = request.time_limit is not TimeLimit.POLL
         self.calls.append(request.endpoint)
         self.on_the_way += is_call
@@ -53,8 +55,8 @@ class Carrier:
         finally:
             self.on_the_way -= is_call
 
+    @override
     async def close(self) -> None:
-        """Close all connections."""
         if self._transport is not None:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop))
 

@@ -20,12 +20,13 @@ import aiohttp
 import yarl
 from aiohttp.http_exceptions import ContentEncodingError
 
+from webwx.override import override
 from webwx.protocol.http import Response
 from webwx.transport.addresses import proxy_place
 from webwx.transport.failures import Failures, HandshakeRefused
 from webwx.transport.network_time import NetworkTime, time_limit
 from webwx.transport.request_head import write_head
-from webwx.transport.runner import MAX_BODY, Timeouts
+from webwx.transport.runner import MAX_BODY, Timeouts, Transport
 from webwx.transport.tls import CertificatesUnreadable, trusting
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _AT_ONCE = 1024 * 1024
 """Maximum size in bytes of a body that is written in one piece."""
 
 
-class AiohttpTransport:
+class AiohttpTransport(Transport):
     """
     A transport over real HTTP.
 
@@ -156,8 +157,8 @@ class AiohttpTransport:
                     limit.extend(until(began, now, size) - now)
             return Response(status=answer.status, headers=tuple(answer.headers.items()), body=body)
 
+    @override
     async def close(self) -> None:
-        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -20,7 +20,7 @@ from webwx.transport.failures import Failures
 from webwx.transport.pool import Pool, Route
 from webwx.transport.request_head import write_head, write_out
 from webwx.transport.response_parser import BodyTooLong, ResponseError
-from webwx.transport.runner import MAX_BODY, Timeouts
+from webwx.transport.runner import MAX_BODY, Timeouts, Transport
 from webwx.transport.tls import CertificatesUnreadable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.transport")
 
 
-class Http11Transport:
+class Http11Transport(Transport):
     """
     A transport over real HTTP, for a proxy without TLS and an event loop that can watch sockets.
 

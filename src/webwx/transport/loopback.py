@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from webwx.override import override
 from webwx.protocol.http import Park
+from webwx.transport.runner import Transport
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
@@ -32,14 +34,14 @@ class Responder(Protocol):
         ...
 
 
-class Loopback:
+class Loopback(Transport):
     """A transport into an `Responder`."""
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
 
+    @override
     async def send(self, request: Request) -> Response:
-        """Send one request and return the answer."""
         answer = self._responder.answer(request)
         if isinstance(answer, Park):
             await asyncio.sleep(0)
@@ -52,5 +54,5 @@ class Loopback:
             answer = self._responder.answer(request, answer)
         return answer
 
-    async def close(self) -> None:
-        """Do nothing."""
+    @override
+    async def close(self) -> None: ...

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from webwx.errors import StorageError
+from webwx.override import override
 from webwx.storage.archive_files import MediaFiles, finish
 from webwx.storage.engine.port import Select
-from webwx.storage.tables.media import unnamed
+from webwx.storage.tables.media import MediaBytes, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -99,7 +100,7 @@ _ADD = "INSERT INTO media_pieces (account, digest, piece, bytes) VALUES ($0, $1,
 _DELETE = "DELETE FROM media_pieces WHERE account = $0 AND digest = ANY ($1::varchar[])"
 
 
-class PostgresMediaBytes:
+class PostgresMediaBytes(MediaBytes):
     """
     The bytes of one account's media; `MediaBytes` states the guarantees.
 
@@ -115,8 +116,8 @@ class PostgresMediaBytes:
     def __repr__(self) -> str:
         return "PostgresMediaBytes(***)"
 
+    @override
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
-        """Open a private file to write, with its path."""
         return self._copies.files.begin()
 
     async def store(self, db: Statements, part: Path, digest: str, size: int) -> None:

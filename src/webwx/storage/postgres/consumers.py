@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webwx.errors import AlreadyRunning, StorageError
+from webwx.override import override
 from webwx.storage.consumer import Consumer
 from webwx.storage.deliveries import ConsumerState, state_of
 from webwx.storage.engine.dialect import to_postgres
@@ -300,8 +301,8 @@ class PostgresConsumer(Consumer):
 
     # -- delivery ----------------------------------------------------------------------------------------------------
 
+    @override
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list if no entry is due now."""
         async with self._taking:
             if self._revivals.is_look_due:
                 await self._look_for_revived()
@@ -488,13 +489,13 @@ class PostgresConsumer(Consumer):
         if changes.conversations:
             await write_conversations(statements, row, changes.conversations.values())
 
+    @override
     async def flush(self) -> None:
-        """Return once every acknowledgement is stored."""
         if self._is_dirty or self._in_flight is not None:
             await self._database.run(self._store)
 
+    @override
     async def recount_crashes(self, number: int) -> int:
-        """Return the number of crashes of an entry again, without those that living processes have revoked."""
         await self.flush()
         row = await self._database.read(
             lambda db: db.fetchrow(

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
+from webwx.override import override
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, JournalMeasures, OpenedLogin
+from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, Journal, JournalMeasures, OpenedLogin
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.postgres.archive import LocalCopies, PostgresMediaBytes
@@ -61,7 +62,7 @@ JOIN logins l ON l.account = a.account AND l.own_id = a.own_id
 """
 
 
-class PostgresJournal:
+class PostgresJournal(Journal):
     """
     A journal in a PostgreSQL database.
 
@@ -144,12 +145,12 @@ class PostgresJournal:
         for row in rows & consumers.keys():
             consumers[row].look_soon()
 
+    @override
     def fingerprint(self, uin: int) -> object:
-        """Return a value that differs after other processes have changed sends of an account; None in a worker."""
         return None if self._announced_sends is None else self._announced_sends.fingerprint(uin)
 
+    @override
     async def accounts(self) -> list[int]:
-        """Return the numbers of the accounts that have a part, the latest login first."""
         rows = await self._database.read(
             lambda db: db.fetch(
                 "SELECT account FROM accounts LEFT JOIN logins USING (account) GROUP BY account"
@@ -212,8 +213,8 @@ class PostgresJournal:
             for consumer in self._consumers.of(account):
                 await consumer.close()
 
+    @override
     async def close(self) -> None:
-        """Close all consumers, store pending changes, and close the journal."""
         try:
             for consumer in self._consumers.all():
                 with contextlib.suppress(StorageError):  # entries without a stored acknowledgement are delivered again
@@ -293,10 +294,10 @@ class PostgresAccount(AccountJournal):
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
+    @override
     async def open_login(
         self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
     ) -> OpenedLogin:
-        """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
         listed = iter(contacts)
         few = await asyncio.to_thread(list, islice(listed, MATCHED_WITH_LOGIN + 1))
         is_matched = len(few) <= MATCHED_WITH_LOGIN
@@ -329,8 +330,8 @@ class PostgresAccount(AccountJournal):
         self._login = (login, own_id)
         return OpenedLogin(stored_position, await self.roster(own_id), identified)
 
+    @override
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         rows = await self._positions.rows(self._uin, own_id, self._login_name)
         if not rows:
             return None
@@ -448,8 +449,8 @@ class PostgresAccount(AccountJournal):
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
+    @override
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
         return await self._database.read(lambda db: find_entries(db, self._uin, query))
 
     async def _measure(self) -> JournalMeasures:
@@ -479,8 +480,8 @@ class PostgresAccount(AccountJournal):
 
         return await self._database.read(read)
 
+    @override
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Return the contacts that had these ids, in any login."""
         wanted = {ContactId(clean_text(each)) for each in ids}
         rows = await self._database.read(
             lambda db: db.fetch(
@@ -493,11 +494,10 @@ class PostgresAccount(AccountJournal):
         unknown = wanted - {each.id for each in found}
         return [*await self.identities.contacts(unknown), *found] if unknown else found
 
+    @override
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
-        """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
-
         async def work() -> None:
             login = await self._row_of(own_id)
             await self._database.writing(self._uin, lambda db: keep_contacts(db, login, contacts, deleted))
@@ -507,8 +507,8 @@ class PostgresAccount(AccountJournal):
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 
+    @override
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
-        """Delete entries, sends and timers that are older than a time, or of these chats, or both; return how many."""
         if not before and not chats:
             return 0
         ids = [clean_text(each) for each in chats]

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from webwx.storage.leases import OwnedAccount, Renewal, WorkerRow
+from webwx.override import override
+from webwx.storage.leases import Leases, OwnedAccount, Renewal, WorkerRow
 from webwx.storage.postgres.database import PostgresDatabase, application_of, transaction
 from webwx.storage.postgres.schema import PreparedSchema
 
@@ -93,7 +94,7 @@ _FORGET_AFTER = "1 hour"
 """Time after which a worker whose lease has expired is removed."""
 
 
-class PostgresLeases:
+class PostgresLeases(Leases):
     """
     The leases of one database; `Leases` states the guarantees.
 
@@ -151,8 +152,8 @@ class PostgresLeases:
 
         return await self._change(store, self._for_renewals)
 
+    @override
     async def held(self, worker: str) -> dict[int, int]:
-        """Return the accounts of a worker and their epochs."""
         return await self._read(lambda db: _epochs(db, "SELECT account, epoch FROM accounts WHERE worker = $1", worker))
 
     async def claim(self, worker: str) -> dict[int, int]:
@@ -168,8 +169,8 @@ class PostgresLeases:
 
         return await self._change(take)
 
+    @override
     async def release(self, worker: str, fences: Collection[Fence], *, is_wanted: bool = True) -> None:
-        """Release accounts, except those that were taken over meanwhile."""
         columns = [each.account for each in fences], [each.epoch for each in fences]
         await self._change(
             lambda db: db.execute(
@@ -180,21 +181,20 @@ class PostgresLeases:
             )
         )  # fmt: skip
 
+    @override
     async def want(self, account: int) -> None:
-        """Allow workers to take an account again, because its login is valid."""
         await self._change(
             lambda db: db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", account)
         )
 
+    @override
     async def drain(self, worker: str) -> bool:
-        """Ask a worker to hand all its accounts over, and return whether it exists."""
         return await self._change(
             lambda db: db.fetchval("UPDATE workers SET draining = true WHERE worker = $1 RETURNING true", worker)
         ) is not None  # fmt: skip
 
+    @override
     async def leave(self, worker: str) -> None:
-        """Remove a worker, and give up all its accounts."""
-
         async def store(db: Connection) -> None:
             async with transaction(db):
                 await db.execute("UPDATE accounts SET worker = NULL WHERE worker = $1", worker)
@@ -202,13 +202,13 @@ class PostgresLeases:
 
         await self._change(store)
 
+    @override
     async def owner_of(self, account: int) -> OwnedAccount | None:
-        """Return an account and its owner; None if the account is not known."""
         row = await self._read(lambda db: db.fetchrow(f"{_OWNED} WHERE a.account = $1", account))
         return None if row is None else OwnedAccount(**dict(row.items()))
 
+    @override
     async def workers(self) -> list[WorkerRow]:
-        """Return the workers, those with expired leases included, in the order of their ids."""
         rows = await self._read(
             lambda db: db.fetch(
                 "SELECT worker, address, capacity, draining AS is_draining,"
@@ -220,8 +220,8 @@ class PostgresLeases:
         )
         return [WorkerRow(**dict(row.items())) for row in rows]
 
+    @override
     async def consumer_lags(self) -> dict[str, int]:
-        """Return for each worker with consumers how many events the slowest one has not acknowledged."""
         rows = await self._read(
             lambda db: db.fetch(
                 "SELECT a.worker, max(greatest(0, a.last_number - c.acked)) AS lag"
@@ -230,8 +230,8 @@ class PostgresLeases:
         )
         return {row["worker"]: row["lag"] for row in rows}
 
+    @override
     async def accounts(self) -> list[OwnedAccount]:
-        """Return all accounts in the order of their numbers."""
         rows = await self._read(lambda db: db.fetch(f"{_OWNED} ORDER BY a.account"))
         return [OwnedAccount(**dict(row.items())) for row in rows]
 
@@ -248,8 +248,8 @@ class PostgresLeases:
 
         return await self._change(store)
 
+    @override
     async def close(self) -> None:
-        """Close the connections; later calls raise `StorageError`."""
         try:
             await self._for_renewals.close()
         finally:

@@ -18,10 +18,11 @@ import msgspec
 from webwx.errors import AlreadyRunning, InvalidLogin
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
+from webwx.override import override
 from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.postgres.database import hold, new_lock, transaction
 from webwx.storage.postgres.gathered import GatheredReads
-from webwx.storage.saved_login import LOGIN_VERSION, SavedLogin
+from webwx.storage.saved_login import LOGIN_VERSION, LoginStore, SavedLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -108,7 +109,7 @@ class PostgresLogins:
         await self._database.close()
 
 
-class PostgresLogin:
+class PostgresLogin(LoginStore):
     """A login in a row; `LoginStore` states the guarantees."""
 
     def __init__(
@@ -153,8 +154,8 @@ class PostgresLogin:
                 self._cipher.use_key_of(encrypted)
         await self._change(self._make)
 
+    @override
     async def save(self, saved: SavedLogin) -> None:
-        """Store a new login, replacing an earlier one."""
         await self.prepare()
         content = await asyncio.to_thread(self._encoded, msgspec.json.encode(saved))
         await self._change(lambda db: db.execute(_STORE, self._name, content))
@@ -184,9 +185,8 @@ class PostgresLogin:
         if await self._change(store) is not None:
             await self._load_or_set_aside()
 
+    @override
     async def reserve_id(self, at_least: int) -> int:
-        """Return the lowest id, at least `at_least`, that was not returned to any process before."""
-
         async def reserve(db: Connection) -> int:
             await self._make(db)
             made: int = await db.fetchval(
@@ -237,8 +237,8 @@ class PostgresLogin:
         finally:
             await self._database.run(lambda: locks.release(lock))
 
+    @override
     async def load_contacts(self) -> Contacts:
-        """Return the contacts that are stored beside the login; no contacts if they cannot be read."""
         content = await self._database.read(lambda db: self._content(db, "contacts"))
         return await asyncio.to_thread(self._decoded_contacts, content)
 

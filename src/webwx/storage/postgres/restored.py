@@ -7,11 +7,12 @@ import contextlib
 import math
 from typing import TYPE_CHECKING
 
+from webwx.override import override
 from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, open_connection
 from webwx.storage.postgres.held import NAME_OF, drop_held, hold_all, read_held, release_held
 from webwx.storage.postgres.schema import require_tables
-from webwx.storage.restored import RestoredReset, UnknownSend
+from webwx.storage.restored import RestoredReset, RestoredStorage, UnknownSend
 from webwx.storage.tables import ALL
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _SEQUENCES = {
 _NOW = "SELECT extract(epoch FROM now())::float8"
 
 
-class PostgresRestored:
+class PostgresRestored(RestoredStorage):
     """
     A restored database, open in `async with`; `RestoredStorage` states the guarantees.
 
@@ -95,8 +96,8 @@ class PostgresRestored:
         await asyncio.sleep(next_second - time)  # so that no message that is sent after this call is held
         return RestoredReset(accounts=accounts, sends=tuple(sends))
 
+    @override
     async def held(self) -> list[HeldWork]:
-        """Return what is held, for each consumer."""
         return await read_held(self._db)
 
     async def release(self, account: str = "", consumer: str = "") -> HeldWork:

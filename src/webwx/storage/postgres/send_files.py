@@ -12,6 +12,8 @@ import contextlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.errors import StorageError
+from webwx.override import override
+from webwx.storage.leases import SendFiles
 from webwx.storage.postgres.archive import PIECE
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _ROUND = 128
 """Number of pieces that one transaction deletes."""
 
 
-class PostgresSendFiles:
+class PostgresSendFiles(SendFiles):
     """The files of one account's queued sends; `SendFiles` states the guarantees."""
 
     def __init__(self, account: int, database: PostgresDatabase) -> None:
@@ -33,8 +35,8 @@ class PostgresSendFiles:
     def __repr__(self) -> str:
         return "PostgresSendFiles(***)"
 
+    @override
     async def put(self, number: int, file: BinaryIO) -> None:
-        """Store the file of a send; another file of this send is replaced."""
         await self._delete(self._fenced, "number = $2::bigint", number)
         try:
             await self._put_pieces(number, file)

@@ -14,7 +14,7 @@ from webwx.errors import StorageError
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import ChangeRefused, NotOwner
-from webwx.storage.tables.outbox import Attempt
+from webwx.storage.tables.outbox import Attempt, AttemptStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class PostgresSender:
             self.is_held = True
 
 
-class PostgresAttempts:
+class PostgresAttempts(AttemptStore):
     """
     The attempts at the sends of an account; `AttemptStore` states the guarantees.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.errors import InvalidSettings
+from webwx.override import override
 from webwx.storage.account_folder import LoginName
 from webwx.storage.base import RETENTION_DAYS
 from webwx.storage.database_url import describe_database
+from webwx.storage.leases import SharedStorage
 from webwx.storage.passphrase import REQUIRED
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.logins import PostgresLogins
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.storage.postgres.send_files import PostgresSendFiles
 
 
-class PostgresStorage:
+class PostgresStorage(SharedStorage):
     """
     The storage of an installation in a database; `Storage` states the guarantees.
 
@@ -45,10 +47,15 @@ class PostgresStorage:
         self._journal = PostgresJournal(url, retention_days=retention_days, member=member)
         self._logins = PostgresLogins(self._journal.database)
         self._records = PostgresRecordStore(self._journal.database)
-        self.place: str = describe_database(url)
+        self._place = describe_database(url)
 
     def __repr__(self) -> str:
         return f"PostgresStorage({self.place!r})"
+
+    @property
+    @override
+    def place(self) -> str:
+        return self._place
 
     def login(self, name: LoginName) -> PostgresLogin:
         """
@@ -60,12 +67,8 @@ class PostgresStorage:
         """
         return self._login(name, None)
 
+    @override
     def owned_login(self, name: LoginName, account: int) -> PostgresLogin:
-        """
-        Return the store of a login, whose changes raise `NotOwner` unless this process owns the account.
-
-        Raises: As `login`.
-        """
         return self._login(name, account)
 
     def _login(self, name: LoginName, account: int | None) -> PostgresLogin:
@@ -87,29 +90,29 @@ class PostgresStorage:
         for account in await self._journal.accounts_of(str(name)):
             await self._journal.delete_account(account)
 
+    @override
     async def name_of(self, account: int) -> LoginName | None:
-        """Return the name of the last login of an account; None if it has not logged in under a name."""
         name = await self._journal.name_of(account)
         return None if name is None else _parsed(name)
 
+    @override
     async def accounts_by_name(self) -> dict[LoginName, int]:
-        """Return the account that has last logged in under each name."""
         return {_parsed(name): account for name, account in (await self._journal.accounts_by_name()).items()}
 
+    @override
     def moved(self) -> AsyncGenerator[StorageNews, None]:
-        """Yield the number of the last entry of each account, and from then on what has changed."""
         return self._journal.moved()
 
+    @override
     def send_files(self, account: int) -> PostgresSendFiles:
-        """Return the files of an account's queued sends."""
         return self._journal.send_files(account)
 
+    @override
     async def background_sends(self) -> dict[int, int]:
-        """Return the number of queued background sends of each account that has some."""
         return await self._journal.background_sends()
 
+    @override
     async def announce_sends(self, account: int) -> None:
-        """Announce to the readers of `moved` that sends of an account have changed."""
         await self._journal.announce_sends(account)
 
     def records(self) -> PostgresRecordStore:

@@ -12,22 +12,23 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from webwx.override import override
 from webwx.storage.engine.dialect import postgres_insert_all, to_postgres
-from webwx.storage.engine.port import Select
+from webwx.storage.engine.port import Select, Statements, Tables
 from webwx.storage.postgres.database import hold, hold_any, transaction
 from webwx.storage.postgres.news import SENDS_CHANNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from webwx.storage.engine.port import By, Operation, Statements, StoredTable, Value
+    from webwx.storage.engine.port import By, Operation, StoredTable, Value
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 T = TypeVar("T")
 R = TypeVar("R", bound="NamedTuple")
 
 
-class PostgresStatements:
+class PostgresStatements(Statements):
     """
     The statements of one transaction, or of one read.
 
@@ -42,18 +43,18 @@ class PostgresStatements:
         self._db = db
         self._account = account
 
+    @override
     async def all(self, select: Select[R], *values: Value) -> list[R]:
-        """Return the rows of a query."""
         rows = await self._db.fetch(*self._prepared(select.text, values))
         return list(map(select.row._make, rows))
 
+    @override
     async def one(self, select: Select[R], *values: Value) -> R | None:
-        """Return the first row of a query; None if there is none."""
         row = await self._db.fetchrow(*self._prepared(select.text, values))
         return None if row is None else select.row._make(row)
 
+    @override
     async def change(self, text: str, *values: Value) -> int:
-        """Insert, update or delete rows, and return the number of changed rows."""
         tag = await self._db.execute(*self._prepared(text, values))
         return int(tag.rpartition(" ")[2])
 
@@ -63,8 +64,8 @@ class PostgresStatements:
             prepared = [self._prepared(text, tuple(values)) for values in rows]
             await self._db.executemany(prepared[0][0], [values for _, *values in prepared])
 
+    @override
     async def insert(self, text: str, *values: Value) -> int:
-        """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         number: int | None = await self._db.fetchval(*self._prepared(f"{text} RETURNING number", values))
         return number or 0
 
@@ -82,8 +83,8 @@ class PostgresStatements:
         """Run a computation in another thread."""
         return await asyncio.to_thread(work)
 
+    @override
     async def lock(self, table: str) -> None:
-        """Keep other transactions from changing a table until the end of this one."""
         await self._db.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
     def _prepared(self, text: str, values: tuple[Value, ...]) -> tuple[Any, ...]:
@@ -92,7 +93,7 @@ class PostgresStatements:
         return (converted.text, *values, self._account) if converted.has_account else (converted.text, *values)
 
 
-class PostgresTables:
+class PostgresTables(Tables):
     """
     The tables as one account uses them; `Tables` states the guarantees.
 
@@ -117,12 +118,12 @@ class PostgresTables:
         """Run an operation that changes nothing; each of its statements reads a state of its own."""
         return await self._database.read(lambda db: operation(PostgresStatements(db, self._account)))
 
+    @override
     async def transaction(self, operation: Operation[T], *, by: By = "owner") -> T:
-        """Run an operation in one transaction."""
         return await self._database.run(lambda: self._transaction(operation, by))
 
+    @override
     async def change(self, text: str, *values: Value, by: By = "owner") -> int:
-        """Make one change in a transaction of its own."""
         if self._account is None or by == "unfenced":
             own = self._account
             return await self._database.run(
@@ -131,10 +132,10 @@ class PostgresTables:
         account = self._account
         return await self._database.run(lambda: self._single(account, _CHANGE, text, values, by))
 
+    @override
     async def insert(
         self, text: str, *values: Value, by: Literal["owner", "any"] = "owner", announces: bool = False
     ) -> int:  # fmt: skip
-        """Insert one row in a transaction of its own."""
         if self._account is None:
             return await self.transaction(lambda db: db.insert(text, *values))
         account, kind = self._account, _ANNOUNCED_INSERT if announces else _INSERT

@@ -11,6 +11,7 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
+from webwx.override import override
 from webwx.storage.bodies import unpack
 from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.engine.dialect import to_postgres
@@ -26,7 +27,7 @@ from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS, NAMES
 from webwx.storage.tables.identities.links import IDENTITIES
 from webwx.storage.tables.media import MEDIA
 from webwx.storage.tokenizer import cut, words_of
-from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered, placed
+from webwx.storage.transfer import CHUNK, Counters, JournalTransfer, Ordinals, StoredAccountWriter, numbered, placed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -112,7 +113,7 @@ async def _sequence_of(db: Connection, table: str) -> str:
     return name
 
 
-class PostgresAccountRows:
+class PostgresAccountRows(StoredAccountWriter):
     """
     One account of a database.
 
@@ -145,15 +146,15 @@ class PostgresAccountRows:
         used |= await self._numbers.read()
         return Counters(conflicts=row["conflicts"], numbers=used)
 
+    @override
     async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
-        """Yield the rows of a table."""
         query = to_postgres(_READ.get(table.name) or select_copied(table), 0).text
         cursor = await self._db.cursor(query, self._account)
         while found := await cursor.fetch(CHUNK):
             yield numbered(table, [tuple(row) for row in found], self._ordinals)
 
+    @override
     async def read_medium(self, digest: str) -> AsyncIterator[bytes]:
-        """Yield the bytes of an archived file."""
         cursor = await self._db.cursor(
             "SELECT bytes FROM media_pieces WHERE account = $1 AND digest = $2 ORDER BY piece", self._account, digest
         )
@@ -237,8 +238,8 @@ class PostgresAccountRows:
             complete.append((number, login, batch, kind, start, length, *rest, flags, words))
         return complete
 
+    @override
     async def write_medium(self, digest: str, pieces: AsyncIterator[bytes]) -> None:
-        """Store an archived file."""
         number, left = 0, b""
         async for each in pieces:
             left += each
@@ -252,7 +253,7 @@ class PostgresAccountRows:
         await self._db.execute("INSERT INTO media_pieces VALUES ($1, $2, $3, $4)", self._account, digest, number, piece)
 
 
-class PostgresTransfer:
+class PostgresTransfer(JournalTransfer):
     """
     A transaction that reads accounts of a database, or stores new ones under the name of a login.
 
@@ -297,8 +298,8 @@ class PostgresTransfer:
         )
         return [row["account"] for row in rows]
 
+    @override
     async def rows(self, uin: int) -> PostgresAccountRows:
-        """Return a stored account."""
         logins = await self._db.fetch("SELECT login FROM logins WHERE account = $1 ORDER BY 1", uin)
         consumers = await self._db.fetch("SELECT consumer FROM consumers WHERE account = $1 ORDER BY 1", uin)
         return PostgresAccountRows(
@@ -306,8 +307,8 @@ class PostgresTransfer:
             numbers=AssignedNumbers(self._connect),
         )  # fmt: skip
 
+    @override
     async def new_rows(self, uin: int) -> PostgresAccountRows:
-        """Return an account that is to be stored."""
         return PostgresAccountRows(self._db, uin, logins=[], consumers=[], numbers=AssignedNumbers(self._connect))
 
     async def finish(self, uin: int) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from webwx.storage.tables.media import unnamed
+from webwx.override import override
+from webwx.storage.tables.media import MediaBytes, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.threads import Writer
 
 
-class SqliteMediaBytes:
+class SqliteMediaBytes(MediaBytes):
     """
     The bytes of media of all accounts of a file; `MediaBytes` states the guarantees.
 
@@ -37,8 +38,8 @@ class SqliteMediaBytes:
     def __repr__(self) -> str:
         return f"SqliteMediaBytes({self._files!r})"
 
+    @override
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
-        """Open a private file to write, with its path."""
         self._writer.require_open()
         return self._files.begin()
 

@@ -29,6 +29,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from webwx.override import override
 from webwx.storage.consumer import Consumer
 from webwx.storage.deliveries import ConsumerState, state_of
 from webwx.storage.engine.port import drive
@@ -218,8 +219,8 @@ class SqliteConsumer(Consumer):
 
     # -- delivery ----------------------------------------------------------------------------------------------------
 
+    @override
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list if no entry is due now."""
         if self._revivals.is_look_due:
             await self._look_for_revived()
         if not self._buffer:
@@ -432,8 +433,8 @@ class SqliteConsumer(Consumer):
             ),
         )
 
+    @override
     async def flush(self) -> None:
-        """Return once every acknowledgement is stored."""
         if self._acks or self._is_dirty or self._is_dirty_in_flight:
             await self._writer.do(lambda _: None)
 

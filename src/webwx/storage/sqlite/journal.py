@@ -24,9 +24,10 @@ import msgspec
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
+from webwx.override import override
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, JournalMeasures, OpenedLogin
+from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, JournalFile, JournalMeasures, OpenedLogin
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.engine.port import drive
@@ -87,7 +88,7 @@ _COMMIT = 5.0
 _log = logging.getLogger("webwx.storage")
 
 
-class SqliteJournal:
+class SqliteJournal(JournalFile):
     """
     A journal in a file, readable by its owner only.
 
@@ -170,8 +171,8 @@ class SqliteJournal:
             db.execute("PRAGMA synchronous = OFF")
         return db
 
+    @override
     def account(self, uin: int) -> SqliteAccount:
-        """Return an account's part."""
         stream = self._streams.setdefault(uin, LiveConsumers())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
@@ -218,8 +219,8 @@ class SqliteJournal:
         changed_at = max((each[2] for each in found), default=0) / 1e9
         return object() if abs(time.time() - changed_at) < _COMMIT else tuple(found)
 
+    @override
     async def accounts(self) -> list[int]:
-        """Return the numbers of the accounts that have a part, the latest login first."""
         rows = await self._reader.do(
             lambda db: select(
                 db,
@@ -230,13 +231,8 @@ class SqliteJournal:
         )
         return [int(uin) for (uin,) in rows]
 
+    @override
     async def backup(self, path: str | os.PathLike[str]) -> None:
-        """
-        Copy a snapshot of the journal into a new file; other writers continue meanwhile.
-
-        Raises:
-            StorageError: The file exists or cannot be written.
-        """
         await asyncio.to_thread(self._copy, Path(path))
 
     def _copy(self, target: Path) -> None:
@@ -294,8 +290,8 @@ class SqliteJournal:
             except OSError as error:
                 raise StorageError(f"{self._path} cannot be deleted: {explain(error)}") from None
 
+    @override
     async def compact(self) -> int:
-        """Return the free space of the file to the disk, close the journal, and return how many bytes these are."""
         before = self._path.stat().st_size
         if await self._reader.do(can_shrink):
             while await do_step(self._writer, shrink):
@@ -321,8 +317,8 @@ class SqliteJournal:
                 raise AlreadyRunning(f"Another process is using {self._path}.") from None
             raise StorageError(f"{self._path} cannot be compacted: {explain_sqlite(error)}") from None
 
+    @override
     async def close(self) -> None:
-        """Close all consumers, store pending changes, and close the journal."""
         try:
             for stream in self._streams.values():
                 for consumer in tuple(stream.consumers):
@@ -390,11 +386,10 @@ class SqliteAccount(AccountJournal):
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
+    @override
     async def open_login(
         self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact], *, complete: bool = False
     ) -> OpenedLogin:
-        """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
-
         def store(db: sqlite3.Connection) -> tuple[int, int, OpenedLogin, StoredBatch]:
             account = self._make_account(db)
             before = db.execute(
@@ -456,8 +451,8 @@ class SqliteAccount(AccountJournal):
             self._compaction.look_soon()
         return encoded.keys(), identified
 
+    @override
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         found = await self._reader.do(
             lambda db: db.execute(
                 "SELECT account, login, position FROM accounts JOIN logins USING (account)"
@@ -651,8 +646,8 @@ class SqliteAccount(AccountJournal):
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
+    @override
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
         account = await self._account()
         return await self._reader.do(lambda db: find_entries(db, account, query))
 
@@ -672,8 +667,8 @@ class SqliteAccount(AccountJournal):
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 
+    @override
     async def roster(self, own_id: ContactId) -> StoredRoster:
-        """Return the contacts of a login that are not deleted; each is read when it is looked up."""
         account = await self._account()
 
         def read(db: sqlite3.Connection) -> StoredRoster:
@@ -684,8 +679,8 @@ class SqliteAccount(AccountJournal):
 
         return await self._reader.do(read)
 
+    @override
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Return the contacts that had these ids, in any login."""
         account = await self._account()
         wanted = {clean_text(each) for each in ids}
 
@@ -702,10 +697,10 @@ class SqliteAccount(AccountJournal):
         unknown = wanted - {each.id for each in found}
         return [*await self.identities.contacts(unknown), *found] if unknown else found
 
+    @override
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
-        """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> None:

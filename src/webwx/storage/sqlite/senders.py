@@ -26,12 +26,13 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
+from webwx.override import override
 from webwx.protocol.codec import clean_text
 from webwx.storage.locks import take_lock
 from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite.bulk import select_numbers
 from webwx.storage.sqlite.tables import execute
-from webwx.storage.tables.outbox import KEPT_OUTCOMES, Attempt
+from webwx.storage.tables.outbox import KEPT_OUTCOMES, Attempt, AttemptStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -239,7 +240,7 @@ class Senders:
         return self._journal.with_name(f".{self._journal.name}.sender-{name}")
 
 
-class SqliteAttempts:
+class SqliteAttempts(AttemptStore):
     """
     The attempts at the sends of an account; `AttemptStore` states the guarantees.
 
@@ -297,8 +298,8 @@ class SqliteAttempts:
                 raise
             self._keep(store)
 
+    @override
     async def keep(self, text: str, *values: Value) -> None:
-        """Make a change as soon as the journal can be written."""
         account = await self._account()
         self._keep(lambda db: execute(db, account, text, values))
 
@@ -314,8 +315,8 @@ class SqliteAttempts:
         if await self._reader.do(lambda db: self._dead(db, account)):
             await self._writer.do(lambda db: self._settle_dead(db, account))
 
+    @override
     async def flush(self) -> None:
-        """Return once every outcome that was passed to `settle` is stored."""
         await self._writer.catch_up()
 
     def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:

@@ -7,8 +7,9 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from webwx.override import override
 from webwx.storage.account_folder import AccountFolder, LoginName
-from webwx.storage.base import RETENTION_DAYS
+from webwx.storage.base import RETENTION_DAYS, Storage
 from webwx.storage.login import LoginFile
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ RECORDS_NAME = "gateway.db"
 """Name of the file with the records."""
 
 
-class SqliteStorage:
+class SqliteStorage(Storage):
     """
     The storage of an installation in a folder; `Storage` states the guarantees.
 
@@ -65,16 +66,16 @@ class SqliteStorage:
             return LoginFile(path, passphrase=KeyringPassphrase(str(path.resolve())))
         return LoginFile(path, passphrase=self._passphrase)
 
+    @override
     def journal(self, name: LoginName) -> Journal:
-        """Return the journal of a login."""
         from webwx.storage.sqlite.journal import SqliteJournal
 
         journal = SqliteJournal(self._journal_path(name), retention_days=self._retention_days)
         self._opened.append(journal)
         return journal
 
+    @override
     async def has_journal(self, name: LoginName) -> bool:
-        """Return whether there is a journal of a login."""
         return self._journal_path(name).exists()
 
     async def delete_journal(self, name: LoginName) -> None:
@@ -86,8 +87,8 @@ class SqliteStorage:
     def _journal_path(self, name: LoginName) -> Path:
         return self._folder.path_of(name).with_suffix(".journal")
 
+    @override
     def records(self) -> RecordStore:
-        """Return the records of the gateway."""
         from webwx.storage.sqlite.records import SqliteRecordStore
 
         records = SqliteRecordStore(self._folder.home / RECORDS_NAME)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, ge
 
 import msgspec
 
+from webwx.override import override
 from webwx.protocol.codec import clean_text
 from webwx.storage.engine.dialect import to_sqlite
-from webwx.storage.engine.port import drive
+from webwx.storage.engine.port import Statements, Tables, drive
 from webwx.storage.sqlite.bulk import as_list, insert
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound="NamedTuple")
 
 
-class SqliteStatements:
+class SqliteStatements(Statements):
     """
     The statements of one transaction, or of one read, in the thread of the connection.
 
@@ -48,8 +49,8 @@ class SqliteStatements:
         self._db = db
         self._account = account
 
+    @override
     async def all(self, select: Select[R], *values: Value) -> list[R]:
-        """Return the rows of a query."""
         reading = _reading(select.row)
         if reading.columns is None:
             return reading.convert(execute(self._db, self._account, select.text, values).fetchall())
@@ -57,15 +58,15 @@ class SqliteStatements:
         (rows,) = execute(self._db, self._account, text, values).fetchone()
         return reading.decode(rows)
 
+    @override
     async def one(self, select: Select[R], *values: Value) -> R | None:
-        """Return the first row of a query; None if there is none."""
         cursor = execute(self._db, self._account, select.text, values)
         row = cursor.fetchone()
         cursor.close()  # otherwise the statement stays open at its next row
         return None if row is None else _reading(select.row).convert([row])[0]
 
+    @override
     async def change(self, text: str, *values: Value) -> int:
-        """Insert, update or delete rows, and return the number of changed rows."""
         return execute(self._db, self._account, text, values).rowcount
 
     async def change_each(self, text: str, rows: Sequence[Sequence[Value]]) -> None:
@@ -73,8 +74,8 @@ class SqliteStatements:
         for values in rows:
             execute(self._db, self._account, text, tuple(values))
 
+    @override
     async def insert(self, text: str, *values: Value) -> int:
-        """Insert one row into a table with numbers, and return its number; 0 if `ON CONFLICT` has prevented it."""
         return _insert(self._db, self._account, text, values)
 
     async def insert_all(
@@ -94,7 +95,7 @@ class SqliteStatements:
         """Return at once: a file has one writer."""
 
 
-class SqliteTables:
+class SqliteTables(Tables):
     """
     The tables as one account uses them; `Tables` states the guarantees.
 
@@ -117,22 +118,22 @@ class SqliteTables:
         account = await self._account()
         return await self._reader.do(lambda db: drive(operation(SqliteStatements(db, account))))
 
+    @override
     async def transaction(self, operation: Operation[T], *, by: By = "owner") -> T:
-        """Run an operation in one transaction."""
         del by  # a file has one owner for all accounts
         account = await self._account()
         return await self._writer.do(lambda db: drive(operation(SqliteStatements(db, account))))
 
+    @override
     async def change(self, text: str, *values: Value, by: By = "owner") -> int:
-        """Make one change in a transaction of its own."""
         del by  # as above
         account = await self._account()
         return await self._writer.do(lambda db: execute(db, account, text, values).rowcount)
 
+    @override
     async def insert(
         self, text: str, *values: Value, by: Literal["owner", "any"] = "owner", announces: bool = False
     ) -> int:  # fmt: skip
-        """Insert one row in a transaction of its own."""
         del by, announces  # as above; the readers of a file look at it
         account = await self._account()
         return await self._writer.do(lambda db: _insert(db, account, text, values))

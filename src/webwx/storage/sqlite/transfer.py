@@ -10,6 +10,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
+from webwx.override import override
 from webwx.storage.archive_files import MediaFiles, finish
 from webwx.storage.engine.dialect import to_sqlite
 from webwx.storage.engine.rows import insert_copied, select_copied
@@ -19,7 +20,7 @@ from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
 from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS
 from webwx.storage.tables.identities.links import IDENTITIES
-from webwx.storage.transfer import CHUNK, Counters, Ordinals, numbered
+from webwx.storage.transfer import CHUNK, Counters, JournalTransfer, Ordinals, StoredAccountWriter, numbered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -51,7 +52,7 @@ _COUNTED = (ENTRIES.name, *(table.name for table in OF_ACCOUNTS if table.is_numb
 """Tables whose numbers SQLite counts."""
 
 
-class SqliteAccountRows:
+class SqliteAccountRows(StoredAccountWriter):
     """
     One account of an open file, of one moment.
 
@@ -84,15 +85,15 @@ class SqliteAccountRows:
         numbers = {each: of_file.get(each, 0) for each in _COUNTED}
         return Counters(conflicts=conflicts, numbers={**numbers, IDENTITIES.name: last_identity})
 
+    @override
     async def read(self, table: StoredTable) -> AsyncIterator[list[Row]]:
-        """Yield the rows of a table."""
         query = to_sqlite(_READ.get(table.name) or select_copied(table)).text
         cursor = await asyncio.to_thread(self._db.execute, query, (self._account,))
         while rows := await asyncio.to_thread(cursor.fetchmany, CHUNK):
             yield numbered(table, rows, self._ordinals)
 
+    @override
     async def read_medium(self, digest: str) -> AsyncIterator[bytes]:
-        """Yield the bytes of an archived file."""
         path = self._files.find(digest)
         if path is None:
             raise StorageError(
@@ -122,8 +123,8 @@ class SqliteAccountRows:
             for _ in rows:
                 self._ordinals[table.name].add(len(self._ordinals[table.name]) + 1)
 
+    @override
     async def write_medium(self, digest: str, pieces: AsyncIterator[bytes]) -> None:
-        """Store an archived file."""
         with self._files.begin() as (file, part):
             async for piece in pieces:
                 await asyncio.to_thread(file.write, piece)
@@ -131,7 +132,7 @@ class SqliteAccountRows:
             self._files.take(part, digest)
 
 
-class SqliteTransfer:
+class SqliteTransfer(JournalTransfer):
     """
     A file from which accounts are read, or a new file for one account.
 
@@ -167,8 +168,8 @@ class SqliteTransfer:
         )
         return [int(uin) for (uin,) in rows]
 
+    @override
     async def rows(self, uin: int) -> SqliteAccountRows:
-        """Return a stored account."""
         db = self._opened()
         (account,) = db.execute("SELECT account FROM accounts WHERE uin = ?", (str(uin),)).fetchone()
         return SqliteAccountRows(db, account, self._files())

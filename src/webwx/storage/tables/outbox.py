@@ -14,6 +14,7 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
+from webwx.override import override
 from webwx.protocol.codec import clean_text
 from webwx.storage.engine.port import Ageing, Conditions, Select, StoredTable
 from webwx.storage.refusals import ChangeRefused, NotOwner
@@ -433,7 +434,7 @@ UPDATE outbox SET background = false, file = '' WHERE account = $0 AND state IN 
 _REMOVE = "DELETE FROM outbox WHERE account = $0 AND number = $1 AND state <> 'sending'"
 
 
-class StoredSends:
+class StoredSends(Outbox):
     """
     An account's sends; `Outbox` states the guarantees.
 
@@ -451,12 +452,12 @@ class StoredSends:
     def __repr__(self) -> str:
         return "StoredSends(***)"
 
+    @override
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
         state: Literal["queued", "sending"] = "queued", addressed: str = "", content_id: str = "",
         background: bool = False,
     ) -> Outgoing:  # fmt: skip
-        """Store a send, or return the existing send with the same key."""
         client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
         chat, addressed, content_id = ContactId(clean_text(chat)), clean_text(addressed), clean_text(content_id)
         # A send that the owner of the account begins later may be added by any process.
@@ -494,8 +495,8 @@ class StoredSends:
             row = await self._tables.read(lambda db: db.one(_OF_KEY, key))
         return None if row is None else _send(row)
 
+    @override
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
-        """Set a send to `sending`, and return whether its first byte may be transmitted."""
         attempt = await self._attempts.begin()
         try:
             is_begun = await self._tables.change(_BEGIN, number, attempt.epoch, attempt.sender, chat, time) == 1
@@ -532,21 +533,20 @@ class StoredSends:
             text, values, number=number, sent=is_first, receipt=written, keeps=begun_at is not None
         )
 
+    @override
     async def move_to_background(self, number: int, *, file: str = "") -> bool:
-        """Make a send without an outcome a background send, and return whether it was none before."""
         return await self._tables.change(_MOVE_TO_BACKGROUND, number, file) == 1
 
+    @override
     async def end_background(self) -> None:
-        """Leave all background sends `queued` as they are."""
         await self._tables.change(_END_BACKGROUND, by="any")
 
+    @override
     async def flush(self) -> None:
-        """Return once every outcome that was passed to `settle` is stored."""
         await self._attempts.flush()
 
+    @override
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query; a send whose process has died is `unknown`."""
-
         async def read(db: Statements) -> list[_SendRow]:
             text, values = _find(query, await _sends_since(db, query) if query.since else None)
             return await db.all(Select(_SendRow, text), *values)
@@ -559,13 +559,13 @@ class StoredSends:
         await self._attempts.settle_dead()
         return [_send(row) for row in await self._tables.read(read)]
 
+    @override
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
         await self._attempts.settle_dead()
         return {row.state: row.number for row in await self._tables.read(lambda db: db.all(_COUNT))}
 
+    @override
     async def remove(self, number: int) -> bool:
-        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
         await self._attempts.settle_dead()
         return await self._tables.change(_REMOVE, number) == 1
 

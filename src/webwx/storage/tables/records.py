@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from webwx.errors import RecordChanged
+from webwx.override import override
 from webwx.storage.engine.port import Conditions, Select, StoredTable
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ _NEWEST_SUPERFLUOUS = Select(_AuditNumber, "SELECT number FROM audit ORDER BY nu
 _FORGET = "DELETE FROM audit WHERE number <= $1"
 
 
-class VersionedRecords:
+class VersionedRecords(RecordStore):
     """
     The records and the audit log; `RecordStore` states the guarantees.
 
@@ -294,31 +295,31 @@ class VersionedRecords:
     def __repr__(self) -> str:
         return f"VersionedRecords({self._tables!r})"
 
+    @override
     async def find(self, kind: str, *, prefix: str = "") -> list[StoredRecord]:
-        """Return the records of a kind whose ids begin with a prefix, in the order of their ids."""
         end = f"{prefix}{chr(sys.maxunicode)}"
         return [_record(row) for row in await self._tables.read(lambda db: db.all(_OF_KIND, kind, prefix, end))]
 
-    async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
-        """Return a record; None if no record has this id."""
+    @override
+    async def get(self, kind: str, id: str) -> StoredRecord | None:
         row = await self._tables.read(lambda db: db.one(_GET, kind, id))
         return None if row is None else _record(row)
 
-    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
-        """Store a record, and return it with its new version."""
+    @override
+    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:
         change = RecordChange(kind=kind, id=id, version=version, body=body)
         await self._make_one(change, time)
         return StoredRecord(kind=kind, id=id, version=version + 1, body=body, changed_at=time)
 
-    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
-        """Delete a record, and return whether it existed."""
+    @override
+    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:
         if version is None:
             return await self._tables.change(_DELETE, kind, id) > 0
         await self._make_one(RecordChange(kind=kind, id=id, version=version, body=None), 0.0)
         return True
 
+    @override
     async def change(self, changes: Sequence[RecordChange], *, time: float) -> None:
-        """Store and delete several records in one transaction: all changes are made, or none."""
         ordered = sorted(changes, key=lambda each: (each.kind, each.id))  # so that two callers never wait in a circle
 
         async def store(db: Statements) -> None:
@@ -358,8 +359,8 @@ class VersionedRecords:
         number = await self._tables.transaction(append)
         return AuditEntry(number=number, time=time, actor=actor, action=action, target=target, detail=detail)
 
+    @override
     async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
-        """Return entries of the audit log, the newest first."""
         matching = Conditions("number > 0")
         if before is not None:
             matching.also("number < {}", before)
