@@ -117,6 +117,30 @@ def test_each_exception_to_the_mirrored_paths_is_still_one() -> None:
         assert not (TESTS / path.parent / f"test_{path.name}").exists()
 
 
+def methods_of(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield the public methods of a module with the names of their classes, which are public too."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and not each.name.startswith("_"):
+                    yield node.name, each
+
+
+def test_a_method_of_a_component_without_documentation_is_documented_where_users_call_it() -> None:
+    client = SOURCE / "client"
+    faces = [*methods_of(client / "client.py"), *methods_of(client / "subscription.py")]
+    documented = {each.name for _, each in faces if ast.get_docstring(each)}
+    without = {
+        f"{name}.{each.name}": each.name
+        for path in client.rglob("*.py")
+        for name, each in methods_of(path)
+        if ast.get_docstring(each) is None
+        and not any(ast.unparse(mark) in {"override", "overload"} for mark in each.decorator_list)
+    }
+    assert len(without) > 50
+    assert {name for name, method in without.items() if method not in documented} == set()
+
+
 def test_the_page_about_tests_names_every_directory_of_tests() -> None:
     page = (ROOT / "docs" / "development" / "tests.md").read_text(encoding="utf-8")
     directories = {path.name for path in TESTS.iterdir() if path.is_dir() and path.name != "__pycache__"}

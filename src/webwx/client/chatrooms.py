@@ -53,7 +53,6 @@ class Chatrooms:
         self._limiter = limiter
 
     async def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
-        """Create a chatroom with at least two others."""
         ids = await self._ids_of(people)
         if len(ids) < _FEWEST:
             raise TooFewMembers("A chatroom needs at least two others; with one other, send to that contact.")
@@ -67,7 +66,6 @@ class Chatrooms:
         return await self._admission(opened.chatroom, ids, opened.added)
 
     async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Add friends to a chatroom; invite them to a large one, as the page does from about forty members."""
         room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         if not room.members:
             room = await self._refreshed(room.id)
@@ -81,13 +79,11 @@ class Chatrooms:
         return admission
 
     async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Send invitations to a chatroom; each person has to accept."""
         room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         await self._change_room(lambda: chatroom_flows.invite_members(self._session.login, room.id, ids))
         return Admission(chatroom=room, invited=ids)
 
     async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
-        """Remove members from a chatroom that this account owns; return the chatroom after the change."""
         room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         await self._change_room(lambda: chatroom_flows.remove_members(self._session.login, room.id, ids))
         left = await self._refreshed(room.id)
@@ -105,13 +101,11 @@ class Chatrooms:
         return left
 
     async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
-        """Rename a chatroom."""
         room = await self._chatroom(chatroom)
         await self._change_room(lambda: chatroom_flows.rename_chatroom(self._session.login, room.id, name))
         return await self._directory.change(room, nickname=name, pinyin="")
 
     async def leave_chatroom(self, chatroom: To) -> None:
-        """Leave a chatroom."""
         room = await self._chatroom(chatroom)
         await self._change_room(lambda: chatroom_flows.leave_chatroom(self._session.login, room.id))
         self._book.contacts.remove(room.id)

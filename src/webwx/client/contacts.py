@@ -76,7 +76,6 @@ class ContactDirectory:
         """Lookup of unknown contacts that appear in messages."""
 
     async def list_contacts(self) -> list[Contact]:
-        """Fetch all contacts again, including chatrooms with their members."""
         self._session.require_contacts("contacts")
         known = {each.id for each in await self._book.everybody()}
         listing = await self._session.run(contact_flows.list_contacts(self._session.login, self._session.now()))
@@ -142,7 +141,6 @@ class ContactDirectory:
             self._book.contacts.put(known if now is None else merged(known, now))
 
     async def list_chats(self) -> list[Contact]:
-        """Fetch the recent chats, the newest first. No waiting event is consumed."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         account = self._session.login.account
         for contact in contact_flows.read_contacts(reply.contact_list, account.id, account.uin):
@@ -161,7 +159,6 @@ class ContactDirectory:
         return read_publications(reply.mp_subscribe_msg_list)
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
-        """Fetch people and chatrooms by id, including the members of chatrooms; the result lists the missing ids."""
         self._session.require_contacts("contacts")
         keys = [ContactKey(user_name=each) for each in ids]
         lookup = await self._session.run(contact_flows.get_contacts(self._session.login, keys, self._session.now()))
@@ -176,7 +173,6 @@ class ContactDirectory:
         return await self.change(known, remark=remark, remark_pinyin="")
 
     async def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
-        """Pin a chat to the top of the list on all devices, or unpin it."""
         known = await self.known(contact)
         # The request repeats the remark, which may change while the rate limit delays this.
         await self._run_change(
@@ -187,7 +183,6 @@ class ContactDirectory:
         return await self.change(known, is_pinned=is_pinned)
 
     async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
-        """Download the picture of a person or a chatroom."""
         self._session.require_contacts("contacts")
         avatar_key = "" if met_in is None else (await self.known(met_in)).avatar_key
         return await self._session.run(

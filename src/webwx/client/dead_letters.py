@@ -44,7 +44,6 @@ class DeadLetters:
     async def list_dead_letters(
         self, *, consumer: str = "bot", limit: int = 50, before: int | None = None
     ) -> list[DeadLetter]:
-        """Return the dead letters of a consumer, the newest first."""
         part = await self._updates.readable_part()
         return [
             DeadLetter(
@@ -55,5 +54,4 @@ class DeadLetters:
         ]  # fmt: skip
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
-        """Deliver a dead letter once more, as one new attempt; return whether there was one with this number."""
         return await (await self._updates.readable_part()).revive(consumer, number)

@@ -59,5 +59,4 @@ class EventSource:
         )
 
     async def wait_for_kept(self) -> None:
-        """Return once the received media are archived or given up."""
         await self._sync.wait_for_archive()

@@ -52,7 +52,6 @@ class Forwarder:
         self._media = media
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
-        """Forward a received message, recalled or not: by the keys in its content, else by download and upload."""
         if isinstance(message, MessageRecalled) and message.original is not None:
             message = message.original
         kind, text = _outgoing(message)

@@ -133,7 +133,6 @@ class MessageHistory:
         since: float = 0,
         until: float = 0,
     ) -> list[Event | Outgoing]:
-        """Return messages, recalls, gaps and sends, the oldest first."""
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), since=since, until=until)
         found = await self._newest(part, wanted, await self._before_event(part, before), limit)
@@ -142,7 +141,6 @@ class MessageHistory:
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
-        """Return the messages and sends that contain all of these words, the newest first."""
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), words=words)
         found = await self._newest(part, wanted, await self._before_event(part, before), limit)
@@ -250,7 +248,6 @@ class MessageHistory:
         return {entry.message_id for entry in await part.find(query)}
 
     async def find_message(self, which: str | int) -> Event | None:
-        """Find a received event of any age; None if the journal does not have it."""
         part = await self._updates.readable_part()
         entry = await (find_entry(part, which) if isinstance(which, int) else find_message(part, which))
         return None if entry is None else await self.event_of(entry)
@@ -263,7 +260,6 @@ class MessageHistory:
     async def list_sends(
         self, *states: State, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Outgoing]:
-        """Return the sends of the outbox, the newest first, with their states."""
         part = await self._updates.readable_part()
         query = SendQuery(states=states, chats=await self.chats(part, chat), limit=limit, before=before)
         return await part.outbox.find(query)
@@ -271,7 +267,6 @@ class MessageHistory:
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
-        """Find a send of the outbox by its key, number or id; None if no send matches."""
         part = await self._updates.readable_part()
         return await find_send(part.outbox, key=key, number=number, client_id=client_id, message_id=message_id)
 
@@ -293,7 +288,6 @@ class MessageHistory:
         return await (await self._updates.readable_part()).outbox.remove(number)
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
-        """Find the contacts that had these ids, in this login or an earlier one."""
         wanted = dict.fromkeys(map(ContactId, ids))
         known = [contact for each in wanted if (contact := self._book.contacts.get(each)) is not None]
         unknown = [each for each in wanted if each not in self._book.contacts]
@@ -301,7 +295,6 @@ class MessageHistory:
         return Contacts([*earlier, *known])
 
     async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
-        """Yield the whole history, oldest first: all events, then the sends that did not come back as an event."""
         part = await self._updates.readable_part()
         sends = await part.outbox.find(SendQuery(limit=_ALL))
         message_ids = {send.receipt.message_id for send in sends if send.receipt is not None}
@@ -315,12 +308,10 @@ class MessageHistory:
                 yield send
 
     async def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
-        """Delete events and sends permanently, and return their number; `chat` or `before` is required."""
         part = await self._updates.readable_part()
         return await part.purge(before=before, chats=await self.chats(part, chat))
 
     async def purge_kept(self, *, before: float = 0) -> int:
-        """Delete archived media, but not their messages; return the number of messages."""
         return await (await self._updates.readable_part()).media.drop(before=before)
 
     async def chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:

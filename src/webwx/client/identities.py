@@ -51,7 +51,6 @@ class AccountIdentities:
         self._readable_part = updates.readable_part
 
     async def who(self, which: To) -> Identity:
-        """Return the identity of a contact of any login."""
         part = await self._readable_part()
         match which:
             case int() | Identity():
@@ -78,26 +77,21 @@ class AccountIdentities:
                 )
 
     async def find_contact(self, which: To) -> Contact:
-        """Find a contact of this login."""
         await self._session.require_login()
         return await self.contact(which)
 
     async def list_identities(self, name: str = "") -> list[Identity]:
-        """Return all identities, including those of earlier logins."""
         return await (await self._readable_part()).identities.find(IdentityQuery(name=name))
 
     async def why(self, which: To) -> list[Link]:
-        """Return the contacts of all logins that are linked to an identity, the newest first, with the evidence."""
         identity = await self.who(which)
         return await (await self._readable_part()).identities.links(identity.number)
 
     async def merge_identities(self, one: To, other: To) -> Identity:
-        """Merge two identities permanently; the number of the first one stays."""
         first, second = await self.who(one), await self.who(other)
         return await (await self._readable_part()).identities.merge(first.number, second.number)
 
     async def split_identity(self, which: To, contact_id: str) -> Identity:
-        """Unlink a contact from an identity permanently, and return its new identity."""
         identity = await self.who(which)
         return await (await self._readable_part()).identities.split(identity.number, ContactId(contact_id))
 

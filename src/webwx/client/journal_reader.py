@@ -71,15 +71,12 @@ class JournalReader:
 
     @property
     def part(self) -> AccountJournal:
-        """The account's part of the journal."""
         return self._storage.part()
 
     async def check_storage(self) -> None:
-        """Check that the account's part of the journal can be written."""
         await self.part.change_state(_CHECKED, lambda before: b"2" if before == b"1" else b"1")
 
     async def open(self) -> None:
-        """Open the consumer and begin to sync."""
         sync = self._sync
         if self.name == ARCHIVE_CONSUMER:
             raise InvalidRequest(f"The name {ARCHIVE_CONSUMER!r} is reserved for the media archive; choose another.")
@@ -101,7 +98,6 @@ class JournalReader:
                 sync.start()
 
     async def take(self, limit: int = 100) -> list[Delivered]:
-        """Return the next entries in the order of arrival; wait until an entry has arrived."""
         sync, storage, consumer = self._sync, self._storage, self._opened()
         while self._is_synced:
             work, news = sync.work, storage.news
@@ -125,7 +121,6 @@ class JournalReader:
         return []
 
     async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
-        """Read an entry again by its number; None if it was deleted meanwhile."""
         entry = await find_entry(self._storage.part(), number)
         if entry is None:
             return None
@@ -134,65 +129,50 @@ class JournalReader:
         return Delivered(entry, event)
 
     def show(self, number: int) -> None:
-        """Note that a handler gets a taken entry now."""
         (self._consumer or self._opened()).show(number)  # this and `ack` are called for each event
 
     def ack(self, number: int) -> None:
-        """Acknowledge an entry; the acknowledgement is stored a few milliseconds later."""
         (self._consumer or self._opened()).ack(number)
 
     def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
-        """Acknowledge entries and store changes of conversations, in one transaction, a few milliseconds later."""
         self._opened().commit(numbers, changes)
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as of the last `commit`; None for an unknown key."""
         return await self._opened().conversation(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, up to a maximum number."""
         return await self._opened().conversations(limit)
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
-        """Return the conversations with a deadline, the earliest first."""
         return await self._opened().deadlines(limit)
 
     async def failed(self, number: int, error: str) -> int:
-        """Store that an attempt at an entry has failed; return the number of failed attempts."""
         return await self._opened().failed(number, error)
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, which acknowledges it."""
         await self._opened().give_up(number, error)
 
     async def flush(self) -> None:
-        """Return once every acknowledgement is stored."""
         await self._opened().flush()
 
     async def add_poison_marker(self, number: int) -> None:
-        """Store a poison marker: a crash from now on counts against this entry."""
         await self._opened().add_poison_marker(number)
 
     @property
     def crash_grace(self) -> float:
-        """Seconds in which a process that seemed to have crashed, but lived on, takes its crashes back; 0: none."""
         return self._opened().crash_grace
 
     async def recount_crashes(self, number: int) -> int:
-        """Return the number of crashes of an entry again, without those that living processes have revoked."""
         return await self._opened().recount_crashes(number)
 
     def remove_poison_marker(self, number: int) -> None:
-        """Remove the poison marker; this is stored a few milliseconds later."""
         self._opened().remove_poison_marker(number)
 
     async def stop(self) -> None:
-        """Stop taking entries and polling; taken entries can still be acknowledged."""
         async with self._sync.joining:
             await self._leave()
 
     async def close(self, *, unseen_from: int = 0) -> None:
-        """Stop, store all acknowledgements, and close the consumer. A second call does nothing."""
         # Another subscription of this consumer waits here until it is closed.
         async with self._sync.joining:
             consumer, self._consumer = self._consumer, None

@@ -205,7 +205,6 @@ class AccountLogin:
         on_step: Callable[[LoginStep], object] | None = None,
         is_patient: bool = False,
     ) -> Account:
-        """Log in: continue with the saved login if it is alive, else show a code and wait for the phone."""
         self._is_logging_in = True
         try:
             return await self._login(show_qr, max_codes, on_push, on_step, is_patient)
@@ -252,7 +251,6 @@ class AccountLogin:
         return self._session.login.account
 
     async def resume(self) -> Account:
-        """Continue with the saved login, without a request."""
         saved = await self._session.store.load()
         if saved is None:
             raise NotLoggedIn("No login is saved here; log in first.")
@@ -292,7 +290,6 @@ class AccountLogin:
         return account
 
     async def logout(self) -> None:
-        """End the login here and on the server."""
         try:
             await self._session.run(login_flows.log_out(self._session.login))
         except BaseException:

@@ -90,19 +90,16 @@ class MediaTransfers:
     async def send_image(
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """Send a picture: JPEG, PNG, BMP, or a GIF, which is sent as a sticker and stays animated."""
         return await self._send_file(to, "image", files.prepare_image, image, name, progress, key)
 
     async def send_video(
         self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """Send a video: mp4."""
         return await self._send_file(to, "video", files.prepare_video, video, name, progress, key)
 
     async def send_sticker(
         self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """Send a sticker: a GIF, or one that the platform knows by its md5."""
         if isinstance(sticker, str) and re.fullmatch(r"[0-9a-fA-F]{32}", sticker):
             md5 = sticker.lower()
             wanted = WantedSend(to, "sticker", name, key, md5, is_named=bool(name))
@@ -116,7 +113,6 @@ class MediaTransfers:
     async def send_file(
         self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """Send a file of any kind. It is read in pieces and never as a whole."""
         return await self._send_file(to, "file", files.prepare_file, file, name, progress, key)
 
     async def queue_file(self, to: To, name: str, *, kind: str, key: str, sha256: str = "") -> Outgoing:
@@ -238,7 +234,6 @@ class MediaTransfers:
     # -- downloads ---------------------------------------------------------------------------------------------------
 
     async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
-        """Download the media of a message: a picture, sticker, voice, video, file, or a location's map."""
         taken = io.BytesIO()
         await self._take_media(message, taken, MAX_IN_MEMORY, progress)
         return taken.getvalue()
@@ -246,7 +241,6 @@ class MediaTransfers:
     async def download_to(
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
-        """Download the media of a message into a file, and return its path."""
         await self._session.require_login()
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
@@ -255,7 +249,6 @@ class MediaTransfers:
             return place.keep(file, _name(message, sink.start))
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
-        """Download the thumbnail of a picture, a video, a link or a location."""
         message_id = message if isinstance(message, str) else message.message_id
         taken = io.BytesIO()
         await self.fetch(

@@ -57,7 +57,6 @@ class Messages:
         self._sender = sender
 
     async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
-        """Send a text."""
         wanted = WantedSend(to, "text", text, key)
         try:
             message_flows.check_text(text)
@@ -70,7 +69,6 @@ class Messages:
         return await self._sender.send(wanted, chat, (way,))
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
-        """Send a text into the chat of a message."""
         return await self.send_text(message.chat, text, key=key)
 
     async def queue_text(self, to: To, text: str, *, key: str = "", background: bool = False) -> Outgoing:
@@ -86,7 +84,6 @@ class Messages:
         return await self._sender.queue(wanted, contact.id, background=background)
 
     async def retry_send(self, number: int) -> Receipt:
-        """Send a queued or refused text of the outbox again, under the same client id."""
         await self._session.require_login()
         row = await find_send((await self._updates.readable_part()).outbox, number=number)
         if row is None:
@@ -102,7 +99,6 @@ class Messages:
         return await self._sender.go_on(row, chat, way)
 
     async def mark_read(self, chat: To) -> None:
-        """Mark a whole chat as read on the account's other devices. The other person is not notified."""
         await self._session.run(
             message_flows.mark_read(self._session.login, await self._identities.target(chat), self._session.now())
         )

@@ -137,7 +137,6 @@ class RemoteContacts:
         return contact_of(await self._calls.call(CHANGE_CONTACT, recipient_of(contact), body=change))
 
     async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
-        """Download the picture of a person or a chatroom."""
         content = io.BytesIO()
         query = AvatarQuery(met_in=None if met_in is None else str(recipient_of(met_in)))
         sink = DownloadSink(content, _LARGEST_PICTURE)
@@ -176,7 +175,6 @@ class RemoteChatrooms:
         return admission_of(await self._calls.call(ADD_MEMBERS, recipient_of(chatroom), body=body))
 
     async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Send invitations to a chatroom; each person has to accept."""
         body = People(members=[recipient_of(each) for each in people])
         return admission_of(await self._calls.call(INVITE_MEMBERS, recipient_of(chatroom), body=body))
 
@@ -188,10 +186,8 @@ class RemoteChatrooms:
         return contact_of(details.contact, details.members)
 
     async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
-        """Rename a chatroom."""
         body = ChatroomChange(name=name)
         return contact_of(await self._calls.call(RENAME_CHATROOM, recipient_of(chatroom), body=body))
 
     async def leave_chatroom(self, chatroom: To) -> None:
-        """Leave a chatroom."""
         await self._calls.call(LEAVE_CHATROOM, recipient_of(chatroom))

@@ -161,7 +161,6 @@ class GatewayReader:
         self._taken.discard(number)
 
     async def flush(self) -> None:
-        """Return once every acknowledgement is stored."""
         acknowledged = [*self._unconfirmed]
         await self._ask(Ack(number=0, confirm=True))
         for number in acknowledged:
@@ -173,7 +172,6 @@ class GatewayReader:
         self._news.set()
 
     async def close(self, *, unseen_from: int = 0) -> None:
-        """Stop, store all acknowledgements, and close the consumer. A second call does nothing."""
         await self.disconnect(unseen_from=unseen_from)
         self._work = None
         self._arrived.clear()

@@ -72,7 +72,6 @@ class RemoteHistory:
         return (await self._messages(chat, "", limit, before, since, until))[::-1]
 
     async def search(self, words: str, *, chat: To | None, limit: int, before: int | None) -> list[Event | Outgoing]:
-        """Return the messages and sends that contain all of these words, the newest first."""
         return await self._messages(chat, words, limit, before, 0, 0)
 
     async def _messages(
@@ -161,11 +160,9 @@ class RemoteHistory:
         return event.number
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
-        """Find the contacts that had these ids, in this login or an earlier one."""
         return Contacts((await find_by_ids(self._calls, FIND_PEOPLE, ids)).found)
 
     async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
-        """Yield the whole history, oldest first: all events, then the sends that did not come back as an event."""
         sends = await self.list_sends(chat=None, limit=_ALL, before=None)
         unseen = {send.receipt.message_id for send in sends if send.receipt is not None}
         number = 0

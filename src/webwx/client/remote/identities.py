@@ -43,7 +43,6 @@ class RemoteIdentities:
         return contact_of(details.contact, details.members)
 
     async def who(self, which: To) -> Identity:
-        """Return the identity of a contact of any login."""
         return identity_of((await self._explain(which)).identity)
 
     async def why(self, which: To) -> list[Link]:

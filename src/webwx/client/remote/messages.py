@@ -51,7 +51,6 @@ class RemoteMessages:
         self._history = history
 
     async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
-        """Send a text."""
         return await self.send(MessageToSend(to=recipient_of(to), text=text), key)
 
     async def send_upload(self, to: To, file: FileToSend, *, key: str = "") -> Receipt:
@@ -59,7 +58,6 @@ class RemoteMessages:
         return await self.send(MessageToSend(to=recipient_of(to), file=file), key)
 
     async def reply(self, message: Message, text: str, *, key: str = "") -> Receipt:
-        """Send a text into the chat of a message."""
         return await self.send_text(message.chat, text, key=key)
 
     async def send(self, message: MessageToSend, key: str) -> Receipt:
