@@ -12,6 +12,7 @@ from tests.gateway.conftest import SERVER
 from tests.gateway.test_forwarding import SECRET, Owner, Table, served, without_caller
 
 from webwx.bot.bot import Bot
+from webwx.gateway.account_finders import RouteAccounts
 from webwx.gateway.auth import Caller
 from webwx.gateway.bot_exchange import BotExchange
 from webwx.gateway.bots import AssignedBot, HostedBots
@@ -66,14 +67,9 @@ async def served_node(bots: HostedBots, folder: Path) -> AsyncIterator[tuple[str
     signatures, client, records, app = Signatures(SECRET), OwnerClient(), open_records("memory:"), Owner()
     exchange = UploadExchange(UploadStore(records, folder, lambda: 0.0), signatures, client)
     links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
+    found = BotExchange(bots, Nodes(), without_caller, signatures, client)
     forwarding = RequestForwarding(
-        app,
-        Table(),
-        signatures,
-        client,
-        exchange,
-        BotExchange(bots, Nodes(), without_caller, signatures, client),
-        links,
+        app, Table(), signatures, client, exchange, found, (RouteAccounts(Table().look_up_account), links, found)
     )
     async with served(SignedRequests(forwarding, forwarding, signatures)) as url:
         yield url, app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -70,3 +70,13 @@ async def test_a_link_ends_with_its_key(links: CapabilityLinks, keys: KeyRing) -
     await keys.change(bound.id, lambda key: msgspec.structs.replace(key, accounts=(2,)))
     NOW[0] += 60
     assert [await links.find("media", each.token) for each in made] == [None, None, None]
+
+
+async def test_a_request_is_for_the_account_of_the_link_that_it_opens(links: CapabilityLinks) -> None:
+    media = await links.create("media", caller(CONSOLE), 3, 7)
+    code = await links.create("login_code", caller(CONSOLE), 4)
+    paths = {
+        f"/m/{media.token}/a.png": 3, f"/q/{code.token}": 4, f"/q/{media.token}": None, f"/m/{code.token}/a.png": None,
+        f"/m/{media.token}": None, "/api/v1/accounts": None,
+    }  # fmt: skip
+    assert {path: await links.account_of(cast("Any", {"path": path})) for path in paths} == paths

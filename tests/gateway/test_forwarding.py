@@ -23,6 +23,7 @@ from tests.gateway.conftest import SERVER, Running
 
 from webwx import AsyncClient
 from webwx.client.accounts import Accounts
+from webwx.gateway.account_finders import RouteAccounts
 from webwx.gateway.app import Gateway
 from webwx.gateway.auth import FREE_FAILURES
 from webwx.gateway.bot_exchange import BotExchange
@@ -165,7 +166,8 @@ class Node:
         exchange = UploadExchange(UploadStore(records, Path("uploads"), lambda: 0.0), signatures, self._client)
         links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
         bots = BotExchange(HostedBots(), table, without_caller, signatures, self._client)
-        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, bots, links)
+        finders = RouteAccounts(table.look_up_account), links, bots
+        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, bots, finders)
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 
     @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ import pytest
 from tests.client.conftest import PNG
 from tests.gateway.test_forwarding import SECRET, Owner, Table, served, without_caller
 
+from webwx.gateway.account_finders import RouteAccounts
 from webwx.gateway.bot_exchange import BotExchange
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.capability_links import CapabilityLinks
@@ -56,7 +57,8 @@ class UploadNode:
             self.exchange = UploadExchange(self.uploads, signatures, client)
             links = CapabilityLinks(self._records, KeyRing(self._records, lambda: 0.0), lambda: 0.0)
             bots = BotExchange(HostedBots(), Table(), without_caller, signatures, client)
-            forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange, bots, links)
+            finders = RouteAccounts(Table().look_up_account), links, bots
+            forwarding = RequestForwarding(self.app, Table(), signatures, client, self.exchange, bots, finders)
             self._signed = SignedRequests(forwarding, forwarding, signatures)
             try:
                 yield

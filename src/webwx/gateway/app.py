@@ -172,6 +172,7 @@ class Gateway:
         """Lists the bots of all nodes; None without a cluster."""
         fetch_upload, signatures = None, None
         if owners is not None:
+            from webwx.gateway.account_finders import RouteAccounts
             from webwx.gateway.bot_exchange import BotExchange  # a gateway without a cluster starts sooner
             from webwx.gateway.forwarding import RequestForwarding
             from webwx.gateway.owner_client import OwnerClient
@@ -182,8 +183,9 @@ class Gateway:
             fetch_upload = exchange.fetch
             self.bot_exchange = BotExchange(self.bots, owners, self.access.recognize, signatures, client)
             self.forwarding = RequestForwarding(
-                self.routes, owners, signatures, client, exchange, self.bot_exchange, self.links
-            )
+                self.routes, owners, signatures, client, exchange, self.bot_exchange,
+                (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange),
+            )  # fmt: skip
         self.files = FileSources(self.uploads, self._connect, lambda: self.config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(

@@ -8,6 +8,7 @@ enough to delete the key.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -18,6 +19,8 @@ from webwx.gateway.auth import CONSOLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from litestar.types.asgi_types import HTTPScope
+
     from webwx.gateway.auth import Caller
     from webwx.gateway.keys import KeyRing
     from webwx.storage.tables.records import RecordStore
@@ -26,6 +29,12 @@ _KIND = "link"
 """Kind of the records."""
 
 LinkedThing = Literal["media", "login_code"]
+
+_PATHS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
+    (re.compile(r"/m/([^/]+)/[^/]+"), "media"),
+    (re.compile(r"/q/([^/]+)"), "login_code"),
+)
+"""Paths of links, with their tokens, and what they open."""
 
 LINK_SECONDS: dict[LinkedThing, float] = {"media": 24 * 3600.0, "login_code": 300.0}
 """Seconds for which a link is valid."""
@@ -90,6 +99,15 @@ class CapabilityLinks:
         if link is None or link.opens != opens or self._clock() >= link.expires_at:
             return None
         return link if await self._is_owned(link) else None
+
+    async def account_of(self, scope: HTTPScope) -> int | None:
+        """Return the account of the link that a request opens; None for another request, and without such a link."""
+        for pattern, opens in _PATHS:
+            opened = pattern.fullmatch(scope["path"])
+            link = None if opened is None else await self.find(opens, opened[1])
+            if link is not None:
+                return link.account
+        return None
 
     async def _is_owned(self, link: SharedLink) -> bool:
         if link.owner == CONSOLE:

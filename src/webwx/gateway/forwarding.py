@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
@@ -34,33 +33,22 @@ from webwx.gateway.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.gateway.refusals import refuse
 from webwx.gateway.unauthenticated import admit
-from webwx.representations.route import account_in
 from webwx.representations.sends import SHOW_UPLOAD
-from webwx.representations.webhooks import REVIVE_LOST_DELIVERY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from litestar import WebSocket
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
+    from webwx.gateway.account_finders import FindsAccount
     from webwx.gateway.bot_exchange import BotExchange
-    from webwx.gateway.capability_links import CapabilityLinks, LinkedThing
     from webwx.gateway.forwarded_requests import ForwardedRequest, Signatures
     from webwx.gateway.owner_client import OwnerClient, OwnerSocket
     from webwx.gateway.upload_exchange import UploadExchange
 
 _log = logging.getLogger("webwx.gateway")
-
-_EVENT_ID = re.compile(r"(\d+)-\d+")
-"""Id of an event, with the number of its account."""
-
-_LINKS: tuple[tuple[re.Pattern[str], LinkedThing], ...] = (
-    (re.compile(r"/m/([^/]+)/[^/]+"), "media"),
-    (re.compile(r"/q/([^/]+)"), "login_code"),
-)
-"""Paths of links, with their tokens, and what they open."""
 
 ROUTE = "forwarded"
 """Template of the route of all forwarded requests, for the request times."""
@@ -155,7 +143,7 @@ class RequestForwarding:
         client: Sends requests to other nodes.
         uploads: The uploads of other nodes.
         bots: The bots of other nodes.
-        links: The links, which open something of an account.
+        finders: Find the account that a request is for; they are asked in turn.
     """
 
     def __init__(
@@ -166,11 +154,11 @@ class RequestForwarding:
         client: OwnerClient,
         uploads: UploadExchange,
         bots: BotExchange,
-        links: CapabilityLinks,
+        finders: Sequence[FindsAccount],
     ) -> None:
         self._app = app
         self._owners = owners
-        self._links = links
+        self._finders = finders
         self._uploads = uploads
         self._bots = bots
         self._signatures = signatures
@@ -218,28 +206,12 @@ class RequestForwarding:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
 
     async def _account_of(self, scope: HTTPScope) -> int | None:
-        """
-        Return the number of the account that a request is for: named by its path, opened by its link, or of its bot.
-
-        Returns:
-            None for other requests.
-
-        Raises:
-            GatewayProblem: The request calls a bot that runs on several accounts.
-            StorageError: The account cannot be looked up.
-        """
-        path = scope["path"]
-        revived = REVIVE_LOST_DELIVERY.values_in(path)
-        found = None if revived is None else _EVENT_ID.fullmatch(revived[1])
-        named = account_in(path) if found is None else found[1]
-        if named is not None:
-            return await self._owners.look_up_account(named)
-        for pattern, opens in _LINKS:
-            found = pattern.fullmatch(path)
-            link = None if found is None else await self._links.find(opens, found[1])
-            if link is not None:
-                return link.account
-        return await self._bots.account_of(scope)
+        """Return the number of the account that a request is for; None for other requests."""
+        for finder in self._finders:
+            number = await finder.account_of(scope)
+            if number is not None:
+                return number
+        return None
 
     async def _node_of_upload(self, upload_id: str, *, is_fresh: bool = False) -> Elsewhere | None:  # noqa: ARG002 - it never moves
         address = await self._uploads.node_of(upload_id)
