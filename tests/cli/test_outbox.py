@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from tests.key_cases import CASES
+
 from webwx.cli.consumers import RECEIVE
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Sandbox, Shell
+from tests.cli.conftest import Sandbox, Shell
 
 
 def add(shell: Shell, state: Any, text: str, *, kind: str = "text", key: str = "") -> int:
@@ -68,14 +70,19 @@ def test_a_key_sends_once_in_several_processes(me: Shell, sandbox: Sandbox) -> N
 
 
 def test_a_key_of_another_message_is_bad_input(me: Shell, tmp_path: Path) -> None:
-    first = me.run("send", "Boss", "once", "--key", "daily", "--json")
-    assert me.run("send", "李雷", "once", "--key", "daily", "--json").line == first.line
-    file = tmp_path / "once"
-    file.write_bytes(b"once")
-    for other in (("Boss", "twice"), ("阿华", "once"), ("Zoe", "once"), ("Boss", "--file", str(file))):
-        refused = me.run("send", *other, "--key", "daily")
-        assert (refused.code, refused.stdout) == (2, "")
-        assert "Use a new key" in refused.sentence
+    first = me.run("send", "Boss", "hello", "--key", "daily", "--json")
+    for case in CASES.values():
+        file = tmp_path / case.text
+        file.write_text(case.text)
+        content = (case.text,) if case.kind == "text" else ("--file", str(file))
+        if case.event:  # the same in the process of each command, and tested in one (tests/gateway/test_key_reuse.py)
+            continue
+        again = me.run("send", case.to, *content, "--key", "daily", "--json")
+        if case.is_same:
+            assert again.line == first.line
+        else:
+            assert (again.code, again.stdout) == (2, "")
+            assert "Use a new key" in again.error["message"]
     assert len(me.run("outbox", "--json").lines) == 1
 
 

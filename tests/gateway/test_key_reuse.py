@@ -2,24 +2,27 @@
 An idempotency key belongs to one send, wherever a repeated request arrives.
 
 The table runs against a client, the owner of an account, the HTTP API, and a node that does not run the account.
-`tests/cli/test_messages.py` runs the command.
+`tests/cli/test_outbox.py` runs the command.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import GIF, JPEG, PNG
 from tests.gateway.cluster_nodes import node
+from tests.key_cases import CASES, Case
 from tests.postgres import new_schema
 
 from webwx.client.sender import StepKey
 from webwx.errors import KeyReused
 from webwx.gateway.account_sends import MediaContent, TextContent
+from webwx.gateway.problems import GatewayProblem
 from webwx.representations.problems import error_of_answer
 
 if TYPE_CHECKING:
@@ -33,32 +36,12 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
-Send = Callable[[str, str], Awaitable[str]]
-"""Sends a text to a recipient under one key, and returns the id of the send."""
+Send = Callable[[Case], Awaitable[str]]
+"""Sends the text or the file of a case under one key, and returns the id of the send."""
+
+FIRST = CASES["the same request"]
 
 MESSAGES = "/api/v1/accounts/1/messages"
-
-
-class Case(NamedTuple):
-    """A second request with the key of a text "hello" to Boss, and what happened in between."""
-
-    to: str
-    text: str
-    is_same: bool
-    event: str = ""
-
-
-CASES = {
-    "the same request": Case("Boss", "hello", True),
-    "another text": Case("Boss", "good bye", False),
-    "another recipient": Case("阿华", "hello", False),
-    "an unknown recipient": Case("Zoe", "hello", False),
-    "another name of the recipient": Case("李雷", "hello", True),
-    "the same request after the contact was deleted": Case("Boss", "hello", True, "deleted"),
-    "another text after the contact was deleted": Case("Boss", "good bye", False, "deleted"),
-    "another name in the next login": Case("李雷", "hello", True, "login"),
-    "another recipient in the next login": Case("阿华", "hello", False, "login"),
-}
 
 
 async def delete_boss(world: World, client: AsyncClient) -> None:
@@ -70,32 +53,48 @@ async def delete_boss(world: World, client: AsyncClient) -> None:
 
 async def check(case: Case, send: Send, between: Callable[[], Awaitable[object]]) -> None:
     """Make both requests of a case."""
-    first = await send("Boss", "hello")
+    first = await send(FIRST)
     await between()
     if case.is_same:
-        assert await send(case.to, case.text) == first
+        assert await send(case) == first
     else:
         with pytest.raises(KeyReused):
-            await send(case.to, case.text)
+            await send(case)
+
+
+def content_of(case: Case, folder: Path) -> TextContent | MediaContent:
+    if case.kind == "text":
+        return TextContent(text=case.text)
+    path = folder / "a file"
+    path.write_text(case.text)
+    return MediaContent(kind="file", path=path, name=case.text)
 
 
 def by_client(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
-    async def send(to: str, text: str) -> str:
-        return (await running.port.account(1).client.send_text(to, text, key="k")).client_id
+    async def send(case: Case) -> str:
+        client = running.port.account(1).client
+        if case.kind == "file":
+            return (await client.send_file(case.to, case.text.encode(), name=case.text, key="k")).client_id
+        return (await client.send_text(case.to, case.text, key="k")).client_id
 
     return contextlib.nullcontext(send)
 
 
 def by_owner(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
-    async def send(to: str, text: str) -> str:
-        return (await running.port.account(1).sends.send(to, TextContent(text=text), key="k")).client_id
+    async def send(case: Case) -> str:
+        content = content_of(case, running.folder)
+        return (await running.port.account(1).sends.send(case.to, content, key="k")).client_id
 
     return contextlib.nullcontext(send)
 
 
 def by_owner_later(running: Running) -> contextlib.AbstractAsyncContextManager[Send]:
-    async def send(to: str, text: str) -> str:
-        sent = await running.port.account(1).sends.enqueue(to, text, key="k")
+    async def send(case: Case) -> str:
+        sends, content = running.port.account(1).sends, content_of(case, running.folder)
+        if isinstance(content, TextContent):
+            sent = await sends.enqueue(case.to, content.text, key="k")
+        else:
+            sent = await sends.enqueue_file(case.to, content, key="k")
         async with asyncio.timeout(20):
             while (await running.port.account(1).status()).queued:  # noqa: ASYNC110 - no event marks its end
                 await asyncio.sleep(0)
@@ -108,8 +107,12 @@ def by_owner_later(running: Running) -> contextlib.AbstractAsyncContextManager[S
 async def by_http(running: Running) -> AsyncIterator[Send]:
     async with running.client("send") as client:
 
-        async def send(to: str, text: str) -> str:
-            answer = await client.post(MESSAGES, json={"to": to, "text": text}, headers={"Idempotency-Key": "k"})
+        async def send(case: Case) -> str:
+            body: dict[str, object] = {"to": case.to, "text": case.text}
+            if case.kind == "file":
+                content = base64.b64encode(case.text.encode()).decode()
+                body = {"to": case.to, "file": {"data": content, "name": case.text}}
+            answer = await client.post(MESSAGES, json=body, headers={"Idempotency-Key": "k"})
             if answer.status_code != 201:
                 assert answer.status_code == 422
                 raise error_of_answer(answer.status_code, answer.content)
@@ -154,14 +157,19 @@ async def test_a_key_belongs_to_one_send_at_a_node_without_the_account(
         owner = await worker.until_owned(number)
         await front.until_state(number, "online")
 
-        async def send(to: str, text: str) -> str:
-            return (await front.port.account(number).sends.send(to, TextContent(text=text), key="k")).client_id
+        async def send(case: Case) -> str:
+            content = content_of(case, tmp_path)
+            return (await front.port.account(number).sends.send(case.to, content, key="k")).client_id
 
         async def between() -> None:
             if case.event:
                 await delete_boss(sandbox.world, owner.client)
 
-        await check(case, send, between)
+        if case.kind == "file":  # the owner has the file, so nothing is compared
+            with pytest.raises(GatewayProblem, match="No worker runs"):
+                await send(case)
+        else:
+            await check(case, send, between)
 
 
 @pytest.mark.parametrize("wait", [True, False], ids=["waits", "in the background"])
