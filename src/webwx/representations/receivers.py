@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -13,13 +13,23 @@ from webwx.representations.route import ApiRoute, NoQuery
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 
+RECEIVER_KINDS = (
+    "alertmanager", "apprise", "bark", "cloudevents", "dingtalk", "discord", "feishu", "github", "gotify", "grafana",
+    "json", "ntfy", "pushplus", "serverchan", "slack", "wecom",
+)  # fmt: skip
+"""Kinds of the clients whose requests a receiver may understand."""
+
+ReceiverKind: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=200, extra_json_schema={"enum": [*RECEIVER_KINDS]})
+]  # fmt: skip
+
 
 class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     """A receiver, without its token and secret."""
 
     id: str
     name: str
-    kind: str
+    kind: ReceiverKind
     """Kind of the clients whose requests the receiver understands."""
     path: str
     """Path of this gateway to which the clients of this kind send, with `{token}` in place of the token."""
@@ -69,7 +79,7 @@ class ReceiverToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """A receiver to create."""
 
     name: Name
-    kind: _Text
+    kind: ReceiverKind
     account: int
     to: str | int = FILEHELPER
     token: _Text = ""

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from webwx.gateway.notify.registry import RECEIVERS
+from webwx.representations.receivers import RECEIVER_KINDS
+
 if TYPE_CHECKING:
     import httpx
     from tests.gateway.conftest import Running
@@ -120,3 +123,7 @@ async def test_a_receiver_for_a_contact_needs_a_key_that_may_send_to_it(online: 
         ]
         assert [answer.status_code for answer in refusals] == [403] * 5
         assert (await sender.post(f"/api/v1/receivers/{other}/test")).status_code == 200
+
+
+def test_the_description_has_every_kind() -> None:
+    assert sorted(RECEIVERS) == [*RECEIVER_KINDS]
