@@ -26,6 +26,7 @@ async def test_an_account_is_added_found_by_name_and_number_and_removed(running:
     async with running.client("admin") as client:
         added = await client.post("/api/v1/accounts", json={"name": "family"})
         assert (added.status_code, added.json()["state"]) == (201, "new")
+        assert added.headers["location"] == f"/api/v1/accounts/{added.json()['number']}"
         assert (await client.post("/api/v1/accounts", json={"name": "family"})).json()["number"] == 1
         assert (await client.get("/api/v1/accounts/family")).json()["name"] == "family"
         assert (await client.get("/api/v1/accounts/1")).json()["name"] == "family"

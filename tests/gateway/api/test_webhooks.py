@@ -22,6 +22,7 @@ async def created(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
     answer = await client.post(WEBHOOKS, json={"name": "n", "url": "https://h.example/", **fields})
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
+    assert answer.headers["location"] == f"{WEBHOOKS}/{made['webhook']['id']}"
     return made
 
 

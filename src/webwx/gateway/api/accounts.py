@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from litestar import Router
+from litestar import Response, Router
 from litestar.params import JSONBody
 
 from webwx.gateway.accounts import AccountStatus
@@ -27,6 +27,7 @@ from webwx.representations.accounts import (
     SettingsChange,
 )
 from webwx.representations.fields import given_fields
+from webwx.representations.route import API
 from webwx.representations.times import moment, optional_moment
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def list_accounts(port: InjectedPort, caller: InjectedCaller) -> ReachedAc
 @serve(ADD_ACCOUNT)
 async def add_account(
     data: JSONBody[AccountToAdd], port: InjectedPort, caller: InjectedCaller, audited: InjectedAudited
-) -> AccountView:
+) -> Response[AccountView]:
     """Add an account without logging it in; return the existing account if it has this name and these settings."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add an account.")
@@ -68,7 +69,7 @@ async def add_account(
     status = await account.status()
     if _changed(status.settings, data.settings) != status.settings:
         raise GatewayProblem("conflict", "There is an account with this name and other settings; PATCH changes them.")
-    return view_of_account(status)
+    return Response(view_of_account(status), headers={"Location": API + SHOW_ACCOUNT.at(account.number)})
 
 
 @serve(SHOW_ACCOUNT)

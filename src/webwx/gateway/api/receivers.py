@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from litestar import Router
+from litestar import Response, Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
@@ -38,6 +38,7 @@ from webwx.representations.receivers import (
     ReceiverView,
     TestedReceiver,
 )
+from webwx.representations.route import API
 from webwx.representations.times import moment
 
 InjectedReceivers = NamedDependency[SkipValidation[Receivers]]
@@ -112,7 +113,7 @@ async def create_receiver(
     port: InjectedPort,
     audited: InjectedAudited,
     caller: InjectedCaller,
-) -> CreatedReceiver:
+) -> Response[CreatedReceiver]:
     """
     Create a receiver, and return it with its token and addresses; only this answer shows the token.
 
@@ -124,7 +125,7 @@ async def create_receiver(
     token = fields.pop("token")
     made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), token)
     audited.target, audited.detail = made.receiver.id, made.receiver.kind
-    return _view_of_created(made)
+    return Response(_view_of_created(made), headers={"Location": API + SHOW_RECEIVER.at(made.receiver.id)})
 
 
 @serve(SHOW_RECEIVER)

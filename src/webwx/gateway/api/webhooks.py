@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Literal
 
 import msgspec
-from litestar import Router
+from litestar import Response, Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
@@ -25,6 +25,7 @@ from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_replay import events_between, events_by_id
 from webwx.gateway.webhooks import NewWebhook, StoredWebhook, Webhooks
 from webwx.representations.fields import given_fields
+from webwx.representations.route import API
 from webwx.representations.times import moment, optional_moment
 from webwx.representations.webhooks import (
     CHANGE_WEBHOOK,
@@ -147,7 +148,7 @@ async def create_webhook(
     port: InjectedPort,
     audited: InjectedAudited,
     caller: InjectedCaller,
-) -> CreatedWebhook:
+) -> Response[CreatedWebhook]:
     """
     Create a webhook for the events from now on, and return its secret. No later answer shows the secret.
 
@@ -164,7 +165,8 @@ async def create_webhook(
     made = await webhooks.create(webhook)
     audited.target = made.webhook.id
     await deliveries.apply(made.webhook.id)
-    return await _view_of_new(made, deliveries)
+    headers = {"Location": API + SHOW_WEBHOOK.at(made.webhook.id)}
+    return Response(await _view_of_new(made, deliveries), headers=headers)
 
 
 @serve(SHOW_WEBHOOK)
