@@ -83,7 +83,7 @@ class TestUpload:
         content = bytes(CHUNK_SIZE + 1)
         [ticket] = {upload(content, chunk)[1].uploadmediarequest for chunk in range(2)}
         fields = msgspec.json.decode(ticket)
-        del fields["BaseRequest"]
+        assert fields.pop("BaseRequest") == msgspec.to_builtins(LOGIN.credentials)
 
         assert fields == {
             "UploadType": 2, "ClientMediaId": 1560000000123, "TotalLen": CHUNK_SIZE + 1, "StartPos": 0,
@@ -104,6 +104,7 @@ class TestUpload:
             request.name, request.mediatype, request.size, request.type,
         )  # fmt: skip
         assert (request.webwx_data_ticket, request.pass_ticket) == ("gStick+et", "k3Yq+Z0example=")
+        assert (request.filename.name, request.filename.content_type) == ("我的 a+b.png", "image/png")
 
     def test_goes_to_the_file_host(self) -> None:
         flow = flows.upload_chunk(LOGIN, file_of(PNG), STATE, 0)
@@ -165,7 +166,7 @@ class TestAnnounced:
         answer = reply(CHECKUPLOAD, aes_key="key", signature="signed")
         state, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), STATE), answer)
         body = msgspec.json.decode(request.content)
-        del body["BaseRequest"]
+        assert body.pop("BaseRequest") == msgspec.to_builtins(LOGIN.credentials)
 
         assert state == msgspec.structs.replace(STATE, aes_key="key", signature="signed")
         assert body == {
@@ -192,7 +193,7 @@ class TestAnnounced:
             assert (decoded.random, decoded.filename.name, decoded.filename.content) == ("ab12", "blob", piece)
             assert (decoded.webwx_data_ticket, decoded.pass_ticket) == ("gStick+et", "k3Yq+Z0example=")
         for ticket in tickets:
-            del ticket["BaseRequest"]
+            assert ticket.pop("BaseRequest") == msgspec.to_builtins(HELPER.credentials)
         common = {
             "Signature": "signed", "AESKey": "key", "FileMD5": hashlib.md5(content).hexdigest(),
             "TotalLen": len(content), "Chunks": 2, "Name": "我的 a+b.png",

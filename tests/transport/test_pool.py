@@ -56,6 +56,17 @@ async def test_the_pool_closes_with_its_last_client() -> None:
         await server.until_gone()
 
 
+async def test_the_pool_is_forgotten_with_its_last_client() -> None:
+    first, last = Http11Transport(), Http11Transport()
+    pool = Pool.join(first, Route())
+    assert Pool.join(last, Route()) is pool
+    pool.leave(first)
+    pool.leave(last)
+    later = Pool.join(first, Route())
+    assert later is not pool
+    later.leave(first)
+
+
 async def test_no_timer_is_left_after_the_last_client(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     timers: list[asyncio.TimerHandle] = []
