@@ -199,6 +199,8 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
         ),
     },
     ("outbox", "sending"): {"": lambda it: it.account.outbox.sending(it.size + 1, 2.0, FRIEND)},
+    ("outbox", "move_to_background"): {"": lambda it: it.account.outbox.move_to_background(it.size + 1)},
+    ("outbox", "end_background"): {"": lambda it: it.account.outbox.end_background()},
     ("outbox", "settle"): {
         "sent": lambda it: it.account.outbox.settle(
             it.size + 1, "sent", time=3.0, receipt=_receipt("new"), begun_at=2.0
