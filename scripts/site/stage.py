@@ -63,7 +63,8 @@ def stage(built: Path, language: Language) -> Path:
         title, rest = text.split("\n", 1)
         target.write_text(f"{title}\n\n{_REFERENCE[language]}{rest}", encoding="utf-8")
     shutil.copytree(ROOT / "site" / "partials", built / "overrides" / "partials", dirs_exist_ok=True)
-    shutil.copyfile(ROOT / "site" / "style.css", folder / "style.css")
+    for name in ("style.css", "tables.js"):
+        shutil.copyfile(ROOT / "site" / name, folder / name)
     config = built / f"{language}.toml"
     config.write_text(_config(language), encoding="utf-8")
     return config
@@ -142,6 +143,7 @@ def _config(language: Language) -> str:
         "site_name": "webwx", "site_description": titles[language], "docs_dir": language,
         "site_dir": "html" if language == "en" else f"html/{language}",
         "nav": _navigation(language), "extra_css": ["style.css"],
+        "extra_javascript": ["tables.js"],
         "extra": {
             "generator": False,
             "alternate": [

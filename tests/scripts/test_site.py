@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from scripts.site.check import problems
 from scripts.site.markdown import Page, Target, ids_of, staged
-from tests.docs.pages import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,17 +90,3 @@ def test_the_checker_finds_what_is_wrong_in_a_built_page(tmp_path: Path, body: s
     (tmp_path / "b/index.html").write_text('<h2 id="there">b</h2>')
     (tmp_path / "index.html").write_text(body)
     assert problems(tmp_path) == ([] if problem is None else [f"index.html: {problem}"])
-
-
-@pytest.mark.verify
-@pytest.mark.timeout(600)
-def test_the_site_builds_without_a_problem_and_shows_every_page() -> None:
-    subprocess.run([sys.executable, "-m", "scripts.site"], cwd=ROOT, check=True)
-    html = ROOT / "build/site/html"
-    for source in (ROOT / "docs").rglob("*.md"):
-        place = source.relative_to(ROOT / "docs").as_posix().replace(".zh.md", ".md")
-        assert (html / place.removesuffix(".md").removesuffix("index").replace("README", "") / "index.html").is_file()
-    linked = set(re.findall(r'<a [^>]*href="(?:\./)?([^"#]*)', (html / "index.html").read_text()))
-    built = {path.parent.relative_to(html).as_posix() + "/" for path in html.rglob("index.html")}
-    assert {place for place in built if not place.startswith("zh/") and place != "./"} - linked == set()
-    assert "zh/" in linked
