@@ -26,13 +26,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def changes_of(root: Path, source: str) -> list[Change]:
-    path = root / "src/webwx/client/history.py"
+    path = root / "src/webwx/client/retry.py"
     path.write_text(source)
     return Changes(path).found
 
 
 def change(**fields: str) -> Change:
-    place = {"path": "src/webwx/client/history.py", "scope": "send", "before": "a", "after": "(b)"} | fields
+    place = {"path": "src/webwx/client/retry.py", "scope": "send", "before": "a", "after": "(b)"} | fields
     return Change(**place, line=1, last_line=1, begin=0, end=1, nth=0)
 
 
@@ -90,7 +90,7 @@ def test_a_change_has_the_same_key_when_lines_move(root: Path) -> None:
 
 
 def test_a_sample_keeps_its_changes_when_others_are_added(root: Path) -> None:
-    path = root / "src/webwx/client/history.py"
+    path = root / "src/webwx/client/retry.py"
     path.write_text("".join(f"a{number} = f(b{number})\nc{number} = a{number} == 2\n" for number in range(100)))
     before = {each.key for each in draw(1, 20, "*.py")}
     path.write_text("import x\n\n\nz = y == 3\n" + path.read_text())
@@ -129,7 +129,7 @@ def test_a_change_that_no_function_has_is_refused(tmp_path: Path, part: str) -> 
 
 def test_the_times_of_a_test_with_all_its_parameters_are_added(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
-    place = 'file="tests/client/test_history.py" classname="tests.client.test_history'
+    place = 'file="tests/client/test_retry.py" classname="tests.client.test_retry'
     report.write_text(
         "<testsuites><testsuite>"
         f'<testcase {place}.TestC" name="test_d[1]" time="0.5"/>'
@@ -138,14 +138,14 @@ def test_the_times_of_a_test_with_all_its_parameters_are_added(tmp_path: Path) -
         "</testsuite></testsuites>"
     )
     assert durations(report) == {
-        "tests/client/test_history.py::TestC::test_d": 0.75,
-        "tests/client/test_history.py::test_e": 2.0,
+        "tests/client/test_retry.py::TestC::test_d": 0.75,
+        "tests/client/test_retry.py::test_e": 2.0,
     }
 
 
 def test_results_are_known_to_the_next_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other = change(), change(scope="recall")
-    Results().add(one, "noticed", "tests/client/test_history.py::test_b", 1.0)
+    Results().add(one, "noticed", "tests/client/test_retry.py::test_b", 1.0)
     assert (Results().of(one).outcome, Results().of(other).outcome) == ("noticed", "open")
 
 
@@ -155,7 +155,7 @@ def test_the_summary_counts_what_was_noticed_and_shows_what_escaped() -> None:
         for scope, outcome in (("a", "noticed"), ("b", "escaped"), ("c", "explained"), ("d", "open"))
     ]
     lines = [*summary(results)]
-    assert "escaped: src/webwx/client/history.py:1 b" in lines[0]
+    assert "escaped: src/webwx/client/retry.py:1 b" in lines[0]
     assert lines[-1] == "all: 1 of 3 noticed (33.3 %), 1 explained, 1 escaped, 0 late; 1 not judged yet"
 
 
