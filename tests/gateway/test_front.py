@@ -114,7 +114,9 @@ async def test_the_gateway_is_served_below_a_path(online: Running, root: str) ->
         assert (await client.get(f"{root}/console/console.js")).status_code == 200
         sent = await client.post(f"{root}/api/v1/accounts/1/messages", json={"to": "filehelper", "text": "/wx/a"})
         assert sent.headers["location"].startswith("/wx/api/v1/accounts/1/sends/")
-        assert (await client.get(f"{root}/api/v1/accounts/1/contacts/absent%2Fwx%2Fa")).json()["code"] == "not-found"
+        assert (await client.get(f"{root}/api/v1/accounts/1/contacts/absent%2Fwx%2Fa")).json()["code"] == (
+            "unknown-contact"
+        )
         link = await client.post(f"{root}/api/v1/accounts/1/login/link")
         assert link.json()["url"].startswith("http://127.0.0.1:8791/wx/q/")
         assert (await client.get(f"{root}/q/{link.json()['url'].rpartition('/')[2]}")).status_code == 200
