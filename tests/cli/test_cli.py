@@ -7,12 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import click
 import pytest
 from tests.cli.conftest import Shell
 
+from webwx import cli
 from webwx.cli import COMMANDS, run_command, webwx
 from webwx.cli.cluster import cluster
 from webwx.cli.config import config
@@ -61,6 +65,24 @@ def test_the_help_lists_every_command_and_every_exit_code(capsys: pytest.Capture
         assert f"\n  {code} " in shown
     for topic in TOPICS:
         assert f"\n  {topic} " in shown
+
+
+def below(group: click.Group) -> Iterator[click.Command]:
+    """Yield the commands of a group and of its groups."""
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        assert found is not None
+        yield found
+        if isinstance(found, click.Group):
+            yield from below(found)
+
+
+def test_every_command_of_a_module_can_be_called() -> None:
+    modules = [import_module(f"{cli.__name__}.{each.name}") for each in iter_modules(cli.__path__)]
+    made = {each for module in modules for each in vars(module).values() if isinstance(each, click.Command)}
+    assert len(made) > 50
+    missing = {each.name for each in made} - {each.name for each in (webwx, *below(webwx))}
+    assert missing == set(), "add these commands to SECTIONS in src/webwx/cli/__init__.py, or to a group"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
