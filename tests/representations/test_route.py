@@ -205,7 +205,7 @@ def test_every_route_is_requested_by_a_test_of_the_api() -> None:
         for route in ROUTES.values()
         if not any(method == route.method and route.values_in(path) is not None for method, path in requests)
     ]
-    assert without == []
+    assert without == [], "request these routes in tests/gateway/api"
 
 
 def test_every_route_has_a_line_with_its_scope_in_the_page_about_the_gateway() -> None:
@@ -214,8 +214,8 @@ def test_every_route_has_a_line_with_its_scope_in_the_page_about_the_gateway() -
     declared = {
         (route.method, API + re.sub(r":int\}", "}", route.path), route.scope or "") for route in ROUTES.values()
     }
-    assert declared - set(lines) == set()
-    assert set(lines) - declared == set()
+    assert declared - set(lines) == set(), "add these routes to the tables of docs/topics/gateway.md"
+    assert set(lines) - declared == set(), "remove these lines from docs/topics/gateway.md"
     assert len(lines) == len(set(lines))
 
 

@@ -10,7 +10,8 @@ from scripts import make_messages
 
 
 def test_each_message_has_a_chinese_translation_and_none_is_stale() -> None:
-    assert [*problems()] == [], "run `make messages`"
+    found = "\n".join(problems())
+    assert not found, f"run `make messages`, and translate what it lists:\n{found}"
 
 
 def test_an_update_adds_new_messages_and_removes_old_ones() -> None:
