@@ -116,7 +116,9 @@ async def test_nothing_is_wider_than_a_narrow_window(open_page: Callable[..., Aw
 async def test_axe_finds_nothing_serious(
     open_page: Callable[..., Awaitable[Page]], path: str, size: Any, scheme: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.async_playwright").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.async_playwright", reason="axe is not here; `uv sync --group browser` brings it"
+    ).Axe()
     page = await open_page(path, size, scheme)
     results = await axe.run(page)
     serious = [each for each in results.response["violations"] if each["impact"] in {"serious", "critical"}]
