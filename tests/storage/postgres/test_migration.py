@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import runpy
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import msgspec
 import pytest
 from tests.postgres import new_schema
 from tests.storage.arrivals import FRIEND, UIN
@@ -16,12 +18,13 @@ from tests.storage_contract.shared_tables import SAMPLES
 
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
+from webwx.storage import tables
 from webwx.storage.postgres import checkup, migration
 from webwx.storage.postgres import schema as definition
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.migration import upgrade, wait_for_tables
-from webwx.storage.postgres.schema import FORMER, MIGRATIONS, VERSION, Migration, added
+from webwx.storage.postgres.schema import FIRST, FORMER, MIGRATIONS, VERSION, Migration
 from webwx.storage.tables import ALL
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
@@ -41,14 +44,15 @@ LAST_NUMBERS = {"timers": 1, "outbox": 5}
 
 NEXT = VERSION + 1
 
-NEXT_MIGRATION = Migration(
+NEXT_CHANGES = Migration(
     (
-        added(SAMPLES),
         "ALTER TABLE accounts ADD COLUMN IF NOT EXISTS region text NOT NULL DEFAULT '';",
         "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS note text;",
     ),
     {"login_names_opened": "login_names (opened_at)"},
 )
+
+*_, NEXT_MIGRATION = definition.migrations([*ALL, msgspec.structs.replace(SAMPLES, since=NEXT)], {NEXT: NEXT_CHANGES})
 """Changes of the kind that a migration may make while others use the tables."""
 
 NAMED = f"INSERT INTO login_names (name, account, opened_at) VALUES ('{{}}/wx.qq.com', {UIN}, 1)"
@@ -183,6 +187,23 @@ async def wait_for_statement(schema: TemporarySchema, begin: str) -> int:
     while not (found := schema.execute(query).split()):  # noqa: ASYNC110 - no event announces it
         await asyncio.sleep(0.01)
     return int(found[0])
+
+
+@pytest.mark.parametrize("since", [FIRST, NEXT, NEXT + 1])
+@pytest.mark.parametrize("before", [0, FORMER])
+async def test_a_table_in_the_list_of_all_tables_is_created_in_new_and_former_schemas(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, before: int, since: int
+) -> None:
+    schema: TemporarySchema = request.getfixturevalue("former" if before else "schema")
+    monkeypatch.setattr(tables, "ALL", (*ALL, msgspec.structs.replace(SAMPLES, since=since)))
+    newer = runpy.run_path(str(definition.__file__))
+    for name in ("_TABLES", "FROM_FORMER", "MIGRATIONS", "VERSION"):
+        for module in (definition, migration):
+            monkeypatch.setattr(module, name, newer[name], raising=False)
+
+    await upgrade(schema.url, SAID.append)
+    assert version_in(schema) == max(VERSION, since)
+    assert schema.execute("SELECT count(*) FROM samples").strip() == "0"
 
 
 async def test_tables_of_an_older_version_are_refused_with_the_command_that_migrates_them(

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import itertools
 import json
+import runpy
 import shutil
 import sqlite3
 import stat
@@ -15,14 +16,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.storage_contract.shared_tables import SAMPLES
 
 from webwx.errors import StorageError
-from webwx.storage.engine.dialect import sqlite_ddl
+from webwx.storage import tables
 from webwx.storage.locks import make_private
 from webwx.storage.sqlite import schema
-from webwx.storage.sqlite.schema import FORMER, MIGRATIONS, ROOM, VERSION, connect, log_of, make_room
+from webwx.storage.sqlite.schema import FIRST, FORMER, MIGRATIONS, ROOM, VERSION, connect, log_of, make_room
 from webwx.storage.tables import OF_ACCOUNTS
 
 FORMER_FILE = Path(__file__).parents[1] / "former" / "version-10.journal.gz"
@@ -30,7 +32,11 @@ FORMER_FILE = Path(__file__).parents[1] / "former" / "version-10.journal.gz"
 
 NEXT = VERSION + 1
 
-NEXT_MIGRATION = f"{sqlite_ddl(SAMPLES)}ALTER TABLE accounts ADD COLUMN region TEXT NOT NULL DEFAULT '';\n"
+ADDED = msgspec.structs.replace(SAMPLES, since=NEXT)
+
+*_, NEXT_MIGRATION = schema.migrations(
+    [*OF_ACCOUNTS, ADDED], {NEXT: "ALTER TABLE accounts ADD COLUMN region TEXT NOT NULL DEFAULT '';\n"}
+)
 """Changes of the kind that a migration may make: a new table, and a new column."""
 
 KILLED = """
@@ -316,6 +322,21 @@ def test_a_new_file_has_all_tables_of_accounts(path: Path) -> None:
     with contextlib.closing(connect(path)) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {table.name for table in OF_ACCOUNTS} <= tables
+
+
+@pytest.mark.parametrize("since", [FIRST, NEXT, NEXT + 1])
+@pytest.mark.parametrize("before", [0, FORMER])
+def test_a_table_in_the_list_of_all_tables_is_created_in_new_and_former_files(
+    path: Path, monkeypatch: pytest.MonkeyPatch, before: int, since: int
+) -> None:
+    if before:
+        put_former(path)
+    monkeypatch.setattr(tables, "OF_ACCOUNTS", (*OF_ACCOUNTS, msgspec.structs.replace(SAMPLES, since=since)))
+    newer = runpy.run_path(str(schema.__file__))
+
+    with contextlib.closing(newer["connect"](path)) as db:
+        assert ask(db, "PRAGMA user_version") == max(VERSION, since)
+        assert ask(db, "SELECT count(*) FROM samples") == 0
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

@@ -254,7 +254,7 @@ class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     statements, in its `schema`.
     """
     since: int = 100
-    """The version of the tables that has added it; the migrations to a later version than 100 create it."""
+    """The version of the tables that has added it; the migration to a later version than 100 creates it."""
     order: str = "number"
     """Columns that order the rows of one owner, the same way on each engine."""
     copied_as: Mapping[str, str] = MappingProxyType({})

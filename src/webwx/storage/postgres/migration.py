@@ -159,7 +159,7 @@ async def _migrate_former(db: Connection, place: str) -> None:
 async def _step(db: Connection, migration: Migration, version: int, report: Callable[[str], object]) -> None:
     """Migrate to the next version."""
     stored = f"UPDATE webwx_schema SET version = {version}"  # noqa: S608 - a number
-    *before, last = migration.statements
+    *before, last = migration.statements or ("",)
     for change in before:
         await _repeated(lambda change=change: db.execute(change))  # type: ignore[misc]
     # Statements that are sent together are one transaction.

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import postgres_ddl
-from webwx.storage.tables import ALL
+from webwx.storage.tables import ALL, added_in
 from webwx.storage.tables.media import MEDIA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
 
@@ -218,7 +218,7 @@ CREATE TABLE send_pieces (
 );
 ALTER TABLE send_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
 """,
-    **{table.name: postgres_ddl(table) for table in ALL if table.ddl},
+    **{table.name: postgres_ddl(table) for table in added_in(FIRST, ALL)},
     MEDIA.name: postgres_ddl(MEDIA) + _MEDIA_TRIGGERS,
 }
 """The statements that create each table of version 100."""
@@ -320,6 +320,14 @@ UPDATE accounts a SET media_size = (SELECT coalesce(sum(size), 0) FROM media m W
 """
 """The changes of the rows of media, and the sums of their sizes."""
 
+_MADE_OF_FORMER = {
+    "accounts", "acked_ahead", "audit", "batches", "consumers", "contacts", "conversations", "crashes", "entries",
+    "evidence", "failures", "identities", "links", "login_names", "logins", "media", "media_pieces", "names",
+    "never_matched", "origins", "outbox", "real_ids", "records", "saved_logins", "send_pieces", "states",
+    "timers", "workers",
+}  # fmt: skip
+"""The tables of version 100 that are tables of the former version, or are made of them below."""
+
 FROM_FORMER = (
     _KEYS
     + _JSON
@@ -367,10 +375,25 @@ ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 """
     + _MEDIA
     + _MEDIA_TRIGGERS
+    + "".join(text for name, text in _TABLES.items() if name not in _MADE_OF_FORMER)
 )
 """The changes from the last version before 100, which lead to the same tables as a new schema has."""
 
-MIGRATIONS: tuple[Migration, ...] = ()
+_CHANGES: Mapping[int, Migration] = MappingProxyType({})
+"""The changes that add columns and indexes to tables, by the version that they lead to."""
+
+
+def migrations(tables: Sequence[StoredTable], changes: Mapping[int, Migration]) -> tuple[Migration, ...]:
+    """Return what leads from version 100 to 101, and from each later version to the next: new tables, and changes."""
+    last = max(FIRST, *changes, *(table.since for table in tables))
+    return tuple(
+        Migration((*map(added, added_in(version, tables)), *change.statements), change.indexes)
+        for version in range(FIRST + 1, last + 1)
+        for change in (changes.get(version, Migration(())),)
+    )
+
+
+MIGRATIONS = migrations(ALL, _CHANGES)
 """The changes from version 100 to 101, and from each later version to the next."""
 
 VERSION = FIRST + len(MIGRATIONS)

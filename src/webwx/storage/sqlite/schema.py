@@ -13,17 +13,20 @@ import re
 import shutil
 import sqlite3
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
-from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables import OF_ACCOUNTS, added_in
 from webwx.storage.tables.media import MEDIA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from webwx.storage.engine.port import StoredTable
 
 MIN_SQLITE = (3, 35)
 """The oldest version of SQLite that is supported: the first one with `RETURNING`."""
@@ -184,7 +187,7 @@ CREATE TABLE consumers (
     UNIQUE (account, name)
 );
 """,
-    **{table.name: sqlite_ddl(table) for table in OF_ACCOUNTS if table.ddl},
+    **{table.name: sqlite_ddl(table) for table in added_in(FIRST, OF_ACCOUNTS)},
     MEDIA.name: sqlite_ddl(MEDIA) + _MEDIA_TRIGGERS,
 }
 """The statements that create each table of version 100."""
@@ -280,6 +283,13 @@ DROP TABLE apart;
 """  # noqa: S608 - constants
 """The changes of the tables of identities: all have the account, and numbers of their own in each."""
 
+_MADE_OF_FORMER = {
+    "accounts", "acked_ahead", "batches", "by_chat", "by_id", "consumers", "contacts", "conversations", "crashes",
+    "entries", "evidence", "failures", "identities", "indexed", "links", "logins", "media", "names",
+    "never_matched", "origins", "outbox", "real_ids", "states", "timers", "words",
+}  # fmt: skip
+"""The tables of version 100 that are tables of the former version, or are made of them below."""
+
 _FROM_FORMER = (
     _rebuilt(
         "timers",
@@ -297,12 +307,30 @@ _FROM_FORMER = (
     + _RENAMED
     + _REBUILT_MEDIA
     + _REBUILT_IDENTITIES
+    + "".join(text for name, text in _TABLES.items() if name not in _MADE_OF_FORMER)
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 
-MIGRATIONS: tuple[str, ...] = ()
+_CHANGES: Mapping[int, str] = MappingProxyType({})
 """
-The statements from version 100 to 101, and from each later version to the next, each ended by `;` and a new line.
+The statements that add columns and indexes to tables, by the version that they lead to.
+
+Each is ended by `;` and a new line.
+"""
+
+
+def migrations(tables: Sequence[StoredTable], changes: Mapping[int, str]) -> tuple[str, ...]:
+    """Return what leads from version 100 to 101, and from each later version to the next: new tables, and changes."""
+    last = max(FIRST, *changes, *(table.since for table in tables))
+    return tuple(
+        "".join([*map(sqlite_ddl, added_in(version, tables)), changes.get(version, "")])
+        for version in range(FIRST + 1, last + 1)
+    )
+
+
+MIGRATIONS = migrations(OF_ACCOUNTS, _CHANGES)
+"""
+The statements from version 100 to 101, and from each later version to the next.
 
 A new file gets them as well, so `_TABLES` stays that of version 100. They only add tables, columns and indexes, because
 a process of the version before may have the file open.

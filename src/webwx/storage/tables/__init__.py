@@ -6,6 +6,8 @@ The tables of a journal, each described once; those that both engines share have
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from webwx.storage.tables.consumers import ACKED_AHEAD, CONSUMERS, CRASHES
 from webwx.storage.tables.conversations import CONVERSATIONS
 from webwx.storage.tables.dead_letters import FAILURES
@@ -24,6 +26,11 @@ from webwx.storage.tables.records import AUDIT, RECORDS
 from webwx.storage.tables.states import STATES
 from webwx.storage.tables.timers import TIMERS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.storage.engine.port import StoredTable
+
 ALL = (
     LOGINS, BATCHES, ENTRIES, CONTACTS, NAMES, CONSUMERS, ACKED_AHEAD, FAILURES, CRASHES, CONVERSATIONS, OUTBOX, TIMERS,
     STATES, MEDIA, IDENTITIES, EVIDENCE, ORIGINS, LINKS, NEVER_MATCHED, REAL_IDS, RECORDS, AUDIT,
@@ -32,3 +39,8 @@ ALL = (
 
 OF_ACCOUNTS = tuple(table for table in ALL if table.of)
 """The tables with rows of accounts, in the order in which a copy is written."""
+
+
+def added_in(version: int, tables: Iterable[StoredTable]) -> list[StoredTable]:
+    """Return those of some tables that a version has added, without those that each engine describes in its schema."""
+    return [table for table in tables if table.since == version and table.ddl]
