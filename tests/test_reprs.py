@@ -30,8 +30,12 @@ SECRET_FIELDS_OF = {
 }
 """Names of fields that hold a secret in these structs."""
 
-NOT_FILLED = {"Read", "Upload", "Context"}
-"""Structs with fields of type `str | bytes` or a client, which `sample` cannot make; none of them holds a secret."""
+NOT_FILLED = {"Read", "Upload", "Context", "StoredTable"}
+"""
+Structs that `sample` cannot make, and that hold no secret.
+
+They have fields of type `str | bytes` or a client, or, as a table, fields that have to fit each other.
+"""
 
 SHOWN_ON_PURPOSE = {"QrCode"}
 """Structs whose `str()` shows a secret on purpose, such as the QR code; `repr()`, which logs use, shows none."""

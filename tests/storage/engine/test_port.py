@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from webwx.storage.engine.port import Conditions, drive
+from webwx.storage.engine.port import Ageing, Conditions, StoredTable, drive
 
 
 async def answer(value: int) -> int:
@@ -49,3 +50,28 @@ def test_conditions_number_their_values() -> None:
     matching.then("ORDER BY c LIMIT {}", 4)
     assert matching.text == "account = $0 AND a = $1 AND b BETWEEN $2 AND $3 ORDER BY c LIMIT $4"
     assert matching.values == [1, 2, 3, 4]
+
+
+_KEYED = """
+CREATE TABLE notes (
+    account bigint NOT NULL,
+    name text NOT NULL,
+    PRIMARY KEY (account, name)
+);
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "remedy"),
+    [
+        ({"ddl": _KEYED}, r"notes does not have the columns of its `order` \(number\): name those of its key there"),
+        ({"ddl": _KEYED.replace("PRIMARY KEY", "UNIQUE"), "order": "name"}, "notes has no key: give it the column"),
+        ({"ddl": _KEYED, "order": "name", "of": "consumer"}, "notes needs the column consumer"),
+        ({"ddl": _KEYED, "order": "name", "ages": Ageing(time="1")}, "notes needs the column chat"),
+    ],
+)
+def test_table_without_what_its_description_needs_is_refused_with_what_it_lacks(
+    table: dict[str, Any], remedy: str
+) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        StoredTable(name="notes", columns=("name",), **table)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
 _NUMBER = re.compile(r"\$([1-9]\d*)")
+_COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
 
 T = TypeVar("T")
 R = TypeVar("R", bound="NamedTuple")
@@ -234,7 +235,12 @@ class Ageing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A table, described once: how it is created, copied and deleted follows from this."""
+    """
+    A table, described once: how it is created, copied and deleted follows from this.
+
+    Raises:
+        ValueError: The statements that create it do not have what the other fields need.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -256,7 +262,7 @@ class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     since: int = 100
     """The version of the tables that has added it; the migration to a later version than 100 creates it."""
     order: str = "number"
-    """Columns that order the rows of one owner, the same way on each engine."""
+    """Columns that order the rows of one owner, the same way on each engine: those of the key without the owner."""
     copied_as: Mapping[str, str] = MappingProxyType({})
     """Expressions for columns that have another value in a copy, by their names."""
     copied_if: str = ""
@@ -266,6 +272,25 @@ class StoredTable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Which rows are deleted by a purge, and after the retention time; None: none because of their own age."""
     is_of_entries: bool = False
     """Whether `number` is that of an entry, with which the row is deleted."""
+
+    def __post_init__(self) -> None:
+        if not self.ddl:
+            return
+        existing = set(_COLUMN.findall(self.ddl))
+        if self.of and self.of not in existing:
+            raise ValueError(f"The table {self.name} needs the column {self.of} of type bigint, because of `of`.")
+        if not self.is_numbered and "PRIMARY KEY" not in self.ddl:
+            raise ValueError(
+                f"The table {self.name} has no key: give it the column `number NUMBERED`, or a PRIMARY KEY that begins "
+                "with its owner."
+            )
+        if self.of and not existing.issuperset(self.order.split(", ")):
+            raise ValueError(
+                f"The table {self.name} does not have the columns of its `order` ({self.order}): name those of its key "
+                "there, without the owner."
+            )
+        if self.ages and "chat" not in existing:
+            raise ValueError(f"The table {self.name} needs the column chat, because of `ages`.")
 
     @property
     def is_numbered(self) -> bool:
