@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import pytest
 from tests.postgres import new_schema
 from tests.storage.arrivals import FRIEND, OWN, ROOM, UIN, arrival, message
-from tests.storage.large_journal import fill_postgres, fill_sqlite, fill_sqlite_records, prepare, stop_autovacuum
+from tests.storage.large_journal import (
+    ENTRIES_OF_BATCH,
+    fill_postgres,
+    fill_sqlite,
+    fill_sqlite_records,
+    prepare,
+    stop_autovacuum,
+)
 from tests.storage.statement_costs import PostgresPages, SqliteSteps
 
 from webwx.model.contacts import Contact, ContactId
@@ -30,6 +37,7 @@ from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.records import PostgresRecordStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.records import SqliteRecordStore
+from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.conversations import ConversationRow
 from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
@@ -292,6 +300,9 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
 }
 """Calls of each method of each part, by what they look up."""
 
+WITH_FEW_ROWS = {"logins", "consumers", "acked_ahead", "crashes", "origins"}
+"""Tables that do not grow with what an account receives and stores."""
+
 NOT_ON_ROWS = {("records", "backup")}
 """Public methods that copy the whole file."""
 
@@ -385,6 +396,16 @@ def _check(
 ) -> None:
     refused = _grown(small, large)
     assert not refused, "\n".join(f"{'.'.join(call)}\n  " + "\n  ".join(found) for call, found in refused.items())
+
+
+async def test_large_journal_has_many_rows_in_every_table(tmp_path: Path) -> None:
+    await prepare(journal := SqliteJournal(tmp_path / "me.journal"))
+    await journal.close()
+    with closing(sqlite3.connect(tmp_path / "me.journal", isolation_level=None)) as db:
+        fill_sqlite(db.execute, SMALL)
+        rows = {table.name: db.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0] for table in OF_ACCOUNTS}
+    few = {name for name, count in rows.items() if count < SMALL // ENTRIES_OF_BATCH}
+    assert few == WITH_FEW_ROWS, "large_journal.py has to write rows of each table"
 
 
 async def test_sqlite_makes_as_many_steps_in_a_large_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
