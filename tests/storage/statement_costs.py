@@ -33,6 +33,10 @@ STEPS = 25
 """Number of steps that are counted together; to count each alone would take most of a test's time."""
 
 
+_PLAN = re.compile(rb"plan:\n(\t\{\n(?:\t  .*\n)+\t\}\n)")
+"""A complete plan in the log, as JSON."""
+
+
 class SqliteSteps:
     """
     Steps of the statements of all connections to SQLite that this process opens from now on.
@@ -97,14 +101,15 @@ class PostgresPages:
 
     def take(self) -> dict[str, int]:
         """Return the number of pages of each statement since the last call."""
-        with self._log.open() as file:
-            file.seek(self._read)
+        begin = self._read
+        with self._log.open("rb") as file:
+            file.seek(begin)
             text = file.read()
-            self._read = file.tell()
         pages: Counter[str] = Counter()
-        for plan in re.findall(r"plan:\n((?:\t.*\n)+)", text):
-            explained = json.loads(plan)
+        for plan in _PLAN.finditer(text):  # one behind them may still be written, for work in the background
+            explained = json.loads(plan[1])
             pages[explained["Query Text"]] += _pages_of([explained["Plan"]])
+            self._read = begin + plan.end()
         return dict(pages)
 
 
