@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import click
 import pytest
@@ -78,7 +78,7 @@ def below(group: click.Group) -> Iterator[click.Command]:
 
 
 def test_every_command_of_a_module_can_be_called() -> None:
-    modules = [import_module(f"{cli.__name__}.{each.name}") for each in iter_modules(cli.__path__)]
+    modules = [import_module(each.name) for each in walk_packages(cli.__path__, f"{cli.__name__}.")]
     made = {each for module in modules for each in vars(module).values() if isinstance(each, click.Command)}
     assert len(made) > 50
     missing = {each.name for each in made} - {each.name for each in (webwx, *below(webwx))}

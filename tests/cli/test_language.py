@@ -162,8 +162,8 @@ def test_each_word_of_a_result_is_translated(value: str) -> None:
 def test_texts_for_programs_stay_english(shell: Shell) -> None:
     done = shell.run("read", "--nope", "--json", **CHINESE)
     assert done.error["message"] == "No such option '--nope'; see 'webwx read --help'."
-    done = shell.run("listen", "--log-format", "json", "--nope", **CHINESE)
-    assert json.loads(done.sentence)["message"] == "No such option '--nope'; see 'webwx listen --help'."
+    done = shell.run("listen", "--log-format", "json", "--quux", **CHINESE)
+    assert json.loads(done.sentence)["message"] == "No such option '--quux'; see 'webwx listen --help'."
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["quux"]])

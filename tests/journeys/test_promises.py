@@ -70,6 +70,10 @@ PROMISES = [
         "tests/journeys/test_from_other_machines.py::test_the_sdk_elsewhere_has_the_account_of_the_gateway",
     ),
     Promise(
+        "docs/howto/write-a-client.md", "a client can be written from the description of the API alone",
+        "tests/interop/test_typescript.py::test_a_generated_client_sends_uploads_and_reads_the_stream",
+    ),
+    Promise(
         "docs/howto/webhooks.md", "libraries of any language can verify a webhook",
         "tests/journeys/test_another_language.py::test_a_javascript_program_sends_follows_events_and_verifies_webhooks",
     ),

@@ -127,7 +127,7 @@ _END = "\n);"
 _OF_CONSUMER = "\n    consumer bigint NOT NULL"
 _INDEX = re.compile(r"^CREATE INDEX [^;]+\);$", re.MULTILINE)
 _UNCONDITIONAL = re.compile(r"^(CREATE (?:UNIQUE )?INDEX \w+ ON \w+ \((.*)\));$", re.MULTILINE)
-_PRIMARY_KEY = re.compile(r"PRIMARY KEY \((.*)\)")
+_PRIMARY_KEY = re.compile(r"^ *PRIMARY KEY \((.*)\)", re.MULTILINE)
 _LONG_KEY = re.compile(r",\n    PRIMARY KEY \((.*webwx_key.*)\)\n\);")
 
 
