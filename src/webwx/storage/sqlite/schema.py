@@ -480,9 +480,10 @@ def _lacks_room(path: Path) -> bool:
 
 
 def _version_of(db: sqlite3.Connection, path: Path) -> int:
-    version = int(_ask(db, "PRAGMA user_version"))
-    application = _ask(db, "PRAGMA application_id")
+    # In this order: another process may create all of it in one transaction between two of these reads.
     is_empty = _ask(db, "SELECT count(*) FROM sqlite_master") == 0
+    application = _ask(db, "PRAGMA application_id")
+    version = int(_ask(db, "PRAGMA user_version"))
     if application != APPLICATION and not is_empty:
         raise StorageError(f"{path} is not a journal of webwx; move it away to start a new journal.")
     if version > VERSION:
