@@ -116,7 +116,7 @@ cover: tools  ## Full branch coverage of protocol/ and flows/, by their own test
 fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints: make fuzz SECONDS=600 SEED=7
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
-mutate: tools  ## Change one expression of the code at a time, and list what no test notices: make mutate COUNT=100 SEED=7 ONLY=client/send*.py
+mutate: tools  ## Change one expression of the code at a time, and list what no test notices: make mutate COUNT=100 SEED=7 ONLY=client/sending/*.py
 	$(BIN)/python scripts/mutate.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs $(JOBS))
 
 bench: tools  ## Speed and memory, each beside its floor and a peer: make bench CASES="sends receive" ROUNDS=5 COMPARE=1

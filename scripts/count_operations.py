@@ -35,7 +35,7 @@ EVENTS = ("FriendRequest", "MessageRecalled", "ContinuityLost", "PhoneActivity")
 MANY_EVENTS = 7
 """Number of classes of events from which on a file lists kinds of events; fewer are named for what the file does."""
 
-OWN_LISTS = ("/client/forward.py", "/client/recalled.py")
+OWN_LISTS = ("/client/sending/forward.py", "/client/reading/recalled.py")
 """Files with that many classes for what they do: they forward messages."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -151,7 +151,7 @@ def __exit__(
 """,
     ),
     Target(
-        asynchronous="webwx.client.subscription:Subscription",
+        asynchronous="webwx.client.reading.subscription:Subscription",
         module="webwx.client.blocking_subscription",
         docstring="A subscription without `await`.",
         imports="from webwx.client.loop_thread import OwnLoop",

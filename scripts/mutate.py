@@ -554,7 +554,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the sample (default: 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="changes at once (default: processors)")
     parser.add_argument("--seconds", type=float, default=600, help="time limit of a change (default: 600)")
-    parser.add_argument("--only", default="*.py", help="pattern of the files to change, such as 'client/send*.py'")
+    parser.add_argument("--only", default="*.py", help="pattern of the files to change, such as 'client/sending/*.py'")
     parser.add_argument("--package", nargs="*", default=list(FOLDERS), help="judge the changes of these packages only")
     parser.add_argument("--keys", nargs="*", help="judge only these changes of the sample")
     parser.add_argument("--map", nargs="*", help="first find out which tests execute which line: folders of tests")

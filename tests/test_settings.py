@@ -10,7 +10,7 @@ import pytest
 from tests.keyrings import MemoryKeyring
 from tests.saved import LOGIN
 
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop

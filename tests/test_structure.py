@@ -27,9 +27,9 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "cli/owner_sends.py": "tests/cluster/test_commands.py runs it beside a worker",
     "cluster/changes.py": "values without logic; tests/cluster/test_owned_accounts.py meets each of them",
     "client/components.py": "a composition without logic; every test of the client uses it",
-    "client/delivered.py": "a value without logic; the tests of subscriptions use it",
-    "client/journal_reader.py": "tests/client/test_subscription.py tests it through a subscription",
-    "client/event_source.py": "a choice between two streams; tests/client/test_stream.py reads both",
+    "client/reading/delivered.py": "a value without logic; the tests of subscriptions use it",
+    "client/reading/journal_reader.py": "tests/client/reading/test_subscription.py tests it through a subscription",
+    "client/reading/event_source.py": "a choice between two streams; tests/client/reading/test_stream.py reads both",
     "client/remote/contacts.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/consumers.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/identities.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
@@ -130,7 +130,7 @@ def methods_of(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFun
 
 def test_a_method_of_a_component_without_documentation_is_documented_where_users_call_it() -> None:
     client = SOURCE / "client"
-    faces = [*methods_of(client / "client.py"), *methods_of(client / "subscription.py")]
+    faces = [*methods_of(client / "client.py"), *methods_of(client / "reading" / "subscription.py")]
     documented = {each.name for _, each in faces if ast.get_docstring(each)}
     without = {
         f"{name}.{each.name}": each.name

@@ -22,8 +22,8 @@ from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
     from webwx import Context, Event
-    from webwx.client.delivered import Delivered
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.subscription import Subscription
     from webwx.storage.entries import Arrival
 
 HANDLERS = 20
@@ -153,7 +153,7 @@ def delivery(run: Run) -> Figures:
 
 def _given(world: World) -> list[Delivered]:
     from webwx import ContactId
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
     from webwx.storage.entries import Entry
 
     arrived = [each for body in bodies(world) for each in arrival_of(body).items]

@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from webwx.client.blocking_stream import BlockingEventStream as BlockingEventStream
     from webwx.client.blocking_subscription import BlockingSubscription as BlockingSubscription
     from webwx.client.client import AsyncClient as AsyncClient
-    from webwx.client.dead_letters import DeadLetter as DeadLetter
-    from webwx.client.delivered import Delivered as Delivered
-    from webwx.client.identities import To as To
-    from webwx.client.measurement import AccountMeasurement as AccountMeasurement
-    from webwx.client.message_page import MessagePage as MessagePage
-    from webwx.client.message_page import PagedMessage as PagedMessage
-    from webwx.client.rate_limit import RateLimit as RateLimit
-    from webwx.client.rate_limit import RateLimitState as RateLimitState
-    from webwx.client.recalled import Recalled as Recalled
+    from webwx.client.login.measurement import AccountMeasurement as AccountMeasurement
+    from webwx.client.people.identities import To as To
+    from webwx.client.reading.dead_letters import DeadLetter as DeadLetter
+    from webwx.client.reading.delivered import Delivered as Delivered
+    from webwx.client.reading.message_page import MessagePage as MessagePage
+    from webwx.client.reading.message_page import PagedMessage as PagedMessage
+    from webwx.client.reading.recalled import Recalled as Recalled
+    from webwx.client.reading.stream import EventStream as EventStream
+    from webwx.client.reading.subscription import Subscription as Subscription
+    from webwx.client.sending.rate_limit import RateLimit as RateLimit
+    from webwx.client.sending.rate_limit import RateLimitState as RateLimitState
     from webwx.client.state import LoginState as LoginState
     from webwx.client.state import StateChange as StateChange
-    from webwx.client.stream import EventStream as EventStream
-    from webwx.client.subscription import Subscription as Subscription
     from webwx.errors import AlreadyRunning as AlreadyRunning
     from webwx.errors import AnswerTooLarge as AnswerTooLarge
     from webwx.errors import ApiError as ApiError
@@ -205,16 +205,16 @@ _HOMES = {
     "client.blocking": ("Client",),
     "client.blocking_stream": ("BlockingEventStream",),
     "client.blocking_subscription": ("BlockingSubscription",),
-    "client.dead_letters": ("DeadLetter",),
-    "client.delivered": ("Delivered",),
-    "client.recalled": ("Recalled",),
-    "client.identities": ("To",),
-    "client.measurement": ("AccountMeasurement",),
-    "client.message_page": ("MessagePage", "PagedMessage"),
-    "client.rate_limit": ("RateLimit", "RateLimitState"),
+    "client.reading.dead_letters": ("DeadLetter",),
+    "client.reading.delivered": ("Delivered",),
+    "client.reading.recalled": ("Recalled",),
+    "client.people.identities": ("To",),
+    "client.login.measurement": ("AccountMeasurement",),
+    "client.reading.message_page": ("MessagePage", "PagedMessage"),
+    "client.sending.rate_limit": ("RateLimit", "RateLimitState"),
     "client.state": ("LoginState", "StateChange"),
-    "client.stream": ("EventStream",),
-    "client.subscription": ("Subscription",),
+    "client.reading.stream": ("EventStream",),
+    "client.reading.subscription": ("Subscription",),
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "GatewayFailed",
         "GatewayRefused", "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "KeyReused",

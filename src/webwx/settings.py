@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import msgspec
 
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop, check_proxy

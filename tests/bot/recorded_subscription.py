@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from webwx.client.delivered import Delivered
-from webwx.client.subscription import Subscription
+from webwx.client.reading.delivered import Delivered
+from webwx.client.reading.subscription import Subscription
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
 
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
 
     _T = TypeVar("_T")
 

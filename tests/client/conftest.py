@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from webwx.client.delivered import Delivered
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.subscription import Subscription
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import SandboxCore

@@ -9,7 +9,7 @@ import pytest
 from tests.client.conftest import SERVER, take
 
 from webwx.client.accounts import Accounts, LoginProgress, SavedAccount
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.client.state import LoginState
 from webwx.errors import InvalidSettings, LoggedOut, LoginTimeout, NotLoggedIn, NotOnThisHost
 from webwx.model.messages import TextMessage

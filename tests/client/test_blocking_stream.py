@@ -12,7 +12,7 @@ from tests.client.conftest import SERVER, saved_in
 
 from webwx.client.blocking import Client
 from webwx.client.blocking_stream import BlockingEventStream
-from webwx.client.stream import EventStream
+from webwx.client.reading.stream import EventStream
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback

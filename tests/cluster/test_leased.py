@@ -11,8 +11,8 @@ from tests.cli.conftest import PATIENCE
 from tests.client.virtual_loop import VirtualClockLoop, run_with_virtual_clock
 from tests.postgres import TemporarySchema, add_accounts, new_schema
 
-from webwx.client.rate_limit import RateLimit
-from webwx.client.rate_limiter import LimiterMemory, RateLimiter
+from webwx.client.sending.rate_limit import RateLimit
+from webwx.client.sending.rate_limiter import LimiterMemory, RateLimiter
 from webwx.cluster.changes import Change, Gained, Leaving, Lost
 from webwx.cluster.leased import LeasedOwnership
 from webwx.storage.leases import LeaseTimes

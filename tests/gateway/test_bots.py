@@ -10,7 +10,7 @@ from tests.bot.conftest import until
 from tests.gateway.conftest import SERVER
 
 from webwx.bot.bot import Bot
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.gateway.account_sends import TextContent
 from webwx.gateway.bots import AssignedBot, HostedBots, check_bots

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.gateway.client_options import client_options
 from webwx.model.archive import Keep
 from webwx.representations.accounts import AccountSettings

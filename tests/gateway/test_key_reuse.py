@@ -19,7 +19,7 @@ from tests.gateway.cluster_nodes import node
 from tests.key_cases import CASES, Case
 from tests.postgres import new_schema
 
-from webwx.client.sender import StepKey
+from webwx.client.sending.sender import StepKey
 from webwx.errors import KeyReused
 from webwx.gateway.account_sends import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem

@@ -12,7 +12,7 @@ from tests.gateway.conftest import SERVER
 
 from webwx.bot.bot import Bot
 from webwx.client.accounts import Accounts
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import NotLoggedIn
 from webwx.gateway.bots import AssignedBot, HostedBots
 from webwx.gateway.config import LimitsTable

@@ -22,7 +22,7 @@ from tests.soak.stage import Figures
 
 from webwx.bot.bot import Bot, start
 from webwx.client.client import AsyncClient
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.client.state import LoginState
 from webwx.errors import ApiError, LoggedOut, NotLoggedIn, StaleContact, WxError
 from webwx.model.events import ContinuityLost

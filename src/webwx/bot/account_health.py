@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from webwx.client.client import AsyncClient
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.subscription import Subscription
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds after which an account that waits is tried again, after each failure in a row."""

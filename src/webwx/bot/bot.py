@@ -40,7 +40,7 @@ from webwx.bot.timers import TimerRegistry, Timers
 from webwx.bot.unknown_sends import UnknownSends, check_on_unknown
 from webwx.bot.unsent_replies import UnsentReplies
 from webwx.bot.watchdog import LoopWatchdog
-from webwx.client.login import print_code
+from webwx.client.login.login import print_code
 from webwx.client.state import LoginState
 from webwx.errors import InvalidRequest, LoggedOut, WxError
 from webwx.protocol.hosts import PROFILES
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from webwx.bot.stored_states import StateMigration
     from webwx.bot.unknown_sends import OnUnknown
     from webwx.client.client import AsyncClient
-    from webwx.client.rate_limit import RateLimit
+    from webwx.client.sending.rate_limit import RateLimit
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.model.login import Account, QrCode

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.bot.account_health import AccountHealth
-    from webwx.client.delivered import Delivered
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.subscription import Subscription
     from webwx.model.messages import Event
     from webwx.storage.entries import Entry
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from webwx.bot.arguments import Arguments, CommandCall, WrongArguments, levelled
 from webwx.bot.command_texts import TEXTS, Language
 from webwx.bot.filters import ContactFilter, is_account_mentioned, names_of_account
-from webwx.client.identities import To
+from webwx.client.people.identities import To
 from webwx.model.contacts import FILEHELPER, is_chatroom
 from webwx.model.messages import QuoteMessage, TextMessage
 from webwx.model.text import without_mention

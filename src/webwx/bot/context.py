@@ -28,7 +28,7 @@ from webwx.bot.state import ConversationState
 from webwx.bot.unknown_sends import UnknownSends
 from webwx.bot.unsent_replies import UnsentReplies
 from webwx.client.client import AsyncClient
-from webwx.client.sender import StepKey
+from webwx.client.sending.sender import StepKey
 from webwx.errors import InvalidRequest, SendOutcomeUnknown, UnknownContact, WxError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event, TextMessage
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     from webwx.bot.one_shot_timers import OneShotHandler
-    from webwx.client.files import Source
-    from webwx.client.identities import To
-    from webwx.client.media import Progress
+    from webwx.client.people.identities import To
+    from webwx.client.sending.files import Source
+    from webwx.client.sending.media import Progress
     from webwx.model.messages import Message, Receipt
 
     M = TypeVarWithDefault("M", bound=re.Match[str] | None, default=re.Match[str] | None, covariant=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.steps import Step
     from webwx.client.client import AsyncClient
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.subscription import Subscription
 
 
 StateKey: TypeAlias = Literal["chat", "person"] | Callable[[Event], str]

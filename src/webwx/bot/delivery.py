@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.unknown_sends import OnUnknown
     from webwx.client.client import AsyncClient
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
     from webwx.model.messages import Event
 
     AsyncHandler = Callable[[Context, Event], Awaitable[object]]

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from webwx.bot.unknown_sends import UnknownSends
     from webwx.bot.unsent_replies import UnsentReplies
     from webwx.client.client import AsyncClient
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
     from webwx.errors import LoggedOut
     from webwx.model.contacts import ContactId
     from webwx.model.events import LoopDetected

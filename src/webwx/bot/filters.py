@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypedDict
 
 from webwx.bot.steps import StepChoice
-from webwx.client.identities import To
+from webwx.client.people.identities import To
 from webwx.errors import UnknownContact
 from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.text import is_mentioned

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.bot.handler_calls import Proceed
     from webwx.client.client import AsyncClient
-    from webwx.client.measurement import AccountMeasurement
+    from webwx.client.login.measurement import AccountMeasurement
     from webwx.model.messages import Event
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -15,7 +15,7 @@ from webwx.errors import InvalidRequest
 from webwx.model.messages import Event, TextMessage
 
 if TYPE_CHECKING:
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
 
 
 class Dialogue:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from webwx.bot.arguments import CommandCall
     from webwx.bot.one_shot_timers import OneShotHandler
     from webwx.client.client import AsyncClient
-    from webwx.client.files import Source
-    from webwx.client.identities import To
-    from webwx.client.media import Progress
+    from webwx.client.people.identities import To
+    from webwx.client.sending.files import Source
+    from webwx.client.sending.media import Progress
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event, Message, Receipt, TextMessage
     from webwx.storage.tables.timers import StoredTimer

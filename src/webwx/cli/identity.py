@@ -16,7 +16,7 @@ from webwx.cli.words import word
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.model.identities import Identity, Link, Reason
 
 _BY = {

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from webwx.cli.output import Output
-    from webwx.client.login import LoginStep
-    from webwx.client.rate_limit import RateLimitState
+    from webwx.client.login.login import LoginStep
+    from webwx.client.sending.rate_limit import RateLimitState
     from webwx.model.login import QrCode
 
 Form = Literal["text", "inverted", "svg", "png"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from webwx.client.accounts import Accounts
-    from webwx.client.rate_limit import RateLimit
+    from webwx.client.sending.rate_limit import RateLimit
     from webwx.client.state import StateChange
     from webwx.cluster.leased import LeasedOwnership
     from webwx.gateway.app import Gateway

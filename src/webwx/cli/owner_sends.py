@@ -12,7 +12,7 @@ from webwx.storage.open import open_leases
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.model.messages import Receipt
     from webwx.settings import Settings
 

@@ -12,7 +12,7 @@ from webwx.cli.output import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webwx.client.media import Progress
+    from webwx.client.sending.media import Progress
 
 _WIDTH = 30
 _MIB = 1024 * 1024

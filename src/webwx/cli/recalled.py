@@ -17,7 +17,7 @@ from webwx.model.serialization import to_builtins
 from webwx.model.summary import summarize
 
 if TYPE_CHECKING:
-    from webwx.client.recalled import Recalled
+    from webwx.client.reading.recalled import Recalled
     from webwx.model.address_book import Contacts
 
 _WAYS = {

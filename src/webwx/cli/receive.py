@@ -14,8 +14,8 @@ from webwx.cli.messages import describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader
+from webwx.client.reading.subscription import Subscription
 from webwx.client.retry import retry
-from webwx.client.subscription import Subscription
 from webwx.errors import (
     ApiError,
     ConnectFailed,
@@ -39,7 +39,7 @@ from webwx.model.messages import (
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
 
 TRIES = 3
 """Runs in which the platform returns no media, or an invalid answer, before a download is given up."""

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from webwx.client.files import Stream
-    from webwx.client.rate_limit import RateLimit, WaitReason
+    from webwx.client.sending.files import Stream
+    from webwx.client.sending.rate_limit import RateLimit, WaitReason
     from webwx.client.state import StateChange
     from webwx.settings import Settings
     from webwx.storage.base import Journal, JournalFile, Storage

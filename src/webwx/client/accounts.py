@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
-    from webwx.client.rate_limit import RateLimit
+    from webwx.client.sending.rate_limit import RateLimit
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop

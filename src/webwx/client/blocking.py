@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from webwx.client.blocking_stream import BlockingEventStream, iterate
 from webwx.client.blocking_subscription import BlockingSubscription
 from webwx.client.client import AsyncClient
-from webwx.client.login import print_code
+from webwx.client.login.login import print_code
 from webwx.client.loop_thread import OwnLoop
 from webwx.transport.runner import Timeouts
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Literal, Self
 
-    from webwx.client.dead_letters import DeadLetter
-    from webwx.client.files import Source
-    from webwx.client.identities import To
-    from webwx.client.login import LoginStep
-    from webwx.client.measurement import AccountMeasurement
-    from webwx.client.media import Progress
-    from webwx.client.message_page import MessagePage
-    from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason
-    from webwx.client.recalled import Recalled
+    from webwx.client.login.login import LoginStep
+    from webwx.client.login.measurement import AccountMeasurement
+    from webwx.client.people.identities import To
+    from webwx.client.reading.dead_letters import DeadLetter
+    from webwx.client.reading.message_page import MessagePage
+    from webwx.client.reading.recalled import Recalled
+    from webwx.client.sending.files import Source
+    from webwx.client.sending.media import Progress
+    from webwx.client.sending.rate_limit import RateLimit, RateLimitState, WaitReason
     from webwx.client.state import LoginState, StateChange
     from webwx.errors import LoggedOut
     from webwx.model.address_book import Contacts

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.stream import EventStream
+    from webwx.client.reading.stream import EventStream
     from webwx.model.messages import Event
 
 T_co = TypeVar("T_co", covariant=True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.client.loop_thread import OwnLoop
-from webwx.client.subscription import Subscription
+from webwx.client.reading.subscription import Subscription
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.delivered import Delivered
+    from webwx.client.reading.delivered import Delivered
 
 
 class BlockingSubscription:

@@ -8,28 +8,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from webwx.client.account_storage import AccountStorage
-from webwx.client.archive import MediaArchive
-from webwx.client.chatrooms import Chatrooms
-from webwx.client.consumers import StoredConsumers
-from webwx.client.contact_book import ContactBook
-from webwx.client.contacts import ContactDirectory
-from webwx.client.dead_letters import DeadLetters
-from webwx.client.event_source import EventSource
-from webwx.client.followed_sends import FollowedSends
-from webwx.client.forward import Forwarder
-from webwx.client.history import MessageHistory
-from webwx.client.identities import AccountIdentities
-from webwx.client.identity_updates import IdentityUpdates
-from webwx.client.ingestion import Ingestion
-from webwx.client.login import AccountLogin
-from webwx.client.measurement import Measurements
-from webwx.client.media import MediaTransfers
-from webwx.client.messages import Messages
-from webwx.client.pending import PendingEvents
+from webwx.client.login.account_storage import AccountStorage
+from webwx.client.login.login import AccountLogin
+from webwx.client.login.measurement import Measurements
+from webwx.client.login.session import ClientSession
+from webwx.client.people.chatrooms import Chatrooms
+from webwx.client.people.contact_book import ContactBook
+from webwx.client.people.contacts import ContactDirectory
+from webwx.client.people.identities import AccountIdentities
+from webwx.client.people.identity_updates import IdentityUpdates
 from webwx.client.poll_interval import PollInterval
-from webwx.client.rate_limiter import NoRateLimit, RateLimiter
-from webwx.client.recalled import RecalledMessages
+from webwx.client.reading.consumers import StoredConsumers
+from webwx.client.reading.dead_letters import DeadLetters
+from webwx.client.reading.event_source import EventSource
+from webwx.client.reading.followed_sends import FollowedSends
+from webwx.client.reading.history import MessageHistory
+from webwx.client.reading.recalled import RecalledMessages
 from webwx.client.remote.calls import GatewayCalls
 from webwx.client.remote.consumers import RemoteConsumers
 from webwx.client.remote.contacts import RemoteChatrooms, RemoteContacts
@@ -41,10 +35,16 @@ from webwx.client.remote.media import RemoteMedia
 from webwx.client.remote.messages import RemoteMessages
 from webwx.client.remote.missing import MissingBook, MissingSendNews
 from webwx.client.remote.session import RemoteLogin, RemoteSession
-from webwx.client.sender import Sender
-from webwx.client.session import ClientSession
-from webwx.client.sync_cursor import SyncCursor
-from webwx.client.sync_loop import SyncLoop
+from webwx.client.sending.forward import Forwarder
+from webwx.client.sending.media import MediaTransfers
+from webwx.client.sending.messages import Messages
+from webwx.client.sending.rate_limiter import NoRateLimit, RateLimiter
+from webwx.client.sending.sender import Sender
+from webwx.client.sync.archive import MediaArchive
+from webwx.client.sync.ingestion import Ingestion
+from webwx.client.sync.pending import PendingEvents
+from webwx.client.sync.sync_cursor import SyncCursor
+from webwx.client.sync.sync_loop import SyncLoop
 from webwx.errors import NoJournal
 from webwx.model.login import Login
 from webwx.protocol.hosts import check_proxy, choose
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.rate_limit import RateLimit, WaitReason
-    from webwx.client.rate_limiter import Limiter
+    from webwx.client.sending.rate_limit import RateLimit, WaitReason
+    from webwx.client.sending.rate_limiter import Limiter
     from webwx.client.state import StateChange
     from webwx.errors import LoggedOut
     from webwx.model.archive import Keep

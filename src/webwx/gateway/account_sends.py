@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from webwx.client.client import AsyncClient
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.storage.tables.outbox import Outgoing
 
 LOOK_EVERY: Final = 1.0

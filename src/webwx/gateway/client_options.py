@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from webwx.client.accounts import ClientOptions
 
 if TYPE_CHECKING:
-    from webwx.client.rate_limit import RateLimit
+    from webwx.client.sending.rate_limit import RateLimit
     from webwx.representations.accounts import AccountSettings
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import msgspec
 
 from webwx.client.cancellation import cancel_until_done
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.cluster.staggered_starts import StaggeredStarts
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.files import safe_name
+from webwx.client.sending.files import safe_name
 from webwx.errors import InvalidRequest
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.model.archive import MediaKind

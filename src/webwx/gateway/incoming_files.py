@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.client.files import Place
+from webwx.client.sending.files import Place
 from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, RecordChanged, TransportError, WxError
 from webwx.gateway.account_consumers import RunningConsumers
 from webwx.gateway.incoming_file_rules import CONSUMER_PREFIX

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import TooManyOpenFiles, WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.accounts import GatewayAccounts

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
+    from webwx.client.reading.subscription import Subscription
     from webwx.client.state import StateChange
-    from webwx.client.subscription import Subscription
     from webwx.gateway.accounts import DownloadedMedia
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.open_files import OpenFiles

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from webwx.client.accounts import Accounts
-    from webwx.client.rate_limit import RateLimit
+    from webwx.client.sending.rate_limit import RateLimit
     from webwx.gateway.bots import HostedBots
     from webwx.gateway.local_account import LocalAccount
 

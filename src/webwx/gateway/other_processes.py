@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from webwx.client.sends_of_others import LOOK_EVERY, NEWEST, SendsOfOthers
+from webwx.client.reading.sends_of_others import LOOK_EVERY, NEWEST, SendsOfOthers
 from webwx.errors import WxError
 from webwx.gateway.problems import GatewayProblem
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from webwx.client.client import AsyncClient
-    from webwx.client.delivered import Delivered
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.subscription import Subscription
     from webwx.gateway.open_files import OpenFiles
     from webwx.model.messages import Event
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from webwx.client.cancellation import cancel_until_done
-from webwx.client.files import sha256_of
+from webwx.client.sending.files import sha256_of
 from webwx.client.state import LoginState
 from webwx.errors import ConnectFailed, NoSuchFile, NotLoggedIn, TlsError, TransportError, WxError
 from webwx.gateway.account_sends import UNFINISHED, AccountSends, Sent, TextContent, own_key, present_of

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from webwx.client.send_news import SendNews
+from webwx.client.reading.send_news import SendNews
 from webwx.errors import WxError
 from webwx.gateway.accounts import SendChange
 from webwx.gateway.problems import GatewayProblem

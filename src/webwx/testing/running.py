@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.bot import Bot
     from webwx.bot.http_handlers import HttpResponse
-    from webwx.client.login import LoginStep
+    from webwx.client.login.login import LoginStep
     from webwx.model.login import Account, QrCode
     from webwx.storage.base import Journal
     from webwx.storage.saved_login import LoginStore

@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.browser.console.console_user import PATIENCE, ServedGateway
 
 from webwx.client.accounts import Accounts
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import FallbackTable, GatewayConfig, IncomingFilesTable, ListenTable
 from webwx.gateway.local import LocalGateway

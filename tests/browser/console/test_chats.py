@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
-from tests.client.test_message_page import store_sends
+from tests.client.reading.test_message_page import store_sends
 
 from webwx.errors import ApiError
 from webwx.gateway.account_sends import TextContent

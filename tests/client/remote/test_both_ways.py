@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.client.conftest import MP4, PNG
 
-from webwx.client.sender import StepKey
+from webwx.client.sending.sender import StepKey
 from webwx.errors import (
     AlreadyRunning,
     EmptyText,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox
 
     from webwx.client.client import AsyncClient
-    from webwx.client.delivered import Delivered
-    from webwx.client.stream import EventStream
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.stream import EventStream
+    from webwx.client.reading.subscription import Subscription
     from webwx.model.messages import Event
 
 

@@ -22,7 +22,7 @@ from webwx.representations.events import EventView
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from webwx.client.subscription import Subscription
+    from webwx.client.reading.subscription import Subscription
 
     Script = Callable[[ServerConnection], Awaitable[None]]
 

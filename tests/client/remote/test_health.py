@@ -11,7 +11,7 @@ from tests.cli.test_serve import new_key, serving
 from tests.client.remote.conftest import QUICK
 
 from webwx.client.client import AsyncClient
-from webwx.client.rate_limit import RateLimit
+from webwx.client.sending.rate_limit import RateLimit
 from webwx.client.state import LoginState
 from webwx.errors import NotLoggedIn
 

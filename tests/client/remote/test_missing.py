@@ -11,8 +11,8 @@ import pytest
 
 from webwx import AsyncClient, Client
 from webwx.client import remote
+from webwx.client.reading.subscription import Subscription
 from webwx.client.remote.missing import REASONS
-from webwx.client.subscription import Subscription
 from webwx.errors import ConnectFailed, InvalidSettings, NotLoggedIn, NotThroughGateway
 from webwx.transport.runner import Timeouts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from webwx.client.rate_limit import LimiterState, RateLimit
+from webwx.client.sending.rate_limit import LimiterState, RateLimit
 from webwx.gateway.api.health import view_of_limit
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.client.conftest import PNG
-from tests.client.test_message_page import store_sends
+from tests.client.reading.test_message_page import store_sends
 
 from webwx.model.contacts import FILEHELPER
 from webwx.sandbox.options import Options

@@ -43,7 +43,7 @@ from webwx.transport.download_sink import DownloadSink
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.contacts import Admission, Member
     from webwx.model.messages import FriendRequest, Person

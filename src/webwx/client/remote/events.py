@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from webwx.client.reading.stream import stored_stream
+from webwx.client.reading.subscription import Subscription
 from webwx.client.remote.gateway_reader import GatewayReader
-from webwx.client.stream import stored_stream
-from webwx.client.subscription import Subscription
 
 if TYPE_CHECKING:
+    from webwx.client.reading.stream import EventStream
     from webwx.client.remote.calls import GatewayCalls
-    from webwx.client.stream import EventStream
 
 
 class RemoteEvents:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.client.delivered import Delivered
+from webwx.client.reading.delivered import Delivered
 from webwx.client.remote.missing import not_offered
 from webwx.client.retry import Backoff
 from webwx.errors import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.client.measurement import AccountMeasurement
-from webwx.client.rate_limit import RateLimit, RateLimitState
+from webwx.client.login.measurement import AccountMeasurement
+from webwx.client.sending.rate_limit import RateLimit, RateLimitState
 from webwx.client.state import LoginState
 from webwx.errors import NotLoggedIn, StorageError
 from webwx.representations.health import SHOW_ACCOUNT_HEALTH

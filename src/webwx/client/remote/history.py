@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from webwx.client.dead_letters import DeadLetter
-from webwx.client.message_page import MessagePage, PagedMessage
-from webwx.client.recalled import Recalled
+from webwx.client.reading.dead_letters import DeadLetter
+from webwx.client.reading.message_page import MessagePage, PagedMessage
+from webwx.client.reading.recalled import Recalled
 from webwx.client.remote.calls import is_found, key_of, none_if_absent
 from webwx.client.remote.contacts import find_by_ids, recipient_of
 from webwx.client.remote.missing import not_offered
@@ -41,7 +41,7 @@ from webwx.storage.tables.outbox import Outgoing
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.messages import Event, Message
     from webwx.representations.messages import HistoryEntry

@@ -20,7 +20,7 @@ from webwx.representations.identities import (
 )
 
 if TYPE_CHECKING:
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.contacts import Contact
     from webwx.model.identities import Identity, Link

@@ -7,8 +7,8 @@ import io
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from webwx.client import files
 from webwx.client.remote.missing import not_offered
+from webwx.client.sending import files
 from webwx.errors import NotThroughGateway
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
 from webwx.protocol.http import Read
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from webwx.client.files import OpenedSource, Source
-    from webwx.client.identities import To
-    from webwx.client.media import Progress
+    from webwx.client.people.identities import To
     from webwx.client.remote.calls import GatewayCalls
     from webwx.client.remote.history import RemoteHistory
     from webwx.client.remote.messages import RemoteMessages
+    from webwx.client.sending.files import OpenedSource, Source
+    from webwx.client.sending.media import Progress
     from webwx.flows.media import Upload
     from webwx.model.messages import Message, Receipt
     from webwx.representations.sends import MediaKind

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from webwx.client.messages import check_recallable
 from webwx.client.remote.contacts import recipient_of
-from webwx.client.sender import StepKey
+from webwx.client.sending.messages import check_recallable
+from webwx.client.sending.sender import StepKey
 from webwx.errors import InvalidRequest, KeyReused, SendOutcomeUnknown
 from webwx.model.messages import Message
 from webwx.representations.contacts import MARK_READ
@@ -26,7 +26,7 @@ from webwx.representations.sends import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.identities import To
+    from webwx.client.people.identities import To
     from webwx.client.remote.calls import GatewayCalls
     from webwx.client.remote.history import RemoteHistory
     from webwx.model.messages import Event, Receipt

@@ -23,7 +23,7 @@ from webwx.representations.health import (
 from webwx.representations.times import moment, optional_moment
 
 if TYPE_CHECKING:
-    from webwx.client.rate_limit import RateLimitState
+    from webwx.client.sending.rate_limit import RateLimitState
 
 
 @serve(SHOW_VERSION)

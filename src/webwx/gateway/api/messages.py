@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
 from webwx.client.client import AsyncClient
-from webwx.client.message_page import MessagePage
+from webwx.client.reading.message_page import MessagePage
 from webwx.errors import InvalidRequest
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import PICTURE

@@ -11,7 +11,7 @@ from litestar import Response, Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from webwx.client.dead_letters import DeadLetter
+from webwx.client.reading.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
 from webwx.gateway.account_consumers import require_room
 from webwx.gateway.accounts import GatewayAccounts

@@ -1,0 +1,1 @@
+"""Login, session and stored state of one account."""

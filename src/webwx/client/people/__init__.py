@@ -1,0 +1,1 @@
+"""Contacts, chatrooms and identities."""

@@ -1,0 +1,203 @@
+"""The reader of a subscription: it takes the events of a consumer from the journal."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.client.reading.delivered import Delivered
+from webwx.client.retry import retry
+from webwx.errors import InvalidRequest, StorageError
+from webwx.storage.lookup import find_entry
+from webwx.storage.tables.media import ARCHIVE_CONSUMER
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from webwx.client.login.account_storage import AccountStorage
+    from webwx.client.reading.history import MessageHistory
+    from webwx.client.sync.sync_loop import SyncLoop
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.consumer import Consumer
+    from webwx.storage.tables.conversations import ConversationRow
+
+T = TypeVar("T")
+
+_CHECKED = "storage check"
+"""Name of the value that is written to check that the journal can be written."""
+
+
+class JournalReader:
+    """
+    Reads the events of one consumer of the journal; `Subscription` states the guarantees.
+
+    Args:
+        sync: The account's sync loop.
+        storage: The account's storage; it has a journal.
+        history: Returns the events of entries.
+        name: The consumer's name.
+        follow: False: do not poll; `take` returns an empty list once no entry waits.
+        shows: Whether the caller calls `show` for each entry that a handler gets; otherwise every taken entry counts as
+            shown.
+    """
+
+    def __init__(
+        self,
+        sync: SyncLoop,
+        storage: AccountStorage,
+        history: MessageHistory,
+        name: str,
+        *,
+        follow: bool = True,
+        shows: bool = False,
+    ) -> None:
+        self.name: str = name
+        self.is_synced_here: bool = True
+        """Whether this process syncs the account."""
+        self._shows = shows
+        self._sync = sync
+        self._storage = storage
+        self._history = history
+        self._follows = follow
+        self._consumer: Consumer | None = None
+        self._is_synced = False
+        self._is_all_fetched = False
+        """Whether no more is expected from the server; `take` then returns only what is stored."""
+
+    def __repr__(self) -> str:
+        return f"JournalReader({self.name!r})"
+
+    @property
+    def part(self) -> AccountJournal:
+        return self._storage.part()
+
+    async def check_storage(self) -> None:
+        await self.part.change_state(_CHECKED, lambda before: b"2" if before == b"1" else b"1")
+
+    async def open(self) -> None:
+        sync = self._sync
+        if self.name == ARCHIVE_CONSUMER:
+            raise InvalidRequest(f"The name {ARCHIVE_CONSUMER!r} is reserved for the media archive; choose another.")
+        async with sync.joining:
+            await sync.join()
+            self._is_synced = True
+            try:
+                self._consumer = await self._storage.part().consumer(
+                    self.name, on_revived=self._storage.notify, stays=self._follows, shows=self._shows
+                )
+                await sync.begin_archiving()  # later than this consumer: the first one of a journal gets all entries
+            except BaseException:
+                await self._leave()
+                consumer, self._consumer = self._consumer, None
+                if consumer is not None:
+                    await consumer.close()
+                raise
+            if self._follows:
+                sync.start()
+
+    async def take(self, limit: int = 100) -> list[Delivered]:
+        sync, storage, consumer = self._sync, self._storage, self._opened()
+        while self._is_synced:
+            work, news = sync.work, storage.news
+            is_over = work is None or work.done()  # read first: the next round finds what is stored meanwhile
+            entries = await self._retried(lambda: consumer.take(limit))
+            if entries:
+                events = await self._retried(partial(self._history.events_of, entries))
+                return list(map(Delivered, entries, events))
+            if not self._follows:
+                if self._is_all_fetched:
+                    await sync.wait_for_archive()
+                    break
+                # The last entries may have been stored after this looked, also by another subscription: look again.
+                self._is_all_fetched = not await sync.fetch_waiting()
+            elif not is_over:
+                await news.wait()
+            else:
+                if work is not None and not work.cancelled():
+                    await work
+                break
+        return []
+
+    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
+        entry = await find_entry(self._storage.part(), number)
+        if entry is None:
+            return None
+        entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, crashes=crashes)
+        (event,) = await self._history.events_of([entry])
+        return Delivered(entry, event)
+
+    def show(self, number: int) -> None:
+        (self._consumer or self._opened()).show(number)  # this and `ack` are called for each event
+
+    def ack(self, number: int) -> None:
+        (self._consumer or self._opened()).ack(number)
+
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
+        self._opened().commit(numbers, changes)
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        return await self._opened().conversation(key)
+
+    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
+        return await self._opened().conversations(limit)
+
+    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
+        return await self._opened().deadlines(limit)
+
+    async def failed(self, number: int, error: str) -> int:
+        return await self._opened().failed(number, error)
+
+    async def give_up(self, number: int, error: str) -> None:
+        await self._opened().give_up(number, error)
+
+    async def flush(self) -> None:
+        await self._opened().flush()
+
+    async def add_poison_marker(self, number: int) -> None:
+        await self._opened().add_poison_marker(number)
+
+    @property
+    def crash_grace(self) -> float:
+        return self._opened().crash_grace
+
+    async def recount_crashes(self, number: int) -> int:
+        return await self._opened().recount_crashes(number)
+
+    def remove_poison_marker(self, number: int) -> None:
+        self._opened().remove_poison_marker(number)
+
+    async def stop(self) -> None:
+        async with self._sync.joining:
+            await self._leave()
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        # Another subscription of this consumer waits here until it is closed.
+        async with self._sync.joining:
+            consumer, self._consumer = self._consumer, None
+            try:
+                await self._leave()
+            finally:
+                if consumer is not None:
+                    await consumer.close(unseen_from=unseen_from)
+
+    async def _leave(self) -> None:
+        if self._is_synced:
+            self._is_synced = False
+            await self._sync.leave()
+
+    def _opened(self) -> Consumer:
+        if self._consumer is None:
+            raise StorageError(f"The consumer {self.name!r} is not open.")
+        return self._consumer
+
+    async def _retried(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read the journal, and retry if it cannot be read; a subscription that does not follow raises at once."""
+
+        def is_worth_it(error: StorageError, _: int) -> bool:
+            if self._follows:
+                self._sync.storage_failed(error)
+            return self._follows
+
+        return await retry(read, StorageError, is_worth_it=is_worth_it, backoff=self._sync.backoff())

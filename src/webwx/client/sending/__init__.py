@@ -1,0 +1,1 @@
+"""Sends, transfers of media, and the limits on both."""
