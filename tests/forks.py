@@ -40,7 +40,7 @@ ALSO = (
     "aiohttp",
     "webwx.client.client",
     "webwx.client.blocking",
-    "webwx.gateway.local",
+    "webwx.gateway.ownership.sole",
     "webwx.gateway.serve",
     "webwx.sandbox.serve",
     "webwx.storage.sqlite.journal",

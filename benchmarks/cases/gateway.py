@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.gateway.app import Gateway
-    from webwx.gateway.local import LocalGateway
+    from webwx.gateway.ownership.sole import LocalGateway
 
 WARM = 64
 """Sends before the clock runs."""
@@ -50,7 +50,7 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
     from webwx.client.accounts import Accounts
     from webwx.gateway.app import Gateway
     from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
-    from webwx.gateway.local import LocalGateway
+    from webwx.gateway.ownership.sole import LocalGateway
     from webwx.gateway.serve import listen, serve
     from webwx.storage.open import open_records
 
@@ -178,7 +178,7 @@ def to_webhooks(run: Run) -> Figures:
     """Send every text to several webhooks."""
 
     async def main() -> Figures:
-        from webwx.gateway.webhooks import StoredWebhook
+        from webwx.gateway.webhooks.webhooks import StoredWebhook
 
         requests = run.world.texts * WEBHOOKS
         async with started(run) as gateway, client("receive", requests=requests) as receiver:

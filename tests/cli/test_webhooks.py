@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from webwx.gateway.webhooks import StoredWebhook, Webhooks
+from webwx.gateway.webhooks.webhooks import StoredWebhook, Webhooks
 from webwx.storage.open import open_storage
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from tests.gateway.conftest import SERVER, HoldingLoopback
 
 from webwx.client.accounts import Accounts
 from webwx.cluster.leased import LeasedOwnership
+from webwx.gateway.accounts.local_account import LocalAccount
 from webwx.gateway.app import Gateway
-from webwx.gateway.clustered import ClusterGateway, ClusterStorage, NodeAddress
 from webwx.gateway.config import GatewayConfig
-from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.ownership.leased import ClusterGateway, ClusterStorage, NodeAddress
 from webwx.model.messages import TextMessage
 from webwx.storage.account_folder import login_name
 from webwx.storage.leases import LeaseTimes
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tests.postgres import TemporarySchema
 
     from webwx.client.state import StateChange
-    from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.accounts import AccountStatus
-    from webwx.gateway.bots import HostedBots
+    from webwx.gateway.accounts.account import AccountStatus
+    from webwx.gateway.accounts.account_events import AccountEvent
+    from webwx.gateway.bots.bots import HostedBots
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Storage

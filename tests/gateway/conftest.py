@@ -15,7 +15,7 @@ from tests.gateway.webhook_receiver import webhook_receiver
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig
-from webwx.gateway.local import LocalGateway
+from webwx.gateway.ownership.sole import LocalGateway
 from webwx.model.messages import TextMessage
 from webwx.protocol.http import Park
 from webwx.sandbox.long_polls import LongPolls
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from tests.gateway.webhook_receiver import WebhookReceiver
 
-    from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.bots import HostedBots
-    from webwx.gateway.open_files import OpenFiles
+    from webwx.gateway.accounts.account_events import AccountEvent
+    from webwx.gateway.bots.bots import HostedBots
+    from webwx.gateway.process.open_files import OpenFiles
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World

@@ -11,8 +11,8 @@ from tests.gateway.webhook_receiver import webhook_receiver
 from tests.postgres import TemporarySchema
 
 from webwx.gateway.notify.message import OutgoingMessage
-from webwx.gateway.receivers import StoredReceiver
-from webwx.gateway.webhooks import StoredWebhook
+from webwx.gateway.receivers.receivers import StoredReceiver
+from webwx.gateway.webhooks.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from tests.postgres import new_schema
 
 from webwx.client.sending.sender import StepKey
 from webwx.errors import KeyReused
-from webwx.gateway.account_sends import MediaContent, TextContent
+from webwx.gateway.accounts.account_sends import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.problems import error_of_answer
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running
 
     from webwx.client.client import AsyncClient
-    from webwx.gateway.local_account import LocalAccount
+    from webwx.gateway.accounts.local_account import LocalAccount
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 

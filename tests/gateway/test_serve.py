@@ -17,9 +17,9 @@ from tests.gateway.conftest import SERVER
 
 from webwx.bot.bot import Bot
 from webwx.errors import InvalidSettings
-from webwx.gateway.bots import AssignedBot, HostedBots
+from webwx.gateway.bots.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
-from webwx.gateway.open_files import raise_limit
+from webwx.gateway.process.open_files import raise_limit
 from webwx.gateway.serve import (
     check_certificate,
     listen,

@@ -7,7 +7,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from webwx.gateway.webhooks import StoredWebhook
+from webwx.gateway.webhooks.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -8,8 +8,8 @@ from tests.hidden_fields import EVENTS, is_hidden
 from tests.samples import sample
 
 from webwx.errors import ProtocolError
-from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.accounts.account_events import AccountEvent
+from webwx.gateway.views import view_of_event
 from webwx.model.messages import Event, MessageRecalled, Quoted, QuoteMessage, TextMessage, TextQuoteMessage
 from webwx.representations.events import EventView, event_of, fields_of
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from webwx.errors import ProtocolError
-from webwx.gateway.api.representations import view_of_outgoing
+from webwx.gateway.views import view_of_outgoing
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.representations.sends import OutboxEntry, SendView, outgoing_of, receipt_of

@@ -24,7 +24,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.gateway.webhook_receiver import WebhookReceiver, webhook_receiver
 from tests.soak.stage import CHATS, Figures
 
-from webwx.gateway.webhooks import CONSUMER_PREFIX
+from webwx.gateway.webhooks.webhooks import CONSUMER_PREFIX
 from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve

@@ -162,7 +162,7 @@ async def reset(session: Session, yes: bool, restored: bool) -> None:
 
 
 async def _reset_restored(session: Session) -> None:
-    from webwx.gateway.account_numbers import AccountNumbers
+    from webwx.gateway.accounts.numbers import AccountNumbers
     from webwx.storage.open import open_records, open_restored
 
     url = session.require_database()

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.cluster.leased import LeasedOwnership
     from webwx.gateway.app import Gateway
-    from webwx.gateway.bots import HostedBots
-    from webwx.gateway.clustered import ClusterGateway
+    from webwx.gateway.bots.bots import HostedBots
     from webwx.gateway.config import GatewayConfig, LimitsTable
+    from webwx.gateway.ownership.leased import ClusterGateway
     from webwx.model.login import Account
     from webwx.settings import Settings
     from webwx.storage.base import Storage
@@ -147,7 +147,7 @@ async def open_node(
         StorageError: The database cannot be reached.
     """
     from webwx.cluster.leased import LeasedOwnership
-    from webwx.gateway.clustered import ClusterGateway, ClusterStorage, NodeAddress
+    from webwx.gateway.ownership.leased import ClusterGateway, ClusterStorage, NodeAddress
     from webwx.storage.account_folder import login_name
     from webwx.storage.open import open_leases, open_shared_storage, wait_for_tables
 
@@ -191,7 +191,7 @@ def gateway_of(
         answers_clients: Whether it answers clients, and not only other gateways.
     """
     from webwx.gateway.app import Gateway
-    from webwx.gateway.cluster_monitor import ClusterMonitor
+    from webwx.gateway.ownership.monitor import ClusterMonitor
 
     return Gateway(
         config, node.storage.records(), node.port, settings.home / "gateway-files", bots=bots,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from webwx.cli.exits import CommandFailed
 from webwx.cli.language import _
-from webwx.gateway.account_sends import AccountSends, sent_of
+from webwx.gateway.accounts.account_sends import AccountSends, sent_of
 from webwx.storage.open import open_leases
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from webwx.model.contacts import FILEHELPER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webwx.gateway.receivers import Receivers
+    from webwx.gateway.receivers.receivers import Receivers
     from webwx.settings import Settings
     from webwx.storage.tables.records import RecordStore
 
@@ -88,7 +88,7 @@ async def create(
 
     The address contains the token, which is shown only once; the gateway stores only its hash.
     """
-    from webwx.gateway.receivers import StoredReceiver, address_of, hook_of
+    from webwx.gateway.receivers.receivers import StoredReceiver, address_of, hook_of
 
     async with _opened(session.settings) as opened:
         made = await opened.receivers.create(
@@ -145,7 +145,7 @@ class _Opened(NamedTuple):
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
-    from webwx.gateway.receivers import Receivers
+    from webwx.gateway.receivers.receivers import Receivers
 
     storage = settings.open_storage()
     records = storage.records()
@@ -164,7 +164,7 @@ async def _account(settings: Settings, records: RecordStore) -> int:
     Raises:
         BadInput: The gateway does not know the account, or it has several and none of the default name.
     """
-    from webwx.gateway.account_numbers import AccountNumbers
+    from webwx.gateway.accounts.numbers import AccountNumbers
 
     numbers = AccountNumbers(records, time.time)
     account = await numbers.get(settings.account)

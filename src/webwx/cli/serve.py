@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.cluster.leased import LeasedOwnership
+    from webwx.gateway.access.keys import ApiKey, KeyRing
     from webwx.gateway.app import Gateway
-    from webwx.gateway.bots import AssignedBot, HostedBots
+    from webwx.gateway.bots.bots import AssignedBot, HostedBots
     from webwx.gateway.config import GatewayConfig, LimitsTable
-    from webwx.gateway.keys import ApiKey, KeyRing
     from webwx.gateway.running import RunningGateway
     from webwx.settings import Settings
     from webwx.storage.tables.records import RecordStore
@@ -158,7 +158,7 @@ async def _nothing() -> None:
 async def _run(
     session: Session, read: Callable[[], GatewayConfig], assigned: list[AssignedBot], options: NodeOptions
 ) -> None:
-    from webwx.gateway.bots import HostedBots
+    from webwx.gateway.bots.bots import HostedBots
     from webwx.gateway.running import claim
     from webwx.gateway.serve import on_hangup
     from webwx.gateway.serve import serve as serve_gateway
@@ -229,7 +229,7 @@ async def _open_gateway(
             yield gateway_of(node, settings, config, bots=bots, answers_clients=True), node.ownership
         return
     from webwx.gateway.app import Gateway
-    from webwx.gateway.local import LocalGateway
+    from webwx.gateway.ownership.sole import LocalGateway
 
     async with session.storage() as storage:
         records = storage.records()
@@ -268,7 +268,7 @@ def load_bots(session: Session, config: GatewayConfig, path: Path, targets: tupl
     if not targets and not config.bots:
         return []
     from webwx.cli.run import as_environment, find_bots, split_target
-    from webwx.gateway.bots import AssignedBot, check_bots
+    from webwx.gateway.bots.bots import AssignedBot, check_bots
 
     os.environ.update(as_environment(click.get_current_context().ensure_object(OptionValues)))
     settings = session.settings  # invalid settings are reported before a user's program runs
@@ -377,7 +377,7 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
     Nothing is started, but the programs of the bots are loaded, which runs them as modules.
     """
     require_extra()
-    from webwx.gateway.fallback import channels_of
+    from webwx.gateway.receivers.fallback import channels_of
     from webwx.gateway.running import find_running
     from webwx.gateway.serve import check_certificate
 
@@ -419,8 +419,8 @@ async def pair(session: Session) -> None:
 
     The link is valid once, for ten minutes; the browser stays logged in for twelve hours.
     """
+    from webwx.gateway.access.sessions import ConsoleSessions
     from webwx.gateway.running import find_running
-    from webwx.gateway.sessions import ConsoleSessions
 
     running = find_running(session.settings.home)
     if running is None:
@@ -587,7 +587,7 @@ async def create(
 
 async def _check_accounts(records: RecordStore, numbers: Collection[int] | None) -> None:
     """Refuse accounts that the gateway does not know."""
-    from webwx.gateway.account_numbers import AccountNumbers
+    from webwx.gateway.accounts.numbers import AccountNumbers
 
     known = {each.number for each in await AccountNumbers(records, time.time).find()} if numbers else ()
     for number in numbers or ():
@@ -645,7 +645,7 @@ serve_group.add_command(backup)
 
 @asynccontextmanager
 async def _key_ring(session: Session) -> AsyncIterator[tuple[KeyRing, RecordStore]]:
-    from webwx.gateway.keys import KeyRing
+    from webwx.gateway.access.keys import KeyRing
 
     async with _records(session.settings) as records:
         try:

@@ -40,7 +40,7 @@ def webhook() -> None:
 @command("list", group=webhook, examples=("webwx serve webhook list --json",))
 async def list_webhooks(session: Session) -> None:
     """List the webhooks, without their secrets."""
-    from webwx.gateway.webhooks import Webhooks
+    from webwx.gateway.webhooks.webhooks import Webhooks
 
     async with _records(session.settings) as records:
         for each in await Webhooks(records, time.time).find():
@@ -64,9 +64,9 @@ async def list_webhooks(session: Session) -> None:
 async def delete(session: Session, webhook_id: str) -> None:
     """Delete a webhook; its waiting events are not sent. A running gateway stops to send within ten seconds."""
     from webwx.gateway.owned_records import OwnedRecords
-    from webwx.gateway.retry_times import RetryTimes
-    from webwx.gateway.webhook_attempts import AttemptLog
-    from webwx.gateway.webhooks import RETRY_KIND, Webhooks
+    from webwx.gateway.queues.retry_times import RetryTimes
+    from webwx.gateway.webhooks.attempts import AttemptLog
+    from webwx.gateway.webhooks.webhooks import RETRY_KIND, Webhooks
 
     async with _records(session.settings) as records:
         if not await Webhooks(records, time.time).delete(webhook_id):

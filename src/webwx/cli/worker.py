@@ -54,7 +54,7 @@ async def worker(session: Session, targets: tuple[str, ...], listen: str, **node
     'webwx serve' does the same and answers clients too. A worker answers only requests that such a process forwards.
     """
     require_extra()
-    from webwx.gateway.bots import HostedBots
+    from webwx.gateway.bots.bots import HostedBots
     from webwx.gateway.serve import serve as serve_gateway
 
     url, options, settings = session.require_database(), NodeOptions(**node), session.settings

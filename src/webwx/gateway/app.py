@@ -20,12 +20,17 @@ from litestar.types import Message, Receive, Scope, Send
 
 from webwx.client.client import AsyncClient
 from webwx.errors import StorageError
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import CONSOLE, Access, Caller, FailedKeys
+from webwx.gateway.access.capability_links import CapabilityLinks
+from webwx.gateway.access.keys import KeyRing
+from webwx.gateway.access.sessions import ConsoleSessions
+from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
 from webwx.gateway.api.audit_log import AuditLog, audited_change
 from webwx.gateway.api.bots import bots_router, calls_router
 from webwx.gateway.api.cluster import cluster_router
+from webwx.gateway.api.consumer_owners import ConsumerOwners
 from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.description import ABOUT, TAGS, operation_id
@@ -47,34 +52,29 @@ from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.serve_route import mark_slashes
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
-from webwx.gateway.auth import CONSOLE, Access, Caller, FailedKeys
-from webwx.gateway.bots import HostedBots
-from webwx.gateway.capability_links import CapabilityLinks
+from webwx.gateway.bots.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
-from webwx.gateway.consumer_owners import ConsumerOwners
-from webwx.gateway.disk_room import delete_left
-from webwx.gateway.fallback import Fallback, channels_of
-from webwx.gateway.file_sources import FileSources
-from webwx.gateway.forwarded_requests import Signatures, SignedRequests
-from webwx.gateway.front import Front
-from webwx.gateway.hooks import Hooks, is_vendor_request
-from webwx.gateway.incoming_file_rules import IncomingFileRules
-from webwx.gateway.incoming_files import IncomingFiles
-from webwx.gateway.keys import KeyRing
-from webwx.gateway.loop_lag_meter import LoopLagMeter
-from webwx.gateway.notification_queue import NotificationQueue
-from webwx.gateway.open_streams import OpenStream, OpenStreams
+from webwx.gateway.forwarding.forwarded_requests import Signatures, SignedRequests
+from webwx.gateway.http.front import Front
+from webwx.gateway.http.open_streams import OpenStream, OpenStreams
+from webwx.gateway.http.refusals import answering_upgrades, note_refusal
+from webwx.gateway.http.request_times import RequestTimes
+from webwx.gateway.incoming_files.incoming_files import IncomingFiles
+from webwx.gateway.incoming_files.rules import IncomingFileRules
 from webwx.gateway.problems import HANDLERS, GatewayProblem
-from webwx.gateway.receivers import Receivers
-from webwx.gateway.reception import Reception
-from webwx.gateway.refusals import answering_upgrades, note_refusal
-from webwx.gateway.request_times import RequestTimes
-from webwx.gateway.sessions import ConsoleSessions
-from webwx.gateway.uploads import UploadStore
-from webwx.gateway.webhook_delivery import WebhookDelivery
-from webwx.gateway.webhook_notices import WebhookNotices
-from webwx.gateway.webhooks import Webhooks
+from webwx.gateway.process.loop_lag_meter import LoopLagMeter
+from webwx.gateway.receivers.fallback import Fallback, channels_of
+from webwx.gateway.receivers.hooks import Hooks, is_vendor_request
+from webwx.gateway.receivers.notification_queue import NotificationQueue
+from webwx.gateway.receivers.receivers import Receivers
+from webwx.gateway.receivers.reception import Reception
+from webwx.gateway.sends.disk_room import delete_left
+from webwx.gateway.sends.file_sources import FileSources
+from webwx.gateway.sends.uploads import UploadStore
+from webwx.gateway.webhooks.delivery import WebhookDelivery
+from webwx.gateway.webhooks.notices import WebhookNotices
+from webwx.gateway.webhooks.webhooks import Webhooks
 from webwx.representations.route import API
 from webwx.storage.tables.records import RecordStore
 
@@ -85,11 +85,11 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
     from litestar.types import ASGIApp
 
-    from webwx.gateway.auth import Connection
-    from webwx.gateway.bot_exchange import BotExchange
-    from webwx.gateway.cluster_monitor import ClusterMonitor
-    from webwx.gateway.forwarding import Owners, RequestForwarding
-    from webwx.gateway.outgoing import OutgoingClient
+    from webwx.gateway.access.auth import Connection
+    from webwx.gateway.forwarding.bot_exchange import BotExchange
+    from webwx.gateway.forwarding.forwarding import Owners, RequestForwarding
+    from webwx.gateway.outgoing.outgoing import OutgoingClient
+    from webwx.gateway.ownership.monitor import ClusterMonitor
 
 
 _LOOK_EVERY = 1.0
@@ -172,11 +172,11 @@ class Gateway:
         """Lists the bots of all nodes; None without a cluster."""
         fetch_upload, signatures = None, None
         if owners is not None:
-            from webwx.gateway.account_finders import RouteAccounts
-            from webwx.gateway.bot_exchange import BotExchange  # a gateway without a cluster starts sooner
-            from webwx.gateway.forwarding import RequestForwarding
-            from webwx.gateway.owner_client import OwnerClient
-            from webwx.gateway.upload_exchange import UploadExchange
+            from webwx.gateway.accounts.account_finders import RouteAccounts
+            from webwx.gateway.forwarding.bot_exchange import BotExchange  # a gateway without a cluster starts sooner
+            from webwx.gateway.forwarding.forwarding import RequestForwarding
+            from webwx.gateway.forwarding.owner_client import OwnerClient
+            from webwx.gateway.forwarding.upload_exchange import UploadExchange
 
             signatures, client = Signatures(secret, clock), OwnerClient()
             exchange = UploadExchange(self.uploads, signatures, client)
@@ -294,7 +294,7 @@ class Gateway:
     def _connect(self) -> OutgoingClient:
         """Return the client that fetches the files of sends."""
         if self._outgoing is None:
-            from webwx.gateway.outgoing import OutgoingClient  # a gateway that fetches no files starts sooner
+            from webwx.gateway.outgoing.outgoing import OutgoingClient  # a gateway that fetches no files starts sooner
 
             self._outgoing = OutgoingClient()
         return self._outgoing

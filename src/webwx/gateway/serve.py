@@ -20,15 +20,15 @@ import uvicorn
 from litestar.enums import ScopeType
 
 from webwx.errors import InvalidSettings, SendOutcomeUnknown
-from webwx.gateway.auth import SAFE_METHODS
-from webwx.gateway.connections import LimitedConnection, LimitedWebSocket
-from webwx.gateway.freed_memory import return_freed_memory
-from webwx.gateway.front import client_address
-from webwx.gateway.open_files import raise_limit
+from webwx.gateway.access.auth import SAFE_METHODS
+from webwx.gateway.http.connections import LimitedConnection, LimitedWebSocket
+from webwx.gateway.http.front import client_address
+from webwx.gateway.http.refusals import refuse
+from webwx.gateway.http.tls import TlsHandshake
+from webwx.gateway.http.unauthenticated import Share, admission_of
 from webwx.gateway.problems import GatewayProblem, answer_of
-from webwx.gateway.refusals import refuse
-from webwx.gateway.tls import TlsHandshake
-from webwx.gateway.unauthenticated import Share, admission_of
+from webwx.gateway.process.freed_memory import return_freed_memory
+from webwx.gateway.process.open_files import raise_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

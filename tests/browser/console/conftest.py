@@ -14,7 +14,7 @@ from webwx.client.accounts import Accounts
 from webwx.client.sending.rate_limit import RateLimit
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import FallbackTable, GatewayConfig, IncomingFilesTable, ListenTable
-from webwx.gateway.local import LocalGateway
+from webwx.gateway.ownership.sole import LocalGateway
 from webwx.gateway.serve import listen, serve
 from webwx.storage.open import open_records
 

@@ -11,8 +11,8 @@ from tests.browser.console.console_user import button, open_screen
 from tests.client.reading.test_message_page import store_sends
 
 from webwx.errors import ApiError
-from webwx.gateway.account_sends import TextContent
-from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.accounts.account_sends import TextContent
+from webwx.gateway.accounts.local_account import LocalAccount
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig, ListenTable
-from webwx.gateway.local import LocalGateway
+from webwx.gateway.ownership.sole import LocalGateway
 from webwx.gateway.serve import listen, serve
 from webwx.storage.open import open_records
 

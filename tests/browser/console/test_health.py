@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
-from webwx.gateway.account_sends import TextContent
+from webwx.gateway.accounts.account_sends import TextContent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.console.console_user import button, open_screen
 
 from webwx.errors import WxError
-from webwx.gateway.account_sends import TextContent
+from webwx.gateway.accounts.account_sends import TextContent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

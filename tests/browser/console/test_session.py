@@ -13,11 +13,11 @@ from aiohttp import web
 from tests.browser.console.console_user import button
 
 from webwx.client.accounts import Accounts
+from webwx.gateway.access.sessions import HEADER
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig, ListenTable
-from webwx.gateway.local import LocalGateway
+from webwx.gateway.ownership.sole import LocalGateway
 from webwx.gateway.serve import listen, serve
-from webwx.gateway.sessions import HEADER
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:

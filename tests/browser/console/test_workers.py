@@ -9,7 +9,7 @@ import pytest_asyncio
 from tests.browser.console.console_user import button, open_screen
 from tests.postgres import add_accounts, new_schema
 
-from webwx.gateway.cluster_monitor import ClusterMonitor
+from webwx.gateway.ownership.monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.open import open_leases
 

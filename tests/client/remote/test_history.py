@@ -6,8 +6,8 @@ import msgspec
 from tests.client.remote.test_calls import Scripted
 
 from webwx.client.remote.pages import PAGE
-from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.accounts.account_events import AccountEvent
+from webwx.gateway.views import view_of_event
 from webwx.model.contacts import ContactId
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import DeadLetterPage, DeadLetterView

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx.gateway.auth import FREE_FAILURES
-from webwx.gateway.sessions import HEADER
+from webwx.gateway.access.auth import FREE_FAILURES
+from webwx.gateway.access.sessions import HEADER
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running

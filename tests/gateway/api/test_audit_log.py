@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.routes import HTTPRoute
 
+from webwx.gateway.access.auth import CONSOLE
+from webwx.gateway.access.sessions import HEADER
 from webwx.gateway.api import audit_log
 from webwx.gateway.api.audit_log import DELAY, MOST_UNWRITTEN, AuditLog, action_of
-from webwx.gateway.auth import CONSOLE
-from webwx.gateway.sessions import HEADER
 from webwx.storage.sqlite.private import PrivateRecordStore
 
 if TYPE_CHECKING:

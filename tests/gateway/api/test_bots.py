@@ -10,9 +10,9 @@ from tests.gateway.conftest import SERVER
 
 from webwx.bot.bot import Bot
 from webwx.bot.http_handlers import HttpRequest, HttpResponse
-from webwx.gateway.bots import AssignedBot, HostedBots
+from webwx.gateway.access.sessions import HEADER
+from webwx.gateway.bots.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable
-from webwx.gateway.sessions import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.postgres import TemporarySchema, add_accounts
 
-from webwx.gateway.cluster_monitor import ClusterMonitor
+from webwx.gateway.ownership.monitor import ClusterMonitor
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.open import open_leases
 

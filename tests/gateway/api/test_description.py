@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from tests.samples import sample
 
-from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.accounts import SendChange
+from webwx.gateway.accounts.account import SendChange
+from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.api.description import TAGS, describe, describe_frames, operations
-from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.app import route_table
 from webwx.gateway.config import LimitsTable
-from webwx.gateway.webhook_notices import WebhookNotice
-from webwx.gateway.webhook_request import body_of_change, body_of_notice
+from webwx.gateway.views import view_of_event
+from webwx.gateway.webhooks.notices import WebhookNotice
+from webwx.gateway.webhooks.request import body_of_change, body_of_notice
 from webwx.model.messages import ImageMessage
 from webwx.representations.consumers import CLIENT_FRAMES, SERVER_FRAMES
 from webwx.representations.events import EventView

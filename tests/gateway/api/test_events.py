@@ -14,12 +14,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from webwx.bot.bot import Bot
-from webwx.gateway.account_sends import TextContent
+from webwx.gateway.accounts.account_sends import TextContent
 from webwx.gateway.api import event_reader
-from webwx.gateway.bots import AssignedBot, HostedBots
+from webwx.gateway.bots.bots import AssignedBot, HostedBots
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.serve import listen, serve_started
-from webwx.gateway.webhooks import StoredWebhook
+from webwx.gateway.webhooks.webhooks import StoredWebhook
 from webwx.storage.cursors import decode_cursor
 
 if TYPE_CHECKING:

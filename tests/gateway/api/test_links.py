@@ -8,9 +8,9 @@ from tests.client.conftest import PNG
 from tests.gateway.api.test_logins import LOGIN, until
 from tests.gateway.api.test_messages import MESSAGES, picture
 
+from webwx.gateway.access.auth import FREE_FAILURES
+from webwx.gateway.accounts.logins import LoginStatus
 from webwx.gateway.api.links import page_of
-from webwx.gateway.auth import FREE_FAILURES
-from webwx.gateway.logins import LoginStatus
 
 if TYPE_CHECKING:
     import pytest

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from tests.samples import sample
 
-from webwx.gateway.account_events import AccountEvent
-from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.api.schemas import reached, schemas_of, structs
+from webwx.gateway.views import view_of_event
 from webwx.model.events import EVENT_TYPES, AnyEvent
 from webwx.model.messages import Event, ImageMessage, MessageRecalled
 from webwx.representations.accounts import AccountChange, AccountView

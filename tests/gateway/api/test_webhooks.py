@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gateway.webhook_receiver import Pauses, added, webhook_receiver
 
-from webwx.gateway.webhook_attempts import WebhookAttempt
-from webwx.gateway.webhook_request import PRIVATE_PAUSES
+from webwx.gateway.webhooks.attempts import WebhookAttempt
+from webwx.gateway.webhooks.request import PRIVATE_PAUSES
 
 if TYPE_CHECKING:
     import httpx

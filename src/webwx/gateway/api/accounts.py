@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, Router
 from litestar.params import JSONBody
 
-from webwx.gateway.accounts import AccountStatus
+from webwx.gateway.accounts.account import AccountStatus
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve

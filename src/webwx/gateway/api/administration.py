@@ -10,16 +10,16 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import CONSOLE, Caller, FailedKeys
+from webwx.gateway.access.keys import ApiKey, KeyRing, check_scopes
+from webwx.gateway.access.sessions import ConsoleSessions
+from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve
 from webwx.gateway.api.uploads import InjectedUploads
-from webwx.gateway.auth import CONSOLE, Caller, FailedKeys
-from webwx.gateway.front import client_address
-from webwx.gateway.keys import ApiKey, KeyRing, check_scopes
+from webwx.gateway.http.front import client_address
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.sessions import ConsoleSessions
 from webwx.representations.administration import (
     CHANGE_KEY,
     CREATE_KEY,

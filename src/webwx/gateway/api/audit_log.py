@@ -17,8 +17,8 @@ from litestar.params import SkipValidation
 from litestar.types import Scope
 
 from webwx.errors import StorageError
+from webwx.gateway.access.auth import CONSOLE, SAFE_METHODS
 from webwx.gateway.api.serve_route import with_slashes
-from webwx.gateway.auth import CONSOLE, SAFE_METHODS
 from webwx.storage.tables.records import RecordStore
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from litestar.types import Message
 
-    from webwx.gateway.accounts import GatewayAccounts
+    from webwx.gateway.accounts.account import GatewayAccounts
 
 _log = logging.getLogger("webwx.gateway")
 

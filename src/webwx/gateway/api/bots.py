@@ -12,13 +12,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from webwx.bot.http_handlers import HttpRequest
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.access.sessions import HEADER
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
-from webwx.gateway.bot_exchange import BotExchange
-from webwx.gateway.bots import BotRun, HostedBots, view_of_run
+from webwx.gateway.bots.bots import BotRun, HostedBots, view_of_run
+from webwx.gateway.forwarding.bot_exchange import BotExchange
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.sessions import HEADER
 from webwx.representations.bots import LIST_BOTS, BotList
 
 InjectedExchange: TypeAlias = NamedDependency[SkipValidation[BotExchange | None]]

@@ -6,10 +6,10 @@ from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
+from webwx.gateway.access.auth import Caller
 from webwx.gateway.api.parameters import InjectedCaller
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
-from webwx.gateway.cluster_monitor import AccountOwner, ClusterMonitor, MonitoredWorker
+from webwx.gateway.ownership.monitor import AccountOwner, ClusterMonitor, MonitoredWorker
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.cluster import DRAIN_WORKER, SHOW_CLUSTER, ClusterView, OwnerView, WorkerView
 from webwx.representations.times import optional_moment

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from webwx.errors import WxError
-from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.problems import problem_of
+from webwx.gateway.views import view_of_event
 from webwx.model.event_filters import matches
 from webwx.representations.consumers import (
     Ack,
@@ -29,9 +29,9 @@ from webwx.representations.consumers import (
 if TYPE_CHECKING:
     from litestar import WebSocket
 
-    from webwx.gateway.accounts import EventConsumer
-    from webwx.gateway.auth import Caller
-    from webwx.gateway.open_streams import OpenStream
+    from webwx.gateway.access.auth import Caller
+    from webwx.gateway.accounts.account import EventConsumer
+    from webwx.gateway.http.open_streams import OpenStream
 
 _WINDOW = 500
 """Maximum number of unacknowledged events of a consumer."""

@@ -6,12 +6,12 @@ from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
+from webwx.gateway.accounts.journal_lookup import named_events
+from webwx.gateway.api.consumer_owners import ConsumerOwners
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, OwnedClient, StoredClient
-from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.consumer_owners import ConsumerOwners
-from webwx.gateway.journal_lookup import named_events
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.views import view_of_event
 from webwx.representations.consumers import (
     DELETE_CONSUMER,
     LIST_CONSUMERS,

@@ -9,10 +9,10 @@ from litestar import Response, Router
 from litestar.params import FromPath, JSONBody
 
 from webwx.errors import InvalidRequest
+from webwx.gateway.accounts.journal_lookup import required_event
 from webwx.gateway.api.documented import PICTURE
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedPort, OwnedClient, StoredClient
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.journal_lookup import required_event
 from webwx.model.contacts import Admission, Contact
 from webwx.model.messages import FriendRequest
 from webwx.model.publications import Publication

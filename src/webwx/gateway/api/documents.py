@@ -17,8 +17,8 @@ from litestar.enums import MediaType
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath, HeaderParameter
 
+from webwx.gateway.access.auth import Caller
 from webwx.gateway.api.description import describe, describe_frames
-from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem, error_pages
 
 if TYPE_CHECKING:

@@ -8,20 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from webwx.errors import InvalidCursor
-from webwx.gateway.accounts import AccountStatus, SendChange
-from webwx.gateway.event_broadcast import FollowedEvent, SharedEvent
+from webwx.gateway.accounts.account import AccountStatus, SendChange
+from webwx.gateway.accounts.event_broadcast import FollowedEvent, SharedEvent
+from webwx.gateway.accounts.send_changes import SEND_CHANGED
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.send_changes import SEND_CHANGED
-from webwx.gateway.webhook_notices import WebhookNotice
+from webwx.gateway.webhooks.notices import WebhookNotice
 from webwx.model.event_filters import check_patterns, is_named, matches
 from webwx.representations.events import EVENT_TYPES, Reset
 
 if TYPE_CHECKING:
-    from webwx.gateway.account_events import AccountEvent
-    from webwx.gateway.accounts import GatewayAccounts
-    from webwx.gateway.auth import Caller
-    from webwx.gateway.event_broadcast import LiveEvents
-    from webwx.gateway.open_streams import OpenStream
+    from webwx.gateway.access.auth import Caller
+    from webwx.gateway.accounts.account import GatewayAccounts
+    from webwx.gateway.accounts.account_events import AccountEvent
+    from webwx.gateway.accounts.event_broadcast import LiveEvents
+    from webwx.gateway.http.open_streams import OpenStream
 
 HEARTBEAT = 15.0
 """Seconds without events after which a stream has a heartbeat."""

@@ -22,8 +22,12 @@ from litestar.params import HeaderParameter, SkipValidation
 from litestar.response import Stream
 
 from webwx.errors import WxError
-from webwx.gateway.accounts import AccountStatus, GatewayAccount, GatewayAccounts, SendChange
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import AccountStatus, GatewayAccount, GatewayAccounts, SendChange
+from webwx.gateway.accounts.event_broadcast import FollowedEvent
+from webwx.gateway.accounts.send_changes import SEND_CHANGED
 from webwx.gateway.api.accounts import view_of_account
+from webwx.gateway.api.consumer_owners import ConsumerOwners
 from webwx.gateway.api.consumer_socket import ConsumerRelay, ConsumerSocket
 from webwx.gateway.api.documented import stream_of
 from webwx.gateway.api.event_reader import (
@@ -38,16 +42,12 @@ from webwx.gateway.api.parameters import (
     InjectedPort,
     InjectedStream,
 )
-from webwx.gateway.api.representations import json_of, view_of_change, view_of_event
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
 from webwx.gateway.config import GatewayConfig
-from webwx.gateway.consumer_owners import ConsumerOwners
-from webwx.gateway.event_broadcast import FollowedEvent
-from webwx.gateway.open_streams import OpenStream
+from webwx.gateway.http.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem, problem_of, problem_of_message
-from webwx.gateway.send_changes import SEND_CHANGED
-from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
+from webwx.gateway.views import json_of, view_of_change, view_of_event
+from webwx.gateway.webhooks.notices import WebhookNotice, WebhookNotices, view_of_notice
 from webwx.model.event_filters import check_patterns, is_named
 from webwx.representations.accounts import AccountView
 from webwx.representations.consumers import (

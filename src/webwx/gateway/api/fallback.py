@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.fallback import Fallback
+from webwx.gateway.receivers.fallback import Fallback
 from webwx.representations.fallback import (
     SHOW_FALLBACK,
     TEST_FALLBACK,

@@ -10,14 +10,14 @@ from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from webwx.gateway.account_consumers import require_room
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.consumers import require_room
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
-from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
-from webwx.gateway.incoming_files import IncomingFile, IncomingFiles
+from webwx.gateway.incoming_files.incoming_files import IncomingFile, IncomingFiles
+from webwx.gateway.incoming_files.rules import IncomingFileRule, IncomingFileRules
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.fields import given_fields
 from webwx.representations.incoming_files import (

@@ -13,19 +13,19 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, SkipValidation
 from litestar.response import Stream
 
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import FailedKeys
+from webwx.gateway.access.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
+from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.journal_lookup import required_event
+from webwx.gateway.accounts.logins import LoginStatus
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, InjectedCaller, InjectedPort, StoredClient
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import FailedKeys
-from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
-from webwx.gateway.front import client_address
-from webwx.gateway.journal_lookup import required_event
-from webwx.gateway.logins import LoginStatus
+from webwx.gateway.http.front import client_address
+from webwx.gateway.http.unauthenticated import admit
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.unauthenticated import admit
-from webwx.gateway.uploads import plain_name
+from webwx.gateway.sends.uploads import plain_name
 from webwx.model.login import QrCode
 from webwx.model.messages import FileMessage
 from webwx.representations.links import CREATE_LOGIN_LINK, CREATE_MEDIA_LINK, LinkToShare

@@ -12,13 +12,13 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody
 from litestar.response import Stream
 
-from webwx.gateway.accounts import GatewayAccount
+from webwx.gateway.accounts.account import GatewayAccount
+from webwx.gateway.accounts.logins import LoginStatus
 from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import stream_of
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream, OwnedClient
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.logins import LoginStatus
-from webwx.gateway.open_streams import OpenStream
+from webwx.gateway.http.open_streams import OpenStream
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
 from webwx.representations.accounts import AccountView

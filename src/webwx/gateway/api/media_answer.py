@@ -14,7 +14,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.response import Stream
 
-from webwx.gateway.accounts import DownloadedMedia
+from webwx.gateway.accounts.account import DownloadedMedia
 from webwx.gateway.problems import GatewayProblem
 from webwx.protocol.media import image_type
 

@@ -11,6 +11,7 @@ from litestar.response import Stream
 from webwx.client.client import AsyncClient
 from webwx.client.reading.message_page import MessagePage
 from webwx.errors import InvalidRequest
+from webwx.gateway.accounts.journal_lookup import named_events, required_event
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import PICTURE
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
@@ -23,10 +24,9 @@ from webwx.gateway.api.parameters import (
     OwnedClient,
     StoredClient,
 )
-from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.journal_lookup import named_events, required_event
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.views import view_of_event, view_of_outgoing, view_of_sent
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.protocol.media import image_type
 from webwx.representations.events import EventView

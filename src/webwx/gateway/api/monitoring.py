@@ -12,18 +12,18 @@ from litestar.params import QueryParameter, SkipValidation
 
 from webwx.bot.metrics import CONTENT_TYPE, Metrics
 from webwx.errors import StorageError, WxError
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedRecords
 from webwx.gateway.api.cluster import InjectedCluster
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller, InjectedPort
 from webwx.gateway.api.receivers import InjectedQueue, InjectedReceivers
-from webwx.gateway.loop_lag_meter import LoopLagMeter
-from webwx.gateway.notification_queue import NotificationQueue
+from webwx.gateway.http.request_times import RequestTimes
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.receivers import StoredReceiver
-from webwx.gateway.reception import Reception
-from webwx.gateway.request_times import RequestTimes
+from webwx.gateway.process.loop_lag_meter import LoopLagMeter
+from webwx.gateway.receivers.notification_queue import NotificationQueue
+from webwx.gateway.receivers.receivers import StoredReceiver
+from webwx.gateway.receivers.reception import Reception
 from webwx.storage.tables.consumers import ConsumerPosition
 
 InjectedReception = NamedDependency[SkipValidation[Reception]]

@@ -13,13 +13,13 @@ import msgspec
 from litestar import Request, Response, Router
 from litestar.datastructures import State
 
-from webwx.gateway.account_sends import TextContent
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.account_sends import TextContent
 from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
 from webwx.gateway.api.schemas import Schema
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
 from webwx.representations.sends import NOTIFY, NotifyQuery, SendView

@@ -9,11 +9,11 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
 from webwx.client.client import AsyncClient
-from webwx.gateway.accounts import GatewayAccounts
-from webwx.gateway.auth import Caller
-from webwx.gateway.bots import HostedBots
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.bots.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
-from webwx.gateway.open_streams import OpenStream
+from webwx.gateway.http.open_streams import OpenStream
 from webwx.representations.route import LARGEST
 
 InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayAccounts]]

@@ -7,18 +7,18 @@ from litestar import Response, Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.sends import require_recipient
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
-from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.notify.refusal import Refusal
 from webwx.gateway.notify.registry import RECEIVERS
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of, hook_of
+from webwx.gateway.receivers.notification_queue import NotificationQueue
+from webwx.gateway.receivers.receivers import NewReceiver, Receivers, StoredReceiver, address_of, hook_of
 from webwx.model.contacts import FILEHELPER
 from webwx.representations.fields import given_fields
 from webwx.representations.receivers import (

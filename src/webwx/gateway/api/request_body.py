@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 
-from webwx.gateway.auth import Caller
+from webwx.gateway.access.auth import Caller
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.route import LARGEST
 

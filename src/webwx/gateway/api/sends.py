@@ -12,8 +12,10 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from webwx.errors import InvalidRequest, UnknownContact
-from webwx.gateway.account_sends import MediaContent, Sent, TextContent
-from webwx.gateway.accounts import GatewayAccount
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import GatewayAccount
+from webwx.gateway.accounts.account_sends import MediaContent, Sent, TextContent
+from webwx.gateway.accounts.journal_lookup import required_send
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.parameters import (
     AccountNumber,
@@ -24,13 +26,11 @@ from webwx.gateway.api.parameters import (
     Prefer,
     StoredClient,
 )
-from webwx.gateway.api.representations import view_of_outgoing, view_of_sent
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
-from webwx.gateway.file_sources import FileSources
-from webwx.gateway.journal_lookup import required_send
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.uploads import plain_name
+from webwx.gateway.sends.file_sources import FileSources
+from webwx.gateway.sends.uploads import plain_name
+from webwx.gateway.views import view_of_outgoing, view_of_sent
 from webwx.model.contacts import FILEHELPER, Member
 from webwx.representations.route import API
 from webwx.representations.sends import (

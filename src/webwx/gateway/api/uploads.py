@@ -15,13 +15,13 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, SkipValidation
 
+from webwx.gateway.access.auth import Caller
 from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
 from webwx.gateway.api.schemas import FILE, Schema
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
-from webwx.gateway.uploads import StoredUpload, UploadStore
+from webwx.gateway.sends.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
+from webwx.gateway.sends.uploads import StoredUpload, UploadStore
 from webwx.representations.route import API, LARGEST
 from webwx.representations.sends import (
     ASK_OFFSET,

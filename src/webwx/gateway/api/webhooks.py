@@ -13,17 +13,17 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.client.reading.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
-from webwx.gateway.account_consumers import require_room
-from webwx.gateway.accounts import GatewayAccounts
+from webwx.gateway.access.auth import Caller
+from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.consumers import require_room
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_attempts import WebhookAttempt
-from webwx.gateway.webhook_delivery import WebhookDelivery
-from webwx.gateway.webhook_replay import events_between, events_by_id
-from webwx.gateway.webhooks import NewWebhook, StoredWebhook, Webhooks
+from webwx.gateway.webhooks.attempts import WebhookAttempt
+from webwx.gateway.webhooks.delivery import WebhookDelivery
+from webwx.gateway.webhooks.replay import events_between, events_by_id
+from webwx.gateway.webhooks.webhooks import NewWebhook, StoredWebhook, Webhooks
 from webwx.representations.fields import given_fields
 from webwx.representations.route import API
 from webwx.representations.times import moment, optional_moment

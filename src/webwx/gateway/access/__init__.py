@@ -1,0 +1,1 @@
+"""Who may do what: keys, sessions of the console, and links that need no key."""

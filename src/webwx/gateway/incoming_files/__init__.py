@@ -1,0 +1,1 @@
+"""Rules that save incoming files."""

@@ -1,0 +1,1 @@
+"""HTTP requests to addresses of users, and the check of these addresses."""

@@ -1,0 +1,1 @@
+"""Receivers: addresses to which other programs send notifications."""

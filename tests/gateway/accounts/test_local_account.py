@@ -1,0 +1,70 @@
+"""One account of the gateway: it is synced while it is logged in, across its logins."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.gateway.conftest import SERVER
+
+from webwx.client.accounts import Accounts
+from webwx.errors import InvalidLogin
+from webwx.gateway.accounts.local_account import LocalAccount
+from webwx.gateway.accounts.media_cache import MediaCache
+from webwx.gateway.config import LimitsTable
+from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.sends.send_files import FolderSendFiles
+from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running, StartGateway
+
+
+async def test_an_account_is_synced_again_after_a_new_login(online: Running) -> None:
+    account = online.port.account(1)
+    online.world.log_out("me")
+    assert (await account.check()).state == "logged_out"
+    assert (await account.status()).error
+
+    await online.log_in()
+    online.world.say("ahua", "me", "back")
+    await online.until_text("back")
+    assert (await account.status()).error is None
+
+
+async def test_two_gateways_do_not_sync_one_account(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        async with start_gateway() as second:
+            account = second.port.account(1)
+            while (await account.status()).error is None:  # noqa: ASYNC110 - the error may be older than a watcher
+                await asyncio.sleep(0)
+            assert "syncing this login" in str((await account.status()).error)
+
+
+async def test_missing_objects_are_errors(online: Running) -> None:
+    account = online.port.account(1)
+    for what in (account.sends.forward(999, "filehelper"), account.media(999)):
+        with pytest.raises(GatewayProblem):
+            await what
+
+
+async def test_an_account_whose_login_cannot_be_read_starts_with_the_reason_in_its_error_and_its_state(
+    online: Running,
+) -> None:
+    login = online.folder / "logins" / "sandbox.test.json"
+    login.chmod(0o644)
+    records = open_records("memory:")
+    account = LocalAccount(
+        1, "default", Accounts(online.folder, server=SERVER), records,
+        MediaCache(online.folder / "media", LimitsTable, time.time), FolderSendFiles(online.folder / "kept"), time.time,
+        lambda: None, lambda account: None, lambda account: asyncio.sleep(0),
+    )  # fmt: skip
+    with pytest.raises(InvalidLogin, match="can be read by others"):
+        await account.start()
+    await account.has_begun.wait()
+    assert "can be read by others" in str((await account.status()).error)
+    await account.close()
+    login.chmod(0o600)
