@@ -24,7 +24,7 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
-    "cli/owner_sends.py": "tests/cluster/test_commands.py runs it beside a worker",
+    "cli/messages/owner_sends.py": "tests/cluster/test_commands.py runs it beside a worker",
     "cluster/changes.py": "values without logic; tests/cluster/test_owned_accounts.py meets each of them",
     "client/components.py": "a composition without logic; every test of the client uses it",
     "client/reading/delivered.py": "a value without logic; the tests of subscriptions use it",

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from webwx.bot.bot import check
+from webwx.cli.bots.run import load
 from webwx.cli.exits import CommandFailed, explain
 from webwx.cli.logs import format_warning
 from webwx.cli.output import Output
-from webwx.cli.run import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

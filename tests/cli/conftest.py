@@ -24,7 +24,7 @@ import pytest
 from tests.forks import Fork, Forks, fits
 from tests.secret_scanner import SecretScanner
 
-from webwx.cli.consumers import begin
+from webwx.cli.messages.consumers import begin
 from webwx.client.client import AsyncClient
 from webwx.model.login import Login
 from webwx.settings import Settings

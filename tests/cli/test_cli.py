@@ -18,12 +18,12 @@ from tests.cli.conftest import Shell
 
 from webwx import cli
 from webwx.cli import COMMANDS, run_command, webwx
-from webwx.cli.cluster import cluster
 from webwx.cli.config import config
+from webwx.cli.gateway.cluster import cluster
 from webwx.cli.help_pages import TOPICS
-from webwx.cli.journal import journal
-from webwx.cli.outbox import outbox
-from webwx.cli.phone import phone
+from webwx.cli.journal.journal import journal
+from webwx.cli.messages.outbox import outbox
+from webwx.cli.sandbox.phone import phone
 
 WEBWX = Path(sys.executable).with_name("webwx")
 

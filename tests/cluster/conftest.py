@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from tests.cli.account.test_login import read_until
 from tests.cli.conftest import PATIENCE, Sandbox, Shell, running_sandbox
-from tests.cli.test_login import read_until
 from tests.cluster.witness import call_witness, not_stored, problems
 from tests.postgres import TemporarySchema
 

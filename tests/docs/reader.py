@@ -39,7 +39,7 @@ class Reader:
     """
 
     def __init__(self, bin_folder: Path, home: Path, forks: Forks | None = None) -> None:
-        from webwx.cli.pictures import jpeg
+        from webwx.cli.sandbox.pictures import jpeg
 
         own = {
             key: value for key, value in os.environ.items() if not key.startswith(("WEBWX_", "PYTEST_", "PYTHONPATH"))

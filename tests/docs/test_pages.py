@@ -18,7 +18,7 @@ from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, SavedFile, name, origina
 
 import webwx.errors
 from webwx.cli.options import common_options
-from webwx.cli.sandbox import sandbox as sandbox_command
+from webwx.cli.sandbox.sandbox import sandbox as sandbox_command
 from webwx.errors import ApiError, LoggedOut
 from webwx.flows.call import judge
 from webwx.gateway.api.description import describe_frames

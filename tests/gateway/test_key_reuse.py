@@ -2,7 +2,7 @@
 An idempotency key belongs to one send, wherever a repeated request arrives.
 
 The table runs against a client, the owner of an account, the HTTP API, and a node that does not run the account.
-`tests/cli/test_outbox.py` runs the command.
+`tests/cli/messages/test_outbox.py` runs the command.
 """
 
 from __future__ import annotations

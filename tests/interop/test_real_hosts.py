@@ -28,7 +28,7 @@ from webwx import (
     TlsError,
     UnsafeRedirect,
 )
-from webwx.cli.pictures import png
+from webwx.cli.sandbox.pictures import png
 from webwx.errors import UnexpectedLoginPage
 from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.http import Request

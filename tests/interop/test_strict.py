@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx import AsyncClient, ImageMessage, LoggedOut, MessageRecalled, RateLimited, TextMessage
-from webwx.cli.pictures import png
+from webwx.cli.sandbox.pictures import png
 from webwx.protocol.codes import CHECK_ABOVE
 from webwx.protocol.media import image_type
 from webwx.sandbox.clock import SystemClock

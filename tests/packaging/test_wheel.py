@@ -24,7 +24,7 @@ def test_the_wheel_has_the_types_and_the_licence_and_no_tests(wheel: Path) -> No
     names = zipfile.ZipFile(wheel).namelist()
     assert "webwx/py.typed" in names
     assert {"webwx/sandbox/phone/static/index.html", "webwx/gateway/console/index.html", "webwx/web/dom.js"} <= {*names}
-    assert {"webwx/cli/templates/both/pyproject.toml.txt", "webwx/cli/templates/zh/bot.py.txt"} <= {*names}
+    assert {"webwx/cli/bots/templates/both/pyproject.toml.txt", "webwx/cli/bots/templates/zh/bot.py.txt"} <= {*names}
     assert "webwx/cli/locale/zh/LC_MESSAGES/webwx.mo" in names
     assert not any(name.endswith(".po") for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from tests.cli.conftest import friend, me, sandbox, shell  # noqa: F401 - fixtures
-from tests.cli.test_serve import new_key, serving
+from tests.cli.gateway.test_serve import new_key, serving
 
 from webwx.client.client import AsyncClient
 from webwx.transport.runner import Timeouts

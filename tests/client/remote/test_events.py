@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.test_serve import new_key, serving
+from tests.cli.gateway.test_serve import new_key, serving
 from tests.client.remote.conftest import QUICK
 from tests.client.remote.test_both_ways import begin_reader, next_event
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.cli.test_serve import new_key, serving
+from tests.cli.gateway.test_serve import new_key, serving
 from tests.client.remote.conftest import QUICK
 
 from webwx.client.client import AsyncClient

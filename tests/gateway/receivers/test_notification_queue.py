@@ -9,7 +9,7 @@ import pytest
 from tests.client.virtual_loop import on_virtual_clock
 from tests.gateway.conftest import texts
 
-from webwx.cli.pictures import jpeg
+from webwx.cli.sandbox.pictures import jpeg
 from webwx.errors import StorageError
 from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.notify.notification import AttachedFile

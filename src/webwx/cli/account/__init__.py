@@ -1,0 +1,1 @@
+"""Commands for accounts: login, contacts, chatrooms and identities."""

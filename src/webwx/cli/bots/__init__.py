@@ -1,0 +1,1 @@
+"""Commands for programs of users: run, make and restart bots."""

@@ -1,0 +1,1 @@
+"""Commands for what is stored: journals, databases and backups."""

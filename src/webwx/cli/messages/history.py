@@ -1,0 +1,152 @@
+"""`webwx history` and `search`: messages from the journal; they contact no server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from webwx.cli.language import _, language
+from webwx.cli.messages.messages import clock_time, describe, name_of, place_of
+from webwx.cli.messages.outbox import describe_send
+from webwx.cli.names import complete_chats, whom
+from webwx.cli.options import FreeTextCommand, limit_option
+from webwx.cli.session import Session, command
+from webwx.cli.times import EXAMPLES, Moment
+from webwx.model.messages import Message, MessageRecalled
+from webwx.model.summary import summarize
+from webwx.protocol.codec import clean_text
+from webwx.storage.tables.outbox import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from webwx.client.client import AsyncClient
+    from webwx.model.address_book import Contacts
+    from webwx.model.messages import Event
+
+DATED = "%Y-%m-%d %H:%M"
+"""Time format of a history line."""
+
+_full = click.option("--full", "is_full", is_flag=True, help="Print long texts in full.")
+
+LONGEST = 600
+"""Characters of a text that are printed without `--full`."""
+
+TALLEST = 12
+"""Lines of a text that are printed without `--full`."""
+
+
+@command(
+    "history",
+    examples=(
+        "webwx history 阿华",
+        "webwx history --since 2d --limit 200",
+        "webwx history 阿华 --before 1200    # the messages before these",
+    ),
+)
+@click.argument("chat", required=False, shell_complete=complete_chats)
+@limit_option
+@click.option("--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only messages before this number.")
+@click.option("--since", type=Moment(), help=f"Only messages since TIME: {EXAMPLES}.")
+@click.option("--until", type=Moment(is_end=True), help="Only messages until TIME.")
+@_full
+async def history(
+    session: Session,
+    chat: str | None,
+    limit: int,
+    before: int | None,
+    since: float | None,
+    until: float | None,
+    is_full: bool,
+) -> None:
+    """
+    Print past messages, oldest first.
+
+    Prints all chats, or only CHAT: a remark, a nickname, a chatroom's name, an id, or an identity number such as
+    who:12. Each message starts with its number, which 'webwx forward' accepts. Further lines of a text start with a
+    bar, and a long text is cut. Includes messages sent from here. Works offline, after a logout, and while 'webwx
+    listen' is running.
+    """
+    async with session.reading() as client:
+        items = await client.history(
+            whom(chat) if chat else None, limit=limit, before=before, since=since or 0, until=until or 0
+        )
+        await _print(session, client, items, is_full=is_full)
+    if not items:
+        session.output.remark(_("The journal has no message; 'webwx listen' receives messages."))
+
+
+@command(
+    "search",
+    cls=FreeTextCommand,
+    examples=("webwx search 备份", "webwx search backup done --chat 阿华"),
+)
+@click.argument("words", nargs=-1, required=True)
+@click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Only messages of this chat.")
+@limit_option
+@_full
+async def search(session: Session, words: tuple[str, ...], chat: str | None, limit: int, is_full: bool) -> None:
+    """
+    Find messages that contain all WORDS.
+
+    Chinese text is found anywhere in a message; words of other scripts are found by their beginning: 'back' finds
+    'backup'. Works offline, after a logout, and while 'webwx listen' is running.
+    """
+    async with session.reading() as client:
+        wanted = clean_text(" ".join(words))
+        found = await client.search(wanted, chat=whom(chat) if chat else None, limit=limit)
+        await _print(session, client, found, is_full=is_full)
+    if not found:
+        session.output.remark(_("No message found."))
+
+
+async def _print(session: Session, client: AsyncClient, items: list[Event | Outgoing], *, is_full: bool) -> None:
+    people = await client.find_people({each for thing in items for each in people_in(thing)})
+    for thing in items:
+        session.output.line(_lines(thing, people, is_full=is_full), thing)
+
+
+def _lines(thing: Event | Outgoing, people: Contacts, *, is_full: bool) -> list[str]:
+    match thing:
+        case Outgoing():
+            when = clock_time(thing.created_at, DATED)
+            return _laid_out(
+                _("{number:>6}  {when}  you to {chat}: ").format(
+                    number="", when=when, chat=name_of(people, thing.chat)
+                ),
+                describe_send(thing),
+                is_full=is_full,
+            )
+        case Message():
+            when = clock_time(thing.time, DATED)
+            head = f"{thing.number:>6}  {when}  {place_of(thing, people)}: "
+            return _laid_out(head, summarize(thing, language()), is_full=is_full)
+        case _:
+            return [f"{thing.number:>6}  {describe(thing, people, DATED)}"]
+
+
+def _laid_out(head: str, text: str, *, is_full: bool) -> list[str]:
+    """Return the lines of a message; those after the first begin with a bar, so none can imitate another message."""
+    text = text.replace("\r\n", "\n")
+    shown = text if is_full else "\n".join(text[:LONGEST].split("\n")[:TALLEST])
+    first, *others = shown.split("\n")
+    lines = [f"{head}{first}", *(f"{'':>6}  | {each}".rstrip() for each in others)]
+    if left := len(text) - len(shown):
+        lines.append(_("{number:>6}  | … {left:,} more characters; --full prints them").format(number="", left=left))
+    return lines
+
+
+def people_in(thing: Event | Outgoing) -> Iterator[str]:
+    """Return the ids of the contacts that a history line names."""
+    match thing:
+        case Message():
+            yield from _known(thing.chat, thing.sender)
+        case MessageRecalled(original=Message() as original):
+            yield from _known(thing.chat, original.sender)
+        case _:
+            yield from _known(getattr(thing, "chat", None))
+
+
+def _known(*ids: str | None) -> Iterable[str]:
+    return (each for each in ids if each)

@@ -1,0 +1,1 @@
+"""Commands for the sandbox: its server, its phones and its faults."""
