@@ -33,7 +33,15 @@ def test_a_type_matches_the_types_below_it() -> None:
 
 @pytest.mark.parametrize(
     ("patterns", "named"),
-    [((), False), (("*",), False), (("send.*",), True), (("*", "send.changed"), True), (("send.other",), False)],
+    [
+        ((), False),
+        (("*",), False),
+        (("send",), True),
+        (("send.*",), True),
+        (("send*",), True),
+        (("*", "send.changed"), True),
+        (("send.other",), False),
+    ],
 )
 def test_a_type_is_named_by_itself_or_its_first_part(patterns: tuple[str, ...], named: bool) -> None:
     assert is_named("send.changed", patterns) is named

@@ -41,7 +41,7 @@ def check_patterns(patterns: Sequence[str], types: Collection[str]) -> None:
 
 
 def is_named(event_type: str, patterns: Sequence[str]) -> bool:
-    """Return whether a pattern names a type or its first part, such as `send.*`; `*` names no type."""
+    """Return whether a pattern names a type or its first part, such as `send` or `send.*`; `*` names no type."""
     group = event_type.partition(".")[0]
-    named = [pattern for pattern in patterns if pattern.startswith(f"{group}.")]
+    named = [pattern for pattern in patterns if pattern.startswith(group)]
     return bool(named) and matches(event_type, named)
