@@ -341,6 +341,24 @@ async def test_a_saved_file_that_was_moved_away_is_not_saved_again_after_a_resta
     assert contents(root) == {"b.txt": b"2"}
 
 
+async def test_a_file_whose_acknowledgement_was_lost_is_not_saved_again_after_it_was_moved_away(
+    start_gateway: StartGateway, config: GatewayConfig, root: Path, pauses: Pauses
+) -> None:
+    async with start_gateway(config, sleep=pauses) as running:
+        await running.log_in()
+        rule = await added(running)
+        root.rename(root.with_name("away"))
+        running.world.file("ahua", "me", b"1", "a.txt")
+        [file] = await until(running, rule, "retrying")
+        saved = msgspec.structs.replace(file, outcome="saved", name="a.txt", error="")
+        await running.gateway.incoming_files.outcomes.add(rule.id, saved)  # what an attempt stores at its end
+    root.with_name("away").rename(root)
+    async with start_gateway(config) as running:
+        running.world.file("ahua", "me", b"2", "b.txt")
+        await until(running, rule, "saved", "saved")
+    assert contents(root) == {"b.txt": b"2"}
+
+
 async def test_files_of_a_new_login_are_saved(saving: Running, root: Path) -> None:
     rule = await added(saving)
     saving.world.log_out("me")

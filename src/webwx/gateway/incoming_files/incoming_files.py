@@ -108,6 +108,12 @@ class IncomingFileOutcomes:
         record = await self._records.get(_OUTCOMES, rule_id)
         return [] if record is None else self._decoder.decode(record.body)
 
+    async def is_saved(self, rule_id: str, account: int, number: int) -> bool:
+        """Return whether the file of an event was saved, if it is one of the latest."""
+        return any(
+            (each.account, each.number, each.outcome) == (account, number, "saved") for each in await self.find(rule_id)
+        )
+
     async def add(self, rule_id: str, file: IncomingFile) -> None:
         """Store an outcome; it replaces the earlier one of the same file."""
         async with self._writing:
@@ -230,14 +236,18 @@ class IncomingFileSaver:
 
     async def attempt(self, account: GatewayAccount, account_event: AccountEvent) -> UnsavedFile | None:
         """
-        Save a file, unless it is too large.
+        Save a file, unless it is too large, or an attempt that was interrupted before its end has saved it.
 
         Raises:
             LoggedOut: The file is not downloaded yet, and the login has ended.
             NotLoggedIn: The file is not downloaded yet, and no login is saved.
         """
+        number = account_event.event.number
+        is_repeated = account_event.attempt > 1 or account_event.event.redelivered
+        if is_repeated and await self._outcomes.is_saved(self._rule.id, account_event.account, number):
+            return None
         try:
-            saved, size = await self._copy(account, account_event)
+            saved, size = await self._copy(account, account_event, is_repeated=is_repeated)
         except FileTooLarge:
             await self._note(account_event, "too_large")
         except (LoggedOut, NotLoggedIn):
@@ -264,12 +274,13 @@ class IncomingFileSaver:
         if due is None:
             _log.warning("Rule %s has given up a file (%s).", self._rule.id, failure.error)
 
-    async def _copy(self, account: GatewayAccount, account_event: AccountEvent) -> tuple[Path, int]:
+    async def _copy(
+        self, account: GatewayAccount, account_event: AccountEvent, *, is_repeated: bool
+    ) -> tuple[Path, int]:
         if getattr(account_event.event, "size", 0) > self._rule.max_bytes:
             raise FileTooLarge
         media = await account.media(account_event.event.number)
         name = self._rule.file_name(account_event, media.path.name)
-        is_repeated = account_event.attempt > 1 or account_event.event.redelivered
         return await asyncio.to_thread(
             self._folder.save, media.path, name, self._rule.max_bytes, is_repeated=is_repeated
         )  # fmt: skip
