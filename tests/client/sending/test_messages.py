@@ -436,6 +436,17 @@ class TestQueuedTexts:
         assert receipt.client_id == row.client_id
         assert last(world, "ahua", "xiaoming").text == "later"
 
+    async def test_a_queued_text_is_moved_to_the_background_under_its_key(
+        self, log_in: LogIn, journal: SqliteJournal
+    ) -> None:
+        client = await log_in(journal=journal)
+        row = await client.queue_text("阿华", "later", key="alert-1")
+        moved = await client.queue_text("阿华", "later", key="alert-1", background=True)
+
+        assert (moved.number, moved.background) == (row.number, True)
+        assert await client.find_send(key="alert-1") == moved
+        assert await client.queue_text("阿华", "later", key="alert-1") == moved
+
     async def test_a_text_can_be_queued_after_the_end_of_the_login(
         self, log_in: LogIn, journal: SqliteJournal, world: World
     ) -> None:

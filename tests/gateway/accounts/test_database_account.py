@@ -96,6 +96,23 @@ async def test_a_send_whose_announcement_was_lost_is_made(
                 await asyncio.sleep(0.02)
 
 
+async def test_a_queued_send_is_made_when_another_gateway_sends_under_its_key(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front, node(
+        schema, sandbox, tmp_path / "worker"
+    ) as worker:  # fmt: skip
+        number = await worker.log_in()
+        account = await worker.until_owned(number)
+        await front.until_state(number, "online")
+        row = await account.client.queue_text("filehelper", "hi", key="k")
+        async with asyncio.timeout(20):
+            sent = await front.port.account(number).sends.send(
+                "filehelper", TextContent(text="hi"), key="k", wait=NEVER
+            )
+        assert (sent.client_id, sent.state) == (row.client_id, "sent")
+
+
 async def test_the_outcome_of_a_send_is_found_without_an_announcement(
     schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
 ) -> None:

@@ -79,7 +79,7 @@ class Messages:
             contact = await self._identities.contact(to)
         except UnknownContact:
             if (row := await self._sender.stored_as(wanted)) is not None:
-                return row
+                return await self._sender.in_background(row) if background else row
             raise
         return await self._sender.queue(wanted, contact.id, background=background)
 

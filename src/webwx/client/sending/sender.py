@@ -207,6 +207,13 @@ class Sender:
         row = await self._adding(self._storage.outbox, wanted, chat, client_id)(background=background)
         if row.client_id != client_id:
             await self._check_key(row, wanted)
+        return await self.in_background(row) if background else row
+
+    async def in_background(self, row: Outgoing) -> Outgoing:
+        """Make a text without an outcome a background send, and return it; any other send is returned unchanged."""
+        is_unfinished = row.kind == "text" and row.state in {"queued", "sending"}
+        if is_unfinished and not row.background and await self._storage.outbox.move_to_background(row.number):
+            return msgspec.structs.replace(row, background=True)
         return row
 
     def _adding(

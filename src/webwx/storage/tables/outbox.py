@@ -206,7 +206,8 @@ class Outbox(Protocol):
             file: Name of its stored file; empty for a text.
 
         Raises:
-            NotOwner: Another process owns the account, and makes its background sends.
+            NotOwner: Another process owns the account, and there is a file: only the owner stores it. A text may be
+                moved by any process, and is made by the owner.
         """
         ...
 
@@ -535,7 +536,7 @@ class StoredSends(Outbox):
 
     @override
     async def move_to_background(self, number: int, *, file: str = "") -> bool:
-        return await self._tables.change(_MOVE_TO_BACKGROUND, number, file) == 1
+        return await self._tables.change(_MOVE_TO_BACKGROUND, number, file, by="owner" if file else "any") == 1
 
     @override
     async def end_background(self) -> None:
