@@ -133,6 +133,20 @@ async def test_the_consumer_of_a_removed_account_ends(online: Running, reader: R
     assert reader.texts.empty()
 
 
+async def test_an_account_ends_while_the_consumers_of_another_owner_begin(online: Running, reader: Reader) -> None:
+    async def read(account: GatewayAccount, consumer: EventConsumer) -> None:
+        reader.has_begun.set()
+        try:
+            await consumer.take()
+        finally:
+            await reader.all.begin("b", reader.consumers)
+
+    await reader.all.begin("a", AccountConsumers("test-a", online.port, lambda _: True, read, asyncio.sleep))
+    async with asyncio.timeout(20):
+        await reader.has_begun.wait()
+    assert await online.port.remove_account(1)
+
+
 async def test_consumers_begin_with_the_sync_of_the_accounts_that_are_read(reader: Reader) -> None:
     assert [reader.consumers.names_on(number) for number in (1, 3)] == [["test"], []]
 

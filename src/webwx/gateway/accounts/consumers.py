@@ -214,7 +214,7 @@ class RunningConsumers:
 
     async def _close_account(self, account: int) -> None:
         self._cleaned.discard(account)
-        for consumers in self._running.values():
+        for consumers in list(self._running.values()):  # others begin or end meanwhile
             await consumers.stop_account(account)
 
     async def _watch(self) -> NoReturn:

@@ -240,7 +240,7 @@ class WebhookDelivery:
             self._watching.cancel()
             await asyncio.wait([self._watching])
         await self._running.close()
-        for run in self._runs.values():
+        for run in list(self._runs.values()):  # one that was disabled is removed meanwhile
             await run.stop()
         await self.attempts.close()
         if self._client is not None:
