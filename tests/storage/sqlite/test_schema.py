@@ -534,3 +534,13 @@ class TestRoomInTheLog:
             assert length(path) >= ROOM
             assert ask(db, "SELECT count(*) FROM accounts") == len(written)
             assert ask(db, "PRAGMA integrity_check") == "ok"
+
+
+def test_a_migration_reads_the_links_of_evidence_without_a_name_by_an_index(path: Path) -> None:
+    put_former(path)
+    plans = {}
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in schema._statements(schema._FROM_FORMER):
+            plans[statement.strip()[:20]] = db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            db.execute(statement)
+    assert "former_links_face" in str(plans["INSERT INTO evidence"])

@@ -261,6 +261,7 @@ INSERT INTO identities (account, number, kind, first_seen, merged_into, login)
     SELECT account, number, kind, first_seen, became, login FROM former_identities;
 INSERT INTO links (account, login, id, number, name, digest, evidence, origin, seen_at)
     SELECT account, login, id, number, name, digest, face, finding, seen_at FROM former_links;
+CREATE INDEX former_links_face ON former_links (face);
 INSERT INTO evidence (account, evidence, number, login, content, nickname, remark)
     SELECT i.account, f.face, f.number, f.login, f.evidence, coalesce(
             json_extract(f.evidence, '$.nickname'),
