@@ -249,3 +249,21 @@ async def test_a_send_counts_until_its_end_was_handled(platform: Platform) -> No
                 await asyncio.sleep(0)
     assert platform.ended[:2] == ["a", "a"]
     assert platform.made == ["a"]
+
+
+async def test_what_is_to_be_done_before_the_first_reading_is_repeated_after_a_failure(platform: Platform) -> None:
+    earlier = await store(platform, "earlier", background=False)
+    failures = [StorageError("The disk is full.")]
+
+    async def prepare(outbox: Outbox) -> None:
+        if failures:
+            raise failures.pop()
+        await outbox.move_to_background(earlier.number)
+
+    sends = BackgroundSends(
+        lambda: AccountOutbox(UIN, platform.outbox), platform.make, platform.end, lambda: 0.0, prepare=prepare
+    )  # fmt: skip
+    with pytest.raises(StorageError):
+        await sends.load()
+    await sends.load()
+    assert sends.has(earlier.number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -64,12 +65,12 @@ class OwnedSends(AccountSends):
             raise AssertionError("The owner refuses no send.")
 
         super().__init__(client, lambda: contextlib.nullcontext(client()), refuse)
-        self._number = number
         self._outbox = outbox
-        self._records = records
         self._files = files
         self._announce = announce
-        self._queue = BackgroundSends(outbox, self._make, self._end, clock)
+        self._queue = BackgroundSends(
+            outbox, self._make, self._end, clock, prepare=partial(convert_promises, records, number)
+        )
         self._tasks: list[asyncio.Task[Any]] = []
         self._sending: set[asyncio.Task[Any]] = set()
         self._running: WeakValueDictionary[str, asyncio.Task[Receipt]] = WeakValueDictionary()
@@ -90,7 +91,6 @@ class OwnedSends(AccountSends):
         Raises:
             StorageError: They cannot be read.
         """
-        await convert_promises(self._records, self._number, self._outbox().outbox)
         await self._queue.load()
         await self._files.delete_all_but(self._queue.files)
 

@@ -93,6 +93,7 @@ class BackgroundSends:
         make: Makes a send, or raises why it was not made.
         ended: Called with a send that has an outcome, or was deleted; it counts as waiting until this returns.
         clock: Returns seconds since 1970.
+        prepare: Called with the outbox before it is read, until it has returned once without an error.
     """
 
     def __init__(
@@ -101,11 +102,14 @@ class BackgroundSends:
         make: Callable[[QueuedSend], Awaitable[object]],
         ended: Callable[[QueuedSend], Awaitable[object]],
         clock: Callable[[], float],
+        *,
+        prepare: Callable[[Outbox], Awaitable[object]] | None = None,
     ) -> None:
         self._outbox = outbox
         self._make = make
         self._ended = ended
         self._clock = clock
+        self._prepare = prepare
         self._texts, self._files = _Queue(), _Queue()
         self._account = 0
         """The account whose sends are remembered; 0 for none."""
@@ -149,6 +153,9 @@ class BackgroundSends:
             self._texts.waiting.clear()
             self._files.waiting.clear()
             self._account, self._reads_all = account, True
+        if self._prepare is not None:
+            await self._prepare(outbox)
+            self._prepare = None
         if self._reads_all:
             self._newest, self._reads_all = 0, False
         while rows := await outbox.find(SendQuery(background=True, after=self._newest, limit=_READ)):
