@@ -49,6 +49,11 @@ class Counted:
         """Names of the calls, in order."""
         self._inner = inner
         self._failures: dict[str, int] = {}
+        self._held: dict[str, asyncio.Event] = {}
+
+    def hold(self, endpoint: str) -> asyncio.Event:
+        """Hold the requests of an endpoint until the event is set that this returns."""
+        return self._held.setdefault(endpoint, asyncio.Event())
 
     def lose_answers(self, endpoint: str, times: int = 1) -> None:
         """Lose the answers to the next requests of an endpoint; the requests themselves arrive."""
@@ -56,6 +61,8 @@ class Counted:
 
     async def send(self, request: Request) -> Response:
         self.calls.append(request.endpoint)
+        if request.endpoint in self._held:
+            await self._held[request.endpoint].wait()
         response = await self._inner.send(request)
         if self._failures.get(request.endpoint, 0):
             self._failures[request.endpoint] -= 1

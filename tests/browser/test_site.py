@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page
 
-playwright = pytest.importorskip(
-    "playwright.async_api", reason="Playwright is not here; `uv sync --group browser` brings it"
-)
-
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
@@ -91,21 +87,25 @@ async def test_the_site_builds_without_a_problem_and_shows_every_page(site: str)
 async def test_search_finds_words_inside_of_sentences(
     open_page: Callable[..., Awaitable[Page]], language: str, words: str, page: str
 ) -> None:
+    from playwright.async_api import expect
+
     shown = await open_page(language)
     await shown.get_by_role("button", name=re.compile("查找|Search")).click()
     await shown.keyboard.type(words)
-    await playwright.expect(shown.get_by_text(re.compile(r"^\d+ results?$"))).to_be_visible()
-    await playwright.expect(shown.get_by_text(page).first).to_be_attached()
+    await expect(shown.get_by_text(re.compile(r"^\d+ results?$"))).to_be_visible()
+    await expect(shown.get_by_text(page).first).to_be_attached()
 
 
 async def test_the_other_language_shows_the_same_page_and_heading(open_page: Callable[..., Awaitable[Page]]) -> None:
+    from playwright.async_api import expect
+
     page = await open_page("howto/recall/")
     await page.get_by_role("link", name="中文").first.click()
-    await playwright.expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("撤回消息"))
+    await expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("撤回消息"))
     assert page.url.endswith("zh/howto/recall/")
     await page.goto(page.url.replace("zh/howto/recall/", "topics/hosts/#allowed-hosts"))
     await page.get_by_role("link", name="中文").first.click()
-    await playwright.expect(page.get_by_role("heading", name="允许的域名")).to_be_in_viewport()
+    await expect(page.get_by_role("heading", name="允许的域名")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("path", ["", "zh/", "topics/errors/", "reference/http-api/", "zh/howto/recall/"])

@@ -124,9 +124,11 @@ async def test_a_file_that_is_not_sent_in_time_is_sent_once_in_the_background(
     online: Running, counted: Counted, tmp_path: Path
 ) -> None:
     account, content = online.port.account(1), picture(tmp_path)
+    may_upload = counted.hold("webwxuploadmedia")
     sent = await account.sends.send("filehelper", content, key="cat", wait=0)
     content.path.unlink()
     assert sent.state in {"queued", "sending"}
+    may_upload.set()
     assert await until_settled(account, sent.client_id) == "sent"
     assert counted.calls.count("webwxsendmsgimg") == sent_files(online) == 1
     assert send_files(online) == []
