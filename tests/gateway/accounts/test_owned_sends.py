@@ -271,6 +271,19 @@ async def test_promises_of_the_version_before_are_kept(start_gateway: StartGatew
         assert sent_files(running) == 2
 
 
+async def test_files_that_wait_are_sent_after_a_new_login_in_which_their_receiver_has_another_id(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        account = running.port.account(1)
+        await account.sends.send("阿华", TextContent(text="before"), wait=20)
+        await log_out(running)
+        waiting = [await account.sends.enqueue_file("阿华", picture(tmp_path), key=name) for name in ("one", "two")]
+        await running.log_in()
+        assert [await until_settled(account, each.client_id) for each in waiting] == ["sent", "sent"]
+
+
 async def test_a_text_that_waits_for_the_rate_limit_longer_than_its_request_is_a_background_send(
     start_gateway: StartGateway,
 ) -> None:

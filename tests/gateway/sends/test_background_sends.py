@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.storage.arrivals import FRIEND, UIN, opened
 
-from webwx.errors import ConnectFailed, RecipientRejected, SendOutcomeUnknown, StorageError, UnknownContact, WxError
+from webwx.errors import (
+    ConnectFailed,
+    NotLoggedIn,
+    RecipientRejected,
+    SendOutcomeUnknown,
+    StorageError,
+    UnknownContact,
+    WxError,
+)
 from webwx.gateway.sends.background_sends import AccountOutbox, BackgroundSends, QueuedSend, queued
 from webwx.model.messages import Receipt
 from webwx.storage.lookup import find_send
@@ -267,3 +275,28 @@ async def test_what_is_to_be_done_before_the_first_reading_is_repeated_after_a_f
         await sends.load()
     await sends.load()
     assert sends.has(earlier.number)
+
+
+async def test_a_queue_goes_on_after_an_attempt_during_which_a_login_began(platform: Platform) -> None:
+    is_logging_in = True
+
+    def outbox() -> AccountOutbox:
+        if is_logging_in and platform.tried.is_set():
+            raise NotLoggedIn("There is no login.")
+        return AccountOutbox(UIN, platform.outbox)
+
+    platform.failures["a"] = [SendOutcomeUnknown("no state can be read")]
+    await store(platform, "a")
+    sends = BackgroundSends(outbox, platform.make, platform.end, lambda: 0.0)
+    await sends.load()
+    tasks = [asyncio.ensure_future(work) for work in sends.works()]
+    await platform.tried.wait()
+    await asyncio.sleep(0)
+    is_logging_in = False
+    async with asyncio.timeout(20):
+        while platform.made != ["a"]:
+            sends.wake()
+            await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

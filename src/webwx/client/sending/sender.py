@@ -331,7 +331,7 @@ class Sender:
 
     async def _is_same_recipient(self, row: Outgoing, to: To) -> bool:
         """Return whether a send goes to a recipient, which may have had another id, or may not exist any more."""
-        if row.addressed == _addressed(to):
+        if row.addressed == _addressed(to) or row.chat == (to.id if isinstance(to, Contact) else to):
             return True
         try:
             if await self._identities.id_of(to) == row.chat:

@@ -215,7 +215,7 @@ class BackgroundSends:
                 if not await self._has_ended(send, error):
                     return False
             await self._ended(send)
-        except StorageError:
+        except (StorageError, NotLoggedIn):  # during a login, the outbox is that of no account
             return False
         queue.waiting.pop(send.number, None)
         return True
@@ -225,6 +225,7 @@ class BackgroundSends:
         Return whether a send that was not made has an outcome; one that can never be made fails.
 
         Raises:
+            NotLoggedIn: A login has begun meanwhile, so its state cannot be read.
             StorageError: Its state cannot be read or stored.
         """
         outbox = self._outbox().outbox
