@@ -138,6 +138,8 @@ class Accounts:
         self._own_options: dict[str, ClientOptions] = {}
         """Other arguments of the accounts that have their own."""
         self._open: dict[str, _OpenClient] = {}
+        self._known: dict[str, int] = {}
+        """The platform's number of the account that was last logged in at each open client."""
         self.on_send: Callable[[str, int], object] | None = None
         """Called with the account's name and the number of each send that its client stores or changes."""
 
@@ -211,6 +213,7 @@ class Accounts:
             self._hosts[account] = host
         self._own_options[account] = options
         if account in self._open:
+            self._known.pop(account, None)
             await self._open.pop(account).closing.aclose()
 
     def client(self, account: str = DEFAULT_ACCOUNT) -> AsyncClient:
@@ -243,10 +246,18 @@ class Accounts:
         """
         Return the platform's number of the account that is logged in, and its stored sends.
 
+        During a login, and after one that has failed, the account is the one that was logged in before.
+
         Raises:
-            NotLoggedIn: There is no login.
+            NotLoggedIn: There was no login yet.
         """
-        uin = self.client(account).account.uin
+        client = self.client(account)
+        try:
+            self._known[account] = client.account.uin
+        except NotLoggedIn:
+            if account not in self._known:
+                raise
+        uin = self._known[account]
         return uin, self._open[account].journal.account(uin).outbox
 
     def fingerprint(self, account: str = DEFAULT_ACCOUNT) -> object:

@@ -10,6 +10,7 @@ from tests.gateway.conftest import SERVER
 
 from webwx.client.accounts import Accounts
 from webwx.errors import InvalidCursor, InvalidSettings
+from webwx.gateway.accounts.account_sends import TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import TextMessage
 from webwx.transport.loopback import Loopback
@@ -132,3 +133,23 @@ async def test_an_account_that_was_removed_stays_removed(online: Running) -> Non
     await online.port.remove_account(1)
     await online.port.open_new_logins()
     assert await online.port.list_accounts() == []
+
+
+async def test_a_queued_text_of_an_account_that_was_removed_during_a_login_stays_queued(online: Running) -> None:
+    account = online.port.account(1)
+    online.world.log_out("me")
+    while (await account.check()).state != "logged_out":
+        pass
+    await account.sends.enqueue("filehelper", "before the removal")
+    await account.logins.begin("qr")
+    async for status in account.logins.watch():
+        if status.state == "code":
+            break
+    await online.port.remove_account(1)
+
+    number = await online.log_in()
+    again = online.port.account(number)
+    assert (await again.sends.send("filehelper", TextContent(text="after it"))).state == "sent"
+    assert [(row.state, row.background) for row in await again.client.list_sends()] == [
+        ("sent", False), ("queued", False)
+    ]  # fmt: skip
