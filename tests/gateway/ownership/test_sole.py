@@ -11,6 +11,7 @@ from tests.gateway.conftest import SERVER
 from webwx.client.accounts import Accounts
 from webwx.errors import InvalidCursor, InvalidSettings
 from webwx.gateway.accounts.account_sends import TextContent
+from webwx.gateway.accounts.journal_lookup import required_send
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import TextMessage
 from webwx.transport.loopback import Loopback
@@ -153,3 +154,15 @@ async def test_a_queued_text_of_an_account_that_was_removed_during_a_login_stays
     assert [(row.state, row.background) for row in await again.client.list_sends()] == [
         ("sent", False), ("queued", False)
     ]  # fmt: skip
+
+
+async def test_a_background_send_that_a_program_stores_beside_the_gateway_is_made(
+    online: Running, sandbox: SandboxCore
+) -> None:
+    async with Accounts(online.folder, server=SERVER, transport=Loopback(sandbox)) as accounts:
+        client = await accounts.open("default")
+        row = await client.queue_text("filehelper", "later", background=True)
+    async with asyncio.timeout(20):
+        online.port.look_for_sends()
+        while (await required_send(online.port.account(1).client, row.client_id)).state != "sent":  # noqa: ASYNC110 - it is a query
+            await asyncio.sleep(0.01)

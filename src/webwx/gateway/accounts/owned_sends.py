@@ -127,6 +127,10 @@ class OwnedSends(AccountSends):
         if stored is None or stored > len(self._queue):
             self._queue.load_soon(all_of_them=stored is not None)
 
+    def look_at_all(self) -> None:
+        """Make the sends that another process has stored, or moved to the background."""
+        self._queue.load_soon(all_of_them=True)
+
     # -- sends -------------------------------------------------------------------------------------------------------
 
     async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from contextlib import AsyncExitStack
@@ -10,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from webwx.client.sending.rate_limit import RateLimit
-from webwx.errors import TooManyOpenFiles, WxError
+from webwx.errors import StorageError, TooManyOpenFiles, WxError
 from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.accounts.event_pages import EventPages
 from webwx.gateway.accounts.local_account import LocalAccount
@@ -89,6 +90,8 @@ class LocalGateway(GatewayAccounts):
         self._tasks: list[asyncio.Future[NoReturn]] = []
         self._changes: dict[str, int] = {}
         """A number for each saved login, which differs after each change of it."""
+        self._fingerprints: dict[int, object] = {}
+        """What `Accounts.fingerprint` returned when the background sends of each account were last read."""
         self._pages = EventPages(lambda number: self.account(number).events)
         self._send_changes = SendChanges(self.account)
         self._other_processes = OtherProcesses(
@@ -133,6 +136,16 @@ class LocalGateway(GatewayAccounts):
                 await self.open_new_logins()
             except WxError as error:
                 _log.warning("a saved login cannot be opened: %s", error)
+            self.look_for_sends()
+
+    def look_for_sends(self) -> None:
+        """Make the background sends that another process, such as a program, has stored since the last call."""
+        for account in self._opened.by_number.values():
+            with contextlib.suppress(StorageError):  # it was closed, or cannot be read now
+                present = self._accounts.fingerprint(account.name)
+                if present is not None and present != self._fingerprints.get(account.number):
+                    self._fingerprints[account.number] = present
+                    account.sends.look_at_all()
 
     def begin_closing(self) -> None:
         """Do nothing: no other gateway could continue."""
