@@ -96,11 +96,10 @@ class Node:
         """Wait until a condition holds for the state of an account, and return it."""
         async with asyncio.timeout(20):
             while True:
-                await self.port.directory.refresh()  # the account may be new, and added at another node
-                if number in self.port.directory.by_number:
-                    status = await self.port.account(number).status()
-                    if is_so(status):
-                        return status
+                if number not in self.port.directory.by_number:
+                    await self.port.directory.refresh()  # the account may be new, and added at another node
+                elif is_so(status := await self.port.account(number).status()):
+                    return status
                 await asyncio.sleep(0.02)
 
 
