@@ -96,10 +96,10 @@ class Node:
         """Wait until a condition holds for the state of an account, and return it."""
         async with asyncio.timeout(20):
             while True:
-                if number not in self.port.directory.by_number:
-                    await self.port.directory.refresh()  # the account may be new, and added at another node
-                elif is_so(status := await self.port.account(number).status()):
-                    return status
+                if await self.port.look_up_account(f"{number}"):  # the account may be new, and added at another node
+                    status = await self.port.account(number).status()
+                    if is_so(status):
+                        return status
                 await asyncio.sleep(0.02)
 
 

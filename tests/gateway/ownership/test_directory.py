@@ -73,3 +73,19 @@ async def test_the_state_of_an_account_whose_worker_has_died_is_not_online(
         await asyncio.to_thread(schema.execute, "UPDATE workers SET expires = now() - interval '1 second'")
         status = await front.until_error(number, "The worker of this account has died; another one takes the account.")
         assert status.state == "degraded"
+
+
+async def test_settings_are_applied_although_a_request_for_an_unknown_account_has_read_them(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    settings = AccountSettings(rate_limit="on")
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+        node(schema, sandbox, tmp_path / "owner") as owner,
+    ):
+        number = await front.log_in()
+        await owner.until_owned(number)
+        await front.until_state(number, "online")
+        await front.port.configure_account(number, settings)
+        assert await owner.port.look_up_account("absent") is None
+        await owner.until_status(number, lambda status: status.settings == settings)

@@ -293,13 +293,17 @@ class ClusterGateway(GatewayAccounts):
             await asyncio.sleep(pause)
             began = loop.time()
             try:
-                if await self.directory.refresh():
-                    self._apply_changes()
-                    self._pages.wake(self.directory.by_number)  # events may have come before their accounts were known
+                await self._refresh()
                 await self._pass_states_on()
             except StorageError as error:
                 _log.debug("What other gateways have stored cannot be read now: %s", error)
             pause = max(_LOOK_EVERY, _REST * (loop.time() - began))
+
+    async def _refresh(self) -> None:
+        """Read the accounts again if they have changed, and apply the changes to what runs here."""
+        if await self.directory.refresh():
+            self._apply_changes()
+            self._pages.wake(self.directory.by_number)  # events may have come before their accounts were known
 
     def _apply_changes(self) -> None:
         """Note the labels and settings that other gateways have stored for accounts that run here."""
@@ -555,7 +559,7 @@ class ClusterGateway(GatewayAccounts):
         """Return the number of an account by its number or name, even if another gateway has just added it."""
         number = self.find_account(which)
         if number is None:
-            await self.directory.refresh()
+            await self._refresh()
             number = self.find_account(which)
         return number
 
