@@ -208,6 +208,7 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
     },
     ("outbox", "sending"): {"": lambda it: it.account.outbox.sending(it.size + 1, 2.0, FRIEND)},
     ("outbox", "move_to_background"): {"": lambda it: it.account.outbox.move_to_background(it.size + 1)},
+    ("outbox", "queue_again"): {"": lambda it: it.account.outbox.queue_again(it.size + 2, 4.0)},
     ("outbox", "end_background"): {"": lambda it: it.account.outbox.end_background()},
     ("outbox", "settle"): {
         "sent": lambda it: it.account.outbox.settle(

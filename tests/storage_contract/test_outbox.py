@@ -16,7 +16,7 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.storage.lookup import find_send
-from webwx.storage.tables.outbox import SendQuery
+from webwx.storage.tables.outbox import SendQuery, State
 
 if TYPE_CHECKING:
     from tests.storage_contract.engines import StorageEngine
@@ -108,6 +108,21 @@ async def test_a_send_without_an_outcome_is_moved_to_the_background_once_with_it
     found = await find_send(account.outbox, number=row.number)
     assert found is not None
     assert (found.background, found.file) == (False, "")
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "sent", "unknown"])
+async def test_only_a_refused_text_is_queued_again(account: AccountJournal, state: State) -> None:
+    refused, other = await added(account, "1", state="sending"), await added(account, "2", state="sending")
+    await account.outbox.settle(refused.number, "failed", time=NOW, ret=1)
+    if state != "sending":
+        await account.outbox.settle(other.number, state, time=NOW)
+
+    assert await account.outbox.queue_again(refused.number, NOW + 1)
+    assert not await account.outbox.queue_again(refused.number, NOW + 2)
+    assert not await account.outbox.queue_again(other.number, NOW + 1)
+    found = await find_send(account.outbox, number=refused.number)
+    assert found is not None
+    assert (found.state, found.background, found.ret, found.changed_at) == ("queued", True, 0, NOW + 1)
 
 
 async def test_the_end_of_the_background_leaves_its_sends_queued(account: AccountJournal, journal: Journal) -> None:

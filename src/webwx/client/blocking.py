@@ -656,8 +656,8 @@ class Client:
             text: As for `send_text`.
             key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
             background: Whether the gateway or the worker that runs the account sends the text by itself, as soon as it
-                can, also an existing send with this key that has no outcome. With a client of a gateway the gateway
-                always does.
+                can, also an existing send with this key that has no outcome or was refused. With a client of a
+                gateway the gateway always does.
 
         Raises:
             NotLoggedIn: There is no login.

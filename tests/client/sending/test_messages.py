@@ -12,6 +12,7 @@ from tests.client.conftest import PNG, last, take
 
 from webwx.client.client import AsyncClient
 from webwx.errors import (
+    ApiError,
     EmptyText,
     InvalidRequest,
     LoggedOut,
@@ -435,6 +436,19 @@ class TestQueuedTexts:
         receipt = await client.retry_send(row.number)
         assert receipt.client_id == row.client_id
         assert last(world, "ahua", "xiaoming").text == "later"
+
+    async def test_a_refused_text_is_queued_again_under_its_key(
+        self, log_in: LogIn, journal: SqliteJournal, world: World
+    ) -> None:
+        client = await log_in(journal=journal)
+        world.refuse_next("webwxsendmsg", 1)
+        with pytest.raises(ApiError):
+            await client.send_text("阿华", "now", key="alert-1")
+        assert (await client.queue_text("阿华", "now", key="alert-1")).state == "failed"
+        row = await client.queue_text("阿华", "now", key="alert-1", background=True)
+
+        assert (row.state, row.background, row.ret) == ("queued", True, 0)
+        assert await client.find_send(key="alert-1") == row
 
     async def test_a_queued_text_is_moved_to_the_background_under_its_key(
         self, log_in: LogIn, journal: SqliteJournal

@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
 
-from webwx.errors import KeyReused, NotLoggedIn
+from webwx.errors import ApiError, KeyReused, NotLoggedIn
 from webwx.gateway.accounts.account_sends import MediaContent, TextContent
 from webwx.gateway.accounts.journal_lookup import named_events, required_send
 from webwx.gateway.problems import GatewayProblem
@@ -94,6 +94,26 @@ async def test_a_send_whose_announcement_was_lost_is_made(
         async with asyncio.timeout(20):
             while (await required_send(account.client, "1")).state != "sent":  # noqa: ASYNC110 - it is a query
                 await asyncio.sleep(0.02)
+
+
+async def test_a_refused_text_is_sent_when_another_gateway_sends_under_its_key(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with node(schema, sandbox, tmp_path / "front", capacity=0) as front, node(
+        schema, sandbox, tmp_path / "worker"
+    ) as worker:  # fmt: skip
+        number = await worker.log_in()
+        account = await worker.until_owned(number)
+        await front.until_state(number, "online")
+        sandbox.world.refuse_next("webwxsendmsg", 1)
+        with pytest.raises(ApiError):
+            await account.client.send_text("filehelper", "hi", key="k")
+        async with asyncio.timeout(20):
+            sent = await front.port.account(number).sends.send(
+                "filehelper", TextContent(text="hi"), key="k", wait=NEVER
+            )
+        assert sent.state == "sent"
+        assert [each.text for each in sandbox.world.inbox("me")["filehelper"].messages] == ["hi"]
 
 
 async def test_a_queued_send_is_made_when_another_gateway_sends_under_its_key(

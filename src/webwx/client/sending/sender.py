@@ -210,9 +210,13 @@ class Sender:
         return await self.in_background(row) if background else row
 
     async def in_background(self, row: Outgoing) -> Outgoing:
-        """Make a text without an outcome a background send, and return it; any other send is returned unchanged."""
-        is_unfinished = row.kind == "text" and row.state in {"queued", "sending"}
-        if is_unfinished and not row.background and await self._storage.outbox.move_to_background(row.number):
+        """Make a text that may be sent now a background send, and return it; any other send is returned unchanged."""
+        outbox, now = self._storage.outbox, self._session.now()
+        if row.kind != "text" or row.background:
+            return row
+        if row.state == "failed" and await outbox.queue_again(row.number, now):
+            return msgspec.structs.replace(row, state="queued", background=True, ret=0, changed_at=now)
+        if row.state in {"queued", "sending"} and await outbox.move_to_background(row.number):
             return msgspec.structs.replace(row, background=True)
         return row
 

@@ -58,6 +58,13 @@ class WatchedOutbox:
         """Make a send without an outcome a background send, and return whether it was none before."""
         return await self._outbox.move_to_background(number, file=file)
 
+    async def queue_again(self, number: int, time: float) -> bool:
+        """Make a refused text a background send, and return whether it was one that was refused."""
+        is_queued = await self._outbox.queue_again(number, time)
+        if is_queued:
+            self._changed(number)
+        return is_queued
+
     async def end_background(self) -> None:
         """Leave all background sends `queued` as they are."""
         await self._outbox.end_background()

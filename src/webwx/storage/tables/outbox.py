@@ -211,6 +211,16 @@ class Outbox(Protocol):
         """
         ...
 
+    async def queue_again(self, number: int, time: float) -> bool:
+        """
+        Make a refused text a background send, by any process, and return whether it was one that was refused.
+
+        Args:
+            number: Number of the send.
+            time: The current time, in seconds since 1970.
+        """
+        ...
+
     async def end_background(self) -> None:
         """Leave all background sends `queued` as they are: no process makes them by itself any more."""
         ...
@@ -428,6 +438,11 @@ UPDATE outbox SET background = true, file = $2
 WHERE account = $0 AND number = $1 AND state IN ('queued', 'sending') AND NOT background
 """
 
+_QUEUE_AGAIN = """
+UPDATE outbox SET state = 'queued', background = true, ret = 0, changed_at = $2
+WHERE account = $0 AND number = $1 AND state = 'failed' AND kind = 'text'
+"""
+
 _END_BACKGROUND = """
 UPDATE outbox SET background = false, file = '' WHERE account = $0 AND state IN ('queued', 'sending') AND background
 """
@@ -537,6 +552,10 @@ class StoredSends(Outbox):
     @override
     async def move_to_background(self, number: int, *, file: str = "") -> bool:
         return await self._tables.change(_MOVE_TO_BACKGROUND, number, file, by="owner" if file else "any") == 1
+
+    @override
+    async def queue_again(self, number: int, time: float) -> bool:
+        return await self._tables.change(_QUEUE_AGAIN, number, time, by="any") == 1
 
     @override
     async def end_background(self) -> None:
