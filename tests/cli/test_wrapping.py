@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from webwx.cli.columns import width
-from webwx.cli.wrapping import CellFormatter, wrap
+from webwx.cli.wrapping import CellFormatter, hanging, wrap
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,11 @@ def test_the_lines_of_a_page_fit_the_width() -> None:
     shown = formatter.getvalue().splitlines()
     assert max(width(line) for line in shown) <= 60
     assert shown[-2:] == ["  原样", "  保留"]
+
+
+def test_a_text_hangs_behind_its_mark() -> None:
+    assert hanging("- ", "one two three", 9) == ["- one two", "  three"]
+
+
+def test_a_text_without_a_width_stays_one_line() -> None:
+    assert hanging("- ", "one two three", None) == ["- one two three"]

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ _UNSEEN = (
 _JOINED = "\u0600-\u08ff\u0900-\u0dff\u2190-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
 """Characters between which a joiner is kept: scripts that it shapes, and parts of emoji."""
 
+_NARROWEST = 40
+"""Least width of a terminal for which lines are laid out."""
+
 _IN_TEXT = re.compile(
     f"(?P<kept>\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f|(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}]))|[{_UNSEEN}]"
 )
@@ -40,6 +45,22 @@ class OutputClosed(Exception):
     """The reader of stdout has closed the pipe, as `head` does."""
 
 
+@dataclass(frozen=True)
+class Screen:
+    """What a stream can show; by default a pipe or a file."""
+
+    width: int | None = None
+    """Number of cells in a line; None: not a terminal, so that lines are neither wrapped nor cut."""
+    has_colors: bool = False
+
+    @classmethod
+    def of(cls, stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> Screen:
+        """Return what a stream can show now; a terminal's size may change."""
+        if stream is None or not stream.isatty():
+            return cls()
+        return cls(max(shutil.get_terminal_size().columns, _NARROWEST), takes_colors(stream, environment))
+
+
 class Output:
     """The output of a command."""
 
@@ -48,6 +69,11 @@ class Output:
         """Whether results are JSON objects, one per line, instead of text."""
         self._notices = notices
         """Logs what is not a result; None: it is printed on stderr."""
+
+    @property
+    def screen(self) -> Screen:
+        """What stdout can show."""
+        return Screen.of(sys.stdout)
 
     def result(self, text: Text, /, **fields: Any) -> None:
         """

@@ -83,6 +83,11 @@ class Session:
         self.keeps_media = False
         """Whether to archive pictures as they arrive, even without a setting."""
 
+    @property
+    def is_verbose(self) -> bool:
+        """Whether `--verbose` is used."""
+        return self._values.verbose
+
     @functools.cached_property
     def settings(self) -> Settings:
         """

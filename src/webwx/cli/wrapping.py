@@ -80,6 +80,15 @@ def wrap(text: str, cells: int) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() else lines
 
 
+def hanging(mark: str, text: str, cells: int | None) -> list[str]:
+    """Return a text with a mark before its first line, and blanks before its other ones; None: all in one line."""
+    from webwx.cli.columns import width
+
+    indent = " " * width(mark)
+    lines = [text] if cells is None else wrap(text, cells - len(indent))
+    return [f"{indent if number else mark}{line}" for number, line in enumerate(lines or [""])]
+
+
 def _units(text: str) -> Iterator[tuple[str, int]]:
     """Yield the parts of a text that stay on one line, and their sizes in cells."""
     from webwx.cli.columns import width

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click.exceptions
 import pytest
 from tests.cli.conftest import Shell
 
+from webwx.cli import COMMANDS
+from webwx.cli.columns import width
 from webwx.cli.option_values import OptionValues
 from webwx.cli.sandbox.demo import STEPS, Demo, perform
 from webwx.cli.session import Session
@@ -34,13 +37,25 @@ def test_every_step_is_a_verified_line(shell: Shell) -> None:
         assert picture["message_id"] != picture["recalled_message_id"]
 
 
-def test_the_transcript_names_the_wire_call_of_each_step(shell: Shell) -> None:
+def test_each_step_is_one_line_with_its_time(shell: Shell) -> None:
     done = shell.run("demo")
     lines = done.stdout.splitlines()
     assert (done.code, len(lines)) == (0, len(STEPS))
-    for line, (name, wire, _) in zip(lines, STEPS, strict=True):
-        assert line.startswith(f"ok  {name} ")
+    for line in lines:
+        assert re.match(r"✓ +\d+\.\d s  \S", line), line
+        assert width(line) <= 80
+
+
+def test_verbose_output_names_the_wire_calls_of_each_step(shell: Shell) -> None:
+    lines = shell.run("demo", "--verbose").stdout.splitlines()
+    for line, (_name, wire, _step) in zip(lines, STEPS, strict=True):
         assert line.endswith(f"[{wire}]")
+
+
+def test_the_demo_ends_with_commands_that_exist(shell: Shell) -> None:
+    named = re.findall(r"^  webwx (\S+)", shell.run("demo").stderr, re.MULTILINE)
+    assert named
+    assert set(named) <= COMMANDS.keys()
 
 
 def test_the_demo_stores_nothing_and_calls_no_server_of_the_user(shell: Shell) -> None:

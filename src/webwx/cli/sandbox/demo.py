@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
+import time
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click.exceptions
 
 from webwx.cli.language import _
+from webwx.cli.output import Screen, printable
 from webwx.cli.sandbox import pictures
 from webwx.cli.session import Session, command
+from webwx.cli.wrapping import hanging
 from webwx.client.client import AsyncClient
 from webwx.errors import MediaUnavailable, WxError
 from webwx.model.contacts import FILEHELPER
@@ -46,7 +50,8 @@ PATIENCE = 20.0
 ME, FRIEND = "xiaoming", "ahua"
 """World ids of the two people."""
 
-TEXT = "你好，阿华！今天一起吃饭吗？🍜👋 <b>&amp; plain text</b>"
+QUESTION = "你好，阿华！今天一起吃饭吗？🍜👋"
+TEXT = f"{QUESTION} <b>&amp; plain text</b>"
 """Chinese, emoji, and characters that look like markup."""
 
 
@@ -83,27 +88,42 @@ async def demo(session: Session) -> None:
         me, friend = [
             await stack.enter_async_context(AsyncClient(server=served.url, timeouts=timeouts)) for _ in range(2)
         ]
-        session.output.remark(
-            [_("A sandbox is running at {url}; two clients use it over HTTP.").format(url=served.url), ""]
+        cells = Screen.of(sys.stderr).width
+        began = _(
+            "Two people use a server of the WeChat web protocol that runs in this process; no account is needed, and "
+            "nothing leaves this machine."
         )
+        session.output.remark([*hanging("", began, cells), ""])
         await perform(session, Demo(world, me, friend))
-        session.output.remark([
-            "",
-            _("Every step was verified on the server. Run 'webwx sandbox' to start such a server."),
-        ])  # fmt: skip
+        session.output.remark(["", *hanging("", _("Each step was checked on the server."), cells), "", *_next(cells)])
+
+
+def _next(cells: int | None) -> list[str]:
+    """Return what to do next, as commands and what each is for."""
+    rows = (
+        ("webwx sandbox", _("the same server, with phones in your browser")),
+        ("webwx login", _("your own account: File Transfer Helper, a chat with yourself")),
+        ("webwx new my-bot", _("a bot with its tests")),
+        ("webwx serve", _("an HTTP API and a web console for other programs")),
+    )
+    return [line for name, what in rows for line in hanging(f"  {name:<18}", what, cells)]
 
 
 async def perform(session: Session, demo: Demo) -> None:
     """Run and print one step after the other; the first failure ends the command."""
+    output = session.output
     for name, wire, step in STEPS:
+        began = time.monotonic()
         try:
             done = await step(demo)
         except (NotVerified, WxError) as error:
-            session.output.result(
+            output.result(
                 _("FAILED  {name}: {error}").format(name=name, error=error), step=name, ok=False, reason=str(error)
             )
             raise click.exceptions.Exit(Exit.FAILED) from None
-        session.output.result(f"ok  {name:<22}  {done.sentence}  [{wire}]", step=name, ok=True, **done.details)
+        mark = f"✓ {time.monotonic() - began:3.1f} s  "
+        sentence = f"{done.sentence}  [{wire}]" if session.is_verbose else done.sentence
+        output.result(hanging(mark, printable(sentence), output.screen.width), step=name, ok=True, **done.details)
 
 
 class Demo:
@@ -125,7 +145,7 @@ class Demo:
             )
             _verify(account.nickname == person.nickname, _("the client logged in as another person"))
         return Done(
-            _("{my_name} and {friend_name} scanned their codes, confirmed, and are logged in").format(
+            _("{my_name} and {friend_name} scan a QR code and are logged in.").format(
                 my_name=self._my_name, friend_name=self._friend_name
             ),
             {"accounts": [self._my_name, self._friend_name]},
@@ -139,8 +159,8 @@ class Demo:
         received = await _receive(self._friend, TextMessage, receipt.message_id)
         _verify(received.text == TEXT, _("the friend's client received another text"))
         return Done(
-            _('{my_name} to {friend_name}: "{text}"; it arrived sign by sign').format(
-                my_name=self._my_name, friend_name=self._friend_name, text=TEXT
+            _("{my_name} writes to {friend_name}: {text}").format(
+                my_name=self._my_name, friend_name=self._friend_name, text=QUESTION
             ),
             {"message_id": receipt.message_id, "text": TEXT},
         )
@@ -157,8 +177,8 @@ class Demo:
             _("unread went {before} -> {after} on the server, not 3 -> 0").format(before=before, after=after),
         )
         return Done(
-            _("{friend_name} wrote three messages; unread on the server: {before} -> {after}").format(
-                friend_name=self._friend_name, before=before, after=after
+            _("{my_name} marks the chat with {friend_name} as read: {before} unread messages become {after}.").format(
+                my_name=self._my_name, friend_name=self._friend_name, before=before, after=after
             ),
             {"unread_before": before, "unread_after": after},
         )
@@ -171,8 +191,8 @@ class Demo:
         _verify(shown.id == receipt.message_id and shown.is_recalled, _("the friend's phone still shows the message"))
         notice = await _receive(self._friend, MessageRecalled, receipt.message_id)
         return Done(
-            _('{friend_name} sees in place of the message: "{text}"').format(
-                friend_name=self._friend_name, text=notice.text
+            _("{my_name} recalls a message; {friend_name} sees in its place: {text}").format(
+                my_name=self._my_name, friend_name=self._friend_name, text=notice.text
             ),
             {"message_id": receipt.message_id, "notice": notice.text},
         )
@@ -183,13 +203,9 @@ class Demo:
             await self._forward_recalled("jpeg", pictures.jpeg()),
             await self._forward_recalled("png", pictures.png()),
         ]
-        what = _(" and a ").join(
-            _("{format} of {size:,} bytes").format(format=each["format"].upper(), size=each["bytes"])
-            for each in forwarded
-        )
         return Done(
-            _("{friend_name} recalled a {what}; gone by id, forwarded to File Transfer Helper, md5 unchanged").format(
-                friend_name=self._friend_name, what=what
+            _("{friend_name} recalls two pictures; {my_name} still forwards them, byte for byte.").format(
+                my_name=self._my_name, friend_name=self._friend_name
             ),
             {"pictures": forwarded},
         )
