@@ -1,0 +1,241 @@
+"""
+The chats that an adapter may see, and those to which it may write.
+
+The program behind an adapter may be an agent that reads what other people write. So its owner decides once which chats
+it reaches, and neither an argument of a call nor a message can change that. By default it is File Transfer Helper only.
+
+    listing, search, waiting, media, resources, recalls      the chat has to be in `see`
+    a send                                                   the chat has to be in `write`
+    a forward                                                the message's chat in `see`, the recipient in `write`
+    a recall of an own message                               the chat in both
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.client.people.identities import SURE
+from webwx.errors import InvalidRequest, LocalStateError, UnknownContact
+from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME, ContactId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.client.client import AsyncClient
+    from webwx.model.contacts import Contact
+
+EVERY_CHAT = "*"
+"""Stands for all chats in a list."""
+
+ChatEntry = str | int
+"""`filehelper`, the number of a person or chatroom, or `*` for all chats."""
+
+
+class ChatNotAllowed(InvalidRequest):
+    """
+    The adapter does not reach this chat.
+
+    The text is the same for a chat that does not exist, so that it does not tell who is a contact.
+    """
+
+
+class ChatPermissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    The chats of an adapter.
+
+    Numbers are those of identities: they stay valid after another login, after a merge, and on another machine.
+    """
+
+    see: tuple[ChatEntry, ...] = (FILEHELPER,)
+    """Chats whose messages the adapter reads."""
+    write: tuple[ChatEntry, ...] = (FILEHELPER,)
+    """Chats to which it sends."""
+
+    def __repr__(self) -> str:
+        return f"ChatPermissions({len(self.see)} seen, {len(self.write)} written)"
+
+
+def check_permissions(permissions: ChatPermissions) -> None:
+    """
+    Refuse lists with an entry that is not a chat, before they are stored.
+
+    Raises:
+        InvalidRequest: An entry is neither `filehelper`, nor `*`, nor a number.
+    """
+    for entry in (*permissions.see, *permissions.write):
+        if not (entry in (FILEHELPER, EVERY_CHAT) if isinstance(entry, str) else entry > 0):
+            raise InvalidRequest(
+                f"{entry!r} is not a chat for an adapter; use 'filehelper', the number of a person or chatroom, or "
+                "'*' for all chats."
+            )
+
+
+class AllowedChat(NamedTuple):
+    """One chat of the lists, as it is known now."""
+
+    number: int
+    """Number of the person or chatroom; 0 for File Transfer Helper without one."""
+    name: str
+    names: frozenset[str]
+    """Names by which a caller may call it."""
+    ids: frozenset[ContactId]
+    """Ids in all logins."""
+
+    def is_called(self, which: str | int) -> bool:
+        """Return whether a number, an id or a name is that of this chat."""
+        return which == self.number if isinstance(which, int) else which in self.names or which in self.ids
+
+
+class _ChatList(NamedTuple):
+    """One of the two lists."""
+
+    is_every: bool
+    ids: frozenset[ContactId]
+
+
+class AllowedChats:
+    """
+    The permissions, resolved for one account.
+
+    Args:
+        permissions: The two lists.
+        chats: Chats of the lists by entry; one without a contact in any login is missing.
+    """
+
+    def __init__(self, permissions: ChatPermissions, chats: dict[ChatEntry, AllowedChat]) -> None:
+        self._chats = chats
+        self._see = self._list(permissions.see)
+        self._write = self._list(permissions.write)
+
+    def __repr__(self) -> str:
+        return "AllowedChats(***)"
+
+    def _list(self, entries: tuple[ChatEntry, ...]) -> _ChatList:
+        ids = frozenset(each for entry in entries if entry in self._chats for each in self._chats[entry].ids)
+        return _ChatList(EVERY_CHAT in entries, ids)
+
+    @property
+    def sees_every_chat(self) -> bool:
+        """Whether the adapter sees all chats, also those that are not listed in `chats`."""
+        return self._see.is_every
+
+    @property
+    def chats(self) -> list[AllowedChat]:
+        """The chats that are listed for reading, in a fixed order: File Transfer Helper, then by number."""
+        seen = {chat.number: chat for chat in self._chats.values() if self._see.is_every or chat.ids & self._see.ids}
+        return [seen[number] for number in sorted(seen)]
+
+    def sees(self, chat: str | None) -> bool:
+        """Return whether the adapter sees the messages of a chat, by its id in any login; None: of no chat."""
+        return self._see.is_every or chat in self._see.ids
+
+    def writes(self, chat: str) -> bool:
+        """Return whether the adapter sends to a chat, by its id in any login."""
+        return self._write.is_every or chat in self._write.ids
+
+    def require_see(self, chat: str | None) -> None:
+        """
+        Refuse to show something of a chat that the adapter does not see.
+
+        Raises:
+            ChatNotAllowed: It does not.
+        """
+        if not self.sees(chat):
+            raise _not_reached()
+
+    def require_write(self, chat: str) -> None:
+        """
+        Refuse a send to a chat that is not listed for sends.
+
+        Raises:
+            ChatNotAllowed: It is not.
+        """
+        if not self.writes(chat):
+            if not self.sees(chat):
+                raise _not_reached()
+            raise ChatNotAllowed("This chat may be read, but not written to; its owner can allow that.")
+
+    def require_forward(self, chat: str | None, to: str) -> None:
+        """
+        Refuse to forward a message of a chat, unless this chat is seen and the recipient is listed for sends.
+
+        Raises:
+            ChatNotAllowed: One of them is not.
+        """
+        self.require_see(chat)
+        self.require_write(to)
+
+    def require_recall(self, chat: str) -> None:
+        """
+        Refuse to recall an own message of a chat that is not in both lists.
+
+        Raises:
+            ChatNotAllowed: It is not.
+        """
+        self.require_see(chat)
+        self.require_write(chat)
+
+    def resolve(self, which: str | int) -> AllowedChat | None:
+        """
+        Find a listed chat by its number, an id, or its exact name.
+
+        None: no listed chat is called so, but all chats are allowed in one of the lists, so the account's own contacts
+        decide.
+
+        Raises:
+            ChatNotAllowed: No listed chat is called so, or several are.
+        """
+        found = {chat.ids: chat for chat in self._chats.values() if chat.is_called(which)}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if found:
+            numbers = ", ".join(str(each.number) for each in found.values())
+            raise ChatNotAllowed(f"{len(found)} chats have the name {which!r}; use one of the numbers: {numbers}.")
+        if self._see.is_every or self._write.is_every:
+            return None
+        raise _not_reached()
+
+
+def _not_reached() -> ChatNotAllowed:
+    return ChatNotAllowed(
+        "There is no such chat among those that this program may reach; its owner can extend the list."
+    )
+
+
+async def allowed_chats(permissions: ChatPermissions, client: AsyncClient) -> AllowedChats:
+    """
+    Resolve the permissions for an account, as its journal knows the chats now.
+
+    Args:
+        permissions: The two lists.
+        client: The account's client; it only reads.
+
+    Raises:
+        StorageError: The journal cannot be read.
+    """
+    listed = (*permissions.see, *permissions.write)
+    entries = {entry for entry in listed if entry == FILEHELPER or isinstance(entry, int)}
+    chats: dict[ChatEntry, AllowedChat] = {}
+    for entry in sorted(entries, key=str):
+        with suppress(UnknownContact):  # no journal of this account has it, so nothing is allowed by it
+            chats[entry] = await _chat_of(entry, client)
+    return AllowedChats(permissions, chats)
+
+
+async def _chat_of(entry: ChatEntry, client: AsyncClient) -> AllowedChat:
+    if entry == FILEHELPER:
+        return AllowedChat(0, FILEHELPER_NAME, frozenset((FILEHELPER, FILEHELPER_NAME)), frozenset((FILEHELPER,)))
+    identity = await client.who(entry)
+    names: Iterable[str] = (identity.name,)
+    with suppress(UnknownContact, LocalStateError):  # it may be a contact of an earlier login only
+        names = (identity.name, *_names_of(await client.find_contact(identity.number)))
+    links = await client.why(identity.number)
+    ids = frozenset(link.contact_id for link in links if link.confidence >= SURE)  # an unsure one may be another person
+    return AllowedChat(identity.number, identity.name, frozenset(filter(None, names)), ids)
+
+
+def _names_of(contact: Contact) -> tuple[str, ...]:
+    return (contact.remark, contact.nickname, contact.display_name)
