@@ -74,6 +74,14 @@ def test_a_pat_has_the_permanent_ids_of_both() -> None:
     )
 
 
+def test_the_notice_of_a_pat_names_both_and_the_chat_as_phones_write_it() -> None:
+    assert write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom") == (
+        '<sysmsg type="pat"><pat><fromusername>wxid_a</fromusername><chatusername>1@chatroom</chatusername>'
+        "<pattedusername>wxid_b</pattedusername>"
+        '<template>"${wxid_a}" 拍了拍 "${wxid_b}"</template></pat></sysmsg>'
+    )
+
+
 def test_a_pat_without_fields_is_a_pat() -> None:
     assert read_notice("<sysmsg type='pat'><pat/></sysmsg>") == SystemNotice(type="pat")
 
