@@ -12,6 +12,7 @@ import argparse
 import ast
 import hashlib
 import json
+import math
 import os
 import py_compile
 import re
@@ -61,6 +62,14 @@ EVERY_TEST = "verify or not verify"
 HANGING = 30
 """Seconds after which a test has failed: a change may let it wait for ever."""
 
+HUNG_TIMES, HUNG_AT_LEAST = 10, 2.0 * HANGING
+"""
+A run has hung after so many times the duration of the same tests without a change, and not before so many seconds.
+
+A test that waits for ever fails by its own time limit. It hangs if what it called does not let itself be stopped, or
+if the end of a fixture waits for ever.
+"""
+
 PYTEST = [
     sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header",
     "--timeout", str(HANGING),
@@ -83,6 +92,10 @@ SMALL = 100
 """Numbers below it count something; others are sizes and durations, of which one more has no effect."""
 
 
+DONE = frozenset(("noticed", "hung", "explained"))
+"""The outcomes of changes that are not judged again."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One changed expression."""
@@ -103,6 +116,9 @@ class Change:
     after: str
     nth: int
     """Number of equal changes before it in the same scope."""
+
+    is_cached: bool = False
+    """The results of the function are kept, so that only the first test that needs one executes the expression."""
 
     @property
     def key(self) -> str:
@@ -128,10 +144,13 @@ class Result:
     """What the tests made of a change."""
 
     outcome: str
-    """`noticed`, `escaped`, `explained` (no test can notice it), `late` (no failure within the time), or `open`."""
+    """
+    `noticed`, `hung` (noticed by the time limit of a run that did not end), `escaped`, `explained` (no test can notice
+    it), `late` (no failure within the time of a change), or `open`.
+    """
 
     by: str
-    """The test that failed; empty if none did."""
+    """The test that failed or hung; empty if none did."""
 
     seconds: float
 
@@ -147,6 +166,7 @@ class Changes(ast.NodeVisitor):
         self._path = str(path.relative_to(ROOT))
         self._classes: list[str] = []
         self._scope = ""
+        self._is_cached = False
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self.found: list[Change] = []
         self.visit(ast.parse(self._source))
@@ -166,6 +186,7 @@ class Changes(ast.NodeVisitor):
             before,
             f"({after})",
             self._seen[same],
+            self._is_cached,
         )
         self._seen[same] += 1
         self.found.append(change)
@@ -183,9 +204,11 @@ class Changes(ast.NodeVisitor):
         is_outermost = not self._scope
         if is_outermost:
             self._scope = ".".join((*self._classes, node.name))
+            self._is_cached = any("cache" in ast.unparse(each) for each in node.decorator_list)
         self._all(node.body)
         if is_outermost:
             self._scope = ""
+            self._is_cached = False
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
@@ -380,6 +403,15 @@ class Map:
 
         return sorted(found, key=rank)
 
+    def limit_of(self, test: str) -> float:
+        """Return the seconds after which a test has hung."""
+        return max(HUNG_TIMES * self._durations.get(test, 0), HUNG_AT_LEAST)
+
+    def limit_of_files(self, files: Sequence[str]) -> float:
+        """Return the seconds after which a run of test files has hung; infinite if their duration is not known."""
+        took = sum(seconds for name, seconds in self._durations.items() if name.partition("::")[0] in files)
+        return max(HUNG_TIMES * took, HUNG_AT_LEAST) if took else math.inf
+
     def is_outside_of_tests(self, change: Change) -> bool:
         """Return whether a change is executed at import as well, where a fork comes too late."""
         return "" in self._contexts(change)
@@ -408,14 +440,14 @@ def durations(report: Path) -> dict[str, float]:
 
 
 def judge_in_forks(
-    package: str, plan: dict[Change, list[str]], seconds: float
+    package: str, plan: dict[Change, list[str]], known: Map, seconds: float
 ) -> Iterator[tuple[Change, str, str, float]]:
     """Judge changes of functions in forks of one process; yield each with its outcome, its failed test and its time."""
     path = PLACE / f"plan-{package}.json"
     path.with_suffix(".results").unlink(missing_ok=True)
     path.write_text(json.dumps([
         {"key": each.key, "path": str(ROOT / each.path), "begin": each.begin, "end": each.end, "after": each.after,
-         "tests": tests, "seconds": seconds}
+         "tests": tests, "limits": [known.limit_of(test) for test in tests], "seconds": seconds}
         for each, tests in plan.items()
     ]))  # fmt: skip
     files = sorted({name.partition("::")[0] for tests in plan.values() for name in tests})
@@ -479,7 +511,7 @@ class Copy:
         by = failed[0].partition(" ")[2].partition(" - ")[0] if failed else f"exit code {process.returncode} of pytest"
         return "noticed", by
 
-    def judge(self, change: Change, seconds: float) -> tuple[str, str]:
+    def judge(self, change: Change, known: Map, seconds: float) -> tuple[str, str]:
         """Make a change, run the tests that should notice it, and undo it."""
         path = self.folder / change.path
         original = path.read_bytes()
@@ -488,8 +520,12 @@ class Copy:
         path.write_bytes(original[: change.begin] + change.after.encode() + original[change.end :])
         try:
             for tests in files_of(change):
-                left = ends - time.monotonic()
-                outcome, by = self.run(tests, max(left, 1), marks) if tests else ("escaped", "")
+                if not tests:
+                    continue
+                left, limit = max(ends - time.monotonic(), 1), known.limit_of_files(tests)
+                outcome, by = self.run(tests, min(left, limit), marks)
+                if outcome == "late" and limit < left:
+                    return "hung", tests[0]
                 if outcome != "escaped":
                     return outcome, by
             return "escaped", ""
@@ -569,24 +605,25 @@ def main() -> None:
     sample = [each for each in draw(options.seed, options.count, options.only) if each.package in options.package]
     if options.keys:
         sample = [each for each in sample if each.key in options.keys]
-    open_ones = [each for each in sample if results.of(each).outcome not in {"noticed", "explained"} or options.keys]
+    open_ones = [each for each in sample if results.of(each).outcome not in DONE or options.keys]
     tests = Map()
     alone = [each for each in open_ones if not each.scope]
     for package in options.package:
         plan = {each: tests.tests_of(each) for each in open_ones if each.scope and each.package == package}
         alone += [each for each, names in plan.items() if not names]
         plan = {each: names for each, names in plan.items() if names}
-        for change, outcome, by, seconds in judge_in_forks(package, plan, options.seconds) if plan else ():
-            if outcome == "unknown" or (outcome == "escaped" and tests.is_outside_of_tests(change)):
+        for change, outcome, by, seconds in judge_in_forks(package, plan, tests, options.seconds) if plan else ():
+            is_for_later = change.is_cached or tests.is_outside_of_tests(change)
+            if outcome == "unknown" or (outcome == "escaped" and is_for_later):
                 alone.append(change)
             else:
                 results.add(change, outcome, by, seconds)
     if not options.in_forks:
-        judge_alone(alone, results, options.jobs, options.seconds)
+        judge_alone(alone, results, tests, options.jobs, options.seconds)
     sys.stdout.writelines(f"{line}\n" for line in summary([(each, results.of(each)) for each in sample]))
 
 
-def judge_alone(changes: Sequence[Change], results: Results, jobs: int, seconds: float) -> None:
+def judge_alone(changes: Sequence[Change], results: Results, known: Map, jobs: int, seconds: float) -> None:
     """Judge changes in copies of the repository, each with processes of its own."""
     copies: SimpleQueue[Copy] = SimpleQueue()
     for number in range(jobs if changes else 0):
@@ -596,7 +633,7 @@ def judge_alone(changes: Sequence[Change], results: Results, jobs: int, seconds:
         copy = copies.get()
         begun = time.monotonic()
         try:
-            outcome, by = copy.judge(change, seconds)
+            outcome, by = copy.judge(change, known, seconds)
         finally:
             copies.put(copy)
         results.add(change, outcome, by, round(time.monotonic() - begun, 1))
@@ -608,17 +645,18 @@ def judge_alone(changes: Sequence[Change], results: Results, jobs: int, seconds:
 def summary(results: Sequence[tuple[Change, Result]]) -> Iterator[str]:
     """Yield the share of noticed changes for each package, and every change that has no explanation."""
     for change, result in results:
-        if result.outcome not in {"noticed", "explained", "open"}:
+        if result.outcome not in {*DONE, "open"}:
             yield f"\n{change.key}: {result.outcome}: {change.path}:{change.line} {change.scope}"
             yield f"  - {change.before}\n  + {change.after}"
     for package in (*FOLDERS, ""):
         counts = Counter(result.outcome for change, result in results if package in {change.package, ""})
         judged = counts.total() - counts["open"]
         if judged:
-            share = 100 * counts["noticed"] / judged
+            noticed = counts["noticed"] + counts["hung"]
             yield (
-                f"{package or 'all'}: {counts['noticed']} of {judged} noticed ({share:.1f} %), {counts['explained']} "
-                f"explained, {counts['escaped']} escaped, {counts['late']} late; {counts['open']} not judged yet"
+                f"{package or 'all'}: {noticed} of {judged} noticed ({100 * noticed / judged:.1f} %), "
+                f"{counts['hung']} of them by a time limit, {counts['explained']} explained, "
+                f"{counts['escaped']} escaped, {counts['late']} late; {counts['open']} not judged yet"
             )
 
 

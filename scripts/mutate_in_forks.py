@@ -32,9 +32,6 @@ PLAN = "WEBWX_MUTATE_PLAN"
 AT_ONCE = 3
 """Number of forks at once: more than processors, because a change may let a test wait."""
 
-GOODBYE = 20
-"""Seconds in which the fixtures of a fork end, before its processes are killed."""
-
 Functions = dict[tuple[str, str, int], list[types.FunctionType]]
 """All functions by the file, the name and the first line of their code."""
 
@@ -49,7 +46,14 @@ class Trial:
     end: int
     after: str
     tests: list[str]
+    limits: list[float]
+    """For each test the seconds after which it hangs."""
+
     seconds: float
+    """The time limit of all tests together."""
+
+    goodbye: float = 20
+    """Seconds in which the fixtures end, before the processes of a fork are killed."""
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
@@ -68,7 +72,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
                 trial = waiting.pop(0)
-                tests = [item for name in trial.tests for item in items[name]]
+                tests = [(at, item) for at, name in enumerate(trial.tests) for item in items[name]]
                 running.append(Fork(session, tests, functions, trial))
             select.select(running, [], [], 0.2)
             for fork in [each for each in running if each.is_over()]:
@@ -118,11 +122,16 @@ def _text(code: types.CodeType) -> object:
 
 
 class Fork:
-    """A process that has one change and runs its tests."""
+    """A process that has one change, runs its tests, and says in lines which of them runs and what came of them."""
 
-    def __init__(self, session: pytest.Session, tests: list[pytest.Item], functions: Functions, trial: Trial) -> None:
+    def __init__(
+        self, session: pytest.Session, tests: list[tuple[int, pytest.Item]], functions: Functions, trial: Trial
+    ) -> None:
         self.trial = trial
-        self._begun = time.monotonic()
+        self._begun = self._test_begun = time.monotonic()
+        self._test = -1
+        self._outcome = ""
+        self._said = ""
         self._place = Path(os.environ[PLAN]).with_suffix(f".{trial.key}")
         self._answer, writing = os.pipe()
         self._pid = os.fork()
@@ -132,7 +141,7 @@ class Fork:
                 nothing = os.open(os.devnull, os.O_RDWR)
                 for standard in (0, 1, 2):
                     os.dup2(nothing, standard)
-                os.write(writing, _run(session, tests, functions, trial, self._place).encode())
+                _run(session, tests, functions, trial, self._place, writing)
                 os.close(writing)
                 session._setupstate.teardown_exact(None)
             finally:
@@ -140,51 +149,84 @@ class Fork:
         os.close(writing)
 
     def fileno(self) -> int:
-        """Return where the outcome arrives."""
+        """Return where the fork says something."""
         return self._answer
 
     def is_over(self) -> bool:
-        """Return whether the outcome has arrived, or the time is over."""
-        has_answer = bool(select.select([self._answer], [], [], 0)[0])
-        return has_answer or time.monotonic() - self._begun > self.trial.seconds
+        """Read what the fork has said, and return whether its outcome is known, or a time limit is over."""
+        while not self._outcome and select.select([self._answer], [], [], 0)[0]:
+            self._listen()
+        now = time.monotonic()
+        if not self._outcome and self._test >= 0 and now - self._test_begun > self.trial.limits[self._test]:
+            self._outcome = f"hung:{self.trial.tests[self._test]}"
+        if not self._outcome and now - self._begun > self.trial.seconds:
+            self._outcome = "late:"
+        return bool(self._outcome)
+
+    def _listen(self) -> None:
+        received = os.read(self._answer, 10_000).decode()
+        *lines, self._said = (self._said + received).split("\n")
+        for line in lines:
+            word, _, value = line.partition(":")
+            if word != "running":
+                self._outcome = self._outcome or line
+            elif int(value) != self._test:  # Not the next parameter of the same test.
+                self._test, self._test_begun = int(value), time.monotonic()
+        if not received:
+            self._outcome = self._outcome or "noticed:the process ended"
 
     def end(self) -> dict[str, str | float]:
         """End the process, and return the outcome, the test that failed, and the seconds that it took."""
         took = round(time.monotonic() - self._begun, 1)
-        is_late = not select.select([self._answer], [], [], 0)[0]
-        said = "late:" if is_late else os.read(self._answer, 10_000).decode() or "noticed:the process ended"
+        outcome, _, by = self._outcome.partition(":")
         os.close(self._answer)
-        ends = time.monotonic() + (0 if is_late else GOODBYE)
+        ends = time.monotonic() + (0 if outcome in {"hung", "late"} else self.trial.goodbye)
         while time.monotonic() < ends and os.waitpid(self._pid, os.WNOHANG) == (0, 0):
             time.sleep(0.01)
         with suppress(ProcessLookupError, ChildProcessError):
             os.killpg(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
         shutil.rmtree(self._place, ignore_errors=True)
-        outcome, _, by = said.partition(":")
         return {"outcome": outcome, "by": by, "seconds": took}
 
 
 class _FirstFailure:
-    """Remembers the first failed test."""
+    """Says which test failed first, before its fixtures end: one of them may hang."""
 
-    name = ""
+    def __init__(self, answer: int) -> None:
+        self._answer = answer
+        self.has_come = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and not self.name:
-            self.name = report.nodeid
+        if report.failed and not self.has_come:
+            self.has_come = True
+            _say(self._answer, f"noticed:{report.nodeid}")
 
 
-def _run(session: pytest.Session, tests: list[pytest.Item], functions: Functions, trial: Trial, place: Path) -> str:
+def _say(answer: int, line: str) -> None:
+    os.write(answer, f"{line}\n".encode())
+
+
+def _run(
+    session: pytest.Session,
+    tests: list[tuple[int, pytest.Item]],
+    functions: Functions,
+    trial: Trial,
+    place: Path,
+    answer: int,
+) -> None:
     try:
         change_function(functions, Path(trial.path), trial.begin, trial.end, trial.after)
     except (LookupError, ValueError, SyntaxError):
-        return "unknown:"  # Code that no function has, or whose closure the change needs no longer.
+        _say(answer, "unknown:")  # Code that no function has, or whose closure the change needs no longer.
+        return
     session.config._tmp_path_factory._given_basetemp = place  # type: ignore[attr-defined]
-    first = _FirstFailure()
+    first = _FirstFailure(answer)
     session.config.pluginmanager.register(first)
-    for at, test in enumerate(tests, 1):
-        test.config.hook.pytest_runtest_protocol(item=test, nextitem=tests[at] if at < len(tests) else None)
-        if first.name:
-            return f"noticed:{first.name}"
-    return "escaped:"
+    items = [item for _, item in tests]
+    for (at, item), following in zip(tests, [*items[1:], None], strict=True):
+        _say(answer, f"running:{at}")
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if first.has_come:
+            return
+    _say(answer, "escaped:")

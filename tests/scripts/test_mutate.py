@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from scripts.mutate import FOLDERS, Change, Changes, Result, Results, draw, durations, explained, summary
-from scripts.mutate_in_forks import change_function, functions_by_place
+from scripts.mutate_in_forks import PLAN, change_function, functions_by_place
 
 from scripts import mutate
 
@@ -33,7 +36,7 @@ def changes_of(root: Path, source: str) -> list[Change]:
 
 def change(**fields: str) -> Change:
     place = {"path": "src/webwx/client/retry.py", "scope": "send", "before": "a", "after": "(b)"} | fields
-    return Change(**place, line=1, last_line=1, begin=0, end=1, nth=0)
+    return Change(**place, line=1, last_line=1, begin=0, end=1, nth=0, is_cached=False)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,11 @@ def test_a_change_is_of_the_outermost_function_around_it(root: Path) -> None:
     source = "x = 1\nclass A:\n    y = 2\n    def f(self, a=3):\n        def g():\n            w = 4\n        z = 5\n"
     scopes = [(each.before, each.scope) for each in changes_of(root, source) if each.before.isdecimal()]
     assert scopes == [("1", ""), ("2", ""), ("3", ""), ("4", "A.f"), ("5", "A.f")]
+
+
+def test_a_change_says_whether_the_results_of_its_function_are_kept(root: Path) -> None:
+    source = "@functools.cache\ndef f():\n    return 1 + a\n@property\ndef g():\n    return 2 + a\n"
+    assert {each.scope: each.is_cached for each in changes_of(root, source)} == {"f": True, "g": False}
 
 
 def test_a_change_has_the_same_key_when_lines_move(root: Path) -> None:
@@ -143,6 +151,58 @@ def test_the_times_of_a_test_with_all_its_parameters_are_added(tmp_path: Path) -
     }
 
 
+SUBJECT = "def double(number):\n    return number * 2 if number != 1 else 2\n"
+TESTS = """
+import time
+import pytest
+from subject import double
+
+@pytest.fixture
+def endless():
+    yield
+    while double(2) != 4: time.sleep(0.01)
+
+def test_fails(): assert double(2) == 4
+
+def test_fails_and_hangs(endless): assert double(2) == 4
+
+def test_hangs(endless): assert double(1) == 2
+
+def test_passes(): assert double(1) == 2
+"""
+
+
+def test_a_fork_says_what_came_of_a_change(tmp_path: Path) -> None:
+    subject, tests, plan = tmp_path / "subject.py", tmp_path / "test_subject.py", tmp_path / "plan.json"
+    subject.write_text(SUBJECT)
+    tests.write_text(TESTS)
+    begin = SUBJECT.index("number * 2")
+    place = {"path": str(subject), "begin": begin, "end": begin + len("number * 2"), "after": "(number + 1)"}
+    times = {"limits": [1.0], "seconds": 60, "goodbye": 0.1}
+    names = ["test_fails", "test_fails_and_hangs", "test_hangs", "test_passes"]
+    plan.write_text(
+        json.dumps([{"key": name, "tests": [f"test_subject.py::{name}"]} | place | times for name in names])
+    )
+    command = [
+        *mutate.PYTEST,
+        "-p",
+        "scripts.mutate_in_forks",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(tmp_path),
+        str(tests),
+    ]
+    subprocess.run(command, cwd=mutate.ROOT, env=os.environ | {PLAN: str(plan)}, check=True, capture_output=True)
+    found = [json.loads(line) for line in plan.with_suffix(".results").read_text().splitlines()]
+    assert {each["key"]: (each["outcome"], each["by"]) for each in found} == {
+        "test_fails": ("noticed", "test_subject.py::test_fails"),
+        "test_fails_and_hangs": ("noticed", "test_subject.py::test_fails_and_hangs"),
+        "test_hangs": ("hung", "test_subject.py::test_hangs"),
+        "test_passes": ("escaped", ""),
+    }
+
+
 def test_results_are_known_to_the_next_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other = change(), change(scope="recall")
     Results().add(one, "noticed", "tests/client/test_retry.py::test_b", 1.0)
@@ -152,14 +212,25 @@ def test_results_are_known_to_the_next_run(root: Path, capsys: pytest.CaptureFix
 def test_the_summary_counts_what_was_noticed_and_shows_what_escaped() -> None:
     results = [
         (change(scope=scope), Result(outcome, "", 1.0))
-        for scope, outcome in (("a", "noticed"), ("b", "escaped"), ("c", "explained"), ("d", "open"))
+        for scope, outcome in (("a", "noticed"), ("b", "escaped"), ("c", "explained"), ("d", "open"), ("e", "hung"))
     ]
     lines = [*summary(results)]
     assert "escaped: src/webwx/client/retry.py:1 b" in lines[0]
-    assert lines[-1] == "all: 1 of 3 noticed (33.3 %), 1 explained, 1 escaped, 0 late; 1 not judged yet"
+    assert lines[-1] == (
+        "all: 2 of 4 noticed (50.0 %), 1 of them by a time limit, 1 explained, 1 escaped, 0 late; 1 not judged yet"
+    )
 
 
 def test_each_explained_change_has_one_reason() -> None:
     keys = [change.partition(" ")[0] for group in mutate.groups() for change in group["changes"]]
     assert sorted(keys) == sorted(explained())
     assert all(len(key) == 12 for key in keys)
+
+
+def test_each_explained_change_is_still_possible() -> None:
+    gone = []
+    for text in (text for group in mutate.groups() for text in group["changes"]):
+        key, path, *_ = text.split(maxsplit=2)
+        changes = Changes(mutate.ROOT / "src/webwx" / path.removesuffix(":")).found
+        gone += [] if key in {each.key for each in changes} else [text]
+    assert gone == []
