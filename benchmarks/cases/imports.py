@@ -1,4 +1,4 @@
-"""The start: an import, and the help of the command line; the floor is the start of Python."""
+"""The start: imports, a bot's first text, and the help of the command line; the floor is the start of Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run
+from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
 
 _WEBWX = str(Path(sys.executable).with_name("webwx"))
 
@@ -34,6 +34,37 @@ def ours_import(run: Run) -> Figures:
     return start(run, sys.executable, "-c", "import webwx")
 
 
+def client_import(run: Run) -> Figures:
+    """Import the client."""
+    return start(run, sys.executable, "-c", "from webwx import AsyncClient")
+
+
+_FIRST_MESSAGE = """
+import asyncio, sys
+from webwx import AsyncClient, Bot, SqliteJournal, TextMessage
+
+async def main(url, ca_file, path):
+    async with SqliteJournal(path) as journal, AsyncClient(server=url, ca_file=ca_file, journal=journal) as client:
+        await client.login(show_qr=lambda code: None)
+        bot = Bot(client=client)
+
+        @bot.on(TextMessage)
+        async def end(ctx, message):
+            running.cancel()
+
+        running = asyncio.create_task(bot.start())
+        await asyncio.wait([running])
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def first_message(run: Run) -> Figures:
+    """Start a bot with a journal of its own, which logs in and ends at its first text."""
+    run.ask_server("release")  # every login finds the text, which waits
+    return start(run, sys.executable, "-c", _FIRST_MESSAGE, run.url, run.ca_file, str(run.folder / "own.journal"))
+
+
 def peer_import(run: Run) -> Figures:
     """Import itchat."""
     return start(run, sys.executable, "-c", "import itchat")
@@ -48,6 +79,14 @@ CASES = (
     Case(
         name="import", about="until the process has ended", count=10,
         variants={FLOOR: floor_of, OURS: ours_import, PEER: peer_import},
+    ),
+    Case(
+        name="import-client", about="`from webwx import AsyncClient`, until the process has ended", count=10,
+        variants={FLOOR: floor_of, OURS: client_import},
+    ),
+    Case(
+        name="first-message", about="a bot with a journal, which ends after its first text", world=World(texts=1),
+        count=10, variants={FLOOR: floor_of, OURS: first_message},
     ),
     Case(
         name="help", about="`webwx --help`, until the process has ended", count=10,
