@@ -27,6 +27,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "cli/messages/owner_sends.py": "tests/cluster/test_commands.py runs it beside a worker",
     "cluster/changes.py": "values without logic; tests/cluster/test_owned_accounts.py meets each of them",
     "client/components.py": "a composition without logic; every test of the client uses it",
+    "client/remote_components.py": "a composition without logic; tests/client/remote/test_both_ways.py uses it",
     "client/reading/delivered.py": "a value without logic; the tests of subscriptions use it",
     "client/reading/journal_reader.py": "tests/client/reading/test_subscription.py tests it through a subscription",
     "client/reading/event_source.py": "a choice between two streams; tests/client/reading/test_stream.py reads both",

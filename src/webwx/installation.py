@@ -3,16 +3,16 @@ How this package was installed, and the command that adds an extra to it.
 
 webwx is in no package index, where its name may one day belong to another project: it is installed from a checkout or
 from a wheel. Every sentence about a missing extra ends with `install_command`.
+
+What reads packages and their addresses is imported by the functions: it takes as long to import as a tenth of the
+client, and many modules import this one for a sentence that nearly no program needs.
 """
 
 from __future__ import annotations
 
 import shlex
 import sys
-from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import msgspec
 
@@ -44,6 +44,9 @@ def install_command(extras: str) -> str:
         return f"pip install 'PATH[{extras}]', where PATH is the checkout or the wheel of webwx"
     if not origin.url.startswith("file:"):
         return f"pip install {shlex.quote(f'{PACKAGE}[{extras}] @ {origin.source}')}"
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     path = Path(url2pathname(urlsplit(origin.url).path))
     if Path(sys.prefix) == path / ".venv" and (path / "Makefile").exists():
         return f"make -C {shlex.quote(str(path))} extras"
@@ -57,6 +60,8 @@ def requirement() -> str:
 
 
 def _origin() -> _Origin | None:
+    from importlib import metadata
+
     try:
         written = metadata.distribution(PACKAGE).read_text("direct_url.json")
         return msgspec.json.decode(written, type=_Origin) if written else None

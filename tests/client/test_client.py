@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,3 +85,10 @@ class TestFileTransferHelper:
         with pytest.raises(NotOnThisHost, match="host 'web'"):
             await client.list_contacts()
         assert counted.calls == []
+
+
+def test_a_client_with_a_login_of_its_own_does_not_import_what_one_of_a_gateway_needs() -> None:
+    unneeded = ("webwx.client.remote.", "webwx.client.remote_components", "webwx.representations", "importlib.metadata")
+    program = "import sys; from webwx import AsyncClient; AsyncClient(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert [name for name in done.stdout.split() if name.startswith(unneeded)] == []

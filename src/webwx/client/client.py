@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from webwx.client.components import local_components, remote_components
+from webwx.client.components import local_components
 from webwx.client.login.login import print_code
 from webwx.transport.runner import Timeouts
 
@@ -136,6 +136,8 @@ class AsyncClient:
                     "With gateway= a client needs key=, and takes account=, timeouts=, clock=, proxy= and ca_file= "
                     "only; the gateway decides everything else."
                 )
+            from webwx.client.remote_components import remote_components  # few programs use a gateway
+
             components = remote_components(
                 gateway=gateway, key=key, account=account, timeouts=timeouts, clock=clock, proxy=proxy, ca_file=ca_file
             )

@@ -1,12 +1,14 @@
-"""The composition of a client from its components; each component gets its dependencies in its constructor."""
+"""
+The composition of a client with a login of its own; each component gets its dependencies in its constructor.
+
+`remote_components.py` composes a client of a gateway, and is imported by those only.
+"""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
 
 from webwx.client.login.account_storage import AccountStorage
 from webwx.client.login.login import AccountLogin
@@ -24,17 +26,6 @@ from webwx.client.reading.event_source import EventSource
 from webwx.client.reading.followed_sends import FollowedSends
 from webwx.client.reading.history import MessageHistory
 from webwx.client.reading.recalled import RecalledMessages
-from webwx.client.remote.calls import GatewayCalls
-from webwx.client.remote.consumers import RemoteConsumers
-from webwx.client.remote.contacts import RemoteChatrooms, RemoteContacts
-from webwx.client.remote.events import RemoteEvents
-from webwx.client.remote.health import RemoteHealth
-from webwx.client.remote.history import RemoteDeadLetters, RemoteHistory, RemoteRecalled
-from webwx.client.remote.identities import RemoteIdentities
-from webwx.client.remote.media import RemoteMedia
-from webwx.client.remote.messages import RemoteMessages
-from webwx.client.remote.missing import MissingBook, MissingSendNews
-from webwx.client.remote.session import RemoteLogin, RemoteSession
 from webwx.client.sending.forward import Forwarder
 from webwx.client.sending.media import MediaTransfers
 from webwx.client.sending.messages import Messages
@@ -56,6 +47,16 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable
 
+    from webwx.client.remote.consumers import RemoteConsumers
+    from webwx.client.remote.contacts import RemoteChatrooms, RemoteContacts
+    from webwx.client.remote.events import RemoteEvents
+    from webwx.client.remote.health import RemoteHealth
+    from webwx.client.remote.history import RemoteDeadLetters, RemoteHistory, RemoteRecalled
+    from webwx.client.remote.identities import RemoteIdentities
+    from webwx.client.remote.media import RemoteMedia
+    from webwx.client.remote.messages import RemoteMessages
+    from webwx.client.remote.missing import MissingBook, MissingSendNews
+    from webwx.client.remote.session import RemoteLogin, RemoteSession
     from webwx.client.sending.rate_limit import RateLimit, WaitReason
     from webwx.client.sending.rate_limiter import Limiter
     from webwx.client.state import StateChange
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
     from webwx.protocol.hosts import Desktop
     from webwx.storage.base import Journal
     from webwx.storage.saved_login import LoginStore
-    from webwx.transport.aiohttp_transport import AiohttpTransport
     from webwx.transport.runner import Timeouts, Transport
 
 
@@ -187,67 +187,4 @@ def local_components(
         events=EventSource(session, sync, storage, history, pending),
         limiter=limiter,
         measurements=Measurements(session, sync, updates, limiter),
-    )
-
-
-_LONGEST_TRANSFER = 3600.0
-"""Seconds for an upload to a gateway, and between two pieces of a download from it."""
-
-
-def remote_components(
-    *,
-    gateway: str,
-    key: str,
-    account: str | None,
-    timeouts: Timeouts,
-    clock: Callable[[], float],
-    proxy: str | None,
-    ca_file: str | os.PathLike[str] | None,
-) -> Components:
-    """
-    Return the components of a client that uses the account of a gateway; for the arguments see `AsyncClient`.
-
-    Raises:
-        InvalidSettings: The gateway or the proxy is not an address, or the key is empty.
-    """
-    if proxy is not None:
-        check_proxy(proxy)
-
-    def make_transport() -> AiohttpTransport:
-        from webwx.transport.aiohttp_transport import AiohttpTransport  # a client with its own login rarely needs it
-
-        patient = msgspec.structs.replace(timeouts, bulk=max(timeouts.bulk, _LONGEST_TRANSFER))
-        return AiohttpTransport(patient, proxy=proxy, ca_file=ca_file)
-
-    calls = GatewayCalls(gateway, key, account, make_transport, timeouts.retry)
-    session, contacts, history = RemoteSession(calls, clock), RemoteContacts(calls), RemoteHistory(calls)
-    events = RemoteEvents(calls, timeouts.retry)
-    messages = RemoteMessages(calls, history)
-    health = RemoteHealth(calls, clock)
-
-    async def close() -> None:
-        await events.close()
-        await calls.close()
-
-    return Components(
-        describe=lambda: repr(calls),
-        close=close,
-        session=session,
-        login=RemoteLogin(session),
-        book=MissingBook(),
-        directory=contacts,
-        identities=RemoteIdentities(calls),
-        chatrooms=RemoteChatrooms(calls),
-        messages=messages,
-        media=RemoteMedia(calls, messages, history),
-        forwarder=messages,
-        storage=messages,
-        history=history,
-        followed_sends=MissingSendNews(),
-        recalled=RemoteRecalled(calls),
-        dead_letters=RemoteDeadLetters(calls),
-        consumers=RemoteConsumers(calls),
-        events=events,
-        limiter=health,
-        measurements=health,
     )
