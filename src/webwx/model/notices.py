@@ -10,6 +10,7 @@ A name is as the platform shows it, and None for "you".
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from webwx.model.messages import (
@@ -112,7 +113,10 @@ def _pattern(wording: str) -> re.Pattern[str]:
     return re.compile("".join([before, *settled, *names[-1:]]) + _END, re.DOTALL)
 
 
-_PATTERNS = tuple((kind, _pattern(wording), known) for kind, wording, known in _WORDINGS)
+@cache
+def _patterns() -> tuple[tuple[type[SystemMessage], re.Pattern[str], dict[str, Any]], ...]:
+    """Return the patterns of the wordings; they are compiled for the first notice, because that takes long."""
+    return tuple((kind, _pattern(wording), known) for kind, wording, known in _WORDINGS)
 
 
 def system_message(
@@ -120,7 +124,7 @@ def system_message(
 ) -> SystemMessage:
     """Build the event of a notice; `xml_type` is the type of its XML, and `real_ids` are people in its text."""
     if len(text) <= LONGEST:
-        for kind, pattern, known in _PATTERNS:
+        for kind, pattern, known in _patterns():
             found = pattern.fullmatch(text.strip())
             if found:
                 return kind(**envelope, text=text, xml_type=xml_type, real_ids=real_ids, **_fields(found, known))
