@@ -701,6 +701,22 @@ class TestRoom:
 
         run_with_virtual_clock(work)
 
+    def test_no_entry_of_a_gateway_is_deferred_since_it_cannot_be_read_again(self) -> None:
+        async def work() -> None:
+            handle = GatedHandler("@slow")
+            subscription = RecordedSubscription(*(delivered(number, "@slow") for number in range(1, 9)))
+            subscription.is_synced_here = False
+            queues = ChatQueues(subscription, handle, in_flight=4)
+            running = asyncio.create_task(queues.run())
+            await asyncio.sleep(5)
+            assert (queues.counts.in_flight, queues.counts.deferred) == (4, 0)
+            handle.open["@slow"].set()
+            await until(lambda: len(subscription.acked) == 8)
+            assert subscription.read_numbers == []
+            await end(running)
+
+        run_with_virtual_clock(work)
+
     def test_deferred_entry_keeps_its_attempt_and_redelivered(self) -> None:
         async def work() -> None:
             flags: dict[int, tuple[int, bool]] = {}

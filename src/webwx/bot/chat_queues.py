@@ -419,7 +419,8 @@ class ChatQueues:
         if failure is not None and queue.dialogue is not None and queue.dialogue.is_interrupted:
             self._drop(queue)
         elif failure is not None:
-            self._subscription.remove_poison_marker(number)
+            if queue is self._isolated:
+                self._subscription.remove_poison_marker(number)
             await self._handle_failure(queue, number, attempt, failure)
         else:
             if not is_acknowledged:
@@ -740,7 +741,7 @@ class ChatQueues:
             if queue.began_at is not None:
                 self._check_time(queue, now - queue.began_at)
                 self._end_long_isolation(queue, now - queue.began_at)
-        is_full = self._room() <= 0
+        is_full = self._room() <= 0 and self._subscription.is_synced_here  # a gateway reads no event again
         if is_full and self._finished - self._finished_before < self._limit:
             self._defer_waiting()
         self._finished_before = self._finished

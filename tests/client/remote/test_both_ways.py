@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.client.conftest import MP4, PNG
 
+from webwx.bot.delivery import deliver
 from webwx.client.sending.sender import StepKey
 from webwx.errors import (
     AlreadyRunning,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Sandbox
 
+    from webwx.bot.context import Context
     from webwx.client.client import AsyncClient
     from webwx.client.reading.delivered import Delivered
     from webwx.client.reading.stream import EventStream
@@ -214,6 +216,31 @@ async def test_events_that_no_handler_has_seen_are_not_marked_when_they_come_aga
     async with client.subscribe("reader") as subscription:
         [again] = await take_texts(subscription, "unseen")
         assert (again.entry.number, again.event.redelivered) == (unseen.entry.number, False)
+
+
+async def test_an_event_whose_handler_fails_becomes_a_dead_letter_and_the_next_one_is_handled(
+    client: AsyncClient, sandbox: Sandbox
+) -> None:
+    await begin_reader(client, sandbox)
+    has_handled = asyncio.Event()
+
+    async def handle(_: Context, event: Event) -> None:
+        if getattr(event, "text", "") == "one":
+            raise ValueError
+        if getattr(event, "text", "") == "two":
+            has_handled.set()
+
+    delivering = asyncio.ensure_future(deliver(client, handle, consumer="reader", attempts=1))
+    delivering.add_done_callback(lambda _: has_handled.set())
+    for text in ("one", "two"):
+        sandbox.say("ahua", "me", text)
+    async with asyncio.timeout(20):
+        await has_handled.wait()
+    assert not delivering.done()
+    [dead] = await client.list_dead_letters(consumer="reader")
+    assert (getattr(dead.event, "text", ""), dead.attempts) == ("one", 1)
+    delivering.cancel()
+    await asyncio.wait([delivering])
 
 
 async def test_one_that_does_not_follow_ends_after_what_waits(client: AsyncClient, sandbox: Sandbox) -> None:
