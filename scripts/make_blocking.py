@@ -381,7 +381,11 @@ class BlockingModule:
                 return f"@property\ndef {member.name}(self) -> {annotation}:\n{docstring}\n    return {value}"
             case ast.FunctionDef(decorator_list=[], args=parameters, returns=ast.expr() as result) as function:
                 returned, value = blocking_result(function, result)
-            case ast.AsyncFunctionDef(decorator_list=[], args=parameters, returns=ast.expr() as result) as function:
+            case (
+                ast.AsyncFunctionDef(
+                    decorator_list=[] | [ast.Name(id="abstractmethod")], args=parameters, returns=ast.expr() as result
+                ) as function
+            ):
                 returned, value = blocking_result(function, result)
             case _:
                 raise TypeError(f"There is no rule for the decorators or the result of {member.name}.")

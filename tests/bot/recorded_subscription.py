@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
@@ -19,6 +19,8 @@ from webwx.storage.entries import Entry
 
 if TYPE_CHECKING:
     from webwx.bot.chat_queues import ChatQueues
+    from webwx.storage.base import AccountJournal
+    from webwx.storage.consumer import Consumer
 
 ME = ContactId("@me")
 
@@ -41,12 +43,11 @@ class RecordedSubscription(Subscription):
     """Delivers entries from memory, and records the calls for them."""
 
     crash_grace = 0.0
-    is_synced_here = True
     crashes: Mapping[int, int] = MappingProxyType({})
     """Crashes of entries, without those that were revoked."""
 
     def __init__(self, *entries: Delivered) -> None:
-        self.name = "bot"
+        super().__init__("bot", is_synced_here=True)
         self.shown: list[int] = []
         self.acked: list[int] = []
         self.failures: dict[int, list[str]] = {}
@@ -76,6 +77,23 @@ class RecordedSubscription(Subscription):
         self._waiting += entries
         self.count = max(self.count, len(self._all))
         self._news.set()
+
+    @property
+    def part(self) -> AccountJournal:
+        raise StorageError("There is no journal.")
+
+    @property
+    def consumer(self) -> Consumer:
+        return cast("Consumer", self)  # it has those of its methods that are called
+
+    async def check_storage(self) -> None:
+        self._store()
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        pass
 
     async def recount_crashes(self, number: int) -> int:
         return self.crashes[number]

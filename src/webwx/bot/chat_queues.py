@@ -420,7 +420,7 @@ class ChatQueues:
             self._drop(queue)
         elif failure is not None:
             if queue is self._isolated:
-                self._subscription.remove_poison_marker(number)
+                self._subscription.consumer.remove_poison_marker(number)
             await self._handle_failure(queue, number, attempt, failure)
         else:
             if not is_acknowledged:
@@ -434,7 +434,7 @@ class ChatQueues:
         if queue.dialogue is None:
             self._subscription.ack(number)
         else:
-            self._subscription.commit([number, *(each.entry.number for each in queue.dialogue.answers)], [])
+            self._subscription.consumer.commit([number, *(each.entry.number for each in queue.dialogue.answers)], [])
 
     async def _undo_cancellation(self, worker: asyncio.Task[None]) -> None:
         """Undo a cancellation that was meant for a handler, before the worker calls another one."""
@@ -692,11 +692,12 @@ class ChatQueues:
     async def _begin_isolation(self, queue: _ChatQueue, delivered: Delivered, attempt: int) -> bool:
         """Store a poison marker, or give up an entry after too many crashes; return whether it may be handled."""
         number, crashes = delivered.entry.number, delivered.entry.crashes
-        grace = self._subscription.crash_grace
+        consumer = self._subscription.consumer
+        grace = consumer.crash_grace
         if grace:
-            crashes = await use_journal(self._subscription.name, lambda: self._subscription.recount_crashes(number))
+            crashes = await use_journal(self._subscription.name, lambda: consumer.recount_crashes(number))
         if crashes < _GIVEN_UP_FROM or attempt <= self._attempts:
-            await use_journal(self._subscription.name, lambda: self._subscription.add_poison_marker(number))
+            await use_journal(self._subscription.name, lambda: consumer.add_poison_marker(number))
             return True
         if grace and not queue.has_waited_for_crashes:
             queue.has_waited_for_crashes = True
@@ -728,7 +729,7 @@ class ChatQueues:
             self._end_isolation_early(queue)
 
     def _end_isolation_early(self, queue: _ChatQueue) -> None:
-        self._subscription.remove_poison_marker(_number(queue.waiting[0]))
+        self._subscription.consumer.remove_poison_marker(_number(queue.waiting[0]))
         self._isolated = None
         self._start_worker()
 

@@ -201,7 +201,7 @@ class Conversations:
                 cached.former_key = ""
             if row.deadline is not None:
                 self.on_deadline(row.deadline)
-        self.opened().commit(numbers, changes)
+        self.opened().consumer.commit(numbers, changes)
 
     def opened(self) -> Subscription:
         """
@@ -220,7 +220,7 @@ class Conversations:
             if self._is_listed:
                 return
             subscription = self.opened()
-            rows = await use_journal(subscription.name, lambda: subscription.conversations(CACHED))
+            rows = await use_journal(subscription.name, lambda: subscription.consumer.conversations(CACHED))
             for row in rows:
                 cached = self._cache[row.key] = CachedConversation(row.key)
                 cached.row, cached.is_loaded = row, True
@@ -245,7 +245,7 @@ class Conversations:
         if self._has_all:
             return None
         subscription = self.opened()
-        return await use_journal(subscription.name, lambda: subscription.conversation(key))
+        return await use_journal(subscription.name, lambda: subscription.consumer.conversation(key))
 
     def _forget_oldest(self) -> None:
         """Remove the least recently used conversations from memory, except those in use."""

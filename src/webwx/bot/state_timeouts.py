@@ -114,7 +114,7 @@ class StateTimeouts:
         self._next = math.inf
         subscription = self._conversations.opened()
         count = AT_ONCE + len(self._failures) + 1
-        rows = await use_journal(subscription.name, lambda: subscription.deadlines(count))
+        rows = await use_journal(subscription.name, lambda: subscription.consumer.deadlines(count))
         now = self._conversations.now()
         for row in rows:
             if row.deadline is None or row.key in self._failures:

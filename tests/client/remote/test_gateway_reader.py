@@ -255,9 +255,6 @@ async def test_what_only_a_bot_uses_needs_a_journal_of_its_own() -> None:
     async with AsyncClient(gateway="http://127.0.0.1:9", key=KEY) as client:
         subscription = client.subscribe("bot", shows=True)
         assert repr(subscription) == "Subscription('bot')"
-        for call in (subscription.conversation("a"), subscription.add_poison_marker(1)):
-            with pytest.raises(NotThroughGateway):
-                await call
-        for use in (lambda: subscription.part, lambda: subscription.commit([1], [])):
+        for use in (lambda: subscription.part, lambda: subscription.consumer):
             with pytest.raises(NotThroughGateway):
                 use()

@@ -11,7 +11,6 @@ import pytest
 
 from webwx import AsyncClient, Client
 from webwx.client import remote
-from webwx.client.reading.subscription import Subscription
 from webwx.client.remote.missing import REASONS
 from webwx.errors import ConnectFailed, InvalidSettings, NotLoggedIn, NotThroughGateway
 from webwx.transport.runner import Timeouts
@@ -29,7 +28,9 @@ async def test_each_missing_method_raises_the_same_error_with_its_reason_and_wit
             "purge_history: no key may delete": lambda: client.purge_history(before=1),
             "purge_kept: no key may delete": lambda: client.purge_kept(),
             "queue_file: the gateway stores a file": lambda: client.queue_file("a", "b.txt", key="c"),
-            "conversation: a bot runs inside": lambda: subscription.conversation("a"),
+            "read_again: a bot runs inside": lambda: subscription.read_again(
+                1, attempt=1, redelivered=False, crashes=0
+            ),
             "sends a sticker as a GIF": lambda: client.send_sticker("a", "0" * 32),
         }
         for sentence, call in calls.items():
@@ -113,9 +114,8 @@ SOURCES = {path.name: path.read_text("utf-8") for path in REMOTE.glob("*.py")}
 async def test_every_method_of_the_client_is_remote_or_has_a_reason() -> None:
     """The components that the client uses have these methods; mypy compares the signatures."""
     async with AsyncClient(gateway="http://127.0.0.1:9", key=KEY) as client:
-        held = {**client._components._asdict(), "reader": client.subscribe("bot")._reader}
+        held = client._components._asdict()
     used = set(re.findall(r"self\._(?:components\.)?(\w+)\.(\w+)", getsource(AsyncClient)))
-    used |= set(re.findall(r"self\._(reader)\.(\w+)", getsource(Subscription)))
     used -= {("components", "describe"), ("components", "close")}
     assert len(used) > 60
     missing = [each for each in used if getattr_static(held[each[0]], each[1], None) is None]

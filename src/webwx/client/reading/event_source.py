@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from webwx.client.reading.journal_reader import JournalReader
 from webwx.client.reading.stream import fetched_stream, stored_stream
-from webwx.client.reading.subscription import Subscription
 
 if TYPE_CHECKING:
     from webwx.client.login.account_storage import AccountStorage
     from webwx.client.login.session import ClientSession
     from webwx.client.reading.history import MessageHistory
     from webwx.client.reading.stream import EventStream
+    from webwx.client.reading.subscription import Subscription
     from webwx.client.sync.pending import PendingEvents
     from webwx.client.sync.sync_loop import SyncLoop
 
@@ -54,9 +54,7 @@ class EventSource:
 
     def subscribe(self, consumer: str, *, follow: bool, shows: bool) -> Subscription:
         """Return a subscription of a consumer, not yet opened."""
-        return Subscription(
-            JournalReader(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
-        )
+        return JournalReader(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
 
     async def wait_for_kept(self) -> None:
         await self._sync.wait_for_archive()

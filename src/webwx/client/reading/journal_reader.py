@@ -1,4 +1,4 @@
-"""The reader of a subscription: it takes the events of a consumer from the journal."""
+"""A subscription that takes its events from the journal."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.client.reading.delivered import Delivered
+from webwx.client.reading.subscription import Subscription
 from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
+from webwx.override import override
 from webwx.storage.lookup import find_entry
 from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable
 
     from webwx.client.login.account_storage import AccountStorage
     from webwx.client.reading.history import MessageHistory
     from webwx.client.sync.sync_loop import SyncLoop
     from webwx.storage.base import AccountJournal
     from webwx.storage.consumer import Consumer
-    from webwx.storage.tables.conversations import ConversationRow
 
 T = TypeVar("T")
 
@@ -29,9 +30,9 @@ _CHECKED = "storage check"
 """Name of the value that is written to check that the journal can be written."""
 
 
-class JournalReader:
+class JournalReader(Subscription):
     """
-    Reads the events of one consumer of the journal; `Subscription` states the guarantees.
+    A consumer of the journal; `Subscription` states the guarantees.
 
     Args:
         sync: The account's sync loop.
@@ -53,9 +54,7 @@ class JournalReader:
         follow: bool = True,
         shows: bool = False,
     ) -> None:
-        self.name: str = name
-        self.is_synced_here: bool = True
-        """Whether this process syncs the account."""
+        super().__init__(name, is_synced_here=True)
         self._shows = shows
         self._sync = sync
         self._storage = storage
@@ -66,16 +65,23 @@ class JournalReader:
         self._is_all_fetched = False
         """Whether no more is expected from the server; `take` then returns only what is stored."""
 
-    def __repr__(self) -> str:
-        return f"JournalReader({self.name!r})"
-
     @property
+    @override
     def part(self) -> AccountJournal:
         return self._storage.part()
 
+    @property
+    @override
+    def consumer(self) -> Consumer:
+        if self._consumer is None:
+            raise StorageError(f"The consumer {self.name!r} is not open.")
+        return self._consumer
+
+    @override
     async def check_storage(self) -> None:
         await self.part.change_state(_CHECKED, lambda before: b"2" if before == b"1" else b"1")
 
+    @override
     async def open(self) -> None:
         sync = self._sync
         if self.name == ARCHIVE_CONSUMER:
@@ -97,8 +103,9 @@ class JournalReader:
             if self._follows:
                 sync.start()
 
+    @override
     async def take(self, limit: int = 100) -> list[Delivered]:
-        sync, storage, consumer = self._sync, self._storage, self._opened()
+        sync, storage, consumer = self._sync, self._storage, self.consumer
         while self._is_synced:
             work, news = sync.work, storage.news
             is_over = work is None or work.done()  # read first: the next round finds what is stored meanwhile
@@ -120,6 +127,7 @@ class JournalReader:
                 break
         return []
 
+    @override
     async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
         entry = await find_entry(self._storage.part(), number)
         if entry is None:
@@ -128,50 +136,32 @@ class JournalReader:
         (event,) = await self._history.events_of([entry])
         return Delivered(entry, event)
 
+    @override
     def show(self, number: int) -> None:
-        (self._consumer or self._opened()).show(number)  # this and `ack` are called for each event
+        (self._consumer or self.consumer).show(number)  # this and `ack` are called for each event
 
+    @override
     def ack(self, number: int) -> None:
-        (self._consumer or self._opened()).ack(number)
+        (self._consumer or self.consumer).ack(number)
 
-    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
-        self._opened().commit(numbers, changes)
-
-    async def conversation(self, key: str) -> ConversationRow | None:
-        return await self._opened().conversation(key)
-
-    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        return await self._opened().conversations(limit)
-
-    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
-        return await self._opened().deadlines(limit)
-
+    @override
     async def failed(self, number: int, error: str) -> int:
-        return await self._opened().failed(number, error)
+        return await self.consumer.failed(number, error)
 
+    @override
     async def give_up(self, number: int, error: str) -> None:
-        await self._opened().give_up(number, error)
+        await self.consumer.give_up(number, error)
 
+    @override
     async def flush(self) -> None:
-        await self._opened().flush()
+        await self.consumer.flush()
 
-    async def add_poison_marker(self, number: int) -> None:
-        await self._opened().add_poison_marker(number)
-
-    @property
-    def crash_grace(self) -> float:
-        return self._opened().crash_grace
-
-    async def recount_crashes(self, number: int) -> int:
-        return await self._opened().recount_crashes(number)
-
-    def remove_poison_marker(self, number: int) -> None:
-        self._opened().remove_poison_marker(number)
-
+    @override
     async def stop(self) -> None:
         async with self._sync.joining:
             await self._leave()
 
+    @override
     async def close(self, *, unseen_from: int = 0) -> None:
         # Another subscription of this consumer waits here until it is closed.
         async with self._sync.joining:
@@ -186,11 +176,6 @@ class JournalReader:
         if self._is_synced:
             self._is_synced = False
             await self._sync.leave()
-
-    def _opened(self) -> Consumer:
-        if self._consumer is None:
-            raise StorageError(f"The consumer {self.name!r} is not open.")
-        return self._consumer
 
     async def _retried(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read the journal, and retry if it cannot be read; a subscription that does not follow raises at once."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from webwx.client.reading.stream import stored_stream
-from webwx.client.reading.subscription import Subscription
 from webwx.client.remote.gateway_reader import GatewayReader
 
 if TYPE_CHECKING:
     from webwx.client.reading.stream import EventStream
+    from webwx.client.reading.subscription import Subscription
     from webwx.client.remote.calls import GatewayCalls
 
 
@@ -37,7 +37,7 @@ class RemoteEvents:
         del shows  # `close` says which events no handler has seen; after a lost connection each one may have been
         reader = GatewayReader(self._calls, consumer, self._retry_after, follow=follow)
         self._readers.add(reader)
-        return Subscription(reader)
+        return reader
 
     async def wait_for_kept(self) -> None:
         """Return at once: the gateway archives media in its own process, which goes on without this one."""

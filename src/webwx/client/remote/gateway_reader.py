@@ -1,5 +1,5 @@
 """
-The reader of a subscription that takes its events from a gateway, over a WebSocket.
+A subscription that takes its events from a gateway, over a WebSocket.
 
 The connection is the lease of the consumer: while it is open, no other reader gets the events, and after it is lost the
 gateway delivers the unacknowledged events again. A lost connection is opened again. Its first message then repeats the
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from webwx.client.reading.delivered import Delivered
+from webwx.client.reading.subscription import Subscription
 from webwx.client.remote.missing import not_offered
 from webwx.client.retry import Backoff
 from webwx.errors import (
@@ -29,6 +30,7 @@ from webwx.errors import (
 )
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
+from webwx.override import override
 from webwx.representations.accounts import SHOW_ACCOUNT
 from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
 from webwx.representations.events import EVENTS_SOCKET, event_of
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 
     from webwx.client.remote.calls import GatewayCalls
     from webwx.representations.consumers import ClientFrame
-    from webwx.storage.tables.conversations import ConversationRow
     from webwx.transport.aiohttp_transport import TextSocket
 
 _log = logging.getLogger("webwx.client")
@@ -54,9 +55,9 @@ _LEASE_ENDS = 60.0
 _LOST = "The connection to the gateway was lost before it was confirmed; the event may be delivered again."
 
 
-class GatewayReader:
+class GatewayReader(Subscription):
     """
-    Reads the events of one consumer of a gateway's account; `Subscription` states the guarantees.
+    A consumer of a gateway's account; `Subscription` states the guarantees.
 
     Args:
         calls: Calls of the gateway.
@@ -66,11 +67,7 @@ class GatewayReader:
     """
 
     def __init__(self, calls: GatewayCalls, name: str, retry_after: float, *, follow: bool) -> None:
-        self.name: str = name
-        self.crash_grace: float = 0.0
-        """The gateway counts no crash of this process."""
-        self.is_synced_here: bool = False
-        """Whether this process syncs the account."""
+        super().__init__(name, is_synced_here=False)
         self._calls = calls
         self._follows = follow
         self._backoff = Backoff(retry_after)
@@ -93,11 +90,6 @@ class GatewayReader:
         self._ended: OtherFrame | None = None
         """The last frame of a consumer that delivers nothing more."""
         self._is_stopped = False
-
-    def __repr__(self) -> str:
-        return f"GatewayReader({self.name!r})"
-
-    # -- as the subscription uses it -----------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Open the consumer, and begin to receive its events."""
@@ -160,6 +152,7 @@ class GatewayReader:
         await self._ask(GivenUp(number=number, error=error))
         self._taken.discard(number)
 
+    @override
     async def flush(self) -> None:
         acknowledged = [*self._unconfirmed]
         await self._ask(Ack(number=0, confirm=True))
@@ -171,6 +164,7 @@ class GatewayReader:
         self._is_stopped = True
         self._news.set()
 
+    @override
     async def close(self, *, unseen_from: int = 0) -> None:
         await self.disconnect(unseen_from=unseen_from)
         self._work = None
@@ -219,37 +213,14 @@ class GatewayReader:
         """Refuse."""
         raise not_offered("part")
 
+    @property
+    def consumer(self) -> NoReturn:
+        """Refuse."""
+        raise not_offered("consumer")
+
     async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> NoReturn:  # noqa: ARG002 - it is refused
         """Refuse."""
         raise not_offered("read_again")
-
-    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("commit")
-
-    async def conversation(self, key: str) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("conversation")
-
-    async def conversations(self, limit: int) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("conversations")
-
-    async def deadlines(self, limit: int) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("deadlines")
-
-    async def add_poison_marker(self, number: int) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("add_poison_marker")
-
-    async def recount_crashes(self, number: int) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("recount_crashes")
-
-    def remove_poison_marker(self, number: int) -> NoReturn:  # noqa: ARG002 - it is refused
-        """Refuse."""
-        raise not_offered("remove_poison_marker")
 
     # -- the connection ------------------------------------------------------------------------------------------------
 

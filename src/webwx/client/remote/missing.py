@@ -11,20 +11,14 @@ _IN_THE_GATEWAY = "a bot runs inside the gateway (webwx serve --bot), which stor
 _WHERE_IT_IS_STORED = "no key may delete the history; 'webwx journal purge' does it on the machine of the gateway"
 
 REASONS = {
-    "add_poison_marker": _IN_THE_GATEWAY,
-    "commit": _IN_THE_GATEWAY,
+    "consumer": _IN_THE_GATEWAY,
     "contacts": "a property cannot wait for the gateway; list_contacts and find_contact ask it",
-    "conversation": _IN_THE_GATEWAY,
-    "conversations": _IN_THE_GATEWAY,
-    "deadlines": _IN_THE_GATEWAY,
     "follow_sends": "it reads the outbox itself; list_sends and find_send return the outcomes",
     "part": _IN_THE_GATEWAY,
     "purge_history": _WHERE_IT_IS_STORED,
     "purge_kept": _WHERE_IT_IS_STORED,
     "queue_file": "the gateway stores a file together with its send; send_file with a key does both",
     "read_again": _IN_THE_GATEWAY,
-    "recount_crashes": _IN_THE_GATEWAY,
-    "remove_poison_marker": _IN_THE_GATEWAY,
 }
 """Why a client of a gateway does not have a method, by the name of the method."""
 
