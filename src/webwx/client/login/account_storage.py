@@ -10,7 +10,6 @@ from weakref import WeakSet
 
 from webwx.client.reading.send_news import SendNews
 from webwx.client.sending.rate_limiter import LimiterMemory
-from webwx.client.sending.watched_outbox import WatchedOutbox
 from webwx.errors import NoJournal, StorageError
 from webwx.storage.database_url import is_database_url
 from webwx.storage.open import open_journal
@@ -78,7 +77,8 @@ class AccountStorage:
         if self._journal is None:
             raise NoJournal("This needs a journal; give the client one, such as journal='me.journal'.")
         if uin not in self._parts:
-            self._parts[uin] = self._journal.account(uin)
+            self._parts[uin] = part = self._journal.account(uin)
+            part.outbox.on_change = self._note_send
         return self._parts[uin]
 
     @property
@@ -90,7 +90,7 @@ class AccountStorage:
             NotLoggedIn: There is no login.
             NoJournal: There is no journal.
         """
-        return WatchedOutbox(self.part().outbox, self._note_send)
+        return self.part().outbox
 
     def follow_sends(self) -> SendNews[int]:
         """Return the numbers of the sends that this client stores or changes from now on."""

@@ -20,6 +20,8 @@ from webwx.storage.engine.port import Ageing, Conditions, Select, StoredTable
 from webwx.storage.refusals import ChangeRefused, NotOwner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webwx.storage.engine.port import Statements, Tables, Value
 
 KEPT_OUTCOMES = 1_000
@@ -127,6 +129,13 @@ class Outbox(Protocol):
     one if nothing was transmitted, and it is `queued` again.
 
     Keys and client ids are unique among the existing sends of an account.
+    """
+
+    on_change: Callable[[int], object]
+    """
+    Called with the number of each send that this object has stored or changed; it must raise no error.
+
+    A move to the background is not reported, because it changes nothing that others see of a send.
     """
 
     async def add(
@@ -464,6 +473,7 @@ class StoredSends(Outbox):
         self._attempts = attempts
         self._begun: dict[int, int] = {}
         """Epoch under which each unfinished send was begun, by number."""
+        self.on_change: Callable[[int], object] = lambda _: None
 
     def __repr__(self) -> str:
         return "StoredSends(***)"
@@ -498,6 +508,7 @@ class StoredSends(Outbox):
             raise
         if state == "sending":
             self._begun[number] = attempt.epoch
+        self.on_change(number)
         return Outgoing(
             number=number, client_id=client_id, key=key, chat=chat, kind=kind, text=text, addressed=addressed,
             content_id=content_id, background=background, state=state, created_at=time, changed_at=time,
@@ -523,6 +534,7 @@ class StoredSends(Outbox):
             raise
         if is_begun:
             self._begun[number] = attempt.epoch
+            self.on_change(number)
         return is_begun
 
     async def settle(
@@ -548,6 +560,7 @@ class StoredSends(Outbox):
         await self._attempts.settle(
             text, values, number=number, sent=is_first, receipt=written, keeps=begun_at is not None
         )
+        self.on_change(number)
 
     @override
     async def move_to_background(self, number: int, *, file: str = "") -> bool:
@@ -555,7 +568,10 @@ class StoredSends(Outbox):
 
     @override
     async def queue_again(self, number: int, time: float) -> bool:
-        return await self._tables.change(_QUEUE_AGAIN, number, time, by="any") == 1
+        is_queued = await self._tables.change(_QUEUE_AGAIN, number, time, by="any") == 1
+        if is_queued:
+            self.on_change(number)
+        return is_queued
 
     @override
     async def end_background(self) -> None:
