@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
     from webwx.storage.base import Journal, Storage
+    from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.outbox import Outbox
     from webwx.transport.runner import Timeouts, Transport
 
@@ -142,6 +143,10 @@ class Accounts:
         """The platform's number of the account that was last logged in at each open client."""
         self.on_send: Callable[[str, int], object] | None = None
         """Called with the account's name and the number of each send that its client stores or changes."""
+        self.login_of: Callable[[LoginName], LoginStore] = storage.login
+        """Returns the store of a login; default: that of the storage."""
+        self.closes_journals: bool = True
+        """Whether the journal of an account is closed with its client; False if others read the same journal."""
 
     def __repr__(self) -> str:
         return f"Accounts({self._storage.place!r}, {len(self._open)} open)"
@@ -227,12 +232,13 @@ class Accounts:
             name = self._login_name(check_account_name(account))
             closing = AsyncExitStack()
             journal = self._storage.journal(name)
-            closing.push_async_callback(journal.close)
+            if self.closes_journals:
+                closing.push_async_callback(journal.close)
             options: ClientOptions = {**self._options, **self._own_options.get(account, {})}
             client = AsyncClient(
                 host=self._host_of(account),
                 server=self._server,
-                store=self._storage.login(name),
+                store=self.login_of(name),
                 journal=journal,
                 on_state=None if self._on_state is None else partial(self._on_state, account),
                 on_send=partial(self._note_send, account),

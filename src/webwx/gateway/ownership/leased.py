@@ -40,7 +40,6 @@ from webwx.gateway.ownership.opened_accounts import OpenedAccounts
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.process.full_collections import FULL_COLLECTIONS
 from webwx.gateway.sends.send_files import FolderSendFiles, SharedSendFiles
-from webwx.gateway.storage_views import OpenJournals, OwnedLogins
 from webwx.override import override
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Storage
     from webwx.storage.leases import Leases, SharedStorage
+    from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
@@ -118,6 +118,24 @@ class ClusterStorage(NamedTuple):
     """Reads all accounts."""
     open_for_login: Callable[[], Storage]
     """Opens the database for one login of an account without an owner."""
+
+
+def owned_login(storage: SharedStorage, uins: Mapping[str, int], name: LoginName) -> LoginStore:
+    """
+    Return the store of the login of an account that runs here, written under the fence of the account.
+
+    Args:
+        storage: The storage.
+        uins: The platform's numbers of the accounts that run here, by their names.
+        name: Name of the login.
+
+    Raises:
+        NotOwner: This process does not run the account.
+    """
+    uin = uins.get(name.account)
+    if uin is None:
+        raise NotOwner("This process does not run the account any more.")
+    return storage.owned_login(name, uin)
 
 
 class ClusterGateway(GatewayAccounts):
@@ -179,7 +197,8 @@ class ClusterGateway(GatewayAccounts):
         self._worker = ClusterWorker(ownership, self)
         self._uins: dict[str, int] = {}
         """The platform's numbers of the accounts that run here by their names."""
-        self._accounts = make_accounts(OwnedLogins(storage.owned, self._uins), self._note_state)
+        self._accounts = make_accounts(storage.owned, self._note_state)
+        self._accounts.login_of = partial(owned_login, storage.owned, self._uins)
         self._accounts.on_send = self._note_send
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._opened = OpenedAccounts(self._accounts, bots or HostedBots(), rate_limit, keeps_trying=False)
@@ -672,7 +691,8 @@ class ClusterGateway(GatewayAccounts):
     @contextlib.asynccontextmanager
     async def resumed(self, numbered: NumberedAccount) -> AsyncIterator[AsyncClient]:
         """Return a client with the saved login of an account, for as long as the context lasts."""
-        accounts = self._make_accounts(OpenJournals(self._storage.shared), lambda name, change: None)  # noqa: ARG005
+        accounts = self._make_accounts(self._storage.shared, lambda name, change: None)  # noqa: ARG005
+        accounts.closes_journals = False  # others of this process read the same accounts
         try:
             await accounts.configure(numbered.name, host=numbered.settings.host)
             yield await accounts.open(numbered.name)
