@@ -27,15 +27,15 @@ def notes() -> StoredValues[Note]:
 
 async def test_values_are_found_in_the_order_of_their_creation() -> None:
     values = notes()
-    await values.create(Note(id="a", created_at=2.0))
-    await values.create(Note(id="b", created_at=1.0))
+    await values.add(Note(id="a", created_at=2.0))
+    await values.add(Note(id="b", created_at=1.0))
 
     assert [each.id for each in await values.find()] == ["b", "a"]
 
 
 async def test_a_value_is_changed_by_a_function_and_deleted_by_its_id() -> None:
     values = notes()
-    await values.create(Note(id="a", text="old"))
+    await values.add(Note(id="a", text="old"))
     changed = await values.change("a", lambda note: msgspec.structs.replace(note, text=f"{note.text} and new"))
 
     assert changed == await values.get("a") == Note(id="a", text="old and new")
@@ -47,8 +47,8 @@ async def test_a_value_is_changed_by_a_function_and_deleted_by_its_id() -> None:
 async def test_an_invalid_value_is_not_stored() -> None:
     values = notes()
     with pytest.raises(InvalidRequest):
-        await values.create(Note(id="a", text="invalid"))
-    await values.create(Note(id="a", text="valid"))
+        await values.add(Note(id="a", text="invalid"))
+    await values.add(Note(id="a", text="valid"))
     with pytest.raises(InvalidRequest):
         await values.change("a", lambda note: msgspec.structs.replace(note, text="invalid"))
 
@@ -57,6 +57,6 @@ async def test_an_invalid_value_is_not_stored() -> None:
 
 async def test_an_id_is_used_once() -> None:
     values = notes()
-    await values.create(Note(id="a"))
+    await values.add(Note(id="a"))
     with pytest.raises(RecordChanged):
-        await values.create(Note(id="a"))
+        await values.add(Note(id="a"))

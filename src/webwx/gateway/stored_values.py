@@ -35,7 +35,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 class StoredValues(Generic[V]):
     """
-    All values of one kind.
+    All values of one kind; a subclass says how one is created.
 
     Args:
         records: The records.
@@ -60,9 +60,9 @@ class StoredValues(Generic[V]):
         self._check = check
 
     def __repr__(self) -> str:
-        return f"StoredValues({self._kind})"
+        return f"{type(self).__name__}({self._kind})"
 
-    async def create(self, value: V) -> None:
+    async def add(self, value: V) -> None:
         """
         Store a new value.
 
@@ -88,6 +88,7 @@ class StoredValues(Generic[V]):
 
         Raises:
             RecordChanged: Another caller has changed the value meanwhile.
+            InvalidRequest: The new value is invalid.
         """
         record = await self._records.get(self._kind, value_id)
         if record is None:
@@ -95,11 +96,17 @@ class StoredValues(Generic[V]):
         changed = change(self._decoder.decode(record.body))
         self._check(changed)
         await self._put(changed, record.version)
+        self._note_change(value_id)
         return changed
 
     async def delete(self, value_id: str) -> bool:
         """Delete a value, and return whether it existed."""
-        return await self._records.delete(self._kind, value_id)
+        was_there = await self._records.delete(self._kind, value_id)
+        self._note_change(value_id)
+        return was_there
+
+    def _note_change(self, value_id: str) -> None:
+        """Forget what is in memory of a value that was changed or deleted here; a subclass may have something."""
 
     async def _put(self, value: V, version: int) -> None:
         body = msgspec.json.encode(value)

@@ -18,6 +18,7 @@ import msgspec
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.stored_values import StoredValues, random_text
+from webwx.override import override
 from webwx.representations.route import Scope
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class _Cached(NamedTuple):
     read_at: float
 
 
-class KeyRing:
+class KeyRing(StoredValues[ApiKey]):
     """
     The keys, stored as records.
 
@@ -111,13 +112,9 @@ class KeyRing:
     def __init__(
         self, records: RecordStore, clock: Callable[[], float], changed: Callable[[], object] = lambda: None
     ) -> None:
-        self._values = StoredValues(records, clock, KIND, ApiKey, _check)
-        self._clock = clock
+        super().__init__(records, clock, KIND, ApiKey, _check)
         self._changed = changed
         self._cached: dict[str, _Cached] = {}
-
-    def __repr__(self) -> str:
-        return "KeyRing()"
 
     async def create(
         self,
@@ -144,28 +141,8 @@ class KeyRing:
             created_at=self._clock(), expires_at=expires_at, networks=check_networks(networks),
             requests_per_minute=requests_per_minute,
         )  # fmt: skip
-        await self._values.create(key)
+        await self.add(key)
         return NewKey(key, f"wxk_{key_id}_{secret}")
-
-    async def find(self) -> list[ApiKey]:
-        """Return all keys, the oldest first."""
-        return await self._values.find()
-
-    async def get(self, key_id: str) -> ApiKey | None:
-        """Return a key by its id; None for an unknown id."""
-        return await self._values.get(key_id)
-
-    async def change(self, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
-        """
-        Replace a key by the result of a function of it, and return the new one; None for an unknown id.
-
-        Raises:
-            RecordChanged: Another caller has changed the key meanwhile.
-            InvalidRequest: There is no such scope or network.
-        """
-        changed = await self._values.change(key_id, change)
-        self._forget(key_id)
-        return changed
 
     async def rotate(self, key_id: str, *, overlap: float) -> NewKey | None:
         """
@@ -185,14 +162,9 @@ class KeyRing:
         key = await self.change(key_id, renew)
         return None if key is None else NewKey(key, f"wxk_{key_id}_{secret}")
 
-    async def delete(self, key_id: str) -> bool:
-        """Delete a key, and return whether it existed."""
-        was_there = await self._values.delete(key_id)
-        self._forget(key_id)
-        return was_there
-
-    def _forget(self, key_id: str) -> None:
-        self._cached.pop(key_id, None)
+    @override
+    def _note_change(self, value_id: str) -> None:
+        self._cached.pop(value_id, None)
         self._changed()
 
     async def verify(self, text: str, address: str) -> ApiKey | None:
@@ -216,7 +188,7 @@ class KeyRing:
             digest: Digest of the secret that the caller sent, from `digest_of`.
             address: The caller's IP address.
         """
-        key = await self._values.get(key_id)
+        key = await self.get(key_id)
         return key if key is not None and self._accepts(key, digest, address) else None
 
     def _accepts(self, key: ApiKey, digest: str, address: str) -> bool:
@@ -231,7 +203,7 @@ class KeyRing:
         now = self._clock()
         if cached is not None and 0 <= now - cached.read_at < _FRESH:
             return cached.key
-        key = await self._values.get(key_id)
+        key = await self.get(key_id)
         if key is None:
             self._cached.pop(key_id, None)
         else:

@@ -115,7 +115,7 @@ class IncomingFileRule(msgspec.Struct, frozen=True, kw_only=True):
         return safe_name(f"{filled.strip() or 'file'}{path.suffix}")
 
 
-class IncomingFileRules:
+class IncomingFileRules(StoredValues[IncomingFileRule]):
     """
     The rules, stored as records.
 
@@ -125,11 +125,7 @@ class IncomingFileRules:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._values = StoredValues(records, clock, RULE_KIND, IncomingFileRule, check_rule)
-        self._clock = clock
-
-    def __repr__(self) -> str:
-        return "IncomingFileRules()"
+        super().__init__(records, clock, RULE_KIND, IncomingFileRule, check_rule)
 
     async def create(self, rule: IncomingFileRule) -> IncomingFileRule:
         """
@@ -144,32 +140,8 @@ class IncomingFileRules:
         if len(await self.find()) >= MOST_RULES:
             raise InvalidRequest(f"There are {MOST_RULES} rules already; delete one first.")
         made = msgspec.structs.replace(rule, id=random_text(8), created_at=self._clock())
-        await self._values.create(made)
+        await self.add(made)
         return made
-
-    async def find(self) -> list[IncomingFileRule]:
-        """Return all rules, the oldest first."""
-        return await self._values.find()
-
-    async def get(self, rule_id: str) -> IncomingFileRule | None:
-        """Return a rule by its id; None for an unknown id."""
-        return await self._values.get(rule_id)
-
-    async def change(
-        self, rule_id: str, change: Callable[[IncomingFileRule], IncomingFileRule]
-    ) -> IncomingFileRule | None:
-        """
-        Replace a rule by the result of a function of it, and return the new one; None for an unknown id.
-
-        Raises:
-            RecordChanged: Another caller has changed it meanwhile.
-            InvalidRequest: A field is invalid.
-        """
-        return await self._values.change(rule_id, change)
-
-    async def delete(self, rule_id: str) -> bool:
-        """Delete a rule, and return whether it existed."""
-        return await self._values.delete(rule_id)
 
 
 def check_rule(rule: IncomingFileRule) -> None:

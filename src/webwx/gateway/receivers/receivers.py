@@ -27,6 +27,7 @@ from webwx.gateway.notify.registry import RECEIVERS
 from webwx.gateway.notify.template import InvalidTemplate, parse_template
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.model.contacts import FILEHELPER
+from webwx.override import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -149,7 +150,7 @@ class FoundReceiver(NamedTuple):
         return f"FoundReceiver({self.receiver.id})"
 
 
-class Receivers:
+class Receivers(StoredValues[StoredReceiver]):
     """
     The receivers, stored as records.
 
@@ -159,14 +160,10 @@ class Receivers:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._values = StoredValues(records, clock, RECORD_KIND, StoredReceiver, check_receiver)
-        self._clock = clock
+        super().__init__(records, clock, RECORD_KIND, StoredReceiver, check_receiver)
         self._by_digest: dict[tuple[str, str], StoredReceiver] = {}
         """Receivers by kind and digest."""
         self._read_at = float("-inf")
-
-    def __repr__(self) -> str:
-        return "Receivers()"
 
     async def create(self, receiver: StoredReceiver, token: str = "") -> NewReceiver:
         """
@@ -188,31 +185,9 @@ class Receivers:
             raise InvalidRequest("The token is easy to guess; leave it out to get a random one.")
         if any(made.digest == each.digest for each in await self.find()):
             raise InvalidRequest("Another receiver has this token.")
-        await self._values.create(made)
+        await self.add(made)
         self._read_at = float("-inf")
         return NewReceiver(made, token)
-
-    async def find(self) -> list[StoredReceiver]:
-        """Return all receivers, the oldest first."""
-        return await self._values.find()
-
-    async def get(self, receiver_id: str) -> StoredReceiver | None:
-        """Return a receiver by its id; None for an unknown id."""
-        return await self._values.get(receiver_id)
-
-    async def change(
-        self, receiver_id: str, change: Callable[[StoredReceiver], StoredReceiver]
-    ) -> StoredReceiver | None:
-        """
-        Replace a receiver by the result of a function of it, and return the new one; None for an unknown id.
-
-        Raises:
-            RecordChanged: Another caller has changed it meanwhile.
-            InvalidRequest: A field is invalid.
-        """
-        changed = await self._values.change(receiver_id, change)
-        self._read_at = float("-inf")
-        return changed
 
     async def rotate(self, receiver_id: str) -> NewReceiver | None:
         """Replace the token of a receiver at once, and return both; None for an unknown id."""
@@ -223,11 +198,9 @@ class Receivers:
         changed = await self.change(receiver_id, lambda each: msgspec.structs.replace(each, digest=digest_of(token)))
         return None if changed is None else NewReceiver(changed, token)
 
-    async def delete(self, receiver_id: str) -> bool:
-        """Delete a receiver, and return whether it existed."""
-        was_there = await self._values.delete(receiver_id)
+    @override
+    def _note_change(self, value_id: str) -> None:
         self._read_at = float("-inf")
-        return was_there
 
     async def find_by_token(self, kind: str, tokens: Iterable[str]) -> FoundReceiver | None:
         """Return the receiver of a kind that has one of the tokens; None if no receiver has."""

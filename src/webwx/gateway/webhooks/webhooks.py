@@ -143,7 +143,7 @@ class NewWebhook(NamedTuple):
         return f"NewWebhook({self.webhook.id})"
 
 
-class Webhooks:
+class Webhooks(StoredValues[StoredWebhook]):
     """
     The webhooks, stored as records.
 
@@ -153,11 +153,7 @@ class Webhooks:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._values = StoredValues(records, clock, WEBHOOK_KIND, StoredWebhook, check_webhook)
-        self._clock = clock
-
-    def __repr__(self) -> str:
-        return "Webhooks()"
+        super().__init__(records, clock, WEBHOOK_KIND, StoredWebhook, check_webhook)
 
     async def create(self, webhook: StoredWebhook) -> NewWebhook:
         """
@@ -173,18 +169,10 @@ class Webhooks:
         made = msgspec.structs.replace(webhook, id=random_text(8), secret=new_secret(), created_at=self._clock())
         if len(await self.find()) >= MOST_WEBHOOKS:
             raise InvalidRequest(f"There are {MOST_WEBHOOKS} webhooks already; delete one first.")
-        await self._values.create(made)
+        await self.add(made)
         return NewWebhook(made, made.secret)
 
-    async def find(self) -> list[StoredWebhook]:
-        """Return all webhooks, the oldest first."""
-        return await self._values.find()
-
-    async def get(self, webhook_id: str) -> StoredWebhook | None:
-        """Return a webhook by its id; None for an unknown id."""
-        return await self._values.get(webhook_id)
-
-    async def change(self, webhook_id: str, change: Callable[[StoredWebhook], StoredWebhook]) -> StoredWebhook | None:
+    async def change(self, value_id: str, change: Callable[[StoredWebhook], StoredWebhook]) -> StoredWebhook | None:
         """
         Replace a webhook by the result of a function of it, and return the new one; None for an unknown id.
 
@@ -193,8 +181,8 @@ class Webhooks:
             InvalidRequest: A field is invalid.
             AddressRefused: The gateway does not connect to this address.
         """
-        return await self._values.change(
-            webhook_id, lambda each: msgspec.structs.replace(change(each), revision=each.revision + 1)
+        return await super().change(
+            value_id, lambda each: msgspec.structs.replace(change(each), revision=each.revision + 1)
         )
 
     async def note(self, webhook_id: str, **fields: float | bool | str) -> None:
@@ -204,7 +192,7 @@ class Webhooks:
         Raises:
             RecordChanged: Another caller has changed it meanwhile.
         """
-        await self._values.change(webhook_id, lambda each: msgspec.structs.replace(each, **fields))
+        await super().change(webhook_id, lambda each: msgspec.structs.replace(each, **fields))
 
     async def rotate(self, webhook_id: str) -> NewWebhook | None:
         """Replace the secret of a webhook; None for an unknown id. For `OVERLAP`, both secrets sign the requests."""
@@ -216,10 +204,6 @@ class Webhooks:
             ),
         )  # fmt: skip
         return None if changed is None else NewWebhook(changed, secret)
-
-    async def delete(self, webhook_id: str) -> bool:
-        """Delete a webhook, and return whether it existed."""
-        return await self._values.delete(webhook_id)
 
 
 def check_webhook(webhook: StoredWebhook) -> None:
