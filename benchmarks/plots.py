@@ -40,15 +40,21 @@ class Panel(NamedTuple):
 _LOGIN = Panel("login_seconds", "login to ready, s")
 _RECEIVED = Panel("per_second", "received per second")
 _MEMORY = Panel("mb", "memory, MB")
+_ROW = Panel("row_cpu_us", "CPU of a row, us")
 
 AXES: dict[str, tuple[str, tuple[Panel, ...]]] = {
-    "friends": ("friends", (_LOGIN, _RECEIVED, _MEMORY)),
+    "friends": ("friends", (_LOGIN, _RECEIVED, _ROW, _MEMORY)),
     "chatrooms": ("chatrooms of 100", (_LOGIN, _RECEIVED, _MEMORY)),
-    "rows": ("messages in the journal", (_RECEIVED, Panel("search_ms", "a search, ms"), _MEMORY)),
+    "rows": ("messages in the journal", (_RECEIVED, _ROW, Panel("search_ms", "a search, ms"), _MEMORY)),
     "rate": ("messages that come in a second", (_RECEIVED, Panel("cpu_percent", "CPU, % of a core"), _MEMORY)),
     "accounts": (
         "accounts in one process",
-        (_MEMORY, Panel("cpu_percent", "idle CPU, %, polls held 5 s"), Panel("lag_p99_ms", "loop lag p99, ms")),
+        (
+            _MEMORY,
+            _ROW,
+            Panel("cpu_percent", "idle CPU, %, polls held 5 s"),
+            Panel("lag_p99_ms", "loop lag p99, ms"),
+        ),
     ),
 }
 """What is drawn, by axis: how the axis is called, and its panels."""

@@ -13,7 +13,9 @@ from benchmarks.case import JOURNALLESS, OURS, PEER, Case, Figures, Run, World
 from benchmarks.memory import of_bare_imports, resident
 
 if TYPE_CHECKING:
-    from webwx import AsyncClient
+    from collections.abc import Callable
+
+    from webwx import AsyncClient, Event
 
 FIRST = 2
 """Accounts that load what all share, and are not counted."""
@@ -44,19 +46,21 @@ def peer_one(run: Run) -> Figures:
     return meter.figures | {"mb": now, "mb_above_imports": now - of_bare_imports()}
 
 
-async def _enter(run: Run, stack: AsyncExitStack, count: int, **options: Any) -> None:
+async def enter(
+    run: Run, stack: AsyncExitStack, count: int, on_event: Callable[[Event], object] = bool, **options: Any
+) -> None:
     """Log accounts in, and let each wait for events."""
     for _ in range(count):
         client = await stack.enter_async_context(ours.logged_in(run, **options))
-        task = asyncio.create_task(_listen(client))
+        task = asyncio.create_task(_listen(client, on_event))
         stack.push_async_callback(_end, task)
     # One turn for the last ones, until they wait as well.
     await asyncio.sleep(0.3)
 
 
-async def _listen(client: AsyncClient) -> None:
-    async for _ in client.events():
-        pass
+async def _listen(client: AsyncClient, on_event: Callable[[Event], object]) -> None:
+    async for event in client.events():
+        on_event(event)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -73,10 +77,10 @@ def ours_several(run: Run) -> Figures:
         async with AsyncExitStack() as stack:
             journal = SqliteJournal(run.folder / "accounts.journal")
             stack.push_async_callback(journal.close)
-            await _enter(run, stack, FIRST, journal=journal)
+            await enter(run, stack, FIRST, journal=journal)
             before = resident()
             with run.meter() as meter:
-                await _enter(run, stack, run.case.count, journal=journal)
+                await enter(run, stack, run.case.count, journal=journal)
             return meter.figures | {"mb_each": (resident() - before) / run.case.count}
 
     return asyncio.run(main())
@@ -107,24 +111,29 @@ def ours_many(run: Run) -> Figures:
         async with AsyncExitStack() as stack:
             journal = SqliteJournal(run.folder / "accounts.journal")
             stack.push_async_callback(journal.close)
-            await _enter(run, stack, run.case.count, journal=journal)
-            await asyncio.sleep(run.world.hold * 0.2)  # until what follows a login is done
-            lags = []
-            with run.meter() as meter:
-                end = time.perf_counter() + run.world.hold * 1.2
-                while (begun := time.perf_counter()) < end:
-                    await asyncio.sleep(LAG_EVERY)
-                    lags.append(time.perf_counter() - begun - LAG_EVERY)
-            lags.sort()
-            figures = meter.figures
-            return figures | {
-                "cpu_percent": figures["cpu"] / figures["seconds"] * 100,
-                "lag_p50_ms": statistics.median(lags) * 1000,
-                "lag_p99_ms": lags[len(lags) * 99 // 100] * 1000,
-                "mb": resident(),
-            }
+            await enter(run, stack, run.case.count, journal=journal)
+            return await waiting(run)
 
     return asyncio.run(main())
+
+
+async def waiting(run: Run) -> Figures:
+    """Measure the accounts of this process while they wait for events."""
+    await asyncio.sleep(run.world.hold * 0.2)  # until what follows a login is done
+    lags = []
+    with run.meter() as meter:
+        end = time.perf_counter() + run.world.hold * 1.2
+        while (begun := time.perf_counter()) < end:
+            await asyncio.sleep(LAG_EVERY)
+            lags.append(time.perf_counter() - begun - LAG_EVERY)
+    lags.sort()
+    figures = meter.figures
+    return figures | {
+        "cpu_percent": figures["cpu"] / figures["seconds"] * 100,
+        "lag_p50_ms": statistics.median(lags) * 1000,
+        "lag_p99_ms": lags[len(lags) * 99 // 100] * 1000,
+        "mb": resident(),
+    }
 
 
 def logins_with(run: Run) -> Figures:
