@@ -13,7 +13,8 @@ import pytest
 from litestar.connection import ASGIConnection
 from litestar.routes import HTTPRoute, WebSocketRoute
 
-from webwx.gateway.access.auth import CONSOLE, FREE_FAILURES, REMEMBERED, FailedKeys, RequestRate
+from webwx.gateway.access import auth
+from webwx.gateway.access.auth import CONSOLE, FREE_FAILURES, REMEMBERED, FailedKeys, RequestRate, query_names
 from webwx.gateway.access.keys import SCOPES
 from webwx.gateway.access.sessions import HEADER, SIGNATURE_SECONDS
 from webwx.gateway.config import GatewayConfig, LimitsTable
@@ -22,7 +23,7 @@ from webwx.gateway.problems import GatewayProblem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
+    from litestar.handlers import BaseRouteHandler, HTTPRouteHandler, WebsocketRouteHandler
     from tests.gateway.conftest import Running, StartGateway
 
     from webwx.gateway.access.auth import Caller
@@ -221,6 +222,21 @@ async def test_an_unknown_parameter_of_the_query_is_refused(running: Running) ->
         assert (answer.status_code, code_of(answer)) == (400, "bad-request")
         assert "limt" in answer.json()["detail"]
         assert "<b>" not in (await client.get("/api/v1/accounts?<b>=1")).json()["detail"]
+
+
+async def test_the_parameters_of_a_route_are_looked_up_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+
+    def counted(handler: BaseRouteHandler) -> frozenset[str] | None:
+        looked_up.append(str(handler))
+        return query_names(handler)
+
+    monkeypatch.setattr(auth, "query_names", counted)
+    async with running.client("admin") as client:
+        for _ in range(3):
+            assert (await client.get("/api/v1/audit?limit=5")).status_code == 200
+            assert (await client.get("/docs/errors?x=1")).status_code == 400
+    assert len(looked_up) == 2
 
 
 # -- the console -----------------------------------------------------------------------------------------------------

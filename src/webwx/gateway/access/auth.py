@@ -184,7 +184,8 @@ class Access:
         self._requests_per_minute = requests_per_minute
         self._failed = failed
         self._rate = RequestRate(clock)
-        self._query_names: dict[BaseRouteHandler, frozenset[str] | None] = {}
+        self._query_names: dict[Callable[..., object], frozenset[str] | None] = {}
+        """The query parameters by the function of a handler: the framework may pass a new copy of the handler."""
 
     async def check(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """
@@ -276,9 +277,9 @@ class Access:
     def _check_query(self, connection: Connection, handler: BaseRouteHandler) -> None:
         if not connection.scope["query_string"]:
             return
-        if handler not in self._query_names:
-            self._query_names[handler] = query_names(handler)
-        known = self._query_names[handler]
+        if handler.fn not in self._query_names:
+            self._query_names[handler.fn] = query_names(handler)
+        known = self._query_names[handler.fn]
         if known is not None:
             _require_utf_8(connection.scope["query_string"])
         unknown = set() if known is None else set(connection.query_params) - known
