@@ -41,7 +41,7 @@ from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.conversations import ConversationRow
 from webwx.storage.tables.identities.store import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
-from webwx.storage.tables.records import RecordChange
+from webwx.storage.tables.records import NewAuditEntry, RecordChange
 from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
@@ -285,6 +285,9 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
         "": lambda it: it.records.change([RecordChange(kind="key", id="id 501", version=1, body=b"new")], time=1.0)
     },
     ("records", "append_audit"): {"": lambda it: it.records.append_audit("me", "do", time=1.0)},
+    ("records", "append_audits"): {
+        "": lambda it: it.records.append_audits([NewAuditEntry(1.0, "me", "do"), NewAuditEntry(2.0, "me", "do")])
+    },
     ("records", "audit"): {
         "the newest": lambda it: it.records.audit(),
         "before": lambda it: it.records.audit(before=it.size // 2),

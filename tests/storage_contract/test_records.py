@@ -9,7 +9,7 @@ from tests.postgres import new_schema
 
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.open import open_records
-from webwx.storage.tables.records import RecordChange
+from webwx.storage.tables.records import NewAuditEntry, RecordChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,6 +123,15 @@ async def test_the_audit_log_is_read_from_the_newest_entry(records: RecordStore)
     assert oldest.target == "k0"
     assert [entry.target for entry in await records.audit(before=newest.number, limit=1)] == ["k1"]
     assert await records.audit(before=oldest.number) == []
+
+
+async def test_entries_of_the_audit_log_are_appended_together_in_their_order(records: RecordStore) -> None:
+    entries = [NewAuditEntry(float(number), "cli", "key.create", f"k{number}") for number in range(3)]
+    appended = await records.append_audits(entries)
+
+    assert [(entry.target, entry.time) for entry in appended] == [("k0", 0.0), ("k1", 1.0), ("k2", 2.0)]
+    assert appended == (await records.audit())[::-1]
+    assert await records.append_audits([]) == []
 
 
 async def test_the_oldest_entries_of_the_audit_log_are_deleted(records: RecordStore) -> None:

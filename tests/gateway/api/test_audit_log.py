@@ -16,10 +16,12 @@ from webwx.gateway.api.audit_log import DELAY, MOST_UNWRITTEN, AuditLog, action_
 from webwx.storage.sqlite.private import PrivateRecordStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import httpx
     from tests.gateway.conftest import Running, StartGateway
 
-    from webwx.storage.tables.records import AuditEntry
+    from webwx.storage.tables.records import AuditEntry, NewAuditEntry
 
 ACCOUNT = "/api/v1/accounts/default"
 
@@ -164,15 +166,15 @@ class CountedRecords(PrivateRecordStore):
     """Records that count the entries of the audit log."""
 
     entries = 0
+    transactions = 0
 
-    async def append_audit(
-        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
-    ) -> AuditEntry:
-        self.entries += 1
-        return await super().append_audit(actor, action, target=target, detail=detail, time=time)
+    async def append_audits(self, entries: Sequence[NewAuditEntry]) -> list[AuditEntry]:
+        self.entries += len(entries)
+        self.transactions += 1
+        return await super().append_audits(entries)
 
 
-async def test_no_entry_of_a_send_is_written_before_they_are_written_together(
+async def test_the_entries_of_sends_are_written_in_one_transaction_after_a_delay(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_log, "DELAY", 3600.0)
@@ -183,7 +185,7 @@ async def test_no_entry_of_a_send_is_written_before_they_are_written_together(
     await asyncio.sleep(0)  # the first step of each write
     assert records.entries == 0
     await log.close()
-    assert records.entries == 3
+    assert (records.entries, records.transactions) == (3, 1)
 
 
 async def test_the_entry_of_a_send_is_written_without_another_change(running: Running) -> None:

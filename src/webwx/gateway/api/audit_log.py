@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 from typing import TYPE_CHECKING
 
 from litestar.di import NamedDependency
@@ -19,10 +18,10 @@ from litestar.types import Scope
 from webwx.errors import StorageError
 from webwx.gateway.access.auth import CONSOLE, SAFE_METHODS
 from webwx.gateway.api.serve_route import with_slashes
-from webwx.storage.tables.records import RecordStore
+from webwx.storage.tables.records import NewAuditEntry, RecordStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Sequence
 
     from litestar.types import Message
 
@@ -84,10 +83,13 @@ class AuditLog:
         self._records = records
         self._port = port
         self._clock = clock
+        self._waiting: list[NewAuditEntry] = []
+        """The entries of answered sends that are not being written yet."""
+        self._unwritten = 0
+        """Number of answered sends whose entries are not written, or are being written."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Begins to write the waiting entries."""
         self._writing: set[asyncio.Task[None]] = set()
-        self._is_due = asyncio.Event()
-        """Set when the entries of sends since the last writing are written; replaced by the next entry."""
-        self._is_due.set()
 
     async def record(self, message: Message, scope: Scope) -> None:
         """
@@ -102,38 +104,47 @@ class AuditLog:
         if handler is None or scope.get("method", "GET") in SAFE_METHODS:
             return
         change, caller = audited_change(scope), scope.get("user")
-        write = partial(
-            self._records.append_audit,
+        entry = NewAuditEntry(
+            self._clock(),
             CONSOLE if caller is None else caller.id,
             action_of(handler.fn.__name__),
-            target=self._target(scope) if change.target is None else change.target,
-            detail=change.detail,
-            time=self._clock(),
+            self._target(scope) if change.target is None else change.target,
+            change.detail,
         )
-        if handler.opt.get("scope") in _OF_SENDS and len(self._writing) < MOST_UNWRITTEN:
-            if self._is_due.is_set():
-                self._is_due = asyncio.Event()
-                asyncio.get_running_loop().call_later(DELAY, self._is_due.set)
-            task = asyncio.ensure_future(self._write_later(write, self._is_due))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
-            if len(self._writing) >= _WRITTEN_TOGETHER:
-                self._is_due.set()
+        if handler.opt.get("scope") in _OF_SENDS and self._unwritten < MOST_UNWRITTEN:
+            self._waiting.append(entry)
+            self._unwritten += 1
+            if len(self._waiting) >= _WRITTEN_TOGETHER:
+                self._write_waiting()
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(DELAY, self._write_waiting)
         else:
-            self._is_due.set()  # before, because the entries are in the order of the changes
-            await asyncio.ensure_future(write())
+            self._write_waiting()  # before, because the entries are in the order of the changes
+            await asyncio.ensure_future(self._records.append_audits([entry]))
 
     async def close(self) -> None:
         """Wait until all entries are written, those of answered sends included."""
-        self._is_due.set()
+        self._write_waiting()
         await asyncio.gather(*self._writing)
 
-    async def _write_later(self, write: Callable[[], Awaitable[object]], is_due: asyncio.Event) -> None:
-        await is_due.wait()
+    def _write_waiting(self) -> None:
+        """Begin to write the entries of answered sends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entries, self._waiting = self._waiting, []
+        if entries:
+            task = asyncio.ensure_future(self._write(entries))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def _write(self, entries: Sequence[NewAuditEntry]) -> None:
         try:
-            await write()
+            await self._records.append_audits(entries)
         except StorageError as error:
-            _log.warning("A send was not recorded in the audit log: %s", error)
+            _log.warning("%d sends were not recorded in the audit log: %s", len(entries), error)
+        finally:
+            self._unwritten -= len(entries)
 
     def _target(self, scope: Scope) -> str:
         """Return the parameters of the path, with an account's number."""

@@ -80,6 +80,16 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line about the change. It never holds a secret or the text of a message."""
 
 
+class NewAuditEntry(NamedTuple):
+    """An action that was carried out, with the fields of `AuditEntry`."""
+
+    time: float
+    actor: str
+    action: str
+    target: str = ""
+    detail: str = ""
+
+
 class RecordStore(Protocol):
     """
     Records of a service, each with a version, and its audit log.
@@ -160,6 +170,16 @@ class RecordStore(Protocol):
         self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
     ) -> AuditEntry:
         """Append an entry to the audit log, and return it; only the newest entries stay."""
+        [appended] = await self.append_audits([NewAuditEntry(time, actor, action, target, detail)])
+        return appended
+
+    async def append_audits(self, entries: Sequence[NewAuditEntry]) -> list[AuditEntry]:
+        """
+        Append several entries to the audit log in one transaction, and return them.
+
+        Raises:
+            StorageError: No entry was stored, or it is not known whether they were.
+        """
         ...
 
     async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
@@ -340,24 +360,21 @@ class VersionedRecords(RecordStore):
         if not await self._tables.change(text, *values):
             raise _changed(change)
 
-    async def append_audit(
-        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
-    ) -> AuditEntry:
-        """Append an entry to the audit log, and return it."""
-
-        async def append(db: Statements) -> int:
+    @override
+    async def append_audits(self, entries: Sequence[NewAuditEntry]) -> list[AuditEntry]:
+        async def append(db: Statements) -> list[int]:
             await db.lock("audit")
-            number = await db.insert(_APPEND, time, actor, action, target, detail)
-            last = number - self._audit_entries
+            numbers = [await db.insert(_APPEND, *each) for each in entries]
+            last = numbers[-1] - self._audit_entries
             oldest = await db.one(_OLDEST)
             if oldest is not None and oldest.number < last - _GAP:
                 superfluous = await db.one(_NEWEST_SUPERFLUOUS, self._audit_entries)
                 last = 0 if superfluous is None else superfluous.number
             await db.change(_FORGET, last)
-            return number
+            return numbers
 
-        number = await self._tables.transaction(append)
-        return AuditEntry(number=number, time=time, actor=actor, action=action, target=target, detail=detail)
+        numbers = await self._tables.transaction(append) if entries else []
+        return [AuditEntry(number=number, **each._asdict()) for number, each in zip(numbers, entries, strict=True)]
 
     @override
     async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
