@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from webwx.gateway.access.auth import FREE_FAILURES, Caller
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
-from webwx.gateway.http.connections import LimitedConnection, LimitedWebSocket
+from webwx.gateway.http.connections import Deadline, LimitedConnection, LimitedWebSocket
 from webwx.gateway.http.unauthenticated import Share, admit
 from webwx.gateway.receivers.receivers import StoredReceiver
 from webwx.gateway.serve import listen, serve
@@ -146,6 +146,49 @@ async def test_an_unfinished_body_of_an_answered_request_does_not_keep_the_conne
     refused = b"POST /api/v1/notify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n"
     async with address_of(start_gateway, LimitsTable(patience=0.3)) as address:
         await drip(address, refused, b"x" * 1000)
+
+
+@on_virtual_clock
+async def test_a_deadline_is_at_the_latest_time_that_was_set() -> None:
+    loop = asyncio.get_running_loop()
+    begun, expired = loop.time(), list[tuple[str, float]]()
+
+    def expire(name: str) -> None:
+        expired.append((name, loop.time() - begun))
+
+    later, sooner, cleared, closed = (Deadline(loop) for _ in range(4))
+    later.set(1, partial(expire, "too early"))
+    later.set(3, partial(expire, "later"))
+    sooner.set(9, partial(expire, "too late"))
+    sooner.set(2, partial(expire, "sooner"))
+    for each in (cleared, closed):
+        each.set(1, partial(expire, "not at all"))
+    cleared.clear()
+    closed.close()
+    assert (later.is_set, cleared.is_set, closed.is_set) == (True, False, False)
+    await asyncio.sleep(5)
+    cleared.set(1, partial(expire, "again"))
+    await asyncio.sleep(10)
+
+    assert expired == [("sooner", 2.0), ("later", 3.0), ("again", 6.0)]
+    assert not later.is_set
+
+
+async def test_the_deadlines_of_many_requests_need_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    deadline, times, call_at = Deadline(loop), list[float](), loop.call_at
+
+    def counted(when: float, *given: Any, **options: Any) -> asyncio.TimerHandle:
+        times.append(when)
+        return call_at(when, *given, **options)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    for _ in range(100):
+        deadline.set(3600, bool)
+        deadline.clear()
+    deadline.close()
+
+    assert len(times) == 1
 
 
 @on_virtual_clock

@@ -50,29 +50,55 @@ class Deadline:
     """
     A time by which something has to happen.
 
+    It changes several times in each request, so its timer stays when it is later or cleared, and is set again when it
+    has expired too early.
+
     Args:
         loop: The event loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._at: float | None = None
+        self._on_expiry: Callable[[], object] = bool
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_set(self) -> bool:
         """Whether something is waited for."""
-        return self._timer is not None
+        return self._at is not None
 
     def set(self, seconds: float, on_expiry: Callable[[], object]) -> None:
         """Call a function after some seconds; this replaces an earlier time."""
-        self.clear()
-        self._timer = self._loop.call_later(seconds, on_expiry)
+        self._at, self._on_expiry = self._loop.time() + seconds, on_expiry
+        if self._timer is None or self._timer.when() > self._at:
+            self._start(self._at)
 
     def clear(self) -> None:
         """Wait for nothing any more."""
+        self._at = None
+
+    def close(self) -> None:
+        """Wait for nothing any more, and let go of the function."""
+        self._at, self._on_expiry = None, bool
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _start(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._look, at)
+
+    def _look(self, expired: float) -> None:
+        self._timer = None
+        if self._at is None:
+            return
+        if self._at > expired:
+            self._start(self._at)
+        else:
+            self._at = None
+            self._on_expiry()
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -139,8 +165,8 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        self._deadline.clear()
-        self._reader_deadline.clear()
+        self._deadline.close()
+        self._reader_deadline.close()
         if self._admission is not None:
             self._admission.close()
         super().connection_lost(exc)
@@ -160,8 +186,8 @@ class LimitedConnection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to the protocol of WebSockets, until a deadline unless it shows a valid key."""
-        self._deadline.clear()
-        self._reader_deadline.clear()
+        self._deadline.close()
+        self._reader_deadline.close()
         assert self._admission is not None  # noqa: S101 - for the type checker: there is a connection
         self._admission.require_within(self._patience)
         super().handle_websocket_upgrade()
@@ -269,7 +295,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection, and stop waiting."""
         cast("ConnectionAdmission", self.app_state[ADMISSION]).close()
-        self._reader_deadline.clear()
+        self._reader_deadline.close()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
