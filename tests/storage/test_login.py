@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
+from webwx.storage import login
 from webwx.storage.login import LoginFile
 from webwx.storage.passphrase import KeyringPassphrase
 from webwx.storage.saved_login import LOGIN_VERSION, Ended, SavedLogin
@@ -49,6 +51,31 @@ def write(path: Path, content: bytes) -> None:
     """Write a private file."""
     path.touch(mode=0o600)
     path.write_bytes(content)
+
+
+class TestLoading:
+    async def test_a_file_that_has_not_changed_for_a_while_is_not_read_again(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(login, "_CLOCK_STEP", -1.0)
+        store = LoginFile(path)
+        await store.save(SAVED)
+
+        saved = await store.load()
+        assert saved == SAVED
+        assert await store.load() is saved
+
+    async def test_every_change_of_another_process_is_seen_by_the_next_call(self, path: Path) -> None:
+        own, other = LoginFile(path), LoginFile(path)
+        await own.save(SAVED)
+        for number in range(100):
+            ended = Ended(reason="phone", text=f"{number:03d}")
+            await other.update(partial(msgspec.structs.replace, ended=ended))
+            saved = await own.load()
+            assert saved is not None
+            assert saved.ended == ended
+        await other.clear()
+        assert await own.load() is None
 
 
 class TestSyncing:
@@ -141,6 +168,18 @@ class TestPrivacy:
                 await attempt()
         path.chmod(0o600)
         assert await store.load() == SAVED
+
+    async def test_a_known_file_that_others_can_access_now_is_refused(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(login, "_CLOCK_STEP", -1.0)
+        store = LoginFile(path)
+        await store.save(SAVED)
+        await store.load()
+        path.chmod(0o644)
+
+        with pytest.raises(InvalidLogin, match="can be read by others"):
+            await store.load()
 
     @needs_strace
     def test_no_wider_mode_is_ever_set(self, path: Path) -> None:

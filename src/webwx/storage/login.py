@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 _LOGIN, _CONTACTS = msgspec.json.Decoder(SavedLogin), msgspec.json.Decoder(list[Contact])
 """
 Made once, at the import: msgspec examines a type when it is first decoded, and crashes if two threads do so at once.
+"""
+
+_CLOCK_STEP = 0.1
+"""
+Seconds that a file is read each time after a change: two changes at once may have the same times, and a new file the
+number of a deleted one. The clock of a file system advances in steps of 10 ms at most.
 """
 
 
@@ -119,6 +125,8 @@ class LoginFile(LoginStore):
         self._path = Path(path)
         self._contacts_path = self._path.with_suffix(".contacts.json")
         self._cipher = None if passphrase is None else LoginCipher(passphrase)
+        self._known: _Known | None = None
+        """What the file held when it was read last; None if it has to be read again."""
 
     def __repr__(self) -> str:
         return f"LoginFile({str(self._path)!r})"
@@ -126,6 +134,8 @@ class LoginFile(LoginStore):
     async def load(self) -> SavedLogin | None:
         """
         Return the saved login; None if no login is saved.
+
+        Every send calls it, so a file that has not changed since the last call is not read again.
 
         Raises:
             InvalidLogin: Others can read or replace the file, the passphrase is wrong, or the file is damaged or of
@@ -257,9 +267,13 @@ class LoginFile(LoginStore):
             require_own_folder(self._path.parent)
         except StorageError as error:
             raise InvalidLogin(str(error)) from None
+        known = self._known
+        if known is not None and known.version == self._version():
+            return known.saved
         try:
             with self._path.open("rb") as file:
-                self._check_private(file.fileno())
+                found = os.fstat(file.fileno())
+                self._check_private(found.st_mode)
                 content = file.read()
         except FileNotFoundError:
             return None
@@ -273,7 +287,16 @@ class LoginFile(LoginStore):
             raise _Damaged("is damaged") from None
         if saved.version != LOGIN_VERSION:
             raise _Damaged(f"has version {saved.version}, this webwx reads {LOGIN_VERSION}")
+        is_old = abs(time.time() - found.st_ctime) > _CLOCK_STEP
+        self._known = _Known(_FileVersion.of(found), saved) if is_old else None
         return saved
+
+    def _version(self) -> _FileVersion | None:
+        """Return the version of the file; None if it cannot be told."""
+        try:
+            return _FileVersion.of(self._path.stat())
+        except OSError:
+            return None
 
     def _load_or_set_aside(self) -> SavedLogin | None:
         """Read the file, under the lock; move a damaged file aside."""
@@ -291,8 +314,8 @@ class LoginFile(LoginStore):
                 f"The saved login {self._path} {damage}; it was moved to {aside.name}, so log in again."
             ) from None
 
-    def _check_private(self, handle: int) -> None:
-        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    def _check_private(self, file_mode: int) -> None:
+        mode = stat.S_IMODE(file_mode)
         if mode & 0o077 and sys.platform != "win32":
             raise InvalidLogin(
                 f"The saved login {self._path} can be read by others (mode {mode:04o}), and it gives access to the "
@@ -333,6 +356,28 @@ class LoginFile(LoginStore):
     def _open_lock(self, name: str) -> int:
         require_own_folder(self._path.parent)
         return open_lock(self._path.with_name(f".{self._path.name}.{name}"), self._path)
+
+
+class _FileVersion(NamedTuple):
+    """What changes whenever the file is replaced, or its mode is changed."""
+
+    inode: int
+    size: int
+    mode: int
+    modified_at: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> _FileVersion:
+        """Return the version of a file."""
+        return cls(found.st_ino, found.st_size, found.st_mode, found.st_mtime_ns, found.st_ctime_ns)
+
+
+class _Known(NamedTuple):
+    """The content of a file in one version."""
+
+    version: _FileVersion
+    saved: SavedLogin
 
 
 class _Damaged(Exception):
