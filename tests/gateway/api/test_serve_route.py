@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 from litestar.testing import AsyncTestClient, TestClient
 
 from webwx.gateway.api.parameters import OwnedClient
-from webwx.gateway.api.serve_route import serve
+from webwx.gateway.api.serve_route import RouteHandler, serve
 from webwx.gateway.app import route_table
 from webwx.representations.route import ACCOUNT, ApiRoute, NoQuery, RouteQuery
 
@@ -161,3 +161,14 @@ def test_every_handler_of_the_api_is_one_of_a_declared_route() -> None:
     ]
     assert len(handlers) > 90
     assert [str(handler) for handler in handlers if not handler.opt.get("is_declared")] == []
+
+
+def test_no_declared_route_starts_a_task_for_each_of_its_dependencies() -> None:
+    several = [
+        (route.path, method)
+        for route in route_table(1_000).routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, parameters) in route.route_handler_map.items()
+        if isinstance(handler, RouteHandler) and any(len(batch) > 1 for batch in parameters.dependency_batches)
+    ]
+    assert several == []

@@ -16,7 +16,7 @@ from litestar.datastructures import State
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.accounts.account_sends import TextContent
-from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
+from webwx.gateway.api.parameters import IdempotencyKey, InjectedCaller, InjectedPort, Prefer
 from webwx.gateway.api.schemas import Schema
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
 from webwx.gateway.api.serve_route import serve
@@ -46,6 +46,7 @@ _FIELDS: Schema = {
 )
 async def notify(
     request: Request[Caller, None, State],
+    caller: InjectedCaller,
     port: InjectedPort,
     query: NotifyQuery,
     idempotency_key: IdempotencyKey = None,
@@ -53,8 +54,7 @@ async def notify(
 ) -> Response[SendView]:
     """Send a text to the account's File Transfer Helper: as plain text, as a form, or as JSON."""
     text = text_of(await request.body(), request.headers.get("content-type", ""))
-    # The caller is no second dependency: the framework starts a task for each of several dependencies.
-    target = port.account(await _account_of(port, request.user, query.account))
+    target = port.account(await _account_of(port, caller, query.account))
     key, wait = idempotency_key or "", wait_of(prefer)
     if wait:
         return answer_send(await target.sends.send(FILEHELPER, TextContent(text=text), key=key, wait=wait))

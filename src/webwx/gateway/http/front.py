@@ -9,6 +9,7 @@ covers unknown paths as well.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from litestar.enums import ScopeType
@@ -113,10 +114,14 @@ class Front:
 def client_address(scope: HTTPScope | WebSocketScope) -> str:
     """Return the caller's IP address in its usual form; empty if it is unknown."""
     client = scope.get("client")
-    if client is None:
-        return ""
+    return "" if client is None else _usual_form(client[0])
+
+
+@lru_cache(1_000)
+def _usual_form(text: str) -> str:
+    """Return an IP address in its usual form; empty if the text is none."""
     try:
-        address = ipaddress.ip_address(client[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
