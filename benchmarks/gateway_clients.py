@@ -30,14 +30,21 @@ def _say(value: object) -> None:
 class _Sender:
     """A connection that sends texts, one after another."""
 
-    def __init__(self, port: int, key: str) -> None:
+    def __init__(self, port: int, key: str, account: str) -> None:
         self._line = socket.create_connection(("127.0.0.1", port))
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._head = f"POST /api/v1/notify HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
+        path, kind = (f"accounts/{account}/messages", "application/json") if account else ("notify", "text/plain")
+        self._is_json = bool(account)
+        self._head = (
+            f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
+            f"Content-Type: {kind}\r\n"
+        )
 
     def send(self, number: int) -> None:
         body = f"message {number}"
-        more = f"Idempotency-Key: key-{number}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+        if self._is_json:
+            body = json.dumps({"to": "filehelper", "text": body})
+        more = f"Idempotency-Key: key-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
         self._line.sendall(f"{self._head}{more}{body}".encode())
 
     def receive(self) -> None:
@@ -58,9 +65,13 @@ class _Sender:
         return data
 
 
-def send(*, port: int, key: str, count: int, in_flight: int, warm: int) -> None:
-    """Send texts, several at the same time; print begin and end of each turn, and the seconds of all."""
-    senders = [_Sender(port, key) for _ in range(in_flight)]
+def send(*, port: int, key: str, account: str, count: int, in_flight: int, warm: int) -> None:
+    """
+    Send texts, several at the same time; print begin and end of each turn, and the seconds of all.
+
+    With an account they are JSON for its route of messages, otherwise plain texts for `notify`.
+    """
+    senders = [_Sender(port, key, account) for _ in range(in_flight)]
     latencies: list[tuple[float, float]] = []
 
     def turns(begin: int, end: int) -> None:

@@ -127,12 +127,24 @@ def _figures(run: Run, figures: Figures, latencies: list[tuple[float, float]], p
 
 
 def through_the_api(run: Run) -> Figures:
-    """Send texts with keys through the API."""
+    """Send texts with keys through `notify`."""
+    return _through_the_api(run, "")
+
+
+def through_messages(run: Run) -> Figures:
+    """Send texts with keys through the account's route of messages."""
+    return _through_the_api(run, "account0")
+
+
+def _through_the_api(run: Run, account: str) -> Figures:
 
     async def main() -> Figures:
         case = run.case
         async with started(run) as gateway:
-            given = {"port": gateway.number, "key": gateway.key, "count": case.count, "in_flight": case.in_flight}
+            given = {
+                "port": gateway.number, "key": gateway.key, "account": account, "count": case.count,
+                "in_flight": case.in_flight,
+            }  # fmt: skip
             async with client("send", warm=-(-WARM // case.in_flight) * case.in_flight, **given) as sender:
                 await sender.read_line()
                 with DiskProbe(run.folder) as probe, run.meter() as meter:
@@ -260,9 +272,13 @@ def idle(run: Run) -> Figures:
 SENDS = {SDK: by_the_client, OURS: through_the_api}
 
 CASES = (
-    Case(name="gateway-send", about="keyed texts through the API, one after another", count=10_000, variants=SENDS),
+    Case(name="gateway-send", about="keyed texts through `notify`, one after another", count=10_000, variants=SENDS),
     Case(
-        name="gateway-sends", about="keyed texts through the API, 16 in flight", count=4_000, in_flight=16,
+        name="gateway-message", about="keyed texts as JSON through the route of messages, one after another",
+        count=10_000, variants={SDK: by_the_client, OURS: through_messages},
+    ),
+    Case(
+        name="gateway-sends", about="keyed texts through `notify`, 16 in flight", count=4_000, in_flight=16,
         variants=SENDS,
     ),
     Case(
