@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.cli.columns import WIDEST, columns, width
+from webwx.cli.columns import WIDEST, Colored, Column, columns, shortened, table, width
+from webwx.cli.output import Screen
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,51 @@ def test_a_text_with_line_breaks_stays_on_one_row() -> None:
 
 def test_without_rows_there_are_no_lines() -> None:
     assert columns([]) == []
+
+
+HEAD = [Column("NO", is_right=True), Column("NAME"), Column("KEY"), Column("TEXT", is_cut=True)]
+ROWS: list[list[str | Colored]] = [
+    ["7", Colored("阿华", "green"), "", "a long text of a message"],
+    ["12", "Bo\x1b[31mss", "", "hi"],
+]
+
+
+class TestTable:
+    """A table on a terminal and in a pipe."""
+
+    def test_has_titles_on_a_terminal_and_cuts_one_column_to_its_width(self) -> None:
+        assert table(HEAD, ROWS, Screen(width=40)) == [
+            "NO  NAME          TEXT",
+            " 7  阿华          a long text of a mess…",
+            r"12  Bo\x1b[31mss  hi",
+        ]
+
+    def test_in_a_pipe_has_whole_texts_and_no_titles(self) -> None:
+        assert table(HEAD, ROWS, Screen()) == [
+            " 7  阿华          a long text of a message",
+            r"12  Bo\x1b[31mss  hi",
+        ]
+
+    def test_leaves_out_a_column_without_texts(self) -> None:
+        assert "KEY" not in table(HEAD, ROWS, Screen(width=80))[0]
+
+    def test_has_colours_only_where_the_terminal_has_them(self) -> None:
+        plain, colored = (table(HEAD, ROWS, Screen(80, has_colors=has)) for has in (False, True))
+        assert "\x1b" not in "".join(plain)
+        assert "\x1b[32m阿华\x1b[0m  " in colored[1]
+
+    def test_never_prints_the_escapes_of_a_peer(self) -> None:
+        assert "\x1b[31m" not in "".join(table(HEAD, ROWS, Screen(80, has_colors=True)))
+
+    def test_keeps_a_readable_column_on_a_narrow_terminal(self) -> None:
+        assert table(HEAD, ROWS, Screen(width=10))[1].endswith("a long text…")
+
+    def test_without_rows_has_no_lines(self) -> None:
+        assert table(HEAD, [], Screen()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "cells", "short"), [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("阿华们", 4, "阿…"), ("阿华们", 5, "阿华…")]
+)
+def test_a_cut_text_takes_no_more_than_its_cells(text: str, cells: int, short: str) -> None:
+    assert shortened(text, cells) == short

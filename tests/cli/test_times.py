@@ -8,7 +8,8 @@ import time
 import click
 import pytest
 
-from webwx.cli.times import Moment
+from webwx.cli.output import Screen
+from webwx.cli.times import Moment, shown_time
 
 
 def local(*parts: int) -> float:
@@ -52,3 +53,31 @@ def test_a_time_of_day_is_today() -> None:
 def test_an_invalid_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(click.BadParameter, match="30d"):
         Moment().convert(text, None, None)
+
+
+NOON = local(2026, 12, 1, 12)
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (0.0, ""),
+        (NOON - 5, "just now"),
+        (NOON - 150, "2 min ago"),
+        (NOON - 3 * 3_600, "09:00"),
+        (local(2026, 11, 30, 23), "yesterday"),
+        (local(2026, 11, 26, 1), "5 days ago"),
+        (local(2026, 11, 24, 23), "2026-11-24"),
+        (NOON + 60, "2026-12-01"),
+    ],
+)
+def test_a_terminal_shows_how_long_ago_a_time_was(moment: float, shown: str) -> None:
+    assert shown_time(moment, Screen(width=80), NOON) == shown
+
+
+def test_a_pipe_gets_date_and_time_of_day() -> None:
+    assert shown_time(NOON - 5, Screen(), NOON) == "2026-12-01 11:59"
+
+
+def test_a_time_that_is_not_known_is_empty() -> None:
+    assert shown_time(0, Screen()) == ""

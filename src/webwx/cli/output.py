@@ -100,6 +100,13 @@ class Output:
         """Print a file for another program, byte for byte."""
         _write(sys.stdout, source)
 
+    def draw_line(self, line: str, value: object = None) -> None:
+        """Print one result, as a line that is safe already and may have colours, or as the value that it is about."""
+        if self.as_json:
+            self.document(value)
+        else:
+            _write(sys.stdout, line)
+
     def draw(self, picture: str) -> None:
         """Print a picture made of colours and block characters on stderr, unchanged."""
         _write(sys.stderr, picture)

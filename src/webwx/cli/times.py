@@ -14,12 +14,42 @@ from webwx.cli.language import _
 if TYPE_CHECKING:
     from typing import Any
 
+    from webwx.cli.output import Screen
+
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_DAYS_OF_A_WEEK = 7
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 EXAMPLES = "2026-11-24, '2026-11-24 10:30', 10:30 (today) or 30d (ago; also s, m, h, w)"
 """Examples for help texts."""
+
+
+def shown_time(seconds: float, screen: Screen, now: float | None = None) -> str:
+    """
+    Return a time in this machine's time zone: on a terminal as a person says it, in a pipe as date and time of day.
+
+    Args:
+        seconds: Seconds since 1970; 0: an empty text.
+        screen: Where it is shown.
+        now: The present time.
+    """
+    if not seconds:
+        return ""
+    when = datetime.datetime.fromtimestamp(seconds).astimezone()
+    if screen.width is None:
+        return f"{when:%Y-%m-%d %H:%M}"
+    present = datetime.datetime.fromtimestamp(time.time() if now is None else now).astimezone()
+    age, days = present.timestamp() - seconds, (present.date() - when.date()).days
+    if age < 0 or days > _DAYS_OF_A_WEEK - 1:
+        return f"{when:%Y-%m-%d}"
+    if age < _SECONDS["m"]:
+        return _("just now")
+    if age < _SECONDS["h"]:
+        return _("{minutes} min ago").format(minutes=int(age // _SECONDS["m"]))
+    if days == 0:
+        return f"{when:%H:%M}"
+    return _("yesterday") if days == 1 else _("{days} days ago").format(days=days)
 
 
 class Moment(click.ParamType[float]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webwx.cli.columns import Colored
 from webwx.cli.language import N_, _
 
 STATES = (
@@ -31,6 +32,20 @@ ATTRIBUTES = (
 
 SOURCES = (N_("default"), N_("file"), N_("environment"), N_("option"))
 """Sources of a setting."""
+
+
+_COLORS = {
+    "sent": "green", "queued": "cyan", "sending": "cyan", "failed": "red", "unknown": "yellow",
+    "recalled": "bright_black",
+    "saved": "green", "ended": "red", "encrypted": "yellow", "unreadable": "red",
+    "alive": "green", "draining": "yellow", "dead": "red",
+    "enabled": "green", "disabled": "bright_black",
+}  # fmt: skip
+
+
+def colored_state(state: str) -> Colored:
+    """Return the word of a state for a table: green is well, yellow needs a look, red has failed."""
+    return Colored(word(state), _COLORS.get(state, ""))
 
 
 def word(value: str) -> str:

@@ -43,7 +43,7 @@ def test_all_accounts_are_listed(me: Shell, friend: Settings, sandbox: Sandbox) 
     }  # fmt: skip
     assert (second["account"], second["nickname"], second["current"]) == ("friend", "阿华", True)
     assert me.run("accounts").stdout == (
-        f"* default: 小明 on {sandbox.url} - saved\n  friend: 阿华 on {sandbox.url} - saved\n"
+        f"*  default  小明  {sandbox.url}  saved\n   friend   阿华  {sandbox.url}  saved\n"
     )
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.cli.conftest import Shell, log_in, running_sandbox
 
 from webwx.cli.columns import width
@@ -34,16 +35,27 @@ def test_each_contact_is_a_line(me: Shell) -> None:
 
 def test_a_person_sees_names_first(me: Shell) -> None:
     lines = me.run("contacts").stdout.splitlines()
-    assert any(re.match(r"Boss \(李雷\)   friend               who:\d+  @", line) for line in lines)
-    assert any(re.match(r"周末爬山      chatroom, 4 members  who:\d+  @@", line) for line in lines)
+    assert any(re.fullmatch(r"who:\d+  Boss \(李雷\)   friend", line) for line in lines)
+    assert any(re.fullmatch(r"who:\d+  周末爬山      chatroom, 4 members", line) for line in lines)
 
 
-def test_contacts_and_chats_are_printed_in_columns(me: Shell) -> None:
-    for command in ("contacts", "chats"):
-        lines = me.run(command).stdout.splitlines()
-        assert len(lines) > 1
-        for sign in (" who:", " @"):
-            assert len({width(line.partition(sign)[0]) for line in lines if sign in line}) == 1
+@pytest.mark.parametrize("command", ["contacts", "chats"])
+def test_ids_are_a_column_that_must_be_asked_for(me: Shell, command: str) -> None:
+    assert "@" not in me.run(command).stdout
+    lines = me.run(command, "--ids").stdout.splitlines()
+    assert len(lines) > 1
+    assert len({width(line.partition(" @")[0]) for line in lines if " @" in line}) == 1
+
+
+def test_a_chat_is_shown_with_its_last_message(me: Shell, sandbox: Sandbox) -> None:
+    me.run("send", "阿华", "是我")
+    (line,) = [line for line in me.run("chats").stdout.splitlines() if "阿华" in line]
+    assert re.search(r"  \d{4}-\d\d-\d\d \d\d:\d\d  是我$", line)
+
+
+def test_a_chat_without_a_stored_message_has_no_last_message(me: Shell) -> None:
+    (line,) = [line for line in me.run("chats").stdout.splitlines() if "周末爬山" in line]
+    assert line.endswith("chatroom, 4 members")
 
 
 def test_without_a_login_the_error_names_the_command_to_log_in(shell: Shell) -> None:
@@ -96,7 +108,7 @@ def test_a_contact_is_found_by_its_new_remark(me: Shell) -> None:
 
 def test_a_chat_is_pinned_and_unpinned(me: Shell) -> None:
     assert me.run("pin", "阿华", "--json").line["is_pinned"] is True
-    assert ", pinned  " in me.run("contacts", "--search", "阿华").stdout
+    assert ", pinned" in me.run("contacts", "--search", "阿华").stdout
     assert me.run("pin", "阿华", "--off").stdout.startswith("No longer pinned: 阿华")
 
 
@@ -115,3 +127,9 @@ def test_accepting_something_else_than_a_friend_request_is_refused(me: Shell) ->
     for stdin in ("", "x", '{"type":"contact.deleted","id":"@a"}'):
         done = me.run("friend", "accept", stdin=stdin)
         assert (done.code, done.stdout) == (2, "")
+
+
+def test_on_a_terminal_the_columns_have_titles(me: Shell) -> None:
+    with me.terminal("contacts") as terminal:
+        terminal.wait_for("周末爬山")
+    assert "NUMBER  NAME          KIND" in terminal.shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 from tests.key_cases import CASES
@@ -42,10 +43,8 @@ def test_sends_are_listed_with_their_state(me: Shell) -> None:
     me.run("send", "filehelper", "hello", "--key", "morning")
     add(me, "unknown", "perhaps")
     shown = me.run("outbox").stdout.splitlines()
-    assert "unknown" in shown[0]
-    assert shown[0].endswith("to 文件传输助手: perhaps")
-    assert "sent" in shown[1]
-    assert shown[1].endswith("to 文件传输助手: hello  [morning]")
+    assert re.fullmatch(r"2  \S+ \S+  unknown  文件传输助手           perhaps", shown[0])
+    assert re.fullmatch(r"1  \S+ \S+  sent     文件传输助手  morning  hello", shown[1])
     line = me.run("outbox", "--state", "unknown", "--json").line
     assert (line["type"], line["text"], line["state"], line["receipt"]) == ("outgoing", "perhaps", "unknown", None)
     assert [each["text"] for each in me.run("outbox", "--json", "--limit", "1").lines] == ["perhaps"]
@@ -57,7 +56,7 @@ def test_unknown_send_of_a_bot_is_listed_with_its_event(me: Shell) -> None:
     add(me, "unknown", "by hand", key="other/7/answer/1")
     add(me, "sent", "surely", key=f"{RECEIVE}/8/answer/1")
     shown = me.run("outbox").stdout.splitlines()
-    assert [line.partition("]")[2] for line in shown] == ["", "", "  for event 7"]
+    assert ["for event 7" in line for line in shown] == [False, False, True]
 
 
 def test_a_key_sends_once_in_several_processes(me: Shell, sandbox: Sandbox) -> None:

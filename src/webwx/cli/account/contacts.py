@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from webwx.cli.columns import columns
+from webwx.cli.columns import Column, print_table
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
-from webwx.cli.language import N_, _
+from webwx.cli.language import N_, _, language
+from webwx.cli.messages.outbox import describe_send
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 from webwx.cli.session import Session, command, read_piped_line
+from webwx.cli.times import shown_time
 from webwx.model.events import event_from_json
-from webwx.model.messages import FriendRequest
+from webwx.model.messages import FriendRequest, Message, MessageRecalled
 from webwx.model.serialization import to_builtins
+from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
+from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx.client.client import AsyncClient
     from webwx.model.contacts import Contact
+
+
+_ids = click.option("--ids", "has_ids", is_flag=True, help="Also print the id of each, which the next login changes.")
 
 
 @command(
@@ -32,26 +41,58 @@ if TYPE_CHECKING:
     ),
 )
 @click.option("--search", metavar="TEXT", help="Only contacts whose remark, nickname or WeChat id contains TEXT.")
-async def contacts(session: Session, search: str | None) -> None:
+@_ids
+async def contacts(session: Session, search: str | None, has_ids: bool) -> None:
     """
     List friends, chatrooms and official accounts.
 
     Fetches the list from the server. Other commands accept each name shown, the identity number (as who:12) and the id
-    at the end of the line. Ids change at every login; identity numbers do not.
+    that --ids shows. Ids change at every login; identity numbers do not.
     """
     async with session.logged_in() as client:
         listed = await client.list_contacts()
-        await _print(session, client, listed if search is None else client.contacts.search(search))
+        listed = listed if search is None else client.contacts.search(search)
+        numbers = await _numbers(client)
+        print_table(
+            session.output,
+            [Column(_("NUMBER")), Column(_("NAME"), is_cut=True), Column(_("KIND")), *_id_columns(has_ids)],
+            [[_number(numbers.get(each.id)), _name(each), _kind(each), *[each.id] * has_ids] for each in listed],
+            _values(listed, numbers),
+        )
 
 
 @command(
     "chats",
-    examples=("webwx chats",),
+    examples=("webwx chats", "webwx chats --json | jq -r '.id'"),
 )
-async def chats(session: Session) -> None:
-    """List recent chats, newest first."""
+@_ids
+async def chats(session: Session, has_ids: bool) -> None:
+    """
+    List recent chats, newest first.
+
+    Fetches the list from the server. The last message of each chat and its time are from the journal, so they are empty
+    if 'webwx listen' or another program has not received it.
+    """
     async with session.logged_in() as client:
-        await _print(session, client, await client.list_chats())
+        listed = await client.list_chats()
+        numbers = await _numbers(client)
+        last = [await _last(client, each) for each in listed]
+        screen = session.output.screen
+        print_table(
+            session.output,
+            [
+                Column(_("NUMBER")), Column(_("NAME")), Column(_("KIND")), *_id_columns(has_ids), Column(_("TIME")),
+                Column(_("LAST MESSAGE"), is_cut=True),
+            ],
+            [
+                [
+                    _number(numbers.get(each.id)), _name(each), _kind(each), *[each.id] * has_ids,
+                    shown_time(found.time, screen), found.text,
+                ]
+                for each, found in zip(listed, last, strict=True)
+            ],
+            _values(listed, numbers),
+        )  # fmt: skip
 
 
 @command(
@@ -140,12 +181,36 @@ async def accept(session: Session) -> None:
         session.output.result(_("{nickname} is a friend now.").format(nickname=request.person.nickname), accepted=True)
 
 
-async def _print(session: Session, client: AsyncClient, contacts: list[Contact]) -> None:
-    """Print contacts in columns, each with its identity number."""
-    numbers = {each.contact_id: each.number for each in await client.list_identities()}
-    lines = columns((_name(each), _kind(each), _number(numbers.get(each.id)), each.id) for each in contacts)
-    for line, contact in zip(lines, contacts, strict=True):
-        session.output.line(line, {**to_builtins(contact), "number": numbers.get(contact.id)})
+async def _numbers(client: AsyncClient) -> dict[str, int]:
+    """Return the identity number of each contact id of this login."""
+    return {each.contact_id: each.number for each in await client.list_identities()}
+
+
+def _values(contacts: list[Contact], numbers: dict[str, int]) -> Iterator[object]:
+    return ({**to_builtins(each), "number": numbers.get(each.id)} for each in contacts)
+
+
+def _id_columns(has_ids: bool) -> list[Column]:
+    return [Column(_("ID"))] * has_ids
+
+
+class _Last(NamedTuple):
+    """The newest message or send of a chat, in a few words."""
+
+    time: float = 0
+    text: str = ""
+
+
+async def _last(client: AsyncClient, chat: Contact) -> _Last:
+    for found in await client.history(chat, limit=1):
+        match found:
+            case Outgoing():
+                return _Last(found.created_at, describe_send(found))
+            case Message():
+                return _Last(found.time, summarize(found, language()))
+            case MessageRecalled():
+                return _Last(found.time, found.text)
+    return _Last()
 
 
 def describe(contact: Contact) -> str:

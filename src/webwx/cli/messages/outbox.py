@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from webwx.cli.columns import padded
+from webwx.cli.columns import Column, print_table
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _
-from webwx.cli.messages.messages import clock_time, name_of, report_sent
+from webwx.cli.messages.messages import name_of, report_sent
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.session import Session, command
-from webwx.cli.words import word
+from webwx.cli.times import shown_time
+from webwx.cli.words import colored_state, word
 
 if TYPE_CHECKING:
     from webwx.storage.tables.outbox import Outgoing, State
@@ -66,17 +67,23 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
         people = await client.find_people({send.chat for send in sends})
         has_unknown = any(send.state == "unknown" and send.key for send in sends)
         consumers = [each.name for each in await client.list_consumers()] if has_unknown else []
-        for send in sends:
-            when = clock_time(send.created_at, "%Y-%m-%d %H:%M")
-            line = _("{number:>6}  {when}  {state}  to {chat}: {content}").format(
-                number=send.number, when=when, state=padded(word(send.state), 8), chat=name_of(people, send.chat),
-                content=_content(send),
-            )  # fmt: skip
-            if send.key:
-                line += f"  [{send.key}]"
-            if send.state == "unknown" and (event := _event_of(send.key, consumers)):
-                line += _("  for event {event}").format(event=event)
-            session.output.line(line, send)
+        screen = session.output.screen
+        print_table(
+            session.output,
+            [
+                Column(_("NUMBER"), is_right=True), Column(_("TIME")), Column(_("STATE")), Column(_("TO")),
+                Column(_("KEY")), Column(""), Column(_("CONTENT"), is_cut=True),
+            ],
+            [
+                [
+                    str(send.number), shown_time(send.created_at, screen), colored_state(send.state),
+                    name_of(people, send.chat), send.key,
+                    _for_event(send, consumers), _content(send),
+                ]
+                for send in sends
+            ],
+            sends,
+        )  # fmt: skip
     if not sends:
         session.output.remark(_("No send found."))
 
@@ -127,6 +134,12 @@ async def forget(session: Session, number: int) -> None:
 def describe_send(send: Outgoing) -> str:
     """Describe a send in a few words, with its state unless it is 'sent'."""
     return _content(send) if send.state == "sent" else f"{_content(send)} [{_(STATES[send.state])}]"
+
+
+def _for_event(send: Outgoing, consumers: list[str]) -> str:
+    """Say for which event a bot made a send whose outcome is unknown, so that the user finds it in the history."""
+    event = _event_of(send.key, consumers) if send.state == "unknown" else ""
+    return _("for event {event}").format(event=event) if event else ""
 
 
 def _event_of(key: str, consumers: list[str]) -> str:
