@@ -251,6 +251,13 @@ async def test_a_lookup_by_key_waits_for_no_outcome(account: SqliteAccount) -> N
     assert (found.state, found.receipt) == ("sent", receipt("1"))
 
 
+async def test_an_outcome_that_is_not_stored_yet_comes_before_every_later_change(account: SqliteAccount) -> None:
+    row = await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW, state="sending")
+    await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("1"), begun_at=NOW)
+    assert not await account.outbox.move_to_background(row.number)
+    assert await account.outbox.remove(row.number)
+
+
 async def test_lock_files_of_dead_processes_are_removed_by_the_next_writer(path: Path) -> None:
     for _ in range(3):
         other = await asyncio.create_subprocess_exec(

@@ -12,6 +12,7 @@ import pytest
 from tests.client.virtual_loop import until
 
 from webwx.errors import StorageError
+from webwx.storage.refusals import ChangeRefused
 from webwx.storage.sqlite import threads as writer_module
 from webwx.storage.sqlite.threads import Reader, Writer, is_any_at_work
 
@@ -284,28 +285,46 @@ async def test_a_file_that_cannot_be_opened_is_tried_again_by_the_next_job(file:
     assert await writer.do(add(2)) == 2
 
 
-async def test_a_job_that_can_wait_shares_the_commit_of_the_next_one(file: File, writer: Writer) -> None:
-    busy, is_free = await keep_busy(writer)
-    waiting = writer.do_soon(add(1))
-    following = asyncio.ensure_future(writer.do(add(2)))
+async def test_a_write_before_the_jobs_is_seen_by_them(file: File, writer: Writer) -> None:
+    writer.join(PiggybackedWrite(5), before_jobs=True)
+    writer.join(PiggybackedWrite(6))
+    assert await writer.do(lambda db: db.execute("SELECT number FROM t").fetchall()) == [(5,)]
+    await writer.do(add(1))
+
+    assert file.numbers() == [5, 6, 5, 1, 6]
+
+
+@pytest.mark.parametrize("company", [0, 1])
+async def test_a_job_that_fails_undoes_no_write_before_it(file: File, writer: Writer, company: int) -> None:
+    first, is_free = await keep_busy(writer)
+    before = PiggybackedWrite(5)
+    writer.join(before, before_jobs=True)
+    waits = [asyncio.ensure_future(writer.do(job)) for job in [add(1)] * company + [broken]]
     await asyncio.sleep(0)
     is_free.set()
-    await asyncio.gather(busy, waiting, following)
+    await first
+    await asyncio.gather(*waits, return_exceptions=True)
 
-    assert file.statements.count("COMMIT") == 2
-    assert file.numbers() == [1, 2], "in the order of the calls"
-
-
-async def test_a_job_that_can_wait_is_done_without_another_job(file: File, writer: Writer) -> None:
-    await writer.do_soon(add(1))
-    assert file.numbers() == [1]
+    assert file.numbers() == [5] + [1] * company
+    assert before.outcomes == [True]
 
 
-async def test_catching_up_waits_for_all_jobs_that_can_wait(file: File, writer: Writer) -> None:
-    for number in (1, 2):
-        writer.do_soon(add(number))
-    await writer.catch_up()
-    assert file.numbers() == [1, 2]
+@pytest.mark.parametrize("company", [0, 1])
+async def test_a_job_of_one_statement_that_fails_undoes_nothing_else(file: File, writer: Writer, company: int) -> None:
+    first, is_free = await keep_busy(writer)
+    refused = "INSERT INTO t VALUES (7), (8), (NULL)"
+    waits = [asyncio.ensure_future(writer.do(add(number), is_one_statement=True)) for number in [1, 2][: 2 * company]]
+    waits.insert(
+        company, asyncio.ensure_future(writer.do(lambda db: db.execute(refused).rowcount, is_one_statement=True))
+    )
+    await asyncio.sleep(0)
+    is_free.set()
+    await first
+    results = await asyncio.gather(*waits, return_exceptions=True)
+
+    assert [type(result) for result in results] == [int] * company + [ChangeRefused] + [int] * company
+    assert file.numbers() == [1, 2][: 2 * company]
+    assert "SAVEPOINT job" not in file.statements
 
 
 async def test_a_piggybacked_write_goes_with_the_next_job(file: File, writer: Writer) -> None:

@@ -116,7 +116,7 @@ class SqliteJournal(JournalFile):
         self._reader = Reader(lambda: self._open(is_reader=True), "webwx journal reader", title=title)
         self._lookups = RowLookups(self._path)
         self._senders = Senders(self._path)
-        self._writer.join(self._senders.kept)
+        self._writer.join(self._senders.pending, before_jobs=True)
         self._streams: dict[int, LiveConsumers] = {}
         self._was_open = False
         """Whether the file was open before: if it is missing now, it is not created again."""

@@ -4,14 +4,13 @@ The attempts at sends in a file: who sends is shown by lock files, and outcomes 
 A row in state `sending` belongs to the process that sends it, which holds a lock file as long as it runs. If the lock
 is free, that process has died.
 
-The outcome of a send is stored in a later transaction, which no caller waits for. Until then it stands in the lock file
-of its process, so a kill loses no outcome: the process that finds the lock free reads the file. Without an outcome
-there, the outcome of the send is unknown.
+The outcome of a confirmed send is stored by the next transaction, before the jobs of that, and no caller waits for it.
+Until then it stands in the lock file of its process, so a kill loses no outcome: the process that finds the lock free
+reads the file. Without an outcome there, the outcome of the send is unknown.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import glob
 import logging
@@ -46,12 +45,15 @@ T = TypeVar("T")
 
 _log = logging.getLogger("webwx.storage")
 
+KEPT = "The outcome of a send could not be stored; it is kept, and stored as soon as that is possible."
+"""Message of the log."""
+
 _LONG = 64 * 1024
 """Size in bytes beyond which stored outcomes are removed from the file of outcomes."""
 
 
-class KeptOutcomes:
-    """Outcomes of sends that could not be stored: they are written with the next transaction that succeeds."""
+class PendingOutcomes:
+    """Outcomes of sends that are written by the next transaction that succeeds, before its jobs."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -59,24 +61,34 @@ class KeptOutcomes:
         self._last = 0
         self._written: tuple[int, ...] = ()
         """Outcomes that the running transaction contains."""
+        self._tried = 0
+        """The last outcome that was in a failed transaction."""
+        self._is_announced = False
+        """Whether the writer knows that there are outcomes which no transaction contained."""
 
     def __repr__(self) -> str:
-        return f"KeptOutcomes({len(self._waiting)})"
+        return f"PendingOutcomes({len(self._waiting)})"
 
-    def add(self, store: Callable[[sqlite3.Connection], object], then: Callable[[], object]) -> None:
+    @property
+    def has_untried(self) -> bool:
+        """Whether an outcome waits that was in no failed transaction."""
+        return bool(self._waiting) and self._last > self._tried
+
+    def add(self, store: Callable[[sqlite3.Connection], object], then: Callable[[], object]) -> bool:
         """
-        Keep an outcome; beyond the maximum number the oldest one is dropped.
+        Add an outcome, and return whether the writer must be notified; beyond the maximum the oldest one is dropped.
 
         Args:
             store: Writes the outcome.
-            then: Called once it is stored.
+            then: Called in the writer thread once it is stored.
         """
-        _log.warning("The outcome of a send could not be stored; it is kept, and stored as soon as that is possible.")
         with self._guard:
             if len(self._waiting) >= KEPT_OUTCOMES:
                 del self._waiting[next(iter(self._waiting))]
             self._last += 1
             self._waiting[self._last] = store, then
+            was_announced, self._is_announced = self._is_announced, True
+        return not was_announced
 
     def write(self, db: sqlite3.Connection) -> None:
         """Write all outcomes."""
@@ -84,18 +96,25 @@ class KeptOutcomes:
             return
         with self._guard:
             waiting = dict(self._waiting)
+            self._is_announced = False
         self._written = tuple(waiting)
         for store, _ in waiting.values():
             store(db)
 
     def settled(self, *, is_stored: bool) -> None:
-        """Drop the outcomes that were stored."""
+        """Drop the outcomes that were stored; the others wait for the next transaction."""
         written, self._written = self._written, ()
-        for number in written if is_stored else ():
-            with self._guard:
-                kept = self._waiting.pop(number, None)
-            if kept is not None:
-                kept[1]()
+        if not written:
+            return
+        if not is_stored:
+            if written[-1] > self._tried:
+                self._tried = written[-1]
+                _log.warning(KEPT)
+            return
+        with self._guard:
+            stored = [self._waiting.pop(number) for number in written if number in self._waiting]
+        for _, then in stored:
+            then()
 
 
 class OutcomeNotes:
@@ -175,8 +194,8 @@ class Senders:
         self._is_closed = False
         self.notes: OutcomeNotes | None = None
         """The outcomes that are not stored yet; None before the first send."""
-        self.kept: KeptOutcomes = KeptOutcomes()
-        """The outcomes that could not be stored."""
+        self.pending: PendingOutcomes = PendingOutcomes()
+        """The outcomes that the next transaction stores."""
 
     def own(self) -> str:
         """
@@ -279,18 +298,10 @@ class SqliteAttempts(AttemptStore):
             execute(db, account, text, values)
 
         if sent and notes is not None and notes.add(number, receipt):
-
-            def settled(stored: asyncio.Future[None]) -> None:
-                if not stored.cancelled() and stored.exception() is not None:
-                    self._keep(store, forget)
-                else:
-                    forget()
-
-            forget = partial(notes.remove, number)
-            self._writer.do_soon(store).add_done_callback(settled)
+            self._store_soon(store, partial(notes.remove, number))
             return
         try:
-            await self._writer.do(store)
+            await self._writer.do(store, is_one_statement=True)
         except ChangeRefused:
             raise
         except StorageError:
@@ -303,10 +314,14 @@ class SqliteAttempts(AttemptStore):
         account = await self._account()
         self._keep(lambda db: execute(db, account, text, values))
 
-    def _keep(self, store: Callable[[sqlite3.Connection], object], then: Callable[[], object] = lambda: None) -> None:
-        self._senders.kept.add(store, then)
-        with contextlib.suppress(StorageError):  # closed: the next process reads the lock file
-            self._writer.notify()
+    def _keep(self, store: Callable[[sqlite3.Connection], object]) -> None:
+        _log.warning(KEPT)
+        self._store_soon(store, lambda: None)
+
+    def _store_soon(self, store: Callable[[sqlite3.Connection], object], then: Callable[[], object]) -> None:
+        if self._senders.pending.add(store, then):
+            with contextlib.suppress(StorageError):  # closed: the next process reads the lock file
+                self._writer.notify()
 
     async def settle_dead(self) -> None:
         """Store all pending outcomes, and those of processes that have died."""
@@ -317,7 +332,8 @@ class SqliteAttempts(AttemptStore):
 
     @override
     async def flush(self) -> None:
-        await self._writer.catch_up()
+        if self._senders.pending.has_untried:
+            await self._writer.do(lambda _: None)
 
     def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:
         """Return the names of processes that died while they were sending."""

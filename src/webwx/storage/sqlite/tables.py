@@ -128,7 +128,7 @@ class SqliteTables(Tables):
     async def change(self, text: str, *values: Value, by: By = "owner") -> int:
         del by  # as above
         account = await self._account()
-        return await self._writer.do(lambda db: execute(db, account, text, values).rowcount)
+        return await self._writer.do(lambda db: execute(db, account, text, values).rowcount, is_one_statement=True)
 
     @override
     async def insert(
@@ -136,7 +136,7 @@ class SqliteTables(Tables):
     ) -> int:  # fmt: skip
         del by, announces  # as above; the readers of a file look at it
         account = await self._account()
-        return await self._writer.do(lambda db: _insert(db, account, text, values))
+        return await self._writer.do(lambda db: _insert(db, account, text, values), is_one_statement=True)
 
 
 async def _none() -> int:

@@ -2,8 +2,8 @@
 The threads that access a journal's file: a writer and a reader.
 
 All waiting jobs run in one transaction, so many tasks share the cost of one commit; a job that fails is rolled back
-alone. Frequent and cheap changes, such as acknowledgements, are piggybacked: they are written with the next
-transaction, or in their own a few milliseconds later.
+alone. Frequent and cheap changes, such as acknowledgements and outcomes of sends, are piggybacked: they are written
+with the next transaction, or in their own a few milliseconds later, without a hand-over between the threads for each.
 
 A commit that failed may or may not be stored. All of its jobs raise `StorageError`; the connection is closed, and the
 next job opens the file again and sees what is stored.
@@ -81,14 +81,14 @@ class BackgroundJobs(Protocol):
 class _QueuedJob(Generic[T]):
     """A job with the future of its result."""
 
-    __slots__ = ("can_wait", "error", "future", "is_outside", "job", "loop", "result", "then")
+    __slots__ = ("error", "future", "is_one_statement", "is_outside", "job", "loop", "result", "then")
 
     def __init__(
         self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None, *, is_outside: bool = False,
-        can_wait: bool = False,
+        is_one_statement: bool = False,
     ) -> None:  # fmt: skip
         self.job = job
-        self.can_wait = can_wait
+        self.is_one_statement = is_one_statement
         self.is_outside = is_outside
         self.then = then
         self.loop = asyncio.get_running_loop()
@@ -194,7 +194,10 @@ class _Worker:
         if self._is_closed:
             raise StorageError("This journal was closed.")
 
-    async def do(self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None) -> T:
+    async def do(
+        self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None, *,
+        is_one_statement: bool = False,
+    ) -> T:  # fmt: skip
         """
         Run a job in the thread, and wait until its result is stored.
 
@@ -203,11 +206,12 @@ class _Worker:
         Args:
             job: The job; it must not wait for anything.
             then: Called in this loop with the result, before this returns.
+            is_one_statement: Whether the job executes a single statement, which SQLite itself undoes if it fails.
 
         Raises:
             StorageError: The job was not stored, or may not have been.
         """
-        call = _QueuedJob(job, then)
+        call = _QueuedJob(job, then, is_one_statement=is_one_statement)
         self._put(call)
         return await call.future
 
@@ -360,45 +364,33 @@ class Writer(_Worker):
         """Time at which the next background job is due."""
         self._is_parked = False
         """Whether the writer has no thread of its own, only its connection."""
+        self._before_jobs: tuple[PiggybackedWrite, ...] = ()
         self._piggybacked: tuple[PiggybackedWrite, ...] = ()
-        self._deferred: set[asyncio.Future[Any]] = set()
-        """Futures of jobs that wait for the next transaction."""
         self._is_doubtful = False
         """Whether a commit has failed, and the file was not checked since."""
 
-    def join(self, piggyback: PiggybackedWrite) -> None:
-        """Add a write to every transaction from now on."""
+    def join(self, piggyback: PiggybackedWrite, *, before_jobs: bool = False) -> None:
+        """
+        Add a write to every transaction from now on.
+
+        Args:
+            piggyback: The write.
+            before_jobs: Whether it comes before the jobs of the transaction, which see its changes, or after them.
+        """
         with self._starting:
-            self._piggybacked = (*self._piggybacked, piggyback)
+            if before_jobs:
+                self._before_jobs = (*self._before_jobs, piggyback)
+            else:
+                self._piggybacked = (*self._piggybacked, piggyback)
 
     def leave(self, piggyback: PiggybackedWrite) -> None:
-        """Remove a piggybacked write."""
+        """Remove a write that comes after the jobs."""
         with self._starting:
             self._piggybacked = tuple(each for each in self._piggybacked if each is not piggyback)
 
     def notify(self) -> None:
         """Announce that a piggybacked write has changes; without another job it gets its own transaction."""
         self._put(_NOTICE)
-
-    def do_soon(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """
-        Run a job with the next transaction, or a few milliseconds later in its own; return a future of its result.
-
-        The job runs before every job that is queued later.
-
-        Raises:
-            StorageError: The journal was closed.
-        """
-        call = _QueuedJob(job, None, can_wait=True)
-        self._put(call)
-        self._deferred.add(call.future)
-        call.future.add_done_callback(self._deferred.discard)
-        return call.future
-
-    async def catch_up(self) -> None:
-        """Return once all jobs of `do_soon` are stored."""
-        if self._deferred:
-            await self.do(lambda _: None)
 
     async def do_outside(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """
@@ -461,21 +453,16 @@ class Writer(_Worker):
             return calls, True, self._is_parked
         self._is_used = True
         write_at: float | None = None
-        is_urgent = False
         while True:
             match item:
                 case _QueuedJob():
                     calls.append(item)
-                    if item.can_wait:
-                        write_at = write_at or time.monotonic() + PIGGYBACK_DELAY
-                    else:
-                        is_urgent = True
                 case _Signal() if item is _END:
                     return calls, False, True
                 case _:
                     write_at = write_at or time.monotonic() + PIGGYBACK_DELAY
             try:
-                if is_urgent or write_at is None:
+                if calls or write_at is None:
                     item = self._thread.get(0)
                 else:
                     item = self._thread.get(max(0.0, write_at - time.monotonic()))
@@ -526,12 +513,13 @@ class Writer(_Worker):
 
     def _write(self, calls: list[_QueuedJob[Any]]) -> None:
         """Run jobs and the piggybacked writes in one transaction."""
-        piggybacked = self._piggybacked
+        before_jobs, piggybacked = self._before_jobs, self._piggybacked
         try:
             db = self._settled_connection()
-            db.execute("BEGIN IMMEDIATE")
+            self._begin(db, before_jobs)
             for call in calls:
-                self._do(db, call, is_alone=len(calls) == 1)
+                if not self._do(db, call, needs_savepoint=len(calls) > 1 and not call.is_one_statement):
+                    self._begin(db, before_jobs)
             for piggyback in piggybacked:
                 piggyback.write(db)
             db.execute("COMMIT")
@@ -542,7 +530,7 @@ class Writer(_Worker):
             is_stored = False
         else:
             is_stored = True
-        for piggyback in piggybacked:
+        for piggyback in (*before_jobs, *piggybacked):
             piggyback.settled(is_stored=is_stored)
 
     def _failed(self, error: Exception) -> Exception:
@@ -563,26 +551,35 @@ class Writer(_Worker):
             self._is_doubtful = False
         return db
 
-    def _do(self, db: sqlite3.Connection, call: _QueuedJob[Any], *, is_alone: bool) -> None:
-        """Run a job; a job that fails is rolled back alone."""
-        if not is_alone:
+    def _begin(self, db: sqlite3.Connection, before_jobs: tuple[PiggybackedWrite, ...]) -> None:
+        """Begin a transaction with the writes that come before the jobs."""
+        db.execute("BEGIN IMMEDIATE")
+        for piggyback in before_jobs:
+            piggyback.write(db)
+
+    def _do(self, db: sqlite3.Connection, call: _QueuedJob[Any], *, needs_savepoint: bool) -> bool:
+        """Run a job; a job that fails is rolled back alone. Return whether the transaction is still open."""
+        if needs_savepoint:
             db.execute("SAVEPOINT job")
         try:
             call.result = call.job(db)
         except sqlite3.OperationalError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised in the caller of `do`
-            db.execute("ROLLBACK" if is_alone else "ROLLBACK TO job")
-            if is_alone:
-                db.execute("BEGIN IMMEDIATE")
             self._background.forget()
             call.error = (
                 ChangeRefused(f"{self._title} refused a change: {explain(error)}")
                 if isinstance(error, sqlite3.Error)
                 else error
             )
-        if not is_alone:
+            if not needs_savepoint and not call.is_one_statement:
+                db.execute("ROLLBACK")
+                return False
+            if needs_savepoint:
+                db.execute("ROLLBACK TO job")
+        if needs_savepoint:
             db.execute("RELEASE job")
+        return True
 
     def _do_outside(self, calls: list[_QueuedJob[Any]]) -> None:
         for call in calls:
