@@ -34,7 +34,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs site records blocking messages sandbox format clean
+.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs site packages release-check records blocking messages sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -140,6 +140,12 @@ docs: tools  ## Regenerate docs/wire.md, docs/protocol/raw-fields.md and the req
 site: tools  ## Build the documentation site in build/site/html, in both languages, and check its pages
 	@$(SYNC) --group site
 	@$(BIN)/python -m scripts.site
+
+packages: tools  ## Build the packages of a release twice in build/release, check them, and try them in bare environments
+	@$(SYNC) --group release
+	@$(BIN)/python -m scripts.release
+
+release-check: site packages  ## All that can be checked of a release before there is one
 
 records: tools  ## Rewrite the record of every request, after a call was added or changed on purpose
 	$(BIN)/python -m tests.protocol.requests

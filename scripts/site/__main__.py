@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from scripts.project import ROOT
 from scripts.site.check import problems
-from scripts.site.stage import LANGUAGES, ROOT, stage
+from scripts.site.stage import LANGUAGES, stage
 
 BUILT = ROOT / "build" / "site"
 """Folder of what is made: the staged pages of each language, and the site in `html`."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from scripts.project import ROOT, repository
 from scripts.site import reference
 from scripts.site.markdown import Page, Target, ids_of, staged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parents[2]
+    from pathlib import Path
 
 Language = Literal["en", "zh"]
 
@@ -32,12 +32,6 @@ _MOVED = {
 _UNTRANSLATED = '!!! note "这一页还没有中文版"\n\n'
 
 _REFERENCE = {"en": "", "zh": '!!! note "这一页由代码生成，只有英文"\n\n'}
-
-
-def repository() -> str:
-    """Return the address of the project's repository, without a slash at its end; empty until it is chosen."""
-    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project.get("urls", {}).get("Repository", "")).rstrip("/")
 
 
 def stage(built: Path, language: Language) -> Path:
