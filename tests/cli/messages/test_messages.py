@@ -7,6 +7,7 @@ import base64
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,8 @@ import msgspec
 import pytest
 from tests.cli.conftest import Sandbox, Shell
 
-from webwx.cli.messages.messages import describe
+from webwx.cli.messages.messages import describe, laid_out
+from webwx.cli.output import Screen
 from webwx.cli.sandbox import pictures
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
@@ -717,3 +719,40 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
 )  # fmt: skip
 def test_an_event_is_a_line_for_a_person(event: Event, sentence: str) -> None:
     assert describe(event, CONTACTS).endswith(sentence)
+
+
+class TestLinesOfListen:
+    """A message as `listen` prints it."""
+
+    LONG = TextMessage(**HEAD, text="one two three four\n12:00  Boss: never said")
+
+    def test_in_a_pipe_are_one_line(self) -> None:
+        assert [line[5:] for line in laid_out(self.LONG, CONTACTS, Screen())] == [
+            r"  Hua: one two three four\n12:00  Boss: never said"
+        ]
+
+    def test_on_a_terminal_hang_behind_the_name_and_imitate_no_message(self) -> None:
+        assert [line[5:] for line in laid_out(self.LONG, CONTACTS, Screen(width=40))] == [
+            "  Hua           one two three four",
+            " " * 16 + "12:00  Boss: never",
+            " " * 16 + "said",
+        ]
+
+    def test_have_the_colour_of_the_name(self) -> None:
+        first, *_others = laid_out(self.LONG, CONTACTS, Screen(40, has_colors=True))
+        assert re.match(r"\d\d:\d\d  \x1b\[\d\dmHua\x1b\[0m           one", first)
+
+    def test_escape_what_would_control_the_terminal(self) -> None:
+        evil = TextMessage(**HEAD, text="\x1b[2J")
+        assert r"\x1b[2J" in laid_out(evil, CONTACTS, Screen(40, has_colors=True))[0]
+
+    def test_show_a_gap_in_one_sentence(self) -> None:
+        gap = ContinuityLost(since=0, until=60, reason="new_login")
+        assert len(laid_out(gap, CONTACTS, Screen(width=40))) == 1
+
+
+def test_listen_prints_a_message_for_a_person_on_a_terminal(me: Shell, sandbox: Sandbox) -> None:
+    sandbox.say("阿华", "me", "在吗\n在吗")
+    with me.terminal("listen", "--count", "1") as terminal:
+        terminal.wait_for("阿华")
+        terminal.wait_for("\n" + " " * 21 + "在吗")

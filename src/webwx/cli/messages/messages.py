@@ -12,9 +12,11 @@ import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import click
 
+from webwx.cli.columns import padded, width
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import N_, _, language
 from webwx.cli.logs import log_format_option
@@ -22,6 +24,7 @@ from webwx.cli.messages.consumers import LISTEN
 from webwx.cli.messages.owner_sends import refuse_files, send_text
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FiniteRange, FreeTextCommand, ends_options
+from webwx.cli.output import printable
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import (
     Session,
@@ -33,6 +36,7 @@ from webwx.cli.session import (
     read_piped_line,
     read_text,
 )
+from webwx.cli.wrapping import wrap
 from webwx.client.client import AsyncClient
 from webwx.model.contacts import FILEHELPER
 from webwx.model.event_filters import check_patterns, matches
@@ -56,7 +60,11 @@ from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
+    from webwx.cli.output import Screen
     from webwx.model.address_book import Contacts
+
+CLOCK = "%H:%M"
+"""Format of times of messages that arrive now."""
 
 # -- send ------------------------------------------------------------------------------------------------------------
 
@@ -452,7 +460,8 @@ async def listen(
                     async for event in events:
                         if not matches(event.type, types):
                             continue
-                        session.output.line(describe(event, client.contacts), event)
+                        lines = laid_out(event, client.contacts, session.output.screen)
+                        session.output.draw_line("\n".join(lines), event)
                         printed += 1
                         if printed == count:
                             await events.ack()
@@ -466,7 +475,34 @@ async def listen(
             raise CommandFailed(message.format(printed=printed, count=count, seconds=seconds)) from None
 
 
-def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
+_NAME_CELLS = 12
+"""Cells for the name before a message; a longer name moves only its own message."""
+
+_NAME_COLORS = ("green", "yellow", "blue", "magenta", "cyan", "bright_blue", "bright_magenta", "bright_cyan")
+
+
+def laid_out(event: Event, contacts: Contacts, screen: Screen) -> list[str]:
+    """
+    Return an event in lines that are safe to be printed.
+
+    On a terminal a message is wrapped behind the name of its chat, so that no line of a text can imitate another
+    message, and each name has a colour of its own. In a pipe an event is one line.
+    """
+    if screen.width is None or not isinstance(event, Message):
+        return [printable(describe(event, contacts))]
+    name = printable(place_of(event, contacts))
+    head = f"{clock_time(event.time, CLOCK)}  {padded(name, _NAME_CELLS)}  "
+    paragraphs = summarize(event, language()).splitlines() or [""]
+    first, *others = [line for each in paragraphs for line in wrap(printable(each), screen.width - width(head)) or [""]]
+    if screen.has_colors:
+        color = "bright_black" if event.is_self else _NAME_COLORS[crc32(name.encode()) % len(_NAME_COLORS)]
+        shown = head.replace(name, click.style(name, fg=color), 1)
+    else:
+        shown = head
+    return [f"{shown}{first}", *(f"{' ' * width(head)}{line}".rstrip() for line in others)]
+
+
+def describe(event: Event, contacts: Contacts, clock: str = CLOCK) -> str:
     """
     Describe an event in one line.
 
