@@ -106,6 +106,27 @@ def test_the_bot_of_a_file_runs_and_is_reported_in_one_line(me: Shell, sandbox: 
     assert process.rest == ("", "")
 
 
+COUNTING = """
+import gc
+from webwx import Bot, TextMessage
+
+bot, exempt = Bot(), gc.get_freeze_count()
+
+
+@bot.on(TextMessage)
+async def count(ctx, message):
+    print(gc.get_freeze_count() > exempt, flush=True)
+"""
+
+
+def test_collections_do_not_visit_what_was_there_at_the_start(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(COUNTING)
+    with running(me, str(file)) as process:
+        process.line()
+        sandbox.say("ahua", "me", "ping")
+        assert process.line() == "True"
+
+
 def test_the_line_has_stable_keys(me: Shell, file: Path) -> None:
     with running(me, str(file), "--json") as process:
         line = json.loads(process.line())

@@ -28,6 +28,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.option_values import OptionValues
+from webwx.cli.permanent_objects import exempt_from_collections
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ async def _run(
             ),
             bot=bot.name, nickname=account.nickname, id=account.id, host=account.host, handlers=handlers, timers=timers,
         )  # fmt: skip
+        exempt_from_collections()
 
     def report(bot: Bot, change: StateChange) -> None:
         if change.is_notable:

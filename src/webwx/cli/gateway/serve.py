@@ -36,6 +36,7 @@ from webwx.cli.language import N_, _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.option_values import OptionValues
 from webwx.cli.options import FiniteRange, example_text, with_common_options
+from webwx.cli.permanent_objects import exempt_from_collections
 from webwx.cli.sandbox.control import POLL_INTERVAL, hang_up
 from webwx.cli.session import Session, command
 from webwx.errors import InvalidRequest, InvalidSettings
@@ -207,6 +208,7 @@ async def _run(
                 ],
                 url=listener.url, console=console,
             )  # fmt: skip
+            exempt_from_collections()
 
         on_hangup(reread)
         serving = serve_gateway(gateway, listener, announce)

@@ -19,6 +19,7 @@ from webwx.cli.gateway.serve import load_bots, open_listener, read_config, requi
 from webwx.cli.language import _, ngettext
 from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.option_values import OptionValues
+from webwx.cli.permanent_objects import exempt_from_collections
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ async def worker(session: Session, targets: tuple[str, ...], listen: str, **node
             event="worker", worker=parts.ownership.worker, capacity=options.capacity,
             database=parts.storage.place,
         )  # fmt: skip
-        await until_drained(serve_gateway(gateway, listener, lambda: None), parts.ownership)
+        await until_drained(serve_gateway(gateway, listener, exempt_from_collections), parts.ownership)
 
 
 def _listening(config: GatewayConfig, listen: str) -> GatewayConfig:
