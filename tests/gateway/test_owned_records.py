@@ -17,12 +17,12 @@ async def test_a_record_is_stored_again_without_its_version(tmp_path: Path) -> N
     for body in (b"1", b"2"):
         await owned.put("kind", "a", body)
     await later.put("kind", "a", b"3")
-    assert [(each.id, each.body, each.version) for each in await later.find("kind")] == [("a", b"3", 3)]
+    assert [(each.id, each.body, each.version) for each in await later.stored.find("kind")] == [("a", b"3", 3)]
     await owned.put("kind", "a", b"4")
     owned.forget("kind", "a")
     await owned.put("kind", "a", b"4")
     await owned.delete("kind", "a")
     await owned.delete("kind", "a")
     await owned.put("kind", "a", b"5")
-    assert [each.version for each in await owned.find("kind")] == [1]
+    assert [each.version for each in await owned.stored.find("kind")] == [1]
     await records.close()

@@ -9,7 +9,7 @@ from webwx.errors import RecordChanged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.storage.tables.records import RecordStore, StoredRecord
+    from webwx.storage.tables.records import RecordStore
 
 
 class OwnedRecords:
@@ -22,21 +22,14 @@ class OwnedRecords:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._records = records
+        self.stored: RecordStore = records
+        """The records, for readers."""
         self._clock = clock
         self._versions: dict[tuple[str, str], int] = {}
         """The stored version of each record that was read or changed here."""
 
     def __repr__(self) -> str:
         return f"OwnedRecords({len(self._versions)} known)"
-
-    async def find(self, kind: str) -> list[StoredRecord]:
-        """Return all records of a kind, in the order of their ids."""
-        return await self._records.find(kind)
-
-    async def get(self, kind: str, record_id: str) -> StoredRecord | None:
-        """Return a record; None if no record has this id."""
-        return await self._records.get(kind, record_id)
 
     async def put(self, kind: str, record_id: str, body: bytes) -> None:
         """
@@ -49,10 +42,10 @@ class OwnedRecords:
         version = self._versions.pop(key, None)  # if this raises, the stored version is unknown
         while key not in self._versions:
             if version is None:
-                found = await self._records.get(kind, record_id)
+                found = await self.stored.get(kind, record_id)
                 version = 0 if found is None else found.version
             try:
-                stored = await self._records.put(kind, record_id, body, version=version, time=self._clock())
+                stored = await self.stored.put(kind, record_id, body, version=version, time=self._clock())
                 self._versions[key] = stored.version
             except RecordChanged:
                 version = None
@@ -64,4 +57,4 @@ class OwnedRecords:
     async def delete(self, kind: str, record_id: str) -> None:
         """Delete a record, if it is there."""
         self._versions.pop((kind, record_id), None)
-        await self._records.delete(kind, record_id)
+        await self.stored.delete(kind, record_id)

@@ -63,11 +63,11 @@ class RetryTimes:
 
     async def is_waiting(self, owner: str) -> bool:
         """Return whether an event of an owner waits for its next attempt, at any gateway."""
-        return bool(await self._records.find(self._kind_of(owner)))
+        return bool(await self._records.stored.find(self._kind_of(owner)))
 
     async def pause(self, place: EventPlace) -> float:
         """Return the seconds until the next attempt at an event; 0 if no time is stored, or it is over."""
-        record = await self._records.get(self._kind_of(place.owner), place.name)
+        record = await self._records.stored.get(self._kind_of(place.owner), place.name)
         return 0.0 if record is None else max(0.0, _DUE.decode(record.body).at - self._clock())
 
     def due_after(self, pause: float) -> float:
@@ -87,7 +87,7 @@ class RetryTimes:
     async def forget(self, owner: str, accounts: Collection[int] | None = None) -> None:
         """Delete the times of the events of an owner, so that they are tried at once; None: of all accounts."""
         kind = self._kind_of(owner)
-        for record in await self._records.find(kind):
+        for record in await self._records.stored.find(kind):
             if accounts is None or int(record.id.partition("/")[0]) in accounts:
                 await self._records.delete(kind, record.id)
 

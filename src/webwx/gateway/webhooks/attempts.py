@@ -148,7 +148,9 @@ class AttemptLog:
             before: Only attempts with a lower number.
             limit: Maximum number of attempts.
         """
-        pages = {record.id: _PAGES.decode(record.body) for record in await self._records.find(_kind_of(webhook_id))}
+        pages = {
+            record.id: _PAGES.decode(record.body) for record in await self._records.stored.find(_kind_of(webhook_id))
+        }
         pages |= {page.name: page.attempts for page in self._pages.get(webhook_id, ())}
         found = sorted((each for page in pages.values() for each in page), key=lambda each: each.number, reverse=True)
         return [each for each in found[:MOST_ATTEMPTS] if before is None or each.number < before][:limit]
@@ -158,7 +160,7 @@ class AttemptLog:
         async with self._writing:
             self._pages.pop(webhook_id, None)
             kind = _kind_of(webhook_id)
-            for record in await self._records.find(kind):
+            for record in await self._records.stored.find(kind):
                 await self._records.delete(kind, record.id)
 
     async def close(self) -> None:
@@ -196,7 +198,7 @@ class AttemptLog:
     async def _delete_old(self, kind: str) -> None:
         """Delete the oldest pages of a webhook, which any gateway has stored."""
         count = 0
-        for record in reversed(await self._records.find(kind)):
+        for record in reversed(await self._records.stored.find(kind)):
             count += len(_PAGES.decode(record.body))
             if count > MOST_ATTEMPTS:
                 await self._records.delete(kind, record.id)
