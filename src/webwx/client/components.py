@@ -154,7 +154,7 @@ def local_components(
 
     def forget() -> None:
         """Drop all state of the login, because ids are new in the next login."""
-        for component in (session, book, updates, directory, sync):
+        for component in (session, book, updates.queue, directory.lookups, sync):
             component.forget()
 
     async def close() -> None:
@@ -162,7 +162,7 @@ def local_components(
             closing.push_async_callback(storage.close)
             closing.push_async_callback(session.close)
             closing.push_async_callback(sender.close)
-            closing.push_async_callback(updates.done)
+            closing.push_async_callback(updates.queue.done)
             closing.push_async_callback(directory.close)
             closing.push_async_callback(sync.stop)
 

@@ -237,10 +237,6 @@ class ContactDirectory:
         await self.lookups.close()
         await self._book.save_changes()
 
-    def forget(self) -> None:
-        """Drop the contacts that wait to be looked up, because ids are new in the next login."""
-        self.lookups.forget()
-
     # -- contacts in messages ----------------------------------------------------------------------------------------
 
     def look_up_unknown(self, chat: str, sender: str | None = None) -> None:

@@ -41,24 +41,24 @@ class IdentityUpdates:
         self._session = session
         self._storage = storage
         self._book = book
-        self._queue = UpdateQueue(self._identify)
+        self.queue: UpdateQueue = UpdateQueue(self._identify)
 
     def add(self, contacts: Iterable[Contact]) -> None:
         """Match new or changed contacts."""
         if self._storage.has_journal:
-            self._queue.add(contacts)
+            self.queue.add(contacts)
 
     def add_real_ids(self, activity: PhoneActivity) -> None:
         """Store the real ids that the phone has sent."""
         if self._storage.has_journal:
             pairs = zip(activity.recent, activity.real_ids, strict=False)
-            self._queue.add((), real_ids={one: real for one, real in pairs if one != real})
+            self.queue.add((), real_ids={one: real for one, real in pairs if one != real})
 
     def add_everybody(self) -> None:
         """Match all contacts of this login."""
         if self._storage.has_journal:
-            self._queue.add_everybody()
-        self._queue.has_begun = True
+            self.queue.add_everybody()
+        self.queue.has_begun = True
 
     async def begin(self, identified: Sequence[Identified] | None) -> None:
         """
@@ -70,7 +70,7 @@ class IdentityUpdates:
         if identified is None:
             self.add_everybody()
             return
-        self._queue.has_begun = True
+        self.queue.has_begun = True
         await self._report(identified, {}, self._session.now())
 
     async def _identify(self, some: Iterable[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
@@ -114,18 +114,10 @@ class IdentityUpdates:
         """
         part = await self._storage.latest_part()
         if self._session.login.user_id:
-            if not self._queue.has_begun:
+            if not self.queue.has_begun:
                 self.add_everybody()
-            await self._queue.done()
+            await self.queue.done()
         return part
-
-    async def done(self) -> None:
-        """Wait until every contact that was added is matched."""
-        await self._queue.done()
-
-    def forget(self) -> None:
-        """Drop everything, because ids are new in the next login."""
-        self._queue.forget()
 
 
 class UpdateQueue:
