@@ -17,6 +17,7 @@ from collections import defaultdict
 from benchmarks.machine import use_core
 from webwx.storage.entries import EntryQuery
 from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.postgres.news import moved
 
 
 def _print(value: object) -> None:
@@ -29,7 +30,7 @@ async def read(*, url: str, accounts: int, texts: int) -> None:
     arrived: defaultdict[int, list[float]] = defaultdict(list)
     cursors: dict[int, int] = {}
     async with PostgresJournal(url) as journal:
-        async for heads, _ in journal.moved():
+        async for heads, _ in moved(journal.database):
             if len(cursors) < accounts:
                 cursors |= heads
                 if len(cursors) == accounts:

@@ -194,7 +194,9 @@ def idle(run: Run) -> Figures:
 
 
 async def _read_news(journal: PostgresJournal) -> None:
-    async for _ in journal.moved():
+    from webwx.storage.postgres.news import moved
+
+    async for _ in moved(journal.database):
         pass
 
 

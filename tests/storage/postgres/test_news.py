@@ -14,7 +14,8 @@ from tests.storage.arrivals import FRIEND, arrival, messages, opened
 from webwx.storage.leases import NEWS_DELAY, ClusterMember, StorageNews
 from webwx.storage.postgres import news as postgres_news
 from webwx.storage.postgres.journal import PostgresJournal
-from webwx.storage.postgres.news import changed_heads, entries_of, payloads, sends_of, written
+from webwx.storage.postgres.news import changed_heads, entries_of, moved, payloads, sends_of, written
+from webwx.storage.postgres.storage import PostgresStorage
 from webwx.storage.refusals import Fence
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def test_a_reader_learns_of_the_entries_of_a_worker_by_its_announcement(sc
     await listener.add_listener(f"webwx {schema.name}", lambda *notice: received.put_nowait(entries_of(notice[-1])))
     async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
         accounts = [await opened(worker, uin) for uin in (1, 2)]
-        news = reader.moved()
+        news = moved(reader.database)
         first = asyncio.ensure_future(anext(news))
         seen = dict[int, int]()
         await asyncio.gather(*(account.ingest(arrival(*messages(1, 3))) for account in accounts))
@@ -61,9 +62,11 @@ async def test_a_background_send_is_announced_by_its_own_transaction(schema: Tem
                 )  # fmt: skip
                 await listener.fetchval("SELECT 1")
         assert received == [{7}, {7}, {8}, {8}]
-        assert sorted(await journal.background_sends()) == [7, 8]
+        storage = PostgresStorage(schema.url)
+        assert sorted(await storage.background_sends()) == [7, 8]
         await journal.account(7).outbox.end_background()
-        assert list(await journal.background_sends()) == [8]
+        assert list(await storage.background_sends()) == [8]
+        await storage.close()
     await listener.close()
 
 
@@ -75,7 +78,7 @@ async def test_an_announcement_reaches_a_reader_long_before_its_next_look(
     async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
         account = await opened(worker, 1)
         await account.ingest(arrival(*messages(1, 1)))
-        news = reader.moved()
+        news = moved(reader.database)
         assert (await anext(news)).entries == {1: 1}
         await account.ingest(arrival(*messages(2, 1)))
         async with asyncio.timeout(30):
@@ -90,7 +93,7 @@ def test_a_reader_finds_entries_that_were_not_announced_within_a_second() -> Non
         schema = new_schema()
         async with PostgresJournal(schema.url) as silent, PostgresJournal(schema.url) as reader:
             account = await opened(silent, 7)
-            news = reader.moved()
+            news = moved(reader.database)
             following = asyncio.ensure_future(anext(news))
             await asyncio.sleep(NEWS_DELAY / 2)
             began = loop.time()
@@ -108,7 +111,7 @@ def test_a_reader_goes_on_after_its_database_was_unreachable() -> None:
         schema = new_schema()
         async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
             account = await opened(worker, 7)
-            news = reader.moved()
+            news = moved(reader.database)
             following = asyncio.ensure_future(anext(news))
             await asyncio.sleep(NEWS_DELAY)
             await asyncio.to_thread(schema.end_sessions)
@@ -152,7 +155,7 @@ async def test_news_end_without_an_error_after_their_journal_was_closed(schema: 
     async with PostgresJournal(schema.url) as journal:
         account = await opened(journal, 7)
         await account.ingest(arrival(*messages(1, 1)))
-        news = journal.moved()
+        news = moved(journal.database)
         assert await anext(news) == ({7: 1}, set())
     following = asyncio.ensure_future(anext(news))
     await asyncio.sleep(0)
@@ -165,7 +168,7 @@ async def test_news_end_without_an_error_after_their_journal_was_closed(schema: 
 async def test_changed_sends_are_announced_to_all_readers_by_any_process(schema: TemporarySchema) -> None:
     async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as other:
         await (await opened(worker, 1)).ingest(arrival(*messages(1, 1)))
-        readers = [journal.moved() for journal in (worker, other)]
+        readers = [moved(journal.database) for journal in (worker, other)]
         for reader in readers:
             assert await anext(reader) == ({1: 1}, set())
         for journal, account in ((other, 1), (worker, 2)):
@@ -198,7 +201,7 @@ async def test_each_change_of_a_send_is_announced_and_changes_of_a_moment_togeth
     async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as reader:
         account = await opened(journal, 1)
         await account.ingest(arrival(*messages(1, 1)))
-        news = reader.moved()
+        news = moved(reader.database)
         await anext(news)
         outbox = account.outbox
         send = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="", key="k", time=1)
@@ -259,7 +262,7 @@ async def test_a_worker_listens_for_no_sends_of_others_because_it_makes_those_of
 async def test_the_sends_of_many_accounts_are_announced(schema: TemporarySchema) -> None:
     async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as reader:
         await (await opened(journal, 1)).ingest(arrival(*messages(1, 1)))
-        news = reader.moved()
+        news = moved(reader.database)
         await anext(news)
         accounts, seen = {10**15 + number for number in range(1_000)}, set[int]()
         await asyncio.gather(*map(journal.announce_sends, accounts))
@@ -282,7 +285,7 @@ def test_announcements_of_many_accounts_are_split() -> None:
 async def test_a_reader_that_ends_while_its_session_is_opened_leaves_no_session(schema: TemporarySchema) -> None:
     async with PostgresJournal(schema.url) as journal:
         await journal.accounts()
-        news = journal.moved()
+        news = moved(journal.database)
         reading = asyncio.ensure_future(anext(news))
         await asyncio.sleep(0)  # it has asked for a session
         reading.cancel()

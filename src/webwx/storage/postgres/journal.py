@@ -28,9 +28,8 @@ from webwx.storage.postgres.deletion import delete_account
 from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now, read_numbers
 from webwx.storage.postgres.gathered import GatheredReads
 from webwx.storage.postgres.lookup import find_entries
-from webwx.storage.postgres.news import AnnouncedSends, Announcer, moved
+from webwx.storage.postgres.news import AnnouncedSends, Announcer
 from webwx.storage.postgres.retention import PostgresRetention, purge
-from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
 from webwx.storage.postgres.tables import PostgresStatements, PostgresTables
 from webwx.storage.tables.dead_letters import consumers_with_revivals
@@ -38,13 +37,13 @@ from webwx.storage.tables.identities.evidence import identify
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
     from webwx.model.identities import Identified
     from webwx.storage.entries import EntryQuery
-    from webwx.storage.leases import ClusterMember, StorageNews
+    from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.database import Connection
 
 
@@ -123,10 +122,6 @@ class PostgresJournal(Journal):
             consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()), positions=self._positions,
         )  # fmt: skip
 
-    def send_files(self, uin: int) -> PostgresSendFiles:
-        """Return the files of an account's queued sends."""
-        return PostgresSendFiles(uin, self._database)
-
     def of_login(self, name: str) -> LoginJournal:
         """Return the part of the journal that belongs to a saved login, by its name."""
         return LoginJournal(name, self)
@@ -158,19 +153,6 @@ class PostgresJournal(Journal):
             )
         )
         return [row["account"] for row in rows]
-
-    def moved(self) -> AsyncGenerator[StorageNews, None]:
-        """Yield the number of the last entry of each account, and from then on what has changed."""
-        return moved(self._database)
-
-    async def background_sends(self) -> dict[int, int]:
-        """Return the number of queued background sends of each account that has some."""
-        rows = await self._database.read(
-            lambda db: db.fetch(
-                "SELECT account, count(*) AS number FROM outbox WHERE background AND state = 'queued' GROUP BY account"
-            )
-        )
-        return {row["account"]: row["number"] for row in rows}
 
     async def announce_sends(self, account: int) -> None:
         """Announce to the readers of `moved` that sends of an account have changed."""

@@ -13,7 +13,9 @@ from webwx.storage.leases import SharedStorage
 from webwx.storage.passphrase import REQUIRED
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.logins import PostgresLogins
+from webwx.storage.postgres.news import moved
 from webwx.storage.postgres.records import PostgresRecordStore
+from webwx.storage.postgres.send_files import PostgresSendFiles
 from webwx.storage.transfer import release
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from webwx.storage.leases import ClusterMember, StorageNews
     from webwx.storage.postgres.journal import LoginJournal
     from webwx.storage.postgres.logins import PostgresLogin
-    from webwx.storage.postgres.send_files import PostgresSendFiles
 
 
 class PostgresStorage(SharedStorage):
@@ -101,15 +102,20 @@ class PostgresStorage(SharedStorage):
 
     @override
     def moved(self) -> AsyncGenerator[StorageNews, None]:
-        return self._journal.moved()
+        return moved(self._journal.database)
 
     @override
     def send_files(self, account: int) -> PostgresSendFiles:
-        return self._journal.send_files(account)
+        return PostgresSendFiles(account, self._journal.database)
 
     @override
     async def background_sends(self) -> dict[int, int]:
-        return await self._journal.background_sends()
+        rows = await self._journal.database.read(
+            lambda db: db.fetch(
+                "SELECT account, count(*) AS number FROM outbox WHERE background AND state = 'queued' GROUP BY account"
+            )
+        )
+        return {row["account"]: row["number"] for row in rows}
 
     @override
     async def announce_sends(self, account: int) -> None:
