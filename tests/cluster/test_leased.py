@@ -79,7 +79,7 @@ class Worker:
         self.reading = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
-        async for change in self.ownership.changes():
+        async for change in self.ownership.owned.changes():
             self.seen.append(change)
             match change:
                 case Gained(account=account, epoch=epoch):

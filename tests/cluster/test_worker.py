@@ -15,9 +15,7 @@ from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from webwx.cluster.changes import Change
+    pass
 
 
 class Released(SoleOwnership):
@@ -35,9 +33,6 @@ class Released(SoleOwnership):
     async def join(self, address: str, *, capacity: int) -> None:
         for account in self.accounts:
             self.owned.gain(account, 1)
-
-    def changes(self) -> AsyncIterator[Change]:
-        return self.owned.changes()
 
     async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         if self.owned.remove(account, epoch):

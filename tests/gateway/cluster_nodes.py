@@ -77,8 +77,8 @@ class Node:
         cursor = ""
         async with asyncio.timeout(20):
             while True:
-                await self.port.wait_for_events([account], cursor, wait=20)
-                page = await self.port.read_events([account], cursor, limit=500)
+                await self.port.events.wait([account], cursor, wait=20)
+                page = await self.port.events.read([account], cursor, limit=500)
                 cursor = page.cursor
                 for account_event in page.events:
                     if isinstance(account_event.event, TextMessage) and account_event.event.text == text:

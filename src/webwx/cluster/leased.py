@@ -29,10 +29,9 @@ from webwx.storage.leases import ClusterMember, LeaseTimes
 from webwx.storage.refusals import Fence, NotOwner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
-    from webwx.cluster.changes import Change
-    from webwx.storage.leases import Leases, OwnedAccount, Renewal
+    from webwx.storage.leases import Leases, Renewal
 
 _JOIN_RETRIES = 4
 """Number of times that joining is tried again."""
@@ -67,7 +66,8 @@ class LeasedOwnership(Ownership):
         self._times = times
         self._begin_renewing = begin_renewing
         self._failed_bots = failed_bots
-        self._owned = OwnedAccounts()
+        self.owned: OwnedAccounts = OwnedAccounts()
+        """The accounts that this process owns, and their changes."""
         self._share = 0
         self._look = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -79,7 +79,7 @@ class LeasedOwnership(Ownership):
         self._balancing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"LeasedOwnership({self.worker!r}, {self._owned!r})"
+        return f"LeasedOwnership({self.worker!r}, {self.owned!r})"
 
     @property
     def member(self) -> ClusterMember:
@@ -104,12 +104,8 @@ class LeasedOwnership(Ownership):
         self._balancing = asyncio.create_task(self._balance())
 
     @override
-    def changes(self) -> AsyncIterator[Change]:
-        return self._owned.changes()
-
-    @override
     def fence(self, account: int) -> Fence:
-        epoch = self._owned.epoch_of(account)
+        epoch = self.owned.epoch_of(account)
         if epoch is None:
             raise NotOwner("This process does not own the account.")
         return Fence(account=account, epoch=epoch)
@@ -134,17 +130,9 @@ class LeasedOwnership(Ownership):
         self._releasing[is_wanted].append(Fence(account=account, epoch=epoch))
         async with self._turn:
             fences, self._releasing[is_wanted] = self._releasing[is_wanted], []
-            ended = [fence for fence in fences if self._owned.remove(fence.account, fence.epoch)]
+            ended = [fence for fence in fences if self.owned.remove(fence.account, fence.epoch)]
             if ended:
                 await self._leases.release(self.worker, ended, is_wanted=is_wanted)
-
-    @override
-    async def want(self, account: int) -> None:
-        await self._leases.want(account)
-
-    async def owner_of(self, account: int) -> OwnedAccount | None:
-        """Return an account and its owner."""
-        return await self._leases.owner_of(account)
 
     def look_soon(self) -> None:
         """Compare what is owned with the database, because a write was refused."""
@@ -158,13 +146,13 @@ class LeasedOwnership(Ownership):
             self._balancing.cancel()
         with contextlib.suppress(StorageError):  # the lease expires by itself
             await self._leases.drain(self.worker)
-        self._owned.hand_over(len(self._owned))
-        await self._owned.wait_until_empty()
+        self.owned.hand_over(len(self.owned))
+        await self.owned.wait_until_empty()
         await self._renewing.stop()
         await asyncio.wait([self._balancing])
         with contextlib.suppress(StorageError):
             await self._leases.leave(self.worker)
-        self._owned.end()
+        self.owned.end()
 
     @property
     def _is_late(self) -> bool:
@@ -185,9 +173,9 @@ class LeasedOwnership(Ownership):
         self._look.set()
 
     def _lose_all(self, reason: str) -> None:
-        if len(self._owned):
-            _log.warning("The %d accounts of this worker stop: %s.", len(self._owned), reason)
-            self._owned.lose_all()
+        if len(self.owned):
+            _log.warning("The %d accounts of this worker stop: %s.", len(self.owned), reason)
+            self.owned.lose_all()
 
     async def _balance(self) -> None:
         """Claim accounts and hand accounts over, until this is cancelled."""
@@ -199,10 +187,10 @@ class LeasedOwnership(Ownership):
                 # An unreachable database also ends the renewals, which log it.
                 with contextlib.suppress(StorageError):
                     if is_due:
-                        self._owned.adjust(await self._leases.held(self.worker))
-                        self._owned.hand_over(len(self._owned) - self._share)
+                        self.owned.adjust(await self._leases.held(self.worker))
+                        self.owned.hand_over(len(self.owned) - self._share)
                     for account, epoch in (await self._leases.claim(self.worker)).items():
-                        self._owned.gain(account, epoch)
+                        self.owned.gain(account, epoch)
 
     async def _wait_for_look(self) -> bool:
         """Wait until accounts are to be claimed, and return whether the owned ones are to be compared too."""

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from webwx.cluster.owned_accounts import OwnedAccounts
 from webwx.override import override
-from webwx.storage.leases import OwnedAccount
 from webwx.storage.refusals import Fence
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-
-    from webwx.cluster.changes import Change
+    from collections.abc import Awaitable, Callable, Iterable
 
 
 class Ownership(Protocol):
     """The accounts that this process owns."""
+
+    owned: OwnedAccounts
+    """The accounts and their changes, which end when `leave` has ended."""
 
     is_draining: asyncio.Event
     """Set when an administrator has asked this process to hand all its accounts over."""
@@ -38,10 +38,6 @@ class Ownership(Protocol):
         Raises:
             StorageError: The database cannot be reached.
         """
-        ...
-
-    def changes(self) -> AsyncIterator[Change]:
-        """Yield each change of what is owned, until `leave` has ended; for one reader."""
         ...
 
     def fence(self, account: int) -> Fence:
@@ -69,24 +65,6 @@ class Ownership(Protocol):
         """
         ...
 
-    async def want(self, account: int) -> None:
-        """
-        Allow every process to take an account again, because its login is valid.
-
-        Raises:
-            StorageError: The database cannot be reached.
-        """
-        ...
-
-    async def owner_of(self, account: int) -> OwnedAccount | None:
-        """
-        Return an account and its owner, which may be another process; None if the account is not known.
-
-        Raises:
-            StorageError: The database cannot be reached.
-        """
-        ...
-
     async def leave(self) -> None:
         """Announce that all accounts are to be handed over, wait until they are, and own nothing from then on."""
         ...
@@ -102,7 +80,8 @@ class SoleOwnership(Ownership):
 
     def __init__(self, accounts: Callable[[], Awaitable[Iterable[int]]]) -> None:
         self._accounts = accounts
-        self._owned = OwnedAccounts()
+        self.owned: OwnedAccounts = OwnedAccounts()
+        """The accounts that this process has taken, and their changes."""
         self._address = ""
         self.is_draining: asyncio.Event = asyncio.Event()
         """Never set: no other process could take the accounts."""
@@ -115,11 +94,7 @@ class SoleOwnership(Ownership):
         del capacity
         self._address = address
         for account in await self._accounts():
-            self._owned.gain(account, 1)
-
-    @override
-    def changes(self) -> AsyncIterator[Change]:
-        return self._owned.changes()
+            self.owned.gain(account, 1)
 
     @override
     def fence(self, account: int) -> Fence:
@@ -128,21 +103,10 @@ class SoleOwnership(Ownership):
     async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
         """Release an account."""
         del is_wanted
-        self._owned.remove(account, epoch)
-
-    async def want(self, account: int) -> None:
-        """Do nothing: every account is owned."""
-
-    async def owner_of(self, account: int) -> OwnedAccount | None:
-        """Return an account and its owner, which is this process."""
-        if account not in await self._accounts():
-            return None
-        return OwnedAccount(
-            account=account, worker="", address=self._address, epoch=1, is_wanted=True, taken_at=None
-        )  # fmt: skip
+        self.owned.remove(account, epoch)
 
     async def leave(self) -> None:
         """Wait until all accounts are released."""
-        self._owned.hand_over(len(self._owned))
-        await self._owned.wait_until_empty()
-        self._owned.end()
+        self.owned.hand_over(len(self.owned))
+        await self.owned.wait_until_empty()
+        self.owned.end()

@@ -114,7 +114,7 @@ class ClusterWorker:
         leaving.result()
 
     async def _read(self) -> None:
-        async for change in self._ownership.changes():
+        async for change in self._ownership.owned.changes():
             match change:
                 case Gained(account=account, epoch=epoch):
                     self._start(account, epoch)

@@ -191,7 +191,7 @@ async def test_events_and_messages_are_read_at_each_gateway(
         assert [each.entry.number for each in found.entries] == [here.event.number]
         [shown] = await named_events(number, account.client, [here.event])
         assert (shown.chat_name, shown.sender_name) == (here.chat_name, here.sender_name)
-        page = await front.port.read_events([number], "", limit=500)
-        assert not await front.port.wait_for_events([number], page.cursor, wait=0)
-        again = await worker.port.read_events([number], page.cursor, limit=500)
+        page = await front.port.events.read([number], "", limit=500)
+        assert not await front.port.events.wait([number], page.cursor, wait=0)
+        again = await worker.port.events.read([number], page.cursor, limit=500)
         assert (again.events, again.lost) == ([], False)

@@ -19,10 +19,10 @@ async def test_an_event_that_has_not_arrived_is_read_later_and_only_once(start_g
         events = running.port.account(1).events
         newest = events.newest
         events.newest = newest - 1  # the journal has one event more
-        before = await running.port.read_events([1], "", limit=500)
-        early = await running.port.read_events([1], before.cursor, limit=500)
+        before = await running.port.events.read([1], "", limit=500)
+        early = await running.port.events.read([1], before.cursor, limit=500)
         events.newest = newest
-        after = await running.port.read_events([1], early.cursor, limit=500)
+        after = await running.port.events.read([1], early.cursor, limit=500)
 
     numbers = [event.event.number for page in (before, early, after) for event in page.events]
     assert numbers == list(range(1, newest + 1))

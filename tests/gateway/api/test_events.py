@@ -212,7 +212,7 @@ async def test_a_stream_reports_an_unusable_cursor(online: Running) -> None:
         fields = await source.next()
         assert fields["event"] == "reset"
         position = decode_cursor(json.loads(fields["data"])["cursor"])
-        newest = decode_cursor(await online.port.newest_cursor([1]))  # an event of the login may be stored meanwhile
+        newest = decode_cursor(online.port.events.newest_cursor([1]))  # an event of the login may be stored meanwhile
         assert position.get(1, 0) <= newest.get(1, 0)
 
 
@@ -293,7 +293,7 @@ async def test_a_long_poll_ends_with_its_key(online: Running) -> None:
     key = await online.key("events")
     online.world.say("ahua", "me", "the last one")
     await online.until_text("the last one")
-    cursor = await online.port.newest_cursor([1])
+    cursor = online.port.events.newest_cursor([1])
     async with online.anonymous(headers={"Authorization": f"Bearer {key}"}) as client:
         waiting = asyncio.ensure_future(
             client.get(EVENTS, params={"after": cursor, "wait": 25, "types": "loop.detected"})

@@ -168,8 +168,8 @@ async def picture(online: Running) -> int:
     online.world.picture("ahua", "me", PNG)
     cursor = ""
     while True:
-        await online.port.wait_for_events([1], cursor, wait=20)
-        page = await online.port.read_events([1], cursor, limit=100)
+        await online.port.events.wait([1], cursor, wait=20)
+        page = await online.port.events.read([1], cursor, limit=100)
         cursor = page.cursor
         for account_event in page.events:
             if type(account_event.event).__name__ == "ImageMessage":

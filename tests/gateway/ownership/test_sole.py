@@ -45,31 +45,31 @@ async def test_a_number_is_never_used_twice(running: Running) -> None:
 
 
 async def test_events_after_a_cursor_are_read(online: Running) -> None:
-    cursor = await online.port.newest_cursor([1])
-    assert not await online.port.wait_for_events([1], cursor, wait=0)
+    cursor = online.port.events.newest_cursor([1])
+    assert not await online.port.events.wait([1], cursor, wait=0)
     for text in ("1", "2", "3"):
         online.world.say("ahua", "me", text)
-    assert await online.port.wait_for_events([1], cursor, wait=20)
-    while len(texts((page := await online.port.read_events([1], cursor, limit=100)).events)) < 3:
-        await online.port.wait_for_events([1], page.cursor, wait=20)
+    assert await online.port.events.wait([1], cursor, wait=20)
+    while len(texts((page := await online.port.events.read([1], cursor, limit=100)).events)) < 3:
+        await online.port.events.wait([1], page.cursor, wait=20)
 
     assert texts(page.events) == ["1", "2", "3"]
     assert {
         account_event.chat_name for account_event in page.events if isinstance(account_event.event, TextMessage)
     } == {"阿华"}
-    assert (await online.port.read_events([1], page.cursor, limit=100)).events == []
-    first = await online.port.read_events([1], cursor, limit=1)
-    rest = await online.port.read_events([1], first.cursor, limit=100)
+    assert (await online.port.events.read([1], page.cursor, limit=100)).events == []
+    first = await online.port.events.read([1], cursor, limit=1)
+    rest = await online.port.events.read([1], first.cursor, limit=100)
     assert texts(first.events + rest.events) == ["1", "2", "3"]
 
 
 async def test_a_cursor_ahead_of_the_journal_is_reported(online: Running) -> None:
     from webwx.storage.cursors import encode_cursor
 
-    page = await online.port.read_events([1], encode_cursor({1: 10_000}), limit=10)
+    page = await online.port.events.read([1], encode_cursor({1: 10_000}), limit=10)
     assert (page.lost, page.events) == (True, [])
     with pytest.raises(InvalidCursor):
-        await online.port.read_events([1], "x", limit=10)
+        await online.port.events.read([1], "x", limit=10)
 
 
 async def test_changes_of_a_state_are_reported(running: Running) -> None:

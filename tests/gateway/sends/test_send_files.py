@@ -50,7 +50,7 @@ class DatabasePlace:
 
     def open(self) -> AccountSendFiles:
         self._opened += 1
-        return SharedSendFiles(FolderSendFiles(self._folder / f"{self._opened}"), self._storage.send_files(UIN))
+        return SharedSendFiles(self._folder / f"{self._opened}", self._storage.send_files(UIN))
 
 
 @pytest.fixture(params=["folder", pytest.param("database", marks=pytest.mark.verify)])

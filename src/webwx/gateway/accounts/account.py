@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.client import AsyncClient
-    from webwx.gateway.accounts.account_events import AccountEvent, EventPage
+    from webwx.gateway.accounts.account_events import AccountEvent
     from webwx.gateway.accounts.account_sends import AccountSends
-    from webwx.gateway.accounts.event_broadcast import LiveEvents
+    from webwx.gateway.accounts.event_pages import EventPages
     from webwx.gateway.accounts.logins import AccountLogins
 
 
@@ -204,6 +204,9 @@ class GatewayAccount(Protocol):
 class GatewayAccounts(Protocol):
     """All accounts of the gateway."""
 
+    events: EventPages
+    """The events of the accounts."""
+
     @property
     def is_shared(self) -> bool:
         """Whether other gateways store records, and run accounts, of the same storage."""
@@ -298,46 +301,6 @@ class GatewayAccounts(Protocol):
 
         Raises:
             GatewayProblem: There is no such account.
-        """
-        ...
-
-    async def newest_cursor(self, accounts: Collection[int]) -> str:
-        """Return the cursor after all stored events of some accounts."""
-        ...
-
-    async def read_events(
-        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
-    ) -> EventPage:
-        """
-        Return the events of some accounts after a cursor, those of each account in the order of arrival.
-
-        Args:
-            accounts: Numbers of the accounts.
-            cursor: Position to continue from; empty for the beginning.
-            limit: Number of events of each account at most.
-            since: Time of the earliest event: seconds since 1970.
-            until: Time of the latest event; 0 for no limit.
-
-        Raises:
-            InvalidCursor: The text is not a cursor.
-        """
-        ...
-
-    async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
-        """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
-        ...
-
-    def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
-        """
-        Return the events of some accounts from now on; None if some after a cursor are stored already.
-
-        Args:
-            accounts: Numbers of the accounts.
-            cursor: Position after all events that the reader has read.
-            on_news: Called when there are new events, or the reader has fallen behind.
-
-        Raises:
-            InvalidCursor: The text is not a cursor.
         """
         ...
 

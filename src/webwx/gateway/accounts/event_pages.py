@@ -50,7 +50,7 @@ class _Announced:
 
 class EventPages:
     """
-    Reads the events of several accounts; `GatewayAccounts` states what its methods return.
+    Reads the events of several accounts.
 
     Args:
         events: Returns the events of an account by its number.
@@ -77,9 +77,21 @@ class EventPages:
         return encode_cursor({number: self._events(number).newest for number in accounts})
 
     async def read(
-        self, accounts: Collection[int], cursor: str, *, limit: int, since: float, until: float
-    ) -> EventPage:  # fmt: skip
-        """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
+        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
+    ) -> EventPage:
+        """
+        Return the events of some accounts after a cursor, those of each account in the order of arrival.
+
+        Args:
+            accounts: Numbers of the accounts.
+            cursor: Position to continue from; empty for the beginning.
+            limit: Number of events of each account at most.
+            since: Time of the earliest event: seconds since 1970.
+            until: Time of the latest event; 0 for no limit.
+
+        Raises:
+            InvalidCursor: The text is not a cursor.
+        """
         numbers, has_gaps = decode_cursor(cursor), bool(since or until)
         events: list[AccountEvent] = []
         is_lost = False
@@ -101,7 +113,17 @@ class EventPages:
         return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)
 
     def join(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
-        """Return the events that are stored after a cursor from now on; None if some are stored already."""
+        """
+        Return the events of some accounts from now on; None if some after a cursor are stored already.
+
+        Args:
+            accounts: Numbers of the accounts.
+            cursor: Position after all events that the reader has read.
+            on_news: Called when there are new events, or the reader has fallen behind.
+
+        Raises:
+            InvalidCursor: The text is not a cursor.
+        """
         return self._broadcast.join(accounts, decode_cursor(cursor), on_news)
 
     async def wait(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:

@@ -69,11 +69,11 @@ class EventReader:
         self, cursor: str, stream: OpenStream, *, limit: int, wait: float, since: float = 0, until: float = 0
     ) -> tuple[list[AccountEvent], str, bool]:
         """Return the next events, the cursor after them, and whether events before them are gone."""
-        read = partial(self._port.read_events, self._accounts, limit=limit, since=since, until=until)
+        read = partial(self._port.events.read, self._accounts, limit=limit, since=since, until=until)
         await stream.turns.next()
         found = await read(cursor)
         if not found.events and wait:
-            await stream.run(self._port.wait_for_events(self._accounts, found.cursor, wait=wait))
+            await stream.run(self._port.events.wait(self._accounts, found.cursor, wait=wait))
             stream.require_valid()
             await stream.turns.next()
             found = await read(found.cursor)
@@ -107,9 +107,9 @@ class EventReader:
             while not stream.ended.is_set():
                 await stream.turns.next()
                 try:
-                    page = await self._port.read_events(self._accounts, position, limit=_PAGE)
+                    page = await self._port.events.read(self._accounts, position, limit=_PAGE)
                 except InvalidCursor:
-                    position = await self._port.newest_cursor(self._accounts)
+                    position = self._port.events.newest_cursor(self._accounts)
                     yield Reset(cursor=position)
                     continue
                 if page.lost:
@@ -121,7 +121,7 @@ class EventReader:
                 position = page.cursor
                 if news.needs_heartbeat():
                     yield None
-                live = None if page.events else self._port.join_events(self._accounts, position, news.wake)
+                live = None if page.events else self._port.events.join(self._accounts, position, news.wake)
                 if live is None:
                     continue
                 try:

@@ -135,7 +135,7 @@ async def stream_events(
     watched = notices.watch(caller.accounts if query.accounts is None else numbers)
     cursor, begin = last_event_id or query.after, ""
     if cursor is None:  # read before the answer begins, so the stream has every later event
-        cursor = begin = await port.newest_cursor(numbers)
+        cursor = begin = port.events.newest_cursor(numbers)
     followed = reader.follow(cursor, stream, watched)
     can_read = caller.allows("read")
     return Stream(_server_sent(followed, begin, with_text=can_read), media_type="text/event-stream", headers=headers)
@@ -265,7 +265,7 @@ async def _send_positioned(
     """Send the events after a cursor until the client disconnects or the server stops."""
     cursor = hello.after
     if cursor is None:
-        cursor = await port.newest_cursor(numbers)
+        cursor = port.events.newest_cursor(numbers)
     reader = EventReader(port, numbers, tuple(hello.types))
     followed = reader.follow(cursor, stream, notices)
     await _send(socket, ReadyFrame(cursor=cursor))

@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.cluster.ownership import Ownership
     from webwx.gateway.accounts.account import AccountStatus, SendChange
-    from webwx.gateway.accounts.account_events import EventPage
-    from webwx.gateway.accounts.event_broadcast import LiveEvents
     from webwx.model.login import Account
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Storage
@@ -186,6 +184,7 @@ class ClusterGateway(GatewayAccounts):
         """What all gateways know of all accounts."""
         self._storage = storage
         self._ownership = ownership
+        self._leases = leases
         self._make_accounts = make_accounts
         self._copies = home / "gateway-copies"
         """Folder with copies of the files of sends, in a folder for each process."""
@@ -206,7 +205,7 @@ class ClusterGateway(GatewayAccounts):
         """The accounts that run here by their numbers."""
         self._starts = StaggeredStarts(_STARTS)
         self._stored: dict[int, DatabaseAccount] = {}
-        self._pages = EventPages(lambda number: self.account(number).events)
+        self.events = EventPages(lambda number: self.account(number).events)
         self._send_changes = SendChanges(self.account)
         self._watchers: dict[asyncio.Queue[AccountStatus], bool] = {}
         """The readers of states; True: of the accounts that run here only."""
@@ -282,7 +281,7 @@ class ClusterGateway(GatewayAccounts):
             if number in self._stored:
                 stored = self._stored[number]
                 stored.events.newest = max(stored.events.newest, self.directory.newest(number))
-        self._pages.wake(numbers)
+        self.events.wake(numbers)
 
     def _note_changed_sends(self, number: int) -> None:
         if number in self._owned:
@@ -322,7 +321,7 @@ class ClusterGateway(GatewayAccounts):
         """Read the accounts again if they have changed, and apply the changes to what runs here."""
         if await self.directory.refresh():
             self._apply_changes()
-            self._pages.wake(self.directory.by_number)  # events may have come before their accounts were known
+            self.events.wake(self.directory.by_number)  # events may have come before their accounts were known
 
     def _apply_changes(self) -> None:
         """Note the labels and settings that other gateways have stored for accounts that run here."""
@@ -398,12 +397,12 @@ class ClusterGateway(GatewayAccounts):
         self._uins[name] = uin
         closing.callback(self._uins.pop, name, None)
         closing.push_async_callback(self._close_client, name)
-        copies = FolderSendFiles(self._copies / self.node.worker / f"{number}")
-        closing.push_async_callback(copies.delete_all_but, ())
+        copies = self._copies / self.node.worker / f"{number}"
+        closing.push_async_callback(FolderSendFiles(copies).delete_all_but, ())
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
             SharedSendFiles(copies, self._storage.owned.send_files(uin)), self._clock,
-            partial(self._pages.wake, (number,)),
+            partial(self.events.wake, (number,)),
             self._note_change, _do_nothing, announce_sends=partial(self.announce_sends, number),
             consumers=self._opened.consumers_of, retry=_RETRY,
         )  # fmt: skip
@@ -651,24 +650,6 @@ class ClusterGateway(GatewayAccounts):
     # -- events ------------------------------------------------------------------------------------------------------
 
     @override
-    async def newest_cursor(self, accounts: Collection[int]) -> str:
-        return self._pages.newest_cursor(accounts)
-
-    @override
-    async def read_events(
-        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
-    ) -> EventPage:
-        return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
-
-    @override
-    def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
-        return self._pages.join(accounts, cursor, on_news)
-
-    @override
-    async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
-        return await self._pages.wait(accounts, cursor, wait=wait)
-
-    @override
     def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:
         return self._send_changes.watch(accounts)
 
@@ -707,7 +688,7 @@ class ClusterGateway(GatewayAccounts):
             await accounts.configure(numbered.name, host=numbered.settings.host)
             async for step in accounts.log_in(numbered.name, asks_phone=asks_phone):
                 if step.account is not None:
-                    await self._ownership.want(step.account.uin)
+                    await self._leases.want(step.account.uin)
                     await self.directory.number_login(
                         self.directory.login_name(numbered), step.account.uin, profile=step.account.host
                     )

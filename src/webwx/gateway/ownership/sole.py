@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
     from webwx.gateway.accounts.account import AccountStatus, SendChange
-    from webwx.gateway.accounts.account_events import EventPage
-    from webwx.gateway.accounts.event_broadcast import LiveEvents
     from webwx.storage.tables.records import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
@@ -92,7 +90,7 @@ class LocalGateway(GatewayAccounts):
         """A number for each saved login, which differs after each change of it."""
         self._fingerprints: dict[int, object] = {}
         """What `Accounts.fingerprint` returned when the background sends of each account were last read."""
-        self._pages = EventPages(lambda number: self.account(number).events)
+        self.events = EventPages(lambda number: self.account(number).events)
         self._send_changes = SendChanges(self.account)
         self._other_processes = OtherProcesses(
             self._send_changes, self._opened.by_number.values, self._accounts.fingerprint, clock
@@ -167,7 +165,7 @@ class LocalGateway(GatewayAccounts):
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
             FolderSendFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock,
-            partial(self._pages.wake, (numbered.number,)),
+            partial(self.events.wake, (numbered.number,)),
             self._notify_watchers, self._apply_settings, consumers=self._opened.consumers_of,
             open_files=self._open_files,
         )  # fmt: skip
@@ -297,24 +295,6 @@ class LocalGateway(GatewayAccounts):
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.") from None
 
     # -- events ------------------------------------------------------------------------------------------------------
-
-    @override
-    async def newest_cursor(self, accounts: Collection[int]) -> str:
-        return self._pages.newest_cursor(accounts)
-
-    @override
-    async def read_events(
-        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
-    ) -> EventPage:
-        return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
-
-    @override
-    def join_events(self, accounts: Collection[int], cursor: str, on_news: Callable[[], object]) -> LiveEvents | None:
-        return self._pages.join(accounts, cursor, on_news)
-
-    @override
-    async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
-        return await self._pages.wait(accounts, cursor, wait=wait)
 
     @override
     def watch_sends(self, accounts: Collection[int] | None = None) -> AsyncGenerator[SendChange, None]:

@@ -144,35 +144,23 @@ class FolderSendFiles(AccountSendFiles):
                     path.unlink(missing_ok=True)
 
 
-class SharedSendFiles(AccountSendFiles):
+class SharedSendFiles(FolderSendFiles):
     """
     Send files of an account that several machines share; `AccountSendFiles` states the guarantees.
 
     A file is stored in the database by the number of its send, and as a copy by its name.
 
     Args:
-        copies: The copies of this process.
+        folder: The folder for the copies of this process.
         files: The files in the database.
     """
 
-    def __init__(self, copies: FolderSendFiles, files: SendFiles) -> None:
-        self._copies = copies
+    def __init__(self, folder: Path, files: SendFiles) -> None:
+        super().__init__(folder)
         self._files = files
 
     def __repr__(self) -> str:
         return "SharedSendFiles()"
-
-    def path(self, name: str) -> Path:
-        """Return the path of a copy by its name."""
-        return self._copies.path(name)
-
-    async def keep(self, path: Path) -> str:
-        """Keep a file in this process, and return the name of the copy."""
-        return await self._copies.keep(path)
-
-    async def discard(self, name: str) -> None:
-        """Delete a copy that no background send has, if it is there."""
-        await self._copies.discard(name)
 
     async def store(self, send: QueuedSend) -> None:
         """Store a file in the database."""
@@ -202,10 +190,10 @@ class SharedSendFiles(AccountSendFiles):
 
     async def delete(self, send: QueuedSend) -> None:
         """Delete the file of a background send here and in the database."""
-        await self._copies.delete(send)
+        await super().delete(send)
         await self._files.delete(send.number)
 
     async def delete_all_but(self, sends: Collection[QueuedSend]) -> None:
         """Delete the files that a killed process has left behind, here and in the database."""
-        await self._copies.delete_all_but(sends)
+        await super().delete_all_but(sends)
         await self._files.delete_all_but([send.number for send in sends])
