@@ -147,7 +147,7 @@ class TestKinds:
             bot.on(PhoneActivity)(noting(received, "phone"))
             async with running(bot, client):
                 world.befriend("me", "ahua", remark="华")
-                world.read_chat("me", "ahua")
+                world.read_chat(who="me", chat="ahua")
                 await until(lambda: {"changed: ContactChanged", "phone: PhoneActivity"} == set(received))
 
 

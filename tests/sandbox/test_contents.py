@@ -186,9 +186,9 @@ def produced(me: Page, world: World, every_content: Contents) -> list[tuple[Wire
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
     world.delivery.send_recent_chats(world.person("me"))
-    world.read_chat("me", "ahua")
-    world.open_chat("me", "ahua")
-    world.close_chat("me", "ahua")
+    world.read_chat(who="me", chat="ahua")
+    world.open_chat(who="me", chat="ahua")
+    world.close_chat(who="me", chat="ahua")
     waiting, wires = me.messages(), []
     while waiting:
         wires += waiting

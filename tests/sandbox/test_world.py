@@ -91,9 +91,9 @@ def test_logging_out_needs_a_login(world: World) -> None:
 @pytest.mark.parametrize(
     ("act", "code", "unread"),
     [
-        (lambda world, chat: world.read_chat("me", chat), 1, 0),
-        (lambda world, chat: world.open_chat("me", chat), 2, 0),
-        (lambda world, chat: world.close_chat("me", chat), 5, 1),
+        (lambda world, chat: world.read_chat(who="me", chat=chat), 1, 0),
+        (lambda world, chat: world.open_chat(who="me", chat=chat), 2, 0),
+        (lambda world, chat: world.close_chat(who="me", chat=chat), 5, 1),
     ],
 )
 @pytest.mark.parametrize(("chat", "real_id"), [("ahua", "wxid_ahua"), ("hiking", "hiking@chatroom")])
@@ -127,7 +127,7 @@ def test_opening_a_chat_on_the_phone_notifies_its_own_login(
 
 def test_an_unknown_chat_cannot_be_opened(world: World) -> None:
     with pytest.raises(Impossible, match="no person"):
-        world.open_chat("me", "unknown")
+        world.open_chat(who="me", chat="unknown")
 
 
 def test_refusals_are_used_up_in_order(world: World, me: Page) -> None:

@@ -1,10 +1,10 @@
 """
-The table of phone actions: one function each, from which the control API and the commands of `webwx phone` are made.
+The table of phone actions, from which the control API and the commands of `webwx phone` are made.
 
-A function's parameters are the fields of `POST /control/NAME` and the arguments of `webwx phone NAME`, in this order;
-its docstring is the help of the command, and its return value is the answer. A trailing underscore of a parameter is
-dropped. A parameter with an `option` is an option of the command. `bytes` are base64 in JSON and a file on the command
-line.
+An action is a method of the world, or a function here, if the action is more than one call. Its parameters are the
+fields of `POST /control/NAME` and the arguments of `webwx phone NAME`, in this order. The docstring of a function is
+the help of the command, and a `dict` that it returns is the answer. A trailing underscore of a parameter is dropped. A
+parameter with an `option` is an option of the command. `bytes` are base64 in JSON and a file on the command line.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...]
     request: type[msgspec.Struct]
     """Type of a request's body: the parameters."""
-    act: Callable[..., Answer | None]
+    act: Callable[..., object]
     examples: tuple[str, ...]
     """Arguments of the examples in the command's help."""
     sentence: str
@@ -71,7 +71,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             Impossible: There is no such person, chat, code or message, or the action makes no sense there.
             Refused: The platform refuses it.
         """
-        return self.act(world, **msgspec.structs.asdict(request)) or {}
+        answer = self.act(world, **msgspec.structs.asdict(request))
+        return answer if isinstance(answer, dict) else {}
 
 
 ACTIONS: dict[str, Action] = {}
@@ -85,28 +86,41 @@ def _action(
     without: tuple[str, str] | None = None,
     facts: Mapping[str, bool | str] | None = None,
 ) -> Callable[[Callable[..., Answer | None]], Callable[..., Answer | None]]:
-    """Add a function to the table."""
+    """Add a function to the table, with its docstring as help."""
 
     def add(act: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
-        _world, *fields = inspect.signature(act, eval_str=True).parameters.values()
-        ACTIONS[name] = Action(
-            name=name,
-            help=inspect.getdoc(act) or "",
-            parameters=tuple(_parameter(field) for field in fields),
-            request=msgspec.defstruct(
-                name,
-                [(field.name, field.annotation, _default(field)) for field in fields],
-                frozen=True, kw_only=True, rename=_without_underscore,
-            ),
-            act=act,
-            examples=examples,
-            sentence=sentence,
-            without=without,
-            facts=facts or {},
-        )  # fmt: skip
+        _add(act, name, *examples, help=inspect.getdoc(act) or "", sentence=sentence, without=without, facts=facts)
         return act
 
     return add
+
+
+def _add(
+    act: Callable[..., object],
+    name: str,
+    *examples: str,
+    help: str,  # noqa: A002 - as in click
+    sentence: str,
+    without: tuple[str, str] | None = None,
+    facts: Mapping[str, bool | str] | None = None,
+) -> None:
+    """Add a method of the world, or a function here, to the table."""
+    _world, *fields = inspect.signature(act, eval_str=True).parameters.values()
+    ACTIONS[name] = Action(
+        name=name,
+        help=help,
+        parameters=tuple(_parameter(field) for field in fields),
+        request=msgspec.defstruct(
+            name,
+            [(field.name, field.annotation, _default(field)) for field in fields],
+            frozen=True, kw_only=True, rename=_without_underscore,
+        ),
+        act=act,
+        examples=examples,
+        sentence=sentence,
+        without=without,
+        facts=facts or {},
+    )  # fmt: skip
 
 
 def _parameter(field: inspect.Parameter) -> Parameter:
@@ -141,40 +155,35 @@ Text = Annotated[str, msgspec.Meta(extra={"is_free_text": True})]
 # -- logins ----------------------------------------------------------------------------------------------------------
 
 
-@_action("scan", "阿华", sentence="Scanned; 'webwx phone confirm' lets the login through.", facts={"scanned": True})
-def scan(world: World, *, who: str = ME, uuid: str = "") -> None:
-    """Point WHO's phone at the login code UUID, or at the newest one."""
-    world.scan(who, uuid)
+_add(
+    World.scan, "scan", "阿华", help="Point WHO's phone at the login code UUID, or at the newest one.",
+    sentence="Scanned; 'webwx phone confirm' lets the login through.", facts={"scanned": True},
+)  # fmt: skip
 
+_add(
+    World.confirm, "confirm", "", help="Confirm the login that was scanned.",
+    sentence="Confirmed.", facts={"confirmed": True},
+)  # fmt: skip
 
-@_action("confirm", "", sentence="Confirmed.", facts={"confirmed": True})
-def confirm(world: World, *, uuid: str = "") -> None:
-    """Confirm the login that was scanned."""
-    world.confirm(uuid)
+_add(
+    World.cancel, "cancel", "", help="Reject the login that was scanned.",
+    sentence="Cancelled.", facts={"cancelled": True},
+)  # fmt: skip
 
+_add(
+    World.expire, "expire", "", help="Expire a login code.",
+    sentence="Expired.", facts={"expired": True},
+)  # fmt: skip
 
-@_action("cancel", "", sentence="Cancelled.", facts={"cancelled": True})
-def cancel(world: World, *, uuid: str = "") -> None:
-    """Reject the login that was scanned."""
-    world.cancel(uuid)
+_add(
+    World.log_out, "log-out", "", help="Log WHO's web client out on the phone: it receives ret 1100.",
+    sentence="{who} is logged out.", facts={"logged_out": True},
+)  # fmt: skip
 
-
-@_action("expire", "", sentence="Expired.", facts={"expired": True})
-def expire(world: World, *, uuid: str = "") -> None:
-    """Expire a login code."""
-    world.expire(uuid)
-
-
-@_action("log-out", "", sentence="{who} is logged out.", facts={"logged_out": True})
-def log_out(world: World, *, who: str = ME) -> None:
-    """Log WHO's web client out on the phone: it receives ret 1100."""
-    world.log_out(who)
-
-
-@_action("evict", "", sentence="Another client has taken {who}'s login.", facts={"evicted": True})
-def evict(world: World, *, who: str = ME) -> None:
-    """Log in another client as WHO; WHO's current client receives ret 1101."""
-    world.evict(who)
+_add(
+    World.evict, "evict", "", help="Log in another client as WHO; WHO's current client receives ret 1101.",
+    sentence="Another client has taken {who}'s login.", facts={"evicted": True},
+)  # fmt: skip
 
 
 # -- chats -----------------------------------------------------------------------------------------------------------
@@ -200,22 +209,20 @@ def recall(world: World, *, from_: str, to: str, message_id: Annotated[str, show
     return {"message_id": world.recall(from_, to, message_id).id}
 
 
-@_action("open", "me 阿华", sentence="{who} has opened {chat}.", facts={"opened": True})
-def open_chat(world: World, *, who: str = ME, chat: str) -> None:
-    """Open CHAT on WHO's phone, which clears its unread count."""
-    world.open_chat(who, chat)
+_add(
+    World.open_chat, "open", "me 阿华", help="Open CHAT on WHO's phone, which clears its unread count.",
+    sentence="{who} has opened {chat}.", facts={"opened": True},
+)  # fmt: skip
 
+_add(
+    World.close_chat, "close", "me 阿华", help="Go back from CHAT to the list of chats on WHO's phone.",
+    sentence="{who} has closed {chat}.", facts={"closed": True},
+)  # fmt: skip
 
-@_action("close", "me 阿华", sentence="{who} has closed {chat}.", facts={"closed": True})
-def close_chat(world: World, *, who: str = ME, chat: str) -> None:
-    """Go back from CHAT to the list of chats on WHO's phone."""
-    world.close_chat(who, chat)
-
-
-@_action("read", "me 阿华", sentence="{who} has read {chat}.", facts={"read": True})
-def read_chat(world: World, *, who: str = ME, chat: str) -> None:
-    """Read CHAT on WHO's phone without opening it, as from a notification."""
-    world.read_chat(who, chat)
+_add(
+    World.read_chat, "read", "me 阿华", help="Read CHAT on WHO's phone without opening it, as from a notification.",
+    sentence="{who} has read {chat}.", facts={"read": True},
+)  # fmt: skip
 
 
 @_action("pin", "me 阿华", sentence="{who} has pinned {chat}.", facts={"pinned": True})

@@ -113,7 +113,7 @@ class LoginRegistry:
         """List the codes that can still lead to a login, newest first."""
         return [code for code in reversed(self._codes.values()) if self._is_live(code)]
 
-    def scan(self, person: WorldPerson, uuid: str | None) -> LoginCode:
+    def scan(self, person: WorldPerson, uuid: str) -> LoginCode:
         """
         Scan a code, by default the newest one, with a phone.
 
@@ -126,7 +126,7 @@ class LoginRegistry:
         code.stage, code.person = LoginStage.SCANNED, person
         return code
 
-    def confirm(self, uuid: str | None) -> LoginCode:
+    def confirm(self, uuid: str) -> LoginCode:
         """
         Confirm the login on the phone that scanned the code.
 
@@ -141,7 +141,7 @@ class LoginRegistry:
         code.ticket = self.issue(f"{urlsafe_b64encode(self._rng.randbytes(18)).decode()}@qrticket_0")
         return code
 
-    def cancel(self, uuid: str | None) -> LoginCode:
+    def cancel(self, uuid: str) -> LoginCode:
         """
         Cancel the login on the phone that scanned the code.
 
@@ -154,7 +154,7 @@ class LoginRegistry:
         code.stage = LoginStage.CANCELLED
         return code
 
-    def expire(self, uuid: str | None) -> LoginCode:
+    def expire(self, uuid: str) -> LoginCode:
         """
         Expire a code.
 
@@ -167,13 +167,13 @@ class LoginRegistry:
         code.made = self._clock.now() - CODE_LIFETIME - 1
         return code
 
-    def _at_stage(self, stage: LoginStage, uuid: str | None, otherwise: str) -> LoginCode:
+    def _at_stage(self, stage: LoginStage, uuid: str, otherwise: str) -> LoginCode:
         for code in self._newest(uuid):
             if code.stage is stage:
                 return code
         raise Impossible(otherwise, "no-code")
 
-    def _newest(self, uuid: str | None) -> Iterator[LoginCode]:
+    def _newest(self, uuid: str) -> Iterator[LoginCode]:
         """Return the valid codes, newest first, or the one with that uuid."""
         codes = filter(None, [self._codes.get(uuid)]) if uuid else reversed(self._codes.values())
         return (code for code in codes if self._is_live(code))

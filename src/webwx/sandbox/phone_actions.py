@@ -123,7 +123,7 @@ class PhoneActions:
         Raises:
             Impossible: There is no such chat, or no chat is named.
         """
-        self.world.read_chat(self.id, self._where(chat))
+        self.world.read_chat(who=self.id, chat=self._where(chat))
 
     def open(self, chat: str = "") -> None:
         """
@@ -132,7 +132,7 @@ class PhoneActions:
         Raises:
             Impossible: There is no such chat, or no chat is named.
         """
-        self.world.open_chat(self.id, self._where(chat))
+        self.world.open_chat(who=self.id, chat=self._where(chat))
 
     # -- friends -------------------------------------------------------------------------------------------------------
 

@@ -174,7 +174,7 @@ class World(Population):
         self.notify_watchers()
         return code
 
-    def scan(self, who: str = ME, uuid: str | None = None) -> LoginCode:
+    def scan(self, who: str = ME, uuid: str = "") -> LoginCode:
         """
         Scan a code, by default the newest one, with a person's phone.
 
@@ -188,7 +188,7 @@ class World(Population):
             raise Impossible(f"{person.nickname}'s phone is offline.", "phone-offline")
         return self._notified(self.logins.scan(person, uuid))
 
-    def confirm(self, uuid: str | None = None) -> LoginCode:
+    def confirm(self, uuid: str = "") -> LoginCode:
         """
         Confirm the login on the phone that scanned the code.
 
@@ -197,7 +197,7 @@ class World(Population):
         """
         return self._notified(self.logins.confirm(uuid))
 
-    def cancel(self, uuid: str | None = None) -> LoginCode:
+    def cancel(self, uuid: str = "") -> LoginCode:
         """
         Cancel the login on the phone that scanned the code.
 
@@ -211,7 +211,7 @@ class World(Population):
         self.notify_watchers()
         return code
 
-    def expire(self, uuid: str | None = None) -> LoginCode:
+    def expire(self, uuid: str = "") -> LoginCode:
         """
         Expire a code, by default the newest.
 
@@ -236,7 +236,7 @@ class World(Population):
         free = (p for p in self.people.values() if not p.is_public and not self.logins.is_busy(p))
         return next(free, self.person(ME))
 
-    def log_out(self, who: str) -> None:
+    def log_out(self, who: str = ME) -> None:
         """
         End a person's web login on the phone.
 
@@ -245,7 +245,7 @@ class World(Population):
         """
         self.end(self._login(who), Ret.SESSION_NOT_FOUND)
 
-    def evict(self, who: str) -> None:
+    def evict(self, who: str = ME) -> None:
         """
         End a person's web login because another client, outside this world, logs in.
 
@@ -457,7 +457,7 @@ class World(Population):
         self.play()
         return message
 
-    def read_chat(self, who: str, chat: str) -> None:
+    def read_chat(self, *, who: str = ME, chat: str) -> None:
         """
         Read a chat on a person's phone without opening it, as from a notification; clears its unread count.
 
@@ -466,7 +466,7 @@ class World(Population):
         """
         self._view_chat(who, chat, StatusNotify.READ)
 
-    def open_chat(self, who: str, chat: str) -> None:
+    def open_chat(self, *, who: str = ME, chat: str) -> None:
         """
         Open a chat on a person's phone; clears its unread count.
 
@@ -486,7 +486,7 @@ class World(Population):
         person.mark_read(chat)
         self.notify_watchers(person.id, chat)
 
-    def close_chat(self, who: str, chat: str) -> None:
+    def close_chat(self, *, who: str = ME, chat: str) -> None:
         """
         Go back from a chat to the list of chats on a person's phone.
 

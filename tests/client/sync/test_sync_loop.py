@@ -306,9 +306,9 @@ class TestEvents:
     @pytest.mark.parametrize(
         ("act", "action"),
         [
-            (lambda world: world.read_chat("me", "ahua"), "read"),
-            (lambda world: world.open_chat("me", "ahua"), "opened"),
-            (lambda world: world.close_chat("me", "ahua"), "left"),
+            (lambda world: world.read_chat(who="me", chat="ahua"), "read"),
+            (lambda world: world.open_chat(who="me", chat="ahua"), "opened"),
+            (lambda world: world.close_chat(who="me", chat="ahua"), "left"),
         ],
     )
     async def test_of_the_phone_have_an_action_and_a_chat(

@@ -285,7 +285,7 @@ class Caller:
         ):  # fmt: skip
             world.send("ahua", "me", message)
         world.recall("ahua", "me")
-        world.open_chat("me", "ahua")
+        world.open_chat(who="me", chat="ahua")
         world.unfriend("me", "zhangsan")
         self.ask(SYNCCHECK, CheckRequest(sid=self.page.credentials.sid, synckey=str(self.page.sync_key)))
         self.ask(WEBWXSYNC, SyncRequest(credentials=self.page.credentials, sync_key=self.page.sync_key))

@@ -136,7 +136,7 @@ def change_before_each_message(page: Page, world: World) -> None:
     world.say("ahua", "me", "在吗")
     world.befriend("me", "ahua", remark="老板")
     world.say("ahua", "me", "明天去爬山吗")
-    world.open_chat("me", "ahua")
+    world.open_chat(who="me", chat="ahua")
     world.say("lilei", "me", "我也去")
 
 

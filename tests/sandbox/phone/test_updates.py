@@ -91,7 +91,7 @@ def test_a_chat_that_is_read_or_whose_message_is_recalled_stays_where_it_was(at_
     message = world.say("ahua", "me", "一")
     world.say("lilei", "me", "二")
     at_phone.updates()
-    world.read_chat("me", "ahua")
+    world.read_chat(who="me", chat="ahua")
     assert [(row["id"], row["order"]) for row in at_phone.updates()[0]["rows"]] == [("ahua", 1)]
     world.recall("ahua", "me", message.id)
     (row,) = at_phone.updates()[0]["rows"]
