@@ -29,7 +29,6 @@ from webwx.storage.tables.conversations import ConversationRow
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from webwx.bot.steps import Step
     from webwx.client.client import AsyncClient
     from webwx.client.reading.subscription import Subscription
 
@@ -76,7 +75,8 @@ class Conversations:
 
     def __init__(self, client: AsyncClient, key: StateKey, stored: StoredStates | None = None) -> None:
         self._client = client
-        self._stored = stored or StoredStates()
+        self.stored: StoredStates = stored or StoredStates()
+        """Converts and checks the states that are stored."""
         self._key = key
         self._subscription: Subscription | None = None
         self._cache: dict[str, CachedConversation] = {}
@@ -120,17 +120,13 @@ class Conversations:
 
     def migrated(self, row: ConversationRow) -> ConversationRow:
         """Return a stored state as this version of the program writes it; errors of its functions are raised."""
-        return self._stored.migrate(row)
-
-    def step_of(self, name: str) -> Step | None:
-        """Return the step that the program defines under a name; None if it defines no such step."""
-        return self._stored.step_of(name)
+        return self.stored.migrate(row)
 
     async def report_stored(self) -> None:
         """Log which stored states the program cannot read, when the bot starts for the first time."""
-        if self._stored.is_in_use:
+        if self.stored.is_in_use:
             await self._list()
-            self._stored.report_all([cached.row for cached in self._cache.values()])
+            self.stored.report_all([cached.row for cached in self._cache.values()])
 
     async def remove_deadline(self, row: ConversationRow) -> None:
         """Remove a deadline without a change of the state, unless it was replaced meanwhile."""
@@ -180,7 +176,7 @@ class Conversations:
                 self.release(cached)
                 raise
             if migrates:
-                self._stored.report(cached.row, event.number)
+                self.stored.report(cached.row, event.number)
         return cached
 
     def release(self, cached: CachedConversation) -> None:
@@ -309,7 +305,7 @@ class Conversations:
 class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because there is one per event
     """One handler's transaction on a conversation, which lasts until the handler has ended."""
 
-    _conversations: Conversations
+    conversations: Conversations
     """The conversations of the bot."""
     _event: Event
     """The event of the handler."""
@@ -328,14 +324,6 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
         """Whether the state was read or changed."""
         return self._held is not None
 
-    def now(self) -> float:
-        """Return the time of the account's clock, in seconds since 1970."""
-        return self._conversations.now()
-
-    def step_of(self, name: str) -> Step | None:
-        """Return the step that the program defines under a name; None if it defines no such step."""
-        return self._conversations.step_of(name)
-
     async def row(self) -> ConversationRow:
         """
         Return the state as this transaction sees it; the first call waits for other transactions.
@@ -349,7 +337,7 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
                 self._loading = asyncio.Lock()
             async with self._loading:  # a handler may make several calls at once
                 if self._held is None and not self._is_over:
-                    self._held = await self._conversations.hold(self._event, self._key)
+                    self._held = await self.conversations.hold(self._event, self._key)
                     self._row = self._held.row
         if self._row is None or self._is_over:
             raise InvalidRequest("The handler has ended; a state can be used only while its handler runs.")
@@ -367,7 +355,7 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
     def commit(self, numbers: Collection[int]) -> None:
         """Acknowledge entries and store the changes; called only if the state was used."""
         if self._held is not None and self._row is not None:
-            self._conversations.commit(numbers, self._held, self._row, self._event)
+            self.conversations.commit(numbers, self._held, self._row, self._event)
 
     def roll_back(self) -> None:
         """Drop the changes."""
@@ -378,5 +366,5 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
         """End the transaction; changes that are not committed are dropped."""
         self._is_over = True
         if self._held is not None:
-            self._conversations.release(self._held)
+            self.conversations.release(self._held)
             self._held = None

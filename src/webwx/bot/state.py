@@ -106,7 +106,7 @@ class ConversationState:
             )
         if timeout is not None and timeout <= 0:
             raise ValueError(f"timeout= cannot be {timeout:g}; give seconds, or None.")
-        deadline = None if timeout is None else self._transaction.now() + timeout
+        deadline = None if timeout is None else self._transaction.conversations.now() + timeout
         await self._transaction.change(step=step.name, deadline=deadline)
 
     async def back(self, *, timeout: float | None = None) -> Step | None:  # noqa: ASYNC109 - it is stored
@@ -122,7 +122,7 @@ class ConversationState:
         Raises: As `set_step`.
 
         """
-        step = self._transaction.step_of(await self.get_step())
+        step = self._transaction.conversations.stored.step_of(await self.get_step())
         previous = None if step is None else step.previous
         if previous is not None:
             await self.set_step(previous, timeout=timeout)
