@@ -6,6 +6,8 @@ Count how often an operation on an account is written: `python scripts/count_ope
     files of an event            that name the class of the event, without tests
     lists of an event            of these, those in which every new kind of event must be named
     functions that pass on       that only call another one of their name, with their own arguments, or only refuse
+      of the one surface         methods of AsyncClient, which has the documentation: decision 46
+      elsewhere                  all others
     repeated docstrings          of functions that share their name and the first line with another function
 
 Files that a script writes are left out. A count never justifies that code which says different things is hidden or
@@ -37,6 +39,9 @@ MANY_EVENTS = 7
 
 OWN_LISTS = ("/client/sending/forward.py", "/client/reading/recalled.py")
 """Files with that many classes for what they do: they forward messages."""
+
+SURFACE = ("/client/client.py", "AsyncClient")
+"""The class whose methods pass on by design."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -92,6 +97,11 @@ def is_passing_on(function: Function) -> bool:
     return all(isinstance(each, ast.Name) and each.id in own for each in given) and (len(own) > 1 or not given)
 
 
+def class_in(tree: ast.AST, name: str) -> ast.ClassDef:
+    """Return a class of a module."""
+    return next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name)
+
+
 def first_lines(trees: dict[str, ast.AST]) -> Counter[tuple[str, str]]:
     """Return how often a name occurs with the first line of its docstring."""
     return Counter(
@@ -131,9 +141,12 @@ def main() -> None:
         found = [name for name in naming if name in lists]
         report.append(f"files of the event {event}: {len(naming)}")
         report.append(f"lists of the event {event}: {len(found)} ({', '.join(found)})")
-    report.append(
-        f"functions that pass on: {sum(is_passing_on(each) for tree in trees.values() for each in functions(tree))}"
-    )
+    passing = sum(is_passing_on(each) for tree in trees.values() for each in functions(tree))
+    module, name = SURFACE
+    surface = sum(is_passing_on(each) for each in functions(class_in(trees[module], name)))
+    report.append(f"functions that pass on: {passing}")
+    report.append(f"  of the one surface: {surface}")
+    report.append(f"  elsewhere: {passing - surface}")
     repeated = sum(count for count in first_lines(trees).values() if count > 1)
     report.append(f"repeated docstrings: {repeated}")
     sys.stdout.write("\n".join(report) + "\n")
