@@ -424,7 +424,8 @@ async def _check_access(connection: Connection, handler: BaseRouteHandler) -> No
 
 
 async def _record_change(message: Message, scope: Scope) -> None:
-    await _gateway_of(scope).audit_log.record(message, scope)
+    if message["type"] == "http.response.start":
+        await _gateway_of(scope).audit_log.record(message, scope)
 
 
 def _stream(scope: Scope) -> OpenStream:

@@ -31,7 +31,7 @@ from webwx.gateway.process.freed_memory import return_freed_memory
 from webwx.gateway.process.open_files import raise_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -146,10 +146,10 @@ def _answering_at_end(gateway: Gateway) -> ASGIApp:
             has_read = has_read or (message["type"] == "http.request" and not message.get("more_body"))
             return message
 
-        async def send_noted(message: Message) -> None:
+        def send_noted(message: Message) -> Awaitable[None]:  # no coroutine of its own: streams send a lot
             nonlocal is_answered
             is_answered = True
-            await send(message)
+            return send(message)
 
         admission = admission_of(scope)
         counted = contextlib.nullcontext() if admission is None else admission.request(client_address(scope))

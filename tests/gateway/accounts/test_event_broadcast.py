@@ -10,7 +10,7 @@ from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.accounts.event_broadcast import EventBroadcast, LiveEvents
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import TextMessage
-from webwx.storage.cursors import decode_cursor
+from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +87,18 @@ async def test_a_reader_gets_events_of_its_accounts_only() -> None:
     assert numbers_of(both) == [(1, 1), (2, 1)]
     assert numbers_of(second) == [(2, 1)]
     assert decode_cursor(both.cursor) == {1: 1, 2: 1}
+
+
+async def test_each_reader_gets_the_cursor_of_its_own_position() -> None:
+    readers = Readers()
+    one, same, both = readers.join(), readers.join(), readers.join((1, 2))
+    await readers.store(2, 1)
+    await readers.store(1, 1)
+
+    assert [each.cursor for each in iter(one.take, None)] == [encode_cursor({1: 1})]
+    assert [each.cursor for each in iter(same.take, None)] == [encode_cursor({1: 1})]
+    assert [each.cursor for each in iter(both.take, None)] == [encode_cursor({2: 1}), encode_cursor({1: 1, 2: 1})]
+    assert both.cursor == encode_cursor({1: 1, 2: 1})
 
 
 async def test_a_reader_with_unread_events_does_not_join() -> None:

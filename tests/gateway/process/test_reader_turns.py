@@ -8,11 +8,11 @@ from webwx.gateway.process.reader_turns import ReaderTurns
 
 
 class Work:
-    """Work of readers, each item of which takes a millisecond."""
+    """Work of readers, each item of which takes a millisecond unless it says otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, item: float = 0.001) -> None:
         self.done = 0
-        self.turns = ReaderTurns(lambda: self.done / 1000)
+        self.turns = ReaderTurns(lambda: self.done * item)
         self.in_iterations: list[int] = []
         """Number of items that all readers together have handled in each iteration of the event loop."""
 
@@ -37,6 +37,16 @@ async def test_many_readers_together_do_a_few_milliseconds_of_work_in_each_itera
     assert work.done == 5_000
     assert max(work.in_iterations) <= 6
     assert len(work.in_iterations) <= 5_000
+
+
+async def test_readers_of_one_short_item_do_not_take_an_iteration_each() -> None:
+    work = Work(0.00001)
+    watching = asyncio.ensure_future(work.watch())
+    await asyncio.gather(*(work.read(1) for _ in range(500)))
+    watching.cancel()
+
+    assert work.done == 500
+    assert len(work.in_iterations) < 50
 
 
 async def test_a_reader_of_few_items_does_not_wait_when_no_other_reads() -> None:

@@ -49,12 +49,16 @@ class SharedEvent:
         account_event: The event, without a cursor.
     """
 
-    __slots__ = ("account_event", "json")
+    __slots__ = ("account_event", "cursors", "json", "server_sent")
 
     def __init__(self, account_event: AccountEvent) -> None:
         self.account_event = account_event
         self.json: bytes | None = None
         """The event as the API shows it; None until the first reader has encoded it."""
+        self.cursors: dict[str, str] = {}
+        """Position of a reader after the event, by that before it."""
+        self.server_sent: tuple[str, bytes] = ("", b"")
+        """The server-sent event that the last reader got, and its cursor: most readers get the same one."""
 
     def __repr__(self) -> str:
         return f"SharedEvent({self.account_event!r})"
@@ -83,6 +87,8 @@ class LiveEvents:
         """Whether the reader has to read pages again once no event waits."""
         self.on_news = on_news
         self._numbers = dict(numbers)
+        self.cursor = encode_cursor(self._numbers)
+        """Position after the last event that was taken."""
         self._channels = channels
         self._waiting: deque[SharedEvent] = deque()
         for each in channels:
@@ -90,11 +96,6 @@ class LiveEvents:
 
     def __repr__(self) -> str:
         return f"LiveEvents({len(self._waiting)} waiting)"
-
-    @property
-    def cursor(self) -> str:
-        """Position after the last event that was taken."""
-        return encode_cursor(self._numbers)
 
     def add(self, shared: SharedEvent) -> None:
         """Add the next event of an account; with too many the reader falls behind."""
@@ -109,7 +110,11 @@ class LiveEvents:
             account, number = shared.account_event.account, shared.account_event.event.number
             if number > self._numbers.get(account, 0):  # else the reader has had it in a page
                 self._numbers[account] = number
-                return FollowedEvent(shared, self.cursor)
+                after = shared.cursors.get(self.cursor)
+                if after is None:  # the first reader at this position
+                    after = shared.cursors[self.cursor] = encode_cursor(self._numbers)
+                self.cursor = after
+                return FollowedEvent(shared, after)
         return None
 
     def leave(self) -> None:

@@ -179,6 +179,8 @@ class _StreamNews:
         self._sources = sources
         self._items: list[AccountStatus | WebhookNotice | SendChange] = []
         self._has_room = asyncio.Event()
+        self._has_ended = False
+        """Whether one of the sources has ended."""
         self._is_woken = False
         self._waiter: asyncio.Future[None] | None = None
         self._quiet_since = self._loop.time()
@@ -216,12 +218,14 @@ class _StreamNews:
 
     def take(self) -> list[AccountStatus | WebhookNotice | SendChange]:
         """Remove and return the items of the other sources, and raise the error of one that has failed."""
+        if self._has_ended:
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+        if not self._items:
+            return []
         items, self._items = self._items, []
-        if items:
-            self._has_room.set()
-        for task in self._tasks:
-            if task.done():
-                task.result()
+        self._has_room.set()
         return items
 
     async def close(self) -> None:
@@ -249,6 +253,7 @@ class _StreamNews:
                 self._items.append(item)
                 self.wake()
         finally:
+            self._has_ended = True
             self.wake()
 
     async def _end(self, stream: OpenStream) -> None:

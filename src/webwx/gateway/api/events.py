@@ -162,8 +162,10 @@ def server_sent(item: StreamItem, *, with_text: bool) -> bytes:
         with_text: Whether the reader may read the texts of sends.
     """
     match item:
-        case FollowedEvent():
-            return b"id: " + item.cursor.encode() + b"\ndata: " + json_of(item.shared) + b"\n\n"
+        case FollowedEvent(shared, cursor):
+            if shared.server_sent[0] != cursor:
+                shared.server_sent = cursor, b"id: " + cursor.encode() + b"\ndata: " + json_of(shared) + b"\n\n"
+            return shared.server_sent[1]
         case AccountStatus():
             return b"event: account.state\ndata: " + msgspec.json.encode(view_of_account(item)) + b"\n\n"
         case WebhookNotice():

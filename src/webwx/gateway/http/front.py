@@ -20,7 +20,7 @@ from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.protocol.hosts import host_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, Message, WebSocketScope
@@ -137,7 +137,7 @@ async def _redirect(send: Send, path: str) -> None:
 def _with_headers(send: Send, root: str) -> Send:
     """Return a function that adds the security headers to an answer, and the path of the gateway to its `Location`."""
 
-    async def send_with_headers(message: Message) -> None:
+    def send_with_headers(message: Message) -> Awaitable[None]:  # no coroutine of its own: streams send a lot
         if message["type"] == "http.response.start" or message["type"] == "websocket.http.response.start":
             headers = [
                 (name, root.encode() + value if name.lower() == b"location" and value.startswith(b"/") else value)
@@ -145,6 +145,6 @@ def _with_headers(send: Send, root: str) -> Send:
             ]
             present = {name.lower() for name, _ in headers}
             message["headers"] = [*headers, *((name, value) for name, value in SECURITY_HEADERS if name not in present)]
-        await send(message)
+        return send(message)
 
     return send_with_headers

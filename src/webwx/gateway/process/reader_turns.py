@@ -21,6 +21,10 @@ _TURN = 0.003
 """Seconds of work of all readers together in one iteration of the event loop."""
 
 
+_TOGETHER = 8
+"""Waiting readers that are woken in one iteration of the event loop: each iteration costs as much as a small event."""
+
+
 class ReaderTurns:
     """
     Limits the work of all readers in one iteration of the event loop.
@@ -90,7 +94,8 @@ class ReaderTurns:
 
     def _end(self) -> None:
         self._is_over = True
-        self._wake_next()
+        for _ in range(_TOGETHER):
+            self._wake_next()
 
     def _wake_next(self) -> None:
         while self._waiting:
