@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from webwx.cli.progress import bar, shown_progress, shown_rows
+from webwx.cli.progress import bar, shown_files, shown_progress, shown_rows
 
 
 class Terminal(io.StringIO):
@@ -40,6 +40,15 @@ def test_the_rows_of_a_copy_are_counted_on_a_terminal_only() -> None:
         with shown_rows(stream) as show:
             show("entries", 12_000)
     assert terminal.getvalue() == "\r\x1b[Kentries: 12,000\r\x1b[K"
+    assert pipe.getvalue() == ""
+
+
+def test_the_files_of_a_backup_are_counted_on_a_terminal_only() -> None:
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        with shown_files(stream) as show:
+            show("a\x1b[2J.json", 2, 12)
+    assert terminal.getvalue() == "\r\x1b[K2/12  a\\x1b[2J.json\r\x1b[K"
     assert pipe.getvalue() == ""
 
 

@@ -28,7 +28,9 @@ async def home(tmp_path: Path) -> Path:
 async def test_a_copy_has_everything_but_locks_and_unfinished_files(home: Path, tmp_path: Path) -> None:
     records = open_records(home / "gateway.db")
     await records.put("key", "1", b"one", version=0, time=0)
-    assert await back_up(home, tmp_path / "copy") == 3
+    reported: list[tuple[str, int, int]] = []
+    assert await back_up(home, tmp_path / "copy", lambda *step: reported.append(step)) == 3
+    assert [(number, count) for _path, number, count in reported] == [(1, 3), (2, 3), (3, 3)]
     await records.put("key", "2", b"two", version=0, time=0)
     await records.close()
 

@@ -33,6 +33,17 @@ def shown_rows(stream: TextIO | None = None) -> Iterator[Callable[[str, int], ob
 
 
 @contextmanager
+def shown_files(stream: TextIO | None = None) -> Iterator[Callable[[str, int, int], object]]:
+    """Return a progress callback for files, called with a path, its number and how many; silent without a terminal."""
+    with _line(stream) as show:
+        yield (
+            (lambda path, number, count: show(f"{number:,}/{count:,}  {printable(path)}"))
+            if show
+            else (lambda *_: None)
+        )
+
+
+@contextmanager
 def _line(stream: TextIO | None) -> Iterator[Callable[[str], object] | None]:
     """Return a function that replaces a line on a terminal, and clear the line at the end; None without a terminal."""
     watched: TextIO | None = stream or sys.stderr

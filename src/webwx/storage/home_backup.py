@@ -18,7 +18,7 @@ from webwx.storage.locks import explain, make_private
 from webwx.storage.open import open_journal_file, open_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _RECORDS, _JOURNAL = ".db", ".journal"
@@ -28,13 +28,14 @@ _OF_A_DATABASE = ("-wal", "-shm")
 """Suffixes of the files beside an open database."""
 
 
-async def back_up(home: Path, target: Path) -> int:
+async def back_up(home: Path, target: Path, progress: Callable[[str, int, int], object] = lambda *_: None) -> int:
     """
     Copy the logins, journals, archived media, and everything of the gateway into a new folder.
 
     Args:
         home: The folder of the accounts.
         target: The folder for the copy, which must not exist, or be empty.
+        progress: Called before each file, with its path in the folder, its number from 1, and the number of files.
 
     Returns: The number of files.
 
@@ -42,7 +43,9 @@ async def back_up(home: Path, target: Path) -> int:
         StorageError: There is nothing to copy, the target holds files, or a file cannot be read or written.
     """
     count = 0
-    for path in await asyncio.to_thread(_checked_files, home, target):
+    files = await asyncio.to_thread(_checked_files, home, target)
+    for number, path in enumerate(files, 1):
+        progress(str(path.relative_to(home)), number, len(files))
         count += await _copy(path, target / path.relative_to(home))
     return count
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from webwx.cli.language import _
+from webwx.cli.progress import shown_files
 from webwx.cli.session import Session, command
 
 
@@ -22,7 +23,8 @@ async def backup(session: Session, folder: Path) -> None:
     from webwx.storage.home_backup import back_up
 
     session.require_file(_("back up the database with 'pg_dump', and copy the folder of the gateway's files"))
-    count = await back_up(session.settings.home, folder)
+    with shown_files() as show:
+        count = await back_up(session.settings.home, folder, show)
     session.output.result(
         _("Copied {count} files to {folder}.").format(count=count, folder=folder), folder=str(folder), files=count
     )

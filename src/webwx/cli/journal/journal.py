@@ -22,6 +22,7 @@ from webwx.cli.messages.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.output import printable, printable_json
+from webwx.cli.progress import shown_rows
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.cli.words import word
@@ -32,6 +33,9 @@ from webwx.storage.open import check_up, open_journal_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_LINES_A_STEP = 1_000
+"""Number of exported lines after which the progress is shown."""
 
 _ALL_SENDS = 2**62
 
@@ -208,14 +212,17 @@ async def export(session: Session, path: Path | None) -> None:
     """
     await _require_journal(session)
     count = 0
+    is_counted = path is not None or session.output.screen.width is None  # else the lines themselves are seen
     async with session.reading() as client:
-        with _written(path) as file:
+        with _written(path) as file, shown_rows() as show:
             async for thing in client.export_history():
                 count += 1
                 if file is None:
                     session.output.document(thing)
                 else:
                     file.write(f"{printable_json(thing)}\n")
+                if is_counted and count % _LINES_A_STEP == 0:
+                    show(_("lines"), count)
     if path is not None:
         session.output.result(
             _("{count:,} lines are in {path}.").format(count=count, path=path), path=str(path), lines=count
