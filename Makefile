@@ -34,7 +34,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs site packages release-check records blocking messages sandbox format clean
+.PHONY: help setup extras tools demo demo-crash test check verify cover fuzz mutate soak bench bench-plots bench-sandbox docs site packages release-check release records blocking messages sandbox format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -143,9 +143,16 @@ site: tools  ## Build the documentation site in build/site/html, in both languag
 
 packages: tools  ## Build the packages of a release twice in build/release, check them, and try them in bare environments
 	@$(SYNC) --group release
-	@$(BIN)/python -m scripts.release
+	@$(BIN)/python -m scripts.release check
 
 release-check: site packages  ## All that can be checked of a release before there is one
+
+release: tools  ## Make a release up to its tag, and publish nothing: make release VERSION=0.2.0
+	@test -n "$(VERSION)" || { echo 'Name the version: make release VERSION=0.2.0' >&2; exit 2; }
+	@$(SYNC) --all-extras --group release
+	@$(BIN)/python -m scripts.release begin $(VERSION)
+	@$(MAKE) check test verify release-check
+	@$(BIN)/python -m scripts.release end
 
 records: tools  ## Rewrite the record of every request, after a call was added or changed on purpose
 	$(BIN)/python -m tests.protocol.requests

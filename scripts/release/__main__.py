@@ -1,4 +1,8 @@
-"""Build the packages of a release and check them: `python -m scripts.release`. What was made is in build/release."""
+"""
+Make a release: `python -m scripts.release check`, which builds the packages in build/release and checks them.
+
+`begin VERSION` writes the version before that, and `end` adds the tag after it; `make release` does all three.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from scripts.project import ROOT, repository
-from scripts.release import checks
+from scripts.release import checks, version
 from scripts.release.environments import NOT_RUN, PYTHONS
 
 if TYPE_CHECKING:
@@ -23,12 +27,23 @@ BUILT = ROOT / "build" / "release"
 
 
 def main() -> None:
-    """Check a release, and end with 1 if something is wrong with it, or could not be tried in CI."""
-    argparse.ArgumentParser(prog="python -m scripts.release", description=__doc__).parse_args()
-    shutil.rmtree(BUILT, ignore_errors=True)
-    BUILT.mkdir(parents=True)
-    missing = release()
-    sys.exit(bool(missing and os.environ.get("CI")))
+    """Do one part of a release; the checks end with 1 if in CI a Python is missing."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.release", description=__doc__)
+    parts = parser.add_subparsers(dest="part", required=True)
+    parts.add_parser("check")
+    parts.add_parser("begin").add_argument("version")
+    parts.add_parser("end")
+    arguments = parser.parse_args()
+    match arguments.part:
+        case "begin":
+            version.begin(arguments.version)
+        case "end":
+            print(version.end(BUILT / "dist"))  # noqa: T201
+        case _:
+            shutil.rmtree(BUILT, ignore_errors=True)
+            BUILT.mkdir(parents=True)
+            missing = release()
+            sys.exit(bool(missing and os.environ.get("CI")))
 
 
 def release() -> list[str]:
@@ -39,8 +54,8 @@ def release() -> list[str]:
     sizes, missing = step(f"Python {', '.join(PYTHONS)}", lambda: checks.check_pythons(wheel, folder))
     for name, size in sizes.items():
         print(f"    {checks.ALL if ',' in name else name or 'no extra'}: {size / 1e6:.1f} MB")  # noqa: T201
-    for version in missing:
-        print(f"NOT RUN: Python {version} is not installed here.")  # noqa: T201
+    for each in missing:
+        print(f"NOT RUN: Python {each} is not installed here.")  # noqa: T201
     step("stated sizes", lambda: checks.check_sizes(sizes))
     step("lowest versions of the dependencies", lambda: checks.check_lowest(wheel, folder))
     count = step(f"wheels of every extra for Python {NOT_RUN}", checks.check_resolution)

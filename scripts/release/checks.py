@@ -6,13 +6,12 @@ import hashlib
 import json
 import os
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.project import ROOT, project
-from scripts.release.environments import NOT_RUN, PYTHONS, Environment, find_python, make, run, uv
+from scripts.release.environments import NOT_RUN, PYTHONS, Environment, find_python, make, run, tool, uv
 from scripts.release.staged import stage
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ def check_metadata(wheel: Path, sdist: Path) -> None:
     Raises:
         SystemExit: A tool refuses them.
     """
-    run(_tool("twine"), "check", "--strict", str(wheel), str(sdist))
-    run(_tool("check-wheel-contents"), str(wheel))
+    run(tool("twine"), "check", "--strict", str(wheel), str(sdist))
+    run(tool("check-wheel-contents"), str(wheel))
 
 
 def check_pythons(wheel: Path, folder: Path) -> tuple[dict[str, int], list[str]]:
@@ -171,7 +170,7 @@ def check_sizes(sizes: dict[str, int]) -> None:
 def write_bill_of_materials(environment: Path, out: Path) -> None:
     """Write the packages of an environment as CycloneDX, with the licence of each."""
     run(
-        _tool("cyclonedx-py"), "environment", "--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "library",
+        tool("cyclonedx-py"), "environment", "--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "library",
         "--output-reproducible", "--output-file", str(out), str(environment / "bin" / "python"),
     )  # fmt: skip
 
@@ -184,7 +183,7 @@ def write_licences(environment: Path, out: Path) -> None:
         SystemExit: The licence of a package is unknown, or none of those that a dependency may have.
     """
     shown = run(
-        _tool("pip-licenses"), "--python", str(environment / "bin" / "python"), "--from", "mixed", "--format", "json",
+        tool("pip-licenses"), "--python", str(environment / "bin" / "python"), "--from", "mixed", "--format", "json",
         "--with-urls",
     )  # fmt: skip
     found: list[dict[str, str]] = json.loads(shown)
@@ -219,7 +218,3 @@ def _at_once(calls: list[tuple[Any, tuple[Any, ...]]]) -> None:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _tool(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))

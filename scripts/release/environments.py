@@ -106,7 +106,12 @@ def make(folder: Path, python: str, wheel: Path, extras: str, *options: str) -> 
 
 def uv() -> str:
     """Return the path of uv, which is in the project's own environment unless it is on PATH."""
-    return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    return shutil.which("uv") or tool("uv")
+
+
+def tool(name: str) -> str:
+    """Return the path of a tool in the project's own environment."""
+    return str(Path(sys.executable).with_name(name))
 
 
 def run(*command: str, folder: Path | None = None, environment: dict[str, str] | None = None) -> str:

@@ -9,11 +9,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from scripts.project import ROOT, repository
+from scripts.release import changelog
 from scripts.site import reference
 from scripts.site.markdown import Page, Target, ids_of, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 Language = Literal["en", "zh"]
@@ -25,7 +26,7 @@ NAMES = {"en": "English", "zh": "中文"}
 
 _MOVED = {
     "README.md": "index.md", "docs/README.md": "index.md", "CONTRIBUTING.md": "contributing.md",
-    "SECURITY.md": "security.md", "docs/protocol/README.md": "protocol/index.md",
+    "CHANGELOG.md": "changes.md", "SECURITY.md": "security.md", "docs/protocol/README.md": "protocol/index.md",
 }  # fmt: skip
 """Pages that stand elsewhere in the site than in the repository."""
 
@@ -51,7 +52,9 @@ def stage(built: Path, language: Language) -> Path:
             target.write_text(_page(place, source, language, sources), encoding="utf-8")
         else:
             shutil.copyfile(source, target)
-    for place, text in reference.pages(ROOT):
+    links = _links(sources)
+    made = ("changes.md", staged(Page("CHANGELOG.md", "changes.md", changelog.current()), link=links))
+    for place, text in (*reference.pages(ROOT), made):
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         title, rest = text.split("\n", 1)
@@ -66,7 +69,7 @@ def stage(built: Path, language: Language) -> Path:
 
 def _sources() -> dict[str, Path]:
     """Return the English page or the picture of each place of the site."""
-    found = [*(ROOT / "docs").rglob("*"), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+    found = [*(ROOT / "docs").rglob("*"), *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"))]
     named = {path.relative_to(ROOT).as_posix(): path for path in sorted(found)}
     return {
         _MOVED.get(name, name.removeprefix("docs/")): path
@@ -77,15 +80,7 @@ def _sources() -> dict[str, Path]:
 
 def _page(place: str, source: Path, language: Language, sources: Mapping[str, Path]) -> str:
     english = source.read_text(encoding="utf-8")
-
-    def link(target: str) -> Target | None:
-        english = target.replace(".zh.md", ".md")
-        moved = _MOVED.get(english, english.removeprefix("docs/"))
-        if moved in sources:
-            is_translated = language != "en" and target != english
-            return Target(moved, _ids(ROOT / target, sources[moved]) if is_translated else {})
-        address = repository()
-        return Target(f"{address}/blob/main/{target}") if address else None
+    link = _links(sources, language)
 
     translation = source.with_suffix(".zh.md")
     if language == "en" or not translation.exists():
@@ -97,6 +92,21 @@ def _page(place: str, source: Path, language: Language, sources: Mapping[str, Pa
     text = translation.read_text(encoding="utf-8")
     page = Page(translation.relative_to(ROOT).as_posix(), place, text)
     return staged(page, link=link, ids=list(_ids(translation, source).values()))
+
+
+def _links(sources: Mapping[str, Path], language: Language = "en") -> Callable[[str], Target | None]:
+    """Return a function that says where a file of the repository stands in the site of a language."""
+
+    def link(target: str) -> Target | None:
+        english = target.replace(".zh.md", ".md")
+        moved = _MOVED.get(english, english.removeprefix("docs/"))
+        if moved in sources:
+            is_translated = language != "en" and target != english
+            return Target(moved, _ids(ROOT / target, sources[moved]) if is_translated else {})
+        address = repository()
+        return Target(f"{address}/blob/main/{target}") if address else None
+
+    return link
 
 
 def _ids(translation: Path, source: Path) -> dict[str, str]:

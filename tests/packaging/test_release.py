@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import trove_classifiers
 from scripts.project import ROOT, project
 from scripts.release import checks
-from scripts.release.environments import PROBES, PYTHONS, Environment, find_python
+from scripts.release.environments import PROBES, PYTHONS, Environment, find_python, uv
 from scripts.release.staged import readme, stage, urls
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ADDRESS = "https://example.org/webwx"
 
@@ -108,3 +106,52 @@ def test_a_program_that_fails_in_an_environment_ends_the_run_with_its_output(tmp
     (tmp_path / "bin/webwx").write_text("#!/bin/sh\necho 'no certificates' >&2; exit 3\n")
     with pytest.raises(SystemExit, match=r"(?s)ended with 3.*no certificates"):
         checks.demo(Environment(tmp_path, ""))
+
+
+def test_every_fragment_of_the_changelog_has_one_of_three_types() -> None:
+    others = [
+        each.name
+        for each in (ROOT / "changes").iterdir()
+        if not re.fullmatch(r"README\.md|[\w-]+\.(added|changed|fixed)\.md", each.name)
+    ]
+    assert others == []
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of this repository with its own environment, in which a commit can be made."""
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), tmp_path / "clone"], check=True)
+    monkeypatch.setenv("PATH", f"{Path(uv()).parent}{os.pathsep}{os.environ['PATH']}")
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "me")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "me@example.org")
+    return tmp_path / "clone"
+
+
+def in_clone(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(300)
+def test_a_release_begins_with_a_commit_that_has_its_version_and_changelog(clone: Path) -> None:
+    assert in_clone(clone, "uv", "sync", "--quiet", "--frozen", "--all-extras", "--group", "site").returncode == 0
+    release = str(clone / ".venv/bin/python"), "-m", "scripts.release"
+    refused = in_clone(clone, *release, "begin", "9.9")
+    assert (
+        refused.stderr == "docs/whats-new.md has to tell what is new in 9.9; its title is '# What is new in 0.2.0'.\n"
+    )
+    assert in_clone(clone, *release, "end").stderr == "The last commit is not that of a release.\n"
+
+    begun = in_clone(clone, *release, "begin", "0.2.0")
+    assert begun.returncode == 0, begun.stderr
+    assert in_clone(clone, "git", "log", "-1", "--format=%s").stdout == "Release 0.2.0\n"
+    assert in_clone(clone, "git", "status", "--porcelain").stdout == ""
+    assert in_clone(clone, str(clone / ".venv/bin/webwx"), "--version").stdout == "webwx 0.2.0\n"
+    assert [*(clone / "changes").iterdir()] == [clone / "changes/README.md"]
+    assert re.search(
+        r"\n## 0\.2\.0 \(\d{4}-\d\d-\d\d\)\n\n### Added\n\n- ", (clone / "CHANGELOG.md").read_text("utf-8")
+    )
+    assert (clone / "tests/storage/released/0.2.0/files.tar.xz").exists()
+    assert "not a version after 0.2.0" in in_clone(clone, *release, "begin", "0.2.0").stderr
+    assert "has no packages of 0.2.0" in in_clone(clone, *release, "end").stderr
