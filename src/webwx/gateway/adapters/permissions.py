@@ -89,7 +89,7 @@ class AllowedChat(NamedTuple):
         return which == self.number if isinstance(which, int) else which in self.names or which in self.ids
 
 
-class _ChatList(NamedTuple):
+class _ListedChats(NamedTuple):
     """One of the two lists."""
 
     is_every: bool
@@ -113,9 +113,9 @@ class AllowedChats:
     def __repr__(self) -> str:
         return "AllowedChats(***)"
 
-    def _list(self, entries: tuple[ChatEntry, ...]) -> _ChatList:
+    def _list(self, entries: tuple[ChatEntry, ...]) -> _ListedChats:
         ids = frozenset(each for entry in entries if entry in self._chats for each in self._chats[entry].ids)
-        return _ChatList(EVERY_CHAT in entries, ids)
+        return _ListedChats(EVERY_CHAT in entries, ids)
 
     @property
     def sees_every_chat(self) -> bool:
