@@ -22,6 +22,7 @@ SECTIONS = {
     "links": "Links",
     "webhooks": "Webhooks",
     "receivers": "Receivers",
+    "programs": "Programs of adapters",
     "fallback": "Fallback",
     "incoming_files": "Incoming files",
     "bots": "Bots",

@@ -13,6 +13,7 @@ from tests.carriers import Counted
 from tests.gateway.webhook_receiver import webhook_receiver
 
 from webwx.client.accounts import Accounts
+from webwx.gateway.adapters.registry import ADAPTERS
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.ownership.sole import LocalGateway
@@ -23,12 +24,13 @@ from webwx.storage.open import open_records
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from tests.gateway.webhook_receiver import WebhookReceiver
 
     from webwx.gateway.accounts.account_events import AccountEvent
+    from webwx.gateway.adapters.registry import AdapterEntry
     from webwx.gateway.bots.bots import HostedBots
     from webwx.gateway.process.open_files import OpenFiles
     from webwx.protocol.http import Request, Response
@@ -155,6 +157,7 @@ class StartGateway(Protocol):
         bots: HostedBots = ...,
         sleep: Callable[[float], Awaitable[object]] = ...,
         open_files: OpenFiles = ...,
+        adapters: Mapping[str, AdapterEntry] = ...,
     ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
@@ -169,6 +172,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         bots: HostedBots | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         open_files: OpenFiles | None = None,
+        adapters: Mapping[str, AdapterEntry] = ADAPTERS,
     ) -> AsyncIterator[Running]:
         records = open_records(tmp_path / "gateway.db")
         port = LocalGateway(
@@ -179,7 +183,14 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
             tmp_path, records, bots=bots, clock=world.clock.now, open_files=open_files,
         )  # fmt: skip
         gateway = Gateway(
-            config, records, port, tmp_path / "gateway-files", bots=bots, clock=world.clock.now, sleep=sleep
+            config,
+            records,
+            port,
+            tmp_path / "gateway-files",
+            bots=bots,
+            clock=world.clock.now,
+            sleep=sleep,
+            adapters=adapters,
         )
         await gateway.start()
         yield Running(gateway, port, world, tmp_path)

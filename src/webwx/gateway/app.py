@@ -25,6 +25,13 @@ from webwx.gateway.access.capability_links import CapabilityLinks
 from webwx.gateway.access.keys import KeyRing
 from webwx.gateway.access.sessions import ConsoleSessions
 from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.adapters.adapter import AdapterParts
+from webwx.gateway.adapters.mount import AdapterMount
+from webwx.gateway.adapters.peers import ProgramPeers
+from webwx.gateway.adapters.programs import Programs
+from webwx.gateway.adapters.pushes import ProgramPushes
+from webwx.gateway.adapters.registry import ADAPTERS
+from webwx.gateway.adapters.stored_ids import StoredIds
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
 from webwx.gateway.api.audit_log import AuditLog, audited_change
@@ -46,6 +53,7 @@ from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
 from webwx.gateway.api.notify import notify_router
 from webwx.gateway.api.parameters import AccountNumber
+from webwx.gateway.api.programs import programs_router
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.request_body import ApiRequest
 from webwx.gateway.api.sends import sends_router
@@ -79,13 +87,14 @@ from webwx.representations.route import API
 from webwx.storage.tables.records import RecordStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from litestar.handlers import BaseRouteHandler
     from litestar.types import ASGIApp
 
     from webwx.gateway.access.auth import Connection
+    from webwx.gateway.adapters.registry import AdapterEntry
     from webwx.gateway.forwarding.bot_exchange import BotExchange
     from webwx.gateway.forwarding.forwarding import Owners, RequestForwarding
     from webwx.gateway.outgoing.outgoing import OutgoingClient
@@ -127,6 +136,7 @@ class Gateway:
         secret: The secret with which the nodes of a cluster sign the requests that they forward to each other.
         answers_clients: Whether this gateway answers requests of clients, not only those that other nodes forward.
         cluster: Shows the workers and the owners of the accounts; None: no other machine shares them.
+        adapters: The adapters that there are.
     """
 
     def __init__(
@@ -146,6 +156,7 @@ class Gateway:
         secret: bytes = b"",
         answers_clients: bool = True,
         cluster: ClusterMonitor | None = None,
+        adapters: Mapping[str, AdapterEntry] = ADAPTERS,
     ) -> None:
         self.config = config
         self.cluster = cluster
@@ -160,7 +171,15 @@ class Gateway:
             self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute, self.failed_keys
         )
         self.links = CapabilityLinks(records, self.keys, clock)
-        self.streams = OpenStreams(self.access.is_current, sleep)
+        self.streams = OpenStreams(self._is_current, sleep)
+        self.programs = Programs(records, clock, adapters, lambda: self.streams.check_soon())
+        self.peers = ProgramPeers(clock)
+        self.pushes = ProgramPushes(port, self.programs.find, records, self.peers, clock, sleep)
+        self.adapters = AdapterMount(
+            self.programs, self._parts_of, self.peers, self.pushes, self.streams, self.failed_keys
+        )  # fmt: skip
+        self._clock, self._sleep = clock, sleep
+        self._listens = asyncio.Event()
         self.audit_log = AuditLog(records, port, clock)
         self._outgoing = outgoing
         self.routes = route_table(config.limits.body)
@@ -183,8 +202,8 @@ class Gateway:
             fetch_upload = exchange.fetch
             self.bot_exchange = BotExchange(self.bots, owners, self.access.recognize, signatures, client)
             self.forwarding = RequestForwarding(
-                self.routes, owners, signatures, client, exchange, self.bot_exchange,
-                (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange),
+                self.adapters.served(self.routes), owners, signatures, client, exchange, self.bot_exchange,
+                (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange, self.adapters),
             )  # fmt: skip
         self.files = FileSources(self.uploads, self._connect, lambda: self.config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)
@@ -208,7 +227,9 @@ class Gateway:
             self.receivers, self.notifications, records, folder, clock, lambda: self.config.limits.uploads_free
         )  # fmt: skip
         self.loop_lag = LoopLagMeter()
-        self.times = RequestTimes(Hooks(self.answer, self.reception))
+        self._answered_here = self.adapters.served(self.routes)
+        hooks = Hooks(self.answer, self.reception)
+        self.times = RequestTimes(self.adapters.in_front_of(hooks, self.answer))
         self.app: ASGIApp = Front(self.times, config, is_vendor_request)
         """The application to serve."""
         if signatures is not None:
@@ -221,7 +242,7 @@ class Gateway:
         """Answer a request as an ASGI application without the checks of hosts and origins."""
         scope.setdefault("state", {})[_GATEWAY] = self
         mark_slashes(scope)
-        await (self.forwarding or self.routes)(scope, receive, answering_upgrades(scope, send))
+        await (self.forwarding or self._answered_here)(scope, receive, answering_upgrades(scope, send))
 
     async def start(self) -> None:
         """Open the accounts and begin to sync."""
@@ -232,7 +253,7 @@ class Gateway:
         await self.incoming_files.start()
         works = [
             self.fallback.run(), self.streams.run(), self._delete_old_uploads(), self.loop_lag.run(),
-            self._follow_changes(),
+            self._follow_changes(), self._run_adapters(),
         ]  # fmt: skip
         self._background = [asyncio.ensure_future(work) for work in works]
 
@@ -252,10 +273,43 @@ class Gateway:
                 await self.uploads.delete_left(min_age=_YOUNG)
             await asyncio.sleep(_LOOK_FOR_FILES_EVERY)
 
+    def begin_serving(self) -> None:
+        """Begin what programs of adapters need beside their requests: requests are answered from now on."""
+        self._listens.set()
+
+    async def _run_adapters(self) -> NoReturn:
+        """
+        Work with the programs of adapters as they are stored, once the gateway listens.
+
+        The import of an adapter may take a second.
+        """
+        await self._listens.wait()
+        while True:
+            with contextlib.suppress(StorageError):  # the next look follows
+                await self.adapters.refresh()
+            await asyncio.sleep(self._look_every)
+
+    async def _is_current(self, caller: Caller) -> bool:
+        """Return whether a caller, also a program of an adapter, still has the rights that it had."""
+        is_current = await self.adapters.is_current(caller)
+        return await self.access.is_current(caller) if is_current is None else is_current
+
+    def _parts_of(self, adapter: str) -> AdapterParts:
+        return AdapterParts(
+            accounts=self.port, records=self.records, ids=StoredIds(adapter, self.records, self._clock),
+            pushes=self.pushes, peers=self.peers, connect=self._connect, limits=lambda: self.config.limits,
+            clock=self._clock, sleep=self._sleep,
+        )  # fmt: skip
+
+    @property
+    def _look_every(self) -> float:
+        """Seconds between two looks at what other processes have stored."""
+        return _LOOK_EVERY if self.port.is_shared else _LOOK_EVERY_ALONE
+
     async def _follow_changes(self) -> NoReturn:
         """Work with the webhooks and the rules for files as other gateways and the command line have stored them."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY if self.port.is_shared else _LOOK_EVERY_ALONE)
+            await asyncio.sleep(self._look_every)
             with contextlib.suppress(StorageError):  # the next look follows
                 await self.deliveries.refresh()
                 await self.incoming_files.refresh()
@@ -283,6 +337,8 @@ class Gateway:
                 closing.push_async_callback(self.forwarding.close)
             closing.push_async_callback(self.audit_log.close)
             closing.push_async_callback(self.port.close)
+            closing.push_async_callback(self.pushes.close)
+            closing.push_async_callback(self.adapters.close)
             closing.push_async_callback(self.incoming_files.close)
             closing.push_async_callback(self.deliveries.close)
             closing.push_async_callback(self.notifications.close)
@@ -335,6 +391,7 @@ def route_table(max_body: int) -> Litestar:
                     logins_router,
                     shared_links_router,
                     messages_router,
+                    programs_router,
                     receivers_router,
                     sends_router,
                     uploads_router,
@@ -366,6 +423,9 @@ def route_table(max_body: int) -> Litestar:
             "number": Provide(_number, sync_to_thread=False),
             "find_owned": Provide(_find_owned, sync_to_thread=False),
             "port": _provide(lambda gateway: gateway.port),
+            "programs": _provide(lambda gateway: gateway.programs),
+            "peers": _provide(lambda gateway: gateway.peers),
+            "mount": _provide(lambda gateway: gateway.adapters),
             "queue": _provide(lambda gateway: gateway.notifications),
             "relay": _provide(lambda gateway: gateway.forwarding),
             "receivers": _provide(lambda gateway: gateway.receivers),

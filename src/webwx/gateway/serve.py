@@ -98,7 +98,7 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
     Raises:
         InvalidSettings: The certificate or its key cannot be used.
     """
-    server = _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing)
+    server = _server_of(gateway, on_ready)
     await gateway.start()
     try:
         await _run(gateway, server, listener)
@@ -108,7 +108,15 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
 
 async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
     """Serve a gateway as `serve` does; the caller has started it and closes it."""
-    await _run(gateway, _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing), listener)
+    await _run(gateway, _server_of(gateway, on_ready), listener)
+
+
+def _server_of(gateway: Gateway, on_ready: Callable[[], object]) -> _GatewayServer:
+    def begin() -> None:
+        on_ready()
+        gateway.begin_serving()
+
+    return _GatewayServer(_uvicorn_config(gateway), begin, gateway.begin_closing)
 
 
 async def _run(gateway: Gateway, server: _GatewayServer, listener: Listener) -> None:

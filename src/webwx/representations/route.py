@@ -34,6 +34,7 @@ PATH_VALUES = {
     "member": "Id or name of the member",
     "message_id": "The platform's id of the message",
     "name": "Name of the file",
+    "program_id": "Id of the program",
     "receiver_id": "Id of the receiver",
     "rule_id": "Id of the rule",
     "send_id": "Id of the send",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged
+from webwx.gateway.adapters import program
 from webwx.gateway.incoming_files import rules as incoming_file_rules
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.webhooks import webhooks
@@ -28,8 +29,8 @@ _KIND = "consumer"
 """Kind of the records."""
 
 _OWN_NAMES = ("gateway",)
-_OWN_PREFIXES = (webhooks.CONSUMER_PREFIX, incoming_file_rules.CONSUMER_PREFIX)
-"""Names of the consumers of the gateway, its webhooks and its rules for files."""
+_OWN_PREFIXES = (webhooks.CONSUMER_PREFIX, incoming_file_rules.CONSUMER_PREFIX, program.CONSUMER_PREFIX)
+"""Names of the consumers of the gateway, its webhooks, its rules for files, and the programs of adapters."""
 
 
 class ConsumerOwner(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ TAGS = {
     "consumers": "Readers with a stored position, and their dead letters.",
     "webhooks": "Addresses of other programs to which the gateway sends events.",
     "receivers": "Addresses at which other programs send notifications, in the forms that they already know.",
+    "programs": "Programs that use accounts through adapters, in protocols that they already speak.",
     "incoming files": "Rules that save the files of chats.",
     "bots": "The bots that run inside the gateway.",
     "administration": "Keys, the audit log, the console and the cluster.",

@@ -1,0 +1,157 @@
+"""Programs that use accounts through adapters, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from webwx.model.contacts import FILEHELPER
+from webwx.representations.fields import Name
+from webwx.representations.route import ApiRoute, NoQuery
+
+Chats: TypeAlias = Annotated[tuple[str | int, ...], msgspec.Meta(max_length=1000)]
+"""Chats of a list: `filehelper`, the numbers of people and chatrooms, or `*` for all chats."""
+
+
+class AdapterView(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter: a protocol that other programs speak."""
+
+    name: str
+    title: str
+    summary: str
+    path: str
+    """Begin of the paths of this gateway that the adapter has; its protocol's own path follows."""
+    configurations: dict[str, str]
+    """
+    Configurations for well-known programs, by their names, with `{url}` for the address of the gateway and `{token}`
+    for the token.
+    """
+
+
+class AdapterList(msgspec.Struct, frozen=True, kw_only=True):
+    """The adapters of this gateway."""
+
+    adapters: list[AdapterView]
+
+
+class PeerView(msgspec.Struct, frozen=True, kw_only=True):
+    """An open request or connection of a program."""
+
+    address: str
+    agent: str
+    """How the client calls itself; empty if it does not."""
+    since: datetime
+
+
+class ProgramView(msgspec.Struct, frozen=True, kw_only=True):
+    """A program, without its token."""
+
+    id: str
+    name: str
+    adapter: str
+    """Name of the adapter."""
+    account: int
+    """Number of the account that it uses."""
+    see: tuple[str | int, ...]
+    """Chats whose messages it reads."""
+    write: tuple[str | int, ...]
+    """Chats to which it sends."""
+    options: dict[str, Any]
+    """Options of the adapter, without secret ones."""
+    enabled: bool
+    created_at: datetime
+    peers: list[PeerView]
+    """Its open requests and connections at the node that answers."""
+    last_request_at: datetime | None
+    """Time of its last request at the node that answers; null: none since the start."""
+    last_error: str
+    """Its last error at the node that answers; empty: none since the start."""
+    last_error_at: datetime | None
+
+    def __repr__(self) -> str:
+        return f"ProgramView({self.id})"
+
+
+class ProgramList(msgspec.Struct, frozen=True, kw_only=True):
+    """The programs of the accounts that the key reaches, the oldest first."""
+
+    programs: list[ProgramView]
+
+
+class CreatedProgram(msgspec.Struct, frozen=True, kw_only=True):
+    """A program with its token, which only this answer shows."""
+
+    program: ProgramView
+    token: str
+
+    def __repr__(self) -> str:
+        return f"CreatedProgram({self.program.id})"
+
+
+class ProgramToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A program to create."""
+
+    name: Name
+    adapter: Annotated[str, msgspec.Meta(max_length=100)]
+    account: int
+    see: Chats = (FILEHELPER,)
+    """Chats whose messages it reads; others than File Transfer Helper need a key with the scope `read`."""
+    write: Chats = (FILEHELPER,)
+    """Chats to which it sends; others than File Transfer Helper need a key with the scope `send`."""
+    options: dict[str, Any] = {}
+    """Options of the adapter."""
+    enabled: bool = True
+
+    def __repr__(self) -> str:
+        return "ProgramToCreate(***)"
+
+
+class ProgramChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes of a program; a missing field is not changed."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    see: Chats | msgspec.UnsetType = msgspec.UNSET
+    write: Chats | msgspec.UnsetType = msgspec.UNSET
+    options: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """All options of the adapter; one that is left out gets its default, but a secret one stays as it is."""
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def __repr__(self) -> str:
+        return "ProgramChange(***)"
+
+
+LIST_ADAPTERS: ApiRoute[NoQuery, None, AdapterList] = ApiRoute(
+    method="GET", path="/adapters", scope="adapters", summary="List adapters", reply=AdapterList,
+)  # fmt: skip
+
+LIST_PROGRAMS: ApiRoute[NoQuery, None, ProgramList] = ApiRoute(
+    method="GET", path="/programs", scope="adapters", summary="List programs", reply=ProgramList, problems=(503,),
+)  # fmt: skip
+
+CREATE_PROGRAM: ApiRoute[NoQuery, ProgramToCreate, CreatedProgram] = ApiRoute(
+    method="POST", path="/programs", scope="adapters", summary="Create a program", body=ProgramToCreate,
+    example=ProgramToCreate(name="assistant", adapter="mcp", account=1), reply=CreatedProgram,
+    problems=(404, 422, 503), created=True,
+)  # fmt: skip
+
+SHOW_PROGRAM: ApiRoute[NoQuery, None, ProgramView] = ApiRoute(
+    method="GET", path="/programs/{program_id}", scope="adapters", summary="Show a program", reply=ProgramView,
+    problems=(404, 503),
+)  # fmt: skip
+
+CHANGE_PROGRAM: ApiRoute[NoQuery, ProgramChange, ProgramView] = ApiRoute(
+    method="PATCH", path="/programs/{program_id}", scope="adapters", summary="Change a program", body=ProgramChange,
+    example=ProgramChange(see=(FILEHELPER, 12)), reply=ProgramView, problems=(404, 409, 422, 503),
+)  # fmt: skip
+
+ROTATE_PROGRAM: ApiRoute[NoQuery, None, CreatedProgram] = ApiRoute(
+    method="POST", path="/programs/{program_id}/rotate", scope="adapters", summary="Replace the token of a program",
+    reply=CreatedProgram, problems=(404, 409, 422, 503), created=True,
+)  # fmt: skip
+
+DELETE_PROGRAM: ApiRoute[NoQuery, None, None] = ApiRoute(
+    method="DELETE", path="/programs/{program_id}", scope="adapters", summary="Delete a program", reply=type(None),
+    problems=(404, 503),
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""A gateway with the adapter of the documentation, and programs that use it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.gateway.adapters.toy import build, importable
+
+from webwx.gateway.config import GatewayConfig, ListenTable
+from webwx.gateway.serve import listen, serve_started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.gateway.adapters.registry import AdapterEntry
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[dict[str, AdapterEntry]]:
+    """The registry with the adapter of the documentation."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    with importable(folder):
+        yield build(folder)
+
+
+@pytest.fixture
+async def noted(start_gateway: StartGateway, toy: dict[str, AdapterEntry]) -> AsyncIterator[Running]:
+    """A gateway with this adapter and one account that is logged in."""
+    async with start_gateway(adapters=toy) as running:
+        await running.log_in()
+        yield running
+
+
+async def created(running: Running, **fields: Any) -> dict[str, Any]:
+    """Create a program, and return it with its token."""
+    body = {"name": "notebook", "adapter": "note", "account": 1, **fields}
+    async with running.client("admin") as client:
+        answer = await client.post("/api/v1/programs", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+@contextlib.asynccontextmanager
+async def port_of(running: Running) -> AsyncIterator[str]:
+    """Serve a gateway that has been started; yield its host and port."""
+    ready = asyncio.Event()
+    listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+    server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
+    await ready.wait()
+    yield listener.url.removeprefix("http://")
+    server.cancel()
+    await asyncio.wait([server])

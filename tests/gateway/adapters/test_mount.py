@@ -1,0 +1,75 @@
+"""The checks before an adapter: bodies, failures of adapters, and programs that are changed while they are used."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.gateway.adapters.conftest import created
+from tests.gateway.adapters.toy import PACKAGE
+
+from webwx.gateway.access.auth import FREE_FAILURES
+from webwx.gateway.adapters.stored_ids import StoredIds
+
+if TYPE_CHECKING:
+    import pytest
+    from tests.gateway.conftest import Running
+
+
+async def test_a_body_is_at_most_as_long_as_the_adapter_allows(noted: Running) -> None:
+    token = (await created(noted))["token"]
+
+    async def pieces() -> Any:
+        for _ in range(3):
+            yield b" " * 30_000
+
+    async with noted.anonymous() as client:
+        announced = await client.post(f"/note{token}/send", content=b" " * 70_000)
+        chunked = await client.post(f"/note{token}/send", content=pieces())
+    for answer in (announced, chunked):
+        assert (answer.status_code, answer.json()["error"]) == (413, "too-large")
+
+
+async def test_wrong_tokens_of_an_address_have_to_wait_and_a_valid_one_has_not(noted: Running) -> None:
+    token = (await created(noted))["token"]
+    async with noted.anonymous(address="192.0.2.7") as client:
+        statuses = [(await client.post(f"/note{n}/send", json={})).status_code for n in range(FREE_FAILURES + 2)]
+        valid = await client.post(f"/note{token}/send", json={"chat": 1, "text": "hi"})
+    assert statuses == [401] * FREE_FAILURES + [429] * 2
+    assert valid.status_code == 404
+
+
+async def test_an_error_of_an_adapter_is_answered_without_its_text(
+    noted: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await created(noted)
+
+    async def fail(*_: object) -> None:
+        raise ValueError("a text of a chat")
+
+    monkeypatch.setattr(sys.modules[f"{PACKAGE}.adapter"], "send_note", fail)
+    async with noted.anonymous() as client, noted.client("adapters") as owner:
+        answer = await client.post(f"/note{made['token']}/send", json={})
+        shown = (await owner.get(f"/api/v1/programs/{made['program']['id']}")).json()
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal-error")
+    assert (shown["last_error"], shown["peers"]) == ("ValueError", [])
+    assert "ValueError" in caplog.text
+    assert "a text of a chat" not in caplog.text
+
+
+async def test_a_program_that_another_process_has_deleted_is_not_served(noted: Running) -> None:
+    made = await created(noted)
+    await noted.gateway.records.delete("program", made["program"]["id"])
+    noted.world.clock.wind(1)
+    async with noted.anonymous() as client:
+        assert (await client.post(f"/note{made['token']}/send", json={})).status_code == 404
+
+
+async def test_what_programs_do_is_in_the_audit_log(noted: Running) -> None:
+    made = await created(noted, write=["*"])
+    number = await StoredIds("note", noted.gateway.records, noted.world.clock.now).number_of("chats/1", "filehelper")
+    async with noted.anonymous() as client, noted.client("admin") as owner:
+        sent = await client.post(f"/note{made['token']}/send", json={"chat": number, "text": "hi"})
+        [first, *_] = (await owner.get("/api/v1/audit")).json()["entries"]
+    assert sent.json() == {"ok": True}
+    assert (first["actor"], first["action"], first["target"]) == (f"program {made['program']['id']}", "note.send", "1")

@@ -1,0 +1,155 @@
+"""The adapter of docs/development/adapter.md, built from the page: what an adapter is promised to be able to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.gateway.adapters.conftest import created, port_of
+from tests.gateway.adapters.toy import PACKAGE
+from tests.gateway.conftest import BASE, texts
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running, StartGateway
+    from tests.gateway.webhook_receiver import WebhookReceiver
+
+    from webwx.gateway.adapters.registry import AdapterEntry
+
+PRIVATE = {"allow_private": True}
+
+
+async def pushed(receiver: WebhookReceiver) -> dict[str, Any]:
+    """Return the next note that was pushed."""
+    async with asyncio.timeout(20):
+        return (await receiver.requests.get()).event
+
+
+async def test_it_is_imported_only_once_a_program_uses_it(noted: Running) -> None:
+    async with noted.anonymous() as stranger:
+        assert (await stranger.post("/notesecret/send", json={})).status_code == 404
+    assert PACKAGE not in sys.modules
+    await created(noted)
+    assert PACKAGE in sys.modules
+
+
+def test_a_gateway_imports_no_adapter() -> None:
+    program = (
+        "import sys, webwx.gateway.app as app; "
+        "from webwx.gateway.adapters.registry import ADAPTERS as entries; "
+        "print([each.place for each in entries.values() if each.place.partition(':')[0] in sys.modules], "
+        "'mcp' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "False"]
+
+
+async def test_a_message_is_pushed_and_answered_by_the_number_of_its_chat(
+    noted: Running, receiver: WebhookReceiver
+) -> None:
+    made = await created(noted, see=["*"], write=["*"], options={"url": receiver.url, **PRIVATE})
+    noted.world.say("ahua", "me", "hello")
+    note = await pushed(receiver)
+    assert note["text"] == "hello"
+    async with noted.anonymous() as notebook:
+        sent = await notebook.post(f"/note{made['token']}/send", json={"chat": note["chat"], "text": "hi"})
+    assert (sent.status_code, sent.json()) == (200, {"ok": True})
+    assert await texts(noted) == ["hi"]
+    [row] = await noted.port.account(1).client.list_sends()
+    assert (await noted.port.account(1).client.who("阿华")).number == (
+        await noted.port.account(1).client.who(row.chat)
+    ).number
+
+
+async def test_a_chat_that_is_not_seen_is_never_pushed(noted: Running, receiver: WebhookReceiver) -> None:
+    boss = await noted.port.account(1).client.who("Boss")
+    await created(noted, see=[boss.number], options={"url": receiver.url, **PRIVATE})
+    noted.world.say("ahua", "me", "not for the program")
+    noted.world.say("lilei", "me", "for the program")
+    assert (await pushed(receiver))["text"] == "for the program"
+    assert receiver.requests.empty()
+
+
+async def test_a_number_of_a_chat_stays_after_its_identity_was_merged_and_after_a_restart(
+    start_gateway: StartGateway, toy: dict[str, AdapterEntry], receiver: WebhookReceiver
+) -> None:
+    async with start_gateway(adapters=toy) as running:
+        await running.log_in()
+        made = await created(running, see=["*"], write=["*"], options={"url": receiver.url, **PRIVATE})
+        running.world.say("ahua", "me", "hello")
+        note = await pushed(receiver)
+    async with start_gateway(adapters=toy) as running:
+        await running.until_online("default")
+        running.world.log_out("me")
+        while (await running.port.account(1).check()).state != "logged_out":
+            pass
+        await running.log_in()
+        client = await running.port.account(1).owned()
+        [*_, oldest] = await client.why("阿华")
+        known = await client.who("阿华")
+        parted = await client.split_identity(known, oldest.contact_id)
+        await client.merge_identities(parted, known)  # the number that the note's chat was stored with is merged away
+        assert (await client.who(known.number)).number == parted.number
+        async with running.anonymous() as notebook:
+            sent = await notebook.post(f"/note{made['token']}/send", json={"chat": note["chat"], "text": "hi"})
+        assert sent.json() == {"ok": True}
+        [row] = await running.port.account(1).client.list_sends()
+        assert (await client.who(row.chat)).number == parted.number
+
+
+async def test_a_connection_gets_messages_and_sends_them_until_its_token_is_replaced(noted: Running) -> None:
+    made = await created(noted, see=["*"], write=["*"])
+    async with port_of(noted) as address, noted.client("adapters", "read", "send") as owner:
+        async with connect(f"ws://{address}/note{made['token']}/socket") as socket:
+            noted.world.say("ahua", "me", "hello")
+            note = json.loads(await socket.recv())
+            await socket.send(json.dumps({"chat": note["chat"], "text": "hi"}))
+            shown = (await owner.get(f"/api/v1/programs/{made['program']['id']}")).json()
+            assert [peer["address"] for peer in shown["peers"]] == ["127.0.0.1"]
+            renewed = (await owner.post(f"/api/v1/programs/{made['program']['id']}/rotate")).json()
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://{address}/note{made['token']}/socket")
+        async with connect(f"ws://{address}/note{renewed['token']}/socket"):
+            pass
+    assert note["text"] == "hello"
+    assert await texts(noted) == ["hi"]
+
+
+async def test_it_has_the_same_paths_below_the_prefix_of_all_adapters(noted: Running) -> None:
+    made = await created(noted)
+    async with noted.anonymous() as notebook:
+        unknown = await notebook.post(f"/adapters/note/note{made['token']}/send", json={"chat": 1, "text": "hi"})
+        wrong = await notebook.post("/adapters/note/note/send", json={"chat": 1, "text": "hi"})
+    assert (unknown.status_code, unknown.json()) == (404, {"ok": False, "error": "not-found"})
+    assert (wrong.status_code, wrong.json()) == (401, {"ok": False, "error": "unauthorized"})
+
+
+async def test_a_private_address_needs_a_key_of_an_administrator(noted: Running) -> None:
+    body = {"name": "n", "adapter": "note", "account": 1, "options": {"url": "http://127.0.0.1:9/", **PRIVATE}}
+    async with noted.client("adapters", "read", "send") as client:
+        assert (await client.post("/api/v1/programs", json=body)).status_code == 403
+        body["options"] = {"url": "http://127.0.0.1:9/"}
+        refused = await client.post("/api/v1/programs", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "address-refused")
+
+
+async def test_a_push_that_fails_is_shown_with_its_program(noted: Running, receiver: WebhookReceiver) -> None:
+    receiver.answer = lambda _: "500 No"
+    made = await created(noted, see=["*"], options={"url": receiver.url, **PRIVATE})
+    noted.world.say("ahua", "me", "hello")
+    await pushed(receiver)
+    async with noted.client("adapters") as client, asyncio.timeout(20):
+        shown: dict[str, Any] = {"last_error": ""}
+        while not shown["last_error"]:
+            shown = (await client.get(f"/api/v1/programs/{made['program']['id']}")).json()
+    assert shown["last_error"] == "The server answered 500."
+    assert BASE not in shown["last_error"]
