@@ -18,7 +18,7 @@ from click.exceptions import NoArgsIsHelpError
 from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import CommandFailed, explain
-from webwx.cli.help_pages import CliGroup, write_environment, write_exit_codes, write_options, write_topics
+from webwx.cli.help_pages import CliGroup, write_options, write_overview, write_topics
 from webwx.cli.language import N_, _, language_of, use_language
 from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, print_document, print_failure
@@ -120,10 +120,8 @@ class LazyGroup(CliGroup):
                 formatter.write_dl([(name, _(summary)) for name, (_module, summary) in commands.items()], col_max=20)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the topics that concern all commands."""
+        """Write the options of all commands, and the topics that concern them."""
         write_options(ctx, formatter)
-        write_exit_codes(ctx, formatter)
-        write_environment(ctx, formatter)
         write_topics(formatter)
 
 
@@ -161,7 +159,7 @@ def run_command(arguments: list[str]) -> int:
         return Exit.INTERRUPTED
     except NoArgsIsHelpError as nothing_asked:
         if sys.stderr is not None:  # print() would take stdout for a closed stderr
-            print(nothing_asked.format_message(), file=sys.stderr)
+            print(_overview(nothing_asked), file=sys.stderr)
         return Exit.BAD_INPUT
     except OutputClosed:
         _drop_output()
@@ -180,6 +178,16 @@ def run_command(arguments: list[str]) -> int:
             print_failure(sentence)
         return exit_code
     return code or Exit.DONE
+
+
+def _overview(nothing_asked: NoArgsIsHelpError) -> str:
+    """Return what to begin with, or the help of a group of commands."""
+    ctx = nothing_asked.ctx
+    if ctx is None or ctx.parent is not None:
+        return nothing_asked.format_message()
+    formatter = ctx.make_formatter()
+    write_overview(formatter)
+    return formatter.getvalue().rstrip("\n")
 
 
 def _prints_json(arguments: list[str]) -> bool:

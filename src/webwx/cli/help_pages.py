@@ -1,7 +1,8 @@
 """
 Layout of help: a command's page shows its own options only; those of every command are a topic of `webwx help`.
 
-`TOPICS` are the parts of help that concern all commands; `webwx --help` shows them too, except for long texts.
+`webwx` alone shows what to begin with, `webwx --help` lists all commands, and `TOPICS` are the parts of help that
+concern all of them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,25 @@ ENVIRONMENT = {
     "NO_COLOR": N_("if set, disables colours"),
 }
 """Environment variables and their meaning."""
+
+FIRST_COMMANDS = {
+    N_("Without an account"): {
+        "webwx demo": N_("the main features, in a few seconds"),
+        "webwx sandbox": N_("a server of the protocol, with phones in your browser"),
+    },
+    N_("With your account"): {
+        "webwx login": N_("scan a code; then chat with your own phone"),
+        'webwx send filehelper "hello"': N_("send yourself a text; --file sends a file"),
+        "webwx listen": N_("print what arrives"),
+        "webwx recall": N_("recall the last message"),
+        "webwx history": N_("show past messages"),
+    },
+    N_("For programs"): {
+        "webwx new my-bot": N_("a bot with its tests"),
+        "webwx serve": N_("an HTTP API, webhooks and a web console"),
+    },
+}
+"""What `webwx` alone shows, by section: commands and what they are for."""
 
 NAMES = N_("""\
 A person or a chat is named by one of these, wherever help says TO, WHO, CHAT or PEOPLE:
@@ -141,6 +161,18 @@ def _records(options: list[click.Option], ctx: click.Context) -> list[tuple[str,
         names, text = each.get_help_record(ctx) or ("", "")
         records.append((names, text.replace(each.help, _(each.help), 1) if each.help else text))
     return records
+
+
+def write_overview(formatter: click.HelpFormatter) -> None:
+    """Write what to begin with, for a person who typed `webwx` alone; it fits a terminal of 24 lines."""
+    formatter.write_text(_("WeChat over its web protocol; an unofficial project."))
+    for title, commands in FIRST_COMMANDS.items():
+        with formatter.section(_(title)):
+            formatter.write_dl([(example, _(purpose)) for example, purpose in commands.items()])
+    formatter.write_paragraph()
+    formatter.write_text(
+        _("'webwx --help' lists all commands, and 'webwx help TOPIC' explains one of them, or 'exit-codes'.")
+    )
 
 
 def write_options(ctx: click.Context, formatter: click.HelpFormatter) -> None:
