@@ -52,6 +52,12 @@ async def test_the_same_key_is_the_same_send(account: AccountJournal) -> None:
     assert numbers == sorted(set(numbers))
 
 
+async def test_a_known_key_takes_no_number(account: AccountJournal) -> None:
+    first = await added(account, "1", key="daily")
+    assert await added(account, "2", key="daily") == await added(account, "3", key="daily", state="sending") == first
+    assert (await added(account, "4")).number == first.number + 1
+
+
 def in_background(after: int = 0, limit: int = 100) -> SendQuery:
     return SendQuery(background=True, after=after, limit=limit)
 

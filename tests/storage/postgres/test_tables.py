@@ -33,6 +33,11 @@ if TYPE_CHECKING:
             "UPDATE t SET a = (SELECT b FROM u WHERE c = 1) WHERE a = 1 OR b = 2",
             "UPDATE t SET a = (SELECT b FROM u WHERE c = 1) WHERE EXISTS (SELECT FROM held) AND (a = 1 OR b = 2)",
         ),
+        (
+            "INSERT INTO t (a) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM t WHERE a = $1) ON CONFLICT DO NOTHING",
+            "INSERT INTO t (a) SELECT $1 WHERE EXISTS (SELECT FROM held) AND"
+            " (NOT EXISTS (SELECT 1 FROM t WHERE a = $1)) ON CONFLICT DO NOTHING",
+        ),
         ("\nDELETE FROM t\nWHERE a = 1\n", "DELETE FROM t WHERE EXISTS (SELECT FROM held) AND (a = 1)"),
     ],
 )

@@ -218,6 +218,7 @@ async def _insert_announced(db: Statements, text: str, values: tuple[Value, ...]
 
 _VALUES = re.compile(r"\bVALUES \(")
 _WHERE = re.compile(r"\sWHERE\s")
+_ON_CONFLICT = re.compile(r"(\s+ON CONFLICT\s.*)", re.DOTALL)
 _PARENTHESIS = re.compile(r"[()]")
 
 
@@ -239,18 +240,17 @@ def depend_on_held(text: str) -> str:
     Return a change that is made if the common table `held` has a row.
 
     Raises:
-        ValueError: The change is neither an INSERT with one row of VALUES, nor has it a WHERE.
+        ValueError: The change is neither an INSERT with one row of VALUES, nor has it a WHERE outside of parentheses.
     """
     text = text.strip()
-    if text.startswith("INSERT "):
-        found = _VALUES.search(text)
-        if found is not None:
-            end = _end_of_parentheses(text, found.end())
-            return f"{text[: found.start()]}SELECT {text[found.end() : end]} FROM held{text[end + 1 :]}"  # noqa: S608 - as above
-    else:
-        for found in _WHERE.finditer(text):
-            if text.count("(", 0, found.start()) == text.count(")", 0, found.start()):  # it is outside of parentheses
-                return f"{text[: found.start()]} WHERE EXISTS (SELECT FROM held) AND ({text[found.end() :]})"
+    values = _VALUES.search(text) if text.startswith("INSERT ") else None
+    if values is not None:
+        end = _end_of_parentheses(text, values.end())
+        return f"{text[: values.start()]}SELECT {text[values.end() : end]} FROM held{text[end + 1 :]}"  # noqa: S608 - as above
+    for found in _WHERE.finditer(text):
+        if text.count("(", 0, found.start()) == text.count(")", 0, found.start()):  # it is outside of parentheses
+            condition, *action = _ON_CONFLICT.split(text[found.end() :], maxsplit=1)
+            return f"{text[: found.start()]} WHERE EXISTS (SELECT FROM held) AND ({condition}){''.join(action)}"
     raise ValueError(f"This is not a change of which one statement can be made: {text}")
 
 

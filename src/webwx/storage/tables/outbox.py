@@ -392,14 +392,26 @@ SELECT {_COLUMNS}
 FROM (SELECT o.* FROM EACH ($1::bigint[]) n LOOKUP JOIN outbox o ON (o.account = $0 AND o.number = n.value)) AS sends
 """  # noqa: S608 - as above
 
-_ADD = """
-INSERT INTO outbox (
+_ADDED = """
     account, client_id, key, chat, kind, text, addressed, content_id, background, state, epoch, sender, created_at,
-    changed_at)
-VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
-"""
+    changed_at"""
 
-_ADD_NEW = f"{_ADD} ON CONFLICT DO NOTHING"
+_OF_ADDED = "$0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12"
+
+_ADD = f"INSERT INTO outbox ({_ADDED}) VALUES ({_OF_ADDED})"  # noqa: S608 - no value
+
+_ADD_NEW = f"""
+INSERT INTO outbox ({_ADDED})
+SELECT {_OF_ADDED}
+WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE account = $0 AND key <> '' AND webwx_key(key) = webwx_key($2))
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - no value
+"""
+Adds a send unless its key or its client id is known.
+
+A known key yields no row, so it takes no number; a conflict, which takes one, is left for a key that another process
+stores at the same time.
+"""
 
 _BEGIN = """
 UPDATE outbox SET state = 'sending', epoch = $2, sender = $3, chat = $4, changed_at = $5
