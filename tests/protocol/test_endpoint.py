@@ -13,7 +13,7 @@ from tests.protocol.requests import HOSTS, RECORDS, record
 
 from webwx.errors import ProtocolError
 from webwx.protocol import ENDPOINTS, find_endpoint
-from webwx.protocol.codec import FORM, MULTIPART, FilePart, Wire
+from webwx.protocol.codec import FORM, MEDIA, MULTIPART, FilePart, Media, Wire
 from webwx.protocol.endpoint import Endpoint, In, InPath, InQuery, InRawQuery, Where
 from webwx.protocol.hosts import Host
 from webwx.protocol.http import Request, Response, TimeLimit
@@ -212,3 +212,8 @@ def test_every_request_equals_its_record(endpoint: Endpoint[Any, Any]) -> None:
 
 def test_every_record_belongs_to_a_call() -> None:
     assert list(kept_records()) == [endpoint.name for endpoint in ENDPOINTS]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_an_answer_of_media_has_their_shape_and_no_other_has_it(endpoint: Endpoint[Any, Any]) -> None:
+    assert (endpoint.reply is Media) == (endpoint.reply_shape is MEDIA)

@@ -252,6 +252,35 @@ class TestResumeAndLogout:
         with pytest.raises(NotLoggedIn):
             _ = client.account
 
+    async def test_a_logout_that_the_server_does_not_answer_deletes_the_saved_login(
+        self, log_in: LogIn, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        counted.lose_answers("webwxlogout", times=9)
+        with pytest.raises(Timeout):
+            await client.logout()
+
+        assert await store.load() is None
+
+    async def test_a_login_that_has_ended_is_resumed_as_ended(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
+    ) -> None:
+        store = LoginMemory()
+        earlier = await log_in(store=store)
+        world.log_out("me")
+        with pytest.raises(LoggedOut):
+            await earlier.check()
+        counted.calls.clear()
+        client = new_client(store=store)
+        await client.resume()
+
+        assert client.state is LoginState.LOGGED_OUT
+        with pytest.raises(LoggedOut) as caught:
+            await client.send_text("filehelper", "hi")
+        assert caught.value.reason == "phone"
+        assert counted.calls == []
+
     async def test_close_leaves_the_login_valid(self, log_in: LogIn, world: World) -> None:
         async with await log_in():
             pass
@@ -771,6 +800,17 @@ class TestOnThePlatformsOwnNames:
             await client.login(show_qr=phone_of("me"))
             await take(client, 1, include_all=True)
         return store
+
+    async def test_a_code_after_a_push_in_vain_comes_from_the_host_where_logins_begin(
+        self, world: World, carrier: RecordingTransport, store: LoginFile, phone_of: Phone
+    ) -> None:
+        world.log_out("me")
+        begun = len(carrier.requests)
+        async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as again:
+            await again.login(show_qr=phone_of("me"), on_push=world.cancel)
+        hosts = {request.endpoint: urlsplit(request.url).hostname for request in carrier.requests[begun:]}
+
+        assert (hosts["webwxpushloginurl"], hosts["jslogin"]) == ("wx8.qq.com", "login.wx.qq.com")
 
     async def test_later_calls_go_to_the_family_of_the_redirect_also_after_a_restart(
         self, world: World, carrier: RecordingTransport, store: LoginFile

@@ -373,6 +373,18 @@ class TestAKeyThatIsTooOld:
         assert caught.value.reason == "ticket"
         assert client.state is LoginState.LOGGED_OUT
 
+    async def test_is_renewed_no_second_time_before_a_call_succeeds(
+        self, log_in: LogIn, world: World, carrier: Renewing
+    ) -> None:
+        client = await log_in(transport=carrier)
+        world.refuse_next("webwxsendmsg", -14, times=2)
+        carrier.skey = "@crypt_new"
+        with pytest.raises(ApiError, match="repeat the call"):
+            await client.send_text("filehelper", "hi")
+        carrier.skey = "@crypt_newer"
+        with pytest.raises(LoggedOut):
+            await client.send_text("filehelper", "hi")
+
     async def test_without_a_newer_one_ends_the_login(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.refuse_next("webwxsendmsg", -14)

@@ -17,6 +17,7 @@ import pytest
 
 from webwx.client.sending import files
 from webwx.errors import InvalidRequest, LocalStateError, NoSuchFile
+from webwx.transport import file_chunks
 
 HOSTILE = [
     "../x",
@@ -330,6 +331,17 @@ class TestPreparing:
         assert (ready.name, ready.size, ready.content_type, ready.kind) == ("报告.pdf", 4, "application/pdf", "doc")
         assert ready.md5 == hashlib.md5(b"%PDF").hexdigest()
         assert ready.modified == "Sat Jun 08 2019 13:20:00 GMT+0000 (UTC)"
+
+    def test_a_file_whose_later_changes_would_show_is_not_read_twice(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "a.pdf"
+        path.write_bytes(b"%PDF")
+        assert files.prepare_file(path, "").stamp is None
+        for name in ("SETTLED_AFTER", "SETTLED_AFTER_COARSE"):
+            monkeypatch.setattr(file_chunks, name, -60)
+        with path.open("rb") as file:
+            assert files.prepare_file(path, "").stamp == file_chunks.stamp_of(file)
 
     def test_bytes_get_a_name_of_their_kind(self) -> None:
         assert files.prepare_image(b"\xff\xd8\xff", "").name == "picture.jpg"

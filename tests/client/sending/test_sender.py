@@ -488,6 +488,37 @@ class TestALostAnswer:
         assert send.receipt.message_id == last(world, "ahua", "xiaoming").id
         assert await client.send_text("阿华", text, key="1") == send.receipt
 
+    async def test_is_settled_although_the_same_text_was_sent_before(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
+        world.options = Options(echo="on")
+        client = await log_in()
+        await client.send_text("阿华", "ok")
+        await take(client, 1)
+        counted.lose_answers("webwxsendmsg")
+        with pytest.raises(SendOutcomeUnknown):
+            await client.send_text("阿华", "ok", key="1")
+        [echo] = await take(client, 1)
+        assert isinstance(echo, TextMessage)
+
+        assert (await client.send_text("阿华", "ok", key="1")).message_id == echo.message_id
+
+    async def test_of_a_cancelled_send_is_settled_by_its_key_if_the_message_was_delivered_before(
+        self, log_in: LogIn, world: World, failing: Failing
+    ) -> None:
+        world.options = Options(echo="on")
+        client = await log_in(transport=failing)
+        failing.held = asyncio.Event()
+        sending = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
+        [echo] = await take(client, 1)
+        assert isinstance(echo, TextMessage)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        failing.held = None
+
+        assert (await client.send_text("阿华", "hi", key="1")).message_id == echo.message_id
+
     async def test_is_settled_at_once_if_the_message_was_delivered_before(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:

@@ -1496,6 +1496,26 @@ class TestAnnouncedMessages:
         assert texts(got) == list("abc")
         assert seconds < 1
 
+    def test_a_new_key_of_an_incomplete_answer_is_saved(
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
+        store = LoginMemory()
+        client = virtual_runner.run(log_in(store=store))
+        virtual_runner.run(take(client, 1, include_all=True))
+        before = virtual_runner.run(saved_in(store)).login.credentials.skey
+        world.say("ahua", "me", "a")
+        world.faults.add("missing_messages")
+        world.faults.add("rotated_skey:times=1")
+
+        async def read() -> str:
+            reading = asyncio.create_task(self.events(client, 1))
+            await asyncio.sleep(MIN_SECONDS / 2)
+            saved = await saved_in(store)
+            await reading
+            return saved.login.credentials.skey
+
+        assert virtual_runner.run(read()) not in {"", before}
+
     def test_a_new_key_of_an_incomplete_answer_is_used(
         self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.client.remote.conftest import QUICK
@@ -16,8 +16,11 @@ from webwx.errors import GatewayRefused, RateLimitReached
 from webwx.gateway.access.auth import FREE_FAILURES
 from webwx.gateway.config import GatewayConfig, LimitsTable
 from webwx.gateway.http.front import SECURITY_HEADERS
+from webwx.gateway.http.refusals import refuse
+from webwx.gateway.problems import GatewayProblem, answer_of
 
 if TYPE_CHECKING:
+    from litestar.types import Message, Scope
     from tests.gateway.conftest import Running, StartGateway
     from websockets.http11 import Response
 
@@ -63,6 +66,16 @@ async def test_every_other_refusal_of_an_upgrade_has_its_own_status(online: Runn
     for answer, _ in found:
         for name, value in SECURITY_HEADERS:
             assert answer.headers[name.decode()] == value.decode()
+
+
+async def test_a_server_that_cannot_answer_an_upgrade_closes_it_with_the_code_of_the_problem() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await refuse(cast("Scope", {"type": "websocket"}), send, answer_of(GatewayProblem("forbidden")))
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": "forbidden"}]
 
 
 async def test_a_client_raises_the_reason_of_a_refused_upgrade(start_gateway: StartGateway) -> None:

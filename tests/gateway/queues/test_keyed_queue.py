@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running
 
-    from webwx.gateway.accounts.account import GatewayAccount
+    from webwx.gateway.accounts.account import EventConsumer, GatewayAccount
 
 CHAT = ContactId("@a")
 CONSUMER = "toy-a"
@@ -210,9 +210,9 @@ def account_event_of(number: int, text: str = "", *, attempt: int = 1) -> Accoun
 
 @contextlib.asynccontextmanager
 async def queue_of(
-    *, has_one_key: bool, failed: int = 0, pauses: Pauses | None = None
+    *, has_one_key: bool, failed: int = 0, pauses: Pauses | None = None, most_attempts: int = 0
 ) -> AsyncIterator[AccountQueue[Failure]]:
-    """Make a queue in which no attempt is made; events before a number have failed, and wait for an hour."""
+    """Make a queue in which no attempt is made; events up to a number have failed, and wait for an hour."""
     unused, now = cast("Any", None), lambda: 0.0
     times = RetryTimes("toy-retry", OwnedRecords(PrivateRecordStore(), now), now)
     for number in range(1, failed + 1):
@@ -220,10 +220,12 @@ async def queue_of(
     work = cast("Any", Toy())
     work.key_of = lambda account_event: "" if has_one_key else account_event.event.number
     endless = pauses or Pauses(lasts=True)
-    queue = KeyedQueue("a", CONSUMER, unused, lambda _: True, cast("Toy", work), times, endless, most_attempts=0)
+    queue = KeyedQueue(
+        "a", CONSUMER, unused, lambda _: True, cast("Toy", work), times, endless, most_attempts=most_attempts
+    )
     account = cast("GatewayAccount", Numbered())
     async with asyncio.TaskGroup() as group:
-        made = AccountQueue(queue, account, unused, group)
+        made = AccountQueue(queue, account, cast("EventConsumer", Acknowledging()), group)
         yield made
         made.cancel()
 
@@ -232,6 +234,13 @@ class Numbered:
     """The only part of an account that a queue needs without an attempt."""
 
     number = 1
+
+
+class Acknowledging:
+    """The only part of a consumer that a queue needs if no attempt fails."""
+
+    def ack(self, number: int) -> None:
+        pass
 
 
 async def count_put(queue: AccountQueue[Failure], events: int, attempt: int, room: int) -> int:
@@ -260,6 +269,13 @@ async def count_put(queue: AccountQueue[Failure], events: int, attempt: int, roo
 async def test_no_further_events_are_read_without_room(has_one_key: bool, failed: int, room: int) -> None:
     async with queue_of(has_one_key=has_one_key, failed=failed) as queue:
         assert await count_put(queue, 3_000, 2 if failed else 1, room) == room
+
+
+async def test_events_that_are_handled_make_room_for_others() -> None:
+    async with asyncio.timeout(20), queue_of(has_one_key=True, most_attempts=1) as queue:
+        for number in range(1, MOST_READY + 2):
+            await queue.put(account_event_of(number))
+        await queue.until_idle()
 
 
 async def test_a_hundred_events_behind_a_failed_one_stay_in_memory() -> None:

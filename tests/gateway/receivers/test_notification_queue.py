@@ -330,6 +330,14 @@ async def test_a_file_whose_name_says_nothing_is_called_file(online: Running, na
     assert await texts(online) == ["[file is empty]"]
 
 
+async def test_a_long_file_name_is_cut(online: Running) -> None:
+    receiver = await receiver_of(online)
+    queue = queue_of(online, Clock())
+    await queue.put(receiver, OutgoingMessage("", (AttachedFile(name="x" * 300, content=b""),)), "")
+    await queue.flush()
+    assert await texts(online) == [f"[{'x' * 200} is empty]"]
+
+
 async def test_one_receiver_whose_messages_cannot_be_sent_does_not_stop_the_others(online: Running) -> None:
     receivers = [await receiver_of(online) for _ in range(2)]
     queue = queue_of(online, Clock())

@@ -21,6 +21,11 @@ def test_the_address_of_a_kind_is_one_of_its_routes(kind: str) -> None:
     assert len(token) >= 32
 
 
+@pytest.mark.parametrize(("kind", "token"), [("slack", "chosen-by-the-owner"), ("discord", "{token}")])
+def test_a_token_without_the_parts_of_the_vendors_path_has_the_path_that_every_kind_has(kind: str, token: str) -> None:
+    assert address_of(kind, token) == f"/hooks/{kind}/{token}"
+
+
 def test_tokens_have_the_forms_that_clients_check() -> None:
     assert uuid.UUID(new_token("wecom"))
     assert re.fullmatch(r"SCT\d{6}T\w{24}", new_token("serverchan"))
