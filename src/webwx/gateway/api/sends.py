@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
 from litestar import Response, Router
 from litestar.di import NamedDependency
@@ -11,7 +10,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
-from webwx.errors import InvalidRequest, UnknownContact
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccount
 from webwx.gateway.accounts.account_sends import MediaContent, Sent, TextContent
@@ -31,7 +29,8 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sends.file_sources import FileSources
 from webwx.gateway.sends.uploads import plain_name
 from webwx.gateway.views import view_of_outgoing, view_of_sent
-from webwx.model.contacts import FILEHELPER, Member
+from webwx.model.contacts import FILEHELPER
+from webwx.model.mentions import mention_members
 from webwx.representations.route import API
 from webwx.representations.sends import (
     FIND_SEND,
@@ -53,9 +52,6 @@ from webwx.storage.tables.outbox import State
 
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless its header `Prefer` sets another time."""
-
-_MENTION_END = "\u2005"
-"""Character that the app puts behind the name of a mention."""
 
 _WAIT = re.compile(r"wait=(\d{1,3})")
 
@@ -167,19 +163,7 @@ async def _with_mentions(account: GatewayAccount, to: str | int, text: str, ment
     if not mentions:
         return text
     async with account.saved() as client:
-        chatroom = await client.find_contact(to)
-    if chatroom.kind != "chatroom":
-        raise InvalidRequest("Only members of a chatroom can be mentioned; nothing was sent.")
-    return "".join(f"@{_mention_of(chatroom.members, who)}{_MENTION_END}" for who in mentions) + text
-
-
-def _mention_of(members: Collection[Member], who: str) -> str:
-    found = [each for each in members if each.id == who]
-    found = found or [each for each in members if who in {each.display_name, each.nickname}]
-    if len(found) != 1 or not (found[0].display_name or found[0].nickname):
-        what = "several members" if len(found) > 1 else "no member"
-        raise UnknownContact(f"A mention names {what} of the chatroom; nothing was sent.")
-    return found[0].name
+        return mention_members(await client.find_contact(to), mentions) + text
 
 
 @serve(LIST_SENDS)
