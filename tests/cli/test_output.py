@@ -173,7 +173,7 @@ def test_every_command_prints_by_output() -> None:
 
 def test_only_modules_without_texts_of_contacts_print_program_text() -> None:
     using = {path.name for path in ROOT.rglob("*.py") if ".output.program(" in path.read_text("utf-8")}
-    assert using == {"completion.py", "run.py"}
+    assert using == {"completion.py", "mcp.py", "run.py"}
     drawing = {path.name for path in ROOT.rglob("*.py") if "output.draw(" in path.read_text("utf-8")}
     assert drawing == {"login.py"}
 
@@ -341,7 +341,7 @@ Commands and groups, some of them also in the table above, that name a contact i
 
 WITHOUT_CONTACTS = {
     "demo", "sandbox", "proxy", "new", "run", "serve", "push", "journal", "outbox", "config", "completion", "doctor",
-    "help", "worker", "cluster", "storage",
+    "help", "worker", "cluster", "storage", "mcp",
 }  # fmt: skip
 """Commands that print only numbers, paths, and the names of the user's own bots, and groups of such commands."""
 

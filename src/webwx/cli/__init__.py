@@ -66,6 +66,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     N_("Other programs"): {
         "serve": ("gateway.serve", N_("Serve all accounts of this machine to other programs, over HTTP.")),
+        "mcp": ("gateway.mcp", N_("Connect an AI agent to your chats (MCP).")),
     },
     N_("Several machines"): {
         "worker": ("gateway.worker", N_("Run accounts of a database that several machines share.")),

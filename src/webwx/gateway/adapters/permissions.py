@@ -13,7 +13,7 @@ it reaches, and neither an argument of a call nor a message can change that. By 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -78,6 +78,7 @@ class AllowedChat(NamedTuple):
 
     number: int
     """Number of the person or chatroom; 0 for File Transfer Helper without one."""
+    kind: Literal["person", "chatroom", "official", "filehelper"]
     name: str
     names: frozenset[str]
     """Names by which a caller may call it."""
@@ -123,10 +124,23 @@ class AllowedChats:
         return self._see.is_every
 
     @property
+    def writes_every_chat(self) -> bool:
+        """Whether the adapter sends to all chats."""
+        return self._write.is_every
+
+    @property
     def chats(self) -> list[AllowedChat]:
         """The chats that are listed for reading, in a fixed order: File Transfer Helper, then by number."""
-        seen = {chat.number: chat for chat in self._chats.values() if self._see.is_every or chat.ids & self._see.ids}
-        return [seen[number] for number in sorted(seen)]
+        return self._in(self._see)
+
+    @property
+    def written_chats(self) -> list[AllowedChat]:
+        """The chats that are listed for sends, in the same order."""
+        return self._in(self._write)
+
+    def _in(self, listed: _ListedChats) -> list[AllowedChat]:
+        found = {chat.number: chat for chat in self._chats.values() if listed.is_every or chat.ids & listed.ids}
+        return [found[number] for number in sorted(found)]
 
     def sees(self, chat: str | None) -> bool:
         """Return whether the adapter sees the messages of a chat, by its id in any login; None: of no chat."""
@@ -227,14 +241,16 @@ async def allowed_chats(permissions: ChatPermissions, client: AsyncClient) -> Al
 
 async def _chat_of(entry: ChatEntry, client: AsyncClient) -> AllowedChat:
     if entry == FILEHELPER:
-        return AllowedChat(0, FILEHELPER_NAME, frozenset((FILEHELPER, FILEHELPER_NAME)), frozenset((FILEHELPER,)))
+        return AllowedChat(
+            0, "filehelper", FILEHELPER_NAME, frozenset((FILEHELPER, FILEHELPER_NAME)), frozenset((FILEHELPER,))
+        )
     identity = await client.who(entry)
     names: Iterable[str] = (identity.name,)
     with suppress(UnknownContact, LocalStateError):  # it may be a contact of an earlier login only
         names = (identity.name, *_names_of(await client.find_contact(identity.number)))
     links = await client.why(identity.number)
     ids = frozenset(link.contact_id for link in links if link.confidence >= SURE)  # an unsure one may be another person
-    return AllowedChat(identity.number, identity.name, frozenset(filter(None, names)), ids)
+    return AllowedChat(identity.number, identity.kind, identity.name, frozenset(filter(None, names)), ids)
 
 
 def _names_of(contact: Contact) -> tuple[str, ...]:

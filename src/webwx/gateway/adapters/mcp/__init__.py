@@ -1,0 +1,1 @@
+"""MCP: an account for AI agents, over stdio (`webwx mcp`) and over HTTP at the gateway."""

@@ -1,0 +1,286 @@
+"""
+An agent: the account that it uses, the chats that it reaches, and its limits.
+
+The permissions are resolved again for each call, because contacts get new ids with each login.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.errors import InvalidRequest, SendOutcomeUnknown, WxError
+from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
+from webwx.gateway.adapters.permissions import allowed_chats
+from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
+from webwx.model.messages import Event, Message, MessageRecalled
+from webwx.representations.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+    from webwx.client.client import AsyncClient
+    from webwx.gateway.adapters.mcp.agent_options import AgentOptions
+    from webwx.gateway.adapters.mcp.send_budget import SendBudget
+    from webwx.gateway.adapters.mcp.served_account import ServedAccount
+    from webwx.gateway.adapters.permissions import AllowedChat, AllowedChats, ChatPermissions
+    from webwx.model.messages import Receipt
+    from webwx.storage.tables.outbox import Outgoing
+
+KEY_PREFIX = "mcp-"
+"""Begin of the keys of all sends of agents, so that an agent cannot name a send of another program."""
+
+SEND_WAIT = 45.0
+"""Seconds that a call waits for the outcome of its send; clients give up after a minute."""
+
+_NEWEST = 20
+"""Number of entries of the history in which the newest event is looked for."""
+
+_EVENTS = 1000
+"""Number of events that are read at once."""
+
+_LAST_SENDS = 10.0
+"""Seconds that the end of the server waits for sends in progress."""
+
+
+class ReachedChat(NamedTuple):
+    """A chat of a call."""
+
+    to: str | int
+    """The chat for methods of the client: `filehelper`, or a number."""
+    id: str
+    """Id in the newest login, which the permissions know."""
+    chat: NamedChat
+
+
+FILEHELPER_CHAT = NamedChat(number=0, name=FILEHELPER_NAME, kind="filehelper")
+
+_FILEHELPER = ReachedChat(FILEHELPER, FILEHELPER, FILEHELPER_CHAT)
+
+
+class Agent:
+    """
+    One agent.
+
+    Args:
+        account: The account.
+        permissions: Returns the chats that it sees, and those to which it writes.
+        options: What else it may do.
+        budget: Limits its sends.
+        audit: Stores an action, its target and one more line in the audit log.
+        clock: Returns seconds since 1970.
+        files: Folder whose files it may send; None: it sends no files of this machine.
+    """
+
+    def __init__(
+        self,
+        account: ServedAccount,
+        permissions: ChatPermissions,
+        options: AgentOptions,
+        budget: SendBudget,
+        audit: Callable[[str, str, str], Awaitable[object]],
+        clock: Callable[[], float],
+        *,
+        files: Path | None = None,
+    ) -> None:
+        self.account = account
+        self.options = options
+        self.budget = budget
+        self.clock = clock
+        self.files = files
+        self._permissions = permissions
+        self._audit = audit
+        self._sending: set[asyncio.Task[Any]] = set()
+
+    def __repr__(self) -> str:
+        return f"Agent({self.account.name!r})"
+
+    @property
+    def client(self) -> AsyncClient:
+        """Reads the journal of the account."""
+        return self.account.client
+
+    async def allowed(self) -> AllowedChats:
+        """Return the chats that the agent reaches now."""
+        return await allowed_chats(self._permissions, self.client)
+
+    # -- chats ---------------------------------------------------------------------------------------------------------
+
+    async def seen(self, which: str | int) -> ReachedChat:
+        """
+        Return a chat that the agent may read.
+
+        Raises:
+            ChatNotAllowed: It may not, or there is no such chat.
+        """
+        allowed = await self.allowed()
+        target = await self._target(allowed, which)
+        allowed.require_see(target.id)
+        return target
+
+    async def written(self, which: str | int) -> ReachedChat:
+        """
+        Return a chat to which the agent may send.
+
+        Raises:
+            ChatNotAllowed: It may not, or there is no such chat.
+        """
+        allowed = await self.allowed()
+        target = await self._target(allowed, which)
+        allowed.require_write(target.id)
+        return target
+
+    async def _target(self, allowed: AllowedChats, which: str | int) -> ReachedChat:
+        if which in {FILEHELPER, FILEHELPER_NAME, 0}:
+            return _FILEHELPER
+        if isinstance(which, str) and which.isascii() and which.isdecimal() and len(which) < 16:
+            which = int(which)  # many agents write numbers as texts
+        listed = allowed.resolve(which)
+        if listed is not None:
+            return target_of(listed)
+        identity = await self.client.who(which)
+        named = NamedChat(number=identity.number, name=identity.name, kind=identity.kind)
+        links = await self.client.why(identity.number)
+        return ReachedChat(identity.number, identity.contact_id or (links[0].contact_id if links else ""), named)
+
+    async def ids_of(self, target: ReachedChat) -> frozenset[str]:
+        """Return the ids that a chat has had in all logins."""
+        if isinstance(target.to, str):
+            return frozenset((target.to,))
+        return frozenset(link.contact_id for link in await self.client.why(target.to))
+
+    async def named(self, chat: str) -> NamedChat:
+        """Return the chat with an id of any login, with its number."""
+        if chat == FILEHELPER:
+            return FILEHELPER_CHAT
+        with contextlib.suppress(InvalidRequest):  # no list of contacts has it
+            identity = await self.client.who(chat)
+            return NamedChat(number=identity.number, name=identity.name, kind=identity.kind)
+        known = (await self.client.find_people([chat])).get(chat)
+        return NamedChat(number=0, name="" if known is None else known.display_name, kind="person")
+
+    async def message(self, message_id: str) -> Message | MessageRecalled | Outgoing:
+        """
+        Return a message or a send that the agent may see, by the platform's id.
+
+        Raises:
+            ToolRefused: There is none, or the agent does not see its chat.
+        """
+        event: Event | Outgoing | None = await self.client.find_message(message_id)
+        if not isinstance(event, (Message, MessageRecalled)):
+            event = await self.client.find_send(message_id=message_id)
+        if event is None or not (await self.allowed()).sees(event.chat):
+            raise ToolRefused("There is no message with this id among those that you may read.", code="not-found")
+        return event
+
+    async def position(self) -> int:
+        """Return the number of the newest event."""
+        page = await self.client.history_page(limit=_NEWEST)
+        number = max((each.entry.number for each in page.entries if isinstance(each.entry, Event)), default=0)
+        while events := await self.client.read_events(number, limit=_EVENTS):  # notices and the like are no history
+            number = events[-1].number
+        return number
+
+    # -- changes -------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def new_key() -> str:
+        """Return a key for a send to which the agent has given none."""
+        return secrets.token_hex(8)
+
+    @staticmethod
+    def key_of(idempotency_key: str) -> str:
+        """Return the key in the outbox of a send of an agent."""
+        return f"{KEY_PREFIX}{idempotency_key}"
+
+    async def send(
+        self, tool: str, to: ReachedChat, key: str, send: Callable[[], Coroutine[Any, Any, Receipt]]
+    ) -> SendReceipt:
+        """
+        Make a send that counts, and wait for its outcome; it goes on if the caller leaves.
+
+        Args:
+            tool: Name of the tool, for the audit log.
+            to: The recipient.
+            key: Key of the send in the outbox.
+            send: Sends.
+
+        Raises:
+            ToolRefused: A limit is reached; or there is no outcome yet.
+            SendOutcomeUnknown: It may have been sent.
+            WxError: It was not sent.
+        """
+        known = await self.client.find_send(key=key)
+        if known is None or known.state in {"queued", "failed"}:
+            await self.budget.take()
+        position = await self.position()
+        receipt = await self.finished(self._audited(tool, to.chat, send()), key)
+        return SendReceipt(
+            message_id=receipt.message_id, to=to.chat, time=time_text(receipt.time),
+            idempotency_key=key.removeprefix(KEY_PREFIX), position=position,
+        )  # fmt: skip
+
+    async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
+        """
+        Return the result of a send as soon as it has one.
+
+        Raises:
+            ToolRefused: It has none yet.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps after the caller has left
+        await asyncio.wait([task], timeout=SEND_WAIT)
+        if task.done():
+            return task.result()
+        row = await self.client.find_send(key=key)
+        if row is not None and row.state == "sending":
+            raise SendOutcomeUnknown("The send is still in progress.")
+        raise ToolRefused(
+            "The send waits, and has not been made yet; ask find_send later, and do not send it again.",
+            code="queued", outcome="queued",
+        )  # fmt: skip
+
+    async def audited(self, tool: str, chat: NamedChat, work: Awaitable[None]) -> None:
+        """Make another change, and store it in the audit log."""
+        await self._audited(tool, chat, work)
+
+    async def _audited(self, tool: str, chat: NamedChat, work: Awaitable[Any]) -> Any:
+        outcome = "done"
+        try:
+            return await work
+        except WxError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            await self._audit(tool, str(chat.number or FILEHELPER), outcome)
+
+    async def note_refusal(self, tool: str, code: str) -> None:
+        """Store in the audit log that the agent tried what its owner has not allowed."""
+        await self._audit(tool, "", code)
+
+    async def close(self) -> None:
+        """Wait for the sends in progress, for some seconds."""
+        if self._sending:
+            await asyncio.wait(set(self._sending), timeout=_LAST_SENDS)
+        for task in self._sending:
+            task.cancel()
+
+
+def target_of(listed: AllowedChat) -> ReachedChat:
+    """Return a listed chat as the chat of a call."""
+    if FILEHELPER in listed.ids:
+        return _FILEHELPER
+    chat = NamedChat(number=listed.number, name=listed.name, kind=listed.kind)
+    return ReachedChat(listed.number, next(iter(sorted(listed.ids)), ""), chat)
+
+
+def time_text(time: float) -> str:
+    """Return a time in seconds since 1970 as RFC 3339."""
+    return moment(time).isoformat(timespec="seconds")

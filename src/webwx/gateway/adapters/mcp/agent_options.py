@@ -1,0 +1,19 @@
+"""What an agent may do beside reading and writing its chats."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class AgentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of a program that is an agent."""
+
+    manage: bool = False
+    """Whether it may mark chats as read, and recall messages that it has not sent itself."""
+    sends_in_ten_minutes: Annotated[int, Meta(ge=0)] = 10
+    """Maximum number of sends in any ten minutes."""
+    sends_in_a_day: Annotated[int, Meta(ge=0)] = 60
+    """Maximum number of sends in any 24 hours."""

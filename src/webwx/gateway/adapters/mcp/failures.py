@@ -1,0 +1,87 @@
+"""Failures of tools: structured results that no program can take for a success."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from webwx.errors import (
+    ApiError,
+    InvalidRequest,
+    LoggedOut,
+    NotLoggedIn,
+    RateLimited,
+    RateLimitReached,
+    SendOutcomeUnknown,
+    WxError,
+)
+from webwx.gateway.adapters.mcp.tool_values import ToolFailure
+from webwx.gateway.adapters.permissions import ChatNotAllowed
+from webwx.gateway.problems import GatewayProblem
+from webwx.representations.problems import code_of
+
+if TYPE_CHECKING:
+    from webwx.gateway.adapters.mcp.tool_values import FailureOutcome
+
+_UNKNOWN = "It may have been sent. Do not send it again; ask find_send with this idempotency_key, or look at the chat."
+
+_AT_ONCE = 1.0
+"""Seconds below which a wait is rounded up."""
+
+
+class ToolRefused(InvalidRequest):
+    """A tool cannot do what the arguments say; nothing was done."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "invalid-arguments",
+        outcome: FailureOutcome = "refused",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        """Name of the kind of failure."""
+        self.outcome = outcome
+        """Whether another call may succeed."""
+        self.retry_after = retry_after
+        """Seconds after which the call may succeed; None: unknown, or never."""
+
+
+def failure_of(error: WxError | GatewayProblem, key: str = "") -> ToolFailure:
+    """
+    Return the result for an error of a tool.
+
+    Args:
+        error: The error; its text contains no secret and no text of a message.
+        key: Key of the send, if the call was one.
+    """
+    outcome, code, retry_after = _kind_of(error)
+    text = f"{error} {_UNKNOWN}" if outcome == "unknown" else str(error)
+    if retry_after is not None:
+        retry_after = max(_AT_ONCE, round(retry_after, 1))
+    return ToolFailure(outcome=outcome, code=code, message=text, retry_after_s=retry_after, idempotency_key=key)
+
+
+def _kind_of(error: WxError | GatewayProblem) -> tuple[FailureOutcome, str, float | None]:
+    match error:
+        case GatewayProblem(code=code, retry_after=retry_after):
+            if error.problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+                return "too_many", code, retry_after
+            is_gone = error.problem.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            return ("refused" if is_gone else "unavailable"), code, retry_after
+        case ToolRefused(outcome=outcome, code=code, retry_after=retry_after):
+            return outcome, code, retry_after
+        case ChatNotAllowed():
+            return "not_allowed", code_of(type(error)), None
+        case SendOutcomeUnknown():
+            return "unknown", code_of(type(error)), None
+        case LoggedOut() | NotLoggedIn():
+            return "logged_out", code_of(type(error)), None
+        case RateLimited(retry_after=retry_after) | RateLimitReached(retry_after=retry_after):
+            return "too_many", code_of(type(error)), retry_after
+        case InvalidRequest() | ApiError():
+            return "refused", code_of(type(error)), None
+        case _:
+            return "unavailable", code_of(type(error)), None

@@ -1,0 +1,390 @@
+"""The tools that read: the login, chats, members, messages, media and recalls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mimetypes
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from webwx.errors import InvalidRequest, LocalStateError, LoggedOut
+from webwx.gateway.adapters.mcp.agent import FILEHELPER_CHAT, target_of, time_text
+from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.page_cursors import read_cursor, write_cursor
+from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, own_name
+from webwx.gateway.adapters.mcp.tool_values import (
+    AgentStatus,
+    ArrivedMessages,
+    ChatRows,
+    ListChatsInput,
+    ListedChat,
+    ListedMember,
+    MediaResult,
+    MemberRows,
+    MessageRows,
+    NamedChat,
+    OneMessage,
+    RecalledMessage,
+    RecalledRows,
+)
+from webwx.model.contacts import FILEHELPER
+from webwx.model.messages import Event, FileMessage, Message, MessageRecalled
+from webwx.protocol.media import image_type
+from webwx.storage.tables.outbox import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from webwx.gateway.adapters.mcp.agent import Agent, ReachedChat
+    from webwx.gateway.adapters.mcp.tool_values import (
+        AgentStatusInput,
+        FindContactInput,
+        GetMediaInput,
+        GetMessageInput,
+        ListMembersInput,
+        ListRecalledInput,
+        ReadMessagesInput,
+        SearchMessagesInput,
+        ShownMessage,
+        WaitForMessageInput,
+    )
+    from webwx.gateway.adapters.permissions import AllowedChat
+
+_ROUNDS = 10
+"""Number of pages of the journal that one call reads to find messages of one author."""
+
+_MEMBERS = 200
+"""Number of members of one page."""
+
+_BATCH = 200
+"""Number of events that a waiting tool reads at once."""
+
+_EVERY = "*"
+"""Stands for all chats in a cursor."""
+
+
+class MediaContents(NamedTuple):
+    """The content of media."""
+
+    content: bytes
+    mime: str
+    uri: str
+    name: str
+
+
+# -- login and chats ---------------------------------------------------------------------------------------------------
+
+
+async def login_status(agent: Agent, args: AgentStatusInput) -> AgentStatus:  # noqa: ARG001 - every tool has arguments
+    """Return the state of the login, and what the agent may do."""
+    state, allowed = await agent.account.state(), await agent.allowed()
+    nickname, host = "", ""
+    with contextlib.suppress(LocalStateError):
+        nickname, host = agent.client.account.nickname, agent.client.account.host
+    return AgentStatus(
+        account=agent.account.name, nickname=nickname, host=host, state=state,
+        can_see=_named(allowed.chats), sees_every_chat=allowed.sees_every_chat,
+        can_write=_named(allowed.written_chats), writes_every_chat=allowed.writes_every_chat,
+        sends_left=await agent.budget.left(),
+    )  # fmt: skip
+
+
+def _named(chats: Sequence[AllowedChat]) -> list[NamedChat]:
+    return [target_of(each).chat for each in chats]
+
+
+async def list_chats(agent: Agent, args: ListChatsInput) -> ChatRows:
+    """Return the chats that the agent may read."""
+    start = read_cursor(args.cursor, int) if args.cursor else 0
+    found = [
+        each
+        for each in await _readable(agent)
+        if args.query.casefold() in each.name.casefold() and args.kind in {"all", each.kind}
+    ]
+    rows = [await _row(agent, each) for each in found[max(0, start) : max(0, start) + args.limit]]
+    count = fitting(rows)
+    end = max(0, start) + count
+    return ChatRows(chats=rows[:count], next_cursor=write_cursor(end) if rows and end < len(found) else None)
+
+
+async def find_contact(agent: Agent, args: FindContactInput) -> ChatRows:
+    """Return the chats whose name contains a text."""
+    return await list_chats(agent, ListChatsInput(query=args.query, limit=args.limit))
+
+
+async def _readable(agent: Agent) -> list[NamedChat]:
+    """Return all chats that the agent may read: File Transfer Helper, then by number."""
+    allowed = await agent.allowed()
+    if not allowed.sees_every_chat:
+        return _named(allowed.chats)
+    known = [each for each in await agent.client.list_identities() if each.contact_id not in {"", FILEHELPER}]
+    known.sort(key=lambda each: each.number)
+    return [FILEHELPER_CHAT, *(NamedChat(number=each.number, name=each.name, kind=each.kind) for each in known)]
+
+
+async def _row(agent: Agent, chat: NamedChat) -> ListedChat:
+    client, which = agent.client, chat.number or FILEHELPER
+    remark, pinned, muted = "", False, False
+    with contextlib.suppress(InvalidRequest, LocalStateError):  # it may be a contact of an earlier login
+        contact = await client.find_contact(which)
+        remark, pinned, muted = contact.remark, contact.is_pinned, contact.is_muted
+    last_at = None
+    with contextlib.suppress(InvalidRequest):
+        page = await client.history_page(which, limit=1)
+        last_at = time_text(_time_of(page.entries[0].entry)) if page.entries else None
+    return ListedChat(
+        number=chat.number, name=chat.name, kind=chat.kind, remark=remark, pinned=pinned, muted=muted, last_at=last_at
+    )
+
+
+async def list_members(agent: Agent, args: ListMembersInput) -> MemberRows:
+    """Return the members of a chatroom that the agent may read."""
+    start = max(0, read_cursor(args.cursor, int)) if args.cursor else 0
+    target = await agent.seen(args.chat)
+    contact = await agent.client.find_contact(target.to)
+    if contact.kind != "chatroom":
+        raise ToolRefused("Only a chatroom has members.", code="not-a-chatroom")
+    numbers = {each.contact_id: each.number for each in await agent.client.list_identities()}
+    rows = [
+        ListedMember(number=numbers.get(each.id, 0), name=each.nickname or each.name, card=each.display_name)
+        for each in contact.members[start : start + _MEMBERS]
+    ]
+    end = start + fitting(rows)
+    return MemberRows(
+        members=rows[: end - start], next_cursor=write_cursor(end) if rows and end < len(contact.members) else None
+    )
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+class _PlacedView(NamedTuple):
+    """A message with the cursor behind it."""
+
+    view: ShownMessage
+    cursor: dict[str, str | None]
+
+
+async def read_messages(agent: Agent, args: ReadMessagesInput) -> MessageRows:
+    """Return the messages of one chat, the newest first."""
+    position = await agent.position()
+    target = await agent.seen(args.chat)
+    return await _page(
+        agent, {_key(target): target}, "", args.since, args.until, args.limit, args.cursor, lambda _: True, position
+    )  # fmt: skip
+
+
+async def search_messages(agent: Agent, args: SearchMessagesInput) -> MessageRows:
+    """Return the messages that contain all words, in the chats that the agent may read."""
+    position = await agent.position()
+    return await _page(
+        agent, await _searched(agent, args.chat), args.query, args.since, args.until, args.limit, args.cursor,
+        lambda view: not args.sender or view.sender == args.sender, position,
+    )  # fmt: skip
+
+
+async def _searched(agent: Agent, chat: str | int | None) -> dict[str, ReachedChat | None]:
+    """Return the chats that a query reads, by their keys in a cursor; None: all chats at once."""
+    if chat is not None:
+        target = await agent.seen(chat)
+        return {_key(target): target}
+    allowed = await agent.allowed()
+    if allowed.sees_every_chat:
+        return {_EVERY: None}
+    return {_key(target): target for target in map(target_of, allowed.chats)}
+
+
+def _key(target: ReachedChat) -> str:
+    return str(target.to)
+
+
+async def _page(
+    agent: Agent,
+    chats: dict[str, ReachedChat] | dict[str, ReachedChat | None],
+    words: str,
+    since: str,
+    until: str,
+    limit: int,
+    cursor: str,
+    is_wanted: Callable[[ShownMessage], bool],
+    position: int,
+) -> MessageRows:
+    """Return a page of the messages of some chats, put in order by their times."""
+    after, before = _seconds(since), _seconds(until)
+    given = read_cursor(cursor, dict[str, str | None]) if cursor else {}
+    places = {key: given.get(key, "") for key in chats}
+    shown: list[_PlacedView] = []
+    for _ in range(_ROUNDS):
+        pages = {
+            key: await agent.client.history_page(
+                None if target is None else target.to, words=words, limit=limit, before=places[key] or "",
+                since=after, until=before,
+            )
+            for key, target in chats.items()
+            if places[key] is not None
+        }  # fmt: skip
+        found = [(key, each) for key, page in pages.items() for each in page.entries]
+        found.sort(key=lambda each: _time_of(each[1].entry), reverse=True)
+        left = {key: len(page.entries) for key, page in pages.items()}
+        places |= {key: None for key, count in left.items() if not count}
+        views = MessageViews(agent)
+        for key, each in found:
+            left[key] -= 1
+            is_last = not left[key] and pages[key].before is None
+            places[key] = None if is_last else each.before
+            made = await views.of([each.entry])
+            shown += [_PlacedView(view, dict(places)) for view in made if is_wanted(view)]
+            if len(shown) >= limit or (not left[key] and not is_last):
+                break  # what is older in this chat comes before what is left of the others
+        if len(shown) >= limit or all(place is None for place in places.values()):
+            break
+    count = fitting([each.view for each in shown])
+    last = shown[count - 1].cursor if count < len(shown) else places
+    has_more = count < len(shown) or any(place is not None for place in last.values())
+    return MessageRows(
+        messages=[each.view for each in shown[:count]], next_cursor=write_cursor(last) if has_more else None,
+        position=position,
+    )  # fmt: skip
+
+
+def _time_of(entry: Event | Outgoing) -> float:
+    return entry.created_at if isinstance(entry, Outgoing) else float(getattr(entry, "time", 0))
+
+
+def _seconds(text: str) -> float:
+    """
+    Return a time in seconds since 1970; 0 for no time.
+
+    Raises:
+        ToolRefused: It is not a time.
+    """
+    if not text:
+        return 0
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ToolRefused("A time is not valid; write one like 2026-05-01T08:00:00+08:00.") from None
+
+
+async def get_message(agent: Agent, args: GetMessageInput) -> OneMessage:
+    """Return one message with its whole text."""
+    found = await agent.message(args.message_id)
+    [view] = await MessageViews(agent).of([found], length=WHOLE_TEXT, offset=args.offset)
+    return OneMessage(message=view)
+
+
+async def get_media(agent: Agent, args: GetMediaInput) -> tuple[MediaResult, MediaContents]:
+    """Return the media of a message."""
+    message = await agent.message(args.message_id)
+    return await media_file(agent, message, thumbnail=args.thumbnail, max_bytes=args.max_bytes)
+
+
+async def media_file(
+    agent: Agent, found: Event | Outgoing, *, thumbnail: bool, max_bytes: int
+) -> tuple[MediaResult, MediaContents]:
+    """
+    Return the media of a message that the agent may see.
+
+    Raises:
+        ToolRefused: It has none, or they are too large.
+        MediaUnavailable: The platform does not have them any more.
+    """
+    message = found.original if isinstance(found, MessageRecalled) else found
+    if not isinstance(message, Message):
+        raise ToolRefused("This message has no media here.", code="no-media")
+    size = 0 if thumbnail else int(getattr(message, "size", 0))
+    if size <= max_bytes:
+        client = await agent.account.owned()
+        content = await (client.download_thumbnail(message) if thumbnail else client.download(message))
+        size = len(content)
+    if size > max_bytes:
+        raise ToolRefused(
+            f"The media have {size} bytes, and this call takes at most {max_bytes}; a picture or a video has a "
+            "thumbnail (thumbnail=true).",
+            code="too-large",
+        )
+    name = message.name if isinstance(message, FileMessage) else ""
+    mime = image_type(content[:32]) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    uri = media_uri(agent, message.message_id)
+    result = MediaResult(message_id=message.message_id, uri=uri, mime=mime, bytes=size, name=name)
+    return result, MediaContents(content, mime, uri, name)
+
+
+def media_uri(agent: Agent, message_id: str) -> str:
+    """Return the address of the resource with the media of a message."""
+    return f"wx://{quote(agent.account.name, safe='')}/media/{quote(message_id, safe='')}"
+
+
+async def list_recalled(agent: Agent, args: ListRecalledInput) -> RecalledRows:
+    """Return recalled messages of the chats that the agent may read, the newest recall first."""
+    before = read_cursor(args.cursor, int) if args.cursor else None
+    chat = None if args.chat is None else await agent.seen(args.chat)
+    allowed, views = await agent.allowed(), MessageViews(agent)
+    rows: list[RecalledMessage] = []
+    places: list[int] = []
+    is_all = False
+    for _ in range(_ROUNDS):
+        found = await agent.client.list_recalled(None if chat is None else chat.to, limit=args.limit, before=before)
+        for each in found:
+            before = each.notice.number
+            if allowed.sees(each.notice.chat) and len(rows) < args.limit:
+                [view] = await views.of([each.notice])
+                rows.append(RecalledMessage(**msgspec.structs.asdict(view), can_forward=each.way != "none"))
+                places.append(before)
+        is_all = len(found) < args.limit
+        if is_all or len(rows) >= args.limit:
+            break
+    count = fitting(rows)
+    has_more = count < len(rows) or not is_all
+    last = places[count - 1] if count < len(rows) else before
+    return RecalledRows(messages=rows[:count], next_cursor=write_cursor(last) if has_more else None)
+
+
+async def wait_for_message(agent: Agent, args: WaitForMessageInput) -> ArrivedMessages:
+    """Return messages that arrive in the chats that the agent may read; those that webwx has sent are left out."""
+    if await agent.account.state() == "logged_out":
+        raise LoggedOut("The login of this account has ended; its owner has to log in again.", reason="logged_out")
+    chats = None if args.chat is None else await agent.ids_of(await agent.seen(args.chat))
+    position = await agent.position() if args.after is None else args.after
+    loop = asyncio.get_running_loop()
+    until = loop.time() + args.timeout_s
+    while True:
+        events = await agent.client.read_events(position, limit=_BATCH)
+        if events:
+            position = events[-1].number
+            views = await _arrived(agent, events, chats, args)
+            if views:
+                count = fitting([view for _, view in views])
+                if count < len(views):
+                    position = views[count][0] - 1
+                return ArrivedMessages(messages=[view for _, view in views[:count]], timed_out=False, position=position)
+            continue
+        left = until - loop.time()
+        if left <= 0:
+            return ArrivedMessages(messages=[], timed_out=True, position=position)
+        await agent.account.wait_for_event(position, left)
+
+
+async def _arrived(
+    agent: Agent, events: Sequence[Event], chats: frozenset[str] | None, args: WaitForMessageInput
+) -> list[tuple[int, ShownMessage]]:
+    """Return the messages among some events that the agent waits for, with their numbers."""
+    allowed, views = await agent.allowed(), MessageViews(agent)
+    found = []
+    for event in events:
+        if not isinstance(event, Message) or not allowed.sees(event.chat):
+            continue
+        if chats is not None and event.chat not in chats:
+            continue
+        [view] = await views.of([event])
+        is_wanted = not args.sender or args.sender in {
+            view.sender,
+            *((own_name(agent.client), "me") if view.is_self else ()),
+        }
+        if not view.by_webwx and is_wanted and args.contains in view.text:
+            found.append((event.number, view))
+    return found

@@ -1,0 +1,130 @@
+"""Resources: the account, its chats with their last messages, single messages, and media."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+import msgspec
+
+from webwx.errors import InvalidRequest, WxError
+from webwx.gateway.adapters.mcp import reading_tools
+from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.tool_values import (
+    AgentStatusInput,
+    ByOthers,
+    GetMessageInput,
+    ListChatsInput,
+    ReadMessagesInput,
+)
+from webwx.gateway.problems import GatewayProblem
+
+if TYPE_CHECKING:
+    from webwx.gateway.adapters.mcp.agent import Agent
+
+RESOURCE_ERRORS = (WxError, GatewayProblem)
+"""What a resource may raise beside `ToolRefused`."""
+
+_LISTED = 20
+"""Number of chats that the list of resources has."""
+
+_MESSAGES = 50
+"""Number of messages of a chat."""
+
+_MOST_BYTES = 5 * 1024 * 1024
+"""Maximum size of media."""
+
+_JSON = "application/json"
+
+
+class ListedResource(NamedTuple):
+    """A resource or a template, as clients list it."""
+
+    uri: str
+    name: str
+    title: str
+    mime: str
+
+
+class ReadResource(NamedTuple):
+    """The content of a resource."""
+
+    uri: str
+    mime: str
+    content: str | bytes
+
+
+def _base(agent: Agent) -> str:
+    return f"wx://{quote(agent.account.name, safe='')}"
+
+
+async def list_resources(agent: Agent) -> list[ListedResource]:
+    """Return the account, the list of chats, and the first chats that the agent may read."""
+    base = _base(agent)
+    rows = await reading_tools.list_chats(agent, ListChatsInput(limit=_LISTED))
+    return [
+        ListedResource("wx://accounts", "accounts", "Login and limits", _JSON),
+        ListedResource(f"{base}/chats", "chats", "Chats", _JSON),
+        *(
+            ListedResource(
+                f"{base}/chat/{row.number or 'filehelper'}",
+                f"chat-{row.number or 'filehelper'}",
+                row.name,
+                "text/plain",
+            )
+            for row in rows.chats
+        ),
+    ]
+
+
+def templates(agent: Agent) -> list[ListedResource]:
+    """Return the templates of addresses."""
+    base = _base(agent)
+    return [
+        ListedResource(f"{base}/chat/{{number}}", "chat", "The last messages of a chat", "text/plain"),
+        ListedResource(f"{base}/message/{{id}}", "message", "A message", _JSON),
+        ListedResource(f"{base}/media/{{id}}", "media", "The media of a message", ""),
+    ]
+
+
+async def read_resource(agent: Agent, uri: str) -> ReadResource:
+    """
+    Return the content of a resource that the agent may see.
+
+    Raises:
+        ToolRefused: There is no such resource, or the agent does not see it.
+    """
+    if uri == "wx://accounts":
+        return _json(uri, await reading_tools.login_status(agent, AgentStatusInput()))
+    parts = urlsplit(uri)
+    kind, _, which = parts.path.lstrip("/").partition("/")
+    which = unquote(which)
+    try:
+        if parts.scheme == "wx" and unquote(parts.netloc) == agent.account.name:
+            match kind:
+                case "chats" if not which:
+                    return _json(uri, await reading_tools.list_chats(agent, ListChatsInput(limit=200)))
+                case "chat" if which:
+                    return ReadResource(uri, "text/plain", await chat_text(agent, which))
+                case "message" if which:
+                    return _json(uri, await reading_tools.get_message(agent, GetMessageInput(message_id=which)))
+                case "media" if which:
+                    message = await agent.message(which)
+                    _, file = await reading_tools.media_file(agent, message, thumbnail=False, max_bytes=_MOST_BYTES)
+                    return ReadResource(uri, file.mime, file.content)
+                case _:
+                    pass
+    except InvalidRequest as error:
+        raise ToolRefused(str(error)) from None
+    raise ToolRefused("There is no such resource among those that you may read.", code="not-found")
+
+
+async def chat_text(agent: Agent, chat: str) -> str:
+    """Return the last messages of a chat as text: one JSON object on each line, the oldest first."""
+    rows = await reading_tools.read_messages(agent, ReadMessagesInput(chat=chat, limit=_MESSAGES))
+    lines = [msgspec.json.encode(each).decode() for each in reversed(rows.messages)]
+    return "\n".join([ByOthers, *lines])
+
+
+def _json(uri: str, value: msgspec.Struct) -> ReadResource:
+    return ReadResource(uri, _JSON, msgspec.json.encode(value).decode())

@@ -1,0 +1,159 @@
+"""The account that an agent uses: what differs between a program of its own and the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+from webwx.client.people.identities import To
+from webwx.client.state import LoginState
+from webwx.errors import LoggedOut, NotLoggedIn, WxError
+from webwx.protocol.media import image_type, is_video
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from webwx.client.client import AsyncClient
+    from webwx.model.messages import Event, Receipt
+
+SYNC_CONSUMER = "mcp"
+"""Name of the consumer with which a program of its own reads the events of the platform."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks for events that another process has stored."""
+
+_TRY_AGAIN = 15.0
+"""Seconds until the program tries again to read the events of the platform, if another process reads them."""
+
+_LARGEST_PICTURE = 20 * 1024 * 1024
+"""Maximum size of a picture or a video; larger ones are sent as files."""
+
+_START = 32
+"""Number of bytes that decide the kind of a file."""
+
+
+class ServedAccount(Protocol):
+    """The account of an agent."""
+
+    name: str
+
+    @property
+    def client(self) -> AsyncClient:
+        """Reads the journal of the account."""
+        ...
+
+    async def owned(self) -> AsyncClient:
+        """Return the client that acts for the account: it recalls, marks as read, and downloads."""
+        ...
+
+    async def state(self) -> str:
+        """Return the state of the login as a word."""
+        ...
+
+    async def send_text(self, to: To, text: str, *, key: str) -> Receipt:
+        """Send a text, as `AsyncClient.send_text`."""
+        ...
+
+    async def send_file(self, to: To, content: bytes | Path, *, name: str, key: str) -> Receipt:
+        """Send a file: a picture as a picture, a video as a video."""
+        ...
+
+    async def forward(self, event: Event, to: To, *, key: str) -> Receipt:
+        """Forward a message, as `AsyncClient.forward`."""
+        ...
+
+    async def wait_for_event(self, after: int, seconds: float) -> None:
+        """Return soon after an event with a higher number was stored, or after some seconds."""
+        ...
+
+
+class ClientAccount:
+    """
+    An account with a client in this process: of a login of this machine, or of a gateway.
+
+    Args:
+        name: Name of the account.
+        client: The client.
+        is_remote: Whether it is the client of a gateway, which is asked for the state of the login.
+    """
+
+    def __init__(self, name: str, client: AsyncClient, *, is_remote: bool = False) -> None:
+        self.name = name
+        self.client = client
+        self._is_remote = is_remote
+        self._arrived = asyncio.Event()
+        """Set, and replaced, when this process has stored events."""
+
+    def __repr__(self) -> str:
+        return f"ClientAccount({self.name!r})"
+
+    async def owned(self) -> AsyncClient:
+        """Return the client."""
+        return self.client
+
+    async def state(self) -> str:
+        """Return the state of the login."""
+        if self._is_remote:
+            with contextlib.suppress(LoggedOut, NotLoggedIn):
+                await self.client.check()
+        return self.client.state.value
+
+    async def send_text(self, to: To, text: str, *, key: str) -> Receipt:
+        """Send a text."""
+        return await self.client.send_text(to, text, key=key)
+
+    async def send_file(self, to: To, content: bytes | Path, *, name: str, key: str) -> Receipt:
+        """Send a file as the kind that its content is."""
+        start, size = await asyncio.to_thread(_start_of, content)
+        if size <= _LARGEST_PICTURE and image_type(start):
+            return await self.client.send_image(to, content, name=name, key=key)
+        if size <= _LARGEST_PICTURE and is_video(start):
+            return await self.client.send_video(to, content, name=name, key=key)
+        return await self.client.send_file(to, content, name=name, key=key)
+
+    async def forward(self, event: Event, to: To, *, key: str) -> Receipt:
+        """Forward a message."""
+        return await self.client.forward(event, to, key=key)
+
+    async def wait_for_event(self, after: int, seconds: float) -> None:  # noqa: ARG002 - the journal is looked at
+        """Wait for news of this process, or until it is time to look at the journal again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, LOOK_EVERY)):
+                await self._arrived.wait()
+
+    @contextlib.asynccontextmanager
+    async def synced(self) -> AsyncIterator[None]:
+        """Read the events of the platform meanwhile, unless another process does."""
+        task = asyncio.get_running_loop().create_task(self._sync())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _sync(self) -> None:
+        while True:
+            with contextlib.suppress(WxError):  # another process reads the events, or the login has ended
+                await self._read_events()
+            await asyncio.sleep(_TRY_AGAIN)
+            if self.client.state is LoginState.LOGGED_OUT:
+                with contextlib.suppress(WxError):
+                    await self.client.resume()  # 'webwx login' may have stored a new one
+
+    async def _read_events(self) -> None:
+        async with self.client.subscribe(SYNC_CONSUMER) as subscription:
+            while batch := await subscription.take(500):
+                for delivered in batch:
+                    subscription.ack(delivered.entry.number)
+                arrived, self._arrived = self._arrived, asyncio.Event()
+                arrived.set()
+
+
+def _start_of(content: bytes | Path) -> tuple[bytes, int]:
+    """Return the first bytes of a file, and its size."""
+    if isinstance(content, bytes):
+        return content[:_START], len(content)
+    with content.open("rb") as file:
+        return file.read(_START), content.stat().st_size

@@ -1,0 +1,180 @@
+"""Messages and sends as tools return them: short, with names and permanent numbers, and at most 40 kB together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.errors import NotLoggedIn
+from webwx.gateway.accounts.journal_lookup import named_events
+from webwx.gateway.adapters.mcp.agent import time_text
+from webwx.gateway.adapters.mcp.tool_values import LinkInMessage, MediaOfMessage, NamedChat, ShownMessage
+from webwx.model.messages import (
+    Event,
+    FileMessage,
+    ImageMessage,
+    LinkMessage,
+    LocationMessage,
+    Message,
+    MessageRecalled,
+    QuoteMessage,
+    StickerMessage,
+    VideoMessage,
+    VoiceMessage,
+)
+from webwx.model.summary import summarize, summarize_event
+from webwx.storage.tables.outbox import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from webwx.client.client import AsyncClient
+    from webwx.gateway.adapters.mcp.agent import Agent
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+MOST_BYTES = 40_000
+"""Maximum size of a structured result, in bytes of JSON."""
+
+_FRAME = 2_000
+"""Bytes that are left for what is around the items of a result."""
+
+SHORT_TEXT = 1_500
+"""Maximum number of characters of a text in a list."""
+
+WHOLE_TEXT = 8_000
+"""Maximum number of characters of a text that is returned alone."""
+
+_SHORT = 300
+"""Maximum number of characters of a title or a quoted text."""
+
+_MEDIA = (ImageMessage, VoiceMessage, VideoMessage, StickerMessage, FileMessage, LocationMessage)
+
+
+class MessageViews:
+    """
+    Makes the views of one call, so that each chat is looked up once.
+
+    Args:
+        agent: The agent.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._chats: dict[str, NamedChat] = {}
+
+    async def of(
+        self, entries: Sequence[Event | Outgoing], *, length: int = SHORT_TEXT, offset: int = 0
+    ) -> list[ShownMessage]:
+        """Return views of messages, recalls and sends; an entry of another kind is left out."""
+        client = self._agent.client
+        events = [each for each in entries if isinstance(each, Event)]
+        names = {id(each.event): each.sender_name for each in await named_events(0, client, events)}
+        views: list[ShownMessage] = []
+        for entry in entries:
+            match entry:
+                case Message():
+                    view = await self._of_message(entry, names[id(entry)])
+                case MessageRecalled():
+                    view = await self._of_recall(entry)
+                case Outgoing():
+                    view = await self._of_send(entry)
+                case _:
+                    continue
+            views.append(_cut(view, length, offset))
+        return views
+
+    async def _chat(self, chat: str) -> NamedChat:
+        if chat not in self._chats:
+            self._chats[chat] = await self._agent.named(chat)
+        return self._chats[chat]
+
+    async def _of_message(self, message: Message, sender: str) -> ShownMessage:
+        client = self._agent.client
+        link = None
+        if isinstance(message, LinkMessage):
+            link = LinkInMessage(title=message.title[:_SHORT], url=message.url[: _SHORT * 4])
+        return ShownMessage(
+            message_id=message.message_id,
+            chat=await self._chat(message.chat),
+            sender=own_name(client) if message.is_self else sender,
+            is_self=message.is_self,
+            by_webwx=message.is_self and await client.was_sent_here(message),
+            time=time_text(message.time),
+            kind=message.type.removeprefix("message."),
+            text=text_of(message),
+            quoted=message.quoted.text[:_SHORT] if isinstance(message, QuoteMessage) else "",
+            media=media_of(message),
+            link=link,
+        )
+
+    async def _of_recall(self, recall: MessageRecalled) -> ShownMessage:
+        original = recall.original
+        if not isinstance(original, Message):
+            chat = await self._chat(recall.chat)
+            return ShownMessage(
+                message_id=recall.message_id, chat=chat, sender="", is_self=recall.is_self, by_webwx=False,
+                time=time_text(recall.time), kind="recalled", text=recall.text, recalled_at=time_text(recall.time),
+            )  # fmt: skip
+        [named] = await named_events(0, self._agent.client, [original])
+        view = await self._of_message(original, named.sender_name)
+        return msgspec.structs.replace(view, recalled_at=time_text(recall.time))
+
+    async def _of_send(self, row: Outgoing) -> ShownMessage:
+        return ShownMessage(
+            message_id="" if row.receipt is None else row.receipt.message_id,
+            chat=await self._chat(row.chat),
+            sender=own_name(self._agent.client),
+            is_self=True,
+            by_webwx=True,
+            time=time_text(row.created_at),
+            kind=row.kind,
+            text=row.text,
+            send_state=row.state,
+        )
+
+
+def own_name(client: AsyncClient) -> str:
+    """Return the name of the account itself."""
+    try:
+        return client.account.nickname
+    except NotLoggedIn:
+        return "me"
+
+
+def text_of(message: Message) -> str:
+    """Return what a message says: a text as it is, other content in words."""
+    return message.text if isinstance(message, QuoteMessage) else summarize(message)
+
+
+def words_of(event: Event) -> str:
+    """Return what an event says, on one line."""
+    return summarize_event(event)
+
+
+def media_of(message: Message) -> MediaOfMessage | None:
+    """Return the description of a message's media; None if it has none."""
+    if not isinstance(message, _MEDIA):
+        return None
+    name = message.name[:_SHORT] if isinstance(message, FileMessage) else ""
+    return MediaOfMessage(
+        kind=message.type.removeprefix("message."), name=name, bytes=max(0, int(getattr(message, "size", 0)))
+    )
+
+
+def _cut(view: ShownMessage, length: int, offset: int) -> ShownMessage:
+    part = view.text[offset : offset + length]
+    if part == view.text:
+        return view
+    return msgspec.structs.replace(view, text=part, text_left=max(0, len(view.text) - offset - length))
+
+
+def fitting(items: Sequence[S], room: int = MOST_BYTES - _FRAME) -> int:
+    """Return how many of the first items fit into a result; at least one, because each is short enough alone."""
+    used = 0
+    for count, item in enumerate(items):
+        used += len(msgspec.json.encode(item)) + 1
+        if used > room:
+            return max(1, count)
+    return len(items)

@@ -1,0 +1,154 @@
+"""`webwx mcp` as programs start it: the official client over stdin and stdout, with a login and through a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import tomllib
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+from tests.cli.conftest import WEBWX
+from tests.cli.gateway.test_serve import new_key, serving
+
+from webwx.gateway.adapters.mcp.program_configs import PROGRAMS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.cli.conftest import Sandbox, Shell
+
+
+@contextlib.asynccontextmanager
+async def connected(shell: Shell, *options: str, mode: Any = "auto", **environment: str) -> AsyncIterator[Client]:
+    """Return the client of a server that it has started."""
+    server = StdioServerParameters(
+        command=str(WEBWX), args=["mcp", *options], env=shell.environment | environment
+    )  # fmt: skip
+    async with Client(server, mode=mode) as client:
+        yield client
+
+
+async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that succeeds."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.structured_content
+    structured: dict[str, Any] = result.structured_content
+    return structured
+
+
+def write(stdin: IO[str], number: int, method: str, params: dict[str, Any]) -> None:
+    """Write the messages with which a client of the earlier era begins, and a request."""
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    for message in (
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": number, "method": method, "params": params},
+    ):
+        stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    stdin.flush()
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_agent_asks_the_owner_and_reads_the_answer(me: Shell, sandbox: Sandbox, mode: str) -> None:
+    async with connected(me, mode=mode) as client:
+        assert (await called(client, "login_status"))["state"] == "online"
+        sent = await called(client, "send_text", text="Shall I go on?", idempotency_key=f"question-{mode}")
+        waiting = asyncio.create_task(called(client, "wait_for_message", chat="filehelper", after=sent["position"]))
+        await asyncio.to_thread(sandbox.say, "me", "filehelper", f"yes {mode}")
+        arrived = await waiting
+        assert [each["text"] for each in arrived["messages"]] == [f"yes {mode}"]
+        refused = await client.call_tool("read_messages", {"chat": "阿华"})
+        assert refused.is_error
+    entries = me.run("history", "filehelper", "--json").lines
+    assert sum(f"yes {mode}" in json.dumps(each, ensure_ascii=False) for each in entries) == 1
+
+
+async def test_through_a_gateway_it_has_the_same_tools(me: Shell, sandbox: Sandbox) -> None:
+    with serving(me) as (_, first_line):
+        key = new_key(me, "read,send,manage")
+        options = ("--gateway", first_line["url"], "--allow-read", "阿华", "--allow-send", "阿华")
+        async with connected(me, *options, WEBWX_GATEWAY_KEY=key) as client:
+            assert (await called(client, "login_status"))["state"] == "online"
+            start = (await called(client, "read_messages", chat="阿华"))["position"]
+            await asyncio.to_thread(sandbox.say, "ahua", "me", "over the gateway")
+            arrived = await called(client, "wait_for_message", chat="阿华", after=start)
+            assert [each["text"] for each in arrived["messages"]] == ["over the gateway"]
+            await called(client, "reply", message_id=arrived["messages"][0]["message_id"], text="I am here")
+            texts = [each["text"] for each in (await called(client, "read_messages", chat="阿华"))["messages"]]
+            assert texts[:2] == ["I am here", "over the gateway"]
+            found = await called(client, "list_chats")
+            assert [each["name"] for each in found["chats"]] == ["文件传输助手", "阿华"]
+            again = await called(client, "send_text", text="once", idempotency_key="gateway-1")
+            assert again == {
+                **await called(client, "send_text", text="once", idempotency_key="gateway-1"),
+                "position": again["position"],
+            }
+
+
+async def test_a_killed_server_has_sent_once_when_the_call_is_repeated(me: Shell, sandbox: Sandbox) -> None:
+    with me.start_process("mcp", stdin=-1) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        arguments = {"text": "exactly once", "idempotency_key": "k"}
+        write(first.stdin, 2, "tools/call", {"name": "send_text", "arguments": arguments})
+        answers = [json.loads(first.stdout.readline()) for _ in range(2)]
+        assert answers[1]["result"]["structuredContent"]["state"] == "sent"
+        first.kill()
+    async with connected(me) as client:
+        again = await called(client, "send_text", text="exactly once", idempotency_key="k")
+        assert again["message_id"] == answers[1]["result"]["structuredContent"]["message_id"]
+    texts = [message["text"] for message in sandbox.chat("me", "filehelper")["messages"]]
+    assert texts.count("exactly once") == 1
+
+
+def test_a_waiting_tool_ends_with_its_client(me: Shell) -> None:
+    with me.start_process("mcp", stdin=-1) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        write(server.stdin, 2, "tools/call", {"name": "wait_for_message", "arguments": {"timeout_s": 50}})
+        assert "result" in json.loads(server.stdout.readline())
+        server.stdin.close()
+        assert server.wait(20) == 0
+
+
+def test_without_a_login_it_says_so(shell: Shell) -> None:
+    failed = shell.run("mcp", stdin="")
+    assert (failed.code, failed.stdout) == (4, "")
+    unknown = shell.run("mcp", "--gateway", "http://127.0.0.1:1", stdin="")
+    assert (unknown.code, unknown.stdout) == (2, "")
+    assert "WEBWX_GATEWAY_KEY" in unknown.sentence
+
+
+def test_an_unknown_chat_is_refused_at_the_start(me: Shell) -> None:
+    failed = me.run("mcp", "--allow-send", "unknown", stdin="")
+    assert (failed.code, failed.stdout) == (2, "")
+    assert "unknown" in failed.sentence
+
+
+@pytest.mark.parametrize("program", [*PROGRAMS])
+def test_the_configuration_of_each_program_starts_the_command(me: Shell, program: str) -> None:
+    printed = me.run("mcp", "config", program, "--", "--allow-read", "阿华")
+    assert printed.code == 0
+    assert printed.stderr
+    made = tomllib.loads(printed.stdout) if program == "codex" else json.loads(printed.stdout)
+    [servers] = made.values()
+    [server] = servers.values()
+    assert server["args"] == ["mcp", "--server", me.environment["WEBWX_SERVER"], "--allow-read", "阿华"]
+    assert server["env"] == {"WEBWX_HOME": me.environment["WEBWX_HOME"]}
+    remote = me.run("mcp", "config", program, "--url", "https://wx.example.org/mcp")
+    if program == "claude-desktop":
+        assert remote.code == 1
+    else:
+        assert "https://wx.example.org/mcp" in remote.stdout
+        assert "Bearer TOKEN" in remote.stdout
+    assert me.run("mcp", "config", program, "--json").line["program"] == program
+
+
+def test_without_the_adapter_its_library_is_not_imported() -> None:
+    code = "import sys, webwx.cli.gateway.mcp, webwx.gateway.app; sys.exit('mcp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,209 @@
+"""Tools that read: they show what the owner has listed, with names and numbers, in pages of at most 40 kB."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.client.conftest import PNG
+
+from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.gateway.adapters.mcp.conftest import AgentHere, MakeAgent
+
+
+async def test_an_agent_sees_only_file_transfer_helper_at_first(here: AgentHere) -> None:
+    theirs = await here.hear("lilei", "salary list")
+    mine = await here.note("shopping list")
+    assert [row.name for row in (await here.result("list_chats")).chats] == ["文件传输助手"]
+    assert (await here.result("find_contact", query="Boss")).chats == []
+    found = (await here.result("search_messages", query="list")).messages
+    assert [each.message_id for each in found] == [mine]
+    for tool, arguments in (
+        ("read_messages", {"chat": "Boss"}),
+        ("search_messages", {"query": "list", "chat": "Boss"}),
+        ("wait_for_message", {"chat": "Boss", "timeout_s": 0}),
+        ("list_members", {"chat": "周末爬山"}),
+        ("list_recalled", {"chat": "Boss"}),
+    ):
+        assert (await here.failure(tool, **arguments)).outcome == "not_allowed"
+    for tool in ("get_message", "get_media"):
+        failure = await here.failure(tool, message_id=theirs)
+        assert failure == await here.failure(tool, message_id="1")
+
+
+async def test_a_listed_chat_is_read_with_names_and_numbers(
+    make_agent: MakeAgent, number_of: Callable[[str], Any]
+) -> None:
+    boss = await number_of("Boss")
+    here = make_agent(see=("filehelper", boss))
+    first = await here.hear("lilei", "first")
+    await here.hear("lilei", "second")
+    await here.hear("ahua", "not for the agent")
+    rows = await here.result("read_messages", chat="Boss")
+    assert [each.text for each in rows.messages] == ["second", "first"]
+    [_, oldest] = rows.messages
+    assert (oldest.message_id, oldest.sender, oldest.is_self, oldest.by_webwx) == (first, "Boss", False, False)
+    assert (oldest.chat.number, oldest.chat.name, oldest.chat.kind) == (boss, "Boss", "person")
+    assert (await here.result("read_messages", chat=boss)).messages == rows.messages
+    assert (await here.result("read_messages", chat=str(boss))).messages == rows.messages
+    [chat] = (await here.result("find_contact", query="bos")).chats
+    assert (chat.number, chat.last_at) == (boss, rows.messages[0].time)
+    assert (await here.result("get_message", message_id=first)).message == oldest
+
+
+async def test_all_chats_can_be_allowed(make_agent: MakeAgent) -> None:
+    here = make_agent(see=("*",))
+    await here.hear("lilei", "list of the boss")
+    await here.hear("ahua", "list of Ah Hua")
+    found = (await here.result("search_messages", query="list")).messages
+    assert [each.sender for each in found] == ["阿华", "Boss"]
+    names = {row.name for row in (await here.result("list_chats")).chats}
+    assert {"文件传输助手", "Boss", "阿华"} <= names
+    rooms = (await here.result("list_chats", kind="chatroom")).chats
+    members = await here.result("list_members", chat=rooms[0].number)
+    assert "Boss" in {each.name for each in members.members} | {"Boss"}
+    assert (await here.failure("list_members", chat="Boss")).code == "not-a-chatroom"
+    by_author = await here.result("search_messages", query="list", sender="Boss")
+    assert [each.sender for each in by_author.messages] == ["Boss"]
+
+
+async def test_pages_continue_where_the_last_one_ended(make_agent: MakeAgent, number_of: Callable[[str], Any]) -> None:
+    here = make_agent(see=("filehelper", await number_of("Boss")))
+    for count in range(4):
+        await here.hear("lilei", f"word {count}")
+        await here.note(f"word of mine {count}")
+    whole = [each.text for each in (await here.result("search_messages", query="word")).messages]
+    assert len(whole) == 8
+    for tool, arguments in (("search_messages", {"query": "word"}), ("read_messages", {"chat": "Boss"})):
+        wanted = whole if tool == "search_messages" else [each for each in whole if "mine" not in each]
+        texts: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await here.result(tool, **arguments, limit=1, cursor=cursor)
+            texts += [each.text for each in page.messages]
+            cursor = page.next_cursor
+        assert texts == wanted
+    chats = await here.result("list_chats", limit=1)
+    assert (await here.result("list_chats", limit=1, cursor=chats.next_cursor)).chats[0].name == "Boss"
+    for wrong in ("x", "!", "WzFd", "bnVsbA"):
+        assert (await here.failure("read_messages", cursor=wrong)).outcome == "refused"
+
+
+async def test_a_result_has_at_most_40_kb_and_a_long_text_is_continued(here: AgentHere) -> None:
+    whole = "长" * 9_000 + "end"
+    for count in range(12):
+        await here.note(f"{count} {'长' * 1_400}")
+    message_id = await here.note(whole)
+    page = await here.result("read_messages", limit=200)
+    assert len(msgspec.json.encode(page)) <= MOST_BYTES
+    assert page.next_cursor is not None
+    texts = [each.text for each in page.messages]
+    while page.next_cursor is not None:
+        page = await here.result("read_messages", limit=200, cursor=page.next_cursor)
+        assert len(msgspec.json.encode(page)) <= MOST_BYTES
+        texts += [each.text for each in page.messages]
+    assert len(texts) == 13
+    one = await here.result("get_message", message_id=message_id)
+    assert len(msgspec.json.encode(one)) <= MOST_BYTES
+    rest = await here.result("get_message", message_id=message_id, offset=len(one.message.text))
+    assert one.message.text + rest.message.text == whole
+    assert (one.message.text_left, rest.message.text_left) == (1_003, 0)
+
+
+async def test_times_limit_what_is_read(here: AgentHere) -> None:
+    await here.note("early")
+    [early] = (await here.result("read_messages")).messages
+    assert (await here.result("read_messages", since="2100-01-01T00:00:00Z")).messages == []
+    assert (await here.result("read_messages", since=early.time, until=early.time)).messages == [early]
+    assert (await here.failure("read_messages", since="yesterday")).outcome == "refused"
+
+
+async def test_a_wait_returns_the_message_of_the_owner_and_not_the_agents_own(here: AgentHere) -> None:
+    sent = await here.result("send_text", text="Shall I continue?")
+    assert (await here.result("wait_for_message", timeout_s=0, after=sent.position)).timed_out
+    waiting = asyncio.create_task(here.result("wait_for_message", chat="filehelper", after=sent.position))
+    await here.note("yes")
+    arrived = await waiting
+    assert [(each.text, each.is_self, each.by_webwx) for each in arrived.messages] == [("yes", True, False)]
+    again = await here.result("wait_for_message", timeout_s=0, after=arrived.position)
+    assert (again.messages, again.timed_out) == ([], True)
+    between = await here.result("wait_for_message", after=sent.position, contains="ye", sender="me")
+    assert [each.text for each in between.messages] == ["yes"]
+    assert (await here.result("wait_for_message", after=sent.position, contains="no", timeout_s=0)).timed_out
+    from_now = await here.result("wait_for_message", timeout_s=0)
+    assert (from_now.messages, from_now.timed_out) == ([], True)
+
+
+async def test_a_wait_ignores_chats_that_the_agent_does_not_see(here: AgentHere) -> None:
+    start = (await here.result("read_messages")).position
+    await here.hear("lilei", "a secret")
+    waited = await here.result("wait_for_message", after=start, timeout_s=0)
+    assert (waited.messages, waited.timed_out) == ([], True)
+
+
+async def test_a_picture_comes_as_an_image(make_agent: MakeAgent) -> None:
+    here = make_agent(see=("*",))
+    sent = await here.result("send_file", name="red.png", data=base64.b64encode(PNG).decode())
+    here.running.world.say("ahua", "me", "after")
+    await here.running.until_text("after")
+    [row] = [each for each in (await here.result("read_messages")).messages if each.message_id == sent.message_id]
+    assert row.kind == "image"
+    failure = await here.failure("get_media", message_id=(await here.hear("ahua", "no picture")))
+    assert failure.outcome in {"refused", "unavailable"}
+
+
+async def test_recalled_messages_are_listed_with_their_text(
+    make_agent: MakeAgent, number_of: Callable[[str], Any]
+) -> None:
+    boss = await number_of("Boss")
+    here, blind = make_agent(see=(boss,)), make_agent()
+    await here.hear("lilei", "a mistake")
+    here.world.recall("lilei", "me")
+    await here.hear("lilei", "after the recall")
+    rows = (await here.result("list_recalled")).messages
+    assert [(each.text, each.can_forward) for each in rows] == [("a mistake", True)]
+    assert rows[0].recalled_at is not None
+    assert (await blind.result("list_recalled")).messages == []
+
+
+async def test_the_login_and_the_limits_are_shown(make_agent: MakeAgent, number_of: Callable[[str], Any]) -> None:
+    here = make_agent(see=("filehelper", await number_of("Boss")), sends=3)
+    await here.result("send_text", text="one")
+    status = await here.result("login_status")
+    assert (status.account, status.nickname, status.state, status.sends_left) == ("default", "小明", "online", 2)
+    assert [each.name for each in status.can_see] == ["文件传输助手", "Boss"]
+    assert [each.name for each in status.can_write] == ["文件传输助手"]
+
+
+async def test_a_login_that_has_ended_is_no_success(here: AgentHere) -> None:
+    here.world.log_out("me")
+    while (await here.running.port.account(1).check()).state != "logged_out":
+        pass
+    assert (await here.failure("wait_for_message", timeout_s=0)).outcome == "logged_out"
+    assert (await here.failure("send_text", text="hello")).outcome == "logged_out"
+    assert (await here.result("login_status")).state == "logged_out"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("read_messages", {"recipient": "Boss"}),
+        ("read_messages", {"limit": 0}),
+        ("read_messages", {"limit": "10"}),
+        ("get_message", {}),
+        ("wait_for_message", {"timeout_s": 51}),
+        ("list_chats", {"kind": "secret"}),
+    ],
+)
+async def test_arguments_that_are_not_in_the_schema_are_refused(
+    here: AgentHere, tool: str, arguments: dict[str, Any]
+) -> None:
+    failure = await here.failure(tool, **arguments)
+    assert (failure.outcome, failure.code) == ("refused", "invalid-arguments")

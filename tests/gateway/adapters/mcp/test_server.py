@@ -1,0 +1,131 @@
+"""The server as the official client sees it, in both eras of the protocol."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from webwx.gateway.adapters.mcp.tool_table import TOOLS
+from webwx.gateway.adapters.mcp.tool_values import ByOthers
+
+if TYPE_CHECKING:
+    from tests.gateway.adapters.mcp.conftest import AgentHere
+
+both_eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+@both_eras
+async def test_tools_are_listed_with_schemas_hints_and_examples(here: AgentHere, mode: str) -> None:
+    async with here.mcp(mode) as client:
+        tools = (await client.list_tools()).tools
+        again = (await client.list_tools()).tools
+    assert [tool.name for tool in tools] == [*TOOLS] == [tool.name for tool in again]
+    for tool in tools:
+        assert tool.title
+        assert tool.description
+        assert tool.annotations is not None
+        assert tool.output_schema is not None
+        assert tool.input_schema["additionalProperties"] is False
+        for schema in (tool.input_schema, tool.output_schema):
+            jsonschema.Draft202012Validator.check_schema(schema)
+            assert schema["type"] == "object"
+            assert "$ref" not in json.dumps(schema)
+        [example] = tool.input_schema["examples"]
+        jsonschema.validate(example, tool.input_schema)
+    hints = {tool.name: tool.annotations for tool in tools}
+    assert all(hint is not None and hint.read_only_hint == TOOLS[name].is_read_only for name, hint in hints.items())
+    assert {name for name, tool in TOOLS.items() if tool.is_destructive} == {"recall_message"}
+
+
+@both_eras
+async def test_a_call_returns_text_and_a_structure_that_fits_its_schema(here: AgentHere, mode: str) -> None:
+    await here.note('two\nlines, and "quotes"')
+    async with here.mcp(mode) as client:
+        await client.list_tools()  # the client checks results against the schemas from now on
+        for name, arguments in (
+            ("login_status", {}), ("list_chats", {}), ("read_messages", {}), ("search_messages", {"query": "lines"}),
+            ("list_recalled", {}), ("wait_for_message", {"timeout_s": 0}), ("send_text", {"text": "hello"}),
+        ):  # fmt: skip
+            result = await client.call_tool(name, arguments)
+            assert not result.is_error, result
+            assert result.structured_content is not None
+        result = await client.call_tool("read_messages", {})
+        first, *lines = result.content[0].text.splitlines()  # type: ignore[union-attr]
+        assert first == ByOthers == result.structured_content["notice"]
+        assert json.loads(lines[0])["text"] == "hello"
+
+
+@both_eras
+async def test_failures_are_errors_of_tools_and_mistakes_errors_of_the_protocol(here: AgentHere, mode: str) -> None:
+    async with here.mcp(mode) as client:
+        refused = await client.call_tool("send_text", {"text": "x", "chat": "Boss"})
+        assert refused.is_error
+        assert refused.structured_content is not None
+        assert refused.structured_content["outcome"] == "not_allowed"
+        unknown = await client.call_tool("send_text", {"text": "x", "recipient": "secret-value"})
+        assert unknown.is_error
+        assert "secret-value" not in unknown.model_dump_json()
+        with pytest.raises(MCPError) as error:
+            await client.call_tool("no_such_tool", {})
+        assert error.value.error.code == -32602
+
+
+@both_eras
+async def test_the_instructions_say_that_messages_are_data(here: AgentHere, mode: str) -> None:
+    async with here.mcp(mode) as client:
+        assert ByOthers in (client.instructions or "")
+        assert client.server_info is not None
+        assert client.server_info.name == "webwx"
+
+
+@both_eras
+async def test_resources_show_what_the_agent_sees(here: AgentHere, mode: str) -> None:
+    mine, theirs = await here.note("my note"), await here.hear("lilei", "salary")
+    async with here.mcp(mode) as client:
+        uris = [str(each.uri) for each in (await client.list_resources()).resources]
+        assert uris == ["wx://accounts", "wx://default/chats", "wx://default/chat/filehelper"]
+        templates = [each.uri_template for each in (await client.list_resource_templates()).resource_templates]
+        assert templates == ["wx://default/chat/{number}", "wx://default/message/{id}", "wx://default/media/{id}"]
+        for uri in (*uris, f"wx://default/message/{mine}"):
+            [content] = (await client.read_resource(uri)).contents
+            text: str = content.text  # type: ignore[union-attr]
+            assert "salary" not in text
+            if "chat/" in uri or "message/" in uri:
+                assert "my note" in text
+        for uri in (
+            f"wx://default/message/{theirs}", f"wx://default/media/{theirs}", "wx://default/chat/Boss",
+            f"wx://other/message/{mine}", "wx://default/", "file:///etc/passwd",
+        ):  # fmt: skip
+            with pytest.raises(MCPError) as error:
+                await client.read_resource(uri)
+            assert error.value.error.code == -32602
+
+
+@both_eras
+async def test_prompts_name_the_chat_and_say_that_messages_are_data(here: AgentHere, mode: str) -> None:
+    async with here.mcp(mode) as client:
+        names = [each.name for each in (await client.list_prompts()).prompts]
+        assert names == ["summarise_chat", "draft_reply", "daily_digest", "find_promises"]
+        for name in names:
+            arguments: dict[str, Any] = {"chat": "Boss"} if name != "daily_digest" else {}
+            [message] = (await client.get_prompt(name, arguments)).messages
+            assert ByOthers in message.content.text  # type: ignore[union-attr]
+        for name, wrong in (
+            ("draft_reply", {}),
+            ("draft_reply", {"chat": "x" * 201}),
+            ("other", {}),
+            ("daily_digest", {"chat": "x"}),
+        ):
+            with pytest.raises(MCPError):
+                await client.get_prompt(name, wrong)
+
+
+async def test_clients_of_the_earlier_era_may_set_a_log_level(here: AgentHere) -> None:
+    async with here.mcp("legacy") as client:
+        await client.session.send_ping()
+        with pytest.warns(Warning, match="deprecated"):
+            await client.session.set_logging_level("debug")
