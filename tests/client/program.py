@@ -1,5 +1,6 @@
 """
-A program that is killed: it listens, or sends once, with a saved login and a journal.
+A program that is killed: it listens, sends once, or sends a hundred texts at the same time, with a saved login and a
+journal.
 
 Arguments: the task, the server, the folder of the login, and the moment at which it kills itself.
 """
@@ -77,15 +78,22 @@ async def send(client: AsyncClient, path: Path) -> None:
             tell(kind=kind, unknown=True)
 
 
+async def send_at_once(client: AsyncClient) -> None:
+    """Send a hundred texts at the same time."""
+    await asyncio.gather(*(client.send_text("阿华", f"text {number}") for number in range(100)))
+
+
 async def main(what: str, server: str, folder: Path, moment: str) -> None:
     journal = SqliteJournal(folder / "me.journal")
-    transport = KillingTransport(moment) if what == "send" else None
+    transport = None if what == "listen" else KillingTransport(moment)
     async with AsyncClient(
         server=server, store=LoginFile(folder / "me.json"), journal=journal, transport=transport
     ) as client:
         await client.resume()
         if what == "send":
             await send(client, folder / "me.json")
+        elif what == "send at once":
+            await send_at_once(client)
         else:
             await listen(client, moment)
     await journal.close()

@@ -150,6 +150,17 @@ async def test_a_send_interrupted_by_a_kill_continues_with_its_id_or_stays_unkno
     assert len(received) == 2  # The text and the file, once each.
 
 
+async def test_a_kill_among_a_hundred_sends_leaves_at_most_eight_unknown(stage: Stage) -> None:
+    code, _ = await stage.run("send at once", "after webwxsendmsg")
+    assert code == -signal.SIGKILL
+    async with stage.client() as client:
+        await client.resume()
+        begun = await client.list_sends("sending", "unknown")
+    assert 0 < len(begun) <= 8
+    received = {each.content.text for each in stage.world.inbox("ahua")["xiaoming"].messages}
+    assert received <= {each.text for each in begun}
+
+
 @pytest.mark.verify
 async def test_a_process_that_was_stopped_for_a_long_time_gets_the_missed_messages(stage: Stage) -> None:
     stage.world.say("ahua", "me", "before")

@@ -136,7 +136,8 @@ def local_components(
     session = ClientSession(
         session_state, store, transport=transport,
         make_transport=partial(default_transport, timeouts, proxy=proxy, ca_file=ca_file),
-        timeouts=timeouts, clock=clock, limiter=limiter, on_state=on_state, on_logged_out=on_logged_out,
+        timeouts=timeouts, clock=clock, limiter=limiter, stores_sends=storage.has_journal, on_state=on_state,
+        on_logged_out=on_logged_out,
     )  # fmt: skip
     book = ContactBook(session, storage)
     updates = IdentityUpdates(session, storage, book)

@@ -149,12 +149,56 @@ async def test_sends_that_wait_when_a_client_is_closed_or_logged_out_are_not_mad
     assert len(sends.held) == MOST_CALLS
 
 
-async def test_a_wait_that_is_refused_and_cancelled_frees_no_place() -> None:
-    places = CallPlaces()
+@pytest.fixture(params=[False, True], ids=["one-by-one", "gathered"])
+def places(request: pytest.FixtureRequest) -> CallPlaces:
+    return CallPlaces(gathers=request.param)
+
+
+async def entered(places: CallPlaces, count: int) -> list[asyncio.Task[None]]:
+    """Take all places, and return this many calls that wait for one."""
     for _ in range(MOST_CALLS):
         await places.enter()
-    waiting = asyncio.create_task(places.enter())
+    waiting = [asyncio.create_task(places.enter()) for _ in range(count)]
     await asyncio.sleep(0)
+    return waiting
+
+
+async def test_with_a_journal_waiting_calls_begin_together_when_all_places_are_free() -> None:
+    places = CallPlaces(gathers=True)
+    waiting = await entered(places, 2 * MOST_CALLS)
+    for _ in range(MOST_CALLS - 1):
+        places.leave()
+    assert repr(places) == f"CallPlaces({MOST_CALLS - 1} free, {2 * MOST_CALLS} waiting)"
+    places.leave()
+    assert repr(places) == f"CallPlaces(0 free, {MOST_CALLS} waiting)"
+    await asyncio.gather(*waiting[:MOST_CALLS])
+    places.refuse()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_calls_that_hang_do_not_keep_gathered_places_from_the_others() -> None:
+    places = CallPlaces(gathers=True)
+    waiting = await entered(places, 4)
+    places.leave()
+    places.leave()
+    await asyncio.gather(*waiting[:2])
+    assert repr(places) == "CallPlaces(0 free, 2 waiting)"
+    places.leave()
+    places.leave()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_call_takes_a_place_that_was_gathered_for_a_cancelled_one(places: CallPlaces) -> None:
+    [waiting] = await entered(places, 1)
+    waiting.cancel()
+    places.leave()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await places.enter()
+    assert repr(places) == "CallPlaces(0 free, 0 waiting)"
+
+
+async def test_a_wait_that_is_refused_and_cancelled_frees_no_place(places: CallPlaces) -> None:
+    [waiting] = await entered(places, 1)
     places.refuse()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -162,12 +206,8 @@ async def test_a_wait_that_is_refused_and_cancelled_frees_no_place() -> None:
     assert repr(places) == "CallPlaces(0 free, 0 waiting)"
 
 
-async def test_a_cancelled_wait_passes_its_turn_on() -> None:
-    places = CallPlaces()
-    for _ in range(MOST_CALLS):
-        await places.enter()
-    first, second, third = (asyncio.create_task(places.enter()) for _ in range(3))
-    await asyncio.sleep(0)
+async def test_a_cancelled_wait_passes_its_turn_on(places: CallPlaces) -> None:
+    first, second, third = await entered(places, 3)
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
     places.leave()
@@ -177,12 +217,8 @@ async def test_a_cancelled_wait_passes_its_turn_on() -> None:
     assert first.cancelled()
 
 
-async def test_a_call_that_leaves_beside_a_cancelled_wait_frees_its_place() -> None:
-    places = CallPlaces()
-    for _ in range(MOST_CALLS):
-        await places.enter()
-    waiting = asyncio.create_task(places.enter())
-    await asyncio.sleep(0)
+async def test_a_call_that_leaves_beside_a_cancelled_wait_frees_its_place(places: CallPlaces) -> None:
+    [waiting] = await entered(places, 1)
     waiting.cancel()
     places.leave()  # The waiting call does not know yet that it is cancelled.
     with pytest.raises(asyncio.CancelledError):

@@ -50,6 +50,7 @@ class ClientSession:
         timeouts: Delays between attempts.
         clock: Returns seconds since 1970.
         limiter: Receives each refusal as too frequent (1205).
+        stores_sends: Whether the client has a journal, in which a send is stored before it is made.
         on_state: Called with each change of the state; default: it is logged.
         on_logged_out: Called once when the platform ends the login.
     """
@@ -64,6 +65,7 @@ class ClientSession:
         timeouts: Timeouts,
         clock: Callable[[], float],
         limiter: Limiter,
+        stores_sends: bool,
         on_state: Callable[[StateChange], object] | None,
         on_logged_out: Callable[[LoggedOut], object] | None,
     ) -> None:
@@ -91,7 +93,7 @@ class ClientSession:
         self._has_taken = False
         """Whether pending items have been delivered since the last save."""
         self._given_transport = self._transport = transport
-        self._call_limit = CallLimit()
+        self._call_limit = CallLimit(stores_sends=stores_sends)
         self._limited: LimitedTransport | None = None
         """The transport, with the limit of calls in flight; None before the first call."""
         self._make_transport = make_transport

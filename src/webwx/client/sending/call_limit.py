@@ -4,6 +4,9 @@ The limit of an account's calls in flight: eight to each host, and the others wa
 Without it a hundred chats that are answered at the same time would open a hundred connections with TLS; a browser opens
 six. The fetch of new messages, lists of contacts, uploads, downloads and the logout are counted apart, so that none of
 them waits for the others; polls are not counted. A call that waits has not begun, so its time limit has not either.
+
+A send whose begin is stored has to wait for a commit. If the next sends began one by one, as places become free, each
+commit would store one or two of them; so with a journal free places are gathered for a moment.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 MOST_CALLS = 8
 """Maximum number of calls in flight to one host, of each kind."""
 
+_GATHER = 0.001
+"""Seconds in which free places are gathered, unless all are free before."""
+
 
 def _kind(endpoint: Endpoint[Any, Any]) -> str:
     if endpoint is WEBWXSYNC:
@@ -46,11 +52,19 @@ _SCHEME = len("https://")
 
 
 class CallPlaces:
-    """The calls of one kind to one host that may be in flight."""
+    """
+    The calls of one kind to one host that may be in flight.
 
-    def __init__(self) -> None:
+    Args:
+        gathers: Whether waiting calls begin together, once all places are free or a millisecond after the first one.
+    """
+
+    def __init__(self, *, gathers: bool = False) -> None:
+        self._gathers = gathers
         self._free = MOST_CALLS
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        """Lets calls in; if calls wait while places are free, it is set."""
 
     def __repr__(self) -> str:
         return f"CallPlaces({self._free} free, {len(self._waiting)} waiting)"
@@ -62,9 +76,11 @@ class CallPlaces:
         Raises:
             ConnectFailed: The client was closed, or its login was dropped, meanwhile; nothing was sent.
         """
-        if self._free:  # then no call waits
-            self._free -= 1
-            return
+        if not self._waiting:
+            self._stop_timer()  # it may be of a loop that has ended
+            if self._free:
+                self._free -= 1
+                return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -79,12 +95,13 @@ class CallPlaces:
 
     def leave(self) -> None:
         """Free a place for the call that has waited longest."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
         self._free += 1
+        if not self._waiting:
+            return
+        if not self._gathers or self._free == MOST_CALLS:
+            self._let_in()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER, self._let_in)
 
     def refuse(self) -> None:
         """Fail the calls that wait."""
@@ -95,11 +112,30 @@ class CallPlaces:
                     ConnectFailed("The client was closed or logged out while this call waited; nothing was sent.")
                 )
 
+    def _let_in(self) -> None:
+        self._stop_timer()
+        while self._waiting and self._free:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
 
 class CallLimit:
-    """The calls in flight of one account."""
+    """
+    The calls in flight of one account.
 
-    def __init__(self) -> None:
+    Args:
+        stores_sends: Whether a send is stored before it is made.
+    """
+
+    def __init__(self, *, stores_sends: bool) -> None:
+        self._stores_sends = stores_sends
         self._places: dict[tuple[str, str], CallPlaces] = {}
 
     def places(self, origin: str, kind: str = TimeLimit.CALL) -> CallPlaces:
@@ -107,7 +143,8 @@ class CallLimit:
         key = origin, kind
         found = self._places.get(key)
         if found is None:
-            found = self._places[key] = CallPlaces()
+            gathers = self._stores_sends and kind == TimeLimit.CALL
+            found = self._places[key] = CallPlaces(gathers=gathers)
         return found
 
     def refuse(self) -> None:
