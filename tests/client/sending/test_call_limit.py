@@ -10,6 +10,7 @@ from tests.carriers import Counted
 from tests.client.conftest import last, take
 
 from webwx.client.client import AsyncClient
+from webwx.client.sending import call_limit
 from webwx.client.sending.call_limit import MOST_CALLS, CallPlaces
 from webwx.errors import ConnectFailed, SendOutcomeUnknown, Timeout
 from webwx.model.messages import TextMessage
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal
     from webwx.storage.sqlite.journal import SqliteJournal
     from webwx.transport.runner import Transport
+
+ORIGIN = "https://wx.example"
 
 
 @pytest.fixture
@@ -151,7 +154,7 @@ async def test_sends_that_wait_when_a_client_is_closed_or_logged_out_are_not_mad
 
 @pytest.fixture(params=[False, True], ids=["one-by-one", "gathered"])
 def places(request: pytest.FixtureRequest) -> CallPlaces:
-    return CallPlaces(gathers=request.param)
+    return CallPlaces(ORIGIN, gathers=request.param)
 
 
 async def entered(places: CallPlaces, count: int) -> list[asyncio.Task[None]]:
@@ -164,7 +167,7 @@ async def entered(places: CallPlaces, count: int) -> list[asyncio.Task[None]]:
 
 
 async def test_with_a_journal_waiting_calls_begin_together_when_all_places_are_free() -> None:
-    places = CallPlaces(gathers=True)
+    places = CallPlaces(ORIGIN, gathers=True)
     waiting = await entered(places, 2 * MOST_CALLS)
     for _ in range(MOST_CALLS - 1):
         places.leave()
@@ -177,7 +180,7 @@ async def test_with_a_journal_waiting_calls_begin_together_when_all_places_are_f
 
 
 async def test_calls_that_hang_do_not_keep_gathered_places_from_the_others() -> None:
-    places = CallPlaces(gathers=True)
+    places = CallPlaces(ORIGIN, gathers=True)
     waiting = await entered(places, 4)
     places.leave()
     places.leave()
@@ -186,6 +189,21 @@ async def test_calls_that_hang_do_not_keep_gathered_places_from_the_others() -> 
     places.leave()
     places.leave()
     await asyncio.gather(*waiting)
+
+
+async def test_a_long_wait_for_a_place_is_logged_once(
+    places: CallPlaces, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(call_limit, "LONG_WAIT", 0.0)
+    waiting = await entered(places, 2)
+    for _ in range(4):  # The time of the first check has come.
+        await asyncio.sleep(0)
+    [record] = [each for each in caplog.records if each.name == "webwx.client"]
+    assert record.getMessage() == (
+        "Calls to https://wx.example have waited for 0 s, because 8 earlier ones have no answer yet; 2 calls wait."
+    )
+    places.refuse()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_call_takes_a_place_that_was_gathered_for_a_cancelled_one(places: CallPlaces) -> None:

@@ -12,6 +12,7 @@ commit would store one or two of them; so with a journal free places are gathere
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request, Response
     from webwx.transport.runner import Transport
 
+_log = logging.getLogger("webwx.client")
+
 MOST_CALLS = 8
 """Maximum number of calls in flight to one host, of each kind."""
+
+LONG_WAIT = 10.0
+"""Seconds after which waiting calls are logged."""
 
 _GATHER = 0.001
 """Seconds in which free places are gathered, unless all are free before."""
@@ -56,15 +62,19 @@ class CallPlaces:
     The calls of one kind to one host that may be in flight.
 
     Args:
+        origin: The host as an address, for the log.
         gathers: Whether waiting calls begin together, once all places are free or a millisecond after the first one.
     """
 
-    def __init__(self, *, gathers: bool = False) -> None:
+    def __init__(self, origin: str, *, gathers: bool = False) -> None:
+        self._origin = origin
         self._gathers = gathers
         self._free = MOST_CALLS
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        """Lets calls in; if calls wait while places are free, it is set."""
+        """Timer that begins waiting calls; it is set while calls wait and places are free."""
+        self._check: asyncio.TimerHandle | None = None
+        """Checks whether calls wait for long."""
 
     def __repr__(self) -> str:
         return f"CallPlaces({self._free} free, {len(self._waiting)} waiting)"
@@ -76,12 +86,13 @@ class CallPlaces:
         Raises:
             ConnectFailed: The client was closed, or its login was dropped, meanwhile; nothing was sent.
         """
-        if not self._waiting:
-            self._stop_timer()  # it may be of a loop that has ended
-            if self._free:
-                self._free -= 1
-                return
+        if self._free and not self._waiting:
+            self._free -= 1
+            return
         turn = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._stop_timers()  # they may be of a loop that has ended
+            self._check_later(turn)
         self._waiting.append(turn)
         try:
             await turn
@@ -99,9 +110,9 @@ class CallPlaces:
         if not self._waiting:
             return
         if not self._gathers or self._free == MOST_CALLS:
-            self._let_in()
+            self._begin_next()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER, self._let_in)
+            self._timer = asyncio.get_running_loop().call_later(_GATHER, self._begin_next)
 
     def refuse(self) -> None:
         """Fail the calls that wait."""
@@ -112,18 +123,34 @@ class CallPlaces:
                     ConnectFailed("The client was closed or logged out while this call waited; nothing was sent.")
                 )
 
-    def _let_in(self) -> None:
-        self._stop_timer()
+    def _begin_next(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         while self._waiting and self._free:
             turn = self._waiting.popleft()
             if not turn.done():
                 self._free -= 1
                 turn.set_result(None)
 
-    def _stop_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+    def _check_later(self, last: asyncio.Future[None]) -> None:
+        self._check = asyncio.get_running_loop().call_later(LONG_WAIT, self._check_waits, last)
+
+    def _check_waits(self, last: asyncio.Future[None]) -> None:
+        """Log once that calls wait, if the last one of the previous check still does; check until none waits."""
+        if not last.done():
+            _log.warning(
+                "Calls to %s have waited for %.0f s, because %d earlier ones have no answer yet; %d calls wait.",
+                self._origin, LONG_WAIT, MOST_CALLS - self._free, len(self._waiting),
+            )  # fmt: skip
+        elif self._waiting:
+            self._check_later(self._waiting[-1])
+
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._check):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._check = None
 
 
 class CallLimit:
@@ -144,7 +171,7 @@ class CallLimit:
         found = self._places.get(key)
         if found is None:
             gathers = self._stores_sends and kind == TimeLimit.CALL
-            found = self._places[key] = CallPlaces(gathers=gathers)
+            found = self._places[key] = CallPlaces(origin, gathers=gathers)
         return found
 
     def refuse(self) -> None:
