@@ -136,8 +136,7 @@ def test_each_revival_is_delivered_once() -> None:
     revivals.add({5: Revival(10.0, 3)}, (), attempts)
     revivals.add({5: Revival(10.0, 3)}, (), attempts)
     assert revivals.waiting == [5]
-    assert 5 in revivals
-    assert 6 not in revivals
+    assert revivals.without([entry(5), entry(6)]) == [entry(6)]
     assert attempts.failed == {5: 3}
     revivals.add({5: Revival(11.0, 4)}, (), attempts)
     assert revivals.waiting == [5, 5]

@@ -94,8 +94,12 @@ class AccountHealth:
 
     def forget(self, what: Hashable) -> None:
         """Forget the failures of an event or timer that is done."""
-        if self._suspected:
-            self._suspected.pop(what, None)
+        self._suspected.pop(what, None)
+
+    @property
+    def has_suspected(self) -> bool:
+        """Whether there may be failures to forget."""
+        return bool(self._suspected)
 
     @property
     def is_online(self) -> bool:

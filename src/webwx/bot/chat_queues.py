@@ -538,10 +538,10 @@ class ChatQueues:
         self._start_worker()
         return None
 
-    def _note_success(self, number: int) -> None:
+    def _note_success(self, entry: Delivered | _Deferred) -> None:
         """Note that an entry is done."""
-        if self._health is not None:
-            self._health.forget(number)
+        if self._health is not None and self._health.has_suspected:
+            self._health.forget(_number(entry))
         if self._account_failures and not self._is_account_waiting:
             self._account_failures = 0
             _log.info("%s: the account continues.", self._subscription.name)
@@ -550,8 +550,7 @@ class ChatQueues:
 
     def _finish_first(self, queue: _ChatQueue) -> None:
         """Remove a queue's first entry, and make the queue ready again if it has more entries."""
-        self._note_success(_number(queue.waiting[0]))
-        queue.waiting.popleft()
+        self._note_success(queue.waiting.popleft())
         queue.attempt, queue.has_waited_for_crashes = 0, False
         self._finished += 1
         if queue.dialogue is not None:

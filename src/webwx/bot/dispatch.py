@@ -245,7 +245,8 @@ class Dispatch:
                 log.chose(handler)
             context.key += f"/{handler.name}"
             if handler in self._direct:
-                check_result(handler.function, await handler.start(context))
+                if (result := await handler.start(context)) is not None:
+                    check_result(handler.function, result)
             else:
                 await self._call(handler, context)
             return True

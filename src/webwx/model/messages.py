@@ -138,12 +138,14 @@ class DeliveredEvent(Event, frozen=True, kw_only=True, dict=True):
         return {} if delivered is None else raw_fields(delivered)
 
 
-def keep_raw(event: DeliveredEvent, delivered: Delivered | DeliveredEvent) -> None:
-    """Set the item whose fields are `event.raw`: as delivered, or the one of another event."""
-    if isinstance(delivered, DeliveredEvent):
-        event.__dict__.update(delivered.__dict__)
-    else:
-        event.__dict__["delivered"] = delivered
+def keep_raw(event: DeliveredEvent, delivered: Delivered) -> None:
+    """Set the item as delivered, whose fields are `event.raw`."""
+    event.__dict__["delivered"] = delivered
+
+
+def keep_raw_of(event: DeliveredEvent, other: DeliveredEvent) -> None:
+    """Set the item of another event, whose fields are `event.raw`."""
+    event.__dict__.update(other.__dict__)
 
 
 class Envelope(TypedDict):

@@ -16,7 +16,7 @@ from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from webwx.storage.entries import Entry
     from webwx.storage.tables.conversations import ConversationRow
@@ -248,9 +248,9 @@ class Revivals:
     def __repr__(self) -> str:
         return f"Revivals({len(self.waiting)})"
 
-    def __contains__(self, number: int) -> bool:
-        """Return whether an entry was delivered as a revived one, or will be."""
-        return number in self._times
+    def without(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return entries without those that were delivered as revived ones, or will be."""
+        return [entry for entry in entries if entry.number not in self._times] if self._times else entries
 
     def add(self, found: Mapping[int, Revival], unstored: Collection[int], attempts: EarlierAttempts) -> None:
         """

@@ -16,7 +16,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import ContactChanged, event_from_item
 from webwx.model.identities import Identity, is_lasting
-from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw
+from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw_of
 from webwx.model.named_people import name_people, people_in_notice
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
@@ -389,7 +389,7 @@ class MessageHistory:
                 case ContactChanged(contact=contact) as delivered:
                     # A change on the wire has fewer fields than the contact into which it was merged.
                     event = ContactChanged(contact=self._book.contacts.get(contact.id) or contact)
-                    keep_raw(event, delivered)
+                    keep_raw_of(event, delivered)
             # No caller has the event yet, and a copy would double the cost.
             msgspec.structs.force_setattr(event, "number", entry.number)
             if entry.redelivered:

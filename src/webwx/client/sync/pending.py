@@ -8,8 +8,9 @@ import msgspec
 
 from webwx.client.sync.recent_messages import RecentMessages
 from webwx.errors import LocalStateError
+from webwx.model.delivery import text_from_wire
 from webwx.model.events import ContactChanged, ContactDeleted, event_from_item
-from webwx.model.messages import Message, MessageRecalled, PhoneActivity, SystemMessage, TextMessage, keep_raw
+from webwx.model.messages import Message, MessageRecalled, PhoneActivity, SystemMessage, TextMessage
 from webwx.model.named_people import name_people
 
 if TYPE_CHECKING:
@@ -83,9 +84,11 @@ class PendingEvents:
     def take(self, own_id: str) -> Event | None:
         """Remove the oldest pending item and return its event; None if the event was delivered before."""
         item = self._session.take_pending()
-        event = event_from_item(item, own_id)
-        if item.text is not None and isinstance(event, TextMessage):
-            keep_raw(event, self._texts.pop(item.text, item.text))
+        event: Event
+        if item.text is None:
+            event = event_from_item(item, own_id)
+        else:
+            event = text_from_wire(item.text, own_id, self._texts.pop(item.text, item.text))
             if not self._session.pending:  # what another process has delivered meanwhile is not taken here
                 self._texts.clear()
         match event:

@@ -232,7 +232,7 @@ class SqliteConsumer(Consumer):
                 self._marks.add_delivered(entry.number)
         if entries:
             with self._guard:
-                self._position.deliver(entry for entry in entries if entry.number not in self._revivals)
+                self._position.deliver(self._revivals.without(entries))
         return entries
 
     def show(self, number: int) -> None:
