@@ -55,6 +55,8 @@ async def port_of(running: Running) -> AsyncIterator[str]:
     listener = listen(GatewayConfig(listen=ListenTable(port=0)))
     server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
     await ready.wait()
-    yield listener.url.removeprefix("http://")
-    server.cancel()
-    await asyncio.wait([server])
+    try:
+        yield listener.url.removeprefix("http://")
+    finally:
+        server.cancel()
+        await asyncio.wait([server])
