@@ -132,9 +132,10 @@ bench-sandbox: tools  ## Hold the polls of a thousand accounts, and time how soo
 soak: tools  ## The delivery goals with the numbers of a release, for an hour or two: make soak GOALS="G-R21" SEED=7 SEEDS=20
 	$(BIN)/python -m tests.soak $(GOALS) $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCALE),--scale $(SCALE))
 
-docs: tools  ## Regenerate docs/wire.md, docs/protocol/raw-fields.md and the requests of docs/topics/gateway.md
+docs: tools  ## Regenerate docs/wire.md, docs/protocol/raw-fields.md, docs/development/architecture.md and the requests of docs/topics/gateway.md
 	$(BIN)/python docs/make_wire.py
 	$(BIN)/python docs/make_routes.py
+	$(BIN)/python -m scripts.architecture
 	$(BIN)/python -m tests.raw_fields
 
 site: tools  ## Build the documentation site in build/site/html, in both languages, and check its pages

@@ -26,7 +26,8 @@ NAMES = {"en": "English", "zh": "中文"}
 
 _MOVED = {
     "README.md": "index.md", "docs/README.md": "index.md", "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changes.md", "SECURITY.md": "security.md", "docs/protocol/README.md": "protocol/index.md",
+    "CHANGELOG.md": "changes.md", "SECURITY.md": "security.md", "docs/decisions/README.md": "decisions/index.md",
+    "docs/protocol/README.md": "protocol/index.md",
 }  # fmt: skip
 """Pages that stand elsewhere in the site than in the repository."""
 

@@ -1,7 +1,7 @@
 """
 A sandbox on a port, Debian's Chromium, and a client: all in one process, so that the secret scanner knows every secret.
 
-Playwright comes from PyPI and its browser from Debian (CONTRIBUTING, "Tests"); without either, these tests are skipped.
+Playwright comes from PyPI and its browser from Debian (docs/development/tests.md); without either, tests are skipped.
 """
 
 from __future__ import annotations

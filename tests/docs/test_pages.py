@@ -242,6 +242,22 @@ def test_nothing_tells_people_to_install_webwx_from_an_index() -> None:
         assert found is None, f"{file}: {found}"
 
 
+# -- decisions -------------------------------------------------------------------------------------------------------
+
+DECISIONS = sorted((DOCS / "decisions").glob("0*.md"))
+
+
+def test_the_index_has_the_title_of_every_decision() -> None:
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    titles = [f"- [{page.read_text(encoding='utf-8').splitlines()[0][2:]}]({page.name})" for page in DECISIONS]
+    assert sorted(titles) == sorted(line for line in index.splitlines() if line.startswith("- "))
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=name)
+def test_a_decision_is_at_most_a_page(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").split()) <= 600
+
+
 # -- commands --------------------------------------------------------------------------------------------------------
 
 
