@@ -45,8 +45,14 @@ def button(page: Page | Locator, name: str) -> Locator:
 
 
 async def open_screen(page: Page, name: str) -> None:
-    """Open a screen by its link, and wait until it is the current one."""
+    """Open a screen by its link, in a narrow window after its group, and wait until it is the current one."""
+    await page.get_by_role("navigation").wait_for()
     link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+    for group in await page.locator(".nav-tab:visible").all():
+        if await link.count():
+            break
+        await group.click()
+        await page.wait_for_function("tab => tab.hasAttribute('aria-current')", arg=await group.element_handle())
     await link.click()
     await page.get_by_role("heading", name=name, level=2, exact=True).wait_for()
     assert await link.get_attribute("aria-current") == "page"

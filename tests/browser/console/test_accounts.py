@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser.console.console_user import button, see_code
+from tests.browser.console.console_user import button, open_screen, see_code
 
 from webwx.model.archive import Keep
 
@@ -94,6 +94,7 @@ async def test_settings_that_wait_for_the_next_login_are_explained(
 ) -> None:
     await gateway.log_in(world)
     page = await open_console()
+    await open_screen(page, "Accounts")
     await button(page, "Settings").click()
     dialog = page.get_by_role("dialog", name="Settings of home")
     assert await dialog.get_by_label("Log in to").is_disabled()

@@ -158,6 +158,7 @@ async def test_the_members_of_a_chatroom_are_named(console: Page, world: World) 
 
 async def test_another_account_is_chosen(console: Page, gateway: ServedGateway, world: World) -> None:
     await gateway.log_in(world, "work", "ahua")
+    await open_screen(console, "Accounts")
     await open_screen(console, "Chats")
     await console.get_by_label("Account").select_option("work · 阿华")
     await console.wait_for_url("**/#/chats/2")
@@ -420,6 +421,7 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Page, world: 
 
 
 async def test_a_failure_to_load_the_chats_is_explained(console: Page) -> None:
+    await open_screen(console, "Keys")
     await console.route("**/api/v1/accounts", lambda route: route.abort())
     await open_screen(console, "Chats")
     await console.get_by_text("This could not be loaded").wait_for()

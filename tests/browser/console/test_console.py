@@ -41,3 +41,54 @@ async def test_the_console_is_chinese_in_a_chinese_browser_and_fits_a_narrow_dar
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await button(page, "EN").click()
     await page.get_by_text("No accounts yet").wait_for()
+
+
+async def test_the_screens_are_in_three_groups_and_a_number_says_where_to_look(
+    console: Page, gateway: ServedGateway, world: World
+) -> None:
+    groups = console.get_by_role("navigation").get_by_role("group")
+    assert [await each.get_attribute("aria-label") for each in await groups.all()] == ["Messages", "Programs", "System"]
+    link = console.get_by_role("link", name="Accounts", exact=True)
+    assert not await link.locator(".badge").is_visible()
+    world.log_out("me")
+    await gateway.gateway.port.account(1).check()
+    await link.locator(".badge").wait_for()
+    assert await link.get_attribute("title") == "Accounts that are not online: 1"
+
+
+async def test_in_a_narrow_window_every_screen_is_reached_without_scrolling_sideways(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+) -> None:
+    await gateway.log_in(world)
+    page = await open_console(viewport={"width": 390, "height": 700})
+    await page.get_by_role("navigation").wait_for()
+    for name in await page.locator(".nav-link > span:not(.badge)").all_text_contents():
+        await open_screen(page, name)
+        link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+        box = await link.bounding_box()
+        assert box is not None
+        assert (box["x"] >= 0, box["x"] + box["width"] <= 390) == (True, True), name
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+async def test_a_group_opens_the_screen_that_was_last_open_there(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+) -> None:
+    await gateway.log_in(world)
+    page = await open_console(viewport={"width": 390, "height": 700})
+    await open_screen(page, "Webhooks")
+    await open_screen(page, "Health")
+    await page.locator(".nav-tab", has_text="Programs").click()
+    await page.get_by_role("heading", name="Webhooks", level=2).wait_for()
+
+
+async def test_a_console_with_a_login_begins_with_the_chats(console: Page) -> None:
+    await console.get_by_role("heading", name="Chats", level=2).wait_for(state="attached")
+
+
+async def test_a_button_switches_between_light_and_dark_for_good(console: Page) -> None:
+    await button(console, "Dark").click()
+    assert await console.evaluate("document.documentElement.dataset.theme") == "dark"
+    await console.reload()
+    await button(console, "Light").wait_for()
+    assert await console.evaluate("document.documentElement.dataset.theme") == "dark"

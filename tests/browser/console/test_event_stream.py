@@ -82,7 +82,7 @@ async def test_the_stream_misses_nothing_while_the_gateway_is_away_and_learns_th
     async with serving(tmp_path, served.url, 0) as (gateway, url):
         await log_in(gateway, world)
         await page.goto(f"{url}/#code={await gateway.sessions.create_code()}")
-        await page.get_by_role("heading", name="Accounts").wait_for()
+        await page.get_by_role("heading", name="Chats").wait_for(state="attached")
         await page.evaluate(READ)
         await until_seen(page, "open")
         world.say("阿华", "me", "one")

@@ -104,3 +104,15 @@ async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
     await page.get_by_role("heading", name="审计日志").wait_for()
     await page.get_by_text("上次同步").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_the_health_begins_with_a_sentence_that_says_what_to_do(
+    console: Page, gateway: ServedGateway, world: World
+) -> None:
+    await open_screen(console, "Health")
+    await console.get_by_text("All well.").wait_for()
+    world.log_out("me")
+    await gateway.gateway.port.account(1).check()
+    await console.get_by_text("Needs your attention").wait_for()
+    await console.get_by_role("link", name="is logged out; log in again.").click()
+    await console.get_by_role("heading", name="Accounts", level=2).wait_for()

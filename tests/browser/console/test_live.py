@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.browser.console.console_user import open_screen
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -77,6 +78,7 @@ async def test_a_stream_that_is_never_answered_or_falls_silent_is_opened_again(
 async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
     console: Page, gateway: ServedGateway, world: World
 ) -> None:
+    await open_screen(console, "Accounts")
     await console.clock.install()
     await console.reload()
     await is_live(console)

@@ -1,14 +1,17 @@
 // The console: the frame around the screens, and the session.
 
-import { listAccounts } from "./account-list.js";
+import { hasJournal, listAccounts } from "./account-list.js";
 import { call, endSession, openSession, Problem } from "./api.js";
-import { button, fill, h, icon, set } from "./dom.js";
+import { attention } from "./attention.js";
+import { button, fill, h, set } from "./dom.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
 import { live } from "./live.js";
-import { place } from "./place.js";
-import { SCREENS } from "./screens.js";
+import { navigation } from "./navigation.js";
+import { note, place } from "./place.js";
+import { firstScreen, GROUPS } from "./screens.js";
 import { sentence } from "./states.js";
 import { applyTheme, onSystemTheme } from "./theme.js";
+import { themeButton } from "./theme-button.js";
 import { t } from "./words.js";
 
 const heading = h("h2", { class: "screen-title", tabindex: "-1" });
@@ -16,13 +19,15 @@ const alert = h("p", { class: "alert", role: "alert" });
 const done = h("p", { class: "done", role: "status" });
 const body = h("div", { class: "screen-body" });
 const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, done, body);
+const theme = themeButton(t);
 const connection = h("span", { class: "connection", role: "status" });
 
 /** Milliseconds until a page that got no answer begins again. */
 const RETRY = 2000;
 
-let screens = SCREENS;
-let links = new Map();
+let groups = GROUPS;
+let start = null; // the screen to begin with
+let menu = null; // the navigation
 let opened = null; // {screen, leave, move}
 
 // -- actions ---------------------------------------------------------------------------------------------------------
@@ -64,14 +69,17 @@ function notify(words) {
 /** Show the screen of the address. A screen that is open already may handle the change itself. */
 function follow({ isFirst = false } = {}) {
   const { name, parts } = place();
-  const screen = screens.find((each) => each.name === name) ?? screens[0];
+  let screen = groups.flatMap(({ screens }) => screens).find((each) => each.name === name);
+  if (!screen) {
+    screen = start;
+    note(screen.name); // a reload shows the same screen, whatever the accounts are then
+  }
   if (opened?.screen === screen && opened.move) {
     opened.move(parts);
     return;
   }
   opened?.leave?.();
-  for (const [each, link] of links) set(link, "aria-current", each === screen ? "page" : null);
-  links.get(screen).scrollIntoView({ block: "nearest", inline: "nearest" });
+  menu.show(screen);
   fill(alert);
   fill(done);
   fill(body);
@@ -91,12 +99,8 @@ function showConnection() {
 function showFrame() {
   opened?.leave?.();
   opened = null;
-  links = new Map(
-    screens.map((screen) => [
-      screen,
-      h("a", { class: "nav-link", href: `#/${screen.name}` }, icon(screen.picture), h("span", {}, screen.title())),
-    ]),
-  );
+  menu?.leave();
+  menu = navigation(groups);
   const skip = h("a", { class: "skip", href: "#screen" }, t("skip"));
   skip.addEventListener("click", (event) => {
     event.preventDefault();
@@ -125,12 +129,14 @@ function showFrame() {
       h("span", { class: "stretch" }),
       connection,
       languageButton,
+      theme.element,
       leave,
     ),
-    h("nav", { class: "nav", "aria-label": t("screens") }, ...links.values()),
+    menu.element,
     main,
   );
   set(document.body, "class", null);
+  theme.update();
   showConnection();
   follow({ isFirst: true });
 
@@ -146,6 +152,7 @@ function showFrame() {
 function showSignedOut() {
   opened?.leave?.();
   opened = null;
+  attention.leave();
   live.close();
   document.title = `webwx ${t("gateway")}`;
   set(document.body, "class", "is-signed-out");
@@ -181,9 +188,12 @@ async function begin() {
     try {
       if (code) await openSession(code);
       code = null;
-      await listAccounts();
+      start = firstScreen((await listAccounts()).some(hasJournal));
       const { is_cluster: isCluster } = await call("GET", "/version");
-      screens = SCREENS.filter((screen) => isCluster || !screen.isOfCluster);
+      groups = GROUPS.map((group) => ({
+        ...group,
+        screens: group.screens.filter((screen) => isCluster || !screen.isOfCluster),
+      }));
       break;
     } catch (error) {
       if (error instanceof Problem && error.status < 500) {
@@ -196,6 +206,7 @@ async function begin() {
     }
   }
   showFrame();
+  attention.begin();
   // The gateway refuses the stream if the session has ended; any request shows that.
   live.on("refused", () => act(listAccounts, { isOfUser: false }));
   live.on("state", showConnection);

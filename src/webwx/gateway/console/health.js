@@ -5,11 +5,12 @@ import { call, ROOT } from "./api.js";
 import { confirm } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
-import { button, fill, h } from "./dom.js";
+import { button, fill, h, set } from "./dom.js";
 import { duration } from "./formats.js";
 import { t } from "./health-words.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
+import { addressOf } from "./place.js";
 import { ago, load } from "./states.js";
 import { table } from "./table.js";
 
@@ -22,6 +23,7 @@ const BAD = ["failed", "unknown"];
 const ENTRIES = 20;
 
 function open(frame) {
+  const verdict = h("div", { role: "status" });
   const cards = h("ul", { class: "cards is-tiled" });
   const readers = consumerTable();
   const given = deadLetters(frame);
@@ -42,6 +44,7 @@ function open(frame) {
       accounts.map((account, index) => accountCard(account, states[index])),
     );
     const consumers = await readers.refresh(accounts.filter(hasJournal));
+    showVerdict(verdict, problemsOf(accounts, states, consumers));
     await given.show(consumers);
     await log.refresh();
     fill(
@@ -56,7 +59,7 @@ function open(frame) {
         { kind: "is-danger" },
       ),
     );
-    fill(holder, cards, readers.element, given.element, about, log.element);
+    fill(holder, verdict, cards, readers.element, given.element, about, log.element);
   }
 
   async function endSessions() {
@@ -67,6 +70,42 @@ function open(frame) {
   frame.act(() => load(frame, holder, refresh));
   const ends = ["account.state", "open"].map((kind) => live.on(kind, () => frame.act(refresh, { isOfUser: false })));
   return { leave: () => ends.forEach((end) => end()) };
+}
+
+// -- the verdict -----------------------------------------------------------------------------------------------------
+
+/** Return what is wrong: sentences, each with the screen where something can be done about it. */
+function problemsOf(accounts, states, failedConsumers) {
+  const problems = [];
+  accounts.forEach((account, index) => {
+    const state = states[index];
+    const name = accountName(account);
+    if (!hasJournal(account)) return;
+    if (account.state === "logged_out") problems.push([t("loginEnded", { name }), addressOf("accounts")]);
+    else if (account.state === "degraded") problems.push([t("retrying", { name }), addressOf("accounts")]);
+    if (!state.is_journal_readable) problems.push([t("journalLost", { name }), ""]);
+    const unknown = state.sends.unknown ?? 0;
+    if (unknown) problems.push([t("sendsUnknown", { name, n: unknown }), addressOf("outbox", account.number)]);
+    if (state.rate_limit?.paused_until) problems.push([t("refusing", { name }), ""]);
+  });
+  if (failedConsumers.length > 0) {
+    problems.push([t("eventsGivenUp", { names: failedConsumers.join(", ") }), ""]);
+  }
+  return problems;
+}
+
+function showVerdict(element, problems) {
+  set(element, "class", problems.length > 0 ? "notice" : "verdict");
+  fill(
+    element,
+    h("strong", {}, problems.length > 0 ? t("needsAttention") : t("allWell")),
+    problems.length > 0 &&
+      h(
+        "ul",
+        {},
+        problems.map(([words, address]) => h("li", {}, address ? h("a", { href: address }, words) : words)),
+      ),
+  );
 }
 
 // -- accounts --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-// The screens, in the order of the navigation. A screen is {name, picture, title(), open(frame)}: `name` stands in the
-// address, `picture` in icons.svg, and `open` fills `frame.body` and returns {leave(), move(parts)}, both optional. A
-// screen with `isOfCluster` is shown only if several machines share the accounts.
+// The screens, in the groups and the order of the navigation. A screen is {name, picture, title(), open(frame)}: `name`
+// stands in the address, `picture` in icons.svg, and `open` fills `frame.body` and returns {leave(), move(parts)}, both
+// optional. A screen with `isOfCluster` is shown only if several machines share the accounts.
 
 import { accounts } from "./accounts.js";
 import { chats } from "./chats.js";
@@ -12,18 +12,16 @@ import { outbox } from "./outbox.js";
 import { recalled } from "./recalled.js";
 import { receivers } from "./receivers.js";
 import { webhooks } from "./webhooks.js";
+import { t } from "./words.js";
 import { workers } from "./workers.js";
 
-export const SCREENS = [
-  accounts,
-  chats,
-  recalled,
-  events,
-  outbox,
-  receivers,
-  webhooks,
-  incomingFiles,
-  keys,
-  health,
-  workers,
+export const GROUPS = [
+  { picture: "chats", title: () => t("messages"), screens: [chats, recalled, events, outbox] },
+  { picture: "hook", title: () => t("programs"), screens: [receivers, webhooks, incomingFiles, keys] },
+  { picture: "settings", title: () => t("system"), screens: [accounts, health, workers] },
 ];
+
+/** Return the screen to begin with: the chats, or before the first login the accounts. */
+export function firstScreen(hasLogin) {
+  return hasLogin ? chats : accounts;
+}

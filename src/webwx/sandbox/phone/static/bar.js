@@ -3,13 +3,13 @@
 import { attempt } from "./attempts.js";
 import { clockButton } from "./clock.js";
 import { act } from "./control.js";
-import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
+import { button, fill, h, icon, set, soon } from "./dom.js";
 import { language, onLanguage, setLanguage } from "./language.js";
 import { live } from "./live.js";
 import { avatar, personName } from "./names.js";
 import { switchPerson } from "./people.js";
 import { store } from "./store.js";
-import { isDark, onSystemTheme, switchTheme } from "./theme.js";
+import { themeButton } from "./theme-button.js";
 import { t } from "./words.js";
 
 export function bar() {
@@ -25,10 +25,7 @@ export function bar() {
     class: "chip",
     on: { click: () => setLanguage(language() === "en" ? "zh" : "en") },
   });
-  const themeButton = iconButton("moon", "", () => {
-    switchTheme();
-    update();
-  });
+  const theme = themeButton(t);
   const element = h(
     "header",
     { class: "bar" },
@@ -37,7 +34,7 @@ export function bar() {
     h("span", { class: "stretch" }),
     clockButton(),
     languageButton,
-    themeButton,
+    theme.element,
   );
 
   function update() {
@@ -48,10 +45,7 @@ export function bar() {
     );
     fill(languageButton, t("language"));
     set(languageButton, "lang", language() === "en" ? "zh-CN" : "en");
-    const wanted = t(isDark() ? "toLight" : "toDark");
-    set(themeButton, "aria-label", wanted);
-    set(themeButton, "title", wanted);
-    fill(themeButton, icon(isDark() ? "sun" : "moon"));
+    theme.update();
     showPerson();
   }
 
@@ -70,7 +64,6 @@ export function bar() {
 
   store.on("place people logins contacts", soon(showPerson));
   onLanguage(update);
-  onSystemTheme(update);
   return element;
 }
 

@@ -1,0 +1,77 @@
+// What needs a look, by screen: accounts that are not online, sends with an unknown outcome, and webhooks that fail. It is
+// read when the console begins, after a change that the live connection reports, and now and then.
+
+import { hasJournal, isOnline, listAccounts } from "./account-list.js";
+import { call, Problem } from "./api.js";
+import { live } from "./live.js";
+import { t } from "./words.js";
+
+/** Milliseconds after which everything is read again. */
+const AGAIN = 60_000;
+
+/** Milliseconds during which changes are collected before they are read. */
+const AT_ONCE = 500;
+
+/** Maximum number of sends of an account that are read to be counted. */
+const SENDS = 100;
+
+class Attention extends EventTarget {
+  #counts = { accounts: 0, outbox: 0, webhooks: 0 };
+  #timer = 0;
+  #end = null;
+
+  /** Return {number, words} for the screen of a name. */
+  of(name) {
+    const number = this.#counts[name] ?? 0;
+    return { number, words: number ? t(`attention_${name}`, { n: number }) : "" };
+  }
+
+  /** Call `listener()` after each change of a number. Returns a function that ends this. */
+  on(listener) {
+    this.addEventListener("change", listener);
+    return () => this.removeEventListener("change", listener);
+  }
+
+  /** Count until `leave()`. */
+  begin() {
+    this.leave();
+    const soon = () => this.#readAfter(AT_ONCE);
+    const ends = [live.on("account.state", soon), live.on("send.changed", soon), live.on("open", soon)];
+    this.#end = () => ends.forEach((end) => end());
+    soon();
+  }
+
+  leave() {
+    clearTimeout(this.#timer);
+    this.#end?.();
+    this.#end = null;
+  }
+
+  #readAfter(milliseconds) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#read(), milliseconds);
+  }
+
+  async #read() {
+    try {
+      const [accounts, { webhooks }] = await Promise.all([listAccounts(), call("GET", "/webhooks")]);
+      const unknown = await Promise.all(accounts.filter(hasJournal).map(countUnknown));
+      this.#counts = {
+        accounts: accounts.filter((account) => hasJournal(account) && !isOnline(account)).length,
+        outbox: unknown.reduce((sum, each) => sum + each, 0),
+        webhooks: webhooks.filter((webhook) => webhook.state === "failing").length,
+      };
+      this.dispatchEvent(new Event("change"));
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof TypeError)) throw error;
+    } // the screens report failures; the numbers stay as they were
+    if (this.#end) this.#readAfter(AGAIN);
+  }
+}
+
+export const attention = new Attention();
+
+async function countUnknown({ number }) {
+  const query = new URLSearchParams({ state: "unknown", limit: SENDS });
+  return (await call("GET", `/accounts/${number}/sends?${query}`)).sends.length;
+}
