@@ -34,6 +34,21 @@ async def test_an_account_is_synced_again_after_a_new_login(online: Running) -> 
     assert (await account.status()).error is None
 
 
+async def test_an_end_that_is_cancelled_leaves_no_work_of_the_account(online: Running) -> None:
+    def works() -> list[str]:
+        coroutines = (str(task.get_coro()) for task in asyncio.all_tasks())
+        return [each for each in coroutines if "BackgroundSends." in each or "LocalAccount._sync" in each]
+
+    assert len(works()) == 4
+    ending = asyncio.create_task(online.port.account(1).close())
+    while not ending.done():  # as a worker does that has lost its lease
+        await asyncio.sleep(0)
+        ending.cancel()
+    async with asyncio.timeout(20):
+        while works():  # noqa: ASYNC110 - nothing marks the end of a cancelled task
+            await asyncio.sleep(0)
+
+
 async def test_two_gateways_do_not_sync_one_account(start_gateway: StartGateway) -> None:
     async with start_gateway() as running:
         await running.log_in()

@@ -212,12 +212,11 @@ class LocalAccount:
         Args:
             patience: Seconds after which a send in progress is given up; its outcome is unknown then.
         """
-        await self.logins.cancel()
-        try:
-            await self.sends.finish(patience=patience)
-        finally:  # a cancellation ends the patience
-            await cancel_until_done(self._tasks)
-            await self.sends.close()
+        async with contextlib.AsyncExitStack() as closing:  # a cancellation ends one of the waits, and no more
+            closing.push_async_callback(self.sends.close)
+            closing.push_async_callback(cancel_until_done, self._tasks)
+            closing.push_async_callback(self.sends.finish, patience=patience)
+            await self.logins.cancel()
 
     def fail(self, error: str) -> None:
         """Show why the account was not started."""
