@@ -435,6 +435,10 @@ class TestHeaders:
         assert origins == ["", "", "", LOGIN.hosts.main]
 
 
+def test_the_time_limits_are_those_of_the_documentation() -> None:
+    assert Timeouts() == Timeouts(connect=10, call=30, poll=35, bulk=120, slowest=512, retry=1, keep_idle=4)
+
+
 def test_each_kind_of_call_has_its_time_limit() -> None:
     timeouts = Timeouts(call=1, poll=2, bulk=3)
 

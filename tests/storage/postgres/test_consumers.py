@@ -147,3 +147,23 @@ async def test_what_was_read_before_a_failed_read_is_taken_by_the_next_call(sche
         await consumer.close()
         again = await account.consumer("bot")
         assert [entry.number for entry in await again.take()] == [1, 2, 5, 6, 7]
+
+
+async def test_what_a_failed_commit_has_not_stored_is_stored_by_the_next_one(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        consumer = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 4)))
+        await consumer.take()
+        schema.execute(
+            "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE disk_full; RETURN NEW; END'"
+        )
+        schema.execute("CREATE TRIGGER stop BEFORE UPDATE ON consumers FOR EACH ROW EXECUTE FUNCTION stop()")
+        consumer.ack(1)
+        consumer.ack(3)
+        with pytest.raises(StorageError):
+            await consumer.flush()
+        schema.execute("DROP TRIGGER stop ON consumers")
+        await consumer.close()
+        again = await account.consumer("bot")
+        assert [entry.number for entry in await again.take()] == [2, 4]
