@@ -25,6 +25,7 @@ from webwx.gateway.access.capability_links import CapabilityLinks
 from webwx.gateway.access.keys import KeyRing
 from webwx.gateway.access.sessions import ConsoleSessions
 from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.contact_order import ContactOrder
 from webwx.gateway.adapters.adapter import AdapterParts
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramPeers
@@ -165,6 +166,7 @@ class Gateway:
         self.bots = bots or HostedBots()
         self.keys = KeyRing(records, clock, lambda: self.streams.check_soon())
         self.consumer_owners = ConsumerOwners(records, self.keys, lambda: self.bots.names, clock)
+        self.contact_order = ContactOrder()
         self.sessions = ConsoleSessions(records, clock, lambda: self.streams.check_soon())
         self.failed_keys = FailedKeys()
         self.access = Access(
@@ -414,6 +416,7 @@ def route_table(max_body: int) -> Litestar:
             "caller": Provide(_caller, sync_to_thread=False),
             "failed_keys": _provide(lambda gateway: gateway.failed_keys),
             "stream": Provide(_stream, sync_to_thread=False),
+            "contact_order": _provide(lambda gateway: gateway.contact_order),
             "consumer_owners": _provide(lambda gateway: gateway.consumer_owners),
             "config": _provide(lambda gateway: gateway.config),
             "files": _provide(lambda gateway: gateway.files),

@@ -95,6 +95,11 @@ class Contacts:
         kept.pack()
         return kept
 
+    @property
+    def version(self) -> int:
+        """Number of changes of single contacts so far: what was made of the contacts holds until the next one."""
+        return self._version
+
     def copy(self) -> Contacts:
         """Return a copy that later changes do not affect."""
         copied = Contacts(roster=self._roster)
