@@ -154,6 +154,15 @@ MEASURES: tuple[Measure, ...] = (
         carries_over=False,
     ),
     _own("stream", "CPU per message, us", "cpu_us", 40),
+    *(
+        measure
+        for rows in ("10k", "million")
+        for measure in (
+            _own(f"history-{rows}", "newest 50 of a chat, ms", "newest_ms", 1.5),
+            _own(f"history-{rows}", "50 in the middle of a chat, ms", "middle_ms", 1.5),
+            _own(f"history-{rows}", "50 until a time in the middle, ms", "until_ms", 3),
+        )
+    ),
     _time("login", FLOOR),
     _time("login", PEER, 0.15),
     _cpu("login", "cpu"),

@@ -9,6 +9,7 @@ from benchmarks.cases import (
     files,
     gateway,
     growth,
+    history,
     imports,
     login,
     postgres,
@@ -17,6 +18,6 @@ from benchmarks.cases import (
     stages,
 )
 
-_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, postgres, cluster, growth)
+_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, postgres, cluster, history, growth)
 
 CASES = {case.name: case for module in _MODULES for case in module.CASES}

@@ -149,15 +149,21 @@ def filled(run: Run) -> Path:
     return run.shared / f"{run.case.rows}-rows-{run.world.friends}-friends.journal"
 
 
-def fill(run: Run) -> None:
-    """Make sure that the journal has its rows; the first time takes a minute or more."""
+def fill(run: Run, batch: int = 1_000) -> None:
+    """
+    Make sure that the journal has its rows; the first time takes a minute or more.
+
+    Args:
+        run: The run that needs it.
+        batch: Number of messages in a batch: what is read later is unpacked batch by batch.
+    """
     path = filled(run)
     part = path.with_suffix(".part")
     if path.exists():
         return
     for each in run.shared.glob(f"{part.name}*"):
         each.unlink()
-    world = World(friends=run.world.friends, texts=run.case.rows, batch=1_000)
+    world = World(friends=run.world.friends, texts=run.case.rows, batch=batch)
     with harness.server(world, run.folder) as where:
         asyncio.run(_fill(run.at(world, where), part))
     part.rename(path)
