@@ -147,6 +147,11 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
         "of both chats, before": lambda it: it.account.find(
             EntryQuery(chats=(FRIEND, ROOM), before=it.size // 2, limit=50)
         ),
+        "since": lambda it: it.account.find(EntryQuery(since=it.size - 20)),
+        "since, long ago": _find(since=20),
+        "until": lambda it: it.account.find(EntryQuery(until=it.size - 20)),
+        "until, in a chat": lambda it: it.account.find(EntryQuery(chats=(FRIEND,), until=it.size - 20)),
+        "until, long ago": _find(until=20),
         "notices": _find(is_notice=True, limit=50),
         "a rare word": _find(words="number500x"),
         "a frequent word": _find(words="hello", limit=50),
@@ -316,7 +321,11 @@ _ALL_CONTACTS = "a roster holds the ids of all contacts of its login"
 _ALL_IDENTITIES = "compares the contact with all identities of the account"
 _BY_TIME = "reads all later sends, because the order of the times need not be that of the numbers"
 
+_BLOCKS = "reads a row for each 512 entries"
+
 LINEAR: Mapping[tuple[Part, str, str], str] = {
+    ("account", "find", "since"): _BLOCKS,
+    ("account", "find", "until, long ago"): _BLOCKS,
     ("account", "stats", ""): _COUNTS,
     ("account", "check_bodies", ""): "reads all bodies",
     ("account", "consumers", ""): _COUNTS,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.storage.arrivals import (
@@ -159,3 +160,58 @@ async def test_notices_are_listed_newest_first(account: AccountJournal) -> None:
     assert ids(await account.find(EntryQuery(is_notice=True))) == ["3", "2"]
     assert ids(await account.find(EntryQuery(is_notice=True, before=3, limit=5))) == ["2"]
     assert ids(await account.find(EntryQuery(is_notice=True, chats=(ROOM,)))) == []
+
+
+class TestTimes:
+    """Times do not follow the order of arrival: messages of a pause arrive after it, and clocks differ."""
+
+    TIMES = tuple(1_000 + number - (700 if number % 400 > 390 else 0) for number in range(1_700))
+
+    async def found(self, account: AccountJournal, **conditions: Any) -> list[str]:
+        return ids(await account.find(EntryQuery(**conditions)))
+
+    def expected(self, *, since: int = 0, until: int = 0, limit: int, after: int | None = None) -> list[str]:
+        wanted = [
+            number for number, time in enumerate(self.TIMES, 1)
+            if time >= since and (not until or time <= until) and number > (after or 0)
+        ]  # fmt: skip
+        return [str(number) for number in (wanted[:limit] if after is not None else wanted[::-1][:limit])]
+
+    @pytest.mark.parametrize("chats", [(), (FRIEND,)], ids=["all", "one chat"])
+    async def test_entries_are_found_by_time_in_the_order_of_arrival(
+        self, account: AccountJournal, chats: tuple[ContactId, ...]
+    ) -> None:
+        for first in range(0, len(self.TIMES), 100):
+            await account.ingest(arrival(*(message(n + 1, at=self.TIMES[n]) for n in range(first, first + 100))))
+        for _ in ("while the latest are not indexed", "afterwards"):
+            for since in (0, 1_350, 1_900, 2_650, 9_000):
+                for until in (0, 900, 1_350, 1_950, 2_699):
+                    for after in (None, 0, 1_100):
+                        wanted = self.expected(since=since, until=until, limit=25, after=after)
+                        found = await self.found(account, chats=chats, since=since, until=until, limit=25, after=after)
+                        assert found == wanted, (since, until, after)
+            while (await account.stats()).indexed < len(self.TIMES):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+
+    async def test_a_frequent_word_is_found_in_a_small_chat(self, account: AccountJournal) -> None:
+        small = [message(1, "早上好", ROOM), message(2, "晚上", ROOM), message(3, "好", ROOM)]
+        await account.ingest(arrival(*small, *(message(n, "好") for n in range(4, 500))))
+        for _ in ("while the latest are not indexed", "afterwards"):
+            assert await self.found(account, words="好", chats=(ROOM,)) == ["3", "1"]
+            assert await self.found(account, words="好", chats=(ROOM,), before=3) == ["1"]
+            assert await self.found(account, words="好", chats=(ROOM,), after=0, limit=1) == ["1"]
+            assert await self.found(account, words="好", chats=(FRIEND, ROOM), limit=2) == ["499", "498"]
+            while (await account.stats()).indexed < 499:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+
+    async def test_entries_are_found_by_time_after_a_purge(self, account: AccountJournal) -> None:
+        for first in range(0, len(self.TIMES), 100):
+            await account.ingest(arrival(*(message(n + 1, at=1_000 + n) for n in range(first, first + 100))))
+        while (await account.stats()).indexed < len(self.TIMES):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+        await account.purge(before=2_000)
+        await account.ingest(arrival(*(message(n + 1, at=1_000 + n) for n in range(1_700, 2_400))))
+
+        assert await self.found(account, until=2_001, limit=5) == ["1002", "1001"]
+        assert await self.found(account, since=3_397, limit=5) == ["2400", "2399", "2398"]
+        assert await self.found(account, since=3_397, limit=5, after=0) == ["2398", "2399", "2400"]

@@ -212,3 +212,17 @@ async def _store(path: Path, count: int) -> None:
 
 def _indexed(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT number FROM indexed").fetchone()[0])
+
+
+async def test_the_times_of_whole_blocks_are_stored_also_behind_deleted_ones(
+    path: Path, account: SqliteAccount
+) -> None:
+    await account.ingest(arrival(*(message(n, at=9_000 - n) for n in range(1, 1_100))))
+    with contextlib.closing(connect(path)) as db:
+        db.execute("DELETE FROM entries WHERE number < 512")
+    fill(path)
+    await account.ingest(arrival(*(message(n, at=9_000 + n) for n in range(1_100, 1_600))))
+    fill(path)
+    with contextlib.closing(connect(path)) as db:
+        found = db.execute("SELECT block, earliest, latest FROM entry_times").fetchall()
+    assert found == [(1, 9_000 - 1_023, 9_000 - 512), (2, 9_000 - 1_099, 9_000 + 1_535)]

@@ -16,18 +16,21 @@ well; the batches of such an account are appended by a separate statement.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.model.messages import Event
 from webwx.storage.batches import digest_of_body, new_items
 from webwx.storage.bodies import blank, locate, pack, unpack_batch
 from webwx.storage.entries import Entry
+from webwx.storage.entry_times import BLOCK, MOST_BLOCKS
 from webwx.storage.refusals import NotOwner
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
@@ -238,6 +241,8 @@ class Appender:
         """Batches by account, in the order of their calls."""
         self._alone: set[int] = set()
         """Accounts that are being appended by a statement of their own."""
+        self._times_due: dict[int, int] = {}
+        """The number from which on an account has another whole block of numbers, whose times are to be stored."""
         self._is_working = False
 
     def append(
@@ -299,7 +304,40 @@ class Appender:
                     del self._waiting[account]
                 if job.newest:
                     self._announce(account, job.newest)
+                    self._store_times_if_due(account, job.newest)
         return busy if statement is APPEND_ALL else [*busy, *again]
+
+    def _store_times_if_due(self, account: int, newest: int) -> None:
+        due = self._times_due.get(account)
+        self._times_due[account] = (newest + 1) // BLOCK * BLOCK + BLOCK - 1
+        if due is not None and newest >= due:
+            self._database.start(self._store_times(account, newest))
+
+    async def _store_times(self, account: int, newest: int) -> None:
+        """Store the times of the blocks of an account whose numbers are all used."""
+        with contextlib.suppress(StorageError):  # the next block stores them
+            while await self._database.changing(lambda db: _store_times(db, account, newest)):
+                pass
+
+
+_STORE_TIMES = """
+INSERT INTO entry_times
+SELECT account, number / $3::bigint, min(time), max(time) FROM entries, (
+    SELECT number / $3::bigint AS first FROM entries WHERE account = $1 AND number >= $3::bigint * (
+        SELECT coalesce((SELECT block FROM entry_times WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1
+    ) ORDER BY number LIMIT 1
+) stored
+WHERE account = $1 AND number >= first * $3::bigint
+    AND number < least(($2::bigint + 1) / $3::bigint, first + $4::bigint) * $3::bigint
+GROUP BY account, number / $3::bigint
+ON CONFLICT DO NOTHING
+"""
+
+
+async def _store_times(db: Connection, account: int, newest: int) -> bool:
+    """Store the times of the next blocks, and return whether there may be more."""
+    done = await db.execute(_STORE_TIMES, account, newest, BLOCK, MOST_BLOCKS)
+    return int(done.rpartition(" ")[2]) == MOST_BLOCKS
 
 
 async def append_now(db: Connection, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> AppendedBatch:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.storage.entry_times import ALWAYS, FoundBlocks, spans_of
 from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_of, reading_of
 from webwx.storage.tokenizer import Query, tokens_of
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 _LAST = 2**63 - 1
 """A number above that of every entry."""
 
+_BLOCKS = """
+SELECT coalesce((SELECT block FROM entry_times WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1,
+    (SELECT block FROM entry_times WHERE account = $1 AND latest >= $2::float8 ORDER BY block LIMIT 1),
+    (SELECT block FROM entry_times WHERE account = $1 AND earliest <= $3::float8 ORDER BY block DESC LIMIT 1)
+"""
+"""The fields of `FoundBlocks`."""
+
 _OF_CHAT = "chat <> '' AND hashtextextended(chat, 0) = hashtextextended(each::text, 0) AND chat = each"
 """Condition for the entries of the chat `each`."""
 
@@ -27,7 +35,9 @@ _LONG_READ = 20
 async def find_entries(db: Connection, account: int, query: EntryQuery) -> list[Entry]:
     """Read the entries that match a query, the newest first; with `after`, in the order of arrival."""
     conditions, values = _conditions(account, query)
-    if query.words is None:
+    if query.words is None and (query.since or query.until):
+        found = await _read_times(db, account, query, conditions, values)
+    elif query.words is None:
         found = await _read(db, query, conditions, values, query.limit)
     else:
         found = await _search(db, query, Query.of(query.words), conditions, values)
@@ -82,6 +92,22 @@ async def _read(
         f"SELECT * FROM entries WHERE {' AND '.join([*conditions, _OF_CHAT])} {order}) e {order}"
     )
     return entries_of(await db.fetch(reading_of(source), *values, sorted(set(query.chats))))
+
+
+async def _read_times(
+    db: Connection, account: int, query: EntryQuery, conditions: list[str], values: list[object]
+) -> list[Entry]:
+    """Read the entries of a query with times, among the numbers that the times do not exclude."""
+    row = await db.fetchrow(_BLOCKS, account, query.since, query.until or ALWAYS)
+    assert row is not None  # noqa: S101 - for the type checker: a query without FROM has one row
+    places = (len(values) + 1, len(values) + 2)
+    within = [*conditions, "number >= ${}::bigint AND number < ${}::bigint".format(*places)]
+    found: list[Entry] = []
+    for span in spans_of(query, FoundBlocks(*row)):
+        ends = (span.first, _LAST if span.end is None else span.end)
+        found += await _read(db, query, within, [*values, *ends], query.limit)
+    found.sort(key=lambda entry: entry.number)
+    return found[: query.limit] if query.after is not None else found[-query.limit :]
 
 
 async def _search(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.model.messages import Event
+from webwx.storage.entry_times import BLOCK, MOST_BLOCKS
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
 from webwx.storage.sqlite.schema import transaction
@@ -223,6 +224,7 @@ class Index:
             insert(db, "by_chat", sorted(by_chat))
             insert(db, "words (rowid, text)", words)
             db.execute("UPDATE indexed SET number = ?", (upto,))
+            _store_times(db, upto)
         for number in numbers[:count]:
             self._stored.pop(number, None)
         self._indexed = upto
@@ -251,3 +253,17 @@ class Index:
         left = tail.pop(message_id, ())
         if left not in {(), (digest,)}:  # several messages have the same id
             tail[message_id] = tuple(each for each in left if each != digest)
+
+
+def _store_times(db: sqlite3.Connection, upto: int) -> None:
+    """Store the times of the next blocks whose numbers are all used."""
+    (stored,) = db.execute("SELECT coalesce(max(block), -1) + 1 FROM entry_times").fetchone()
+    (first,) = db.execute("SELECT min(number) FROM entries WHERE number >= ?", (stored * BLOCK,)).fetchone()
+    begin = (upto if first is None else first) // BLOCK  # others before it may be deleted
+    end = min((upto + 1) // BLOCK, begin + MOST_BLOCKS)
+    if begin < end:
+        db.execute(
+            "INSERT INTO entry_times SELECT number / ?, min(time), max(time) FROM entries"
+            " WHERE number >= ? AND number < ? GROUP BY 1",
+            (BLOCK, begin * BLOCK, end * BLOCK),
+        )

@@ -8,9 +8,11 @@ A query searches the indexes, and scans the tail: the entries that are not index
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.protocol.codec import clean_text
+from webwx.storage.entry_times import ALWAYS, FoundBlocks, NumberSpan, spans_of
 from webwx.storage.sqlite.bulk import as_list, select_numbers
 from webwx.storage.sqlite.entries import LAST, read_entries
 from webwx.storage.sqlite.index import key_of
@@ -18,11 +20,28 @@ from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from webwx.storage.entries import Entry, EntryQuery
 
 _READ = 500
 """Number of entries of the tail that are searched at a time."""
+
+_ALL_NUMBERS = NumberSpan()
+
+_BLOCKS = """
+SELECT (SELECT coalesce(max(block), -1) + 1 FROM entry_times),
+    (SELECT block FROM entry_times WHERE latest >= ?1 ORDER BY block LIMIT 1),
+    (SELECT block FROM entry_times WHERE earliest <= ?2 ORDER BY block DESC LIMIT 1)
+"""
+"""The fields of `FoundBlocks`."""
+
+_FEW = 300
+"""Number of entries of a chat up to which a search reads them: a word may be in a million messages of other chats."""
+
+_OF_CHATS = """
+SELECT number FROM by_chat WHERE account = ? AND key IN (SELECT value FROM json_each(?)) LIMIT ?
+"""
 
 _IS_IN_TAIL = "e.number > (SELECT number FROM indexed)"
 """Condition for entries that are not indexed yet."""
@@ -32,12 +51,12 @@ def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> lis
     """Read the entries that match a query, the newest first; with `after`, in the order of arrival."""
     condition, values = _condition(account, query)
     if query.words is not None:
-        between, bounds = _between("e.number", query)
-        return _search(db, query, Query.of(query.words), condition + between, [*values, *bounds])
+        between, bounds = _between("e.number", query, _ALL_NUMBERS)
+        return _search(db, account, query, Query.of(query.words), condition + between, [*values, *bounds])
     numbers: list[int] = []
-    for source in _sources(account, query):
+    for source, span in product(_sources(account, query), _spans(db, query)):
         # In the order of the column that leads to the entries: SQLite would read and sort all of them otherwise.
-        between, bounds = _between(source.number, query)
+        between, bounds = _between(source.number, query, span)
         found = (
             f"SELECT e.number FROM {source.tables} AND {condition}{between}"
             f" ORDER BY {source.number} {_order(query)} LIMIT ?"
@@ -82,11 +101,22 @@ def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     return condition, values
 
 
-def _between(column: str, query: EntryQuery) -> tuple[str, list[int]]:
-    """Return the conditions `before` and `after` of a query as SQL, with their values."""
-    bounds = [(f" AND {column} < ?", query.before), (f" AND {column} > ?", query.after)]
-    return "".join(each for each, value in bounds if value is not None), [
-        value for _, value in bounds if value is not None
+def _spans(db: sqlite3.Connection, query: EntryQuery) -> list[NumberSpan]:
+    """Return the numbers that the times of a query do not exclude."""
+    if not query.since and not query.until:
+        return [_ALL_NUMBERS]
+    return spans_of(query, FoundBlocks(*db.execute(_BLOCKS, (query.since, query.until or ALWAYS)).fetchone()))
+
+
+def _between(column: str, query: EntryQuery, span: NumberSpan) -> tuple[str, list[int]]:
+    """Return the conditions for the numbers of a query's entries as SQL, with their values."""
+    # One condition for each end: SQLite would begin its search at the first one alone.
+    first = max(span.first, 0 if query.after is None else query.after + 1)
+    ends = [end for end in (span.end, query.before) if end is not None]
+    between = f" AND {column} >= ?" if first else ""
+    return between + (f" AND {column} < ?" if ends else ""), [
+        *([first] if first else []),
+        *([min(ends)] if ends else []),
     ]
 
 
@@ -122,31 +152,46 @@ def _sources(account: int, query: EntryQuery) -> list[_Source]:
 
 
 def _search(
-    db: sqlite3.Connection, query: EntryQuery, words: Query, condition: str, values: list[object]
+    db: sqlite3.Connection, account: int, query: EntryQuery, words: Query, condition: str, values: list[object]
 ) -> list[Entry]:
     """Read messages that contain all of these words, in the query's order."""
     if not words.runs:
         return []
 
-    def from_tail(limit: int) -> list[Entry]:
-        in_tail = f"SELECT e.number FROM entries e WHERE {_IS_IN_TAIL} AND e.kind = 0 AND {condition}"
-        tail = sorted(select_numbers(db, in_tail, values), reverse=query.after is None)
+    def matching(source: str, source_values: Sequence[object], limit: int) -> list[Entry]:
+        """Read the messages of a source that have the words, one after another."""
+        one_by_one = f"SELECT e.number FROM entries e WHERE {source} AND e.kind = 0 AND {condition}"
+        numbers = sorted(select_numbers(db, one_by_one, [*source_values, *values]), reverse=query.after is None)
         found: list[Entry] = []
-        for start in range(0, len(tail), _READ):
-            some = _read(db, tail[start : start + _READ], query)
+        for start in range(0, len(numbers), _READ):
+            some = _read(db, numbers[start : start + _READ], query)
             found += (entry for entry in some if words.finds(tokens_of(entry.item.raw, entry.own_id)))
             if len(found) >= limit:
                 break
         return found[:limit]
 
+    def from_tail(limit: int) -> list[Entry]:
+        return matching(_IS_IN_TAIL, (), limit)
+
     def from_index(limit: int) -> list[Entry]:
+        chats, keys = "", list[object]()
+        if query.chats:
+            keys = [account, as_list({key_of(clean_text(chat)) for chat in query.chats})]
+            of_chats = select_numbers(db, _OF_CHATS, (*keys, _FEW + 1))
+            if len(of_chats) <= _FEW:
+                return matching("e.number IN (SELECT value FROM json_each(?))", (as_list(of_chats),), limit)
+            # The chat of a match is found in its index, whose rows are a small part of those of the entries.
+            chats = (
+                " AND EXISTS (SELECT 1 FROM by_chat i WHERE i.account = ? AND i.number = w.rowid"
+                " AND i.key IN (SELECT value FROM json_each(?)))"
+            )
         in_index = (
             "SELECT w.rowid AS number FROM words w CROSS JOIN entries e ON e.number = w.rowid"
-            f" WHERE words MATCH ? AND w.rowid > ? AND w.rowid < ? AND {condition}"
+            f" WHERE words MATCH ? AND w.rowid > ? AND w.rowid < ?{chats} AND {condition}"
             f" ORDER BY w.rowid {_order(query)} LIMIT ?"
         )
         bounds = (query.after or 0, LAST if query.before is None else query.before)
-        return _read(db, select_numbers(db, in_index, (words.expression, *bounds, *values, limit)), query)
+        return _read(db, select_numbers(db, in_index, (words.expression, *bounds, *keys, *values, limit)), query)
 
     found: list[Entry] = []
     for read in (from_tail, from_index) if query.after is None else (from_index, from_tail):

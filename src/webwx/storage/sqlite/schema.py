@@ -2,8 +2,8 @@
 The journal's tables, the opening of its file, and its migration.
 
 An entry is a row that points into the stored body of its batch, so its content is stored once. Storing a batch appends
-to `batches` and `entries` and updates the row of its login; `by_id`, `by_chat` and `words` are filled later, up to the
-number in `indexed`.
+to `batches` and `entries` and updates the row of its login; `by_id`, `by_chat`, `words` and `entry_times` are filled
+later, up to the number in `indexed`.
 """
 
 from __future__ import annotations
@@ -155,6 +155,13 @@ CREATE TABLE by_chat (
     number INTEGER NOT NULL,
     PRIMARY KEY (account, key, number)
 ) WITHOUT ROWID;
+""",
+    "entry_times": """
+CREATE TABLE entry_times (                      -- of all accounts, once a block is indexed
+    block INTEGER PRIMARY KEY,                  -- the numbers from block * 512 on
+    earliest INTEGER NOT NULL,
+    latest INTEGER NOT NULL
+);
 """,
     "words": """
 CREATE VIRTUAL TABLE words USING fts5 (text, columnsize = 0, tokenize = 'ascii');
