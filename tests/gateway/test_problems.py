@@ -10,7 +10,9 @@ import pytest
 from litestar import Litestar, get
 
 from webwx import errors
+from webwx.errors import WxError
 from webwx.gateway.problems import HANDLERS, KINDS, GatewayProblem, error_pages, problem_of
+from webwx.representations.problems import code_of
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
@@ -36,10 +38,14 @@ def test_a_rate_limit_has_the_next_possible_time() -> None:
     assert problem_of(errors.RateLimited("Wait.")).retry_after == 60.0
 
 
-def test_every_code_has_a_page() -> None:
+def test_every_code_has_a_page_and_one_meaning() -> None:
     pages = error_pages()
     assert set(KINDS) <= set(pages)
-    assert pages["text-too-long"][0] == 422
+    of_errors = {
+        code_of(kind) for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WxError)
+    }
+    assert KINDS.keys().isdisjoint(of_errors)
+    assert pages["text-too-long"][0] == pages["too-large"][0] == 422
     assert all(title and 400 <= status < 600 for status, title in pages.values())
 
 
@@ -65,7 +71,7 @@ async def test_a_body_above_the_limit_is_refused(running: Running) -> None:
     async with running.client("admin") as client:
         answer = await client.post("/api/v1/accounts", json={"name": "a" * 2_000_000})
 
-    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
 
 
 async def test_an_unexpected_error_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -57,7 +57,7 @@ def test_a_problem_of_the_gateway_itself_keeps_its_code_or_can_be_retried(code: 
     match code:
         case "too-many-requests":
             assert isinstance(error, RateLimitReached)
-        case "too-large":
+        case "body-too-large":
             assert isinstance(error, TooLarge)
         case "internal-error" | "no-owner" | "no-room" | "unavailable":
             assert isinstance(error, GatewayFailed)

@@ -49,7 +49,7 @@ KINDS: dict[str, Kind] = {
     "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "This address does not have this method."),
     "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer is not available in an accepted media type."),
     "conflict": Kind(HTTPStatus.CONFLICT, "The present state does not allow this."),
-    "too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than the gateway accepts."),
+    "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than the gateway accepts."),
     "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The media type of the body is not supported."),
     "range-not-satisfiable": Kind(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range is outside of the file."),
     "bad-signature": Kind(

@@ -53,6 +53,8 @@ def code_of(kind: type[WxError]) -> str:
 _KINDS = {code_of(kind): kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WxError)}
 """The errors of the library by their codes."""
 
+_KINDS["body-too-large"] = errors.TooLarge  # the gateway refuses a long file before it knows the limit of its kind
+
 _LATER = 60.0
 """Seconds to wait after a refusal that states no time."""
 

@@ -90,7 +90,7 @@ async def test_a_request_without_a_handler_or_with_a_failing_one_is_a_problem(de
         assert (failed.status_code, failed.json()["code"]) == (500, "internal-error")
         assert "secret" not in failed.text
         large = await client.post("/bots/deployer/deploy", content="a" * 1001)
-        assert (large.status_code, large.json()["code"]) == (413, "too-large")
+        assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
 
 
 async def test_the_account_selects_a_bot_and_a_key_reaches_its_own_accounts_only(

@@ -54,7 +54,7 @@ async def test_an_upload_above_the_limit_is_refused(start_gateway: StartGateway)
     async with start_gateway(config) as running, running.client("send") as client:
         assert (await client.post("/api/v1/uploads", content=b"a" * 1000)).status_code == 201
         refused = await client.post("/api/v1/uploads", content=b"a" * 1001)
-        assert (refused.status_code, refused.json()["code"]) == (413, "too-large")
+        assert (refused.status_code, refused.json()["code"]) == (413, "body-too-large")
 
 
 async def test_a_file_of_a_form_is_uploaded_under_its_name(online: Running) -> None:
@@ -112,7 +112,7 @@ async def test_a_length_above_the_limit_or_with_a_body_is_refused(start_gateway:
     config = GatewayConfig(limits=LimitsTable(upload=1000))
     async with start_gateway(config) as running, running.client("send") as client:
         large = await client.post("/api/v1/uploads", headers={"Upload-Length": "1001"})
-        assert (large.status_code, large.json()["code"]) == (413, "too-large")
+        assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
         both = await client.post("/api/v1/uploads", content=b"a", headers={"Upload-Length": "1000"})
         assert (both.status_code, both.json()["code"]) == (400, "bad-request")
 

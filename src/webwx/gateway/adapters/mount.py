@@ -330,7 +330,7 @@ def _agent(scope: Scope) -> str:
 
 
 def _too_large(limit: int) -> GatewayProblem:
-    return GatewayProblem("too-large", f"A body has at most {limit} bytes.")
+    return GatewayProblem("body-too-large", f"A body has at most {limit} bytes.")
 
 
 def _name(error: Exception) -> str:

@@ -82,7 +82,7 @@ async def upload_file(
     name = query.name
     if upload_length is not None:
         if upload_length > limit:
-            raise GatewayProblem("too-large", f"An upload has at most {limit} bytes.")
+            raise GatewayProblem("body-too-large", f"An upload has at most {limit} bytes.")
         if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
             raise GatewayProblem("bad-request", "With 'Upload-Length', send the content by PATCH.")
         upload = await uploads.begin(name=name or "file", owner=caller.id, length=upload_length)

@@ -226,7 +226,9 @@ class UploadStore:
                 async for piece in stream:
                     size += len(piece)
                     if size > room:
-                        raise GatewayProblem("too-large", f"The content is too large; there is room for {room} bytes.")
+                        raise GatewayProblem(
+                            "body-too-large", f"The content is too large; there is room for {room} bytes."
+                        )
                     arrived(size)
                     await asyncio.to_thread(_write, file, piece, path.parent, self._room.keep_free)
             finally:
