@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests import postgres
 from tests.secret_scanner import SecretScanner
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ settings.register_profile("thorough", settings.get_profile("quick"), max_example
 settings.load_profile("quick")
 
 _SECRET_SCANNER = SecretScanner()
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests with PostgreSQL to `make verify`, except the plain ones on a machine where it is installed."""
+    is_quick = postgres.is_installed()
+    for item in items:
+        if item.get_closest_marker("postgres") and not (is_quick and item.get_closest_marker("plain")):
+            item.add_marker(pytest.mark.verify)
 
 
 # -- a server of the protocol ----------------------------------------------------------------------------------------

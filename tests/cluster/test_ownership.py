@@ -18,6 +18,8 @@ from webwx.storage.refusals import Fence
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.plain
+
 ACCOUNTS = (1, 2, 3)
 
 
@@ -25,7 +27,7 @@ async def accounts() -> tuple[int, ...]:
     return ACCOUNTS
 
 
-@pytest.fixture(params=["sole", pytest.param("leased", marks=pytest.mark.verify)])
+@pytest.fixture(params=["sole", pytest.param("leased", marks=pytest.mark.postgres)])
 async def ownership(request: pytest.FixtureRequest) -> AsyncIterator[Ownership]:
     """An ownership that finds three accounts."""
     if request.param == "sole":

@@ -110,7 +110,7 @@ class PostgresEngine:
         await asyncio.to_thread(self.schema.wait_for_sessions)
 
 
-ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.verify))
+ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
 
 def make(name: str, folder: Path) -> StorageEngine:

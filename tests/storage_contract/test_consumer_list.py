@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from webwx.storage.base import AccountJournal, Journal
 
+pytestmark = pytest.mark.plain
+
 
 async def test_each_consumer_is_listed_with_its_position(journal: Journal, account: AccountJournal) -> None:
     other = await opened(journal, UIN + 1)

@@ -16,6 +16,8 @@ from webwx.model.contacts import Contact, ContactId, Member
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal
 
+pytestmark = pytest.mark.plain
+
 
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", remark="Boss")
 BEN = Contact(id=ContactId("@ben"), nickname="Ben")

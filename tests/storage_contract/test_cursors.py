@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal
     from webwx.storage.cursors import EntryPage
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.fixture
 async def accounts(journal: Journal) -> list[AccountJournal]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.storage.arrivals import (
     UIN,
     arrival,
@@ -14,6 +15,8 @@ from tests.storage.arrivals import (
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal
+
+pytestmark = pytest.mark.plain
 
 
 async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot") -> None:

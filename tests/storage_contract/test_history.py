@@ -27,6 +27,8 @@ from webwx.storage.lookup import find_entry, find_message
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal
 
+pytestmark = pytest.mark.plain
+
 
 class TestLookingUp:
     async def test_a_message_of_any_age_is_found(self, account: AccountJournal) -> None:

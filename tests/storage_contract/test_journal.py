@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from webwx.storage.base import AccountJournal, Journal
 
+pytestmark = pytest.mark.plain
+
 
 class TestStates:
     async def test_each_account_has_small_states_by_name(self, journal: Journal, account: AccountJournal) -> None:

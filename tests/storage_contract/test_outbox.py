@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal
     from webwx.storage.tables.outbox import Outgoing
 
+pytestmark = pytest.mark.plain
+
 
 NOW = 1_764_012_345.123456
 
