@@ -141,6 +141,26 @@ def test_a_few_messages_are_indexed_together_with_later_ones(path: Path) -> None
         assert _indexed(db) == 0
 
 
+async def test_the_cache_is_large_while_indexing_and_small_afterwards(path: Path, account: SqliteAccount) -> None:
+    def cache_of(db: sqlite3.Connection) -> int:
+        (size,) = db.execute("PRAGMA cache_size").fetchone()
+        return abs(int(size))
+
+    sizes: list[int] = []
+
+    def watch(statement: str) -> None:
+        if statement.startswith("INSERT INTO by_id"):
+            sizes.append(cache_of(db))
+
+    await account.ingest(arrival(*messages(1, 5)))
+    with contextlib.closing(connect(path)) as db:
+        before = cache_of(db)
+        db.set_trace_callback(watch)
+        Index().fill(db, 10)
+        assert [size > 10 * before for size in sizes] == [True]
+        assert cache_of(db) == before
+
+
 async def test_a_batch_touches_no_index(account: SqliteAccount, path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as db:
         await account.ingest(arrival(*messages(1, 100)))

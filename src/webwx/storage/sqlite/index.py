@@ -19,7 +19,7 @@ from webwx.model.messages import Event
 from webwx.storage.entry_times import BLOCK, MOST_BLOCKS
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
-from webwx.storage.sqlite.schema import transaction
+from webwx.storage.sqlite.schema import large_cache, transaction
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Index:
 
     def fill(self, db: sqlite3.Connection, limit: int) -> bool:
         """Index the next entries in one transaction, and return whether any are left."""
-        with transaction(db):
+        with large_cache(db), transaction(db):
             until = time.monotonic() + SLICE
             self._loaded(db)
             (indexed,) = db.execute("SELECT number FROM indexed").fetchone()

@@ -62,6 +62,14 @@ Size of a connection's page cache in KiB.
 The system caches the file as well, and 2 MiB were not faster with a million rows.
 """
 
+_LARGE_CACHE = 16 * 1024
+"""
+Size of a connection's page cache in KiB while many pages change.
+
+A transaction that changes more pages than the cache holds writes some of them to the log in between, and reads others
+again.
+"""
+
 _CACHE_OF_READERS = 192
 """Size of the page cache of a read-only connection in KiB."""
 
@@ -562,6 +570,16 @@ def _scripts_from(version: int) -> list[str]:
     if version >= FIRST:
         return list(MIGRATIONS[version - FIRST :])
     return [*((_FROM_FORMER,) if version else _TABLES.values()), *MIGRATIONS]
+
+
+@contextlib.contextmanager
+def large_cache(db: sqlite3.Connection) -> Iterator[None]:
+    """Keep more pages of a connection with write access in memory in the block, and free them afterwards."""
+    db.execute(f"PRAGMA cache_size = -{_LARGE_CACHE}")
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA cache_size = -{_CACHE}")
 
 
 @contextlib.contextmanager
