@@ -9,6 +9,7 @@ import { health } from "./health.js";
 import { incomingFiles } from "./incoming-files.js";
 import { keys } from "./keys.js";
 import { outbox } from "./outbox.js";
+import { programs } from "./programs.js";
 import { recalled } from "./recalled.js";
 import { receivers } from "./receivers.js";
 import { webhooks } from "./webhooks.js";
@@ -17,7 +18,7 @@ import { workers } from "./workers.js";
 
 export const GROUPS = [
   { picture: "chats", title: () => t("messages"), screens: [chats, recalled, events, outbox] },
-  { picture: "hook", title: () => t("programs"), screens: [receivers, webhooks, incomingFiles, keys] },
+  { picture: "hook", title: () => t("programs"), screens: [receivers, webhooks, incomingFiles, programs, keys] },
   { picture: "settings", title: () => t("system"), screens: [accounts, health, workers] },
 ];
 

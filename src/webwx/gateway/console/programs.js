@@ -1,0 +1,166 @@
+// The screen of the programs that use accounts in other protocols: a switch, a token, what is open, and configurations.
+
+import { call, GATEWAY, Problem } from "./api.js";
+import { confirm, deleteButton } from "./confirm.js";
+import { copyable } from "./copyable.js";
+import { button, fill, h } from "./dom.js";
+import { dialog, empty } from "./overlays.js";
+import { addressOf } from "./place.js";
+import { openProgramForm } from "./program-form.js";
+import { t } from "./programs-words.js";
+import { ago, load } from "./states.js";
+import { table } from "./table.js";
+
+export const programs = { name: "programs", picture: "device", title: () => t("programs"), open };
+
+const TOKEN = "TOKEN";
+
+function open(frame) {
+  function move([id]) {
+    if (id) oneProgram(frame, id);
+    else allPrograms(frame);
+  }
+
+  move(frame.parts);
+  return { move };
+}
+
+/** Return the configurations for well-known programs, with this gateway's address and a token. */
+async function configurations(program, token) {
+  const { adapters } = await call("GET", "/adapters");
+  const found = adapters.find((each) => each.name === program.adapter)?.configurations ?? {};
+  return Object.entries(found).map(([name, text]) =>
+    copyable(t("configuration", { program: name }), text.replaceAll("{url}", GATEWAY).replaceAll("{token}", token)),
+  );
+}
+
+/** Show the token of a program, which cannot be read later. */
+async function showToken({ program, token }) {
+  const texts = await configurations(program, token);
+  dialog(
+    t("createdTitle", { name: program.name }),
+    (close) => [
+      h("p", { class: "hint" }, t("createdHint")),
+      copyable(t("token"), token),
+      texts,
+      h("div", { class: "dialog-buttons" }, button(t("close"), close, { kind: "is-main", autofocus: true })),
+    ],
+    { wide: true },
+  );
+}
+
+function lastRequest(program) {
+  return program.last_request_at ? ago(program.last_request_at) : t("noRequest");
+}
+
+// -- the list --------------------------------------------------------------------------------------------------------
+
+function allPrograms(frame) {
+  const create = () =>
+    frame.act(() =>
+      openProgramForm(frame, null, (made) => {
+        frame.act(refresh);
+        frame.act(() => showToken(made));
+      }),
+    );
+  const list = table({
+    label: t("programs"),
+    columns: [
+      { title: t("name"), cell: (each) => h("a", { href: addressOf("programs", each.id) }, each.name) },
+      { title: t("adapter"), cell: (each) => each.adapter },
+      { title: t("state"), cell: (each) => (each.enabled ? t("on") : t("off")), kind: "is-narrow" },
+      { title: t("open"), cell: (each) => String(each.peers.length), kind: "is-narrow" },
+      { title: t("lastRequest"), cell: lastRequest },
+      { title: t("lastError"), cell: (each) => each.last_error },
+    ],
+    key: (each) => each.id,
+    none: () => empty("device", t("noPrograms"), t("noProgramsHint")),
+  });
+  const holder = h("div", { class: "parts" });
+  fill(
+    frame.body,
+    h("p", { class: "hint" }, t("intro")),
+    h("div", {}, button(t("newProgram"), create, { kind: "is-main", picture: "plus" })),
+    holder,
+  );
+
+  async function refresh() {
+    const { programs: all } = await call("GET", "/programs");
+    list.show(all);
+    fill(holder, list.element);
+  }
+
+  frame.act(() => load(frame, holder, refresh));
+}
+
+// -- one program -----------------------------------------------------------------------------------------------------
+
+function oneProgram(frame, id) {
+  const route = `/programs/${encodeURIComponent(id)}`;
+  const holder = h("div", { class: "parts" });
+  fill(frame.body, h("a", { href: addressOf("programs") }, t("toList")), holder);
+
+  async function show(program) {
+    const texts = await configurations(program, TOKEN);
+    const turn = button(program.enabled ? t("turnOff") : t("turnOn"), () =>
+      frame.act(async () => show(await call("PATCH", route, { enabled: !program.enabled })), { by: turn }),
+    );
+    const peers = program.peers.map((each) =>
+      h("li", {}, `${each.address}, ${each.agent || t("noAgent")}, `, ago(each.since)),
+    );
+    const card = h(
+      "section",
+      { class: "card" },
+      h("div", { class: "line" }, h("h3", {}, program.name), h("span", { class: "tag" }, program.adapter)),
+      h("p", { class: "hint" }, `${t("state")}: ${program.enabled ? t("on") : t("off")}`),
+      h("p", { class: "hint" }, `${t("see")}: ${program.see.join(", ")}`),
+      h("p", { class: "hint" }, `${t("write")}: ${program.write.join(", ")}`),
+      h("p", { class: "hint" }, `${t("lastRequest")}: `, lastRequest(program)),
+      program.last_error && h("p", { class: "hint" }, `${t("lastError")}: ${program.last_error}`),
+      peers.length > 0 && h("p", { class: "hint" }, t("open")),
+      peers.length > 0 && h("ul", {}, peers),
+      h(
+        "div",
+        { class: "buttons" },
+        turn,
+        button(t("edit"), () => frame.act(() => openProgramForm(frame, program, (each) => frame.act(() => show(each))))),
+        button(t("rotate"), () =>
+          confirm(
+            frame,
+            { title: t("rotateTitle", { name: program.name }), hint: t("rotateHint"), words: t("rotate") },
+            async () => showToken(await call("POST", `${route}/rotate`)),
+          ),
+        ),
+        deleteButton(
+          frame,
+          { title: t("removeTitle", { name: program.name }), hint: t("removeHint"), words: t("remove") },
+          route,
+          "programs",
+        ),
+      ),
+    );
+    fill(
+      holder,
+      card,
+      texts.length > 0 &&
+        h(
+          "section",
+          {},
+          h("h3", { class: "part-title" }, t("configurations")),
+          h("p", { class: "hint" }, t("configurationsHint")),
+          texts,
+        ),
+    );
+  }
+
+  async function begin() {
+    try {
+      await show(await call("GET", route));
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 404)) throw error;
+      fill(holder, empty("device", t("gone"), t("goneHint")));
+    }
+  }
+
+  frame.act(() => load(frame, holder, begin));
+}

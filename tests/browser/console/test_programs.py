@@ -1,0 +1,65 @@
+"""The screen of the programs: create one, copy its configuration, switch it, replace its token, delete it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.browser.console.console_user import button, open_screen
+from tests.gateway.adapters.toy import build, importable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.async_api import Page
+    from tests.browser.console.console_user import ServedGateway
+
+pytestmark = pytest.mark.verify
+
+
+@pytest.fixture
+def with_notes(gateway: ServedGateway, tmp_path: Path) -> Iterator[None]:
+    """Add the adapter of the documentation to the gateway."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    with importable(folder):
+        gateway.gateway.programs.entries = build(folder)
+        yield
+
+
+@pytest.mark.usefixtures("with_notes")
+async def test_a_program_is_connected_switched_off_changed_and_deleted(console: Page, gateway: ServedGateway) -> None:
+    await open_screen(console, "Connected programs")
+    await button(console, "New program").click()
+    form = console.get_by_role("dialog", name="New program")
+    await form.get_by_label("Name").fill("notebook")
+    await button(form, "Create program").click()
+    made = console.get_by_role("dialog", name="Connect notebook")
+    token = await made.get_by_label("Token", exact=True).inner_text()
+    configuration = await made.get_by_label("Configuration for A notebook", exact=True).inner_text()
+    assert configuration == f"address = {gateway.url}/note{token}"
+    await made.get_by_role("button", name="Close").last.click()
+
+    await console.get_by_role("link", name="notebook").click()
+    assert token not in await console.content()
+    await button(console, "Switch off").click()
+    await button(console, "Switch on").click()
+    await button(console, "Switch off").wait_for()
+    await button(console, "Edit").click()
+    form = console.get_by_role("dialog", name="notebook")
+    await form.get_by_label("Chats that it sees").fill("filehelper, 12")
+    await button(form, "Save").click()
+    await console.get_by_text("Chats that it sees: filehelper, 12").wait_for()
+    [stored] = await gateway.gateway.programs.find()
+    assert (stored.enabled, stored.permissions.see) == (True, ("filehelper", 12))
+
+    await button(console, "Replace token").click()
+    await button(console.get_by_role("dialog", name="Replace the token of notebook?"), "Replace token").click()
+    made = console.get_by_role("dialog", name="Connect notebook")
+    renewed = await made.get_by_label("Token", exact=True).inner_text()
+    assert renewed != token
+    await made.get_by_role("button", name="Close").last.click()
+    await button(console, "Delete").click()
+    await button(console.get_by_role("dialog", name="Delete notebook?"), "Delete").click()
+    await console.get_by_text("No programs yet").wait_for()
