@@ -83,11 +83,11 @@ def test_consoles_of_two_gateways_do_not_end_each_others_sessions(
         for user, served in ((one, first), (other, second)):
             page = browser.new_page()
             page.goto(f"{served.url}/#{pairing_code(user)}")
-            page.get_by_role("heading", name="Accounts").wait_for()
+            page.get_by_role("heading", name="Chats").wait_for(state="attached")
             pages.append(page)
         for page in pages:
             page.reload()
-            page.get_by_role("heading", name="Accounts").wait_for()
+            page.get_by_role("heading", name="Chats").wait_for(state="attached")
 
 
 def test_the_session_of_the_console_is_in_no_cookie_which_other_ports_of_the_machine_would_get(
@@ -97,5 +97,5 @@ def test_the_session_of_the_console_is_in_no_cookie_which_other_ports_of_the_mac
     with gateway(user) as served:
         page = browser.new_page()
         page.goto(f"{served.url}/#{pairing_code(user)}")
-        page.get_by_role("heading", name="Accounts").wait_for()
+        page.get_by_role("heading", name="Chats").wait_for(state="attached")
         assert browser.cookies() == []

@@ -1,7 +1,7 @@
 // What needs a look, by screen: accounts that are not online, sends with an unknown outcome, and webhooks that fail. It is
 // read when the console begins, after a change that the live connection reports, and now and then.
 
-import { hasJournal, isOnline, listAccounts } from "./account-list.js";
+import { isOnline, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { live } from "./live.js";
 import { t } from "./words.js";
@@ -55,9 +55,10 @@ class Attention extends EventTarget {
   async #read() {
     try {
       const [accounts, { webhooks }] = await Promise.all([listAccounts(), call("GET", "/webhooks")]);
-      const unknown = await Promise.all(accounts.filter(hasJournal).map(countUnknown));
+      const used = accounts.filter((account) => isOnline(account) || account.state === "logged_out");
+      const unknown = await Promise.all(used.map(countUnknown));
       this.#counts = {
-        accounts: accounts.filter((account) => hasJournal(account) && !isOnline(account)).length,
+        accounts: used.filter((account) => account.state !== "online").length,
         outbox: unknown.reduce((sum, each) => sum + each, 0),
         webhooks: webhooks.filter((webhook) => webhook.state === "failing").length,
       };
