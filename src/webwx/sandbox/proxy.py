@@ -211,13 +211,13 @@ class FaultProxy:
                 hits = self._drawn(_REQUEST_KINDS, _call_of(head))
                 if server is None and not of_kind(hits, AtRequest):
                     server = _Line(*await asyncio.open_connection(*self._server, limit=_LONGEST_HEAD))
-                    client.on_gone = server.abort
+                    client.on_gone = server.writer.transport.abort
                 goes_on = await (self._broken(client, server, head, hits) if hits else _forward(client, server, head))
                 if not goes_on:
                     return
         finally:
             if server is not None:
-                server.abort()
+                server.writer.transport.abort()
 
     def _drawn(self, kinds: tuple[type, ...], call: str) -> tuple[InjectedFault, ...]:
         self.requests += kinds is _REQUEST_KINDS
@@ -286,17 +286,17 @@ async def _forward(client: _ProxyConnection, server: _Line | None, head: bytes) 
     """Forward a request and its answer, and return whether the connection stays open."""
     if server is None:
         return False
-    server.write(head)
+    server.writer.write(head)
     async for piece in client.line.body(head):
-        server.write(piece)
-        await server.drain()
+        server.writer.write(piece)
+        await server.writer.drain()
     answer = await server.head()
     if answer is None:
         return False
     client.write(answer)
     async for piece in server.body(answer, is_answer=True):
         client.write(piece)
-        await client.line.drain()
+        await client.line.writer.drain()
     return _goes_on(answer)
 
 
@@ -308,7 +308,7 @@ class _Line:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
-        self._writer = writer
+        self.writer = writer
 
     async def head(self) -> bytes | None:
         """Read a head; None if no further one arrives, or its end does not arrive in time."""
@@ -341,23 +341,11 @@ class _Line:
 
     async def ask(self, request: bytes) -> bytes:
         """Send a complete request and read the complete answer."""
-        self._writer.write(request)
+        self.writer.write(request)
         head = await self.head()
         if head is None:
             raise ConnectionResetError
         return head + b"".join([piece async for piece in self.body(head, is_answer=True)])
-
-    def write(self, piece: bytes) -> None:
-        """Send bytes."""
-        self._writer.write(piece)
-
-    async def drain(self) -> None:
-        """Wait until the other side has read enough."""
-        await self._writer.drain()
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._writer.transport.abort()
 
 
 class _ProxyConnection(asyncio.StreamReaderProtocol):
@@ -403,7 +391,7 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
 
     def write(self, content: bytes) -> None:
         """Send bytes."""
-        self.line.write(content)
+        self.line.writer.write(content)
 
     def reset(self) -> None:
         """Reset the connection."""
