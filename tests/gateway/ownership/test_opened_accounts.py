@@ -18,8 +18,9 @@ from webwx.gateway.accounts.local_account import LocalAccount
 from webwx.gateway.accounts.media_cache import MediaCache
 from webwx.gateway.bots.bots import AssignedBot, HostedBots
 from webwx.gateway.config import LimitsTable
-from webwx.gateway.ownership.opened_accounts import OpenedAccounts
+from webwx.gateway.ownership.opened_accounts import OpenedAccounts, client_options
 from webwx.gateway.sends.send_files import FolderSendFiles
+from webwx.model.archive import Keep
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.open import open_records
 
@@ -105,3 +106,20 @@ async def test_an_account_that_another_one_has_replaced_is_not_removed_again(ope
     opened.add(later)
     opened.remove(account)
     assert opened.by_number == {1: later}
+
+
+LIMIT = RateLimit()
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        (AccountSettings(), {}),
+        (AccountSettings(keep="off", rate_limit="off"), {"keep": None, "rate_limit": None}),
+        (AccountSettings(keep=Keep(), rate_limit="on"), {"keep": Keep(), "rate_limit": LIMIT}),
+    ],
+)
+def test_only_settings_of_the_account_itself_are_arguments(
+    settings: AccountSettings, options: dict[str, object]
+) -> None:
+    assert client_options(settings, LIMIT) == options

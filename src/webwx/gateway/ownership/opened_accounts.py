@@ -13,8 +13,8 @@ import contextlib
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from webwx.client.accounts import ClientOptions
 from webwx.errors import WxError
-from webwx.gateway.accounts.client_options import client_options
 from webwx.gateway.accounts.local_account import SEND_PATIENCE
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from webwx.client.sending.rate_limit import RateLimit
     from webwx.gateway.accounts.local_account import LocalAccount
     from webwx.gateway.bots.bots import HostedBots
+    from webwx.representations.accounts import AccountSettings
 
 
 class OpenedAccounts:
@@ -114,3 +115,13 @@ class OpenedAccounts:
             closing.push_async_callback(self._bots.close_account, account)
             for work in self._before_close:
                 closing.push_async_callback(work, account.number)
+
+
+def client_options(settings: AccountSettings, rate_limit: RateLimit) -> ClientOptions:
+    """Return the arguments of a client that differ from those of the other accounts."""
+    options = ClientOptions()
+    if settings.keep is not None:
+        options["keep"] = None if settings.keep == "off" else settings.keep
+    if settings.rate_limit is not None:
+        options["rate_limit"] = rate_limit if settings.rate_limit == "on" else None
+    return options
