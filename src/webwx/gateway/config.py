@@ -20,7 +20,9 @@ DEFAULT_PORT = 8791
 
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
-_OWN_PATHS = ("adapters", "api", "console", "docs", "healthz", "hooks", "m", "metrics", "openapi.json", "q", "readyz")
+_OWN_PATHS = (
+    "adapters", "api", "console", "docs", "healthz", "hooks", "m", "mcp", "metrics", "openapi.json", "q", "readyz",
+)  # fmt: skip
 """Beginnings of paths of the gateway itself."""
 
 FILE_NAME = "gateway.toml"

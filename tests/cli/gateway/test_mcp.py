@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from tests.cli.conftest import WEBWX
 from tests.cli.gateway.test_serve import new_key, serving
 
-from webwx.gateway.adapters.mcp.program_configs import PROGRAMS
+from webwx.gateway.adapters.agent_configs import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -36,7 +36,17 @@ class AdapterRoute(NamedTuple):
     """Whether it is a WebSocket."""
 
 
+_BEARER = ("Authorization: Bearer {token}", "Accept: application/json, text/event-stream")
+
+_CALL = """\
+{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_messages", "arguments": {}}}"""
+
 ROUTES: dict[str, list[AdapterRoute]] = {
+    "mcp": [
+        AdapterRoute("POST", "/mcp", _BEARER, _CALL),
+        AdapterRoute("GET", "/mcp", _BEARER),
+        AdapterRoute("POST", "/adapters/mcp/", _BEARER, _CALL),
+    ],
     "note": [
         AdapterRoute("POST", "/note{token}/send", body='{"chat":1,"text":"hi"}'),
         AdapterRoute("GET", "/note{token}/send"),

@@ -21,8 +21,8 @@ from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.client.client import AsyncClient
 from webwx.errors import InvalidRequest
+from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
-from webwx.gateway.adapters.mcp.program_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.permissions import EVERY_CHAT, ChatPermissions
 from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER

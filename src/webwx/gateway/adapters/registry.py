@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import InvalidRequest
+from webwx.gateway.adapters.agent_configs import address_configs
 
 if TYPE_CHECKING:
     from webwx.gateway.adapters.adapter import Adapter
@@ -63,7 +64,16 @@ class AdapterEntry(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return re.compile(self.root) if self.root else None
 
 
-ADAPTERS: dict[str, AdapterEntry] = {}
+ADAPTERS: dict[str, AdapterEntry] = {
+    "mcp": AdapterEntry(
+        title="AI agents (MCP)",
+        summary="An agent reads and answers the chats that you list.",
+        place="webwx.gateway.adapters.mcp.adapter:McpAdapter",
+        root=r"/mcp",
+        extra="mcp",
+        configurations=address_configs("{url}/mcp", "{token}"),
+    ),
+}
 """The adapters by their names."""
 
 

@@ -74,6 +74,7 @@ class Agent:
         budget: Limits its sends.
         audit: Stores an action, its target and one more line in the audit log.
         clock: Returns seconds since 1970.
+        program: Id of the program in the keys of its sends, so that no other program's send has its key; empty: none.
         files: Folder whose files it may send; None: it sends no files of this machine.
     """
 
@@ -86,6 +87,7 @@ class Agent:
         audit: Callable[[str, str, str], Awaitable[object]],
         clock: Callable[[], float],
         *,
+        program: str = "",
         files: Path | None = None,
     ) -> None:
         self.account = account
@@ -95,6 +97,7 @@ class Agent:
         self.files = files
         self._permissions = permissions
         self._audit = audit
+        self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
         self._sending: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
@@ -193,10 +196,9 @@ class Agent:
         """Return a key for a send to which the agent has given none."""
         return secrets.token_hex(8)
 
-    @staticmethod
-    def key_of(idempotency_key: str) -> str:
-        """Return the key in the outbox of a send of an agent."""
-        return f"{KEY_PREFIX}{idempotency_key}"
+    def key_of(self, idempotency_key: str) -> str:
+        """Return the key in the outbox of a send of the agent."""
+        return f"{self._prefix}{idempotency_key}"
 
     async def send(
         self, tool: str, to: ReachedChat, key: str, send: Callable[[], Coroutine[Any, Any, Receipt]]
@@ -222,7 +224,7 @@ class Agent:
         receipt = await self.finished(self._audited(tool, to.chat, send()), key)
         return SendReceipt(
             message_id=receipt.message_id, to=to.chat, time=time_text(receipt.time),
-            idempotency_key=key.removeprefix(KEY_PREFIX), position=position,
+            idempotency_key=key.removeprefix(self._prefix), position=position,
         )  # fmt: skip
 
     async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:

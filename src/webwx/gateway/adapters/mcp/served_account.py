@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from webwx.client.people.identities import To
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, NotLoggedIn, WxError
 from webwx.protocol.media import image_type, is_video
@@ -37,7 +36,10 @@ _START = 32
 class ServedAccount(Protocol):
     """The account of an agent."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the account."""
+        ...
 
     @property
     def client(self) -> AsyncClient:
@@ -52,15 +54,15 @@ class ServedAccount(Protocol):
         """Return the state of the login as a word."""
         ...
 
-    async def send_text(self, to: To, text: str, *, key: str) -> Receipt:
+    async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
         """Send a text, as `AsyncClient.send_text`."""
         ...
 
-    async def send_file(self, to: To, content: bytes | Path, *, name: str, key: str) -> Receipt:
+    async def send_file(self, to: str | int, content: bytes | Path, *, name: str, key: str) -> Receipt:
         """Send a file: a picture as a picture, a video as a video."""
         ...
 
-    async def forward(self, event: Event, to: To, *, key: str) -> Receipt:
+    async def forward(self, event: Event, to: str | int, *, key: str) -> Receipt:
         """Forward a message, as `AsyncClient.forward`."""
         ...
 
@@ -100,20 +102,21 @@ class ClientAccount:
                 await self.client.check()
         return self.client.state.value
 
-    async def send_text(self, to: To, text: str, *, key: str) -> Receipt:
+    async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
         """Send a text."""
         return await self.client.send_text(to, text, key=key)
 
-    async def send_file(self, to: To, content: bytes | Path, *, name: str, key: str) -> Receipt:
+    async def send_file(self, to: str | int, content: bytes | Path, *, name: str, key: str) -> Receipt:
         """Send a file as the kind that its content is."""
-        start, size = await asyncio.to_thread(_start_of, content)
-        if size <= _LARGEST_PICTURE and image_type(start):
-            return await self.client.send_image(to, content, name=name, key=key)
-        if size <= _LARGEST_PICTURE and is_video(start):
-            return await self.client.send_video(to, content, name=name, key=key)
-        return await self.client.send_file(to, content, name=name, key=key)
+        match await asyncio.to_thread(kind_of, content):
+            case "image":
+                return await self.client.send_image(to, content, name=name, key=key)
+            case "video":
+                return await self.client.send_video(to, content, name=name, key=key)
+            case _:
+                return await self.client.send_file(to, content, name=name, key=key)
 
-    async def forward(self, event: Event, to: To, *, key: str) -> Receipt:
+    async def forward(self, event: Event, to: str | int, *, key: str) -> Receipt:
         """Forward a message."""
         return await self.client.forward(event, to, key=key)
 
@@ -151,9 +154,13 @@ class ClientAccount:
                 arrived.set()
 
 
-def _start_of(content: bytes | Path) -> tuple[bytes, int]:
-    """Return the first bytes of a file, and its size."""
+def kind_of(content: bytes | Path) -> Literal["image", "video", "file"]:
+    """Return the kind of message for a file, by its first bytes and its size."""
     if isinstance(content, bytes):
-        return content[:_START], len(content)
-    with content.open("rb") as file:
-        return file.read(_START), content.stat().st_size
+        start, size = content[:_START], len(content)
+    else:
+        with content.open("rb") as file:
+            start, size = file.read(_START), content.stat().st_size
+    if size > _LARGEST_PICTURE:
+        return "file"
+    return "image" if image_type(start) else "video" if is_video(start) else "file"

@@ -128,6 +128,7 @@ def make_server(agent_of: Callable[[Context], Agent]) -> Server[Any]:
             "tools/list": _LISTS_STAY, "prompts/list": _LISTS_STAY, "resources/templates/list": _LISTS_STAY,
             "server/discover": _LISTS_STAY, "resources/list": _CHANGES, "resources/read": _CHANGES,
         },
+        get_tool_input_schema=lambda name: TOOLS[name].input_schema if name in TOOLS else None,
         on_list_tools=list_tools, on_call_tool=call, on_list_resources=list_resources,
         on_list_resource_templates=list_templates, on_read_resource=read_resource, on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,

@@ -129,3 +129,9 @@ PROGRAMS = {
     ),
 }  # fmt: skip
 """The programs by the names that the command takes."""
+
+
+def address_configs(url: str, token: str) -> dict[str, str]:
+    """Return the configurations of all programs that can use an address with a token, by their titles."""
+    written = {each.title: each.write(ServerAddress(url, token)) for each in PROGRAMS.values()}
+    return {title: text for title, text in written.items() if text is not None}

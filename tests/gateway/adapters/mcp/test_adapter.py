@@ -1,0 +1,209 @@
+"""MCP at the gateway, over HTTP: the official client in both eras, the token, and the end of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from tests.gateway.adapters.conftest import created, port_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+    from tests.gateway.conftest import Running
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+JSON = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+both_eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+async def token_of(running: Running, **fields: Any) -> str:
+    """Create a program for an agent, and return its token."""
+    made = await created(running, adapter="mcp", **fields)
+    return str(made["token"])
+
+
+@contextlib.asynccontextmanager
+async def connected(place: str, token: str, mode: Any = "auto") -> AsyncIterator[Client]:
+    """Return the official client of a gateway at a host and port."""
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
+        Client(streamable_http_client(f"http://{place}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that succeeds."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.structured_content
+    structured: dict[str, Any] = result.structured_content
+    return structured
+
+
+@both_eras
+async def test_an_agent_asks_the_owner_and_reads_the_answer(online: Running, mode: str) -> None:
+    token = await token_of(online)
+    async with port_of(online) as place, connected(place, token, mode) as client:
+        assert len((await client.list_tools()).tools) == 18
+        assert (await called(client, "login_status"))["state"] == "online"
+        sent = await called(client, "send_text", text="Shall I go on?", idempotency_key="q")
+        again = await called(client, "send_text", text="Shall I go on?", idempotency_key="q")
+        assert again["message_id"] == sent["message_id"]
+        waiting = asyncio.create_task(called(client, "wait_for_message", after=sent["position"]))
+        await asyncio.sleep(0)
+        online.world.say("me", "filehelper", "yes")
+        assert [each["text"] for each in (await waiting)["messages"]] == ["yes"]
+        file = await called(client, "send_file", name="a.txt", data="aGVsbG8=")
+        assert file["state"] == "sent"
+        resources = [str(each.uri) for each in (await client.list_resources()).resources]
+        assert "wx://default/chat/filehelper" in resources
+        assert (await client.list_prompts()).prompts
+    async with online.client("admin") as admin:
+        entries = (await admin.get("/api/v1/audit")).json()["entries"]
+    assert {each["action"] for each in entries} >= {"mcp.send_text", "mcp.send_file"}
+
+
+async def test_a_program_reaches_only_its_chats(online: Running) -> None:
+    boss = (await online.port.account(1).client.who("Boss")).number
+    one = await token_of(online)
+    other = await token_of(online, see=["filehelper", boss], write=["filehelper"])
+    online.world.say("lilei", "me", "salary")
+    await online.until_text("salary")
+    async with port_of(online) as place:
+        async with connected(place, one) as client:
+            assert (await client.call_tool("read_messages", {"chat": "Boss"})).is_error
+        async with connected(place, other) as client:
+            assert [each["text"] for each in (await called(client, "read_messages", chat="Boss"))["messages"]] == [
+                "salary"
+            ]
+            refused = await client.call_tool("send_text", {"chat": "Boss", "text": "hello"})
+            assert refused.structured_content is not None
+            assert refused.structured_content["outcome"] == "not_allowed"
+
+
+async def posted(client: httpx.AsyncClient, body: Any, **headers: str) -> httpx.Response:
+    """Post a message."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await client.post("/mcp", content=content, headers={**JSON, **headers})
+
+
+def request(method: str, params: dict[str, Any] | None = None, number: int = 1) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params or {}}
+
+
+async def test_the_answers_are_those_of_the_specification(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    async with online.anonymous(headers=headers) as client:
+        hello = await posted(client, request("initialize", HELLO))
+        assert (hello.status_code, hello.headers["content-type"]) == (200, "application/json")
+        assert hello.json()["result"]["protocolVersion"] == "2025-11-25"
+        assert "mcp-session-id" not in hello.headers
+        version = {"MCP-Protocol-Version": "2025-11-25"}
+        note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        assert (await posted(client, note, **version)).status_code == 202
+        assert (await posted(client, request("ping"), **version)).json()["result"] == {}
+        unknown = await posted(client, request("no/such"), **version)
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (200, -32601)
+        for method in ("GET", "DELETE"):
+            refused = await client.request(method, "/mcp", headers=JSON)
+            assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+        assert (await posted(client, b"{")).status_code == 400
+        assert (
+            await client.post("/adapters/mcp/", content=json.dumps(request("ping")), headers={**JSON, **version})
+        ).status_code == 200
+        assert (await client.post("/adapters/mcp/other", content=b"{}", headers=JSON)).status_code == 404
+        modern = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "server/discover"}
+        found = await posted(client, request("server/discover", {"_meta": MODERN}), **modern)
+        assert (found.status_code, found.json()["result"]["supportedVersions"]) == (200, ["2026-07-28"])
+        missing = await posted(client, request("no/such", {"_meta": MODERN}), **{**modern, "Mcp-Method": "no/such"})
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, -32601)
+        mismatch = await posted(client, request("ping", {"_meta": MODERN}), **modern)
+        assert (mismatch.status_code, mismatch.json()["error"]["code"]) == (400, -32020)
+        future = {**MODERN, "io.modelcontextprotocol/protocolVersion": "2099-01-01"}
+        later = await posted(
+            client,
+            request("tools/list", {"_meta": future}),
+            **{"MCP-Protocol-Version": "2099-01-01", "Mcp-Method": "tools/list"},
+        )
+        assert (later.status_code, later.json()["error"]["code"]) == (400, -32022)
+
+
+async def test_a_wrong_token_is_refused_on_every_method(online: Running) -> None:
+    await token_of(online)
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
+        async with online.anonymous(headers=headers) as client:
+            for method in ("POST", "GET", "DELETE"):
+                answer = await client.request(method, "/mcp", headers=JSON)
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+            assert (await client.get("/.well-known/oauth-protected-resource")).status_code == 404
+
+
+async def test_a_foreign_host_or_page_is_refused(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    async with online.anonymous(headers=headers) as client:
+        for foreign in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+            assert (await posted(client, request("ping"), **foreign)).status_code in {403, 421}
+
+
+async def test_a_wait_ends_when_its_client_leaves(online: Running) -> None:
+    token = await token_of(online)
+    call = request("tools/call", {"name": "wait_for_message", "arguments": {"timeout_s": 50}})
+    body = json.dumps(call).encode()
+    head = (
+        f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    async with port_of(online) as place:
+        host, _, port = place.partition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.encode() + body)
+        await writer.drain()
+        async with online.client("admin") as admin:
+            while not await peers(admin):  # noqa: ASYNC110 - the test sees requests only from outside
+                await asyncio.sleep(0.01)
+            writer.close()
+            await writer.wait_closed()
+            while await peers(admin):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def peers(admin: httpx.AsyncClient) -> int:
+    """Return the number of open requests of all programs."""
+    return sum(len(each["peers"]) for each in (await admin.get("/api/v1/programs")).json()["programs"])
+
+
+async def test_a_change_of_the_program_ends_its_waits(online: Running) -> None:
+    made = await created(online, adapter="mcp")
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    async with online.anonymous(headers=headers) as client, online.client("admin") as admin:
+        assert (await posted(client, request("ping"), **{"MCP-Protocol-Version": "2025-11-25"})).status_code == 200
+        await admin.delete(f"/api/v1/programs/{made['program']['id']}")
+        assert (await posted(client, request("ping"))).status_code in {401, 404}
+
+
+def test_without_an_agent_neither_the_library_nor_the_adapter_is_imported() -> None:
+    code = (
+        "import sys, webwx.gateway.app, webwx.gateway.serve;"
+        "sys.exit(any(each in sys.modules for each in ('mcp', 'webwx.gateway.adapters.mcp')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
