@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tests.gateway.adapters.conftest import created
 from tests.gateway.adapters.toy import PACKAGE
@@ -13,6 +13,7 @@ from webwx.gateway.adapters.stored_ids import StoredIds
 
 if TYPE_CHECKING:
     import pytest
+    from litestar.types.asgi_types import HTTPScope
     from tests.gateway.conftest import Running
 
 
@@ -27,7 +28,7 @@ async def test_a_body_is_at_most_as_long_as_the_adapter_allows(noted: Running) -
         announced = await client.post(f"/note{token}/send", content=b" " * 70_000)
         chunked = await client.post(f"/note{token}/send", content=pieces())
     for answer in (announced, chunked):
-        assert (answer.status_code, answer.json()["error"]) == (413, "too-large")
+        assert (answer.status_code, answer.json()["error"]) == (413, "body-too-large")
 
 
 async def test_wrong_tokens_of_an_address_have_to_wait_and_a_valid_one_has_not(noted: Running) -> None:
@@ -73,3 +74,16 @@ async def test_what_programs_do_is_in_the_audit_log(noted: Running) -> None:
         [first, *_] = (await owner.get("/api/v1/audit")).json()["entries"]
     assert sent.json() == {"ok": True}
     assert (first["actor"], first["action"], first["target"]) == (f"program {made['program']['id']}", "note.send", "1")
+
+
+async def test_a_request_is_for_the_account_of_its_program_so_that_its_owner_answers(noted: Running) -> None:
+    token = (await created(noted))["token"]
+
+    async def account_of(path: str) -> int | None:
+        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": []}
+        return await noted.gateway.adapters.account_of(cast("HTTPScope", scope))
+
+    assert await account_of(f"/note{token}/send") == 1
+    assert await account_of(f"/adapters/note/note{token}/send") == 1
+    for path in ("/notewrong/send", "/adapters/note/send", "/adapters/other/send", "/api/v1/accounts"):
+        assert await account_of(path) is None
