@@ -300,7 +300,12 @@ async def _after(before: asyncio.Task[Receipt], make: Callable[[], Coroutine[Any
 
 
 async def _is_decided(task: asyncio.Task[Receipt], wait: float) -> bool:
-    """Return whether a send has an outcome after some seconds; False if it is queued and may be sent later."""
+    """
+    Return whether a send has an outcome after some seconds; False if it is queued and may be sent later.
+
+    The owner waits for its own attempt, which raises the error of the send and needs no read of its row; `wait` is for
+    a send that another process or the background makes.
+    """
     done, _ = await asyncio.wait([task], timeout=wait)
     return bool(done) and not isinstance(task.exception(), _QUEUED)
 
