@@ -54,8 +54,8 @@ class AgentTool:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        """Schema of the structured result."""
-        return schema_of(self.result)
+        """Schema of the structured result: of a success, or of a failure, because some clients check both."""
+        return {"type": "object", "anyOf": [schema_of(self.result), schema_of(values.ToolFailure)]}
 
 
 class ToolAnswer(NamedTuple):
