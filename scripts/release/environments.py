@@ -37,6 +37,7 @@ PROBES = {
     "cron": "from webwx.bot.schedules import Cron; Cron('0 9 * * 1-5', None)",
     "metrics": "from webwx.bot.metrics import Metrics; [*Metrics().collect()]",
     "pictures": "from webwx.sandbox.pictures import as_jpeg, avatar; assert as_jpeg(avatar('me'))[:2] == b'\\xff\\xd8'",
+    "mcp": "from webwx.gateway.adapters.mcp.stdio import serve_stdio",
     "postgres": "from webwx.storage.open import open_storage; open_storage('postgresql:///webwx')",
     "gateway": "from webwx.gateway.app import route_table; assert len(route_table(1000).routes) > 90",
 }
