@@ -21,6 +21,7 @@ from webwx.model.events import AnyEvent
 from webwx.model.messages import Event
 from webwx.sandbox.clock import SystemClock
 from webwx.storage.login import LoginMemory
+from webwx.storage.open import is_any_at_work
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
@@ -47,7 +48,7 @@ class OpenClient(Protocol):
 @pytest.fixture
 def counted(sandbox: SandboxCore) -> Counted:
     """The transport of every client of a test that has no transport of its own; it counts requests."""
-    return Counted(Loopback(sandbox))
+    return Counted(Loopback(sandbox, is_any_at_work))
 
 
 @pytest.fixture

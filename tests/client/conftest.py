@@ -13,6 +13,7 @@ from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
 from webwx.model.messages import Message, TextMessage
 from webwx.protocol.sync import KeyValue, SyncKey
+from webwx.storage.open import is_any_at_work
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
@@ -71,7 +72,7 @@ class LogIn(Protocol):
 @pytest.fixture
 def counted(sandbox: SandboxCore) -> Counted:
     """The transport of every client of a test that has no transport of its own; it counts requests."""
-    return Counted(Loopback(sandbox))
+    return Counted(Loopback(sandbox, is_any_at_work))
 
 
 @pytest.fixture
@@ -151,7 +152,6 @@ def log_in(
 
 async def take(client: AsyncClient, count: int, *, include_all: bool = False, consumer: str = "events") -> list[Event]:
     """Read this many events, acknowledge them, and stop normally."""
-    # The virtual clock runs ahead while a journal's thread waits, so this is long; a hang ends with the test.
     async with asyncio.timeout(600), client.events(consumer, include_all=include_all) as events:
         taken = [await anext(events) for _ in range(count)]
         await events.ack()

@@ -56,3 +56,16 @@ async def test_a_call_that_is_not_held_is_answered_at_once(sandbox: SandboxCore)
 
     assert response.status == 200
     assert sandbox.world.now == begun
+
+
+async def test_the_clock_stands_still_while_something_takes_real_time(sandbox: SandboxCore, uuid: str) -> None:
+    begun, looks = sandbox.world.now, [True, True]
+
+    def is_at_work() -> bool:
+        assert sandbox.world.now == begun
+        return bool(looks and looks.pop())
+
+    request = LOGIN_POLL.encode_request(PollRequest(uuid=uuid), HOSTS)
+    await Loopback(sandbox, is_at_work).send(request)
+    assert looks == []
+    assert sandbox.world.now > begun

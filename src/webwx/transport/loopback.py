@@ -2,7 +2,7 @@
 A transport that calls a server's core in the same process, without a port or a socket.
 
 A long poll hardly blocks here. Other tasks and threads run first; if nothing has happened then, the server's clock is
-moved to the end of the poll.
+moved to the end of the poll. It stands still while something that takes real time is at work, such as a journal's disk.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from webwx.protocol.http import Park
 from webwx.transport.runner import Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webwx.protocol.http import Request, Response
 
 
@@ -35,10 +37,17 @@ class Responder(Protocol):
 
 
 class Loopback(Transport):
-    """A transport into an `Responder`."""
+    """
+    A transport into an `Responder`.
 
-    def __init__(self, responder: Responder) -> None:
+    Args:
+        responder: The core of the server.
+        is_at_work: Whether something takes real time, during which the server's clock may not move.
+    """
+
+    def __init__(self, responder: Responder, is_at_work: Callable[[], bool] = lambda: False) -> None:
         self._responder = responder
+        self._is_at_work = is_at_work
 
     @override
     async def send(self, request: Request) -> Response:
@@ -48,6 +57,8 @@ class Loopback(Transport):
             answer = self._responder.answer(request, answer)
         if isinstance(answer, Park):
             await asyncio.sleep(_MOMENT)
+            while self._is_at_work():  # noqa: ASYNC110 - threads have no event to wait for
+                await asyncio.sleep(_MOMENT)
             answer = self._responder.answer(request, answer)
         while isinstance(answer, Park):
             self._responder.wind_to(answer.until)
