@@ -1,4 +1,4 @@
-"""The limit of an account's calls in flight: eight to a host, first come first served, and each kind apart."""
+"""The limit of an account's calls in flight: sixteen to a host, first come first served, and each kind apart."""
 
 from __future__ import annotations
 

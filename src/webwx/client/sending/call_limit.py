@@ -1,5 +1,5 @@
 """
-The limit of an account's calls in flight: eight to each host, and the others wait, first come first served.
+The limit of an account's calls in flight: sixteen to each host, and the others wait, first come first served.
 
 Without it a hundred chats that are answered at the same time would open a hundred connections with TLS; a browser opens
 six. The fetch of new messages, lists of contacts, uploads, downloads and the logout are counted apart, so that none of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.client")
 
-MOST_CALLS = 8
+MOST_CALLS = 16
 """Maximum number of calls in flight to one host, of each kind."""
 
 LONG_WAIT = 10.0
