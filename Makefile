@@ -161,7 +161,8 @@ records: tools  ## Rewrite the record of every request, after a call was added o
 blocking: tools  ## Rewrite Client, BlockingSubscription and SyncContext from the asynchronous classes
 	$(BIN)/python scripts/make_blocking.py
 
-messages: tools  ## Collect the messages of the command line for translation, and compile the catalogue
+messages: tools  ## Collect the summaries of the commands and all messages for translation, and compile the catalogue
+	$(BIN)/python -m scripts.make_summaries
 	$(BIN)/python -m scripts.make_messages
 
 sandbox: setup  ## A server of the protocol on loopback

@@ -22,8 +22,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-GENERATED = ("client/blocking.py", "client/blocking_subscription.py", "bot/sync_context.py")
-"""Modules that `make blocking` writes."""
+GENERATED = ("client/blocking.py", "client/blocking_subscription.py", "bot/sync_context.py", "cli/summaries.py")
+"""Modules that `make blocking` and `make messages` write."""
 
 LAYERS = ("flows", "client", "representations", "gateway", "cli")
 """Packages in which the places of an operation are counted."""

@@ -341,7 +341,7 @@ def _prepare() -> None:
 
     The interpreter adapts code that it runs repeatedly; a fork that does this itself copies the pages of that code.
     """
-    for module in (*(f"webwx.cli.{module}" for module, _ in cli.COMMANDS.values()), *ALSO):
+    for module in (*(f"webwx.cli.{module}" for module in cli.COMMANDS.values()), *ALSO):
         import_module(module)
     from webwx.gateway.app import route_table  # Not above, because clients of this server import this module too.
     from webwx.gateway.config import LimitsTable

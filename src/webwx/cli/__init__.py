@@ -2,7 +2,8 @@
 The command line.
 
 `webwx --help` must be fast, so a command's module, and with it the HTTP library, is imported only when that command is
-used. The table below therefore holds everything that the help shows about the commands.
+used. The table below therefore names the commands and their modules, and `make messages` writes what the help shows
+about them, the first lines of their docstrings, to `summaries.py`.
 """
 
 from __future__ import annotations
@@ -24,66 +25,66 @@ from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, print_document, print_failure
 from webwx.outcomes import Exit
 
-SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+SECTIONS: dict[str, dict[str, str]] = {
     N_("Without an account"): {
-        "demo": ("sandbox.demo", N_("Show the main features against a server in this process.")),
-        "sandbox": ("sandbox.sandbox", N_("Run a server of the protocol on this machine.")),
-        "phone": ("sandbox.phone", N_("Control the phones of a running sandbox.")),
-        "proxy": ("sandbox.proxy", N_("Inject faults between a client and a sandbox.")),
+        "demo": "sandbox.demo",
+        "sandbox": "sandbox.sandbox",
+        "phone": "sandbox.phone",
+        "proxy": "sandbox.proxy",
     },
     N_("Your login"): {
-        "login": ("account.login", N_("Log in with a QR code, or restore the saved login.")),
-        "status": ("account.login", N_("Show whether the saved login is valid.")),
-        "logout": ("account.login", N_("Log out and delete the saved login.")),
-        "accounts": ("account.accounts", N_("List the saved logins of this machine or of the database.")),
+        "login": "account.login",
+        "status": "account.login",
+        "logout": "account.login",
+        "accounts": "account.accounts",
     },
     N_("People"): {
-        "contacts": ("account.contacts", N_("List friends, chatrooms and official accounts.")),
-        "identity": ("account.identity", N_("Recognise people and chatrooms across logins.")),
-        "chats": ("account.contacts", N_("List recent chats, newest first.")),
-        "articles": ("account.contacts", N_("List the latest articles of official accounts that you follow.")),
-        "chatroom": ("account.chatrooms", N_("Create chatrooms and manage their members.")),
-        "friend": ("account.contacts", N_("Send and accept friend requests.")),
-        "remark": ("account.contacts", N_("Set your own name for WHO; an empty TEXT removes it.")),
-        "pin": ("account.contacts", N_("Pin the chat with WHO to the top of the list, on all devices.")),
+        "contacts": "account.contacts",
+        "identity": "account.identity",
+        "chats": "account.contacts",
+        "articles": "account.contacts",
+        "chatroom": "account.chatrooms",
+        "friend": "account.contacts",
+        "remark": "account.contacts",
+        "pin": "account.contacts",
     },
     N_("Messages"): {
-        "send": ("messages.messages", N_("Send a text, a picture or any file, and print the receipt.")),
-        "push": ("messages.push", N_("Send a notification to your own phone.")),
-        "receive": ("messages.receive", N_("Save received files, pictures and other media.")),
-        "listen": ("messages.messages", N_("Print messages and recalls as they arrive.")),
-        "history": ("messages.history", N_("Print past messages, oldest first.")),
-        "search": ("messages.history", N_("Find messages that contain all WORDS.")),
-        "read": ("messages.messages", N_("Mark a chat as read, on the phone too.")),
-        "recall": ("messages.messages", N_("Recall a message sent less than two minutes ago.")),
-        "recalled": ("messages.recalled", N_("List recalled messages and whether they can be forwarded.")),
-        "forward": ("messages.messages", N_("Forward a received message, even if it was recalled.")),
-        "outbox": ("messages.outbox", N_("List sends and their states.")),
+        "send": "messages.messages",
+        "push": "messages.push",
+        "receive": "messages.receive",
+        "listen": "messages.messages",
+        "history": "messages.history",
+        "search": "messages.history",
+        "read": "messages.messages",
+        "recall": "messages.messages",
+        "recalled": "messages.recalled",
+        "forward": "messages.messages",
+        "outbox": "messages.outbox",
     },
     N_("Bots"): {
-        "new": ("bots.new", N_("Create a folder with a bot and its tests.")),
-        "run": ("bots.run", N_("Run the bots of a Python file.")),
+        "new": "bots.new",
+        "run": "bots.run",
     },
     N_("Other programs"): {
-        "serve": ("gateway.serve", N_("Serve all accounts of this machine to other programs, over HTTP.")),
-        "mcp": ("gateway.mcp", N_("Connect an AI agent to your chats (MCP).")),
+        "serve": "gateway.serve",
+        "mcp": "gateway.mcp",
     },
     N_("Several machines"): {
-        "worker": ("gateway.worker", N_("Run accounts of a database that several machines share.")),
-        "cluster": ("gateway.cluster", N_("Show and control the workers of a shared database.")),
+        "worker": "gateway.worker",
+        "cluster": "gateway.cluster",
     },
     N_("This machine"): {
-        "journal": ("journal.journal", N_("Count, check, export, copy, back up and delete stored messages.")),
-        "storage": ("journal.storage", N_("Migrate the tables of a database.")),
-        "config": ("config", N_("Show the settings and where each one comes from.")),
-        "completion": ("completion", N_("Print a shell script that completes webwx commands.")),
-        "doctor": ("doctor", N_("Print the facts for a bug report, without private data.")),
-        "help": ("help", N_("Show the help of a command or about a topic.")),
+        "journal": "journal.journal",
+        "storage": "journal.storage",
+        "config": "config",
+        "completion": "completion",
+        "doctor": "doctor",
+        "help": "help",
     },
 }
-"""Commands by section of the help: name, module in this package, and summary."""
+"""Commands by section of the help: name, and module in this package."""
 
-COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+COMMANDS = {name: module for section in SECTIONS.values() for name, module in section.items()}
 """The same commands without the sections."""
 
 
@@ -100,17 +101,12 @@ class LazyGroup(CliGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, _summary = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f"webwx.cli.{module}"), cmd_name)
+        command: click.Command = getattr(import_module(f"webwx.cli.{COMMANDS[cmd_name]}"), cmd_name)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Complete command names, without importing a command, and options."""
-        commands = [
-            CompletionItem(name, help=_(text))
-            for name, (_module, text) in COMMANDS.items()
-            if name.startswith(incomplete)
-        ]
+        commands = [CompletionItem(name, help=_summary(name)) for name in COMMANDS if name.startswith(incomplete)]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,12 +114,19 @@ class LazyGroup(CliGroup):
         del ctx
         for title, commands in SECTIONS.items():
             with formatter.section(_(title)):
-                formatter.write_dl([(name, _(summary)) for name, (_module, summary) in commands.items()], col_max=20)
+                formatter.write_dl([(name, _summary(name)) for name in commands], col_max=20)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of all commands, and the topics that concern them."""
         write_options(ctx, formatter)
         write_topics(formatter)
+
+
+def _summary(name: str) -> str:
+    """Return the translated summary of a command; empty if it has been added since the last `make messages`."""
+    from webwx.cli.summaries import SUMMARIES
+
+    return _(SUMMARIES.get(name, ""))
 
 
 @with_common_options
