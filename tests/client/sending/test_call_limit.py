@@ -200,7 +200,8 @@ async def test_a_long_wait_for_a_place_is_logged_once(
         await asyncio.sleep(0)
     [record] = [each for each in caplog.records if each.name == "webwx.client"]
     assert record.getMessage() == (
-        "Calls to https://wx.example have waited for 0 s, because 8 earlier ones have no answer yet; 2 calls wait."
+        f"Calls to https://wx.example have waited for 0 s, because {MOST_CALLS} earlier ones have no answer yet; "
+        "2 calls wait."
     )
     places.refuse()
     await asyncio.gather(*waiting, return_exceptions=True)
