@@ -229,6 +229,16 @@ async def test_trailers_have_the_same_limit_as_headers(start_gateway: StartGatew
 
 
 @on_virtual_clock
+async def test_spaces_around_the_value_of_a_header_are_no_part_of_it(start_gateway: StartGateway) -> None:
+    async with served_at(start_gateway, LimitsTable()) as (running, address):
+        key = (await running.key()).encode()
+        asked = b"GET /api/v1/accounts HTTP/1.1\r\nHost: \tlocalhost \t\r\nConnection: close \r\nAuthorization: \t "
+        answer = await answer_to(address, asked + b"Bearer " + key + b" \t \r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+@on_virtual_clock
 async def test_trailers_are_no_headers(start_gateway: StartGateway) -> None:
     """Behind a proxy, which passes trailers on, a client could otherwise forge its address."""
     wrong = (

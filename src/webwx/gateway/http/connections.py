@@ -35,6 +35,9 @@ _MOST_WAITING = 1000
 
 _UPGRADE = b"upgrade"
 
+_SPACES = b" \t"
+"""What may stand around the value of a header, and is no part of it (RFC 9110, section 5.5)."""
+
 _END = b"content-length: 0\r\nconnection: close\r\n\r\n"
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _END
@@ -203,9 +206,13 @@ class LimitedConnection(HttpToolsProtocol):
         self._wait(self._patience)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Store a header. A trailer is dropped: a proxy checks and replaces headers, and passes trailers on."""
+        """
+        Store a header, without the spaces after its value, which the parser leaves.
+
+        A trailer is dropped: a proxy checks and replaces headers, and passes trailers on.
+        """
         if self._is_in_head:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(_SPACES))
 
     def on_headers_complete(self) -> None:
         """Begin to wait for a body."""
