@@ -102,7 +102,7 @@ async def test_resources_show_what_the_agent_sees(here: AgentHere, mode: str) ->
         ):  # fmt: skip
             with pytest.raises(MCPError) as error:
                 await client.read_resource(uri)
-            assert error.value.error.code == -32602
+            assert (error.value.error.code, error.value.error.data) == (-32602, {"uri": uri})
 
 
 @both_eras

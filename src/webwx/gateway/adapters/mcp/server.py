@@ -89,7 +89,7 @@ def make_server(agent_of: Callable[[Context], Agent]) -> Server[Any]:
         try:
             found = await resources.read_resource(agent_of(ctx), str(params.uri))
         except ToolRefused as error:
-            raise MCPError(types.INVALID_PARAMS, str(error)) from None
+            raise MCPError(types.INVALID_PARAMS, str(error), {"uri": str(params.uri)}) from None
         except resources.RESOURCE_ERRORS as error:
             raise MCPError(types.INTERNAL_ERROR, str(error)) from None
         content: types.TextResourceContents | types.BlobResourceContents
