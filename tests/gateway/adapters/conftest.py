@@ -53,10 +53,11 @@ async def port_of(running: Running) -> AsyncIterator[str]:
     """Serve a gateway that has been started; yield its host and port."""
     ready = asyncio.Event()
     listener = listen(GatewayConfig(listen=ListenTable(port=0)))
-    server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
-    await ready.wait()
-    try:
-        yield listener.url.removeprefix("http://")
-    finally:
-        server.cancel()
-        await asyncio.wait([server])
+    with contextlib.closing(listener.socket):
+        server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
+        try:
+            await ready.wait()
+            yield listener.url.removeprefix("http://")
+        finally:
+            server.cancel()
+            await asyncio.wait([server])
