@@ -1,4 +1,4 @@
-"""What every ownership promises."""
+"""What an ownership promises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from tests.postgres import add_accounts, new_schema
 
 from webwx.cluster.changes import Gained, Leaving
 from webwx.cluster.leased import LeasedOwnership
-from webwx.cluster.ownership import Ownership, SoleOwnership
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
 from webwx.storage.refusals import Fence
@@ -18,21 +17,16 @@ from webwx.storage.refusals import Fence
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = pytest.mark.plain
+    from webwx.cluster.ownership import Ownership
+
+pytestmark = [pytest.mark.plain, pytest.mark.postgres]
 
 ACCOUNTS = (1, 2, 3)
 
 
-async def accounts() -> tuple[int, ...]:
-    return ACCOUNTS
-
-
-@pytest.fixture(params=["sole", pytest.param("leased", marks=pytest.mark.postgres)])
-async def ownership(request: pytest.FixtureRequest) -> AsyncIterator[Ownership]:
+@pytest.fixture
+async def ownership() -> AsyncIterator[Ownership]:
     """An ownership that finds three accounts."""
-    if request.param == "sole":
-        yield SoleOwnership(accounts)
-        return
     schema = new_schema()
     leases = PostgresLeases(schema.url, LeaseTimes())
     await leases.workers()

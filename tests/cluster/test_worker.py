@@ -5,30 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from webwx.cluster.owned_accounts import OwnedAccounts
-from webwx.cluster.ownership import SoleOwnership
+from webwx.cluster.ownership import Ownership
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
-
-if TYPE_CHECKING:
-    pass
+from webwx.storage.refusals import Fence
 
 
-class Released(SoleOwnership):
+class Released(Ownership):
     """An ownership whose accounts a test gains and loses."""
 
     def __init__(self, *accounts: int) -> None:
-        super().__init__(self._none)
         self.owned = OwnedAccounts()
+        self.is_draining = asyncio.Event()
         self.accounts = accounts
         self.released: dict[int, bool] = {}
 
-    async def _none(self) -> tuple[int, ...]:
-        return ()
+    def fence(self, account: int) -> Fence:
+        return Fence(account=account, epoch=self.owned.epoch_of(account) or 0)
 
     async def join(self, address: str, *, capacity: int) -> None:
         for account in self.accounts:

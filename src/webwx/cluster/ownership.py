@@ -7,15 +7,13 @@ the account's fence, which the storage checks, so a process that learns late of 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from webwx.cluster.owned_accounts import OwnedAccounts
-from webwx.override import override
-from webwx.storage.refusals import Fence
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    import asyncio
+
+    from webwx.cluster.owned_accounts import OwnedAccounts
+    from webwx.storage.refusals import Fence
 
 
 class Ownership(Protocol):
@@ -68,45 +66,3 @@ class Ownership(Protocol):
     async def leave(self) -> None:
         """Announce that all accounts are to be handed over, wait until they are, and own nothing from then on."""
         ...
-
-
-class SoleOwnership(Ownership):
-    """
-    Ownership of every account by this process, for ever, with epoch 1: there is no other process.
-
-    Args:
-        accounts: Returns the accounts, such as `Journal.accounts`.
-    """
-
-    def __init__(self, accounts: Callable[[], Awaitable[Iterable[int]]]) -> None:
-        self._accounts = accounts
-        self.owned: OwnedAccounts = OwnedAccounts()
-        """The accounts that this process has taken, and their changes."""
-        self._address = ""
-        self.is_draining: asyncio.Event = asyncio.Event()
-        """Never set: no other process could take the accounts."""
-
-    def __repr__(self) -> str:
-        return "SoleOwnership()"
-
-    async def join(self, address: str, *, capacity: int) -> None:
-        """Own all accounts; the capacity does not matter, because no other process takes the rest."""
-        del capacity
-        self._address = address
-        for account in await self._accounts():
-            self.owned.gain(account, 1)
-
-    @override
-    def fence(self, account: int) -> Fence:
-        return Fence(account=account, epoch=1)
-
-    async def release(self, account: int, epoch: int, *, is_wanted: bool = True) -> None:
-        """Release an account."""
-        del is_wanted
-        self.owned.remove(account, epoch)
-
-    async def leave(self) -> None:
-        """Wait until all accounts are released."""
-        self.owned.hand_over(len(self.owned))
-        await self.owned.wait_until_empty()
-        self.owned.end()
