@@ -103,7 +103,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/tables/retention.py": "tests/storage_contract/test_purge.py tests it on every storage engine",
     "storage/sqlite/tables.py": "tests/storage_contract/test_tables.py tests the port on every storage engine",
     "storage/postgres/archive.py": "tests/storage_contract holds it to what every storage engine does",
-    "storage/postgres/consumer_deletion.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/contacts.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/held.py": "tests/storage/postgres/test_restored.py holds and releases events",
     "storage/postgres/journal.py": "tests/storage_contract holds it to what every storage engine does",

@@ -181,7 +181,7 @@ async def open_cursor(database: PostgresDatabase, account: int, name: str, *, is
     while opened is None:
         # A worker needs no lock in the database, and so need not read which one it is.
         lock = 0 if database.is_worker else await database.writing(account, find)
-        release = await lock_consumer(database, account, name, lock)
+        release = await _lock_consumer(database, account, name, lock)
         try:
             if database.is_worker:
                 opened = await _open_owned(database, account, name, release)
@@ -195,7 +195,7 @@ async def open_cursor(database: PostgresDatabase, account: int, name: str, *, is
     return opened
 
 
-async def lock_consumer(
+async def _lock_consumer(
     database: PostgresDatabase, account: int, name: str, lock: int
 ) -> Callable[[], Awaitable[None]]:  # fmt: skip
     """
@@ -214,6 +214,33 @@ async def lock_consumer(
     if not is_free:
         raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
     return release
+
+
+async def forget_consumer(database: PostgresDatabase, account: int, name: str) -> bool:
+    """
+    Delete a consumer with all that belongs to it, in the thread of the connections, and return whether it existed.
+
+    Raises:
+        AlreadyRunning: The consumer is open.
+    """
+    lock = await database.reading(
+        lambda db: db.fetchval(
+            "SELECT lock FROM consumers WHERE account = $1 AND webwx_key(name) = webwx_key($2)", account, name
+        )
+    )
+    if lock is None:
+        return False
+    release = await _lock_consumer(database, account, name, lock)
+    try:
+        gone = await database.writing(
+            account,
+            lambda db: db.fetchval(
+                "DELETE FROM consumers WHERE account = $1 AND lock = $2 RETURNING true", account, lock
+            ),
+        )
+    finally:
+        await release()
+    return gone is not None
 
 
 async def _open_owned(

@@ -20,8 +20,7 @@ from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, Jou
 from webwx.storage.batches import gap_between
 from webwx.storage.entries import Arrival, Entry
 from webwx.storage.postgres.archive import LocalCopies, PostgresMediaBytes
-from webwx.storage.postgres.consumer_deletion import forget_consumer
-from webwx.storage.postgres.consumers import OpenConsumers, PostgresConsumer, open_cursor
+from webwx.storage.postgres.consumers import OpenConsumers, PostgresConsumer, forget_consumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.deletion import delete_account

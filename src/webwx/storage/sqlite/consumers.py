@@ -37,10 +37,11 @@ from webwx.storage.sqlite.bulk import insert, select_numbers
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
-from webwx.storage.tables.consumers import read_ahead, read_crashes, write_crashes
+from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.consumers import CONSUMERS, read_ahead, read_crashes, write_crashes
 from webwx.storage.tables.conversations import write_conversations
 from webwx.storage.tables.dead_letters import failures_after, forget_failures
-from webwx.storage.tables.states import OPENING, put_state, read_state
+from webwx.storage.tables.states import OPENING, delete_state, put_state, read_state
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,6 +77,20 @@ def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
         crashes=drive(read_crashes(statements, consumer)),
     )  # fmt: skip
     return KnownConsumer(state, drive(read_state(statements, token_name(consumer))))
+
+
+def find_consumer(db: sqlite3.Connection, account: int, name: str) -> int | None:
+    """Return the row of a consumer; None if no consumer has this name."""
+    found = db.execute("SELECT consumer FROM consumers WHERE account = ? AND name = ?", (account, name)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def delete_consumer(db: sqlite3.Connection, account: int, consumer: int) -> None:
+    """Delete a consumer, whose lock the caller holds, with all that belongs to it."""
+    of_consumer = [table.name for table in OF_ACCOUNTS if table.of == "consumer"]
+    for table in (*of_consumer, CONSUMERS.name):
+        db.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))  # noqa: S608 - constants
+    drive(delete_state(SqliteStatements(db, account), token_name(consumer)))
 
 
 def token_name(consumer: int) -> str:

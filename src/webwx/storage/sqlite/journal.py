@@ -36,8 +36,15 @@ from webwx.storage.identity_matching import encode_contacts
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteMediaBytes, delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select
-from webwx.storage.sqlite.consumer_deletion import delete_consumer, find_consumer
-from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
+from webwx.storage.sqlite.consumers import (
+    KnownConsumer,
+    LiveConsumers,
+    SqliteConsumer,
+    StoredBatch,
+    delete_consumer,
+    find_consumer,
+    read_known,
+)
 from webwx.storage.sqlite.contacts import (
     RosterCompaction,
     RowLookups,
