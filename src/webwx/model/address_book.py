@@ -97,7 +97,7 @@ class Contacts:
 
     @property
     def version(self) -> int:
-        """Number of changes of single contacts so far: what was made of the contacts holds until the next one."""
+        """Number of changes so far: what was made of the contacts holds until the next one."""
         return self._version
 
     def copy(self) -> Contacts:
@@ -113,6 +113,7 @@ class Contacts:
     def rest_on(self, roster: Roster) -> None:
         """Keep changed contacts, and take all others from this roster from now on."""
         self._roster = roster
+        self._version += 1  # it may have contacts that another process has stored
         self._known = set()
 
     def unstored(self) -> list[Contact]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 from typing import TYPE_CHECKING
 
 from webwx.gateway.accounts.contact_order import ContactOrder
 from webwx.model.address_book import Contacts
-from webwx.model.contacts import Contact, ContactId
+from webwx.model.contacts import Contact, ContactId, Listed, Listing, is_chatroom, read_listed
+from webwx.model.roster import PackedRoster
+from webwx.protocol.codec import write_json
+from webwx.protocol.contacts import WireContact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +45,15 @@ def test_all_contacts_are_read_once_until_one_changes() -> None:
     contacts.remove("@c")
     assert names_of(order, contacts) == ["b", "d"]
     assert contacts.reads == 3
+
+
+def test_contacts_that_another_process_has_stored_are_listed() -> None:
+    order, contacts = ContactOrder(), contacts_of()
+    assert names_of(order, contacts) == []
+
+    listing = Listing([Listed(ContactId("@a"), write_json(WireContact(user_name="@a", nick_name="a")))])
+    contacts.rest_on(PackedRoster(listing, partial(read_listed, own_id="@me"), is_chatroom))
+    assert names_of(order, contacts) == ["a"]
 
 
 def test_the_order_of_the_logins_that_were_listed_last_is_kept() -> None:
