@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -500,6 +501,25 @@ class TestInTheKeyring:
         assert memory_keyring.entries == {}
         await store.save(SAVED)
         assert await store.load() == SAVED
+
+    async def test_a_file_that_changed_just_before_a_slow_read_is_read_again(
+        self, path: Path, memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While a key is derived, another change may leave the file with the same times, size and number."""
+        await LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
+        get_password = memory_keyring.get_password
+
+        def slow(service: str, username: str) -> str | None:
+            # As if a step of the clock had just passed.
+            monkeypatch.setattr(login, "_CLOCK_STEP", time.time() - path.stat().st_ctime)
+            return get_password(service, username)
+
+        monkeypatch.setattr(memory_keyring, "get_password", slow)
+        monkeypatch.setattr(login, "_CLOCK_STEP", 60.0)
+        store = LoginFile(path, passphrase=KeyringPassphrase("me"))
+        first = await store.load()
+        assert first == SAVED
+        assert await store.load() is not first
 
     async def test_a_login_without_its_keyring_entry_is_an_error_and_stays(
         self, path: Path, memory_keyring: MemoryKeyring

@@ -270,6 +270,7 @@ class LoginFile(LoginStore):
         known = self._known
         if known is not None and known.version == self._version():
             return known.saved
+        read_at = time.time()  # at first, because a key may be derived below for longer than a step of the clock
         try:
             with self._path.open("rb") as file:
                 found = os.fstat(file.fileno())
@@ -287,7 +288,7 @@ class LoginFile(LoginStore):
             raise _Damaged("is damaged") from None
         if saved.version != LOGIN_VERSION:
             raise _Damaged(f"has version {saved.version}, this webwx reads {LOGIN_VERSION}")
-        is_old = abs(time.time() - found.st_ctime) > _CLOCK_STEP
+        is_old = abs(read_at - found.st_ctime) > _CLOCK_STEP
         self._known = _Known(_FileVersion.of(found), saved) if is_old else None
         return saved
 
