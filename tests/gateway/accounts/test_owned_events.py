@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.gateway.accounts.account import AccountFollower
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
+
+
+class FollowerOfTheFirst(AccountFollower):
+    """A follower with one consumer, in the journal of the first account."""
+
+    def names_on(self, account: int) -> list[str]:
+        return ["named"] if account == 1 else []
+
+    async def close_account(self, account: int) -> None:
+        """Do nothing: the test ends its consumers."""
 
 
 async def test_an_event_that_has_not_arrived_is_read_later_and_only_once(start_gateway: StartGateway) -> None:
@@ -30,7 +41,7 @@ async def test_an_event_that_has_not_arrived_is_read_later_and_only_once(start_g
 
 
 async def test_a_consumer_that_begins_with_the_sync_gets_what_arrives_before_it_is_opened(running: Running) -> None:
-    running.port.begin_consumers(lambda number: ["named"] if number == 1 else [])
+    running.port.followers.append(FollowerOfTheFirst())
     await running.log_in()
     running.world.say("ahua", "me", "early")
     await running.until_text("early")

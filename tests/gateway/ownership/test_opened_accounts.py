@@ -14,6 +14,7 @@ from webwx.bot.bot import Bot
 from webwx.client.accounts import Accounts
 from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import NotLoggedIn
+from webwx.gateway.accounts.account import AccountFollower
 from webwx.gateway.accounts.local_account import LocalAccount
 from webwx.gateway.accounts.media_cache import MediaCache
 from webwx.gateway.bots.bots import AssignedBot, HostedBots
@@ -30,28 +31,18 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """Accounts without a login, and what was done before one was closed."""
+    """Accounts without a login, and what its followers did before one was closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.accounts = Accounts(folder, server=SERVER)
         self.bots = HostedBots([AssignedBot(Bot(server=SERVER))])
         self.done: list[tuple[str, int, int]] = []
-        """Name of the work, number of the account, and number of the bots that were running."""
+        """Name of the follower, number of the account, and number of the bots that were running."""
 
     def opened(self, *, keeps_trying: bool = True, fails: bool = False) -> OpenedAccounts:
         opened = OpenedAccounts(self.accounts, self.bots, RateLimit(), keeps_trying=keeps_trying)
-
-        async def first(number: int) -> None:
-            self.done.append(("first", number, len(self.bots.runs)))
-
-        async def second(number: int) -> None:
-            self.done.append(("second", number, len(self.bots.runs)))
-            if fails:
-                raise RuntimeError("This work has failed.")
-
-        opened.before_close(first)
-        opened.before_close(second)
+        opened.followers += [Follower("first", self), Follower("second", self, fails=fails)]
         return opened
 
     def account(self) -> LocalAccount:
@@ -60,6 +51,23 @@ class Opening:
             MediaCache(self.folder / "media", LimitsTable, time.time), FolderSendFiles(self.folder / "kept"), time.time,
             lambda: None, lambda account: None, lambda account: asyncio.sleep(0),
         )  # fmt: skip
+
+
+class Follower(AccountFollower):
+    """A follower that notes which accounts are closed."""
+
+    def __init__(self, name: str, opening: Opening, *, fails: bool = False) -> None:
+        self._name = name
+        self._opening = opening
+        self._fails = fails
+
+    def names_on(self, account: int) -> list[str]:
+        return [f"{self._name}-{account}"]
+
+    async def close_account(self, account: int) -> None:
+        self._opening.done.append((self._name, account, len(self._opening.bots.runs)))
+        if self._fails:
+            raise RuntimeError("This work has failed.")
 
 
 @pytest.fixture

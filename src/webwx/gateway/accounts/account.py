@@ -19,7 +19,7 @@ from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import AsyncGenerator, Collection, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.client import AsyncClient
@@ -201,11 +201,34 @@ class GatewayAccount(Protocol):
         ...
 
 
+class AccountFollower(Protocol):
+    """A part of the gateway that follows the events of the accounts that run here, with consumers of its own."""
+
+    def names_on(self, account: int) -> Iterable[str]:
+        """
+        Return the names of the consumers that begin with the sync of an account.
+
+        A new consumer among them gets each event that this process reads, although it is opened later.
+        """
+        ...
+
+    async def close_account(self, account: int) -> None:
+        """
+        End the consumers of an account that this process is about to close.
+
+        The account may run in another process afterwards, so what works on it must end.
+        """
+        ...
+
+
 class GatewayAccounts(Protocol):
     """All accounts of the gateway."""
 
     events: EventPages
     """The events of the accounts."""
+
+    followers: list[AccountFollower]
+    """What follows the accounts that run here; each adds itself, and the last one is the first to be closed."""
 
     @property
     def is_shared(self) -> bool:
@@ -231,22 +254,6 @@ class GatewayAccounts(Protocol):
 
     async def list_owned(self) -> list[int]:
         """Return the numbers of the accounts that this process runs, in their order."""
-        ...
-
-    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
-        """
-        Call a function with the number of each account that this process is about to close, and wait for it.
-
-        The account may run in another process afterwards, so what works on it must end.
-        """
-        ...
-
-    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
-        """
-        Call a function with the number of each account for the names of consumers that begin with its sync.
-
-        A new consumer among them gets each event that this process reads, although it is opened later.
-        """
         ...
 
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> GatewayAccount:  # noqa: B008 - a frozen value

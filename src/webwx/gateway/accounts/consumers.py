@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from webwx.client.cancellation import cancel_until_done
 from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, TooManyOpenFiles, WxError
+from webwx.gateway.accounts.account import AccountFollower
 from webwx.gateway.problems import GatewayProblem
+from webwx.override import override
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -145,7 +147,7 @@ class AccountConsumers:
                 await renewed.wait()
 
 
-class RunningConsumers:
+class RunningConsumers(AccountFollower):
     """
     The consumers that run now, by the id of the webhook or the rule that they belong to.
 
@@ -175,8 +177,7 @@ class RunningConsumers:
     def start(self) -> None:
         """Begin to read the accounts that come online, new ones included."""
         self._tasks = [asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._clean())]
-        self._port.before_close(self._close_account)
-        self._port.begin_consumers(self._names_on)
+        self._port.followers.append(self)
 
     async def clean_soon(self) -> None:
         """Delete the consumers of deleted owners soon, which another process or an earlier version has left."""
@@ -209,10 +210,12 @@ class RunningConsumers:
         for owner in list(self._running):
             await self.end(owner)
 
-    def _names_on(self, account: int) -> list[str]:
+    @override
+    def names_on(self, account: int) -> list[str]:
         return [name for consumers in self._running.values() for name in consumers.names_on(account)]
 
-    async def _close_account(self, account: int) -> None:
+    @override
+    async def close_account(self, account: int) -> None:
         self._cleaned.discard(account)
         for consumers in list(self._running.values()):  # others begin or end meanwhile
             await consumers.stop_account(account)

@@ -47,7 +47,7 @@ from webwx.storage.refusals import NotOwner
 from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -201,6 +201,7 @@ class ClusterGateway(GatewayAccounts):
         self._accounts.on_send = self._note_send
         self._readers = make_accounts(storage.shared, lambda name, change: None)  # noqa: ARG005
         self._opened = OpenedAccounts(self._accounts, bots or HostedBots(), rate_limit, keeps_trying=False)
+        self.followers = self._opened.followers
         self._owned = self._opened.by_number
         """The accounts that run here by their numbers."""
         self._starts = StaggeredStarts(_STARTS)
@@ -492,14 +493,6 @@ class ClusterGateway(GatewayAccounts):
     async def list_owned(self) -> list[int]:
         """Return the numbers of the accounts that run here, in their order."""
         return sorted(self._owned)
-
-    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
-        """Call a function with the number of each account that ends to run here, and wait for it."""
-        self._opened.before_close(work)
-
-    @override
-    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
-        self._opened.begin_consumers(names)
 
     async def add_account(
         self,

@@ -18,10 +18,11 @@ from webwx.errors import WxError
 from webwx.gateway.accounts.local_account import SEND_PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator
 
     from webwx.client.accounts import Accounts
     from webwx.client.sending.rate_limit import RateLimit
+    from webwx.gateway.accounts.account import AccountFollower
     from webwx.gateway.accounts.local_account import LocalAccount
     from webwx.gateway.bots.bots import HostedBots
     from webwx.representations.accounts import AccountSettings
@@ -44,30 +45,22 @@ class OpenedAccounts:
         """The accounts by their numbers."""
         self.by_name: dict[str, LocalAccount] = {}
         """The accounts by their names."""
+        self.followers: list[AccountFollower] = []
+        """What follows the accounts with consumers of its own."""
         self.patience = SEND_PATIENCE
         """Seconds that sends in progress have to end when an account is closed."""
         self._accounts = accounts
         self._bots = bots
         self._rate_limit = rate_limit
         self._keeps_trying = keeps_trying
-        self._before_close: list[Callable[[int], Awaitable[object]]] = []
-        self._consumers: list[Callable[[int], Iterable[str]]] = []
 
     def __repr__(self) -> str:
         return f"OpenedAccounts({len(self.by_number)})"
 
-    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
-        """Call a function with the number of each account that is about to be closed, and wait for it."""
-        self._before_close.append(work)
-
-    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
-        """Call a function with the number of each account for the names of consumers that begin with its sync."""
-        self._consumers.append(names)
-
     def consumers_of(self, account: LocalAccount) -> set[str]:
         """Return the names of the consumers that get each event that is read after the work of an account has begun."""
-        others = (name for names in self._consumers for name in names(account.number))
-        return {*self._bots.names_on(account.name), *others}
+        of_followers = (name for follower in self.followers for name in follower.names_on(account.number))
+        return {*self._bots.names_on(account.name), *of_followers}
 
     def add(self, account: LocalAccount) -> None:
         """Answer requests for an account from now on; its work does not begin."""
@@ -113,8 +106,8 @@ class OpenedAccounts:
         async with AsyncExitStack() as closing:
             closing.push_async_callback(account.close, patience=self.patience)
             closing.push_async_callback(self._bots.close_account, account)
-            for work in self._before_close:
-                closing.push_async_callback(work, account.number)
+            for follower in self.followers:
+                closing.push_async_callback(follower.close_account, account.number)
 
 
 def client_options(settings: AccountSettings, rate_limit: RateLimit) -> ClientOptions:

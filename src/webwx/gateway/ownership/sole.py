@@ -30,7 +30,7 @@ from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import AsyncGenerator, Callable, Collection
     from pathlib import Path
 
     from webwx.client.accounts import Accounts
@@ -79,6 +79,7 @@ class LocalGateway(GatewayAccounts):
         self._bots = bots or HostedBots()
         self._open_files = open_files or OpenFiles(bots=len(self._bots.names))
         self._opened = OpenedAccounts(self._accounts, self._bots, rate_limit, keeps_trying=True)
+        self.followers = self._opened.followers
         self._running: dict[int, AsyncExitStack] = {}
         """Ends the work of each account whose work has begun, by its number."""
         self._configuring = asyncio.Lock()
@@ -214,14 +215,6 @@ class LocalGateway(GatewayAccounts):
     async def list_owned(self) -> list[int]:
         """Return the numbers of the accounts that run here: all of them."""
         return await self.list_numbers()
-
-    def before_close(self, work: Callable[[int], Awaitable[object]]) -> None:
-        """Call a function with the number of each account that is about to be removed, and wait for it."""
-        self._opened.before_close(work)
-
-    @override
-    def begin_consumers(self, names: Callable[[int], Iterable[str]]) -> None:
-        self._opened.begin_consumers(names)
 
     @override
     async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
