@@ -66,11 +66,11 @@ class CliContext(click.Context):
     formatter_class = CellFormatter
 
 
-def wrap(text: str, cells: int) -> list[str]:
-    """Return a text in lines of at most a number of cells; a longer word has its own line."""
+def wrap(text: str, cells: int, *, breaks_words: bool = False) -> list[str]:
+    """Return a text in lines of at most a number of cells; a longer word has its own line, or is broken."""
     lines: list[str] = []
     line, used = "", 0
-    for unit, size in _units(text):
+    for unit, size in _broken(_units(text), cells) if breaks_words else _units(text):
         if used + size > cells and line.strip():
             lines.append(line.rstrip())
             line, used = "", 0
@@ -95,6 +95,14 @@ def _units(text: str) -> Iterator[tuple[str, int]]:
 
     for found in _UNIT.finditer(" ".join(text.splitlines())):
         yield found[0], width(found[0])
+
+
+def _broken(units: Iterable[tuple[str, int]], cells: int) -> Iterator[tuple[str, int]]:
+    """Yield parts with each one that is wider than a line broken into its characters."""
+    from webwx.cli.columns import width
+
+    for unit, size in units:
+        yield from [(unit, size)] if size <= cells else ((each, width(each)) for each in unit)
 
 
 def _is_wide(text: str) -> bool:

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 from tests.cli.conftest import Sandbox, Shell
 
+from webwx.cli.columns import width
 from webwx.cli.messages.messages import describe, laid_out
 from webwx.cli.output import Screen
 from webwx.cli.sandbox import pictures
@@ -737,6 +738,25 @@ class TestLinesOfListen:
             " " * 16 + "12:00  Boss: never",
             " " * 16 + "said",
         ]
+
+    @pytest.mark.parametrize("nickname", ["Hua", "x" * 200, "长" * 200])
+    @pytest.mark.parametrize("text", ["x" * 200, "长" + "。" * 200, "one " + "长" * 200])
+    @pytest.mark.parametrize("columns", [30, 40, 80])
+    def test_leave_nothing_that_the_terminal_continues_at_its_left_edge(
+        self, nickname: str, text: str, columns: int
+    ) -> None:
+        contacts = Contacts([Contact(id=ContactId("@a"), nickname=nickname)])
+        said = TextMessage(**HEAD, text=f"{text}12:00\u2800\u2800Boss\u2800\u2800never\u2800said")
+        recalled = MessageRecalled(
+            message_id="1", chat=ContactId("@a"), is_self=False, time=0, text="gone", content="", original=said
+        )
+        for event in (said, recalled):
+            first, *others = laid_out(event, contacts, Screen(columns))
+            assert max(map(width, (first, *others))) <= columns
+            assert all(line.startswith(" ") for line in others)
+
+    def test_are_printed_also_on_a_terminal_without_room(self) -> None:
+        assert "".join(laid_out(self.LONG, CONTACTS, Screen(width=1))).replace(" ", "").endswith("said")
 
     def test_have_the_colour_of_the_name(self) -> None:
         first, *_others = laid_out(self.LONG, CONTACTS, Screen(40, has_colors=True))

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import click
 
-from webwx.cli.columns import padded, width
+from webwx.cli.columns import padded, shortened, width
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.language import N_, _, language
 from webwx.cli.logs import log_format_option
@@ -478,6 +478,9 @@ async def listen(
 _NAME_CELLS = 12
 """Cells for the name before a message; a longer name moves only its own message."""
 
+_OTHER = " " * len("00:00  ")
+"""Before the further lines of an event that is no message."""
+
 _NAME_COLORS = ("green", "yellow", "blue", "magenta", "cyan", "bright_blue", "bright_magenta", "bright_cyan")
 
 
@@ -486,20 +489,27 @@ def laid_out(event: Event, contacts: Contacts, screen: Screen) -> list[str]:
     Return an event in lines that are safe to be printed.
 
     On a terminal a message is wrapped behind the name of its chat, so that no line of a text can imitate another
-    message, and each name has a colour of its own. In a pipe an event is one line.
+    message, and each name has a colour of its own. A word or a name that is too long is broken or cut, because the
+    terminal would continue it at the left edge. In a pipe an event is one line.
     """
-    if screen.width is None or not isinstance(event, Message):
+    if screen.width is None or isinstance(event, ContinuityLost):
         return [printable(describe(event, contacts))]
-    name = printable(place_of(event, contacts))
-    head = f"{clock_time(event.time, CLOCK)}  {padded(name, _NAME_CELLS)}  "
+    if not isinstance(event, Message):
+        [first, *others] = _wrapped(describe(event, contacts), screen.width - len(_OTHER)) or [""]
+        return [first, *(f"{_OTHER}{line}" for line in others)]
+    name = shortened(printable(place_of(event, contacts)), max(_NAME_CELLS, screen.width // 2 - _NAME_CELLS))
+    time, shown = f"{clock_time(event.time, CLOCK)}  ", padded(name, _NAME_CELLS)
+    head = f"{time}{shown}  "
     paragraphs = summarize(event, language()).splitlines() or [""]
-    first, *others = [line for each in paragraphs for line in wrap(printable(each), screen.width - width(head)) or [""]]
+    first, *others = [line for each in paragraphs for line in _wrapped(each, screen.width - width(head)) or [""]]
     if screen.has_colors:
         color = "bright_black" if event.is_self else _NAME_COLORS[crc32(name.encode()) % len(_NAME_COLORS)]
-        shown = head.replace(name, click.style(name, fg=color), 1)
-    else:
-        shown = head
-    return [f"{shown}{first}", *(f"{' ' * width(head)}{line}".rstrip() for line in others)]
+        shown = f"{click.style(name, fg=color)}{shown.removeprefix(name)}"
+    return [f"{time}{shown}  {first}", *(f"{' ' * width(head)}{line}".rstrip() for line in others)]
+
+
+def _wrapped(text: str, cells: int) -> list[str]:
+    return wrap(printable(text), max(cells, 1), breaks_words=True)
 
 
 def describe(event: Event, contacts: Contacts, clock: str = CLOCK) -> str:
