@@ -109,6 +109,14 @@ def request(method: str, params: dict[str, Any] | None = None, number: int = 1) 
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params or {}}
 
 
+async def test_first_requests_at_the_same_time_are_all_answered(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    async with online.anonymous(headers=headers) as client:
+        assert (await client.get("/mcp")).status_code == 405  # the program is known now
+        answers = await asyncio.gather(*(posted(client, request("tools/list")) for _ in range(5)))
+    assert {each.status_code for each in answers} == {200}
+
+
 async def test_the_answers_are_those_of_the_specification(online: Running) -> None:
     headers = {"Authorization": f"Bearer {await token_of(online)}"}
     async with online.anonymous(headers=headers) as client:

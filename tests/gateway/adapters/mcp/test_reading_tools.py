@@ -10,6 +10,9 @@ import msgspec
 import pytest
 from tests.client.conftest import PNG
 
+from webwx.gateway.adapters.mcp import agent as agent_module
+from webwx.gateway.adapters.mcp import page_cursors, reading_tools, resources
+from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -94,6 +97,73 @@ async def test_pages_continue_where_the_last_one_ended(make_agent: MakeAgent, nu
     assert (await here.result("list_chats", limit=1, cursor=chats.next_cursor)).chats[0].name == "Boss"
     for wrong in ("x", "!", "WzFd", "bnVsbA"):
         assert (await here.failure("read_messages", cursor=wrong)).outcome == "refused"
+
+
+async def test_a_search_of_many_chats_continues_with_its_cursor(make_agent: MakeAgent) -> None:
+    here = make_agent(see=("filehelper",))
+    for count in range(2):
+        await here.note(f"word {count}")
+    page = await here.result("search_messages", query="word", limit=1)
+    places = page_cursors.read_cursor(page.next_cursor, dict[str, str | None])
+    many = {**places, **{str(10_000 + number): "1234567-12345" for number in range(500)}}  # as of 500 listed chats
+    again = await here.result("search_messages", query="word", limit=1, cursor=page_cursors.write_cursor(many))
+    assert [each.text for each in again.messages] == ["word 0"]
+
+
+@pytest.mark.parametrize("number", [2**53, 2**63, 10**30])
+async def test_numbers_that_no_storage_has_are_answered(make_agent: MakeAgent, number: int) -> None:
+    here = make_agent(see=("*",))
+    cursor = page_cursors.write_cursor(number)
+    assert (await here.result("list_recalled", cursor=cursor)).messages == []
+    assert (await here.result("list_chats", cursor=cursor)).chats == []
+    for tool, arguments in (
+        ("wait_for_message", {"after": number, "timeout_s": 0}),
+        ("read_messages", {"chat": number}),
+    ):
+        assert (await here.failure(tool, **arguments)).code == "invalid-arguments"
+
+
+@pytest.mark.parametrize("uri", ["wx://[", "wx://default\u2100/chat/1", ":", ""])
+async def test_an_address_that_is_none_is_no_resource(here: AgentHere, uri: str) -> None:
+    with pytest.raises(ToolRefused, match="no such resource"):
+        await resources.read_resource(here.agent, uri)
+
+
+async def test_the_newest_event_is_found_behind_many_sends_without_reading_the_journal(
+    here: AgentHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count in range(3):
+        await here.note(f"note {count}")
+    newest = await here.agent.position()
+    for count in range(5):
+        await here.client.send_text("filehelper", f"sent {count}")
+    monkeypatch.setattr(agent_module, "_NEWEST", 2)
+    starts: list[int] = []
+    read = here.client.read_events
+
+    async def noted(after: int = 0, **limits: Any) -> Any:
+        starts.append(after)
+        return await read(after, **limits)
+
+    monkeypatch.setattr(here.client, "read_events", noted)
+    assert await here.agent.position() == newest
+    assert min(starts) > 0
+
+
+async def test_a_wait_ends_in_time_although_many_other_messages_arrive(
+    here: AgentHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = await here.agent.position()
+    for count in range(4):
+        await here.note(f"other {count}")
+    monkeypatch.setattr(reading_tools, "_BATCH", 1)
+    first = await here.result("wait_for_message", after=start, contains="other 3", timeout_s=0)
+    assert (first.messages, first.timed_out) == ([], True)
+    position = first.position
+    while not (page := await here.result("wait_for_message", after=position, contains="other 3", timeout_s=0)).messages:
+        assert page.position > position
+        position = page.position
+    assert [each.text for each in page.messages] == ["other 3"]
 
 
 async def test_a_result_has_at_most_40_kb_and_a_long_text_is_continued(here: AgentHere) -> None:

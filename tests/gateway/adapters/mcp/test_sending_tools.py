@@ -10,6 +10,7 @@ from tests.client.conftest import PNG
 
 from webwx.gateway.adapters.mcp import agent as agent_module
 from webwx.gateway.adapters.mcp.tool_values import SendReceipt
+from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +139,31 @@ async def test_a_key_that_was_never_used_sent_nothing(here: AgentHere) -> None:
     failure = await here.failure("find_send", idempotency_key="never-used")
     assert (failure.outcome, failure.code) == ("refused", "not-found")
     assert (await here.failure("find_send")).outcome == "refused"
+
+
+async def test_a_send_of_another_program_into_a_chat_that_is_not_read_is_not_shown(
+    make_agent: MakeAgent, number_of: Callable[[str], Any]
+) -> None:
+    here = make_agent(write=("filehelper", await number_of("Boss")))
+    others = await here.client.send_text("Boss", "private")
+    mine = await here.result("send_text", chat="Boss", text="mine")
+    assert (await here.failure("find_send", message_id=others.message_id)).code == "not-found"
+    assert (await here.result("find_send", message_id=mine.message_id)).text == "mine"
+
+
+async def test_the_audit_log_names_a_refusal_of_the_gateway(here: AgentHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: Any, **__: Any) -> Any:
+        raise GatewayProblem("no-owner")
+
+    monkeypatch.setattr(here.agent.account, "send_text", refused)
+    failure = await here.failure("send_text", text="x")
+    assert (failure.outcome, failure.code) == ("unavailable", "no-owner")
+    failure = await here.failure("send_file", name="a.txt", data="eA==", caption="x")
+    assert (failure.outcome, failure.code) == ("unknown", "caption")
+    assert here.audit == [
+        ("send_text", "filehelper", "no-owner"), ("send_file", "filehelper", "done"),
+        ("send_file", "filehelper", "no-owner"),
+    ]  # fmt: skip
 
 
 async def test_an_empty_text_is_refused(here: AgentHere) -> None:

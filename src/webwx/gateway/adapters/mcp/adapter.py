@@ -57,6 +57,8 @@ class McpAdapter(Adapter):
         self._agents: dict[str, _KnownAgent] = {}
         self._manager: StreamableHTTPSessionManager | None = None
         self._running: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
+        """Set as soon as the server takes requests."""
         self._stops = asyncio.Event()
 
     def token_of(self, scope: Scope) -> str:
@@ -118,14 +120,13 @@ class McpAdapter(Adapter):
             self._manager = StreamableHTTPSessionManager(
                 server, json_response=True, stateless=True, max_request_body_size=sys.maxsize
             )
-            begun = asyncio.Event()
-            self._running = asyncio.get_running_loop().create_task(self._run(self._manager, begun))
-            await begun.wait()
+            self._running = asyncio.get_running_loop().create_task(self._run(self._manager))
+        await self._begun.wait()
         return self._manager
 
-    async def _run(self, manager: StreamableHTTPSessionManager, begun: asyncio.Event) -> None:
+    async def _run(self, manager: StreamableHTTPSessionManager) -> None:
         async with manager.run():
-            begun.set()
+            self._begun.set()
             await self._stops.wait()
 
     async def end(self, program: Program) -> None:

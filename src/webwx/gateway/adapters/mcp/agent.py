@@ -11,10 +11,11 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.errors import InvalidRequest, SendOutcomeUnknown, WxError
+from webwx.errors import InvalidRequest, SendOutcomeUnknown
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
 from webwx.gateway.adapters.permissions import allowed_chats
+from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.representations.times import moment
@@ -39,7 +40,7 @@ SEND_WAIT = 45.0
 """Seconds that a call waits for the outcome of its send; clients give up after a minute."""
 
 _NEWEST = 20
-"""Number of entries of the history in which the newest event is looked for."""
+"""Number of entries of the history in which the newest event is looked for at once."""
 
 _EVENTS = 1000
 """Number of events that are read at once."""
@@ -183,8 +184,13 @@ class Agent:
 
     async def position(self) -> int:
         """Return the number of the newest event."""
-        page = await self.client.history_page(limit=_NEWEST)
-        number = max((each.entry.number for each in page.entries if isinstance(each.entry, Event)), default=0)
+        number, before = 0, ""
+        while not number:  # the newest entries may be sends
+            page = await self.client.history_page(limit=_NEWEST, before=before)
+            number = max((each.entry.number for each in page.entries if isinstance(each.entry, Event)), default=0)
+            if page.before is None:
+                break
+            before = page.before
         while events := await self.client.read_events(number, limit=_EVENTS):  # notices and the like are no history
             number = events[-1].number
         return number
@@ -199,6 +205,10 @@ class Agent:
     def key_of(self, idempotency_key: str) -> str:
         """Return the key in the outbox of a send of the agent."""
         return f"{self._prefix}{idempotency_key}"
+
+    def is_own_key(self, key: str) -> bool:
+        """Return whether a key in the outbox is that of a send of the agent."""
+        return key.startswith(self._prefix)
 
     async def send(
         self, tool: str, to: ReachedChat, key: str, send: Callable[[], Coroutine[Any, Any, Receipt]]
@@ -257,7 +267,10 @@ class Agent:
         outcome = "done"
         try:
             return await work
-        except WxError as error:
+        except GatewayProblem as error:
+            outcome = error.code
+            raise
+        except BaseException as error:
             outcome = type(error).__name__
             raise
         finally:

@@ -13,6 +13,10 @@ from webwx.gateway.adapters.mcp.failures import ToolRefused
 C = TypeVar("C")
 
 
+_HIGHEST = 2**53 - 1
+"""Highest number of a row; every place that stores or reads one has room for it."""
+
+
 def write_cursor(value: Any) -> str:
     """Return a position as a text without meaning for its reader."""
     return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
@@ -29,3 +33,13 @@ def read_cursor(text: str, kind: type[C]) -> C:
         return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
     except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise ToolRefused("The cursor is not one that a page has returned; pass `next_cursor` unchanged.") from None
+
+
+def read_number(text: str) -> int:
+    """
+    Return the number of a cursor.
+
+    Raises:
+        ToolRefused: The text is not one.
+    """
+    return min(max(read_cursor(text, int), 0), _HIGHEST)

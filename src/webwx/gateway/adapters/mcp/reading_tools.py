@@ -14,7 +14,7 @@ import msgspec
 from webwx.errors import InvalidRequest, LocalStateError, LoggedOut
 from webwx.gateway.adapters.mcp.agent import FILEHELPER_CHAT, target_of, time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
-from webwx.gateway.adapters.mcp.page_cursors import read_cursor, write_cursor
+from webwx.gateway.adapters.mcp.page_cursors import read_cursor, read_number, write_cursor
 from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, own_name
 from webwx.gateway.adapters.mcp.tool_values import (
     AgentStatus,
@@ -99,15 +99,15 @@ def _named(chats: Sequence[AllowedChat]) -> list[NamedChat]:
 
 async def list_chats(agent: Agent, args: ListChatsInput) -> ChatRows:
     """Return the chats that the agent may read."""
-    start = read_cursor(args.cursor, int) if args.cursor else 0
+    start = read_number(args.cursor) if args.cursor else 0
     found = [
         each
         for each in await _readable(agent)
         if args.query.casefold() in each.name.casefold() and args.kind in {"all", each.kind}
     ]
-    rows = [await _row(agent, each) for each in found[max(0, start) : max(0, start) + args.limit]]
+    rows = [await _row(agent, each) for each in found[start : start + args.limit]]
     count = fitting(rows)
-    end = max(0, start) + count
+    end = start + count
     return ChatRows(chats=rows[:count], next_cursor=write_cursor(end) if rows and end < len(found) else None)
 
 
@@ -143,7 +143,7 @@ async def _row(agent: Agent, chat: NamedChat) -> ListedChat:
 
 async def list_members(agent: Agent, args: ListMembersInput) -> MemberRows:
     """Return the members of a chatroom that the agent may read."""
-    start = max(0, read_cursor(args.cursor, int)) if args.cursor else 0
+    start = read_number(args.cursor) if args.cursor else 0
     target = await agent.seen(args.chat)
     contact = await agent.client.find_contact(target.to)
     if contact.kind != "chatroom":
@@ -321,7 +321,7 @@ def media_uri(agent: Agent, message_id: str) -> str:
 
 async def list_recalled(agent: Agent, args: ListRecalledInput) -> RecalledRows:
     """Return recalled messages of the chats that the agent may read, the newest recall first."""
-    before = read_cursor(args.cursor, int) if args.cursor else None
+    before = read_number(args.cursor) if args.cursor else None
     chat = None if args.chat is None else await agent.seen(args.chat)
     allowed, views = await agent.allowed(), MessageViews(agent)
     rows: list[RecalledMessage] = []
@@ -354,6 +354,7 @@ async def wait_for_message(agent: Agent, args: WaitForMessageInput) -> ArrivedMe
     until = loop.time() + args.timeout_s
     while True:
         events = await agent.client.read_events(position, limit=_BATCH)
+        left = until - loop.time()
         if events:
             position = events[-1].number
             views = await _arrived(agent, events, chats, args)
@@ -362,8 +363,8 @@ async def wait_for_message(agent: Agent, args: WaitForMessageInput) -> ArrivedMe
                 if count < len(views):
                     position = views[count][0] - 1
                 return ArrivedMessages(messages=[view for _, view in views[:count]], timed_out=False, position=position)
-            continue
-        left = until - loop.time()
+            if left > 0:
+                continue
         if left <= 0:
             return ArrivedMessages(messages=[], timed_out=True, position=position)
         await agent.account.wait_for_event(position, left)

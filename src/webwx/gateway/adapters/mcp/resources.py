@@ -96,7 +96,10 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
     """
     if uri == "wx://accounts":
         return _json(uri, await reading_tools.login_status(agent, AgentStatusInput()))
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise _no_such_resource() from None
     kind, _, which = parts.path.lstrip("/").partition("/")
     which = unquote(which)
     try:
@@ -116,7 +119,11 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
                     pass
     except InvalidRequest as error:
         raise ToolRefused(str(error)) from None
-    raise ToolRefused("There is no such resource among those that you may read.", code="not-found")
+    raise _no_such_resource()
+
+
+def _no_such_resource() -> ToolRefused:
+    return ToolRefused("There is no such resource among those that you may read.", code="not-found")
 
 
 async def chat_text(agent: Agent, chat: str) -> str:

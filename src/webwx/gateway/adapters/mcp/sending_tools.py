@@ -11,6 +11,7 @@ from webwx.errors import WxError
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.tool_values import FoundSend, ReadMark, RecallReceipt
+from webwx.gateway.problems import GatewayProblem
 from webwx.model.mentions import mention_members
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.storage.tables.outbox import Outgoing
@@ -63,7 +64,7 @@ async def send_file(agent: Agent, args: SendFileInput) -> SendReceipt:
     if args.caption:
         try:
             await _send_text(agent, "send_file", to, args.caption, f"{key}-caption")
-        except WxError as error:
+        except (WxError, GatewayProblem) as error:
             raise ToolRefused(
                 f"The file was sent, but its caption may be missing: {error}", code="caption", outcome="unknown"
             ) from None
@@ -183,7 +184,8 @@ async def find_send(agent: Agent, args: FindSendInput) -> FoundSend:
     else:
         row = await agent.client.find_send(key=agent.key_of(args.idempotency_key))
     allowed = await agent.allowed()
-    if row is None or not (allowed.sees(row.chat) or allowed.writes(row.chat)):
+    is_own = row is not None and agent.is_own_key(row.key)
+    if row is None or not (allowed.sees(row.chat) or (is_own and allowed.writes(row.chat))):
         raise ToolRefused("No send is stored with this key or id, so nothing was sent under it.", code="not-found")
     return FoundSend(
         state=row.state, message_id="" if row.receipt is None else row.receipt.message_id,

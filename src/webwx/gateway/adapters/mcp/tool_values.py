@@ -11,8 +11,11 @@ from webwx.storage.tables.outbox import State
 
 ChatKind = Literal["person", "chatroom", "official", "filehelper"]
 
+Row = Annotated[int, Meta(le=2**53 - 1)]
+"""A number that every storage can look for."""
+
 ChatArgument = Annotated[
-    str | int, Meta(description="A chat: its number, its exact name, or 'filehelper' for File Transfer Helper")
+    str | Row, Meta(description="A chat: its number, its exact name, or 'filehelper' for File Transfer Helper")
 ]
 
 Key = Annotated[
@@ -26,7 +29,7 @@ Key = Annotated[
 MessageId = Annotated[str, Meta(min_length=1, max_length=64, description="`message_id` of a message")]
 
 PageCursor = Annotated[
-    str, Meta(max_length=4096, description="`next_cursor` of the previous page; empty for the first page")
+    str, Meta(max_length=65_536, description="`next_cursor` of the previous page; empty for the first page")
 ]
 
 SinceTime = Annotated[str, Meta(max_length=40, description="Earliest time (RFC 3339); empty for no limit")]
@@ -301,7 +304,7 @@ class WaitForMessageInput(ToolInput, frozen=True, kw_only=True):
     sender: Annotated[str, Meta(max_length=100, description="Only messages of the author with this name")] = ""
     timeout_s: Annotated[float, Meta(ge=0, le=50, description="Seconds to wait")] = 25
     after: (
-        Annotated[int, Meta(ge=0, description="`position` of an earlier result; null: only messages from now on")]
+        Annotated[Row, Meta(ge=0, description="`position` of an earlier result; null: only messages from now on")]
         | None
     ) = None
 
