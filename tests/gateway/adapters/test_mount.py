@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from tests.gateway.adapters.conftest import created
 from tests.gateway.adapters.toy import PACKAGE
 
@@ -14,7 +15,9 @@ from webwx.gateway.adapters.stored_ids import StoredIds
 if TYPE_CHECKING:
     import pytest
     from litestar.types.asgi_types import HTTPScope
-    from tests.gateway.conftest import Running
+    from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.gateway.adapters.registry import AdapterEntry
 
 
 async def test_a_body_is_at_most_as_long_as_the_adapter_allows(noted: Running) -> None:
@@ -38,6 +41,22 @@ async def test_wrong_tokens_of_an_address_have_to_wait_and_a_valid_one_has_not(n
         valid = await client.post(f"/note{token}/send", json={"chat": 1, "text": "hi"})
     assert statuses == [401] * FREE_FAILURES + [429] * 2
     assert valid.status_code == 404
+
+
+async def test_a_stored_program_whose_adapter_misses_its_libraries_is_answered(
+    start_gateway: StartGateway, toy: dict[str, AdapterEntry], caplog: pytest.LogCaptureFixture
+) -> None:
+    entries = dict(toy)
+    async with start_gateway(adapters=entries) as running:
+        await running.log_in()
+        token = (await created(running))["token"]
+    entries["note"] = msgspec.structs.replace(toy["note"], place="no_such_library.adapter:Adapter", extra="notes")
+    async with start_gateway(adapters=entries) as running, running.anonymous() as client:
+        for path in (f"/note{token}/send", "/notewrong/send"):
+            answer = await client.post(path, json={})
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        async with running.client("admin") as owner:
+            assert (await owner.get("/api/v1/programs")).status_code == 200
 
 
 async def test_an_error_of_an_adapter_is_answered_without_its_text(

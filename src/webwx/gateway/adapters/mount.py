@@ -22,6 +22,7 @@ from webwx.gateway.adapters.program import Program
 from webwx.gateway.adapters.programs import read_options
 from webwx.gateway.adapters.registry import PREFIX, adapter_of, load_adapter
 from webwx.gateway.http.front import client_address
+from webwx.gateway.http.refusals import refuse
 from webwx.gateway.http.unauthenticated import admit
 from webwx.gateway.problems import GatewayProblem, answer_of
 
@@ -109,17 +110,33 @@ class AdapterMount:
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             found = self._find(scope)
-            if found is None or not await self._programs.is_used(found.name):
+            try:
+                adapter = await self._used(found)
+            except (GatewayProblem, WxError) as error:
+                await refuse(scope, send, answer_of(error))
+                return
+            if found is None or adapter is None:
                 await app(scope, receive, send)
             else:
-                await self._answer(found, scope, receive, send)
+                await self._answer(found, adapter, scope, receive, send)
 
         return answer
 
-    async def _answer(self, found: AdapterPath, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _used(self, found: AdapterPath | None) -> Adapter | None:
+        """
+        Return the adapter that has a path; None if no program uses it.
+
+        Raises:
+            GatewayProblem: The libraries that it needs are not installed.
+            StorageError: The programs cannot be read.
+        """
+        return await self._open(found.name) if found and await self._programs.is_used(found.name) else None
+
+    async def _answer(
+        self, found: AdapterPath, adapter: Adapter, scope: Scope, receive: Receive, send: Send
+    ) -> None:  # fmt: skip
         cast("dict[str, Any]", scope)["path_template"] = f"{PREFIX}{found.name}"
         answer = _Answer(scope, send)
-        adapter = await self._open(found.name)
         request = AdapterRequest(
             program=None, scope=_below(scope, found), receive=receive, send=answer.send, stream=None
         )  # fmt: skip
@@ -192,12 +209,13 @@ class AdapterMount:
         Return the account of the program whose token a request has; None if no program has it.
 
         Raises:
+            GatewayProblem: The libraries that the adapter needs are not installed.
             StorageError: The programs cannot be read.
         """
         found = self._find(scope)
-        if found is None or not await self._programs.is_used(found.name):
+        adapter = await self._used(found)
+        if found is None or adapter is None:
             return None
-        adapter = await self._open(found.name)
         token = adapter.token_of(_below(scope, found))
         program = await self._programs.find_by_token(found.name, token) if token else None
         return None if program is None else program.account
@@ -260,11 +278,16 @@ class AdapterMount:
         Return an adapter, imported if necessary.
 
         Raises:
-            InvalidRequest: The libraries that it needs are not installed.
+            GatewayProblem: The libraries that it needs are not installed.
         """
         if name not in self._opened:
             async with self._changing:
-                return await self._open_locked(name)
+                try:
+                    return await self._open_locked(name)
+                except InvalidRequest:
+                    raise GatewayProblem(
+                        "unavailable", "This adapter does not run; the log of the gateway says why."
+                    ) from None
         return self._opened[name]
 
     async def _open_locked(self, name: str) -> Adapter:
