@@ -127,6 +127,20 @@ def test_collections_do_not_visit_what_was_there_at_the_start(me: Shell, sandbox
         assert process.line() == "True"
 
 
+def test_collections_visit_what_a_later_login_has_made(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(COUNTING.replace("gc.get_freeze_count() > exempt", "gc.get_freeze_count()"))
+    with running(me, str(file)) as process:
+        process.line()
+        sandbox.say("ahua", "me", "ping")
+        exempt = int(process.line())
+        sandbox.control("log-out", who="me")
+        process.wait_for("on your phone")
+        sandbox.control("confirm", uuid="")
+        assert process.line().startswith("bot runs as")
+        sandbox.say("ahua", "me", "ping")
+        assert int(process.line()) <= exempt
+
+
 def test_the_line_has_stable_keys(me: Shell, file: Path) -> None:
     with running(me, str(file), "--json") as process:
         line = json.loads(process.line())

@@ -170,6 +170,8 @@ async def _serve(session: Session, bots: list[Bot], address: Address | None) -> 
 async def _run(
     session: Session, bots: list[Bot], on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None
 ) -> None:
+    starting = set(bots)
+
     def announce(bot: Bot, client: AsyncClient) -> None:
         on_ready(bot, client)
         account, handlers, timers = client.account, len(list(bot.handlers())), len(bot.timers)
@@ -182,7 +184,9 @@ async def _run(
             ),
             bot=bot.name, nickname=account.nickname, id=account.id, host=account.host, handlers=handlers, timers=timers,
         )  # fmt: skip
-        exempt_from_collections()
+        if bot in starting:  # what a later login has made ends with it
+            starting.discard(bot)
+            exempt_from_collections()
 
     def report(bot: Bot, change: StateChange) -> None:
         if change.is_notable:
