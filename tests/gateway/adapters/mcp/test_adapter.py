@@ -165,6 +165,12 @@ async def test_a_wrong_token_is_refused_on_every_method(online: Running) -> None
             assert (await client.get("/.well-known/oauth-protected-resource")).status_code == 404
 
 
+async def test_requests_write_nothing_to_the_log(online: Running, caplog: pytest.LogCaptureFixture) -> None:
+    async with port_of(online) as place, connected(place, await token_of(online)) as client:
+        await called(client, "send_text", text="a text of a chat")
+    assert [each.getMessage() for each in caplog.records if each.name.startswith("mcp.server")] == []
+
+
 async def test_a_foreign_host_or_page_is_refused(online: Running) -> None:
     headers = {"Authorization": f"Bearer {await token_of(online)}"}
     async with online.anonymous(headers=headers) as client:
