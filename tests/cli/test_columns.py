@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webwx.cli.columns import WIDEST, Colored, Column, columns, shortened, table, width
+from webwx.cli.columns import MOST_OF_NAME, WIDEST, Colored, Column, columns, shortened, table, width
 from webwx.cli.output import Screen
 
 
@@ -70,6 +70,12 @@ class TestTable:
 
     def test_never_prints_the_escapes_of_a_peer(self) -> None:
         assert "\x1b[31m" not in "".join(table(HEAD, ROWS, Screen(80, has_colors=True)))
+
+    def test_cuts_a_name_that_another_person_has_chosen(self) -> None:
+        head = [Column("NAME", most=MOST_OF_NAME), Column("TEXT", is_cut=True)]
+        rows = [["长" * 200, "hello " * 40], ["Boss", "hi"]]
+        assert max(map(width, table(head, rows, Screen(width=60)))) <= 60
+        assert "长" * 200 in table(head, rows, Screen())[0]
 
     def test_keeps_a_readable_column_on_a_narrow_terminal(self) -> None:
         assert table(HEAD, ROWS, Screen(width=10))[1].endswith("a long text…")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from webwx.cli.output import Output, Screen
 
+MOST_OF_NAME = 24
+"""Largest width of a name in a table, in cells."""
+
 WIDEST = 40
 """Largest width of a column in cells; a longer text moves only its own row."""
 
@@ -49,6 +52,12 @@ class Column:
     """Whether its texts end at one line, as numbers do."""
     is_cut: bool = False
     """Whether long texts are cut if the table is wider than the terminal; of at most one column."""
+    most: int | None = None
+    """
+    Largest width in cells on a terminal, for a name that another person has chosen; None: any.
+
+    A line that is too long would continue at the left edge of the terminal, where it could look like a row of its own.
+    """
 
 
 def print_table(
@@ -88,6 +97,8 @@ def table(head: Sequence[Column], rows: Sequence[Sequence[str | Colored]], scree
     if screen.width is not None:
         shown.insert(0, [Colored(column.title, "") for column in head])
     widths = [max(width(cell.text) for cell in column) for column in zip(*shown, strict=True)]
+    if screen.width is not None:
+        widths = [min(each, column.most or each) for each, column in zip(widths, head, strict=True)]
     cut = next((place for place, column in enumerate(head) if column.is_cut), None)
     if cut is not None and screen.width is not None:
         others = sum(widths) - widths[cut] + len(_GAP) * (len(widths) - 1)

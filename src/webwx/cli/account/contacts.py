@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from webwx.cli.columns import Column, print_table
+from webwx.cli.columns import MOST_OF_NAME, Column, print_table
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _, language
@@ -81,7 +81,8 @@ async def chats(session: Session, has_ids: bool) -> None:
         print_table(
             session.output,
             [
-                Column(_("NUMBER")), Column(_("NAME")), Column(_("KIND")), *_id_columns(has_ids), Column(_("TIME")),
+                Column(_("NUMBER")), Column(_("NAME"), most=MOST_OF_NAME), Column(_("KIND")), *_id_columns(has_ids),
+                Column(_("TIME")),
                 Column(_("LAST MESSAGE"), is_cut=True),
             ],
             [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from webwx.cli.columns import Column, print_table
+from webwx.cli.columns import MOST_OF_NAME, Column, print_table
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _
@@ -71,7 +71,8 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
         print_table(
             session.output,
             [
-                Column(_("NUMBER"), is_right=True), Column(_("TIME")), Column(_("STATE")), Column(_("TO")),
+                Column(_("NUMBER"), is_right=True), Column(_("TIME")), Column(_("STATE")),
+                Column(_("TO"), most=MOST_OF_NAME),
                 Column(_("KEY")), Column(""), Column(_("CONTENT"), is_cut=True),
             ],
             [
