@@ -89,6 +89,10 @@ class AllowedChat(NamedTuple):
         """Return whether a number, an id or a name is that of this chat."""
         return which == self.number if isinstance(which, int) else which in self.names or which in self.ids
 
+    def is_called_only_by_name(self, which: str | int) -> bool:
+        """Return whether a text is a name that another contact may have too, and no id."""
+        return isinstance(which, str) and which not in self.ids and FILEHELPER not in self.ids
+
 
 class _ListedChats(NamedTuple):
     """One of the two lists."""
@@ -196,19 +200,21 @@ class AllowedChats:
         """
         Find a listed chat by its number, an id, or its exact name.
 
-        None: no listed chat is called so, but all chats are allowed in one of the lists, so the account's own contacts
-        decide.
+        None: all chats are allowed in one of the lists, so the account's own contacts decide who is called so. A listed
+        person could otherwise take the name of any other contact, and would get what is meant for that one.
 
         Raises:
             ChatNotAllowed: No listed chat is called so, or several are.
         """
         found = {chat.ids: chat for chat in self._chats.values() if chat.is_called(which)}
+        is_every = self._see.is_every or self._write.is_every
         if len(found) == 1:
-            return next(iter(found.values()))
+            [chat] = found.values()
+            return None if is_every and chat.is_called_only_by_name(which) else chat
         if found:
             numbers = ", ".join(str(each.number) for each in found.values())
             raise ChatNotAllowed(f"{len(found)} chats have the name {which!r}; use one of the numbers: {numbers}.")
-        if self._see.is_every or self._write.is_every:
+        if is_every:
             return None
         raise _not_reached()
 

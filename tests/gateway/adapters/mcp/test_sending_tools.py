@@ -87,6 +87,21 @@ async def test_a_listed_chat_is_written_and_answered(make_agent: MakeAgent, numb
     assert (await here.failure("forward_message", message_id=asked, chat="Boss")).outcome == "not_allowed"
 
 
+async def test_a_listed_person_does_not_get_what_is_meant_for_a_contact_of_the_same_name(
+    make_agent: MakeAgent, number_of: Callable[[str], Any]
+) -> None:
+    hua = await number_of("阿华")
+    here = make_agent(see=("filehelper", hua), write=("*",))
+    here.world.change_profile("ahua", nickname="Boss")
+    await here.hear("ahua", "I have a new name")
+    while (await here.client.find_contact(hua)).nickname != "Boss":  # noqa: ASYNC110 - no event is awaited here
+        await asyncio.sleep(0.01)
+    answer = await here.call("send_text", chat="Boss", text="for the boss alone")
+    assert "for the boss alone" not in written(here, "ahua", "xiaoming")
+    assert answer.is_error or "for the boss alone" in written(here, "lilei", "xiaoming")
+    assert not (await here.call("send_text", chat=hua, text="for Ah Hua")).is_error
+
+
 async def test_a_repeated_call_with_its_key_sends_once(make_agent: MakeAgent) -> None:
     here = make_agent(sends=1)
     receipts = [await here.result("send_text", text="once", idempotency_key="k-1") for _ in range(3)]
