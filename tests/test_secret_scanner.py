@@ -133,7 +133,7 @@ def test_a_secret_in_an_attribute_of_an_error_is_found(listener: SecretScanner) 
 def test_each_test_that_shows_a_secret_fails(tmp_path: Path) -> None:
     tests = tmp_path / "tests"
     tests.mkdir()
-    for name in ("conftest.py", "secret_scanner.py"):
+    for name in ("conftest.py", "postgres.py", "secret_scanner.py"):
         shutil.copy(Path(__file__).parent / name, tests)
     shutil.copytree(Path(__file__).parent / "plugins", tests / "plugins")
     file = tests / "test_planted.py"

@@ -159,7 +159,7 @@ def sends(run: Run) -> Figures:
             stack.enter_context(_workers(run, db, 1))
             _wait_for_accounts(run, db, 1, workers=1)
             port, key = stack.enter_context(_front_end(run, db, "send:filehelper"))
-            given = {"port": port, "key": key, "count": run.case.count, "in_flight": 1, "warm": _WARM}
+            given = {"port": port, "key": key, "account": "", "count": run.case.count, "in_flight": 1, "warm": _WARM}
             sender = stack.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-m", "benchmarks.gateway_clients", "send", json.dumps(given)],

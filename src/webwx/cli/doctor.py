@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.settings import Settings
 
 EXTRAS = (
-    "asyncpg", "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "multipart", "pillow",
+    "asyncpg", "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "mcp", "multipart", "pillow",
     "prometheus-client", "trustme", "uvicorn", "websockets", "winloop" if sys.platform == "win32" else "uvloop",
 )  # fmt: skip
 """Optional dependencies."""

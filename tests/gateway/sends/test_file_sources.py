@@ -84,7 +84,7 @@ async def test_a_url_is_fetched_for_its_send(sources: FileSources, picture_serve
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.parametrize(("path", "code"), [("large.png", "too-large"), ("absent.png", "url-not-fetched")])
+@pytest.mark.parametrize(("path", "code"), [("large.png", "body-too-large"), ("absent.png", "url-not-fetched")])
 async def test_a_url_with_too_much_or_nothing_is_refused(
     sources: FileSources, picture_server: str, tmp_path: Path, path: str, code: str
 ) -> None:

@@ -126,7 +126,7 @@ async def test_an_interrupted_part_is_kept_only_if_it_needs_no_check(uploads: Up
 async def test_a_part_at_another_place_or_beyond_the_length_is_refused(uploads: UploadStore) -> None:
     upload = await uploads.begin(name="x", owner="k", length=5)
     await uploads.append(upload, pieces(b"abc"), offset=0, keeps_part=True)
-    for offset, content, code in ((0, b"abc", "conflict"), (4, b"e", "conflict"), (3, b"def", "too-large")):
+    for offset, content, code in ((0, b"abc", "conflict"), (4, b"e", "conflict"), (3, b"def", "body-too-large")):
         with pytest.raises(GatewayProblem) as refused:
             await uploads.append(upload, pieces(content), offset=offset, keeps_part=True)
         assert refused.value.code == code

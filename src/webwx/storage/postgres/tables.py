@@ -218,7 +218,7 @@ async def _insert_announced(db: Statements, text: str, values: tuple[Value, ...]
 
 _VALUES = re.compile(r"\bVALUES \(")
 _WHERE = re.compile(r"\sWHERE\s")
-_ON_CONFLICT = re.compile(r"(\s+ON CONFLICT\s.*)", re.DOTALL)
+_ON_CONFLICT = re.compile(r"(\sON CONFLICT\s.*)", re.DOTALL)
 _PARENTHESIS = re.compile(r"[()]")
 
 

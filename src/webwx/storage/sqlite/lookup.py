@@ -31,8 +31,8 @@ _ALL_NUMBERS = NumberSpan()
 
 _BLOCKS = """
 SELECT (SELECT coalesce(max(block), -1) + 1 FROM entry_times),
-    (SELECT block FROM entry_times WHERE latest >= ?1 ORDER BY block LIMIT 1),
-    (SELECT block FROM entry_times WHERE earliest <= ?2 ORDER BY block DESC LIMIT 1)
+    (SELECT block FROM entry_times WHERE latest >= ? ORDER BY block LIMIT 1),
+    (SELECT block FROM entry_times WHERE earliest <= ? ORDER BY block DESC LIMIT 1)
 """
 """The fields of `FoundBlocks`."""
 
