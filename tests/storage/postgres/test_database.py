@@ -179,6 +179,22 @@ async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
 
 
 @verify
+async def test_waiting_for_outcomes_is_an_error_as_long_as_they_cannot_be_stored(schema: TemporarySchema) -> None:
+    with Relay(schema.server.socket) as relay:
+        member = ClusterMember("a", lambda account: Fence(account=account, epoch=1), timeout=1.0)
+        async with PostgresJournal(schema.url_through(relay), member=member) as journal:
+            outbox = (await opened(journal, 1)).outbox
+            row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0, state="sending")
+            relay.cut()
+            await outbox.settle(row.number, "sent", time=2.0, begun_at=1.0)
+            with pytest.raises(StorageError):
+                await outbox.flush()
+            relay.mend()
+            await outbox.flush()
+            assert schema.execute("SELECT state FROM outbox").strip() == "sent"
+
+
+@verify
 async def test_an_error_shows_neither_the_password_nor_a_stored_value(schema: TemporarySchema) -> None:
     url = schema.url.replace("@/", ":hunter2@/")
     async with PostgresJournal(url) as journal:

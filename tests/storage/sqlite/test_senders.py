@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -120,6 +120,23 @@ async def test_outcome_that_cannot_be_stored_is_kept_and_stored_later(
         disk.fails = ""
         await added(account, "3")
         assert outcome == await state_of(account, row.number)
+
+
+async def test_waiting_for_outcomes_is_an_error_as_long_as_they_cannot_be_stored(disk: FailingDisk, path: Path) -> None:
+    async with SqliteJournal(path, retention_days=0) as journal:
+        outbox = journal.account(UIN).outbox
+        row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW, state="sending")
+        disk.fails = "before"
+        await outbox.settle(row.number, "sent", time=NOW + 1, receipt=receipt("1"), begun_at=NOW)
+        for _ in range(2):
+            with pytest.raises(StorageError, match="disk I/O error"):
+                await outbox.flush()
+        assert [send.state for send in await outbox.find(SendQuery())] == ["sending"]
+
+        disk.fails = ""
+        await outbox.flush()
+        with closing(sqlite3.connect(path)) as file:
+            assert file.execute("SELECT state FROM outbox").fetchall() == [("sent",)]
 
 
 async def test_receipt_that_was_never_stored_is_read_by_the_next_process_from_the_lock_file(

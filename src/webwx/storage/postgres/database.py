@@ -553,6 +553,11 @@ class UnstoredOutcomes:
     def __repr__(self) -> str:
         return f"UnstoredOutcomes({len(self._waiting)})"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is stored; for any thread."""
+        return not self._waiting
+
     def add(self, store: Callable[[Connection], Awaitable[object]]) -> None:
         """Keep an outcome; beyond the maximum number the oldest one is dropped."""
         if not self._waiting:  # one line for all that follow

@@ -131,4 +131,6 @@ class PostgresAttempts(AttemptStore):
         await self._database.read(lambda db: db.execute(_SETTLE_DEAD, self._account, self._sender.name))
 
     async def flush(self) -> None:
-        """Return at once: outcomes are stored immediately."""
+        """Store the outcomes that could not be stored; all others were stored at once."""
+        if not self._database.kept.is_empty:
+            await self._database.run(self._database.kept.store)

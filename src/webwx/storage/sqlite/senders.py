@@ -70,6 +70,11 @@ class PendingOutcomes:
         return f"PendingOutcomes({len(self._waiting)})"
 
     @property
+    def is_empty(self) -> bool:
+        """Whether every outcome is stored."""
+        return not self._waiting
+
+    @property
     def has_untried(self) -> bool:
         """Whether an outcome waits that was in no failed transaction."""
         return bool(self._waiting) and self._last > self._tried
@@ -325,14 +330,15 @@ class SqliteAttempts(AttemptStore):
 
     async def settle_dead(self) -> None:
         """Store all pending outcomes, and those of processes that have died."""
-        await self.flush()
+        if self._senders.pending.has_untried:  # others must not keep the outbox from being read
+            await self._writer.do(lambda _: None)
         account = await self._account()
         if await self._reader.do(lambda db: self._dead(db, account)):
             await self._writer.do(lambda db: self._settle_dead(db, account))
 
     @override
     async def flush(self) -> None:
-        if self._senders.pending.has_untried:
+        if not self._senders.pending.is_empty:
             await self._writer.do(lambda _: None)
 
     def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:

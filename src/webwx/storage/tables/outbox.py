@@ -309,7 +309,12 @@ class AttemptStore(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Return once every outcome that was passed to `settle` is stored."""
+        """
+        Return once every outcome that was passed to `settle` is stored.
+
+        Raises:
+            StorageError: One of them cannot be stored now; it is still kept.
+        """
         ...
 
 
