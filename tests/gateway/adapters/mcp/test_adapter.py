@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import httpx
+    from tests.carriers import Counted
     from tests.gateway.conftest import Running
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
@@ -204,6 +205,27 @@ async def test_a_wait_ends_when_its_client_leaves(online: Running) -> None:
 async def peers(admin: httpx.AsyncClient) -> int:
     """Return the number of open requests of all programs."""
     return sum(len(each["peers"]) for each in (await admin.get("/api/v1/programs")).json()["programs"])
+
+
+async def test_sends_in_progress_are_finished_and_noted_before_the_gateway_ends(
+    online: Running, counted: Counted
+) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    held = counted.hold("webwxsendmsg")
+    call = request("tools/call", {"name": "send_text", "arguments": {"text": "the last one"}})
+    async with online.anonymous(headers=headers) as client:
+        sending = asyncio.create_task(posted(client, call))
+        while not await online.port.account(1).client.list_sends():  # noqa: ASYNC110 - no stored send is announced
+            await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.wait([sending])
+        closing = asyncio.create_task(online.gateway.adapters.close())
+        await asyncio.wait([closing], timeout=0.1)
+        assert not closing.done()
+        held.set()
+        await closing
+    [last, *_] = await online.gateway.records.audit()
+    assert (last.action, last.detail) == ("mcp.send_text", "done")
 
 
 async def test_a_change_of_the_program_ends_its_waits(online: Running) -> None:

@@ -55,6 +55,8 @@ class McpAdapter(Adapter):
     def __init__(self, parts: AdapterParts) -> None:
         super().__init__(parts)
         self._agents: dict[str, _KnownAgent] = {}
+        self._ended: list[Agent] = []
+        """Agents of programs that were changed or deleted while they sent."""
         self._manager: StreamableHTTPSessionManager | None = None
         self._running: asyncio.Task[None] | None = None
         self._begun = asyncio.Event()
@@ -131,11 +133,14 @@ class McpAdapter(Adapter):
 
     async def end(self, program: Program) -> None:
         """Forget the agent of a program that was changed or deleted; its sends in progress go on."""
-        self._agents.pop(program.id, None)
+        known = self._agents.pop(program.id, None)
+        ended = [*self._ended, *([] if known is None else [known.agent])]
+        self._ended = [each for each in ended if each.is_sending]
 
     async def close(self) -> None:
         """Finish the sends in progress, and end the server."""
-        await asyncio.gather(*(known.agent.close() for known in self._agents.values()))
+        agents = [*self._ended, *(known.agent for known in self._agents.values())]
+        await asyncio.gather(*(each.close() for each in agents))
         self._stops.set()
         if self._running is not None:
             await asyncio.wait([self._running])

@@ -280,6 +280,11 @@ class Agent:
         """Store in the audit log that the agent tried what its owner has not allowed."""
         await self._audit(tool, "", code)
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether sends are in progress."""
+        return bool(self._sending)
+
     async def close(self) -> None:
         """Wait for the sends in progress, for some seconds."""
         if self._sending:
