@@ -9,6 +9,7 @@ tests see it begin and end as users do.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -263,7 +264,8 @@ class Fork:
     def send_signal(self, number: int) -> None:
         """Send it a signal if it has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Send it SIGTERM."""
