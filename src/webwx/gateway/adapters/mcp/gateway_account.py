@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from webwx.gateway.accounts.account_sends import MediaContent, TextContent
 from webwx.gateway.adapters.mcp.failures import ToolRefused
-from webwx.gateway.adapters.mcp.served_account import kind_of
+from webwx.gateway.adapters.mcp.served_account import ServedAccount, kind_of
+from webwx.override import override
 from webwx.storage.cursors import encode_cursor
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _WAIT = 25.0
 """Seconds that a call waits for the outcome of its send."""
 
 
-class GatewayServedAccount:
+class GatewayServedAccount(ServedAccount):
     """
     One account of the gateway.
 
@@ -39,42 +40,42 @@ class GatewayServedAccount:
         return f"GatewayServedAccount({self._number})"
 
     @property
+    @override
     def name(self) -> str:
-        """Name of the account."""
         return self._accounts.account(self._number).name
 
     @property
+    @override
     def client(self) -> AsyncClient:
-        """The client that reads the journal."""
         return self._accounts.account(self._number).client
 
+    @override
     async def owned(self) -> AsyncClient:
-        """Return the client that acts for the account, where it runs."""
         return await self._accounts.account(self._number).owned()
 
+    @override
     async def state(self) -> str:
-        """Return the state of the login."""
         return (await self._accounts.account(self._number).status()).state
 
+    @override
     async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
-        """Send a text."""
         sends = self._accounts.account(self._number).sends
         return _receipt_of(await sends.send(to, TextContent(text=text), key=key, wait=_WAIT))
 
+    @override
     async def send_file(self, to: str | int, content: bytes | Path, *, name: str, key: str) -> Receipt:
-        """Send a file, which the queue of the account keeps as long as it needs it."""
         sends = self._accounts.account(self._number).sends
         with tempfile.TemporaryDirectory(prefix="webwx-") as folder:
             path = await asyncio.to_thread(_stored, content, Path(folder))
             kind = await asyncio.to_thread(kind_of, path)
             return _receipt_of(await sends.send(to, MediaContent(kind=kind, path=path, name=name), key=key, wait=_WAIT))
 
+    @override
     async def forward(self, event: Event, to: str | int, *, key: str) -> Receipt:
-        """Forward a message."""
         return _receipt_of(await self._accounts.account(self._number).sends.forward(event.number, to, key=key))
 
+    @override
     async def wait_for_event(self, after: int, seconds: float) -> None:
-        """Return as soon as an event with a higher number is stored, or after some seconds."""
         await self._accounts.events.wait([self._number], encode_cursor({self._number: after}), wait=seconds)
 
 
