@@ -112,6 +112,37 @@ async def test_sends_of_an_error_handler_with_another_account_are_not_those_of_t
     await asyncio.wait([task])
 
 
+async def test_an_error_handler_sends_once_with_another_account_whatever_the_handler_has_sent_before(
+    webwx_sandbox: Sandbox,
+) -> None:
+    sandbox, router = webwx_sandbox, Router()
+    reported: list[int] = []
+
+    @router.on(TextMessage, group=False)
+    async def buy(ctx: Context, message: TextMessage) -> None:
+        if ctx.attempt == 1:
+            await ctx.account("work").send_text("张三", "sold")
+        raise LookupError
+
+    @router.error(LookupError)
+    async def sold_out(ctx: Context, event: Event | None, error: LookupError) -> None:
+        await ctx.account("work").send_text("张三", "sorry")
+        reported.append(ctx.attempt)
+        raise error
+
+    names = (("family", "小明", router), ("work", "阿华", Router()))
+    bots = [await logged_in_bot(sandbox, *each) for each in names]
+    ready = asyncio.Semaphore(0)
+    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
+    for _ in bots:
+        await ready.acquire()
+    sandbox.person("李雷").say("buy", to="小明")
+    await until(lambda: len(reported) > 1)
+    assert [message.text for message in sandbox.person("张三").chat("阿华")] == ["sold", "sorry"]
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: Sandbox) -> None:
     sandbox, router = webwx_sandbox, Router()
     heard: list[str] = []

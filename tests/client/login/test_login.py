@@ -64,6 +64,19 @@ if TYPE_CHECKING:
     Phone = Callable[[str], Callable[[QrCode], object]]
 
 
+class WithoutChatrooms(Counted):
+    """Leaves the chatrooms out of the contacts of the first snapshot and of the contact list."""
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        name = {"webwxinit": "ContactList", "webwxgetcontact": "MemberList"}.get(request.endpoint)
+        if name is None:
+            return response
+        body = msgspec.json.decode(response.body)
+        body[name] = [each for each in body[name] if not each["UserName"].startswith("@@")]
+        return msgspec.structs.replace(response, body=msgspec.json.encode(body))
+
+
 class TestLogin:
     async def test_returns_the_account(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
         world.person("me").nickname = "A&B <3"
@@ -79,6 +92,14 @@ class TestLogin:
         assert client.contacts.find(remark="Boss").nickname == "李雷"
         [room] = [contact for contact in client.contacts if contact.kind == "chatroom"]
         assert [member.nickname for member in room.members] == ["小明", "阿华", "张三", "李雷"]
+
+    async def test_knows_a_chatroom_that_only_the_list_of_recent_chats_names(
+        self, log_in: LogIn, sandbox: SandboxCore
+    ) -> None:
+        client = await log_in(transport=WithoutChatrooms(Loopback(sandbox)))
+
+        [room] = [contact for contact in client.contacts if contact.kind == "chatroom"]
+        assert (room.nickname, len(room.members)) == ("周末爬山", 4)
 
     async def test_continues_with_a_saved_login_by_one_request(
         self, log_in: LogIn, new_client: NewClient, counted: Counted, tmp_path: Path

@@ -14,6 +14,7 @@ from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import ContinuityLost, QuarantinedMessage
 from webwx.model.messages import Event, ImageMessage, MessageRecalled, Pat, SystemMessage, TextMessage
 from webwx.protocol.codes import MessageType
+from webwx.protocol.content import RecallNotice, write_recall_notice
 from webwx.protocol.sysmsg import write_pat
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
@@ -268,6 +269,21 @@ class TestFinding:
         assert isinstance(found, MessageRecalled)
         assert found.original == picture
         assert (await client.forward(found, "filehelper")).way == "by_content"
+
+    async def test_a_recall_of_what_is_no_message_has_no_original(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.say("ahua", "me", "1")
+        world.recall("ahua", "me")
+        _, recalled = await take(client, 2)
+        assert isinstance(recalled, MessageRecalled)
+        its_id = recalled.raw["MsgId"]
+        notice = RecallNotice(message_id=its_id)
+        world.send("ahua", "me", contents.raw(MessageType.RECALL, 0, write_recall_notice(notice)))
+        [again] = await take(client, 1)
+        found = await client.find_message(again.number)
+
+        assert isinstance(found, MessageRecalled)
+        assert (found.message_id, found.original) == (its_id, None)
 
     async def test_a_send_by_each_of_its_names(self, log_in: LogIn) -> None:
         client = await log_in()

@@ -408,6 +408,20 @@ async def test_media_can_be_purged_without_their_messages(keeping: Keeping, worl
     assert await client.find_message(message.id) is not None
 
 
+async def test_a_message_whose_media_are_archived_is_not_read_again_by_the_next_process(
+    keeping: Keeping, world: World, journal: SqliteJournal
+) -> None:
+    client = await keeping()
+    world.picture("ahua", "me", PNG)
+    await drain(client)
+    part = journal.account(client.account.uin)
+    await client.close()
+    archive = await part.consumer(ARCHIVE_CONSUMER)
+    waiting = await archive.take()
+    await archive.close()
+    assert waiting == []
+
+
 async def test_damaged_media_are_not_returned(keeping: Keeping, world: World, tmp_path: Path, counted: Counted) -> None:
     client = await keeping()
     message = world.picture("ahua", "me", PNG)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-from tests.gateway.adapters.conftest import created
+import pytest
+from tests.gateway.adapters.conftest import created, port_of
 from tests.gateway.adapters.toy import PACKAGE
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from webwx.gateway.access.auth import FREE_FAILURES
 from webwx.gateway.adapters.stored_ids import StoredIds
+from webwx.gateway.config import GatewayConfig, LimitsTable
 
 if TYPE_CHECKING:
-    import pytest
     from litestar.types.asgi_types import HTTPScope
     from tests.gateway.conftest import Running, StartGateway
 
@@ -75,6 +79,37 @@ async def test_an_error_of_an_adapter_is_answered_without_its_text(
     assert (shown["last_error"], shown["peers"]) == ("ValueError", [])
     assert "ValueError" in caplog.text
     assert "a text of a chat" not in caplog.text
+
+
+async def test_an_error_after_the_begin_of_a_connection_closes_it_as_an_error_of_the_gateway(
+    noted: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = (await created(noted))["token"]
+
+    async def fail(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(sys.modules[f"{PACKAGE}.adapter"], "send_messages", fail)
+    async with port_of(noted) as address, connect(f"ws://{address}/note{token}/socket") as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1011
+
+
+async def test_connections_of_programs_are_not_limited_as_those_without_a_key(
+    start_gateway: StartGateway, toy: dict[str, AdapterEntry]
+) -> None:
+    """One address has half of the connections until they have shown a valid token."""
+    async with start_gateway(GatewayConfig(limits=LimitsTable(connections=8)), adapters=toy) as running:
+        await running.log_in()
+        token = (await created(running))["token"]
+        async with port_of(running) as address, contextlib.AsyncExitStack() as opened:
+            sockets = [
+                await opened.enter_async_context(connect(f"ws://{address}/note{token}/socket")) for _ in range(6)
+            ]
+            for socket in sockets:
+                await (await socket.ping())
 
 
 async def test_a_program_that_another_process_has_deleted_is_not_served(noted: Running) -> None:

@@ -13,6 +13,7 @@ from tests.client.conftest import PNG
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
 from tests.storage.statement_log import StatementLog
+from tests.turns import let_others_run
 
 from webwx.bot.bot import Bot
 from webwx.gateway.accounts.account_sends import MediaContent
@@ -24,9 +25,11 @@ from webwx.gateway.serve import listen, serve_started
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from webwx.bot.context import Context
+    from webwx.gateway.accounts.account import AccountStatus
     from webwx.sandbox.core import SandboxCore
 
 pytestmark = pytest.mark.verify
@@ -67,6 +70,32 @@ async def test_an_account_that_another_gateway_has_just_added_is_found(
         assert await other.port.look_up_account("new") == account.number
         assert await other.port.look_up_account("newer") is None
         assert (await other.port.account(account.number).status()).name == "new"
+
+
+async def test_states_reach_each_reader_and_those_of_owned_accounts_only_where_they_run(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async def until_online(states: AsyncGenerator[AccountStatus, None]) -> int:
+        async with asyncio.timeout(20):
+            return await anext(status.number async for status in states if status.state == "online")
+
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+        node(schema, sandbox, tmp_path / "worker") as worker,
+    ):
+        *reached, other = [
+            asyncio.ensure_future(until_online(states))
+            for states in (
+                front.port.watch_states(), worker.port.watch_states(), worker.port.watch_states(owned=True),
+                front.port.watch_states(owned=True),
+            )
+        ]  # fmt: skip
+        number = await front.log_in("work")
+        assert await asyncio.gather(*reached) == [number] * 3
+        await let_others_run()
+        assert not other.done()
+        other.cancel()
+        await asyncio.wait([other])
 
 
 async def test_an_account_is_handed_over_and_its_owner_is_known(

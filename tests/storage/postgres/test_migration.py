@@ -19,11 +19,12 @@ from tests.storage_contract.shared_tables import SAMPLES
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
 from webwx.storage import tables
+from webwx.storage.open import wait_for_tables
 from webwx.storage.postgres import checkup, migration
 from webwx.storage.postgres import schema as definition
 from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
-from webwx.storage.postgres.migration import upgrade, wait_for_tables
+from webwx.storage.postgres.migration import upgrade
 from webwx.storage.postgres.schema import FIRST, FORMER, MIGRATIONS, VERSION, Migration
 from webwx.storage.tables import ALL
 from webwx.storage.tables.outbox import SendQuery

@@ -73,6 +73,13 @@ async def test_a_login_and_its_identities_are_one_transaction(statements: list[s
     assert sum("INSERT" in each for each in transactions) == 1
 
 
+async def test_what_is_stored_survives_a_power_failure_by_default(
+    statements: list[str], journal: SqliteJournal
+) -> None:
+    await opened(journal)
+    assert {each for each in statements if "synchronous =" in each} == {"PRAGMA synchronous = FULL"}
+
+
 async def test_a_connection_is_closed_if_the_senders_cannot_be_read(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

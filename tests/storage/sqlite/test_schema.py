@@ -24,7 +24,17 @@ from webwx.errors import StorageError
 from webwx.storage import tables
 from webwx.storage.locks import make_private
 from webwx.storage.sqlite import schema
-from webwx.storage.sqlite.schema import FIRST, FORMER, MIGRATIONS, ROOM, VERSION, connect, log_of, make_room
+from webwx.storage.sqlite.schema import (
+    FIRST,
+    FORMER,
+    MIGRATIONS,
+    ROOM,
+    VERSION,
+    connect,
+    large_cache,
+    log_of,
+    make_room,
+)
 from webwx.storage.tables import OF_ACCOUNTS
 
 FORMER_FILE = Path(__file__).parents[1] / "former" / "version-10.journal.gz"
@@ -74,6 +84,14 @@ def test_a_commit_survives_a_loss_of_power(path: Path) -> None:
             assert ask(db, "PRAGMA secure_delete") == 1
             assert ask(db, "PRAGMA busy_timeout") == 10_000
             assert ask(db, "PRAGMA user_version") == VERSION
+
+
+def test_the_memory_for_large_changes_is_freed_after_them(path: Path) -> None:
+    with contextlib.closing(connect(path)) as db:
+        usual = ask(db, "PRAGMA cache_size")
+        with large_cache(db):
+            assert ask(db, "PRAGMA cache_size") != usual
+        assert ask(db, "PRAGMA cache_size") == usual
 
 
 def test_a_file_system_without_wal_support_is_refused(path: Path) -> None:
