@@ -1,9 +1,9 @@
 """
-Client programs of a gateway: senders, readers of server-sent events, and a receiver of webhooks.
+Client programs of a gateway: senders, readers of server-sent events, an agent over MCP, and a receiver of webhooks.
 
 They run in a process of their own, on the core of the reference server, and cost as little as they can:
 
-    python -m benchmarks.gateway_clients send|read|receive '{"port": 8791, ...}'
+    python -m benchmarks.gateway_clients send|read|wait|receive '{"port": 8791, ...}'
 
 Each prints a line of JSON when it is ready, where others wait for that, and one with its figures in the end.
 """
@@ -119,6 +119,33 @@ async def read(*, port: int, key: str, readers: int, texts: int) -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
+async def wait(*, port: int, token: str, texts: int) -> None:
+    """Wait for texts as an agent, one call after another; print when each has arrived, by the monotonic clock."""
+    stream, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+        "MCP-Protocol-Version: 2025-11-25\r\n"
+    )
+
+    async def result(tool: str, **arguments: Any) -> Any:
+        params = {"name": tool, "arguments": arguments}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        answer = await stream.readuntil(_END_OF_HEAD)
+        length = int(answer.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        return json.loads(await stream.readexactly(length))["result"]["structuredContent"]
+
+    found = await result("wait_for_message", timeout_s=0)
+    _say({"open": 1})
+    arrived: list[float] = []
+    while len(arrived) < texts:
+        found = await result("wait_for_message", timeout_s=50, after=found["position"])
+        arrived += [time.monotonic()] * len(found["messages"])
+    writer.close()
+    _say({"arrived": arrived})
+
+
 class _Receiver(asyncio.Protocol):
     """Answers every request with 200, and counts the requests."""
 
@@ -161,7 +188,7 @@ def main() -> None:
     use_core(0)
     allow_connections()
     what, given = sys.argv[1], json.loads(sys.argv[2])
-    runs: dict[str, Any] = {"read": read, "receive": receive}
+    runs: dict[str, Any] = {"read": read, "wait": wait, "receive": receive}
     if what == "send":
         send(**given)
     else:

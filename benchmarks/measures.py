@@ -217,6 +217,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     _own("gateway-webhooks", "CPU per delivery, ms", "cpu_ms", 1.0),
     _own("gateway-streams", "p99 until a text reaches a reader, ms", "p99_ms", 50),
+    _own("gateway-agent", "p99 from a commit until a waiting tool answers, ms", "p99_ms", 50),
+    _own("gateway-agent", "memory that the adapter adds, MB", "added_mb", 60),
     _own("gateway-broadcast", "CPU per text to 200 readers, ms", "event_ms", 6),
     _own("gateway-broadcast", "p99 until a text reaches a reader, ms", "p99_ms", 25),
     _own("gateway-idle", "idle CPU, % of a core", "cpu_percent", 5),

@@ -252,6 +252,47 @@ def to_readers(run: Run) -> Figures:
     return asyncio.run(main())
 
 
+def to_an_agent(run: Run) -> Figures:
+    """
+    Pass texts to an agent that waits over MCP; the time of each begins after its commit.
+
+    The memory is what the adapter and its library add, between the start and the first answer of a tool.
+    """
+
+    async def main() -> Figures:
+        from webwx.gateway.adapters.permissions import EVERY_CHAT, ChatPermissions
+        from webwx.gateway.adapters.program import StoredProgram
+        from webwx.storage.sqlite.journal import SqliteAccount
+
+        stored: list[float] = []
+        ingest = SqliteAccount.ingest
+
+        async def timed(self: SqliteAccount, arrival: Any) -> int:
+            count = await ingest(self, arrival)
+            stored.extend([time.monotonic()] * count)
+            return count
+
+        SqliteAccount.ingest = timed  # type: ignore[method-assign]  # nothing else tells of a commit
+        async with started(run) as gateway:
+            before = resident()
+            [account] = await gateway.port.list_owned()
+            program = StoredProgram(
+                id="", name="agent", adapter="mcp", account=account, digest="", created_at=0,
+                permissions=ChatPermissions(see=(EVERY_CHAT,), write=()),
+            )  # fmt: skip
+            token = (await gateway.gateway.programs.create(program)).token
+            async with client("wait", port=gateway.number, token=token, texts=run.world.texts) as agent:
+                await agent.read_line()
+                added = resident() - before
+                del stored[:]
+                with DiskProbe(run.folder) as probe, run.meter() as meter:
+                    arrived = (await agent.read_line())["arrived"]
+        latencies = list(zip(stored, arrived, strict=True))
+        return _figures(run, meter.figures, latencies, probe, run.world.texts) | {"added_mb": added}
+
+    return asyncio.run(main())
+
+
 def idle(run: Run) -> Figures:
     """Measure accounts and readers without any event."""
 
@@ -292,6 +333,10 @@ CASES = (
     Case(
         name="gateway-broadcast", about="texts to many readers of server-sent events", count=READERS,
         world=World(texts=300, rate=10.0), variants={OURS: to_readers},
+    ),
+    Case(
+        name="gateway-agent", about="texts to an agent that waits over MCP", world=World(texts=500, rate=20.0),
+        variants={OURS: to_an_agent},
     ),
     Case(
         name="gateway-idle", about=f"accounts and {READERS} readers to which nothing happens", count=ACCOUNTS,
