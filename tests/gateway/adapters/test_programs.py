@@ -12,6 +12,8 @@ from webwx.gateway.adapters.program import StoredProgram
 from webwx.gateway.adapters.programs import RECORD_KIND, Programs
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from webwx.gateway.adapters.registry import AdapterEntry
     from webwx.storage.tables.records import RecordStore
 
@@ -51,6 +53,27 @@ async def test_a_new_token_replaces_the_old_one(programs: Programs) -> None:
     assert await programs.find_by_token("note", made.token) is None
     assert await programs.find_by_token("note", renewed.token) == renewed.program
     assert renewed.program.revision != made.program.revision
+
+
+async def test_a_token_that_is_replaced_during_a_read_is_invalid_at_once(
+    records: RecordStore, toy: dict[str, AdapterEntry]
+) -> None:
+    class Interrupted(Programs):
+        """Programs that are changed between a read and its end."""
+
+        interrupt: Callable[[], Awaitable[object]] | None = None
+
+        async def find(self) -> list[StoredProgram]:
+            found = await super().find()
+            interrupt, self.interrupt = self.interrupt, None
+            if interrupt is not None:
+                await interrupt()
+            return found
+
+    programs = Interrupted(records, Clock(), toy)
+    made = await programs.create(to_store())
+    programs.interrupt = lambda: programs.rotate(made.program.id)
+    assert await programs.find_by_token("note", made.token) is None
 
 
 async def test_a_disabled_program_has_no_valid_token(programs: Programs) -> None:

@@ -81,6 +81,8 @@ class Programs(StoredValues[StoredProgram]):
         self.entries = entries
         self._changed = changed
         self._known = _NOTHING_KNOWN
+        self._changes = 0
+        """Number of changes made here, which tells whether a read began before one of them."""
 
     async def create(self, program: StoredProgram) -> NewProgram:
         """
@@ -132,15 +134,17 @@ class Programs(StoredValues[StoredProgram]):
         return found.revision if found is not None and found.enabled else None
 
     async def _current(self) -> _KnownPrograms:
-        now = self._clock()
-        if not 0 <= now - self._known.read_at < _FRESH:
+        while not 0 <= (now := self._clock()) - self._known.read_at < _FRESH:
+            changes = self._changes
             found = {(each.adapter, each.digest): each for each in await self.find() if each.enabled}
-            self._known = _KnownPrograms(found, frozenset(adapter for adapter, _ in found), now)
+            if changes == self._changes:
+                self._known = _KnownPrograms(found, frozenset(adapter for adapter, _ in found), now)
         return self._known
 
     @override
     def _note_change(self, value_id: str) -> None:
         self._known = _NOTHING_KNOWN
+        self._changes += 1
         self._changed()
 
     async def _import(self, adapter: str) -> type[Adapter]:
