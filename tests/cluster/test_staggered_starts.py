@@ -76,6 +76,16 @@ async def test_starts_are_spread_over_a_short_time_and_a_single_account_does_not
     assert max(started.pauses) <= 0.5
 
 
+async def test_an_account_pauses_at_most_ten_milliseconds_for_each_that_is_before_it() -> None:
+    longest = [0.0] * 10
+    for seed in range(20):
+        started = Started(limit=10, seed=seed)
+        await started.begin(10)
+        longest = [*map(max, longest, started.pauses)]
+    assert all(pause <= number * 0.01 for number, pause in enumerate(longest))
+    assert longest[9] > 0.05
+
+
 async def test_an_account_that_is_lost_while_it_waits_takes_no_turn() -> None:
     started = Started(limit=1)
     await started.begin(3)
