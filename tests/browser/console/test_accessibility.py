@@ -50,7 +50,7 @@ async def test_every_screen_passes_the_rules_of_axe(
     page = await open_console(**how)
     await page.get_by_role("navigation").wait_for()
     names = await page.locator(".nav-link > span:not(.badge)").all_text_contents()
-    assert len(names) == 10
+    assert "Keys" in names or "密钥" in names
     found = []
     for name in names:
         await open_screen(page, name)
