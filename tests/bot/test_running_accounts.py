@@ -143,6 +143,36 @@ async def test_an_error_handler_sends_once_with_another_account_whatever_the_han
     await asyncio.wait([task])
 
 
+async def test_a_report_with_another_account_takes_no_key_of_a_later_attempt(webwx_sandbox: Sandbox) -> None:
+    sandbox, router = webwx_sandbox, Router()
+    done: list[int] = []
+
+    @router.on(TextMessage, group=False)
+    async def buy(ctx: Context, message: TextMessage) -> None:
+        await ctx.account("work").send_text("张三", "one")
+        if ctx.attempt == 1:
+            raise LookupError
+        await ctx.account("work").send_text("张三", "two")
+        done.append(ctx.attempt)
+
+    names = (("family", "小明", router), ("work", "阿华", Router()))
+    bots = [await logged_in_bot(sandbox, *each) for each in names]
+
+    @bots[0].on_error
+    async def report(ctx: Context, event: Event | None, error: BaseException) -> None:
+        await ctx.account("work").send_text("张三", "failed")
+
+    ready = asyncio.Semaphore(0)
+    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
+    for _ in bots:
+        await ready.acquire()
+    sandbox.person("李雷").say("buy", to="小明")
+    await until(lambda: bool(done))
+    assert [message.text for message in sandbox.person("张三").chat("阿华")] == ["one", "failed", "two"]
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: Sandbox) -> None:
     sandbox, router = webwx_sandbox, Router()
     heard: list[str] = []
