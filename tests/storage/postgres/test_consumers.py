@@ -167,3 +167,12 @@ async def test_what_a_failed_commit_has_not_stored_is_stored_by_the_next_one(sch
         await consumer.close()
         again = await account.consumer("bot")
         assert [entry.number for entry in await again.take()] == [2, 4]
+
+
+async def test_a_worker_opens_a_new_consumer_with_the_name_of_a_deleted_one(schema: TemporarySchema) -> None:
+    member = ClusterMember("w1", lambda account: Fence(account=account, epoch=1), timeout=30.0)
+    async with PostgresJournal(schema.url, member=member) as journal:
+        account = await opened(journal, 1)
+        await (await account.consumer("bot")).close()
+        assert await account.forget_consumer("bot")
+        await (await account.consumer("bot")).close()
