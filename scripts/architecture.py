@@ -272,7 +272,7 @@ def place(name: str) -> tuple[str, str]:
         name: Name of the function below `webwx`.
 
     Raises:
-        LookupError: There is none of this name.
+        LookupError: The module has no function or class with this name.
     """
     names = name.split(".")
     for count in range(len(names) - 1, 0, -1):

@@ -124,6 +124,13 @@ def test_without_a_login_it_says_so(shell: Shell) -> None:
     assert "WEBWX_GATEWAY_KEY" in unknown.sentence
 
 
+def test_a_wrong_key_of_the_gateway_is_refused_at_the_start(me: Shell) -> None:
+    with serving(me) as (_, first_line):
+        failed = me.run("mcp", "--gateway", first_line["url"], stdin="", WEBWX_GATEWAY_KEY="wrong")
+    assert (failed.code, failed.stdout) == (2, "")
+    assert "not a valid key" in failed.sentence
+
+
 def test_an_unknown_chat_is_refused_at_the_start(me: Shell) -> None:
     failed = me.run("mcp", "--allow-send", "unknown", stdin="")
     assert (failed.code, failed.stdout) == (2, "")

@@ -20,7 +20,7 @@ from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.client.client import AsyncClient
-from webwx.errors import InvalidRequest
+from webwx.errors import InvalidRequest, LoggedOut, NotLoggedIn, TransportError
 from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.permissions import EVERY_CHAT, ChatPermissions
@@ -180,7 +180,8 @@ async def _remote_account(session: Session, gateway: str, key_file: Path | None)
         )
     name = session.settings.account if "account" in session.settings.sources else None
     async with AsyncClient(gateway=gateway, key=key, account=name) as client:
-        with contextlib.suppress(Exception):
+        # Tools report a login that has ended and a gateway that is away; a wrong key ends the command.
+        with contextlib.suppress(TransportError, NotLoggedIn, LoggedOut):
             await client.resume()
         yield ClientAccount(name or "gateway", client, is_remote=True)
 
