@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from webwx.model.messages import Event, TextMessage
 from webwx.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.bot.conftest import OpenClient
@@ -49,6 +51,20 @@ async def logged_in_bot(sandbox: Sandbox, account: str, person: str, router: Rou
     return bot
 
 
+@asynccontextmanager
+async def running(*bots: Bot) -> AsyncIterator[None]:
+    """Run bots of several accounts in this process, from the moment that all of them are ready."""
+    ready = asyncio.Semaphore(0)
+    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
+    try:
+        for _ in bots:
+            await ready.acquire()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
 async def test_handlers_of_two_accounts_send_once_with_one_of_them_despite_failures_and_a_restart(
     webwx_sandbox: Sandbox,
 ) -> None:
@@ -65,16 +81,11 @@ async def test_handlers_of_two_accounts_send_once_with_one_of_them_despite_failu
 
     bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
     for number in (1, 2):
-        ready = asyncio.Semaphore(0)
-        task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))  # noqa: B023
-        for _ in bots:
-            await ready.acquire()
-        if number == 1:
-            sandbox.person("李雷").say("to family", to="小明")
-            sandbox.person("李雷").say("to work", to="阿华")
-        await until(lambda: sorted(calls) == sorted(["to family", "to work"] * number))  # noqa: B023
-        task.cancel()
-        await asyncio.wait([task])
+        async with running(*bots):
+            if number == 1:
+                sandbox.person("李雷").say("to family", to="小明")
+                sandbox.person("李雷").say("to work", to="阿华")
+            await until(lambda: sorted(calls) == sorted(["to family", "to work"] * number))  # noqa: B023
 
     received = [message.text for message in sandbox.person("张三").chat("阿华")]
     assert sorted(received) == ["to family 1", "to family 2", "to work 1", "to work 2"]
@@ -101,15 +112,10 @@ async def test_sends_of_an_error_handler_with_another_account_are_not_those_of_t
 
     names = (("family", "小明", router), ("work", "阿华", Router()))
     bots = [await logged_in_bot(sandbox, *each) for each in names]
-    ready = asyncio.Semaphore(0)
-    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
-    for _ in bots:
-        await ready.acquire()
-    sandbox.person("李雷").say("buy", to="小明")
-    await until(lambda: attempts == [1, 2])
-    await until(lambda: [message.text for message in sandbox.person("张三").chat("阿华")] == ["sorry", "sold"])
-    task.cancel()
-    await asyncio.wait([task])
+    async with running(*bots):
+        sandbox.person("李雷").say("buy", to="小明")
+        await until(lambda: attempts == [1, 2])
+        await until(lambda: [message.text for message in sandbox.person("张三").chat("阿华")] == ["sorry", "sold"])
 
 
 async def test_an_error_handler_sends_once_with_another_account_whatever_the_handler_has_sent_before(
@@ -132,15 +138,10 @@ async def test_an_error_handler_sends_once_with_another_account_whatever_the_han
 
     names = (("family", "小明", router), ("work", "阿华", Router()))
     bots = [await logged_in_bot(sandbox, *each) for each in names]
-    ready = asyncio.Semaphore(0)
-    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
-    for _ in bots:
-        await ready.acquire()
-    sandbox.person("李雷").say("buy", to="小明")
-    await until(lambda: len(reported) > 1)
-    assert [message.text for message in sandbox.person("张三").chat("阿华")] == ["sold", "sorry"]
-    task.cancel()
-    await asyncio.wait([task])
+    async with running(*bots):
+        sandbox.person("李雷").say("buy", to="小明")
+        await until(lambda: len(reported) > 1)
+        assert [message.text for message in sandbox.person("张三").chat("阿华")] == ["sold", "sorry"]
 
 
 async def test_a_report_with_another_account_takes_no_key_of_a_later_attempt(webwx_sandbox: Sandbox) -> None:
@@ -162,15 +163,10 @@ async def test_a_report_with_another_account_takes_no_key_of_a_later_attempt(web
     async def report(ctx: Context, event: Event | None, error: BaseException) -> None:
         await ctx.account("work").send_text("张三", "failed")
 
-    ready = asyncio.Semaphore(0)
-    task = asyncio.create_task(start(*bots, on_ready=lambda *_: ready.release()))
-    for _ in bots:
-        await ready.acquire()
-    sandbox.person("李雷").say("buy", to="小明")
-    await until(lambda: bool(done))
-    assert [message.text for message in sandbox.person("张三").chat("阿华")] == ["one", "failed", "two"]
-    task.cancel()
-    await asyncio.wait([task])
+    async with running(*bots):
+        sandbox.person("李雷").say("buy", to="小明")
+        await until(lambda: bool(done))
+        assert [message.text for message in sandbox.person("张三").chat("阿华")] == ["one", "failed", "two"]
 
 
 async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: Sandbox) -> None:
@@ -183,13 +179,9 @@ async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: S
         ctx.account("work").send_text("张三", message.text)
 
     bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
-    ready: list[str] = []
-    task = asyncio.create_task(start(*bots, on_ready=lambda bot, _: ready.append(bot.name)))
-    await until(lambda: len(ready) == 2)
-    sandbox.person("李雷").say("hey", to="小明")
-    await until(lambda: [message.text for message in sandbox.person("张三").chat("阿华")] == ["hey"])
-    task.cancel()
-    await asyncio.wait([task])
+    async with running(*bots):
+        sandbox.person("李雷").say("hey", to="小明")
+        await until(lambda: [message.text for message in sandbox.person("张三").chat("阿华")] == ["hey"])
     assert heard == ["阿华"]
 
 
@@ -207,15 +199,13 @@ async def test_bots_of_two_accounts_share_the_connections_to_a_database(
 
     bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
     before = connections()
-    ready: list[str] = []
-    task = asyncio.create_task(start(*bots, on_ready=lambda bot, _: ready.append(bot.name)))
-    await until(lambda: len(ready) == 2)
-    sandbox.person("李雷").say("hey", to="小明")
-    sandbox.person("李雷").say("you", to="阿华")
-    await until(lambda: [sandbox.person("李雷").chat(name)[-1].text for name in ("小明", "阿华")] == ["hey!", "you!"])
-    assert connections() == before + 1
-    task.cancel()
-    await asyncio.wait([task])
+    async with running(*bots):
+        sandbox.person("李雷").say("hey", to="小明")
+        sandbox.person("李雷").say("you", to="阿华")
+        await until(
+            lambda: [sandbox.person("李雷").chat(name)[-1].text for name in ("小明", "阿华")] == ["hey!", "you!"]
+        )
+        assert connections() == before + 1
 
 
 def connections() -> int:
