@@ -1,4 +1,4 @@
-"""Times as users type them: a date, a time of day, or an age."""
+"""Times as users type them, a date, a time of day, or an age, and as they are shown."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def shown_time(seconds: float, screen: Screen, now: float | None = None) -> str:
     if days == 0:
         return f"{when:%H:%M}"
     return _("yesterday") if days == 1 else _("{days} days ago").format(days=days)
+
+
+def clock_time(seconds: float, clock: str) -> str:
+    """Format a time in this machine's time zone."""
+    return time.strftime(clock, time.localtime(seconds))
 
 
 class Moment(click.ParamType[float]):

@@ -8,10 +8,10 @@ import click
 
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _
-from webwx.cli.messages.messages import clock_time
 from webwx.cli.names import complete_chats, complete_numbers, numbered, whom
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
+from webwx.cli.times import clock_time
 from webwx.cli.words import word
 from webwx.protocol.codec import clean_text
 

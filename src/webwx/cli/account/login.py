@@ -16,9 +16,9 @@ import click
 from webwx.cli.exits import BadInput
 from webwx.cli.language import N_, _
 from webwx.cli.messages.consumers import begin
-from webwx.cli.messages.messages import clock_time
 from webwx.cli.output import takes_colors
 from webwx.cli.session import Session, command
+from webwx.cli.times import clock_time
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
 from webwx.model.serialization import to_builtins
 from webwx.storage.atomic_write import write_private

@@ -12,9 +12,9 @@ from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
-from webwx.cli.messages.messages import clock_time
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
+from webwx.cli.times import clock_time
 from webwx.cli.words import word
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from webwx.cli.help_pages import CliGroup
 from webwx.cli.journal.journal_copy import copy, import_journal
 from webwx.cli.language import _, ngettext
 from webwx.cli.messages.history import DATED, people_in
-from webwx.cli.messages.messages import clock_time, describe
+from webwx.cli.messages.shown_events import describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.output import printable, printable_json
 from webwx.cli.progress import shown_rows
 from webwx.cli.session import Session, command
-from webwx.cli.times import EXAMPLES, Moment
+from webwx.cli.times import EXAMPLES, Moment, clock_time
 from webwx.cli.words import word
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text

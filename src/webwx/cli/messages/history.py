@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.language import _, language
-from webwx.cli.messages.messages import clock_time, describe, name_of, place_of
 from webwx.cli.messages.outbox import describe_send
+from webwx.cli.messages.shown_events import describe, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, limit_option
 from webwx.cli.session import Session, command
-from webwx.cli.times import EXAMPLES, Moment
+from webwx.cli.times import EXAMPLES, Moment, clock_time
 from webwx.model.messages import Message, MessageRecalled
 from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text

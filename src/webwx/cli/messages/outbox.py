@@ -10,7 +10,8 @@ from webwx.cli.columns import MOST_OF_NAME, Column, print_table
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import N_, _
-from webwx.cli.messages.messages import name_of, report_sent
+from webwx.cli.messages.messages import report_sent
+from webwx.cli.messages.shown_events import name_of
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.session import Session, command
 from webwx.cli.times import shown_time

@@ -8,8 +8,9 @@ import click
 
 from webwx.cli.exits import BadInput
 from webwx.cli.language import _
-from webwx.cli.messages.messages import name_of, report_sent
+from webwx.cli.messages.messages import report_sent
 from webwx.cli.messages.owner_sends import refuse_files, send_text
+from webwx.cli.messages.shown_events import name_of
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.session import Session, checked_text, command, read_text
 from webwx.gateway.notify.message import compose

@@ -8,10 +8,11 @@ import click
 
 from webwx.cli.language import N_, _, language
 from webwx.cli.messages.history import DATED, people_in
-from webwx.cli.messages.messages import clock_time, name_of, place_of
+from webwx.cli.messages.shown_events import name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import limit_option
 from webwx.cli.session import Session, command
+from webwx.cli.times import clock_time
 from webwx.model.messages import ImageMessage
 from webwx.model.serialization import to_builtins
 from webwx.model.summary import summarize

@@ -10,7 +10,7 @@ import click
 from webwx.cli.language import N_, _
 from webwx.cli.logs import log_format_option
 from webwx.cli.messages.consumers import RECEIVE
-from webwx.cli.messages.messages import describe
+from webwx.cli.messages.shown_events import describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.progress import shown_progress
 from webwx.cli.session import Session, command, ended_by_reader
