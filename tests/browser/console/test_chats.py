@@ -207,6 +207,8 @@ async def test_a_queued_text_is_shown_as_such_until_it_is_sent(
 async def test_older_messages_are_read_on_demand(console: Page, world: World, gateway: ServedGateway) -> None:
     for number in range(120):
         world.say("ahua", "me", f"message {number:03d}")
+    await open_screen(console, "Chats")
+    await chat(console, "^阿华 .*message 119").wait_for()  # all are stored: none comes while the chat is read
     await open_chat(console, "阿华")
     await message(console, "message 119").wait_for()
     assert await message(console, "message 000").count() == 0
