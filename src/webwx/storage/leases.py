@@ -364,7 +364,7 @@ class Leases(Protocol):
         ...
 
     async def consumer_lags(self) -> dict[str, int]:
-        """Return for each worker with consumers how many events the slowest one has not acknowledged."""
+        """Return for each worker with open consumers how many events the slowest one has not acknowledged."""
         ...
 
     async def accounts(self) -> list[OwnedAccount]:

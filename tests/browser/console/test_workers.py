@@ -56,7 +56,7 @@ async def test_workers_and_owners_are_shown_and_a_worker_is_drained(
     await owner.get_by_text("one", exact=True).wait_for()
 
     await button(row, "Drain").click()
-    await page.get_by_text("The other workers take its 1 accounts").wait_for()
+    await page.get_by_text("The other workers take its accounts (1)").wait_for()
     await button(page, "Cancel").click()
     assert not (await leases.workers())[0].is_draining
     await button(row, "Drain").click()

@@ -26,6 +26,8 @@ async def test_a_checkup_describes_the_database_and_changes_nothing(schema: Temp
     empty = await check_up(schema.url)
     assert (empty.problem, empty.schema, empty.is_supported, empty.has_btree_gin) == ("", 0, True, True)
     assert (await check_up(schema.url)).schema == 0
+    number = int(schema.execute("SHOW server_version_num"))
+    assert empty.server == f"{number // 10_000}.{number % 10_000}"
 
     storage = PostgresStorage(schema.url, passphrase="three words long")
     await storage.login(WORK).save(SavedLogin(login=LOGIN))

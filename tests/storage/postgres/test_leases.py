@@ -124,11 +124,15 @@ async def test_a_worker_shows_how_it_is(schema: TemporarySchema, leases: Postgre
     assert await leases.consumer_lags() == {}
     await leases.claim("a")
     async with PostgresJournal(schema.url, member=member("a", 2)) as journal:
-        for name in ("bot", "webhook"):
+        for name in ("bot", "webhook", "listen"):
             consumer = await (await opened(journal, 1)).consumer(name)
             await consumer.close()
     schema.execute("UPDATE accounts SET last_number = 7; UPDATE consumers SET acked = 3 WHERE name = 'bot'")
+    assert await leases.consumer_lags() == {}  # no program has `listen` open, which would be behind for ever
+    schema.execute("UPDATE consumers SET is_open = true WHERE name <> 'listen'")
     assert await leases.consumer_lags() == {"a": 7}
+    schema.execute("UPDATE consumers SET is_open = false WHERE name = 'webhook'")
+    assert await leases.consumer_lags() == {"a": 4}
 
 
 @verify

@@ -11,7 +11,7 @@ import click
 from webwx.cli.columns import columns
 from webwx.cli.exits import BadInput
 from webwx.cli.help_pages import CliGroup
-from webwx.cli.language import _
+from webwx.cli.language import _, ngettext
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 from webwx.cli.times import clock_time
@@ -60,7 +60,7 @@ async def status(session: Session) -> None:
     Show the workers, the accounts of each, and the accounts without a worker.
 
     LAG is the longest time that the event loop of the worker took to answer between the last two heartbeats, and BEHIND
-    is the number of events that the slowest bot, webhook or other consumer of its accounts has left.
+    is the number of events that the slowest running bot, webhook or other open consumer of its accounts has left.
     """
     async with _leases(session) as leases:
         workers, accounts, behind = await leases.workers(), await leases.accounts(), await leases.consumer_lags()
@@ -93,9 +93,11 @@ async def status(session: Session) -> None:
     session.output.line(
         [
             *(columns(rows) if workers else [_("There is no worker.")]),
-            _("{accounts:,} accounts: {owned:,} owned, {free:,} without a worker, {logged_out:,} logged out.").format(
-                accounts=counts["accounts"], owned=counts["owned"], free=counts["free"], logged_out=counts["logged_out"]
-            ),
+            ngettext(
+                "{accounts:,} account: {owned:,} owned, {free:,} without a worker, {logged_out:,} logged out.",
+                "{accounts:,} accounts: {owned:,} owned, {free:,} without a worker, {logged_out:,} logged out.",
+                counts["accounts"],
+            ).format(**counts),
         ],
         None,
     )

@@ -108,7 +108,7 @@ async def show_metrics(
         metrics.add_gauge("webwx_lease_age_seconds", "Seconds since the last renewal of the lease.", cluster.lease_age)
         with contextlib.suppress(StorageError):  # the age of the lease shows it
             lag = await cluster.consumer_lag()
-            metrics.add_gauge("webwx_consumer_lag_events", "Events that the slowest consumer has left.", lag)
+            metrics.add_gauge("webwx_consumer_lag_events", "Events that the slowest open consumer has left.", lag)
     return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -32,7 +32,7 @@ export const t = wordsOf({
   drain: ["Drain", "移交账号"],
   drainTitle: ["Hand over the accounts of this worker?", "要移交此工作进程的账号吗？"],
   drainHint: [
-    "The other workers take its {n} accounts, and its process exits. Running handlers have ten seconds to finish.",
+    "The other workers take its accounts ({n}), and its process exits. Running handlers have ten seconds to finish.",
     "其他工作进程会接管它的 {n} 个账号，随后其进程退出。正在执行的处理函数有十秒钟时间完成。",
   ],
   drained: ["The worker hands its accounts over.", "该工作进程正在移交账号。"],

@@ -82,7 +82,7 @@ async def _read_state(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup
     has_tables = 0 < schema <= VERSION
     unreadable, is_checked = await _check_entries(db) if has_tables else (0, True)
     return DatabaseCheckup(
-        server=f"{server.major}.{server.minor}",
+        server=f"{server.major}.{server.micro}",  # since version 10 the second number is `micro`
         is_supported=server.major >= MIN_SERVER,
         schema=schema,
         is_newer=schema > VERSION,

@@ -225,7 +225,8 @@ class PostgresLeases(Leases):
         rows = await self._read(
             lambda db: db.fetch(
                 "SELECT a.worker, max(greatest(0, a.last_number - c.acked)) AS lag"
-                " FROM accounts a JOIN consumers c USING (account) WHERE a.worker IS NOT NULL GROUP BY a.worker"
+                " FROM accounts a JOIN consumers c USING (account) WHERE a.worker IS NOT NULL AND c.is_open"
+                " GROUP BY a.worker"
             )
         )
         return {row["worker"]: row["lag"] for row in rows}
