@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from webwx.sandbox import contents
 from webwx.sandbox.world import World
 
 
@@ -23,6 +24,21 @@ def test_reading_clears_one_chat(world: World) -> None:
     me.mark_read("ahua")
     me.mark_read("zhangsan")
     assert {key: chat.unread for key, chat in me.chats.items()} == {"ahua": 0, "lilei": 1}
+
+
+def test_reading_up_to_a_message_leaves_later_ones_of_others_unread(world: World) -> None:
+    me = world.person("me")
+    first = world.say("ahua", "me", "一")
+    world.say("ahua", "me", "二")
+    world.say("me", "ahua", "好")
+    world.notify("me", "ahua", contents.system("提示"))
+    last = world.say("ahua", "me", "三")
+    me.mark_read("ahua", first.id)
+    assert me.chats["ahua"].unread == 2
+    me.mark_read("ahua", last.id)
+    assert me.chats["ahua"].unread == 0
+    me.mark_read("ahua", first.id)
+    assert me.chats["ahua"].unread == 0
 
 
 def test_a_person_and_a_chatroom_have_permanent_ids_on_phones(world: World) -> None:

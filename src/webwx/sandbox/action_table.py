@@ -219,10 +219,11 @@ _add(
     sentence="{who} has closed {chat}.", facts={"closed": True},
 )  # fmt: skip
 
-_add(
-    World.read_chat, "read", "me 阿华", help="Read CHAT on WHO's phone without opening it, as from a notification.",
-    sentence="{who} has read {chat}.", facts={"read": True},
-)  # fmt: skip
+
+@_action("read", "me 阿华", sentence="{who} has read {chat}.", facts={"read": True})
+def read(world: World, *, who: str = ME, chat: str, message_id: Annotated[str, shown_as("ID")] = "") -> None:
+    """Read CHAT on WHO's phone without opening it: up to the message ID, or completely."""
+    world.read_chat(who=who, chat=chat, message_id=message_id)
 
 
 @_action("pin", "me 阿华", sentence="{who} has pinned {chat}.", facts={"pinned": True})

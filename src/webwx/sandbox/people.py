@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -171,10 +172,17 @@ class WorldPerson:
         """`SnsFlag`: what they show of their moments, one of the usual values."""
         return 0 if self.is_public else (1, 17, 49)[zlib.crc32(self.id.encode()) % 3]
 
-    def mark_read(self, key: str) -> None:
-        """Clear a chat's unread count, without a notification."""
+    def mark_read(self, key: str, message_id: str = "") -> None:
+        """Mark a chat as read, up to a message or completely, without a notification."""
         if key in self.chats:
-            self.chats[key].unread = 0
+            chat = self.chats[key]
+            chat.unread = min(chat.unread, self._count_after(chat, message_id))
+
+    def _count_after(self, chat: WorldChat, message_id: str) -> int:
+        """Return the number of messages of others after a message; 0 for an empty or unknown id."""
+        later = list(takewhile(lambda message: message.id != message_id, reversed(chat.messages)))
+        is_known = message_id != "" and len(later) < len(chat.messages)
+        return sum(message.sender is not self and message.kind != "system" for message in later) if is_known else 0
 
     def has_blocked(self, other: WorldPerson) -> bool:
         """Return whether another person is on this person's blacklist."""

@@ -457,14 +457,19 @@ class World(Population):
         self.play()
         return message
 
-    def read_chat(self, *, who: str = ME, chat: str) -> None:
+    def read_chat(self, *, who: str = ME, chat: str, message_id: str = "") -> None:
         """
         Read a chat on a person's phone without opening it, as from a notification; clears its unread count.
+
+        Args:
+            who: The owner of the phone.
+            chat: The chat.
+            message_id: The last message that was read: later ones stay unread. By default all are read.
 
         Raises:
             Impossible: There is no such person or chat.
         """
-        self._view_chat(who, chat, StatusNotify.READ)
+        self._view_chat(who, chat, StatusNotify.READ, message_id)
 
     def open_chat(self, *, who: str = ME, chat: str) -> None:
         """
@@ -475,15 +480,15 @@ class World(Population):
         """
         self._view_chat(who, chat, StatusNotify.ENTER_CHAT)
 
-    def _view_chat(self, who: str, chat: str, code: StatusNotify) -> None:
+    def _view_chat(self, who: str, chat: str, code: StatusNotify, message_id: str = "") -> None:
         person = self.person(who)
         world_id = self.chat_id(person, chat)
-        self.mark_read(person, world_id)
+        self.mark_read(person, world_id, message_id)
         self.delivery.report_activity(person, world_id, code)
 
-    def mark_read(self, person: WorldPerson, chat: str) -> None:
-        """Clear a chat's unread count, by world id, without notifying a client."""
-        person.mark_read(chat)
+    def mark_read(self, person: WorldPerson, chat: str, message_id: str = "") -> None:
+        """Mark a chat as read, by world id, up to a message or completely, without notifying a client."""
+        person.mark_read(chat, message_id)
         self.notify_watchers(person.id, chat)
 
     def close_chat(self, *, who: str = ME, chat: str) -> None:
