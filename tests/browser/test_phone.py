@@ -100,6 +100,28 @@ async def test_messages_arrive_on_both_sides_and_marking_one_as_read_clears_its_
     await hands.see(hands.row("阿华")).not_to_have_accessible_name(re.compile("unread"))
 
 
+async def test_only_messages_of_a_chat_in_view_are_read(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    await hands.see(hands.page.get_by_text("Nothing has been said here")).to_be_visible()
+    world.say("阿华", "me", "seen")
+    await hands.see(hands.message("seen")).to_be_visible()
+    await hands.see(hands.rail("chats")).to_have_accessible_name("Chats")
+    await hands.see(hands.row("阿华")).not_to_have_accessible_name(re.compile("unread"))
+
+    await hands.rail("wire").click()
+    await hands.page.set_viewport_size({"width": 390, "height": 800})
+    await hands.see(hands.log).to_be_hidden()
+    world.say("阿华", "me", "behind a tool")
+    await hands.see(hands.rail("chats")).to_have_accessible_name("Chats, 1 unread")
+    await hands.rail("wire").click()
+    await hands.see(hands.message("behind a tool")).to_be_visible()
+    await hands.button("Back").click()
+    await hands.see(hands.rail("chats")).to_have_accessible_name("Chats")
+
+    world.say("阿华", "me", "in the list")
+    await hands.see(hands.row("阿华")).to_have_accessible_name(re.compile("1 unread"))
+
+
 async def test_each_side_recalls_and_the_recalled_picture_is_forwarded(
     hands: BrowserUser, program: Program, photo: FilePayload
 ) -> None:

@@ -56,6 +56,7 @@ export function conversation({ showDetails }) {
   let current = null; // the message with the focus
   let isAtEnd = true;
   let reading = 0; // timer for marking messages as read
+  let seen = null; // what is marked then: {who, chat, message_id}
   let sought = null; // the message that the search selected: {chat, id}
 
   function update() {
@@ -108,8 +109,8 @@ export function conversation({ showDetails }) {
     earlier.parentElement.hidden = !store.hasMore;
     if (where === "again") return messages.forEach(redraw);
     if (where === "before") return before(messages);
+    readIfUnread();
     if (where === "all" || !nodes.size) return renew();
-    if (!document.hidden && element.isConnected && messages.some((message) => !message.mine)) read();
     const wasAtEnd = isAtEnd;
     if (wasAtEnd && store.messages.length > MOST) {
       store.trim(KEPT);
@@ -283,20 +284,31 @@ export function conversation({ showDetails }) {
     }, 400);
   }
 
+  /** Mark the messages as read that are in view now; a later one stays unread. */
   function read() {
+    if (seen && (seen.who !== store.who || seen.chat !== store.chat)) tellRead();
     clearTimeout(reading);
-    const here = { who: store.who, chat: store.chat };
-    reading = setTimeout(() => attempt(() => act("read", here)), READING);
+    seen = { who: store.who, chat: store.chat, message_id: store.messages.at(-1).id };
+    reading = setTimeout(tellRead, READING);
   }
 
-  /** Mark the messages in view as read. */
+  function tellRead() {
+    clearTimeout(reading);
+    const all = seen;
+    seen = null;
+    if (all.who === store.who && !store.rows.get(all.chat)?.unread) return; // opening the chat has marked them
+    attempt(() => act("read", all));
+  }
+
   function readIfUnread() {
-    if (!document.hidden && element.isConnected && store.rows.get(store.chat)?.unread) read();
+    const isInView = !document.hidden && element.checkVisibility();
+    if (isInView && store.messages.length && store.rows.get(store.chat)?.unread) read();
   }
 
   // A picture that loads late must not push the newest message out of view.
   new ResizeObserver(() => isAtEnd && toEnd()).observe(log);
   document.addEventListener("visibilitychange", readIfUnread);
+  new IntersectionObserver(readIfUnread).observe(element); // a tool may have covered it
   store.on("messages", (detail) => store.chat && hear(detail));
   store.on("place", () => store.chat && !store.isLoaded && renew());
   store.on(

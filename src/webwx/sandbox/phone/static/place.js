@@ -58,11 +58,14 @@ class Place extends EventTarget {
     });
   }
 
-  /** Notify the platform of the opened or left chat, as a phone does; this clears the unread count. */
+  /**
+   * Notify the platform of the opened or left chat, as a phone does; this clears the unread count. A chat in a hidden page
+   * is not opened.
+   */
   #tellPhone(left, now) {
     if (left.who === now.who && left.chat === now.chat) return;
     if (left.chat && store.people.has(left.who)) attempt(() => act("close", { who: left.who, chat: left.chat }));
-    if (now.chat) attempt(() => act("open", { who: now.who, chat: now.chat }));
+    if (now.chat && !document.hidden) attempt(() => act("open", { who: now.who, chat: now.chat }));
   }
 }
 
