@@ -407,6 +407,40 @@ async def test_a_search_finds_messages_of_any_age(hands: BrowserUser, world: Wor
     await hands.see(hands.row("Boss")).to_contain_text("I have the key.")
 
 
+async def test_a_draft_survives_a_reload_and_belongs_to_one_person_and_chat(hands: BrowserUser, world: World) -> None:
+    world.say("阿华", "me", "hello")
+    world.say("张三", "me", "hello")
+    await hands.read_chat("阿华")
+    text = hands.page.get_by_role("textbox", name="Message")
+    await text.fill("not sent yet")
+    await hands.page.reload()
+    await hands.see(text).to_have_value("not sent yet")
+    await hands.read_chat("张三")
+    await hands.see(text).to_have_value("")
+    await hands.read_chat("阿华")
+    await hands.see(text).to_have_value("not sent yet")
+    await text.press("Enter")
+    await hands.see(hands.message("not sent yet")).to_be_visible()
+    await hands.page.reload()
+    await hands.see(hands.message("not sent yet")).to_be_visible()
+    await hands.see(text).to_have_value("")
+
+
+async def test_a_fling_to_the_top_reads_back_to_the_first_message(hands: BrowserUser, world: World) -> None:
+    for number in range(300):
+        world.say("阿华", "me", f"message {number:03d}")
+    await hands.read_chat("阿华")
+    await hands.see(hands.message("message 299")).to_be_visible()
+    # The momentum of a fling goes on while older messages are added above.
+    await hands.page.evaluate("""() => {
+        const scroller = document.querySelector(".scroller");
+        new MutationObserver(() => (scroller.scrollTop = 0)).observe(scroller, { childList: true, subtree: true });
+        scroller.scrollTop = 0;
+    }""")
+    await hands.see(hands.message("message 000")).to_be_visible()
+    await hands.see(hands.log.get_by_role("article")).to_have_count(300)
+
+
 async def test_a_text_that_is_too_long_is_refused_and_not_lost(hands: BrowserUser) -> None:
     await hands.begin_chat("阿华")
     text = hands.page.get_by_role("textbox", name="Message")

@@ -49,6 +49,11 @@ async def open_chat(page: Page, name: str) -> None:
     await page.get_by_role("log", name=f"Messages with {name}").wait_for()
 
 
+async def see_value(page: Page, words: str) -> None:
+    """Wait until the field has this text."""
+    await page.wait_for_function("words => document.querySelector('textarea').value === words", arg=words)
+
+
 async def attach(page: Page, *files: FilePayload) -> None:
     """Pick files to send."""
     async with page.expect_file_chooser() as chooser:
@@ -420,6 +425,28 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Page, world: 
     await chat(console, "周末爬山").wait_for()
     await search.fill("no such words")
     await console.get_by_text("Nothing found").wait_for()
+
+
+async def test_a_draft_survives_a_reload_and_ends_with_its_chat_or_session(console: Page, world: World) -> None:
+    world.say("ahua", "me", "are you there?")
+    await open_chat(console, "阿华")
+    await field(console).fill("not sent\nyet")
+    await console.reload()
+    await message(console, "are you there?").wait_for()
+    await see_value(console, "not sent\nyet")
+    await chat(console, f"^{HELPER}").click()
+    await console.get_by_role("log", name=f"Messages with {HELPER}").wait_for()
+    await see_value(console, "")
+    await field(console).fill("secret")
+    await chat(console, "^阿华").click()
+    await see_value(console, "not sent\nyet")
+    await field(console).press("Enter")
+    await message(console, "not sent").get_by_text("Sent", exact=True).wait_for()
+    kept = "JSON.stringify(Object.entries(localStorage).filter(([key]) => key.startsWith('webwx.drafts')))"
+    assert "not sent" not in await console.evaluate(kept)
+    await button(console, "End session").click()
+    await console.get_by_text("This browser has no session").wait_for()
+    assert await console.evaluate(kept) == "[]"
 
 
 async def test_a_failure_to_load_the_chats_is_explained(console: Page) -> None:

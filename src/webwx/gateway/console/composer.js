@@ -1,10 +1,13 @@
 // The field for new messages, and files that are picked, pasted or dropped.
 
+import { ROOT } from "./api.js";
 import { t } from "./chats-words.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
+import { Drafts } from "./drafts.js";
 import { LARGEST, pendingSends } from "./pending-sends.js";
 
-const drafts = new Map();
+/** Texts that were not sent, by account and chat. */
+export const drafts = new Drafts(`webwx.drafts${ROOT}`);
 
 /**
  * Make the field. `refuse(words)` shows why a file is not sent, `sent` is called after each send, and `toMessages` when
@@ -13,7 +16,7 @@ const drafts = new Map();
 export function composer({ account, refuse, sent, toMessages }) {
   let chat = "";
   let name = "";
-  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: grow, paste } });
+  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed, paste } });
   const chosen = h("input", {
     type: "file",
     class: "chosen-file",
@@ -38,14 +41,18 @@ export function composer({ account, refuse, sent, toMessages }) {
     hint,
   );
 
-  /** Write to a chat; the draft for the previous chat is kept. */
+  /** Write to a chat, from its draft. */
   function writeTo(id, words) {
-    if (chat) drafts.set(`${account}/${chat}`, text.value);
     chat = id;
     name = words;
-    text.value = drafts.get(`${account}/${chat}`) ?? "";
+    text.value = drafts.of(`${account}/${chat}`);
     set(text, "aria-label", t("message"));
     text.placeholder = t("writeTo", { name });
+    grow();
+  }
+
+  function typed() {
+    drafts.keep(`${account}/${chat}`, text.value);
     grow();
   }
 
@@ -71,7 +78,7 @@ export function composer({ account, refuse, sent, toMessages }) {
     if (!text.value.trim()) return;
     pendingSends.sendText(account, chat, text.value);
     text.value = "";
-    grow();
+    typed();
     text.focus();
     sent();
   }
@@ -96,7 +103,7 @@ export function composer({ account, refuse, sent, toMessages }) {
   /** Put a text that was not sent back into the field. */
   function edit(words) {
     text.value = [words, text.value].filter(Boolean).join("\n");
-    grow();
+    typed();
     text.focus();
   }
 
@@ -105,7 +112,6 @@ export function composer({ account, refuse, sent, toMessages }) {
     writeTo,
     edit,
     focus: () => raisesKeyboard() || text.focus(),
-    leave: () => chat && drafts.set(`${account}/${chat}`, text.value),
     dropZone: (target) => dropZone(target, () => t("dropHere", { name }), sendFiles),
   };
 }

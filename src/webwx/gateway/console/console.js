@@ -3,6 +3,7 @@
 import { hasJournal, listAccounts } from "./account-list.js";
 import { call, endSession, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
+import { drafts } from "./composer.js";
 import { button, fill, h, set } from "./dom.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
 import { live } from "./live.js";
@@ -164,6 +165,7 @@ function showSignedOut() {
 
 async function leaveSession() {
   await endSession();
+  drafts.clear();
   showSignedOut();
 }
 

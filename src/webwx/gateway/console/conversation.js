@@ -440,9 +440,15 @@ export function conversation({ frame, account, names, back, searchIn }) {
     else if (isAtBottom) moveTo(first + PAGE);
     else if (isUp) isAtEnd = false;
     if (isAtEnd && !until) jump.hidden = true;
-    const isMore = before !== null || first > 0;
-    if (!isAtEnd && lastTop < NEAR && isMore && entries.length && !earlier.disabled) {
-      frame.act(readEarlier, { isOfUser: false, by: earlier });
+    readOn();
+  }
+
+  /** Read older entries as long as the beginning is in view: no event reports a scrolling that ends during a request. */
+  async function readOn() {
+    if (earlier.disabled) return;
+    const isMore = () => entries.length > 0 && (before !== null || first > 0);
+    while (isOpen && !isAtEnd && isMore() && scroller.clientHeight > 0 && scroller.scrollTop < NEAR) {
+      if (!(await frame.act(readEarlier, { isOfUser: false, by: earlier }))) return;
     }
   }
 
@@ -502,7 +508,6 @@ export function conversation({ frame, account, names, back, searchIn }) {
     label,
     leave() {
       isOpen = false;
-      write.leave();
       sizes.disconnect();
       endPending();
       clearInterval(ticking);

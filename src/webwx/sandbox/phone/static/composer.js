@@ -4,6 +4,7 @@ import { attempt, formDialog, refuse } from "./attempts.js";
 import { inWords } from "./bubbles.js";
 import { act, upload } from "./control.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
+import { Drafts } from "./drafts.js";
 import { chatName, personName } from "./names.js";
 import { menu } from "./overlays.js";
 import { choosePeople } from "./people.js";
@@ -23,11 +24,13 @@ const FILES = [
   { verb: "sticker", words: "sticker", picture: "sticker", accept: "image/*" },
 ];
 
+/** Texts that were not sent, by person and chat. */
+const drafts = new Drafts("webwx.phone.drafts");
+
 export function composer({ afterSend }) {
-  const drafts = new Map();
   let quoted = null;
   let draftOf = "";
-  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: grow, paste } });
+  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed, paste } });
   const chosen = h("input", {
     type: "file",
     class: "chosen-file",
@@ -48,9 +51,8 @@ export function composer({ afterSend }) {
   function update() {
     const place = `${store.who}/${store.chat}`;
     if (place !== draftOf) {
-      drafts.set(draftOf, text.value);
       draftOf = place;
-      text.value = drafts.get(place) ?? "";
+      text.value = drafts.of(place);
       quote(null);
       grow();
     }
@@ -63,6 +65,11 @@ export function composer({ afterSend }) {
       set(node, "aria-label", words);
       set(node, "title", words);
     }
+  }
+
+  function typed() {
+    drafts.keep(draftOf, text.value);
+    grow();
   }
 
   function grow() {
@@ -91,14 +98,16 @@ export function composer({ afterSend }) {
     const to = { from: store.who, to: store.chat };
     const about = quoted;
     // The text is removed at once, so that a second press does not send it twice, and restored if the send is refused.
+    const place = draftOf;
     text.value = "";
     quote(null);
-    grow();
+    typed();
     const done = await attempt(() =>
       about ? act("quote", { ...to, message_id: about.id, text: words }) : act("say", { ...to, text: words }),
     );
     if (done) return afterSend();
-    text.value = words + text.value;
+    drafts.keep(place, words + drafts.of(place));
+    if (place === draftOf) text.value = drafts.of(place);
     return grow();
   }
 

@@ -33,7 +33,7 @@ export function conversation({ showDetails }) {
   const size = h("span", { class: "faint" });
   const backButton = iconButton("back", "", () => place.go({ chat: "" }), { class: "icon-button only-narrow" });
   const detailsButton = iconButton("more", "", () => showDetails(store.chat));
-  const earlier = button("", () => store.askEarlier(), { kind: "is-quiet" });
+  const earlier = button("", () => askEarlier(), { kind: "is-quiet" });
   const log = h("div", { class: "messages", role: "log", "aria-live": "polite", on: { keydown: move } });
   const jump = button("", () => toEnd(), { kind: "jump", hidden: true });
   const scroller = h(
@@ -55,6 +55,7 @@ export function conversation({ showDetails }) {
   );
   let current = null; // the message with the focus
   let isAtEnd = true;
+  let isAsking = false; // older messages were asked for
   let reading = 0; // timer for marking messages as read
   let seen = null; // what is marked then: {who, chat, message_id}
   let sought = null; // the message that the search selected: {chat, id}
@@ -110,6 +111,7 @@ export function conversation({ showDetails }) {
     if (where === "again") return messages.forEach(redraw);
     if (where === "before") return before(messages);
     readIfUnread();
+    if (where === "all") isAsking = false; // an answer to the earlier connection does not come
     if (where === "all" || !nodes.size) return renew();
     const wasAtEnd = isAtEnd;
     if (wasAtEnd && store.messages.length > MOST) {
@@ -144,7 +146,9 @@ export function conversation({ showDetails }) {
     if (next && !rest(next, messages.at(-1))) log.querySelector(".time-line")?.remove();
     log.prepend(...messages.flatMap((message, at) => [rest(message, messages[at - 1]), node(message)].filter(Boolean)));
     scroller.scrollTop = scroller.scrollHeight - height;
+    isAsking = false;
     seek();
+    readOn(); // no event reports a scrolling that ended before the answer
   }
 
   /** Scroll to a message of the open chat, of any age. */
@@ -156,7 +160,7 @@ export function conversation({ showDetails }) {
   function seek() {
     if (!sought || sought.chat !== store.chat || !store.isLoaded) return;
     const found = nodes.get(sought.id);
-    if (!found && store.hasMore) return store.askEarlier(sought.id);
+    if (!found && store.hasMore) return askEarlier(sought.id);
     sought = null;
     if (!found) return undefined; // it is no longer on this phone
     found.classList.add("is-found");
@@ -273,15 +277,20 @@ export function conversation({ showDetails }) {
   function scrolled() {
     isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
     if (isAtEnd) jump.hidden = true;
-    if (scroller.scrollTop < NEAR && store.hasMore && store.messages.length && !earlier.disabled) askEarlier();
+    readOn();
   }
 
-  function askEarlier() {
-    earlier.disabled = true;
-    store.askEarlier();
-    setTimeout(() => {
-      earlier.disabled = false;
-    }, 400);
+  /** Ask for older messages if the beginning is in view. */
+  function readOn() {
+    const isInView = scroller.clientHeight > 0;
+    if (isInView && scroller.scrollTop < NEAR && store.hasMore && store.messages.length) askEarlier();
+  }
+
+  /** Ask for a page of older messages; for the next one only after the answer. */
+  function askEarlier(upto = "") {
+    if (isAsking) return;
+    isAsking = true;
+    store.askEarlier(upto);
   }
 
   /** Mark the messages as read that are in view now; a later one stays unread. */
@@ -310,7 +319,11 @@ export function conversation({ showDetails }) {
   document.addEventListener("visibilitychange", readIfUnread);
   new IntersectionObserver(readIfUnread).observe(element); // a tool may have covered it
   store.on("messages", (detail) => store.chat && hear(detail));
-  store.on("place", () => store.chat && !store.isLoaded && renew());
+  store.on("place", () => {
+    if (!store.chat || store.isLoaded) return;
+    isAsking = false;
+    renew();
+  });
   store.on(
     "members contacts people place",
     soon(() => store.chat && update()),

@@ -1,0 +1,52 @@
+// Texts that were typed and not sent yet, in the storage of the browser, so that a reload keeps them.
+
+/** Number of drafts that are kept; the one that was changed first is removed. */
+const MOST = 50;
+
+/** Number of characters of a draft that are kept. */
+const LONGEST = 20_000;
+
+export class Drafts {
+  /** `name` begins the keys in the storage; each page of an origin has its own. */
+  constructor(name) {
+    this.name = name;
+  }
+
+  /** Return the draft for a place, such as the chat of an account; "" if there is none. */
+  of(place) {
+    return localStorage.getItem(this.#key(place)) ?? "";
+  }
+
+  /** Keep a text as the draft for a place; an empty text removes the draft. */
+  keep(place, text) {
+    const others = this.#places().filter((each) => each !== place);
+    const places = text.trim() ? [...others, place] : others;
+    try {
+      for (const each of places.splice(0, places.length - MOST)) localStorage.removeItem(this.#key(each));
+      localStorage.setItem(this.name, JSON.stringify(places));
+      if (text.trim()) localStorage.setItem(this.#key(place), text.slice(0, LONGEST));
+      else localStorage.removeItem(this.#key(place));
+    } catch {
+      // The storage is full: this draft lasts until the page is left.
+    }
+  }
+
+  /** Remove all drafts. */
+  clear() {
+    for (const place of this.#places()) localStorage.removeItem(this.#key(place));
+    localStorage.removeItem(this.name);
+  }
+
+  /** The places with a draft, the one that was changed first at the beginning. */
+  #places() {
+    try {
+      return JSON.parse(localStorage.getItem(this.name)) ?? [];
+    } catch {
+      return [];
+    }
+  }
+
+  #key(place) {
+    return `${this.name}/${place}`;
+  }
+}
