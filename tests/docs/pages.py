@@ -22,7 +22,13 @@ SERVER = "http://127.0.0.1:8790"
 """The sandbox's address as the pages write it."""
 
 OWN_PORT = "8791"
-"""Port of a sandbox that a page starts itself."""
+"""Port of a sandbox or gateway that a page starts itself."""
+
+SECOND_PORT = "8792"
+"""Port of a second gateway."""
+
+DATABASE = "postgresql://webwx:secret@127.0.0.1/webwx"
+"""The database of a page about several machines."""
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
@@ -75,6 +81,11 @@ def _session(code: str) -> list[Command]:
         else:
             found[-1].expected.append(line)
     return found
+
+
+def needs_database(page: Path) -> bool:
+    """Return whether the commands of a page use a database."""
+    return any(DATABASE in each.typed for step in steps(page) if isinstance(step, list) for each in step)
 
 
 def original(page: Path) -> Path:

@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from tests.docs.pages import OWN_PORT, SERVER, Command, SavedFile, matches, program, steps
+from tests.docs.pages import DATABASE, OWN_PORT, SECOND_PORT, SERVER, Command, SavedFile, matches, program, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,17 +84,25 @@ class Reader:
         else:
             self._run(self._bin / "python", "-W", "error", "-c", code)
 
-    def types(self, page: Path, server: str) -> None:
-        """Paste the blocks of a page into a shell one after the other, and compare the output with the page."""
-        own_port = free_port()
+    def types(self, page: Path, server: str, database: str = "") -> None:
+        """
+        Paste the blocks of a page into a shell one after the other, and compare the output with the page.
+
+        Args:
+            page: The page.
+            server: Address of a sandbox.
+            database: URL of the database that is used in place of the page's.
+        """
+        own_port, second_port = free_port(), free_port()
         background: list[tuple[Command, Path]] = []
 
         def check(command: Command, output: str) -> None:
             # A port may contain the digits of another one.
-            printed = output.replace(server, SERVER).replace(own_port, OWN_PORT)
+            printed = output.replace(server, SERVER).replace(own_port, OWN_PORT).replace(second_port, SECOND_PORT)
             assert matches(command.expected, printed), f"$ {command.typed}\n{output}"
 
         def with_ports(text: str) -> str:
+            text = text.replace(DATABASE, f"'{database}'").replace(SECOND_PORT, second_port)
             return text.replace(OWN_PORT, own_port).replace(SERVER, server)
 
         def pasted(command: Command) -> str:

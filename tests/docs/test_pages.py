@@ -297,6 +297,16 @@ def test_the_index_has_every_page(index: str) -> None:
         assert page in linked, f"{page.name} is not in docs/{index}"
 
 
+@pytest.mark.parametrize("page", TRANSLATIONS, ids=name)
+def test_a_chinese_page_leads_to_chinese_pages_where_there_are_any(page: Path) -> None:
+    for shown, target in re.findall(r"\[([^\[\]]+)\]\(([^)\s#:]+\.md)[^)\s]*\)", page.read_text(encoding="utf-8")):
+        there = (page.parent / target).resolve()
+        if there == original(page).resolve():  # the page in English
+            continue
+        assert not there.with_name(there.name.replace(".md", ".zh.md")).exists(), f"{target} has a translation"
+        assert not (target.endswith(".zh.md") and "（英文）" in shown), f"{target} is Chinese"
+
+
 def test_the_readme_has_a_short_table_of_pages() -> None:
     for page in ("README.md", "README.zh.md"):
         (_, below) = (

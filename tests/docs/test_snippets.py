@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, SERVER, blocks, is_run_already, name, program, steps
+from tests.docs.pages import PAGES, ROOT, SERVER, blocks, is_run_already, name, needs_database, program, steps
 from tests.docs.reader import Reader
+from tests.postgres import new_schema
 
 if TYPE_CHECKING:
     from tests.forks import Forks
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and not is_run_already(page, program)]
 WITH_COMMANDS = [page for page in PAGES if blocks(page, "console") and not is_run_already(page, steps)]
+WITH_DATABASE = [page for page in WITH_COMMANDS if needs_database(page)]
 
 
 @pytest.fixture
@@ -33,10 +35,19 @@ def test_the_python_of_a_page_runs(page: Path, reader: Reader) -> None:
 
 
 @pytest.mark.timeout(900)  # A tutorial starts many processes, one after the other.
-@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
+@pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page not in WITH_DATABASE], ids=name)
 def test_the_commands_of_a_page_print_the_output_on_the_page(page: Path, reader: Reader) -> None:
     with reader.sandbox() as server:
         reader.types(page, server)
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", WITH_DATABASE, ids=name)
+def test_the_commands_of_a_page_with_a_database_print_the_output_on_the_page(page: Path, reader: Reader) -> None:
+    schema = new_schema()
+    with reader.sandbox() as server:
+        reader.types(page, server, schema.url)
 
 
 def test_the_examples_of_the_readme_work_on_the_default_host(reader: Reader, tmp_path: Path) -> None:
