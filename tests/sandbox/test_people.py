@@ -41,6 +41,19 @@ def test_reading_up_to_a_message_leaves_later_ones_of_others_unread(world: World
     assert me.chats["ahua"].unread == 0
 
 
+def test_deleted_messages_are_gone_from_one_phone_with_their_unread_count(world: World) -> None:
+    me = world.person("me")
+    first, second = world.say("ahua", "me", "一"), world.say("ahua", "me", "二")
+    me.mark_read("ahua", first.id)
+    world.say("ahua", "me", "三")
+    me.delete("ahua", [first.id, second.id, "unknown"])
+    assert ([each.text for each in me.chats["ahua"].messages], me.chats["ahua"].unread) == (["三"], 1)
+    assert len(world.inbox("ahua")["xiaoming"].messages) == 3
+    me.delete("ahua", [])
+    me.delete("lilei", [])
+    assert (me.chats["ahua"].messages, me.chats["ahua"].unread) == ([], 0)
+
+
 def test_a_person_and_a_chatroom_have_permanent_ids_on_phones(world: World) -> None:
     assert (world.person("me").real_id, world.chatrooms["hiking"].real_id) == ("wxid_xiaoming", "hiking@chatroom")
 

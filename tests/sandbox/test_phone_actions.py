@@ -48,6 +48,14 @@ def test_a_message_or_the_last_one_is_recalled(world: World, ahua: PhoneActions)
     assert [message.is_recalled for message in (first, second, third)] == [False, True, True]
 
 
+def test_messages_are_forwarded_and_deleted(world: World, ahua: PhoneActions) -> None:
+    message = world.say("me", "ahua", "hello")
+    [sent] = ahua.forward(message, to="lilei")
+    assert (sent.to, sent.text) == ("lilei", "hello")
+    ahua.delete(message, chat="me")
+    assert "xiaoming" not in world.inbox("ahua")
+
+
 def test_reading_and_opening_clear_the_unread_count(world: World, ahua: PhoneActions) -> None:
     chat = world.person("ahua").chats
     for look in (ahua.read, ahua.open):

@@ -60,6 +60,7 @@ def lived_in(world: World, png: bytes) -> World:
     world.send("ahua", "me", contents.location(31.2, 121.5, "外滩"))
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
+    world.delete_messages("me", "ahua", [world.say("ahua", "me", "gone").id])
     world.read_chat(who="me", chat="hiking")
     return world
 

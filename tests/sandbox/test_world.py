@@ -125,6 +125,20 @@ def test_opening_a_chat_on_the_phone_notifies_its_own_login(
     assert friend.messages() == []
 
 
+def test_deleting_on_the_phone_is_local_to_it(me: Page, world: World) -> None:
+    message = world.say("ahua", "me", "在吗")
+    me.messages()
+    world.delete_messages("me", "ahua")
+    assert me.messages() == []
+    assert "ahua" not in world.inbox("me")
+    assert all(me.name("ahua") not in bytes(contact).decode() for contact in me.init().contact_list)
+    world.recall("ahua", "me", message.id)
+    [notice] = me.messages()
+    assert notice.msg_type == 10002
+    world.say("ahua", "me", "again")
+    assert [each.text for each in world.inbox("me")["ahua"].messages] == ["again"]
+
+
 def test_an_unknown_chat_cannot_be_opened(world: World) -> None:
     with pytest.raises(Impossible, match="no person"):
         world.open_chat(who="me", chat="unknown")

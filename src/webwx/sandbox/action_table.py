@@ -209,6 +209,18 @@ def recall(world: World, *, from_: str, to: str, message_id: Annotated[str, show
     return {"message_id": world.recall(from_, to, message_id).id}
 
 
+@_action("forward", "阿华 张三 4600000000000000001", sentence="Forwarded to {to}.", facts={"forwarded": "ids"})
+def forward(world: World, *, from_: str, to: str, ids: list[str]) -> Answer:
+    """Forward the messages IDS that are on FROM's phone to the chat TO."""
+    return {"message_ids": [message.id for message in world.forward(from_, to, ids)]}
+
+
+@_action("delete", "me 阿华 4600000000000000001", sentence="Deleted on {who}'s phone.", facts={"deleted": "ids"})
+def delete(world: World, *, who: str = ME, chat: str, ids: tuple[str, ...] = ()) -> None:
+    """Delete the messages IDS of CHAT on WHO's phone only, or all of them without IDS."""
+    world.delete_messages(who, chat, ids)
+
+
 _add(
     World.open_chat, "open", "me 阿华", help="Open CHAT on WHO's phone, which clears its unread count.",
     sentence="{who} has opened {chat}.", facts={"opened": True},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -19,7 +19,7 @@ from webwx.sandbox.media import MediaFile
 from webwx.sandbox.pictures import avatar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 ME = "me"
 """World id of the first account, whatever its name."""
@@ -101,6 +101,9 @@ class WorldChat:
 
     unread: int = 0
     messages: list[WorldMessage] = field(default_factory=list)
+    """Messages on the phone, oldest first."""
+    deleted: set[str] = field(default_factory=set)
+    """Ids of the messages that were deleted on the phone; web logins still have them."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -182,16 +185,33 @@ class WorldPerson:
         """Return the number of messages of others after a message; 0 for an empty or unknown id."""
         later = list(takewhile(lambda message: message.id != message_id, reversed(chat.messages)))
         is_known = message_id != "" and len(later) < len(chat.messages)
-        return sum(message.sender is not self and message.kind != "system" for message in later) if is_known else 0
+        return sum(map(self._can_be_unread, later)) if is_known else 0
 
     def has_blocked(self, other: WorldPerson) -> bool:
         """Return whether another person is on this person's blacklist."""
         return other.id in self.blocked
 
     def sees(self, message: WorldMessage) -> bool:
-        """Return whether a message is in one of this person's chats."""
+        """Return whether a message has reached this person, deleted or not."""
         chat = self.chats.get(message.chat_of(self))
-        return chat is not None and message in chat.messages
+        return chat is not None and (message in chat.messages or message.id in chat.deleted)
+
+    def delete(self, key: str, message_ids: Collection[str]) -> None:
+        """Delete messages of a chat on this phone, or all of them if no id is given; unknown ids are ignored."""
+        chat = self.chats.get(key, WorldChat())
+        gone = {each.id for each in chat.messages if not message_ids or each.id in message_ids}
+        unread = self._unread_of(chat)
+        chat.unread -= sum(message.id in gone for message in unread)
+        chat.messages = [each for each in chat.messages if each.id not in gone]
+        chat.deleted |= gone
+
+    def _unread_of(self, chat: WorldChat) -> list[WorldMessage]:
+        """Return the unread messages of a chat: the last ones of others."""
+        others = (each for each in reversed(chat.messages) if self._can_be_unread(each))
+        return list(islice(others, chat.unread))
+
+    def _can_be_unread(self, message: WorldMessage) -> bool:
+        return message.sender is not self and message.kind != "system"
 
     def receive(self, message: WorldMessage, *, is_unread: bool) -> None:
         """Show a message on the phone and move its chat to the top."""

@@ -114,6 +114,25 @@ class PhoneActions:
         """
         return self.world.recall(self.id, message.to if message else self._where(to), message.id if message else None)
 
+    def forward(self, *messages: WorldMessage, to: str = "") -> list[WorldMessage]:
+        """
+        Forward messages.
+
+        Raises:
+            Impossible: A message is not on this phone or cannot be forwarded, there is no such chat, or none is named.
+            Refused: The platform refuses the messages.
+        """
+        return self.world.forward(self.id, self._where(to), [message.id for message in messages])
+
+    def delete(self, *messages: WorldMessage, chat: str = "") -> None:
+        """
+        Delete messages of a chat on this phone only, or all of them if none is named.
+
+        Raises:
+            Impossible: There is no such chat, or no chat is named.
+        """
+        self.world.delete_messages(self.id, self._where(chat), [message.id for message in messages])
+
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def read(self, chat: str = "") -> None:

@@ -89,6 +89,7 @@ class SavedChat(_Saved, frozen=True, kw_only=True):
     """World id of the other person or the chatroom."""
     unread: int = 0
     messages: list[str] = []
+    deleted: set[str] = set()
 
 
 class SavedPerson(_Saved, frozen=True, kw_only=True):
@@ -257,7 +258,12 @@ _SAME = [name for name in SavedPerson.__struct_fields__ if name not in {"chats",
 
 def _saved_person(person: WorldPerson) -> SavedPerson:
     chats = [
-        SavedChat(key=key, unread=chat.unread, messages=[message.id for message in chat.messages])
+        SavedChat(
+            key=key,
+            unread=chat.unread,
+            messages=[message.id for message in chat.messages],
+            deleted=chat.deleted,
+        )
         for key, chat in person.chats.items()
     ]
     published = person.published.id if person.published else ""
@@ -367,7 +373,9 @@ def _world(saved: SavedWorld, change: Callable[[Options], Options]) -> World:
         owner.published = messages.get(person.published)
         owner.rooms = {room: world.chatrooms[room] for room in person.rooms}
         owner.chats = {
-            chat.key: WorldChat(unread=chat.unread, messages=[messages[each] for each in chat.messages])
+            chat.key: WorldChat(
+                unread=chat.unread, messages=[messages[each] for each in chat.messages], deleted=chat.deleted
+            )
             for chat in person.chats
         }
     for session in saved.sessions:

@@ -117,9 +117,9 @@ class View:
         """Return the world ids of the recent chats, newest first; File Transfer Helper and chatrooms always count."""
         if self._session.is_helper:
             return [FILEHELPER]
-        used = list(reversed(self._me.chats))
+        used = [world_id for world_id, chat in reversed(self._me.chats.items()) if chat.messages]
         always = [FILEHELPER, *(room.id for room in self._me.rooms.values())]
-        return used + [world_id for world_id in always if world_id not in self._me.chats]
+        return used + [world_id for world_id in always if world_id not in used]
 
     def subscriptions(self) -> list[PublicAccountNews]:
         """Show the latest articles of each public account; none in a session of File Transfer Helper."""

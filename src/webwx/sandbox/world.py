@@ -20,6 +20,7 @@ from webwx.sandbox.delivery import MessageDelivery
 from webwx.sandbox.errors import Impossible, Refused
 from webwx.sandbox.event_streams import EventStreams
 from webwx.sandbox.faults import FaultInjector, FaultRule
+from webwx.sandbox.forwarded import can_forward, forwarded
 from webwx.sandbox.logins import LoginCode
 from webwx.sandbox.media import MediaStore
 from webwx.sandbox.membership import Membership
@@ -30,6 +31,7 @@ from webwx.sandbox.scheduler import Scheduler
 from webwx.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from webwx.protocol.hosts import Hosts
@@ -501,6 +503,47 @@ class World(Population):
         person = self.person(who)
         self.delivery.report_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
 
+    def forward(self, sender: str, to: str, message_ids: Sequence[str]) -> list[WorldMessage]:
+        """
+        Forward messages that are on a person's phone: each becomes a new message of that person, of the same kind.
+
+        Args:
+            sender: The owner of the phone.
+            to: A person, a chatroom by name or id, or `filehelper`.
+            message_ids: Ids of the messages, in the order in which they are sent.
+
+        Raises:
+            Impossible: There is no such person, chat or message, or phones do not forward one of them; none is sent.
+            Refused: The platform refuses the messages.
+        """
+        person = self.person(sender)
+        chosen = [self._message_on_phone(person, message_id) for message_id in message_ids]
+        if any(message.is_recalled or not can_forward(message.content) for message in chosen):
+            raise Impossible("Phones do not forward one of these messages.", "no-forward")
+        return [self.send(sender, to, forwarded(message.content, person)) for message in chosen]
+
+    def _message_on_phone(self, person: WorldPerson, message_id: str) -> WorldMessage:
+        message = self.delivery.find(message_id)
+        chat = person.chats.get(message.chat_of(person)) if message else None
+        if message is None or chat is None or message not in chat.messages:
+            raise Impossible(f"{person.nickname}'s phone has no such message.", "no-message")
+        return message
+
+    def delete_messages(self, who: str, chat: str, message_ids: Sequence[str] = ()) -> None:
+        """
+        Delete messages of a chat on a person's phone, or all of them if no id is given.
+
+        Others keep the messages, and so does the person's web login: nothing is sent.
+
+        Raises:
+            Impossible: There is no such person or chat.
+        """
+        person = self.person(who)
+        world_id = self.chat_id(person, chat)
+        person.delete(world_id, message_ids)
+        self.notify_watchers(person.id, world_id)
+        self.notify_watchers(person.id)
+
     def inbox(self, who: str) -> dict[str, WorldChat]:
         """
         Return the chats of a person's phone by world id, most recently used first.
@@ -509,7 +552,7 @@ class World(Population):
             Impossible: There is no such person.
         """
         person = self.person(who)
-        return dict(reversed(person.chats.items()))
+        return {key: chat for key, chat in reversed(person.chats.items()) if chat.messages}
 
 
 _ARTICLES = tuple(

@@ -125,9 +125,19 @@ def test_a_commands_options_are_the_other_parameters(name: str, option: str, she
     assert option in " ".join(shell.run("phone", name, "--help").stdout.split())
 
 
+def test_messages_are_forwarded_and_deleted(shell: Shell) -> None:
+    first, second = (shell.run("phone", "say", "阿华", "张三", text, "--json").line["message_id"] for text in "一二")
+    sent = shell.run("phone", "forward", "张三", "李雷", first, second)
+    assert sent.stdout == "Forwarded to 李雷.\n"
+    assert "张三: 一\n" in shell.run("phone", "inbox", "李雷").stdout
+    assert shell.run("phone", "delete", "张三", "阿华", first).stdout == "Deleted on 张三's phone.\n"
+    assert "阿华: 一" not in shell.run("phone", "inbox", "张三").stdout
+    assert "阿华: 二" in shell.run("phone", "inbox", "张三").stdout
+
+
 def test_these_tests_run_every_action_that_sends() -> None:
     sending = {name for name, action in ACTIONS.items() if action.parameters[0].name == "from"}
-    assert {*CALLS, "quote", "notice"} == sending - {"say", "picture", "recall"}
+    assert {*CALLS, "quote", "notice"} == sending - {"say", "picture", "recall", "forward"}
 
 
 def test_a_large_file_is_sent_in_pieces(shell: Shell, tmp_path: Path) -> None:

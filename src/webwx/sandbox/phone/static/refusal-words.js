@@ -8,6 +8,8 @@ export const REFUSALS = {
   "chat-gone": "无法操作：不在这个群聊中。",
   "too-few": "发起群聊至少要选两个人。",
   "no-mutual-friend": "无法邀请：双方必须互为好友。",
+  "no-forward": "所选消息中有不能转发的。",
+  "no-message": "这部手机上没有这条消息。",
   "no-owner": "只有群主可以移出成员。",
   "not-asked": "对方没有发送过好友请求。",
   "no-friend": "对方不是好友。",
