@@ -75,7 +75,7 @@ def _sources() -> dict[str, Path]:
     return {
         _MOVED.get(name, name.removeprefix("docs/")): path
         for name, path in named.items()
-        if path.suffix in {".md", ".png", ".svg"} and not name.endswith(".zh.md") and name != "docs/README.md"
+        if path.suffix in {".md", ".png", ".svg", ".webp"} and not name.endswith(".zh.md") and name != "docs/README.md"
     }
 
 
