@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Storage
+    from webwx.transport.runner import Transport
 
 PASSPHRASE = "three words long"
 
@@ -72,7 +73,7 @@ class Node:
             await account.syncing.wait()
         return account
 
-    async def until_text(self, text: str, account: int) -> AccountEvent:
+    async def until_text(self, text: str, account: int = 1) -> AccountEvent:
         """Wait until a text has arrived, and return it."""
         cursor = ""
         async with asyncio.timeout(20):
@@ -106,10 +107,10 @@ class Node:
 @contextlib.asynccontextmanager
 async def node(
     schema: TemporarySchema, sandbox: SandboxCore, folder: Path, *, capacity: int = 10, bots: HostedBots | None = None,
-    look_for_sends: float = 1.0,
+    look_for_sends: float = 1.0, transport: Transport | None = None,
 ) -> AsyncIterator[Node]:  # fmt: skip
     """Start a gateway on the database."""
-    world, carrier = sandbox.world, HoldingLoopback(sandbox)
+    world, carrier = sandbox.world, transport or HoldingLoopback(sandbox)
 
     def make_accounts(storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
         return Accounts(

@@ -43,6 +43,9 @@ SERVER = "http://sandbox.test"
 
 BASE = "http://127.0.0.1:8791"
 
+IMPATIENT = Timeouts(connect=5, call=0.3, bulk=0.3, retry=0)
+"""Time limits for accounts that use the network: an answer that does not come is missed soon."""
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_parser() -> None:
@@ -158,12 +161,17 @@ class StartGateway(Protocol):
         sleep: Callable[[float], Awaitable[object]] = ...,
         open_files: OpenFiles = ...,
         adapters: Mapping[str, AdapterEntry] = ...,
+        server: str = ...,
     ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
 @pytest.fixture
 def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGateway:
-    """Start a gateway in the test's folder; the next one continues where an earlier one was closed."""
+    """
+    Start a gateway in the test's folder; the next one continues where an earlier one was closed.
+
+    With `server`, the address of a served sandbox, its accounts use the network.
+    """
 
     @contextlib.asynccontextmanager
     async def start(
@@ -173,11 +181,13 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         open_files: OpenFiles | None = None,
         adapters: Mapping[str, AdapterEntry] = ADAPTERS,
+        server: str = "",
     ) -> AsyncIterator[Running]:
         records = open_records(tmp_path / "gateway.db")
+        transport, timeouts = (None, IMPATIENT) if server else (counted, Timeouts(retry=0))
         port = LocalGateway(
             lambda on_state: Accounts(
-                tmp_path, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0),
+                tmp_path, server=server or SERVER, transport=transport, clock=world.clock.now, timeouts=timeouts,
                 on_state=on_state,
             ),
             tmp_path, records, bots=bots, clock=world.clock.now, open_files=open_files,

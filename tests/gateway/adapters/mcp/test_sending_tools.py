@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.client.conftest import PNG
 
 from webwx.gateway.adapters.mcp import agent as agent_module
+from webwx.gateway.adapters.mcp import gateway_account
 from webwx.gateway.adapters.mcp.tool_values import SendReceipt
 from webwx.gateway.problems import GatewayProblem
 
@@ -144,10 +145,23 @@ async def test_a_send_without_an_outcome_is_no_success(
     monkeypatch.setattr(agent_module, "SEND_WAIT", 0.1)
     held = counted.hold("webwxsendmsg")
     failure = await here.failure("send_text", text="slow", idempotency_key="k")
-    assert failure.outcome == "unknown"
+    assert (failure.outcome, failure.code) == ("sending", "sending")
+    assert (await here.result("find_send", idempotency_key="k")).state == "sending"
     held.set()
     await here.agent.close()
     assert (await here.result("find_send", idempotency_key="k")).state == "sent"
+
+
+async def test_a_send_of_the_gateway_that_has_begun_is_not_called_queued(
+    make_agent: MakeAgent, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = make_agent(at_gateway=True)
+    monkeypatch.setattr(gateway_account, "_WAIT", 0.1)
+    held = counted.hold("webwxsendmsg")
+    failure = await here.failure("send_text", text="slow", idempotency_key="k")
+    assert (failure.outcome, failure.code) == ("sending", "sending")
+    held.set()
+    await here.until_sent("k")
 
 
 async def test_a_key_that_was_never_used_sent_nothing(here: AgentHere) -> None:

@@ -11,8 +11,17 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from webwx.errors import InvalidRequest, SendOutcomeUnknown
-from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.errors import (
+    ApiError,
+    ConnectFailed,
+    InvalidRequest,
+    NotLoggedIn,
+    RateLimitReached,
+    SendOutcomeUnknown,
+    StorageError,
+    WxError,
+)
+from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
 from webwx.gateway.adapters.permissions import allowed_chats
 from webwx.gateway.problems import GatewayProblem
@@ -231,11 +240,32 @@ class Agent:
         if known is None or known.state in {"queued", "failed"}:
             await self.budget.take()
         position = await self.position()
-        receipt = await self.finished(self._audited(tool, to.chat, send()), key)
+        receipt = await self.finished(self._audited(tool, to.chat, self._by_its_row(send(), key)), key)
         return SendReceipt(
             message_id=receipt.message_id, to=to.chat, time=time_text(receipt.time),
             idempotency_key=key.removeprefix(self._prefix), position=position,
         )  # fmt: skip
+
+    async def _by_its_row(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
+        """
+        Make a send; if it fails, its row in the outbox says whether it may have been made, and not the error alone.
+
+        An error may be that of an upload before the send, or that of the storage after it.
+        """
+        try:
+            return await work
+        except (InvalidRequest, ApiError, NotLoggedIn, RateLimitReached):
+            raise  # nothing was sent
+        except WxError as error:
+            state = "unknown"  # also if the row cannot be read
+            with contextlib.suppress(StorageError):
+                row = await self.client.find_send(key=key)
+                state = "none" if row is None else row.state
+            if isinstance(error, SendOutcomeUnknown) and state == "queued":
+                raise ConnectFailed("The connection failed before the message was sent; nothing was sent.") from error
+            if not isinstance(error, SendOutcomeUnknown) and state in {"sending", "unknown", "sent"}:
+                raise SendOutcomeUnknown(str(error)) from error
+            raise
 
     async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
         """
@@ -252,12 +282,7 @@ class Agent:
         if task.done():
             return task.result()
         row = await self.client.find_send(key=key)
-        if row is not None and row.state == "sending":
-            raise SendOutcomeUnknown("The send is still in progress.")
-        raise ToolRefused(
-            "The send waits, and has not been made yet; ask find_send later, and do not send it again.",
-            code="queued", outcome="queued",
-        )  # fmt: skip
+        raise not_finished(is_begun=row is not None and row.state == "sending")
 
     async def audited(self, tool: str, chat: NamedChat, work: Awaitable[None]) -> None:
         """Make another change, and store it in the audit log."""

@@ -23,7 +23,10 @@ from webwx.representations.problems import code_of
 if TYPE_CHECKING:
     from webwx.gateway.adapters.mcp.tool_values import FailureOutcome
 
-_UNKNOWN = "It may have been sent. Do not send it again; ask find_send with this idempotency_key, or look at the chat."
+_UNKNOWN_SEND = (
+    "It may have been sent. Do not send it again; ask find_send with this idempotency_key, or look at the chat."
+)
+_UNKNOWN_CHANGE = "It may have been done; look at the chat."
 
 _AT_ONCE = 1.0
 """Seconds below which a wait is rounded up."""
@@ -49,6 +52,24 @@ class ToolRefused(InvalidRequest):
         """Seconds after which the call may succeed; None: unknown, or never."""
 
 
+def not_finished(*, is_begun: bool) -> ToolRefused:
+    """
+    Return the error for a send that has no outcome yet, and goes on.
+
+    Args:
+        is_begun: Whether the platform may have got it; otherwise it waits.
+    """
+    if is_begun:
+        return ToolRefused(
+            "It is being sent, and it is not known yet whether it was; ask find_send later, and do not send it again.",
+            code="sending", outcome="sending",
+        )  # fmt: skip
+    return ToolRefused(
+        "The send is stored, and will be made; ask find_send later, and do not send it again.",
+        code="queued", outcome="queued",
+    )  # fmt: skip
+
+
 def failure_of(error: WxError | GatewayProblem, key: str = "") -> ToolFailure:
     """
     Return the result for an error of a tool.
@@ -58,7 +79,9 @@ def failure_of(error: WxError | GatewayProblem, key: str = "") -> ToolFailure:
         key: Key of the send, if the call was one.
     """
     outcome, code, retry_after = _kind_of(error)
-    text = f"{error} {_UNKNOWN}" if outcome == "unknown" else str(error)
+    text = str(error)
+    if outcome == "unknown":
+        text = f"{text} {_UNKNOWN_SEND if key else _UNKNOWN_CHANGE}"
     if retry_after is not None:
         retry_after = max(_AT_ONCE, round(retry_after, 1))
     return ToolFailure(outcome=outcome, code=code, message=text, retry_after_s=retry_after, idempotency_key=key)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webwx.gateway.accounts.account_sends import MediaContent, TextContent
-from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.failures import not_finished
 from webwx.gateway.adapters.mcp.served_account import ServedAccount, kind_of
 from webwx.override import override
 from webwx.storage.cursors import encode_cursor
@@ -96,7 +96,4 @@ def _receipt_of(sent: Sent) -> Receipt:
     """
     if sent.receipt is not None:
         return sent.receipt
-    raise ToolRefused(
-        "The send is stored, and the gateway will make it; ask find_send later, and do not send it again.",
-        code="queued", outcome="queued",
-    )  # fmt: skip
+    raise not_finished(is_begun=sent.state == "sending")

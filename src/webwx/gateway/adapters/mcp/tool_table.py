@@ -180,7 +180,7 @@ _TOOLS = (
     AgentTool(
         name="find_send", title="Find out what became of a send", is_open_world=False,
         description="Return the state of a send by its idempotency_key or message_id. Call it after a result "
-        "`unknown` or `queued`, before you think of sending again.",
+        "`unknown`, `sending` or `queued`, before you think of sending again.",
         arguments=values.FindSendInput, result=values.FoundSend, run=sending_tools.find_send,
         example={"idempotency_key": "backup-2026-05-01"},
     ),

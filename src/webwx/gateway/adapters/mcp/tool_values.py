@@ -420,8 +420,9 @@ class FoundSend(ToolResult, frozen=True, kw_only=True):
 
     state: State
     """
-    `queued`: not sent yet. `sending`: something may have been sent. `sent`: the platform has confirmed it. `failed`:
-    the platform has refused it. `unknown`: it may have been sent; do not send it again. `recalled`: sent and recalled.
+    `queued`: not sent yet; a call with the same key makes it, if nothing else does. `sending`: something may have been
+    sent. `sent`: the platform has confirmed it. `failed`: the platform has refused it. `unknown`: it may have been
+    sent; do not send it again. `recalled`: sent and recalled.
     """
     message_id: str
     """Id of the message; empty if it is not known to have been sent."""
@@ -435,11 +436,14 @@ class FoundSend(ToolResult, frozen=True, kw_only=True):
 
 # -- failures ----------------------------------------------------------------------------------------------------------
 
-FailureOutcome = Literal["refused", "not_allowed", "unknown", "queued", "logged_out", "too_many", "unavailable"]
+FailureOutcome = Literal[
+    "refused", "not_allowed", "unknown", "sending", "queued", "logged_out", "too_many", "unavailable"
+]  # fmt: skip
 """
 `refused`: nothing was done, and the same call cannot succeed. `not_allowed`: the owner has not allowed it. `unknown`:
-it may have been done. `queued`: it is stored, and will be sent. `logged_out`: there is no login. `too_many`: a limit is
-reached. `unavailable`: the network, the disk or the platform fails at the moment.
+it may have been done. `sending`: it is being sent, and may have been sent. `queued`: it is stored, and will be sent.
+`logged_out`: there is no login. `too_many`: a limit is reached. `unavailable`: the network, the disk or the platform
+fails at the moment.
 """
 
 
