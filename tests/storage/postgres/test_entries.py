@@ -263,5 +263,5 @@ async def test_the_times_of_whole_blocks_are_stored_also_behind_deleted_ones(sch
         await account.ingest(arrival(*(message(n, at=9_000 - n) for n in range(1, 1_100))))
         schema.execute("DELETE FROM entries WHERE number < 512")
         await account.ingest(arrival(*(message(n, at=9_000 + n) for n in range(1_100, 1_600))))
-    found = schema.execute("SELECT block || ' ' || earliest || ' ' || latest FROM entry_times ORDER BY block")
+    found = schema.execute("SELECT block || ' ' || earliest || ' ' || latest FROM entry_blocks ORDER BY block")
     assert found.splitlines() == [f"1 {9_000 - 1_023} {9_000 - 512}", f"2 {9_000 - 1_099} {9_000 + 1_535}"]

@@ -244,5 +244,5 @@ async def test_the_times_of_whole_blocks_are_stored_also_behind_deleted_ones(
     await account.ingest(arrival(*(message(n, at=9_000 + n) for n in range(1_100, 1_600))))
     fill(path)
     with contextlib.closing(connect(path)) as db:
-        found = db.execute("SELECT block, earliest, latest FROM entry_times").fetchall()
+        found = db.execute("SELECT block, earliest, latest FROM entry_blocks").fetchall()
     assert found == [(1, 9_000 - 1_023, 9_000 - 512), (2, 9_000 - 1_099, 9_000 + 1_535)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PIECE = 5_000
 """Number of rows deleted in one transaction."""
 
-_OF_DATABASE = ("media_pieces", "send_pieces", "entry_times")
+_OF_DATABASE = ("media_pieces", "send_pieces", "entry_blocks")
 """Tables of accounts that only a database has."""
 
 _DELETED = {

@@ -30,7 +30,7 @@ from webwx.model.messages import Event
 from webwx.storage.batches import digest_of_body, new_items
 from webwx.storage.bodies import blank, locate, pack, unpack_batch
 from webwx.storage.entries import Entry
-from webwx.storage.entry_times import BLOCK, MOST_BLOCKS
+from webwx.storage.entry_blocks import BLOCK, MOST_BLOCKS
 from webwx.storage.refusals import NotOwner
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
@@ -321,10 +321,10 @@ class Appender:
 
 
 _STORE_TIMES = """
-INSERT INTO entry_times
+INSERT INTO entry_blocks
 SELECT account, number / $3::bigint, min(time), max(time) FROM entries, (
     SELECT number / $3::bigint AS first FROM entries WHERE account = $1 AND number >= $3::bigint * (
-        SELECT coalesce((SELECT block FROM entry_times WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1
+        SELECT coalesce((SELECT block FROM entry_blocks WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1
     ) ORDER BY number LIMIT 1
 ) stored
 WHERE account = $1 AND number >= first * $3::bigint

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.storage.entry_times import ALWAYS, FoundBlocks, spans_of
+from webwx.storage.entry_blocks import ALWAYS, FoundBlocks, spans_of
 from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_of, reading_of
 from webwx.storage.tokenizer import Query, tokens_of
 
@@ -19,9 +19,9 @@ _LAST = 2**63 - 1
 """A number above that of every entry."""
 
 _BLOCKS = """
-SELECT coalesce((SELECT block FROM entry_times WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1,
-    (SELECT block FROM entry_times WHERE account = $1 AND latest >= $2::float8 ORDER BY block LIMIT 1),
-    (SELECT block FROM entry_times WHERE account = $1 AND earliest <= $3::float8 ORDER BY block DESC LIMIT 1)
+SELECT coalesce((SELECT block FROM entry_blocks WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1,
+    (SELECT block FROM entry_blocks WHERE account = $1 AND latest >= $2::float8 ORDER BY block LIMIT 1),
+    (SELECT block FROM entry_blocks WHERE account = $1 AND earliest <= $3::float8 ORDER BY block DESC LIMIT 1)
 """
 """The fields of `FoundBlocks`."""
 

@@ -146,8 +146,8 @@ CREATE INDEX entries_chat ON entries (account, hashtextextended(chat, 0), number
 CREATE INDEX entries_words ON entries USING gin (account, words);
 CREATE INDEX entries_rare ON entries (account, number) WHERE flags & 14 <> 0 OR batch = 0;
 """,
-    "entry_times": """
-CREATE TABLE entry_times (
+    "entry_blocks": """
+CREATE TABLE entry_blocks (
     account bigint NOT NULL,
     block bigint NOT NULL,                      -- the numbers from block * 512 on
     earliest bigint NOT NULL,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.model.messages import Event
-from webwx.storage.entry_times import BLOCK, MOST_BLOCKS
+from webwx.storage.entry_blocks import BLOCK, MOST_BLOCKS
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
 from webwx.storage.sqlite.schema import large_cache, transaction
@@ -257,13 +257,13 @@ class Index:
 
 def _store_times(db: sqlite3.Connection, upto: int) -> None:
     """Store the times of the next blocks whose numbers are all used."""
-    (stored,) = db.execute("SELECT coalesce(max(block), -1) + 1 FROM entry_times").fetchone()
+    (stored,) = db.execute("SELECT coalesce(max(block), -1) + 1 FROM entry_blocks").fetchone()
     (first,) = db.execute("SELECT min(number) FROM entries WHERE number >= ?", (stored * BLOCK,)).fetchone()
     begin = (upto if first is None else first) // BLOCK  # others before it may be deleted
     end = min((upto + 1) // BLOCK, begin + MOST_BLOCKS)
     if begin < end:
         db.execute(
-            "INSERT INTO entry_times SELECT number / ?, min(time), max(time) FROM entries"
+            "INSERT INTO entry_blocks SELECT number / ?, min(time), max(time) FROM entries"
             " WHERE number >= ? AND number < ? GROUP BY 1",
             (BLOCK, begin * BLOCK, end * BLOCK),
         )

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.protocol.codec import clean_text
-from webwx.storage.entry_times import ALWAYS, FoundBlocks, NumberSpan, spans_of
+from webwx.storage.entry_blocks import ALWAYS, FoundBlocks, NumberSpan, spans_of
 from webwx.storage.sqlite.bulk import as_list, select_numbers
 from webwx.storage.sqlite.entries import LAST, read_entries
 from webwx.storage.sqlite.index import key_of
@@ -30,9 +30,9 @@ _READ = 500
 _ALL_NUMBERS = NumberSpan()
 
 _BLOCKS = """
-SELECT (SELECT coalesce(max(block), -1) + 1 FROM entry_times),
-    (SELECT block FROM entry_times WHERE latest >= ? ORDER BY block LIMIT 1),
-    (SELECT block FROM entry_times WHERE earliest <= ? ORDER BY block DESC LIMIT 1)
+SELECT (SELECT coalesce(max(block), -1) + 1 FROM entry_blocks),
+    (SELECT block FROM entry_blocks WHERE latest >= ? ORDER BY block LIMIT 1),
+    (SELECT block FROM entry_blocks WHERE earliest <= ? ORDER BY block DESC LIMIT 1)
 """
 """The fields of `FoundBlocks`."""
 

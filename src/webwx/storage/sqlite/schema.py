@@ -2,7 +2,7 @@
 The journal's tables, the opening of its file, and its migration.
 
 An entry is a row that points into the stored body of its batch, so its content is stored once. Storing a batch appends
-to `batches` and `entries` and updates the row of its login; `by_id`, `by_chat`, `words` and `entry_times` are filled
+to `batches` and `entries` and updates the row of its login; `by_id`, `by_chat`, `words` and `entry_blocks` are filled
 later, up to the number in `indexed`.
 """
 
@@ -164,8 +164,8 @@ CREATE TABLE by_chat (
     PRIMARY KEY (account, key, number)
 ) WITHOUT ROWID;
 """,
-    "entry_times": """
-CREATE TABLE entry_times (                      -- of all accounts, once a block is indexed
+    "entry_blocks": """
+CREATE TABLE entry_blocks (                     -- of all accounts, once a block is indexed
     block INTEGER PRIMARY KEY,                  -- the numbers from block * 512 on
     earliest INTEGER NOT NULL,
     latest INTEGER NOT NULL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from webwx.storage.entries import EntryQuery
-from webwx.storage.entry_times import BLOCK, FoundBlocks, NumberSpan, spans_of
+from webwx.storage.entry_blocks import BLOCK, FoundBlocks, NumberSpan, spans_of
 
 REST = NumberSpan(10 * BLOCK)
 """The entries behind the last stored block."""
