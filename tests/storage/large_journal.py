@@ -80,8 +80,8 @@ _SQLITE = (
     "INSERT INTO by_id (account, key, digest, number) SELECT {account}, n, n, n FROM {rows}",
     "INSERT INTO by_chat (account, key, number) SELECT {account},"
     f" CASE n % ({{size}} / {IN_SMALL_CHAT}) WHEN 0 THEN {key_of(ROOM)} ELSE {key_of(FRIEND)} END, n FROM {{rows}}",
-    f"INSERT INTO entry_blocks SELECT n / {BLOCK}, min(n), max(n) FROM {{rows}} WHERE n < {{size}} / {BLOCK} * {BLOCK}"
-    " GROUP BY 1",
+    f"INSERT INTO entry_blocks SELECT n / {BLOCK}, {{account}}, min(n), max(n), count(*) FROM {{rows}}"
+    f" WHERE n < {{size}} / {BLOCK} * {BLOCK} GROUP BY 1",
     "INSERT INTO words (rowid, text) SELECT n, 'hello number' || n || 'x' FROM {rows}",
     "UPDATE indexed SET number = {size}",
     "INSERT INTO contacts (login, id, contact) SELECT {login}, '@c' || n, " + _CONTACT + " FROM {rows}",
@@ -105,7 +105,7 @@ _POSTGRES = (
     f" raw, words) SELECT {{account}}, n, {{login}}, (n - 1) / {ENTRIES_OF_BATCH} * {ENTRIES_OF_BATCH} + 1, 0,"
     f" CASE n % ({{size}} / 50) WHEN 0 THEN 4 ELSE 0 END, 0, 0, n, n, '' || n, {_CHAT},"
     f" convert_to({_MESSAGE}, 'UTF8'), ('hello:1 number' || n || 'x:2')::tsvector FROM {{rows}}",
-    f"INSERT INTO entry_blocks SELECT {{account}}, n / {BLOCK}, min(n), max(n) FROM {{rows}}"
+    f"INSERT INTO entry_blocks SELECT {{account}}, n / {BLOCK}, min(n), max(n), count(*) FROM {{rows}}"
     f" WHERE n < {{size}} / {BLOCK} * {BLOCK} GROUP BY 1, 2",
     "UPDATE accounts SET last_number = {size}, last_identity = {size} + 10",
     "INSERT INTO contacts (login, id, contact)"

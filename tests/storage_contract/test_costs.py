@@ -541,3 +541,48 @@ async def test_postgresql_counts_the_backlog_of_many_consumers_once() -> None:
         one = await _cost_of_consumers(journal, pages)
         await _open_consumers(journal, 1, MANY)
         assert await _cost_of_consumers(journal, pages) < 2 * one
+
+
+FEW_LEFT, MANY_LEFT = 5_000, 50_000
+
+
+async def _grown_backlog(journal: Journal, costs: StatementCosts, waiting: int) -> int:
+    """Return what it costs to list consumers, one of which has read nothing."""
+    await _open_consumers(journal, 0, 1)
+    costs.take()
+    assert {each.name: each.waiting for each in await journal.account(UIN).consumers()} == {"bot": 10, "bot 0": waiting}
+    return sum(costs.take().values())
+
+
+async def test_sqlite_counts_a_long_backlog_by_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+    for size in (FEW_LEFT, MANY_LEFT):
+        await prepare(journal := SqliteJournal(tmp_path / f"{size}.journal"))
+        await journal.close()
+        with closing(sqlite3.connect(tmp_path / f"{size}.journal", isolation_level=None)) as db:
+            db.execute("BEGIN")
+            fill_sqlite(db.execute, size)
+            db.execute("DELETE FROM failures")
+            db.execute("DELETE FROM entries WHERE number IN (700, 701, 800)")
+            db.execute("COMMIT")
+        with monkeypatch.context() as patch:
+            steps = SqliteSteps(patch)
+            async with SqliteJournal(tmp_path / f"{size}.journal", retention_days=0) as journal:
+                counted.append(await _grown_backlog(journal, steps, size - 3))
+    assert counted[1] < 1.5 * counted[0]
+
+
+@pytest.mark.verify
+async def test_postgresql_counts_a_long_backlog_by_blocks() -> None:
+    counted = []
+    for size in (FEW_LEFT, MANY_LEFT):
+        schema = new_schema()
+        await prepare(journal := PostgresJournal(schema.url))
+        await journal.close()
+        await asyncio.to_thread(fill_postgres, schema.execute, size)
+        schema.execute("TRUNCATE failures")
+        schema.execute("DELETE FROM entries WHERE number IN (700, 701, 800)")
+        pages = PostgresPages(schema)
+        async with PostgresJournal(schema.url, retention_days=0) as journal:
+            counted.append(await _grown_backlog(journal, pages, size - 3))
+    assert counted[1] < 1.5 * counted[0] + SPARE

@@ -130,6 +130,8 @@ class AccountParts(NamedTuple):
     """The bytes of its archived media."""
     entries_of: Callable[[Collection[int]], Awaitable[list[Entry]]]
     """Returns the entries with these numbers, without those that were deleted."""
+    stored_block: str
+    """The query for the last stored block of entries (`entry_blocks`)."""
     on_revived: Callable[[], None]
     """Called when a dead letter was revived, so that the consumers of this process look for it."""
     on_complete_list: Callable[[], None] = lambda: None
@@ -166,7 +168,7 @@ class AccountJournal(ABC):
         self._tables = tables
         self._on_revived = parts.on_revived
         self._states = NamedStates(tables)
-        self._consumer_list = ConsumerList(tables)
+        self._consumer_list = ConsumerList(tables, parts.stored_block)
         self._dead_letters = StoredDeadLetters(tables, parts.entries_of)
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""

@@ -1,10 +1,13 @@
 """
-The way from a time to the numbers of entries.
+Blocks of entries: what is stored about each 512 consecutive numbers, once all of them are used.
 
-Entries are read in the order of their numbers, and the time at which a message was written does not follow it: what
-arrives after a pause is older. So both engines store the earliest and the latest time of each block of numbers, once
-all numbers of the block are used. A query with times reads only numbers that a block does not exclude, and those that
-are in no stored block. A block whose entries were deleted stays, which excludes less than it could.
+**Times.** Entries are read in the order of their numbers, and the time at which a message was written does not follow
+it: what arrives after a pause is older. A block has its earliest and its latest time, so a query with times reads only
+numbers that a block does not exclude, and those that are in no stored block. A block whose entries were deleted stays,
+which excludes less than it could.
+
+**Counts.** A block has the number of its entries, from which a trigger subtracts those that are deleted. So the backlog
+of a consumer is counted by blocks, and by entries only at both ends and behind the last block.
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ if TYPE_CHECKING:
     from webwx.storage.entries import EntryQuery
 
 BLOCK = 512
-"""Numbers in a block: a query reads about as many entries in vain, and at most one row for each block."""
+"""
+Numbers in a block: a query reads about as many entries in vain, and at most one row for each block.
+
+The triggers that subtract deleted entries contain it.
+"""
 
 MOST_BLOCKS = 64
 """Maximum number of blocks that are stored at a time."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, message, messages, opened
+from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, everything, ids, message, messages, opened
 
 from webwx.storage.bodies import pack
 from webwx.storage.cursors import read_accounts
@@ -265,3 +265,23 @@ async def test_the_times_of_whole_blocks_are_stored_also_behind_deleted_ones(sch
         await account.ingest(arrival(*(message(n, at=9_000 + n) for n in range(1_100, 1_600))))
     found = schema.execute("SELECT block || ' ' || earliest || ' ' || latest FROM entry_blocks ORDER BY block")
     assert found.splitlines() == [f"1 {9_000 - 1_023} {9_000 - 512}", f"2 {9_000 - 1_099} {9_000 + 1_535}"]
+
+
+@verify
+async def test_deleted_entries_are_not_counted_with_their_blocks(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        bot = await account.consumer("bot", since="beginning")
+        await account.ingest(arrival(*messages(1, 1_000), *messages(1_001, 300, ROOM)))
+        await account.ingest(arrival(*messages(2_001, 700)))
+        await bot.close()
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        assert await account.purge(chats=[ROOM]) == 300
+        [found] = await account.consumers()
+    stored = schema.execute("SELECT block || ' ' || entries FROM entry_blocks ORDER BY block").splitlines()
+    per_block = "SELECT number / 512 || ' ' || count(*) FROM entries GROUP BY number / 512 ORDER BY number / 512"
+    counted = schema.execute(per_block)
+    assert found.waiting == 1_701  # and a gap
+    assert len(stored) > 2
+    assert stored == counted.splitlines()[: len(stored)]

@@ -246,3 +246,21 @@ async def test_the_times_of_whole_blocks_are_stored_also_behind_deleted_ones(
     with contextlib.closing(connect(path)) as db:
         found = db.execute("SELECT block, earliest, latest FROM entry_blocks").fetchall()
     assert found == [(1, 9_000 - 1_023, 9_000 - 512), (2, 9_000 - 1_099, 9_000 + 1_535)]
+
+
+async def test_deleted_entries_are_not_counted_with_their_blocks(path: Path, account: SqliteAccount) -> None:
+    other = await opened(SqliteJournal(path), 7)
+    bot = await account.consumer("bot", since="beginning")
+    await account.ingest(arrival(*messages(1, 1_000), *messages(1_001, 300, ROOM)))
+    await other.ingest(arrival(*messages(1, 500)))
+    await account.ingest(arrival(*messages(2_001, 700)))
+    await bot.close()
+    fill(path)
+    assert await account.purge(chats=[ROOM]) == 300
+    [found] = await account.consumers()
+    with contextlib.closing(connect(path)) as db:
+        stored = db.execute("SELECT block, account, entries FROM entry_blocks").fetchall()
+        counted = db.execute("SELECT number / 512, account, count(*) FROM entries GROUP BY 1, 2").fetchall()
+    assert found.waiting == 1_701  # and a gap
+    assert len(stored) > 4
+    assert stored == counted[: len(stored)]

@@ -31,6 +31,7 @@ from webwx.storage.batches import digest_of_body, new_items
 from webwx.storage.bodies import blank, locate, pack, unpack_batch
 from webwx.storage.entries import Entry
 from webwx.storage.entry_blocks import BLOCK, MOST_BLOCKS
+from webwx.storage.postgres.database import transaction
 from webwx.storage.refusals import NotOwner
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
@@ -57,6 +58,9 @@ MOST_ACCOUNTS = 256
 
 LONGEST_TOKEN = 500
 """Maximum number of characters of a token in `words`; PostgreSQL takes 2,046 bytes."""
+
+_BEFORE_BLOCKS = 64
+"""Number of new entries of an account before this process first looks for blocks to store."""
 
 _MOST_TOKENS, _MOST_REPEATS = 16_000, 250
 """Maximum number of positions of a text, and of one token; PostgreSQL drops positions beyond 16,383 and 255."""
@@ -241,8 +245,8 @@ class Appender:
         """Batches by account, in the order of their calls."""
         self._alone: set[int] = set()
         """Accounts that are being appended by a statement of their own."""
-        self._times_due: dict[int, int] = {}
-        """The number from which on an account has another whole block of numbers, whose times are to be stored."""
+        self._block_due: dict[int, int] = {}
+        """The number from which on whole blocks of an account's numbers are looked for, to store them."""
         self._is_working = False
 
     def append(
@@ -304,25 +308,28 @@ class Appender:
                     del self._waiting[account]
                 if job.newest:
                     self._announce(account, job.newest)
-                    self._store_times_if_due(account, job.newest)
+                    self._store_blocks_if_due(account, job.newest)
         return busy if statement is APPEND_ALL else [*busy, *again]
 
-    def _store_times_if_due(self, account: int, newest: int) -> None:
-        due = self._times_due.get(account)
-        self._times_due[account] = (newest + 1) // BLOCK * BLOCK + BLOCK - 1
-        if due is not None and newest >= due:
-            self._database.start(self._store_times(account, newest))
+    def _store_blocks_if_due(self, account: int, newest: int) -> None:
+        due = self._block_due.get(account)
+        end = (newest + 1) // BLOCK * BLOCK + BLOCK - 1
+        if due is None:  # of the blocks that other processes have begun, one may be whole
+            self._block_due[account] = min(end, newest + _BEFORE_BLOCKS)
+        elif newest >= due:
+            self._block_due[account] = end
+            self._database.start(self._store_blocks(account, newest))
 
-    async def _store_times(self, account: int, newest: int) -> None:
-        """Store the times of the blocks of an account whose numbers are all used."""
+    async def _store_blocks(self, account: int, newest: int) -> None:
+        """Store the blocks of an account whose numbers are all used."""
         with contextlib.suppress(StorageError):  # the next block stores them
-            while await self._database.changing(lambda db: _store_times(db, account, newest)):
+            while await self._database.changing(lambda db: _store_blocks(db, account, newest)):
                 pass
 
 
-_STORE_TIMES = """
+_STORE_BLOCKS = """
 INSERT INTO entry_blocks
-SELECT account, number / $3::bigint, min(time), max(time) FROM entries, (
+SELECT account, number / $3::bigint, min(time), max(time), count(*) FROM entries, (
     SELECT number / $3::bigint AS first FROM entries WHERE account = $1 AND number >= $3::bigint * (
         SELECT coalesce((SELECT block FROM entry_blocks WHERE account = $1 ORDER BY block DESC LIMIT 1), -1) + 1
     ) ORDER BY number LIMIT 1
@@ -334,9 +341,12 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def _store_times(db: Connection, account: int, newest: int) -> bool:
-    """Store the times of the next blocks, and return whether there may be more."""
-    done = await db.execute(_STORE_TIMES, account, newest, BLOCK, MOST_BLOCKS)
+async def _store_blocks(db: Connection, account: int, newest: int) -> bool:
+    """Store the next blocks, and return whether there may be more."""
+    async with transaction(db):
+        # An entry that is deleted meanwhile would be counted, and the trigger would find no block yet.
+        await db.execute("SELECT FROM accounts WHERE account = $1 FOR NO KEY UPDATE", account)
+        done = await db.execute(_STORE_BLOCKS, account, newest, BLOCK, MOST_BLOCKS)
     return int(done.rpartition(" ")[2]) == MOST_BLOCKS
 
 

@@ -256,6 +256,7 @@ class PostgresAccount(AccountJournal):
                 PostgresAttempts(uin, database, sender, note_send),
                 PostgresMediaBytes(tables, copies),
                 entries_of=lambda numbers: database.read(lambda db: read_numbers(db, uin, numbers)),
+                stored_block="SELECT block FROM entry_blocks WHERE account = $0 ORDER BY block DESC LIMIT 1",
                 on_revived=self._look_soon,
                 sends=PostgresTables(database, uin, changed=note_send),
             )

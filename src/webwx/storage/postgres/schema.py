@@ -152,8 +152,18 @@ CREATE TABLE entry_blocks (
     block bigint NOT NULL,                      -- the numbers from block * 512 on
     earliest bigint NOT NULL,
     latest bigint NOT NULL,
+    entries bigint NOT NULL,                    -- that are not deleted
     PRIMARY KEY (account, block)
 );
+CREATE FUNCTION webwx_count_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE entry_blocks b SET entries = b.entries - r.entries
+        FROM (SELECT account, number / 512 AS block, count(*) AS entries FROM removed GROUP BY 1, 2) r
+        WHERE b.account = r.account AND b.block = r.block;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER entries_deleted AFTER DELETE ON entries
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION webwx_count_deleted();
 """,
     "contacts": """
 CREATE TABLE contacts (

@@ -224,7 +224,7 @@ class Index:
             insert(db, "by_chat", sorted(by_chat))
             insert(db, "words (rowid, text)", words)
             db.execute("UPDATE indexed SET number = ?", (upto,))
-            _store_times(db, upto)
+            _store_blocks(db, upto)
         for number in numbers[:count]:
             self._stored.pop(number, None)
         self._indexed = upto
@@ -255,15 +255,15 @@ class Index:
             tail[message_id] = tuple(each for each in left if each != digest)
 
 
-def _store_times(db: sqlite3.Connection, upto: int) -> None:
-    """Store the times of the next blocks whose numbers are all used."""
+def _store_blocks(db: sqlite3.Connection, upto: int) -> None:
+    """Store the next blocks whose numbers are all used."""
     (stored,) = db.execute("SELECT coalesce(max(block), -1) + 1 FROM entry_blocks").fetchone()
     (first,) = db.execute("SELECT min(number) FROM entries WHERE number >= ?", (stored * BLOCK,)).fetchone()
     begin = (upto if first is None else first) // BLOCK  # others before it may be deleted
     end = min((upto + 1) // BLOCK, begin + MOST_BLOCKS)
     if begin < end:
         db.execute(
-            "INSERT INTO entry_blocks SELECT number / ?, min(time), max(time) FROM entries"
-            " WHERE number >= ? AND number < ? GROUP BY 1",
+            "INSERT INTO entry_blocks SELECT number / ?, account, min(time), max(time), count(*) FROM entries"
+            " WHERE number >= ? AND number < ? GROUP BY 1, 2",
             (BLOCK, begin * BLOCK, end * BLOCK),
         )

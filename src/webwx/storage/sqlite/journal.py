@@ -352,6 +352,7 @@ class SqliteAccount(AccountJournal):
                 SqliteAttempts(self._account, senders, writer, reader),
                 SqliteMediaBytes(media_files, writer),
                 entries_of=lambda numbers: reader.do(lambda db: read_entries(db, numbers)),
+                stored_block="SELECT max(block) FROM entry_blocks",  # all accounts share the numbers
                 on_revived=self._look_soon,
                 on_complete_list=compaction.look_soon,
             )

@@ -31,8 +31,8 @@ _ALL_NUMBERS = NumberSpan()
 
 _BLOCKS = """
 SELECT (SELECT coalesce(max(block), -1) + 1 FROM entry_blocks),
-    (SELECT block FROM entry_blocks WHERE latest >= ? ORDER BY block LIMIT 1),
-    (SELECT block FROM entry_blocks WHERE earliest <= ? ORDER BY block DESC LIMIT 1)
+    (SELECT block FROM entry_blocks WHERE account = ? AND latest >= ? ORDER BY block LIMIT 1),
+    (SELECT block FROM entry_blocks WHERE account = ? AND earliest <= ? ORDER BY block DESC LIMIT 1)
 """
 """The fields of `FoundBlocks`."""
 
@@ -54,7 +54,7 @@ def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> lis
         between, bounds = _between("e.number", query, _ALL_NUMBERS)
         return _search(db, account, query, Query.of(query.words), condition + between, [*values, *bounds])
     numbers: list[int] = []
-    for source, span in product(_sources(account, query), _spans(db, query)):
+    for source, span in product(_sources(account, query), _spans(db, account, query)):
         # In the order of the column that leads to the entries: SQLite would read and sort all of them otherwise.
         between, bounds = _between(source.number, query, span)
         found = (
@@ -101,11 +101,12 @@ def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     return condition, values
 
 
-def _spans(db: sqlite3.Connection, query: EntryQuery) -> list[NumberSpan]:
+def _spans(db: sqlite3.Connection, account: int, query: EntryQuery) -> list[NumberSpan]:
     """Return the numbers that the times of a query do not exclude."""
     if not query.since and not query.until:
         return [_ALL_NUMBERS]
-    return spans_of(query, FoundBlocks(*db.execute(_BLOCKS, (query.since, query.until or ALWAYS)).fetchone()))
+    times = (account, query.since, account, query.until or ALWAYS)
+    return spans_of(query, FoundBlocks(*db.execute(_BLOCKS, times).fetchone()))
 
 
 def _between(column: str, query: EntryQuery, span: NumberSpan) -> tuple[str, list[int]]:

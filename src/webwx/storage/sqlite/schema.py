@@ -165,11 +165,16 @@ CREATE TABLE by_chat (
 ) WITHOUT ROWID;
 """,
     "entry_blocks": """
-CREATE TABLE entry_blocks (                     -- of all accounts, once a block is indexed
-    block INTEGER PRIMARY KEY,                  -- the numbers from block * 512 on
+CREATE TABLE entry_blocks (                     -- once all numbers of a block are indexed
+    block INTEGER NOT NULL,                     -- the numbers from block * 512 on
+    account INTEGER NOT NULL,
     earliest INTEGER NOT NULL,
-    latest INTEGER NOT NULL
-);
+    latest INTEGER NOT NULL,
+    entries INTEGER NOT NULL,                   -- that are not deleted
+    PRIMARY KEY (block, account)
+) WITHOUT ROWID;
+CREATE TRIGGER entries_deleted AFTER DELETE ON entries BEGIN
+    UPDATE entry_blocks SET entries = entries - 1 WHERE block = old.number / 512 AND account = old.account; END;
 """,
     "words": """
 CREATE VIRTUAL TABLE words USING fts5 (text, columnsize = 0, tokenize = 'ascii');

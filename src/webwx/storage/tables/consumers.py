@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.storage.engine.port import Select, StoredTable
+from webwx.storage.entry_blocks import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,10 @@ CREATE TABLE crashes (
 )
 
 
+_LAST = 2**63 - 2
+"""A number that no entry has, nor the next one."""
+
+
 class ConsumerPosition(msgspec.Struct, frozen=True, kw_only=True):
     """The position of a consumer."""
 
@@ -70,16 +75,27 @@ class _PositionRow(NamedTuple):
     dead_letters: int
 
 
-_POSITIONS = Select(
-    _PositionRow,
-    """
+_POSITIONS = f"""
     WITH positions AS (
         SELECT DISTINCT acked FROM consumers WHERE account = $0
+    ), spans AS (
+        SELECT p.acked, coalesce((SELECT min(n.acked) FROM positions n WHERE n.acked > p.acked), {_LAST}) AS upto
+        FROM positions p
+    ), whole AS (
+        SELECT s.acked, s.upto, s.acked / {BLOCK} + 1 AS first,
+            least((s.upto + 1) / {BLOCK}, coalesce((STORED), -1) + 1) AS behind
+        FROM spans s
     ), pieces AS MATERIALIZED (
-        SELECT p.acked, (
-            SELECT count(*) FROM entries e WHERE e.account = $0 AND e.number > p.acked AND e.number <= coalesce(
-                (SELECT min(n.acked) FROM positions n WHERE n.acked > p.acked), 9223372036854775807)
-        ) AS entries FROM positions p
+        SELECT w.acked, CASE WHEN w.first < w.behind THEN
+                (SELECT count(*) FROM entries e
+                    WHERE e.account = $0 AND e.number > w.acked AND e.number < w.first * {BLOCK})
+                + (SELECT coalesce(sum(b.entries), 0) FROM entry_blocks b
+                    WHERE b.account = $0 AND b.block >= w.first AND b.block < w.behind)::bigint
+                + (SELECT count(*) FROM entries e
+                    WHERE e.account = $0 AND e.number >= w.behind * {BLOCK} AND e.number <= w.upto)
+            ELSE (SELECT count(*) FROM entries e WHERE e.account = $0 AND e.number > w.acked AND e.number <= w.upto)
+            END AS entries
+        FROM whole w
     )
     SELECT c.name, c.acked,
         (SELECT sum(p.entries) FROM pieces p WHERE p.acked >= c.acked)::bigint
@@ -87,13 +103,11 @@ _POSITIONS = Select(
             WHERE a.consumer = c.consumer AND a.number > c.acked) AS waiting,
         (SELECT count(*) FROM failures f WHERE f.consumer = c.consumer AND f.state = 'dead') AS dead_letters
     FROM consumers c WHERE c.account = $0
-    """,
-)
+"""  # noqa: S608 - constants
 """
-The positions of all consumers.
+The positions of all consumers; `STORED` is the last stored block.
 
-The entries between two positions are counted once for all consumers that have not read them: each consumer would count
-the whole backlog otherwise, which takes 0.3 s for three million entries.
+The entries between two positions are counted once for all consumers that have not read them, and by whole blocks.
 """
 
 
@@ -110,10 +124,12 @@ class ConsumerList:
 
     Args:
         tables: The account's tables.
+        stored_block: The query for the last stored block whose numbers, and all before it, are counted by blocks.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, stored_block: str) -> None:
         self._tables = tables
+        self._positions = Select(_PositionRow, _POSITIONS.replace("STORED", stored_block))
 
     def __repr__(self) -> str:
         return "ConsumerList(***)"
@@ -124,7 +140,7 @@ class ConsumerList:
 
     async def positions(self) -> list[ConsumerPosition]:
         """Return the consumers in the order of their names."""
-        rows = await self._tables.read(lambda db: db.all(_POSITIONS))
+        rows = await self._tables.read(lambda db: db.all(self._positions))
         return [
             ConsumerPosition(name=row.name, acked=row.acked, waiting=row.waiting, dead_letters=row.dead_letters)
             for row in sorted(rows, key=attrgetter("name"))
