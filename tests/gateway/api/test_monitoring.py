@@ -22,11 +22,12 @@ async def test_liveness_needs_no_key(running: Running) -> None:
 
 async def test_readiness_can_require_that_every_account_is_online(running: Running) -> None:
     async with running.anonymous() as client:
-        assert (await client.get("/readyz?require=online")).status_code == 503
+        answer = await client.get("/readyz?require=online")
+        assert (answer.status_code, answer.text) == (503, "The gateway has no account.")
         await running.port.add_account("mine")
         assert (await client.get("/readyz")).status_code == 200
         answer = await client.get("/readyz?require=online")
-        assert (answer.status_code, answer.text) == (503, "An account is not online, or the gateway has no account.")
+        assert (answer.status_code, answer.text) == (503, "Accounts that are not online: 1 (new).")
         await running.log_in("mine")
         assert (await client.get("/readyz?require=online")).status_code == 200
 

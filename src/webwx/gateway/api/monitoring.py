@@ -30,6 +30,9 @@ InjectedReception = NamedDependency[SkipValidation[Reception]]
 InjectedLoopLag = NamedDependency[SkipValidation[LoopLagMeter]]
 InjectedTimes = NamedDependency[SkipValidation[RequestTimes]]
 
+_MAX_SHOWN = 5
+"""Maximum number of accounts that are named as not online."""
+
 
 @get(
     "/healthz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway answers",
@@ -67,8 +70,14 @@ async def show_readiness(
             return Response("No worker runs the accounts.", status_code=503)
     except StorageError:
         return Response("The database cannot be read.", status_code=503)
-    if require == "online" and {status.state for status in await port.list_accounts()} != {"online"}:
-        return Response("An account is not online, or the gateway has no account.", status_code=503)
+    if require == "online":
+        accounts = await port.list_accounts()
+        if not accounts:
+            return Response("The gateway has no account.", status_code=503)
+        if wrong := [each for each in accounts if each.state != "online"]:  # their names are for the owner only
+            shown = ", ".join(f"{each.number} ({each.state})" for each in wrong[:_MAX_SHOWN])
+            more = f", and {len(wrong) - _MAX_SHOWN:,} more" if len(wrong) > _MAX_SHOWN else ""
+            return Response(f"Accounts that are not online: {shown}{more}.", status_code=503)
     if require == "bots" and any(run.state != "running" for run in bots.runs):
         return Response("A bot is not running.", status_code=503)
     return Response("ok")
