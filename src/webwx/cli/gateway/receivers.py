@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from webwx.cli.exits import BadInput
+from webwx.cli.gateway.stored import chosen_account, gateway_url, open_records
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
@@ -91,9 +92,10 @@ async def create(
     from webwx.gateway.receivers.receivers import StoredReceiver, address_of, hook_of
 
     async with _opened(session.settings) as opened:
+        account = await chosen_account(session.settings, opened.records)
         made = await opened.receivers.create(
             StoredReceiver(
-                id="", name=name, kind=kind, account=await _account(session.settings, opened.records), to=to, digest="",
+                id="", name=name, kind=kind, account=account.number, to=to, digest="",
                 created_at=0, secret=secret, template=template, zone=zone, messages_per_minute=per_minute,
             ),
             token,
@@ -101,7 +103,7 @@ async def create(
         await opened.records.append_audit(
             "cli", "receiver.create", target=made.receiver.id, detail=kind, time=time.time()
         )
-    base = _base_of(session.settings)
+    base = gateway_url(session.settings)
     url = f"{base}{address_of(kind, made.token)}"
     lines = [url] if made.token in url else [url, _("Token: {token}").format(token=made.token)]
     session.output.result(
@@ -147,44 +149,8 @@ class _Opened(NamedTuple):
 async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
     from webwx.gateway.receivers.receivers import Receivers
 
-    storage = settings.open_storage()
-    records = storage.records()
-    try:
-        yield _Opened(Receivers(records, time.time), records)
-    except InvalidRequest as error:
-        raise BadInput(str(error)) from None
-    finally:
-        await storage.close()
-
-
-async def _account(settings: Settings, records: RecordStore) -> int:
-    """
-    Return the number of the account that sends; the only one, if the user has named none.
-
-    Raises:
-        BadInput: The gateway does not know the account, or it has several and none of the default name.
-    """
-    from webwx.gateway.accounts.numbers import AccountNumbers
-
-    numbers = AccountNumbers(records, time.time)
-    account = await numbers.get(settings.account)
-    if account is not None:
-        return account.number
-    found = await numbers.find()
-    if "account" in settings.sources or not found:
-        raise BadInput(
-            _("The gateway does not have the account {account!r} yet; start 'webwx serve' once.").format(
-                account=settings.account
-            )
-        )
-    if len(found) > 1:
-        raise BadInput(_("Choose one with --account: {names}.").format(names=", ".join(each.name for each in found)))
-    return found[0].number
-
-
-def _base_of(settings: Settings) -> str:
-    from webwx.gateway.config import DEFAULT_PORT
-    from webwx.gateway.running import find_running
-
-    running = find_running(settings.home)
-    return running.url if running is not None else f"http://127.0.0.1:{DEFAULT_PORT}"
+    async with open_records(settings) as records:
+        try:
+            yield _Opened(Receivers(records, time.time), records)
+        except InvalidRequest as error:
+            raise BadInput(str(error)) from None

@@ -29,6 +29,7 @@ from webwx.cli.gateway.node import (
     until_drained,
 )
 from webwx.cli.gateway.receivers import receiver
+from webwx.cli.gateway.stored import open_records
 from webwx.cli.gateway.webhooks import webhook
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.journal.backup import backup
@@ -390,7 +391,7 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
     check_certificate(config)
     channels_of(config.fallback)
     bots = [assigned.bot.name for assigned in load_bots(session, config, path, targets)]
-    async with _records(settings) as records:
+    async with open_records(settings) as records:
         keys = len(await records.find("key"))
     running = find_running(settings.home)
     listens = (
@@ -427,7 +428,7 @@ async def pair(session: Session) -> None:
     running = find_running(session.settings.home)
     if running is None:
         raise CommandFailed(_(_NOT_RUNNING))
-    async with _records(session.settings) as records:
+    async with open_records(session.settings) as records:
         code = await ConsoleSessions(records, time.time).create_code()
     link = f"{running.browser_url}/#code={code}"
     session.output.result(
@@ -509,15 +510,6 @@ async def _ask_whether_ready(url: str, query: str) -> tuple[int, str]:
         return await asyncio.to_thread(ask)
     finally:
         hang_up(connection)
-
-
-@asynccontextmanager
-async def _records(settings: Settings) -> AsyncIterator[RecordStore]:
-    storage = settings.open_storage()
-    try:
-        yield storage.records()
-    finally:
-        await storage.close()
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -649,7 +641,7 @@ serve_group.add_command(backup)
 async def _key_ring(session: Session) -> AsyncIterator[tuple[KeyRing, RecordStore]]:
     from webwx.gateway.access.keys import KeyRing
 
-    async with _records(session.settings) as records:
+    async with open_records(session.settings) as records:
         try:
             yield KeyRing(records, time.time), records
         except InvalidRequest as error:

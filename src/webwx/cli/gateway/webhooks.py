@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import click
 
 from webwx.cli.exits import BadInput
+from webwx.cli.gateway.stored import open_records
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import printable
 from webwx.cli.session import Session, command
 from webwx.cli.words import word
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from webwx.settings import Settings
-    from webwx.storage.tables.records import RecordStore
 
 
 @with_common_options
@@ -42,7 +35,7 @@ async def list_webhooks(session: Session) -> None:
     """List the webhooks, without their secrets."""
     from webwx.gateway.webhooks.webhooks import Webhooks
 
-    async with _records(session.settings) as records:
+    async with open_records(session.settings) as records:
         for each in await Webhooks(records, time.time).find():
             state = "enabled" if each.enabled else "disabled"
             which = (
@@ -68,7 +61,7 @@ async def delete(session: Session, webhook_id: str) -> None:
     from webwx.gateway.webhooks.attempts import AttemptLog
     from webwx.gateway.webhooks.webhooks import RETRY_KIND, Webhooks
 
-    async with _records(session.settings) as records:
+    async with open_records(session.settings) as records:
         if not await Webhooks(records, time.time).delete(webhook_id):
             raise BadInput(
                 _("There is no webhook {webhook_id!r}; 'webwx serve webhook list' lists them.").format(
@@ -80,12 +73,3 @@ async def delete(session: Session, webhook_id: str) -> None:
         await RetryTimes(RETRY_KIND, owned, time.time).forget(webhook_id)
         await records.append_audit("cli", "webhook.delete", target=webhook_id, time=time.time())
     session.output.result(_("Deleted {webhook_id}.").format(webhook_id=webhook_id), id=webhook_id, deleted=True)
-
-
-@asynccontextmanager
-async def _records(settings: Settings) -> AsyncIterator[RecordStore]:
-    storage = settings.open_storage()
-    try:
-        yield storage.records()
-    finally:
-        await storage.close()
