@@ -16,14 +16,15 @@ import click
 import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.gateway.chat_entries import chat_entry
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.session import Session, command
 from webwx.client.client import AsyncClient
-from webwx.errors import InvalidRequest, LoggedOut, NotLoggedIn, TransportError
+from webwx.errors import LoggedOut, NotLoggedIn, TransportError
 from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
-from webwx.gateway.adapters.permissions import EVERY_CHAT, ChatPermissions
+from webwx.gateway.adapters.permissions import ChatPermissions
 from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER
 
@@ -127,8 +128,8 @@ async def mcp(
             _remote_account(session, gateway, key_file) if gateway else _local_account(session)
         ) as account, session.storage() as storage:  # fmt: skip
             permissions = ChatPermissions(
-                see=(FILEHELPER, *[await _entry(account.client, each) for each in readable]),
-                write=(FILEHELPER, *[await _entry(account.client, each) for each in writable]),
+                see=(FILEHELPER, *[await chat_entry(account.client, each) for each in readable]),
+                write=(FILEHELPER, *[await chat_entry(account.client, each) for each in writable]),
             )
             records = storage.records()
 
@@ -188,16 +189,6 @@ async def _remote_account(session: Session, gateway: str, key_file: Path | None)
 
 def _key_in(file: Path) -> str:
     return file.read_text(encoding="utf-8").strip()
-
-
-async def _entry(client: AsyncClient, chat: str) -> str | int:
-    """Return a chat of an option as permissions have it."""
-    if chat in {EVERY_CHAT, FILEHELPER}:
-        return chat
-    try:
-        return (await client.who(int(chat) if chat.isdecimal() else chat)).number
-    except InvalidRequest as error:
-        raise BadInput(str(error)) from None
 
 
 @command(
