@@ -30,7 +30,7 @@ RECORD_KIND = "program"
 """Kind of the records."""
 
 _FRESH = 1.0
-"""Seconds after which the records of the programs are read again, because another process may have changed them."""
+"""Seconds for which it is remembered which adapters and tokens there are; each token is checked as it is stored."""
 
 SHORTEST_TOKEN = 32
 """Minimum length of a token that an adapter makes."""
@@ -49,8 +49,8 @@ class NewProgram(NamedTuple):
 class _KnownPrograms(NamedTuple):
     """The enabled programs as they were read at a time."""
 
-    by_digest: dict[tuple[str, str], StoredProgram]
-    """Programs by adapter and digest."""
+    by_digest: dict[tuple[str, str], str]
+    """Ids of programs by adapter and digest."""
     adapters: frozenset[str]
     """Names of the adapters that are used."""
     read_at: float
@@ -81,8 +81,6 @@ class Programs(StoredValues[StoredProgram]):
         self.entries = entries
         self._changed = changed
         self._known = _NOTHING_KNOWN
-        self._changes = 0
-        """Number of changes made here, which tells whether a read began before one of them."""
 
     async def create(self, program: StoredProgram) -> NewProgram:
         """
@@ -110,6 +108,16 @@ class Programs(StoredValues[StoredProgram]):
         await self._import(program.adapter)
         return await super().change(value_id, change)
 
+    def shown_options(self, program: StoredProgram) -> dict[str, Any]:
+        """Return the options of a program without those that are secret."""
+        secrets = self.secrets_of(program)
+        return {name: value for name, value in program.options.items() if name not in secrets}
+
+    def secrets_of(self, program: StoredProgram) -> tuple[str, ...]:
+        """Return the names of the options of a program that are never shown."""
+        entry = self.entries.get(program.adapter)  # an adapter of a later version may have been removed
+        return () if entry is None else entry.secrets
+
     async def rotate(self, program_id: str) -> NewProgram | None:
         """Replace the token of a program at once, and return both; None for an unknown id."""
         program = await self.get(program_id)
@@ -120,13 +128,20 @@ class Programs(StoredValues[StoredProgram]):
         return None if changed is None else NewProgram(changed, token)
 
     async def find_by_token(self, adapter: str, token: str) -> StoredProgram | None:
-        """Return the enabled program of an adapter that has a token; None if no program has."""
+        """
+        Return the enabled program of an adapter that has a token; None if no program has.
+
+        A program that another process has created or changed is found as it is stored now.
+        """
         # No comparison in constant time is needed: these are digests, which a client cannot choose.
-        return (await self._current()).by_digest.get((adapter, digest_of(token)))
+        place = adapter, digest_of(token)
+        program_id = (await self._current()).by_digest.get(place) or (await self._read()).by_digest.get(place)
+        found = None if program_id is None else await self.get(program_id)
+        return found if found is not None and found.enabled and (found.adapter, found.digest) == place else None
 
     async def is_used(self, adapter: str) -> bool:
-        """Return whether an enabled program uses an adapter."""
-        return adapter in (await self._current()).adapters
+        """Return whether an enabled program uses an adapter; after the last one of it, a second may pass."""
+        return adapter in (await self._current()).adapters or adapter in (await self._read()).adapters
 
     async def revision_of(self, program_id: str) -> str | None:
         """Return the revision of an enabled program as it is stored now; None if there is none."""
@@ -134,17 +149,18 @@ class Programs(StoredValues[StoredProgram]):
         return found.revision if found is not None and found.enabled else None
 
     async def _current(self) -> _KnownPrograms:
-        while not 0 <= (now := self._clock()) - self._known.read_at < _FRESH:
-            changes = self._changes
-            found = {(each.adapter, each.digest): each for each in await self.find() if each.enabled}
-            if changes == self._changes:
-                self._known = _KnownPrograms(found, frozenset(adapter for adapter, _ in found), now)
+        is_fresh = 0 <= self._clock() - self._known.read_at < _FRESH
+        return self._known if is_fresh else await self._read()
+
+    async def _read(self) -> _KnownPrograms:
+        read_at = self._clock()
+        found = {(each.adapter, each.digest): each.id for each in await self.find() if each.enabled}
+        self._known = _KnownPrograms(found, frozenset(adapter for adapter, _ in found), read_at)
         return self._known
 
     @override
     def _note_change(self, value_id: str) -> None:
         self._known = _NOTHING_KNOWN
-        self._changes += 1
         self._changed()
 
     async def _import(self, adapter: str) -> type[Adapter]:

@@ -49,11 +49,10 @@ InjectedMount = NamedDependency[SkipValidation[AdapterMount]]
 
 
 def _view_of_program(programs: Programs, program: StoredProgram, activity: ProgramActivity) -> ProgramView:
-    secrets = _secrets_of(programs, program.adapter)
     return ProgramView(
         id=program.id, name=program.name, adapter=program.adapter, account=program.account,
         see=program.permissions.see, write=program.permissions.write,
-        options={name: value for name, value in program.options.items() if name not in secrets},
+        options=programs.shown_options(program),
         enabled=program.enabled, created_at=moment(program.created_at),
         peers=[PeerView(address=each.address, agent=each.agent, since=moment(each.since)) for each in activity.peers],
         last_request_at=optional_moment(activity.last_request_at), last_error=activity.last_error,
@@ -64,11 +63,6 @@ def _view_of_program(programs: Programs, program: StoredProgram, activity: Progr
 def _view_of_new(programs: Programs, made: NewProgram, peers: ProgramPeers) -> CreatedProgram:
     view = _view_of_program(programs, made.program, peers.of(made.program.id))
     return CreatedProgram(program=view, token=made.token)
-
-
-def _secrets_of(programs: Programs, adapter: str) -> tuple[str, ...]:
-    entry = programs.entries.get(adapter)  # an adapter of a later version may have been removed
-    return () if entry is None else entry.secrets
 
 
 async def _reached(programs: Programs, caller: Caller, program_id: str) -> StoredProgram:
@@ -174,7 +168,7 @@ async def change_program(
     await _reached(programs, caller, program_id)
 
     def change(program: StoredProgram) -> StoredProgram:
-        changed = _changed(program, data, _secrets_of(programs, program.adapter))
+        changed = _changed(program, data, programs.secrets_of(program))
         for each in (program, changed):
             _require_rights(caller, each)
         return changed
