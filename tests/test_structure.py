@@ -25,6 +25,8 @@ TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
     "cli/messages/owner_sends.py": "tests/cluster/test_commands.py runs it beside a worker",
+    "cli/gateway/chat_entries.py": "tests/cli/gateway/test_programs.py and test_mcp.py name chats in options",
+    "cli/gateway/stored.py": "tests/cli/gateway/test_receivers.py creates what it finds",
     "cluster/changes.py": "values without logic; tests/cluster/test_owned_accounts.py meets each of them",
     "client/components.py": "a composition without logic; every test of the client uses it",
     "client/remote_components.py": "a composition without logic; tests/client/remote/test_both_ways.py uses it",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from webwx.gateway.adapters.program import StoredProgram
     from webwx.model.address_book import Contacts
     from webwx.model.identities import Identity
     from webwx.settings import Settings
@@ -92,6 +93,20 @@ def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str
     ]
 
 
+def complete_programs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Complete the ids of programs of adapters, with names in shells that can show them."""
+    del param
+    settings = _settings(ctx)
+    if settings is None:
+        return []
+    none: list[StoredProgram] = []
+    return [
+        CompletionItem(each.id, help=each.name if _SAFE.fullmatch(each.name) else None)
+        for each in _asked(settings, _programs, none)
+        if each.id.startswith(incomplete)
+    ]
+
+
 def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
     from webwx.model.address_book import Contacts
     from webwx.model.contacts import FILEHELPER
@@ -131,6 +146,15 @@ async def _identities(settings: Settings, storage: Storage) -> list[Identity]:
     journal = storage.journal(name)
     accounts = await journal.accounts()
     return await journal.account(accounts[0]).identities.find(IdentityQuery()) if accounts else []
+
+
+async def _programs(settings: Settings, storage: Storage) -> list[StoredProgram]:
+    import time
+
+    from webwx.gateway.adapters.programs import Programs
+
+    del settings
+    return await Programs(storage.records(), time.time).find()
 
 
 async def _contacts(settings: Settings, storage: Storage) -> Contacts:

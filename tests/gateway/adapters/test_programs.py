@@ -83,9 +83,7 @@ async def test_a_disabled_program_has_no_valid_token(programs: Programs) -> None
     assert await programs.revision_of(made.program.id) is None
 
 
-async def test_what_another_process_stores_is_valid_at_once(
-    records: RecordStore, toy: dict[str, AdapterEntry]
-) -> None:
+async def test_what_another_process_stores_is_valid_at_once(records: RecordStore, toy: dict[str, AdapterEntry]) -> None:
     here, there = (Programs(records, Clock(), toy) for _ in range(2))  # for which no time passes
     assert await here.is_used("note") is False
     made = await there.create(to_store())

@@ -28,6 +28,7 @@ from webwx.cli.gateway.node import (
     refuse_node_options,
     until_drained,
 )
+from webwx.cli.gateway.programs import program
 from webwx.cli.gateway.receivers import receiver
 from webwx.cli.gateway.stored import open_records
 from webwx.cli.gateway.webhooks import webhook
@@ -632,6 +633,7 @@ async def rotate(session: Session, key_id: str, hours: float) -> None:
 
 
 serve_group.add_command(key)
+serve_group.add_command(program)
 serve_group.add_command(receiver)
 serve_group.add_command(webhook)
 serve_group.add_command(backup)

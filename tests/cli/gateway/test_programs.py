@@ -1,0 +1,130 @@
+"""`webwx serve program`: programs of adapters, created and changed with and without a running gateway."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cli.conftest import PATIENCE
+from tests.cli.gateway.test_serve import serving
+
+from webwx.gateway.adapters.program import StoredProgram
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
+
+INITIALIZE = {
+    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}  # fmt: skip
+
+
+def status_of(url: str, token: str) -> int:
+    """Return the status of a first request of an agent."""
+    headers = {
+        "Authorization": f"Bearer {token}", "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+    }  # fmt: skip
+    request = urllib.request.Request(f"{url}/", json.dumps(INITIALIZE).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with closing(refused):
+            return refused.code
+
+
+def test_a_program_is_created_changed_and_deleted_beside_a_running_gateway(me: Shell) -> None:
+    def run(*arguments: str) -> dict[str, Any]:
+        return me.run("serve", "program", *arguments, "--json").line
+
+    with serving(me) as (_, first_line):
+        made = run("create", "--name", "assistant", "--adapter", "mcp", "--option", "sends_in_a_day=20")
+        program = made["id"]
+        assert made["url"] == f"{first_line['url']}/adapters/mcp"
+        assert status_of(made["url"], made["token"]) == 200
+
+        changed = run(
+            "change", program, "--see", "filehelper", "--see", "阿华", "--write", "", "--option", "manage=true"
+        )
+        assert changed["see"] == ["filehelper", me.run("identity", "show", "阿华", "--json").line["number"]]
+        assert (changed["write"], changed["name"]) == ([], "assistant")
+        assert changed["options"] == {"sends_in_a_day": 20, "manage": True}
+        assert run("change", program, "--option", "manage", "--name", "helper") == {
+            **changed, "options": {"sends_in_a_day": 20}, "name": "helper",
+        }  # fmt: skip
+
+        renewed = run("rotate", program)
+        assert renewed["token"] != made["token"]
+        assert status_of(made["url"], made["token"]) == 401
+        assert status_of(made["url"], renewed["token"]) == 200
+
+        shown = me.run("serve", "program", "show", program)
+        assert shown.stdout.splitlines() == [
+            f"{program}  mcp  helper  account 1, enabled",
+            f"Sees: filehelper, {changed['see'][1]}",
+            "Writes to: no chat",
+            "Options: sends_in_a_day=20",
+        ]
+        listed = me.run("serve", "program", "list", "--json")
+        assert listed.line["id"] == program
+        assert made["token"] not in listed.stdout
+        assert renewed["token"] not in listed.stdout
+
+        assert run("disable", program)["enabled"] is False
+        assert status_of(made["url"], renewed["token"]) in {401, 404}
+        assert run("enable", program)["enabled"] is True
+        assert status_of(made["url"], renewed["token"]) == 200
+        assert run("delete", program) == {"id": program, "deleted": True}
+        assert status_of(made["url"], renewed["token"]) in {401, 404}
+        assert me.run("serve", "program", "list").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "unknown"), "'webwx serve program list' lists them"),
+        (("delete", "unknown"), "'webwx serve program list' lists them"),
+        (("create", "--name", "n", "--adapter", "mcp"), "start 'webwx serve' once"),
+    ],
+)
+def test_a_program_or_an_account_that_is_unknown_is_refused(
+    shell: Shell, arguments: tuple[str, ...], said: str
+) -> None:
+    done = shell.run("serve", "program", *arguments)
+    assert done.code == 2
+    assert said in done.sentence
+
+
+def test_an_unknown_adapter_option_or_chat_is_refused(me: Shell) -> None:
+    with serving(me):
+        pass
+    create = ("serve", "program", "create", "--name", "n", "--adapter")
+    for arguments, said in [
+        (("none",), "There is no adapter 'none'; the adapters are mcp."),
+        (("mcp", "--option", "none=1"), "The options of the adapter 'mcp' are not valid"),
+        (("mcp", "--see", "Stranger"), "Stranger"),
+    ]:
+        done = me.run(*create, *arguments)
+        assert done.code == 2, done
+        assert said in done.sentence
+    assert me.run("serve", "program", "list").stdout == ""
+
+
+def test_the_adapters_are_listed_with_the_configurations_of_programs(shell: Shell) -> None:
+    found = shell.run("serve", "program", "adapters", "--json").line
+    assert (found["name"], found["path"]) == ("mcp", "/adapters/mcp")
+    assert all("{url}" in each and "{token}" in each for each in found["configurations"].values())
+
+
+def test_the_json_of_a_program_has_its_stored_fields_without_the_digest(me: Shell) -> None:
+    with serving(me):
+        pass
+    made = me.run("serve", "program", "create", "--name", "n", "--adapter", "mcp", "--disable", "--json").line
+    lists = {"see", "write"}
+    assert made.keys() - {"token", "url"} == {*StoredProgram.__struct_fields__} - {"digest", "permissions"} | lists
+    assert made["enabled"] is False
