@@ -123,6 +123,8 @@ class Site:
     """Address of the page of the phones."""
     link: str
     """Link that opens the console once."""
+    say: Callable[[str, str, str], None]
+    """Send a text from a phone: from, to, text."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ def _open_chats(page: Page, site: Site) -> None:
 def _open_health(page: Page, site: Site) -> None:
     page.goto(f"{site.console}/#/health")
     page.get_by_role("heading", name="Audit log").wait_for()
+    for text in ("Hello", "again"):
+        site.say("zoe", "me", text)
 
 
 @screen("console-keys")
@@ -231,6 +235,9 @@ def running(tree: Path, *, is_empty: bool) -> Iterator[Site]:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
 
+        def say(sender: str, chat: str, text: str) -> None:
+            run("phone", "say", sender, chat, text)
+
         phones = start("sandbox", "--port", "0", "--world", str(world))
         environment["WEBWX_SERVER"] = phones["url"]
         if not is_empty:
@@ -240,8 +247,8 @@ def running(tree: Path, *, is_empty: bool) -> Iterator[Site]:
             run("serve", "key", "create", "--name", "grafana", "--scopes", "send:filehelper")
             run("serve", "key", "create", "--name", "assistant", "--scopes", "read,send,events")
             for sender, chat, text in SAID:
-                run("phone", "say", sender, chat, text)
-        yield Site(gateway["url"], phones["phone"], gateway["console"])
+                say(sender, chat, text)
+        yield Site(gateway["url"], phones["phone"], gateway["console"], say)
 
 
 def read_object(stream: IO[str] | None, what: str) -> dict[str, Any]:

@@ -4,7 +4,15 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** Create an element. `props` are attributes; `on` has listeners, `style` custom properties; false and null are omitted. */
 export function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
+  return furnish(document.createElement(tag), props, children);
+}
+
+/** Create an element of a drawing, as `h` does. */
+export function svg(tag, props = {}, ...children) {
+  return furnish(document.createElementNS(SVG, tag), props, children);
+}
+
+function furnish(element, props, children) {
   for (const [name, value] of Object.entries(props)) {
     if (name === "on") {
       for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
@@ -35,13 +43,8 @@ export function fill(element, ...children) {
 
 /** A picture of the page's icons.svg; a text beside it has its meaning. */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", new URL(`icons.svg#${name}`, import.meta.url).href);
-  svg.append(use);
-  return svg;
+  const href = new URL(`icons.svg#${name}`, import.meta.url).href;
+  return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href }));
 }
 
 /** A button with a text, and optionally a picture. */

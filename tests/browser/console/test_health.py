@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +13,17 @@ from webwx.gateway.accounts.account_sends import TextContent
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Page
+    from playwright.async_api import Locator, Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
+
+
+def account_row(page: Page) -> Locator:
+    """Return the row of the account `home`."""
+    return page.get_by_role("table", name="Accounts").get_by_role("row").filter(has_text="home")
 
 
 async def test_the_health_counts_what_was_sent_against_the_rate_limit(console: Page, gateway: ServedGateway) -> None:
@@ -36,9 +42,8 @@ async def test_the_health_shows_accounts_consumers_and_who_changed_what(console:
     for number in range(25):
         await gateway.gateway.records.append_audit("console", "key.create", target=f"key-{number}", time=number)
     await open_screen(console, "Health")
-    card = console.get_by_role("listitem").filter(has_text="home")
-    await card.get_by_text("online", exact=True).wait_for()
-    await card.get_by_text("Last sync").wait_for()
+    await account_row(console).get_by_text("online", exact=True).wait_for()
+    await account_row(console).locator("time").nth(1).wait_for()  # of the state and of the last sync
     await console.get_by_role("table", name="Consumers").get_by_text("gateway", exact=True).wait_for()
     log = console.get_by_role("table", name="Audit log")
     await log.get_by_text("key-24").wait_for()
@@ -52,11 +57,10 @@ async def test_an_account_that_is_logged_out_is_shown_at_once(
     console: Page, gateway: ServedGateway, world: World
 ) -> None:
     await open_screen(console, "Health")
-    card = console.get_by_role("listitem").filter(has_text="home")
-    await card.get_by_text("online", exact=True).wait_for()
+    await account_row(console).get_by_text("online", exact=True).wait_for()
     world.log_out("me")
     await gateway.gateway.port.account(1).check()
-    await card.get_by_text("logged out", exact=True).wait_for()
+    await account_row(console).get_by_text("logged out", exact=True).wait_for()
 
 
 async def test_a_dead_letter_is_delivered_again(console: Page, gateway: ServedGateway, world: World) -> None:
@@ -102,7 +106,7 @@ async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
     await page.goto(f"{gateway.url}/#/health")
     await page.get_by_role("heading", name="审计日志").wait_for()
-    await page.get_by_text("上次同步").wait_for()
+    await page.get_by_text("最近十分钟").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -116,3 +120,24 @@ async def test_the_health_begins_with_a_sentence_that_says_what_to_do(
     await console.get_by_text("Needs your attention").wait_for()
     await console.get_by_role("link", name="is logged out; log in again.").click()
     await console.get_by_role("heading", name="Accounts", level=2).wait_for()
+
+
+async def test_the_health_draws_what_arrives_is_sent_and_waits(
+    console: Page, gateway: ServedGateway, world: World
+) -> None:
+    account = gateway.gateway.port.account(1)
+    async with account.events.consume("bot"):  # it has events to handle from now on
+        world.say("ahua", "me", "one")
+        world.say("ahua", "me", "two")
+        await account.sends.send("filehelper", TextContent(text="three"))
+        await open_screen(console, "Health")
+        for course in (
+            "Messages received: 2 in the last minute; lowest 0, highest",
+            "Messages sent: 1 in the last minute; lowest 0, highest 1",
+            "Messages that wait to be sent: 0; lowest 0, highest 0",
+        ):
+            await console.get_by_role("img", name=course).wait_for()
+        backlog = console.get_by_role("listitem").filter(has_text="Events that programs have not handled")
+        await backlog.get_by_text(re.compile(r"^[1-9]\d*$")).wait_for()
+    world.say("ahua", "me", "four")  # the charts are drawn again by themselves
+    await console.get_by_role("img", name="Messages received: 3 in the last minute").wait_for()

@@ -22,6 +22,9 @@ const FRESH = 240_000;
 /** Number of addresses that are signed by one request. */
 const MOST_SIGNED = 50;
 
+/** A line of the metrics, in the format of Prometheus. */
+const METRIC = /^(\w+)(?:\{(.*)\})? (\S+)$/gm;
+
 const unsigned = new Set();
 let signing = null; // a promise of the signatures of `unsigned`
 
@@ -59,6 +62,18 @@ export async function call(method, path, body = undefined, headers = {}) {
   const json = answer.headers.get("Content-Type")?.includes("json") ? parsed(text) : null;
   if (!answer.ok) throw new Problem(answer.status, json ?? {});
   return json;
+}
+
+/** Return the metrics of the gateway: {name, labels, value} each. Throws as `call`. */
+export async function readMetrics() {
+  const answer = await fetch(`${ROOT}/metrics`, { headers: own() });
+  const text = await answer.text();
+  if (!answer.ok) throw new Problem(answer.status, parsed(text) ?? {});
+  return [...text.matchAll(METRIC)].map(([, name, labels = "", value]) => ({
+    name,
+    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, each]) => [label, each])),
+    value: Number(value),
+  }));
 }
 
 /**

@@ -1,16 +1,19 @@
-// The screen of the health: the sync, rate limit and outbox of each account, the consumers, and the audit log.
+// The screen of the health: whether all is well, charts of what happens, the sync, rate limit and outbox of each account,
+// the programs that read events, and the audit log.
 
 import { accountName, hasJournal, isOnline, listAccounts } from "./account-list.js";
-import { call, ROOT } from "./api.js";
+import { activity, readActivity, SPAN } from "./activity.js";
+import { call, Problem, ROOT } from "./api.js";
 import { confirm } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
-import { button, fill, h, set } from "./dom.js";
+import { button, fill, h, set, soon } from "./dom.js";
 import { duration } from "./formats.js";
 import { t } from "./health-words.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
 import { addressOf } from "./place.js";
+import { sparkline } from "./sparkline.js";
 import { ago, load } from "./states.js";
 import { table } from "./table.js";
 
@@ -22,9 +25,13 @@ const BAD = ["failed", "unknown"];
 /** Number of entries of the audit log that are read at a time. */
 const ENTRIES = 20;
 
+/** Milliseconds after which the numbers of the charts are read again. */
+const READ = 5_000;
+
 function open(frame) {
   const verdict = h("div", { role: "status" });
-  const cards = h("ul", { class: "cards is-tiled" });
+  const charts = activityCharts();
+  const sections = accountTable();
   const readers = consumerTable();
   const given = deadLetters(frame);
   const log = auditLog(frame);
@@ -39,14 +46,10 @@ function open(frame) {
       Promise.all(accounts.map((account) => call("GET", `/accounts/${account.number}/health`))),
       call("GET", "/version"),
     ]);
-    fill(
-      cards,
-      accounts.map((account, index) => accountCard(account, states[index])),
-    );
+    sections.show(accounts.map((account, index) => ({ account, state: states[index] })));
     const consumers = await readers.refresh(accounts.filter(hasJournal));
     showVerdict(verdict, problemsOf(accounts, states, consumers));
-    await given.show(consumers);
-    await log.refresh();
+    await Promise.all([given.show(consumers), log.refresh(), charts.read()]);
     fill(
       about,
       h("h3", {}, t("gateway")),
@@ -59,7 +62,7 @@ function open(frame) {
         { kind: "is-danger" },
       ),
     );
-    fill(holder, verdict, cards, readers.element, given.element, about, log.element);
+    fill(holder, verdict, charts.element, sections.element, readers.element, given.element, about, log.element);
   }
 
   async function endSessions() {
@@ -69,6 +72,7 @@ function open(frame) {
 
   frame.act(() => load(frame, holder, refresh));
   const ends = ["account.state", "open"].map((kind) => live.on(kind, () => frame.act(refresh, { isOfUser: false })));
+  ends.push(charts.leave);
   return { leave: () => ends.forEach((end) => end()) };
 }
 
@@ -108,45 +112,113 @@ function showVerdict(element, problems) {
   );
 }
 
+// -- the charts ------------------------------------------------------------------------------------------------------
+
+/** Draw what happens, again after each event and after each reading. Returns {element, read(), leave()}. */
+function activityCharts() {
+  const list = h("ul", { class: "charts" });
+  const element = h("section", {}, h("h3", { class: "part-title" }, t("activity")), list);
+  const drawSoon = soon(draw);
+  const ends = ["event", "send.changed"].map((kind) => live.on(kind, drawSoon));
+  let timer = 0;
+
+  function draw() {
+    const now = Date.now();
+    fill(
+      list,
+      activity(now).map((each) => chart(each, now)),
+    );
+  }
+
+  async function read() {
+    clearTimeout(timer);
+    timer = setTimeout(readAgain, READ);
+    await readActivity();
+    draw();
+  }
+
+  async function readAgain() {
+    try {
+      if (document.hidden) timer = setTimeout(readAgain, READ);
+      else await read();
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof TypeError)) throw error;
+    } // the bar shows that the gateway does not answer; the charts go on when it does
+  }
+
+  function leave() {
+    clearTimeout(timer);
+    for (const end of ends) end();
+  }
+
+  return { element, read, leave };
+}
+
+function chart({ name, last, points, failed = 0 }, now) {
+  const words = { received: "inMinute", sent: "inMinute", deliveries: failed ? "inMinuteFailed" : "inMinute" }[name];
+  const value = words ? t(words, { n: last, failed }) : String(last);
+  const values = points.map((point) => point.value);
+  const course = t("course", { value, least: Math.min(...values), most: Math.max(...values) });
+  return sparkline({ title: t(`activity_${name}`), value, course, points, from: now - SPAN, to: now, isBad: failed > 0 });
+}
+
 // -- accounts --------------------------------------------------------------------------------------------------------
 
-function accountCard(account, state) {
-  const age = state.sync_age_seconds;
-  return h(
-    "li",
-    { class: "card" },
-    h("h3", {}, accountName(account)),
+function accountTable() {
+  const list = table({
+    label: t("accounts"),
+    columns: [
+      { title: t("account"), cell: ({ account }) => accountName(account) },
+      { title: t("state"), cell: stateOf },
+      { title: t("lastSync"), cell: lastSync, kind: "is-narrow" },
+      { title: t("sends"), cell: ({ state }) => sendsOf(state) },
+      { title: t("limits"), cell: ({ state }) => state.rate_limit && rateLimit(state.rate_limit) },
+    ],
+    key: ({ account }) => account.number,
+    none: () => empty("device", t("noAccounts"), t("noAccountsHint")),
+  });
+  const element = h("section", {}, h("h3", { class: "part-title" }, t("accounts")), list.element);
+  return { element, show: list.show };
+}
+
+function stateOf({ account, state }) {
+  return [
     h(
-      "p",
+      "div",
       { class: "state" },
       h("span", { class: isOnline(account) ? "dot is-on" : "dot" }),
       h("span", {}, t(account.state)),
-      h("span", { class: "hint" }, t("changed"), " ", ago(account.since)),
+      h("span", { class: "hint" }, ago(account.since)),
     ),
-    account.error && h("p", { class: "hint" }, account.error),
-    h("p", { class: "hint" }, age === null ? t("notSynced") : t("synced", { age: duration(age) })),
-    !state.is_journal_readable && hasJournal(account) && h("p", { class: "alert" }, t("journalBroken")),
-    state.rate_limit && rateLimit(state.rate_limit),
-    Object.keys(state.sends).length > 0 &&
-      h(
-        "p",
-        { class: "line", role: "group", "aria-label": t("sends") },
-        Object.entries(state.sends).map(([name, n]) =>
-          h("span", { class: BAD.includes(name) ? "pill is-bad" : "pill" }, t(`state_${name}`, { n })),
-        ),
-      ),
+    account.error && h("div", { class: "hint" }, account.error),
+    !state.is_journal_readable && hasJournal(account) && h("div", { class: "is-bad" }, t("journalBroken")),
+  ];
+}
+
+function lastSync({ state }) {
+  const age = state.sync_age_seconds;
+  return age === null ? t("notSynced") : ago(new Date(Date.now() - age * 1000).toISOString());
+}
+
+function sendsOf({ sends }) {
+  const counts = Object.entries(sends);
+  if (counts.length === 0) return t("noSends");
+  return h(
+    "div",
+    { class: "line", role: "group", "aria-label": t("sends") },
+    counts.map(([name, n]) => h("span", { class: BAD.includes(name) ? "pill is-bad" : "pill" }, t(`state_${name}`, { n }))),
   );
 }
 
 function rateLimit(limit) {
   const wait = limit.wait_seconds > 0 ? t("mayWait", { time: duration(limit.wait_seconds) }) : t("maySend");
   return [
-    h("p", { class: "hint" }, wait),
-    limit.paused_until && h("p", { class: "hint" }, t("paused"), " ", ago(limit.paused_until)),
+    h("div", { class: "hint" }, wait),
+    limit.paused_until && h("div", { class: "hint" }, t("paused"), " ", ago(limit.paused_until)),
     h(
       "ul",
       { class: "meters" },
-      limit.actions.map(({ kind, used, most }) =>
+      limit.actions.filter(({ kind, used }) => used > 0 || kind === "messages").map(({ kind, used, most }) =>
         h(
           "li",
           {},
