@@ -284,6 +284,12 @@ def test_every_link_has_a_target(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+def test_the_links_of_fragments_have_targets_where_the_changelog_is() -> None:
+    for fragment in sorted((ROOT / "changes").glob("*.*.md")):
+        for target in re.findall(r"\]\(([^)\s#]+)", fragment.read_text(encoding="utf-8")):
+            assert urlsplit(target).scheme or (ROOT / target).exists(), f"{fragment.name}: {target}"
+
+
 @pytest.mark.parametrize("index", ["README.md", "README.zh.md"])
 def test_the_index_has_every_page(index: str) -> None:
     linked = {
