@@ -64,12 +64,26 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     """The rate limit; null before the first login, without a rate limit, or if the journal cannot be read."""
 
 
+class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest sends that the gateway takes."""
+
+    text_characters: int
+    """Characters of a text."""
+    upload_bytes: int
+    """Bytes of a file."""
+    image_bytes: int
+    """Bytes of a picture that is sent as one."""
+    video_bytes: int
+    """Bytes of a video that is sent as one."""
+
+
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
-    """The version of the gateway."""
+    """The version of the gateway, and its limits."""
 
     version: str
     is_cluster: bool
     """Whether several machines share the accounts."""
+    limits: LimitsView
 
 
 SHOW_VERSION: ApiRoute[NoQuery, None, VersionView] = ApiRoute(

@@ -55,10 +55,16 @@ async def see_value(page: Page, words: str) -> None:
 
 
 async def attach(page: Page, *files: FilePayload) -> None:
-    """Pick files to send."""
+    """Pick files to send, and wait until all are shown."""
     async with page.expect_file_chooser() as chooser:
         await button(page, "Attach files").click()
     await (await chooser.value).set_files(list(files))
+    await to_send(page).filter(has_text=files[-1]["name"]).wait_for()
+
+
+def to_send(page: Page) -> Locator:
+    """The files that will be sent."""
+    return page.get_by_role("list", name="Files to send").get_by_role("listitem")
 
 
 def client_of(gateway: ServedGateway) -> AsyncClient:
@@ -308,39 +314,87 @@ async def test_a_chat_with_pictures_opens_at_its_newest_message(
     }""")
 
 
-async def test_files_are_picked_and_dropped(console: Page, world: World, photo: FilePayload) -> None:
+CARRY = """([kind, ...names]) => {
+    const carried = new DataTransfer();
+    for (const name of names) carried.items.add(new File([name], name, { type: "text/plain" }));
+    const log = document.querySelector("[role=log]");
+    const how = { bubbles: true, cancelable: true };
+    log.dispatchEvent(
+        kind === "paste"
+            ? new ClipboardEvent(kind, { clipboardData: carried, ...how })
+            : new DragEvent(kind, { dataTransfer: carried, ...how }),
+    );
+}"""
+"""Drag files over the messages, drop or paste them there."""
+
+
+async def test_files_are_picked_dropped_and_pasted_and_sent_in_their_order(
+    console: Page, world: World, photo: FilePayload
+) -> None:
     await open_chat(console, HELPER)
     await attach(console, {"name": "one.txt", "mimeType": "text/plain", "buffer": b"1"}, photo)
-    for name in ("one.txt", "sunset.png"):
-        await message(console, name).get_by_text("Sent", exact=True).wait_for()
-    await console.evaluate(
-        """() => {
-            const carried = new DataTransfer();
-            carried.items.add(new File(["2"], "two.txt"));
-            const event = (kind) => new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true });
-            const log = document.querySelector("[role=log]");
-            log.dispatchEvent(event("dragover"));
-            log.dispatchEvent(event("drop"));
-        }"""
+    await to_send(console).locator("canvas").wait_for()
+    await console.evaluate(CARRY, ["dragover", "two.txt"])
+    await console.get_by_text(f"Drop files here to send them to {HELPER}").wait_for()
+    await console.evaluate(CARRY, ["drop", "two.txt", "three.txt"])
+    await console.get_by_text("Drop files here").wait_for(state="hidden")
+    await console.evaluate(CARRY, ["paste", "four.txt"])
+    await to_send(console).filter(has_text="four.txt").wait_for()
+    await button(console, "Remove three.txt").focus()
+    await console.keyboard.press("Enter")
+    await console.wait_for_function("document.activeElement.ariaLabel === 'Remove four.txt'")
+    assert "filehelper" not in world.inbox("me")
+
+    await field(console).fill("and a text")
+    await console.keyboard.press("Enter")
+    await message(console, "and a text").get_by_text("Sent", exact=True).wait_for()
+    assert await to_send(console).count() == 0
+    sent = [each.text or each.kind for each in world.inbox("me")["filehelper"].messages]
+    assert sent == ["one.txt", "image", "two.txt", "four.txt", "and a text"]
+
+
+async def test_a_refused_file_keeps_its_place_and_is_sent_once(console: Page, world: World) -> None:
+    await open_chat(console, HELPER)
+    first = {"name": "first.txt", "mimeType": "text/plain", "buffer": b"1"}
+    await attach(console, first, {"name": "second.txt", "mimeType": "text/plain", "buffer": b"2"})  # type: ignore[arg-type]
+    await console.route(
+        "**/api/v1/uploads?name=first.txt", lambda route: route.fulfill(status=507, json={"detail": "Full"})
     )
-    await message(console, "two.txt").get_by_text("Sent", exact=True).wait_for()
-    assert len(world.inbox("me")["filehelper"].messages) == 3
+    await button(console, "Send").click()
+    await message(console, "second.txt").get_by_text("Sent", exact=True).wait_for()
+    refused = message(console, "first.txt")
+    await refused.get_by_role("alert").filter(has_text="Not sent: Full").wait_for()
+    names = console.get_by_role("log").get_by_role("article").locator(".attached-name")
+    assert await names.all_inner_texts() == ["first.txt", "second.txt"]
+    await console.unroute("**/api/v1/uploads?name=first.txt")
+    await button(console, "Try again").click()
+    await refused.get_by_text("Sent", exact=True).wait_for()
+    assert [each.text for each in world.inbox("me")["filehelper"].messages] == ["second.txt", "first.txt"]
 
 
 async def test_an_upload_is_cancelled(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     await console.route("**/api/v1/uploads?*", lambda _: None)  # it never arrives
     await attach(console, {"name": "large.bin", "mimeType": "application/octet-stream", "buffer": b"0" * 4096})
+    await button(console, "Send").click()
     await console.get_by_role("progressbar", name="Uploading large.bin").wait_for()
     await button(console, "Cancel").click()
     await message(console, "large.bin").wait_for(state="detached")
     assert "filehelper" not in world.inbox("me")
 
 
-async def test_an_empty_file_is_refused(console: Page) -> None:
+async def test_a_file_that_cannot_be_sent_is_refused_before_anything_is_sent(
+    console: Page, gateway: ServedGateway
+) -> None:
     await open_chat(console, HELPER)
     await attach(console, {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""})
-    await console.get_by_role("alert").filter(has_text="nothing.txt is empty").wait_for()
+    await to_send(console).get_by_role("alert").filter(has_text="It is empty.").wait_for()
+    assert await button(console, "Send").is_disabled()
+    shown = await console.evaluate(
+        "fetch('console/limits.js').then(() => import('/console/limits.js'))"
+        ".then(({ largest }) => [largest('image/png'), largest('text/plain')])"
+    )
+    assert shown == [20 * 1024**2, 1024**3]
 
 
 async def test_a_refused_text_is_explained_and_can_be_edited(console: Page, world: World) -> None:

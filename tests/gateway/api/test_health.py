@@ -46,4 +46,13 @@ async def test_an_account_without_a_login_has_no_rate_limit_yet(running: Running
 
 async def test_the_version_is_that_of_the_package(running: Running) -> None:
     async with running.client("read") as client:
-        assert (await client.get("/api/v1/version")).json() == {"version": version("webwx"), "is_cluster": False}
+        shown = (await client.get("/api/v1/version")).json()
+    assert (shown["version"], shown["is_cluster"]) == (version("webwx"), False)
+
+
+async def test_the_limits_are_those_of_the_configuration_and_of_the_platform(running: Running) -> None:
+    async with running.client("read") as client:
+        limits = (await client.get("/api/v1/version")).json()["limits"]
+    assert limits == {
+        "text_characters": 16_000, "upload_bytes": 1024**3, "image_bytes": 20 * 1024**2, "video_bytes": 20 * 1024**2,
+    }  # fmt: skip

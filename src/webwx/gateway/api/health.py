@@ -9,14 +9,16 @@ from litestar import Router
 
 from webwx.errors import NoJournal, NotLoggedIn, StorageError
 from webwx.gateway.api.cluster import InjectedCluster
-from webwx.gateway.api.parameters import AccountNumber, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, InjectedConfig, InjectedPort
 from webwx.gateway.api.serve_route import serve
+from webwx.protocol.codes import MAX_FILE, MAX_IMAGE, MAX_TEXT, MAX_VIDEO
 from webwx.representations.health import (
     SHOW_ACCOUNT_HEALTH,
     SHOW_VERSION,
     HealthView,
     LimitedActionsView,
     LimitedKind,
+    LimitsView,
     RateLimitView,
     VersionView,
 )
@@ -27,9 +29,14 @@ if TYPE_CHECKING:
 
 
 @serve(SHOW_VERSION)
-async def show_version(cluster: InjectedCluster) -> VersionView:
-    """Return the version of the gateway, and whether several machines share its accounts."""
-    return VersionView(version=version("webwx"), is_cluster=cluster is not None)
+async def show_version(cluster: InjectedCluster, config: InjectedConfig) -> VersionView:
+    """Return the version of the gateway, whether several machines share its accounts, and the largest sends."""
+    upload = min(config.limits.upload, MAX_FILE)
+    limits = LimitsView(
+        text_characters=MAX_TEXT, upload_bytes=upload, image_bytes=min(upload, MAX_IMAGE),
+        video_bytes=min(upload, MAX_VIDEO),
+    )  # fmt: skip
+    return VersionView(version=version("webwx"), is_cluster=cluster is not None, limits=limits)
 
 
 @serve(SHOW_ACCOUNT_HEALTH)

@@ -2,6 +2,7 @@
 // and no other port of this host, to which a browser would send a cookie.
 
 import { EventStream } from "./event-stream.js";
+import { transmit } from "./transfer.js";
 
 /** The path below which a proxy serves the gateway, such as `/wx`; empty for none. */
 export const ROOT = new URL("..", import.meta.url).pathname.slice(0, -1);
@@ -81,21 +82,15 @@ export async function readMetrics() {
  * a promise of the upload, and null after a cancellation.
  */
 export function upload(file, report) {
-  const request = new XMLHttpRequest();
-  const done = new Promise((resolve, reject) => {
-    request.open("POST", `${BASE}/uploads?${new URLSearchParams({ name: file.name.slice(-255) })}`);
-    for (const [name, value] of Object.entries(own())) request.setRequestHeader(name, value);
-    request.upload.addEventListener("progress", (event) => event.total && report(event.loaded / event.total));
-    request.addEventListener("load", () => {
-      const json = parsed(request.responseText);
-      if (request.status < 300) resolve(json);
-      else reject(new Problem(request.status, json ?? {}));
-    });
-    request.addEventListener("error", () => reject(new TypeError("There is no answer.")));
-    request.addEventListener("abort", () => resolve(null));
-    request.send(file);
-  });
-  return { done, cancel: () => request.abort() };
+  const address = `${BASE}/uploads?${new URLSearchParams({ name: file.name.slice(-255) })}`;
+  const { done, cancel } = transmit(address, file, own(), report);
+  return { done: done.then((answer) => answer && uploaded(answer)), cancel };
+}
+
+function uploaded({ status, text }) {
+  const json = parsed(text);
+  if (status < 300) return json;
+  throw new Problem(status, json ?? {});
 }
 
 /** Open a stream of server-sent events, which is used like an `EventSource`. */
@@ -181,11 +176,6 @@ async function signAll() {
 
 function own() {
   return { [HEADER]: localStorage.getItem(KEY) ?? "" };
-}
-
-/** Return a new idempotency key: a send that is repeated with its key is sent once. */
-export function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function parsed(text) {

@@ -1,22 +1,24 @@
-// The field for new messages, and files that are picked, pasted or dropped.
+// The field for new messages, and the files that will be sent with it.
 
 import { ROOT } from "./api.js";
 import { t } from "./chats-words.js";
-import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
+import { h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { Drafts } from "./drafts.js";
-import { LARGEST, pendingSends } from "./pending-sends.js";
+import { acceptFiles, FileTray } from "./files.js";
+import { largest } from "./limits.js";
+import { pendingSends } from "./pending-sends.js";
 
 /** Texts that were not sent, by account and chat. */
 export const drafts = new Drafts(`webwx.drafts${ROOT}`);
 
 /**
- * Make the field. `refuse(words)` shows why a file is not sent, `sent` is called after each send, and `toMessages` when
- * the key Up is pressed in the empty field.
+ * Make the field. `sent` is called after each send, and `toMessages` when the key Up is pressed in the empty field.
  */
-export function composer({ account, refuse, sent, toMessages }) {
+export function composer({ account, sent, toMessages }) {
   let chat = "";
   let name = "";
-  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed, paste } });
+  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed } });
+  const tray = trayOf(account);
   const chosen = h("input", {
     type: "file",
     class: "chosen-file",
@@ -25,7 +27,7 @@ export function composer({ account, refuse, sent, toMessages }) {
     "aria-hidden": "true",
     on: {
       change: () => {
-        sendFiles([...chosen.files]);
+        take([...chosen.files]);
         chosen.value = "";
       },
     },
@@ -37,9 +39,12 @@ export function composer({ account, refuse, sent, toMessages }) {
   const element = h(
     "div",
     { class: "composer" },
+    tray.element,
     h("div", { class: "composer-row" }, attach, chosen, text, sendButton),
     hint,
   );
+  tray.changed = grow;
+  tray.leave = () => text.focus();
 
   /** Write to a chat, from its draft. */
   function writeTo(id, words) {
@@ -48,7 +53,7 @@ export function composer({ account, refuse, sent, toMessages }) {
     text.value = drafts.of(`${account}/${chat}`);
     set(text, "aria-label", t("message"));
     text.placeholder = t("writeTo", { name });
-    grow();
+    tray.show(chat);
   }
 
   function typed() {
@@ -59,7 +64,7 @@ export function composer({ account, refuse, sent, toMessages }) {
   function grow() {
     text.style.setProperty("height", "auto");
     text.style.setProperty("height", `${Math.min(text.scrollHeight + 2, 160)}px`);
-    sendButton.disabled = !text.value.trim();
+    sendButton.disabled = !text.value.trim() && tray.ready().length === 0;
   }
 
   /** Enter sends, Shift and Enter start a line; while an input method composes, Enter belongs to the input method. */
@@ -75,29 +80,29 @@ export function composer({ account, refuse, sent, toMessages }) {
   }
 
   function send() {
-    if (!text.value.trim()) return;
-    pendingSends.sendText(account, chat, text.value);
+    const files = tray.ready();
+    const words = text.value.trim() ? text.value : "";
+    if (!words && files.length === 0) return;
+    pendingSends.send(
+      account,
+      chat,
+      files.map(({ file }) => file),
+      words,
+    );
+    for (const file of files) tray.remove(file);
     text.value = "";
     typed();
     text.focus();
     sent();
   }
 
-  function paste(event) {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
-    event.preventDefault();
-    sendFiles(files);
+  function take(files) {
+    tray.add(files);
+    focus();
   }
 
-  function sendFiles(files) {
-    refuse("");
-    for (const file of files) {
-      if (file.size > LARGEST) refuse(t("tooLarge", { name: file.name }));
-      else if (file.size === 0) refuse(t("emptyFile", { name: file.name }));
-      else pendingSends.sendFile(account, chat, file);
-    }
-    sent();
+  function focus() {
+    if (!raisesKeyboard()) text.focus();
   }
 
   /** Put a text that was not sent back into the field. */
@@ -111,29 +116,15 @@ export function composer({ account, refuse, sent, toMessages }) {
     element,
     writeTo,
     edit,
-    focus: () => raisesKeyboard() || text.focus(),
-    dropZone: (target) => dropZone(target, () => t("dropHere", { name }), sendFiles),
+    focus,
+    acceptFiles: (target) => acceptFiles(target, { words: () => t("dropHere", { name }), take, isReady: () => true }),
   };
 }
 
-/** Accept files that are dropped on an element, and highlight it while files are dragged over it. */
-function dropZone(target, words, take) {
-  const veil = h("div", { class: "drop-veil", hidden: true });
-  target.append(veil);
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-  target.addEventListener("dragover", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    fill(veil, words());
-    veil.hidden = false;
-  });
-  target.addEventListener("dragleave", (event) => {
-    if (!target.contains(event.relatedTarget)) veil.hidden = true;
-  });
-  target.addEventListener("drop", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    veil.hidden = true;
-    take([...event.dataTransfer.files]);
-  });
+const trays = new Map();
+
+/** Return the files to send of an account, which stay while another screen is open. */
+function trayOf(account) {
+  if (!trays.has(account)) trays.set(account, new FileTray(largest));
+  return trays.get(account);
 }

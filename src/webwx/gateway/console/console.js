@@ -6,6 +6,7 @@ import { attention } from "./attention.js";
 import { drafts } from "./composer.js";
 import { button, fill, h, set } from "./dom.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
+import { learnLimits } from "./limits.js";
 import { live } from "./live.js";
 import { navigation } from "./navigation.js";
 import { note, place } from "./place.js";
@@ -191,7 +192,8 @@ async function begin() {
       if (code) await openSession(code);
       code = null;
       start = firstScreen((await listAccounts()).some(hasJournal));
-      const { is_cluster: isCluster } = await call("GET", "/version");
+      const { is_cluster: isCluster, limits } = await call("GET", "/version");
+      learnLimits(limits);
       groups = GROUPS.map((group) => ({
         ...group,
         screens: group.screens.filter((screen) => isCluster || !screen.isOfCluster),

@@ -73,11 +73,10 @@ export function conversation({ frame, account, names, back, searchIn }) {
   const log = h("div", { class: "messages", role: "log", "aria-live": "polite", tabindex: "0" });
   const jump = button([icon("down"), t("newMessages")], toNewest, { kind: "jump", hidden: true });
   const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, earlierLine, log);
-  const refused = h("p", { class: "refused", role: "alert", hidden: true });
-  const write = composer({ account, refuse, sent: toNewest, toMessages: () => messages().at(-1)?.focus() });
+  const write = composer({ account, sent: toNewest, toMessages: () => messages().at(-1)?.focus() });
   const box = h("div", { class: "scroller-box" }, scroller, jump);
-  const element = h("section", { class: "pane conversation" }, head, box, refused, write.element);
-  write.dropZone(element);
+  const element = h("section", { class: "pane conversation" }, head, box, write.element);
+  const refuseFiles = write.acceptFiles(element);
 
   // -- reading -------------------------------------------------------------------------------------------------------
 
@@ -87,7 +86,6 @@ export function conversation({ frame, account, names, back, searchIn }) {
     until = time;
     [entries, waiting, before, first] = [[], [], null, 0];
     nodes.clear();
-    refuse("");
     label();
     write.writeTo(chat, names.of(chat));
     isAtEnd = true;
@@ -224,17 +222,20 @@ export function conversation({ frame, account, names, back, searchIn }) {
     for (const each of pending) hide(inOrder, each);
     const wanted = [];
     let last = -Infinity;
+    const addPending = (chosen) => {
+      for (const each of chosen) wanted.push(nodeFor(`p${each.key}`, each.state, () => pendingBubble(each)));
+    };
+    const keys = new Set(inOrder.map(({ key }) => key));
     for (const entry of inOrder) {
+      addPending(pending.filter(({ next }) => next && `s${next}` === entry.key));
       if (entry.time - last >= GAP) wanted.push(nodeFor(`t${entry.key}`, "", () => timeLine(entry.time)));
       last = entry.time;
       const isRecalled = gone.has(entry.event?.data.message_id ?? entry.send?.message_id);
       const state = JSON.stringify([entry.send?.state, isRecalled]);
       wanted.push(nodeFor(entry.key, state, () => drawn(entry, isRecalled)));
     }
-    for (const each of pending) {
-      wanted.push(nodeFor(`p${each.key}`, each.state, () => pendingBubble(each)));
-      showPart(each);
-    }
+    addPending(pending.filter(({ next }) => !keys.has(`s${next}`)));
+    pending.forEach(showPart);
     if (wanted.length === 0) wanted.push(nodeFor("empty", "", () => empty("chats", t("noMessages"), t("noMessagesHint"))));
     arrange(wanted);
     earlierLine.hidden = before === null && first === 0;
@@ -245,7 +246,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   /** Remove the entry of a send that is shown as a pending one, because the page waits for its answer. */
   function hide(shown, pending) {
-    if (pending.state === "refused") return;
+    if (pending.state !== "sending" && pending.state !== "unanswered") return;
     const at = shown.findIndex(({ send }) => send && mayBe(send, pending));
     if (at >= 0) shown.splice(at, 1);
   }
@@ -320,6 +321,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
       unanswered: t("unanswered"),
       sending: t("pendingSending"),
       uploading: t("uploading", { name: text }),
+      waiting: t("pendingWaiting"),
     }[state];
     const progress =
       state === "uploading" && h("progress", { max: "1", value: "0", "aria-label": t("uploading", { name: text }) });
@@ -330,7 +332,8 @@ export function conversation({ frame, account, names, back, searchIn }) {
       h(
         "div",
         { class: "buttons" },
-        state === "uploading" && small(t("cancelUpload"), "close", () => pendingSends.drop(pending)),
+        (state === "uploading" || state === "waiting") &&
+          small(t("cancelUpload"), "close", () => pendingSends.drop(pending)),
         (state === "unanswered" || state === "refused") &&
           small(t("again"), "retry", () => pendingSends.again(pending)),
         state === "refused" &&
@@ -478,11 +481,6 @@ export function conversation({ frame, account, names, back, searchIn }) {
     frame.notify(t("markedRead"));
   }
 
-  function refuse(words) {
-    refused.hidden = !words;
-    fill(refused, words);
-  }
-
   /** Handle an event of this account. */
   function hear(event) {
     if (event.chat !== chat) return;
@@ -508,6 +506,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     label,
     leave() {
       isOpen = false;
+      refuseFiles();
       sizes.disconnect();
       endPending();
       clearInterval(ticking);

@@ -1,7 +1,7 @@
 // The screen of the outbox: each send with its state, the reason for the state, and the actions on it.
 
 import { shownAccount } from "./account-list.js";
-import { call, newKey } from "./api.js";
+import { call } from "./api.js";
 import { confirm } from "./confirm.js";
 import { button, fill, h, icon } from "./dom.js";
 import { live } from "./live.js";
@@ -13,6 +13,7 @@ import { pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
 import { ago, answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
+import { newKey } from "./transfer.js";
 
 export const outbox = { name: "outbox", picture: "outbox", title: () => t("outbox"), open };
 

@@ -1,11 +1,9 @@
 // Sends of this page that the outbox does not show yet: uploads in progress, requests without an answer, and
 // refused sends. They do not belong to a screen, so an upload continues while another screen is open.
 
-import { call, newKey, Problem, upload } from "./api.js";
+import { call, Problem, upload } from "./api.js";
 import { sentence } from "./states.js";
-
-/** Bytes of the largest file that the gateway takes. */
-export const LARGEST = 1024 * 1024 * 1024;
+import { newKey } from "./transfer.js";
 
 /** Milliseconds by which the clocks of the browser and the gateway may differ. */
 const CLOCKS_DIFFER = 5000;
@@ -37,14 +35,13 @@ class PendingSends extends EventTarget {
     return () => this.removeEventListener("changed", hear);
   }
 
-  /** Send a text. */
-  sendText(account, chat, text) {
-    this.#begin({ account, chat, kind: "text", text, size: 0, file: null });
-  }
-
-  /** Upload a file, and send it. */
-  sendFile(account, chat, file) {
-    this.#begin({ account, chat, kind: "file", text: file.name, size: file.size, file });
+  /** Send files, and then a text, in this order; an empty text is not sent. A refused one does not hold up the next. */
+  async send(account, chat, files, text) {
+    const all = files.map((file) => pendingOf({ account, chat, kind: "file", text: file.name, size: file.size, file }));
+    if (text) all.push(pendingOf({ account, chat, kind: "text", text, size: 0, file: null }));
+    this.#byPlace.set(`${account}/${chat}`, [...this.to(account, chat), ...all]);
+    for (const pending of all.slice(1)) this.#changed(pending);
+    for (const pending of all) if (pending.state === "waiting") await this.#go(pending);
   }
 
   /** Try a refused or unanswered send again. An unanswered send keeps its idempotency key, so it is sent only once. */
@@ -55,24 +52,10 @@ class PendingSends extends EventTarget {
 
   /** Cancel an upload, or discard a send that was not made. */
   drop(pending) {
+    pending.state = "dropped";
     pending.cancel?.();
     this.#remove(pending);
     this.#changed(pending);
-  }
-
-  #begin(what) {
-    const pending = {
-      ...what,
-      key: newKey(),
-      begunAt: Date.now(),
-      state: "sending",
-      part: 0,
-      reason: "",
-      uploadId: "",
-      cancel: null,
-    };
-    this.#byPlace.set(`${what.account}/${what.chat}`, [...this.to(what.account, what.chat), pending]);
-    this.#go(pending);
   }
 
   async #go(pending) {
@@ -83,8 +66,9 @@ class PendingSends extends EventTarget {
       const body = pending.file
         ? { to: pending.chat, file: { upload_id: pending.uploadId } }
         : { to: pending.chat, text: pending.text };
-      await call("POST", `/accounts/${pending.account}/messages`, body, { "Idempotency-Key": pending.key });
-      this.#settle(pending);
+      const headers = { "Idempotency-Key": pending.key };
+      const { id } = await call("POST", `/accounts/${pending.account}/messages`, body, headers);
+      this.#settle(pending, id);
     } catch (error) {
       await this.#fail(pending, error);
     }
@@ -110,7 +94,7 @@ class PendingSends extends EventTarget {
       const stored = await this.#stored(pending);
       if (stored) {
         this.reasons.set(stored.id, reason);
-        this.#settle(pending);
+        this.#settle(pending, stored.id);
         return;
       }
     }
@@ -130,8 +114,10 @@ class PendingSends extends EventTarget {
     }
   }
 
-  /** Remove a send that the outbox shows from now on. */
-  #settle(pending) {
+  /** Remove a send that the outbox shows from now on; those before it that failed keep their place before it. */
+  #settle(pending, id) {
+    const all = this.to(pending.account, pending.chat);
+    for (const earlier of all.slice(0, all.indexOf(pending))) earlier.next ||= id;
     this.#remove(pending);
     this.#changed({ ...pending, isDone: true });
   }
@@ -144,6 +130,20 @@ class PendingSends extends EventTarget {
   #changed(pending) {
     this.dispatchEvent(new CustomEvent("changed", { detail: pending }));
   }
+}
+
+function pendingOf(what) {
+  return {
+    ...what,
+    key: newKey(),
+    begunAt: Date.now(),
+    state: "waiting",
+    next: "", // id of the first later send that was made
+    part: 0,
+    reason: "",
+    uploadId: "",
+    cancel: null,
+  };
 }
 
 export const pendingSends = new PendingSends();

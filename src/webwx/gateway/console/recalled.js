@@ -1,7 +1,7 @@
 // The screen of recalled messages: their content, and a button that sends it to File Transfer Helper.
 
 import { shownAccount } from "./account-list.js";
-import { call, newKey } from "./api.js";
+import { call } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { content } from "./message-content.js";
@@ -9,6 +9,7 @@ import { face, FILEHELPER, Names } from "./names.js";
 import { empty } from "./overlays.js";
 import { t } from "./recalled-words.js";
 import { ago, answersInOrder, load } from "./states.js";
+import { newKey } from "./transfer.js";
 
 export const recalled = { name: "recalled", picture: "recall", title: () => t("recalledMessages"), open };
 

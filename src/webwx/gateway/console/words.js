@@ -61,6 +61,20 @@ const WORDS = {
   hours: ["{n} h", "{n} 小时"],
   days: ["{n} d", "{n} 天"],
 
+  // files to send
+  dropHere: ["Drop files here to send them to {name}", "拖到这里即可发送给{name}"],
+  filesToSend: ["Files to send", "待发送的文件"],
+  filesAdded: ["Added: {names}", "已添加：{names}"],
+  removeFile: ["Remove {name}", "移除 {name}"],
+  cancelFile: ["Cancel {name}", "取消 {name}"],
+  tooLarge: ["It is too large: at most {size} can be sent.", "文件太大：最大 {size}。"],
+  emptyFile: ["It is empty.", "这是空文件。"],
+  isFolder: ["It is a folder: send its files, or an archive.", "这是文件夹：请发送其中的文件或压缩包。"],
+  fileWaits: ["Waiting", "等待中"],
+  uploading: ["Uploading {name}", "正在上传 {name}"],
+  uploaded: ["{part} of {size}", "{size} 的 {part}"],
+  again: ["Try again", "重试"],
+
   // states of an account
   new: ["not logged in", "未登录"],
   logging_in: ["logging in", "正在登录"],

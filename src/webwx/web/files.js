@@ -1,0 +1,211 @@
+// Files for a chat: the area where they are dropped, the clipboard, and the row of those that will be sent. The page's
+// words.js has the texts.
+
+import { button, fill, h, icon, iconButton, set } from "./dom.js";
+import { bytes } from "./formats.js";
+import { thumbnail } from "./thumbnails.js";
+import { t } from "./words.js";
+
+// -- dropping and pasting --------------------------------------------------------------------------------------------
+
+const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+
+/** Return the files of a drop or of the clipboard; a folder becomes {name, isFolder}. */
+function filesIn(transfer) {
+  const items = [...transfer.items].filter(({ kind }) => kind === "file");
+  const entries = items.map((item) => item.webkitGetAsEntry?.());
+  return [...transfer.files].map((file, index) =>
+    entries[index]?.isDirectory ? { name: file.name, isFolder: true } : file,
+  );
+}
+
+/**
+ * Accept files that are dropped on an element, or pasted while it is in view. While files are dragged over the page, the
+ * element shows `words()`. `take(files)` gets them, if `isReady()`. Returns a function that ends this.
+ */
+export function acceptFiles(target, { words, take, isReady }) {
+  const veil = h("div", { class: "drop-veil", "aria-hidden": "true", hidden: true });
+  target.append(veil);
+  const isInView = () => target.isConnected && target.checkVisibility() && !document.querySelector("dialog[open]");
+  const ends = new AbortController();
+  const listen = (name, listener) => window.addEventListener(name, listener, { signal: ends.signal });
+
+  function over(event) {
+    if (!hasFiles(event)) return;
+    event.preventDefault(); // else a browser leaves the page, and opens a file that misses the element
+    const isHere = isInView() && isReady();
+    if (isHere && veil.hidden) fill(veil, icon("file"), words());
+    veil.hidden = !isHere;
+    const isOver = isHere && target.contains(event.target);
+    veil.classList.toggle("is-over", isOver);
+    event.dataTransfer.dropEffect = isOver ? "copy" : "none";
+  }
+
+  function drop(event) {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    veil.hidden = true;
+    if (isInView() && isReady() && target.contains(event.target)) take(filesIn(event.dataTransfer));
+  }
+
+  function paste(event) {
+    const carried = event.clipboardData;
+    const isElsewhere = event.target.closest?.("input, textarea, [contenteditable]") && !target.contains(event.target);
+    if (!carried?.files.length || isElsewhere || !isInView() || !isReady()) return;
+    // An office program adds a picture of a text that it copies: the text is meant.
+    if (carried.types.includes("text/plain") && carried.types.includes("text/html")) return;
+    event.preventDefault();
+    take(filesIn(carried));
+  }
+
+  listen("dragenter", over);
+  listen("dragover", over);
+  listen("dragleave", (event) => {
+    if (!event.relatedTarget) veil.hidden = true; // out of the window
+  });
+  listen("drop", drop);
+  listen("paste", paste);
+  return () => ends.abort();
+}
+
+// -- the files that will be sent -------------------------------------------------------------------------------------
+
+const LOOKS = { image: "picture", video: "video", audio: "voice" };
+
+/**
+ * The files to send, by the place where they were added, such as a chat. A file is {place, file, verb, state, reason, part,
+ * cancel, again}; its state is `ready`, `waiting`, `uploading` or `refused`, with a reason. `largest(type)` returns the
+ * largest number of bytes of a file of a media type. `changed()` is called after each change, and `leave()` when the last
+ * file was removed by a button, which had the focus.
+ */
+export class FileTray {
+  #items = [];
+  #nodes = new Map();
+  #place = "";
+
+  changed = () => {};
+  leave = () => {};
+
+  constructor(largest) {
+    this.largest = largest;
+    this.list = h("ul", { class: "tray", hidden: true });
+    this.status = h("p", { class: "unseen", role: "status" });
+    this.element = h("div", { class: "tray-box" }, this.list, this.status);
+  }
+
+  /** Show the files of a place. */
+  show(place) {
+    this.#place = place;
+    fill(this.status);
+    this.#draw();
+  }
+
+  /** Add files to the place that is shown; one that cannot be sent gets the reason. */
+  add(files, verb = "") {
+    const added = files.map((file) => {
+      const reason = this.#refusal(file);
+      return { place: this.#place, file, verb, state: reason ? "refused" : "ready", reason, part: 0 };
+    });
+    this.#items.push(...added);
+    fill(this.status, t("filesAdded", { names: added.map(({ file }) => file.name).join(", ") }));
+    this.#draw();
+  }
+
+  /** The files that can be sent from the place that is shown, in their order. */
+  ready() {
+    return this.#here().filter(({ state }) => state === "ready");
+  }
+
+  remove(item) {
+    const at = this.#here().indexOf(item);
+    const hadFocus = this.#nodes.get(item)?.contains(document.activeElement);
+    this.#items = this.#items.filter((each) => each !== item);
+    this.#draw();
+    if (!hadFocus) return;
+    const next = this.#here()[Math.min(at, this.#here().length - 1)];
+    if (next) this.#nodes.get(next).querySelector(".tray-buttons button:last-child").focus();
+    else this.leave();
+  }
+
+  /** Change the state of a file. */
+  update(item, changes) {
+    const isSame = Object.keys(changes).every((name) => name === "part");
+    Object.assign(item, changes);
+    if (isSame) this.#showPart(item);
+    else this.#draw(item);
+  }
+
+  #here() {
+    return this.#items.filter(({ place }) => place === this.#place);
+  }
+
+  #refusal(file) {
+    if (file.isFolder) return t("isFolder");
+    if (file.size === 0) return t("emptyFile");
+    const most = this.largest(file.type);
+    return file.size > most ? t("tooLarge", { size: bytes(most) }) : "";
+  }
+
+  #draw(changed = null) {
+    const here = this.#here();
+    for (const [item, node] of this.#nodes) {
+      if (here.includes(item) && item !== changed) continue;
+      const hadFocus = item === changed && node.contains(document.activeElement);
+      this.#nodes.delete(item);
+      if (hadFocus && here.includes(item)) {
+        this.#nodes.set(item, this.#row(item));
+        node.replaceWith(this.#nodes.get(item));
+        this.#nodes.get(item).querySelector(".tray-buttons button:last-child").focus();
+      }
+    }
+    for (const item of here) if (!this.#nodes.has(item)) this.#nodes.set(item, this.#row(item));
+    const wanted = here.map((item) => this.#nodes.get(item));
+    for (const child of [...this.list.children]) if (!wanted.includes(child)) child.remove();
+    wanted.forEach((node, at) => this.list.children[at] === node || this.list.insertBefore(node, this.list.children[at]));
+    set(this.list, "aria-label", t("filesToSend"));
+    this.list.hidden = !here.length;
+    this.changed();
+  }
+
+  #row(item) {
+    const { file, state, reason } = item;
+    const isBusy = state === "uploading";
+    const words = { refused: reason, waiting: t("fileWaits"), uploading: "" }[state] ?? "";
+    return h(
+      "li",
+      { class: state === "refused" ? "tray-file is-refused" : "tray-file" },
+      thumbnail(file, icon(LOOKS[file.type?.split("/")[0]] ?? "file")),
+      h(
+        "div",
+        { class: "tray-text" },
+        h("span", { class: "tray-name", title: file.name, dir: "auto" }, file.name),
+        isBusy
+          ? [
+              h("progress", { max: "1", value: String(item.part), "aria-label": t("uploading", { name: file.name }) }),
+              h("span", { class: "faint uploaded" }, uploaded(item)),
+            ]
+          : h("span", { class: "faint" }, file.isFolder ? "" : bytes(file.size)),
+        words && h("span", { class: "tray-reason", role: state === "refused" ? "alert" : null }, words),
+      ),
+      h(
+        "div",
+        { class: "tray-buttons" },
+        state === "refused" && item.again && button(t("again"), () => item.again(), { kind: "is-small" }),
+        isBusy
+          ? iconButton("close", t("cancelFile", { name: file.name }), () => item.cancel())
+          : iconButton("close", t("removeFile", { name: file.name }), () => this.remove(item)),
+      ),
+    );
+  }
+
+  #showPart(item) {
+    const bar = this.#nodes.get(item)?.querySelector("progress");
+    if (!bar) return;
+    bar.value = item.part;
+    fill(bar.nextSibling, uploaded(item));
+  }
+}
+
+function uploaded({ file, part }) {
+  return t("uploaded", { part: bytes(part * file.size), size: bytes(file.size) });
+}
