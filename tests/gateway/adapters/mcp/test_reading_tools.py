@@ -277,3 +277,53 @@ async def test_arguments_that_are_not_in_the_schema_are_refused(
 ) -> None:
     failure = await here.failure(tool, **arguments)
     assert (failure.outcome, failure.code) == ("refused", "invalid-arguments")
+
+
+async def test_refused_reads_are_noted_once_a_minute(here: AgentHere) -> None:
+    theirs = await here.hear("lilei", "salary list")
+    for _ in range(3):
+        await here.failure("read_messages", chat="Boss")
+        await here.failure("search_messages", query="salary", chat="Boss")
+        await here.failure("get_message", message_id=theirs)
+        await here.failure("get_message", message_id="1")
+        with pytest.raises(ToolRefused):
+            await resources.read_resource(here.agent, "wx://default/chat/Boss")
+    refused = "chat-not-allowed"
+    assert here.audit == [
+        (tool, "", refused) for tool in ("read_messages", "search_messages", "get_message", "read_resource")
+    ]
+    here.world.wind(61)
+    await here.failure("read_messages", chat="Boss")
+    assert here.audit[4:] == [("read_messages", "", refused)]
+
+
+async def test_only_a_message_that_exists_is_noted_as_hidden(here: AgentHere) -> None:
+    await here.failure("get_message", message_id="1")
+    await here.failure("find_send", idempotency_key="never-used")
+    assert here.audit == []
+
+
+async def test_many_listed_chats_are_read_at_once_and_have_a_short_cursor(
+    make_agent: MakeAgent, number_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_tools, "_MANY", 1)
+    here = make_agent(see=("filehelper", await number_of("Boss")))
+    for count in range(2):
+        await here.note(f"word of mine {count}")
+        await here.hear("ahua", "word of an unlisted chat")
+        await here.hear("lilei", f"word {count}")
+    texts: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await here.result("search_messages", query="word", limit=1, cursor=cursor)
+        texts += [each.text for each in page.messages]
+        cursor = page.next_cursor
+        assert len(cursor or "") < 100
+    assert texts == ["word 1", "word of mine 1", "word 0", "word of mine 0"]
+
+
+async def test_a_wait_finds_a_word_at_the_end_of_a_long_message(here: AgentHere) -> None:
+    start = await here.agent.position()
+    await here.note("長" * 3_000 + "needle")
+    arrived = await here.result("wait_for_message", after=start, contains="needle", timeout_s=0)
+    assert len(arrived.messages) == 1

@@ -22,6 +22,7 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
+from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
 from webwx.gateway.adapters.permissions import allowed_chats
 from webwx.gateway.problems import GatewayProblem
@@ -53,6 +54,9 @@ _NEWEST = 20
 
 _EVENTS = 1000
 """Number of events that are read at once."""
+
+_NOTE_EVERY = 60.0
+"""Seconds between two notes about refused reads of one tool."""
 
 _LAST_SENDS = 10.0
 """Seconds that the end of the server waits for sends in progress."""
@@ -109,6 +113,8 @@ class Agent:
         self._audit = audit
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
         self._sending: set[asyncio.Task[Any]] = set()
+        self._noted_reads: dict[str, float] = {}
+        """Times at which refused reads were last noted, by tool."""
 
     def __repr__(self) -> str:
         return f"Agent({self.account.name!r})"
@@ -157,7 +163,7 @@ class Agent:
         if listed is not None:
             return target_of(listed)
         identity = await self.client.who(which)
-        named = NamedChat(number=identity.number, name=identity.name, kind=identity.kind)
+        named = named_chat(identity.number, identity.name, identity.kind)
         links = await self.client.why(identity.number)
         return ReachedChat(identity.number, identity.contact_id or (links[0].contact_id if links else ""), named)
 
@@ -173,9 +179,9 @@ class Agent:
             return FILEHELPER_CHAT
         with contextlib.suppress(InvalidRequest):  # no list of contacts has it
             identity = await self.client.who(chat)
-            return NamedChat(number=identity.number, name=identity.name, kind=identity.kind)
+            return named_chat(identity.number, identity.name, identity.kind)
         known = (await self.client.find_people([chat])).get(chat)
-        return NamedChat(number=0, name="" if known is None else known.display_name, kind="person")
+        return named_chat(0, "" if known is None else known.display_name, "person")
 
     async def message(self, message_id: str) -> Message | MessageRecalled | Outgoing:
         """
@@ -187,8 +193,12 @@ class Agent:
         event: Event | Outgoing | None = await self.client.find_message(message_id)
         if not isinstance(event, (Message, MessageRecalled)):
             event = await self.client.find_send(message_id=message_id)
-        if event is None or not (await self.allowed()).sees(event.chat):
-            raise ToolRefused("There is no message with this id among those that you may read.", code="not-found")
+        is_seen = event is not None and (await self.allowed()).sees(event.chat)
+        if event is None or not is_seen:
+            raise ToolRefused(
+                "There is no message with this id among those that you may read.", code="not-found",
+                is_hidden=event is not None,
+            )  # fmt: skip
         return event
 
     async def position(self) -> int:
@@ -301,8 +311,20 @@ class Agent:
         finally:
             await self._audit(tool, str(chat.number or FILEHELPER), outcome)
 
-    async def note_refusal(self, tool: str, code: str) -> None:
-        """Store in the audit log that the agent tried what its owner has not allowed."""
+    async def note_refusal(self, tool: str, code: str, *, is_read: bool = False) -> None:
+        """
+        Store in the audit log that the agent tried what its owner has not allowed.
+
+        Args:
+            tool: Name of the tool, or of the request.
+            code: Name of the kind of failure.
+            is_read: Whether it reads; then this is noted once a minute, because no budget limits reads.
+        """
+        now = self.clock()
+        if is_read and abs(now - self._noted_reads.get(tool, 0)) < _NOTE_EVERY:
+            return
+        if is_read:
+            self._noted_reads[tool] = now
         await self._audit(tool, "", code)
 
     @property
@@ -322,7 +344,7 @@ def target_of(listed: AllowedChat) -> ReachedChat:
     """Return a listed chat as the chat of a call."""
     if FILEHELPER in listed.ids:
         return _FILEHELPER
-    chat = NamedChat(number=listed.number, name=listed.name, kind=listed.kind)
+    chat = named_chat(listed.number, listed.name, listed.kind)
     return ReachedChat(listed.number, next(iter(sorted(listed.ids)), ""), chat)
 
 

@@ -15,6 +15,7 @@ from webwx.errors import (
     SendOutcomeUnknown,
     WxError,
 )
+from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import ToolFailure
 from webwx.gateway.adapters.permissions import ChatNotAllowed
 from webwx.gateway.problems import GatewayProblem
@@ -27,6 +28,9 @@ _UNKNOWN_SEND = (
     "It may have been sent. Do not send it again; ask find_send with this idempotency_key, or look at the chat."
 )
 _UNKNOWN_CHANGE = "It may have been done; look at the chat."
+
+_LONGEST = 1_500
+"""Maximum number of characters of the text of a failure, which may name a chat."""
 
 _AT_ONCE = 1.0
 """Seconds below which a wait is rounded up."""
@@ -42,6 +46,7 @@ class ToolRefused(InvalidRequest):
         code: str = "invalid-arguments",
         outcome: FailureOutcome = "refused",
         retry_after: float | None = None,
+        is_hidden: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -50,6 +55,16 @@ class ToolRefused(InvalidRequest):
         """Whether another call may succeed."""
         self.retry_after = retry_after
         """Seconds after which the call may succeed; None: unknown, or never."""
+        self.is_hidden = is_hidden
+        """Whether what was asked for exists, and the agent may not know that; only the audit log says it."""
+
+
+def refusal_of(error: WxError | GatewayProblem) -> str:
+    """Return the code with which the audit log notes an error, if the owner has not allowed the call; empty if not."""
+    if isinstance(error, ToolRefused) and error.is_hidden:
+        return code_of(ChatNotAllowed)
+    outcome, code, _ = _kind_of(error)
+    return code if outcome == "not_allowed" else ""
 
 
 def not_finished(*, is_begun: bool) -> ToolRefused:
@@ -84,7 +99,9 @@ def failure_of(error: WxError | GatewayProblem, key: str = "") -> ToolFailure:
         text = f"{text} {_UNKNOWN_SEND if key else _UNKNOWN_CHANGE}"
     if retry_after is not None:
         retry_after = max(_AT_ONCE, round(retry_after, 1))
-    return ToolFailure(outcome=outcome, code=code, message=text, retry_after_s=retry_after, idempotency_key=key)
+    return ToolFailure(
+        outcome=outcome, code=code, message=short_text(text, _LONGEST), retry_after_s=retry_after, idempotency_key=key
+    )
 
 
 def _kind_of(error: WxError | GatewayProblem) -> tuple[FailureOutcome, str, float | None]:

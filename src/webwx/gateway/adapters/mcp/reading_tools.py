@@ -15,7 +15,8 @@ from webwx.errors import InvalidRequest, LocalStateError, LoggedOut
 from webwx.gateway.adapters.mcp.agent import FILEHELPER_CHAT, target_of, time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.page_cursors import read_cursor, read_number, write_cursor
-from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, own_name
+from webwx.gateway.adapters.mcp.short_texts import named_chat, short_name, short_text
+from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, own_name, text_of
 from webwx.gateway.adapters.mcp.tool_values import (
     AgentStatus,
     ArrivedMessages,
@@ -57,6 +58,12 @@ if TYPE_CHECKING:
 _ROUNDS = 10
 """Number of pages of the journal that one call reads to find messages of one author."""
 
+_HALF = 17_000
+"""Bytes for one of the two lists of chats in the state of the login."""
+
+_MANY = 50
+"""Number of listed chats above which a search reads all chats at once; a cursor has a position for each chat."""
+
 _MEMBERS = 200
 """Number of members of one page."""
 
@@ -85,11 +92,13 @@ async def login_status(agent: Agent, args: AgentStatusInput) -> AgentStatus:  # 
     nickname, host = "", ""
     with contextlib.suppress(LocalStateError):
         nickname, host = agent.client.account.nickname, agent.client.account.host
+    seen, written = _named(allowed.chats), _named(allowed.written_chats)
+    see_count, write_count = fitting(seen, _HALF), fitting(written, _HALF)
     return AgentStatus(
-        account=agent.account.name, nickname=nickname, host=host, state=state,
-        can_see=_named(allowed.chats), sees_every_chat=allowed.sees_every_chat,
-        can_write=_named(allowed.written_chats), writes_every_chat=allowed.writes_every_chat,
-        sends_left=await agent.budget.left(),
+        account=agent.account.name, nickname=short_name(nickname), host=host, state=state,
+        can_see=seen[:see_count], sees_every_chat=allowed.sees_every_chat,
+        can_write=written[:write_count], writes_every_chat=allowed.writes_every_chat,
+        chats_left_out=len(seen) - see_count + len(written) - write_count, sends_left=await agent.budget.left(),
     )  # fmt: skip
 
 
@@ -123,7 +132,7 @@ async def _readable(agent: Agent) -> list[NamedChat]:
         return _named(allowed.chats)
     known = [each for each in await agent.client.list_identities() if each.contact_id not in {"", FILEHELPER}]
     known.sort(key=lambda each: each.number)
-    return [FILEHELPER_CHAT, *(NamedChat(number=each.number, name=each.name, kind=each.kind) for each in known)]
+    return [FILEHELPER_CHAT, *(named_chat(each.number, each.name, each.kind) for each in known)]
 
 
 async def _row(agent: Agent, chat: NamedChat) -> ListedChat:
@@ -131,7 +140,7 @@ async def _row(agent: Agent, chat: NamedChat) -> ListedChat:
     remark, pinned, muted = "", False, False
     with contextlib.suppress(InvalidRequest, LocalStateError):  # it may be a contact of an earlier login
         contact = await client.find_contact(which)
-        remark, pinned, muted = contact.remark, contact.is_pinned, contact.is_muted
+        remark, pinned, muted = short_name(contact.remark), contact.is_pinned, contact.is_muted
     last_at = None
     with contextlib.suppress(InvalidRequest):
         page = await client.history_page(which, limit=1)
@@ -150,7 +159,11 @@ async def list_members(agent: Agent, args: ListMembersInput) -> MemberRows:
         raise ToolRefused("Only a chatroom has members.", code="not-a-chatroom")
     numbers = {each.contact_id: each.number for each in await agent.client.list_identities()}
     rows = [
-        ListedMember(number=numbers.get(each.id, 0), name=each.nickname or each.name, card=each.display_name)
+        ListedMember(
+            number=numbers.get(each.id, 0),
+            name=short_name(each.nickname or each.name),
+            card=short_name(each.display_name),
+        )
         for each in contact.members[start : start + _MEMBERS]
     ]
     end = start + fitting(rows)
@@ -193,7 +206,7 @@ async def _searched(agent: Agent, chat: str | int | None) -> dict[str, ReachedCh
         target = await agent.seen(chat)
         return {_key(target): target}
     allowed = await agent.allowed()
-    if allowed.sees_every_chat:
+    if allowed.sees_every_chat or len(allowed.chats) > _MANY:
         return {_EVERY: None}
     return {_key(target): target for target in map(target_of, allowed.chats)}
 
@@ -214,7 +227,7 @@ async def _page(
     position: int,
 ) -> MessageRows:
     """Return a page of the messages of some chats, put in order by their times."""
-    after, before = _seconds(since), _seconds(until)
+    after, before, allowed = _seconds(since), _seconds(until), await agent.allowed()
     given = read_cursor(cursor, dict[str, str | None]) if cursor else {}
     places = {key: given.get(key, "") for key in chats}
     shown: list[_PlacedView] = []
@@ -236,7 +249,7 @@ async def _page(
             left[key] -= 1
             is_last = not left[key] and pages[key].before is None
             places[key] = None if is_last else each.before
-            made = await views.of([each.entry])
+            made = await views.of([each.entry] if key != _EVERY or allowed.sees(_chat_of(each.entry)) else [])
             shown += [_PlacedView(view, dict(places)) for view in made if is_wanted(view)]
             if len(shown) >= limit or (not left[key] and not is_last):
                 break  # what is older in this chat comes before what is left of the others
@@ -249,6 +262,11 @@ async def _page(
         messages=[each.view for each in shown[:count]], next_cursor=write_cursor(last) if has_more else None,
         position=position,
     )  # fmt: skip
+
+
+def _chat_of(entry: Event | Outgoing) -> str | None:
+    chat: str | None = getattr(entry, "chat", None)
+    return chat
 
 
 def _time_of(entry: Event | Outgoing) -> float:
@@ -310,7 +328,7 @@ async def media_file(
     name = message.name if isinstance(message, FileMessage) else ""
     mime = image_type(content[:32]) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     uri = media_uri(agent, message.message_id)
-    result = MediaResult(message_id=message.message_id, uri=uri, mime=mime, bytes=size, name=name)
+    result = MediaResult(message_id=message.message_id, uri=uri, mime=mime, bytes=size, name=short_text(name))
     return result, MediaContents(content, mime, uri, name)
 
 
@@ -386,6 +404,6 @@ async def _arrived(
             view.sender,
             *((own_name(agent.client), "me") if view.is_self else ()),
         }
-        if not view.by_webwx and is_wanted and args.contains in view.text:
+        if not view.by_webwx and is_wanted and args.contains in text_of(event):
             found.append((event.number, view))
     return found

@@ -9,7 +9,8 @@ import msgspec
 
 from webwx.errors import InvalidRequest, WxError
 from webwx.gateway.adapters.mcp import reading_tools
-from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.failures import ToolRefused, refusal_of
+from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import (
     AgentStatusInput,
     ByOthers,
@@ -118,7 +119,9 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
                 case _:
                     pass
     except InvalidRequest as error:
-        raise ToolRefused(str(error)) from None
+        if refusal := refusal_of(error):
+            await agent.note_refusal("read_resource", refusal, is_read=True)
+        raise ToolRefused(short_text(str(error))) from None
     raise _no_such_resource()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import WxError
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import FoundSend, ReadMark, RecallReceipt
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.mentions import mention_members
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST_FILE_BYTES = 20 * 1024 * 1024
 """Maximum size of a file in an argument."""
+
+_SHOWN = 1_000
+"""Maximum number of characters of the text that `find_send` returns."""
 
 _RECALLS = 200
 """Number of recalls of a chat among which a recalled message is looked for."""
@@ -186,8 +190,12 @@ async def find_send(agent: Agent, args: FindSendInput) -> FoundSend:
     allowed = await agent.allowed()
     is_own = row is not None and agent.is_own_key(row.key)
     if row is None or not (allowed.sees(row.chat) or (is_own and allowed.writes(row.chat))):
-        raise ToolRefused("No send is stored with this key or id, so nothing was sent under it.", code="not-found")
+        raise ToolRefused(
+            "No send is stored with this key or id, so nothing was sent under it.", code="not-found",
+            is_hidden=row is not None,
+        )  # fmt: skip
     return FoundSend(
         state=row.state, message_id="" if row.receipt is None else row.receipt.message_id,
-        to=await agent.named(row.chat), kind=row.kind, text=row.text[:1000], time=time_text(row.changed_at),
+        to=await agent.named(row.chat), kind=row.kind, text=short_text(row.text, _SHOWN),
+        time=time_text(row.changed_at),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 from webwx.errors import NotLoggedIn
 from webwx.gateway.accounts.journal_lookup import named_events
 from webwx.gateway.adapters.mcp.agent import time_text
+from webwx.gateway.adapters.mcp.short_texts import first_part, short_name, short_text
 from webwx.gateway.adapters.mcp.tool_values import LinkInMessage, MediaOfMessage, NamedChat, ShownMessage
 from webwx.model.messages import (
     Event,
@@ -37,17 +38,17 @@ S = TypeVar("S", bound=msgspec.Struct)
 MOST_BYTES = 40_000
 """Maximum size of a structured result, in bytes of JSON."""
 
-_FRAME = 2_000
-"""Bytes that are left for what is around the items of a result."""
+_FRAME = 5_000
+"""Bytes that are left for what is around the items of a result, such as a cursor."""
 
 SHORT_TEXT = 1_500
-"""Maximum number of characters of a text in a list."""
+"""Maximum number of characters of a text in a list; its bytes are limited too (`short_texts`)."""
 
 WHOLE_TEXT = 8_000
 """Maximum number of characters of a text that is returned alone."""
 
-_SHORT = 300
-"""Maximum number of characters of a title or a quoted text."""
+_URL = 1_200
+"""Maximum number of characters of the address of a link."""
 
 _MEDIA = (ImageMessage, VoiceMessage, VideoMessage, StickerMessage, FileMessage, LocationMessage)
 
@@ -94,17 +95,17 @@ class MessageViews:
         client = self._agent.client
         link = None
         if isinstance(message, LinkMessage):
-            link = LinkInMessage(title=message.title[:_SHORT], url=message.url[: _SHORT * 4])
+            link = LinkInMessage(title=short_text(message.title), url=short_text(message.url, _URL))
         return ShownMessage(
             message_id=message.message_id,
             chat=await self._chat(message.chat),
-            sender=own_name(client) if message.is_self else sender,
+            sender=own_name(client) if message.is_self else short_name(sender),
             is_self=message.is_self,
             by_webwx=message.is_self and await client.was_sent_here(message),
             time=time_text(message.time),
             kind=message.type.removeprefix("message."),
             text=text_of(message),
-            quoted=message.quoted.text[:_SHORT] if isinstance(message, QuoteMessage) else "",
+            quoted=short_text(message.quoted.text) if isinstance(message, QuoteMessage) else "",
             media=media_of(message),
             link=link,
         )
@@ -138,7 +139,7 @@ class MessageViews:
 def own_name(client: AsyncClient) -> str:
     """Return the name of the account itself."""
     try:
-        return client.account.nickname
+        return short_name(client.account.nickname)
     except NotLoggedIn:
         return "me"
 
@@ -157,21 +158,26 @@ def media_of(message: Message) -> MediaOfMessage | None:
     """Return the description of a message's media; None if it has none."""
     if not isinstance(message, _MEDIA):
         return None
-    name = message.name[:_SHORT] if isinstance(message, FileMessage) else ""
+    name = short_text(message.name) if isinstance(message, FileMessage) else ""
     return MediaOfMessage(
         kind=message.type.removeprefix("message."), name=name, bytes=max(0, int(getattr(message, "size", 0)))
     )
 
 
 def _cut(view: ShownMessage, length: int, offset: int) -> ShownMessage:
-    part = view.text[offset : offset + length]
+    rest = view.text[offset:]
+    part = first_part(rest, length)
     if part == view.text:
         return view
-    return msgspec.structs.replace(view, text=part, text_left=max(0, len(view.text) - offset - length))
+    return msgspec.structs.replace(view, text=part, text_left=len(rest) - len(part))
 
 
 def fitting(items: Sequence[S], room: int = MOST_BYTES - _FRAME) -> int:
-    """Return how many of the first items fit into a result; at least one, because each is short enough alone."""
+    """
+    Return how many of the first items fit into a result.
+
+    At least one does: the texts of each were made short, so that none fills a result alone.
+    """
     used = 0
     for count, item in enumerate(items):
         used += len(msgspec.json.encode(item)) + 1

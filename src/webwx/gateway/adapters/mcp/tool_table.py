@@ -11,7 +11,8 @@ import msgspec
 from webwx.errors import WxError
 from webwx.gateway.adapters.mcp import reading_tools, sending_tools
 from webwx.gateway.adapters.mcp import tool_values as values
-from webwx.gateway.adapters.mcp.failures import ToolRefused, failure_of
+from webwx.gateway.adapters.mcp.failures import ToolRefused, failure_of, refusal_of
+from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
 from webwx.gateway.adapters.mcp.tool_schemas import schema_of
 from webwx.gateway.problems import GatewayProblem
 
@@ -200,11 +201,13 @@ async def call_tool(agent: Agent, tool: AgentTool, arguments: dict[str, Any]) ->
             given = msgspec.structs.replace(given, idempotency_key=key)
         made = await tool.run(agent, given)
     except (WxError, GatewayProblem) as error:
-        failure = failure_of(error, key)
-        if failure.outcome == "not_allowed" and not tool.is_read_only:
-            await agent.note_refusal(tool.name, failure.code)
-        return ToolAnswer(failure)
-    return ToolAnswer(*made) if isinstance(made, tuple) else ToolAnswer(made)
+        if refusal := refusal_of(error):
+            await agent.note_refusal(tool.name, refusal, is_read=tool.is_read_only)
+        return ToolAnswer(failure_of(error, key))
+    answer = ToolAnswer(*made) if isinstance(made, tuple) else ToolAnswer(made)
+    if tool.is_read_only and len(msgspec.json.encode(answer.result)) > MOST_BYTES:
+        return ToolAnswer(failure_of(ToolRefused("The result has more than 40 kB.", code="too-large")))
+    return answer
 
 
 def _read(tool: AgentTool, arguments: dict[str, Any]) -> Any:

@@ -14,8 +14,11 @@ ChatKind = Literal["person", "chatroom", "official", "filehelper"]
 Row = Annotated[int, Meta(le=2**53 - 1)]
 """A number that every storage can look for."""
 
+ChatName = Annotated[str, Meta(max_length=1_000)]
+
 ChatArgument = Annotated[
-    str | Row, Meta(description="A chat: its number, its exact name, or 'filehelper' for File Transfer Helper")
+    ChatName | Row,
+    Meta(description="A chat: its number, its exact name, or 'filehelper' for File Transfer Helper"),
 ]
 
 Key = Annotated[
@@ -155,6 +158,8 @@ class AgentStatus(ToolResult, frozen=True, kw_only=True):
     can_write: list[NamedChat]
     """Chats to which you may send."""
     writes_every_chat: bool
+    chats_left_out: int = 0
+    """Number of chats that have no room in the two lists; `list_chats` lists all that you may read."""
     sends_left: int
     """Number of sends that your limit allows now."""
 
