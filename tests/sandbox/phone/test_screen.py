@@ -63,6 +63,17 @@ def test_a_location_has_its_name_above_its_address(shown: Show) -> None:
     assert (bubble.title, bubble.text) == ("人民广场", "人民大道")
 
 
+def test_a_person_and_a_friend_have_initials_by_which_lists_are_sorted(world: World) -> None:
+    assert screen.face(world.person("ahua")).initials == "AH"
+    assert screen.face(world.person("weekly")).public
+    assert screen.friends(world.person("me"))["lilei"].initials == "BOSS"
+
+
+def test_a_message_that_phones_do_not_forward_stays(shown: Show) -> None:
+    assert shown(contents.call()).stays
+    assert not shown(contents.text("在吗")).stays
+
+
 def test_a_card_shows_the_name_of_its_person(shown: Show, world: World) -> None:
     assert shown(contents.card(world.person("lilei"))).about == "lilei"
 

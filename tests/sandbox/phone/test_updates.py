@@ -70,7 +70,7 @@ def test_opening_a_phone_pushes_all_of_its_content(open_page: OpenPage, world: W
     (phone,) = phones(open_page.say("look", who="xiaoming"))
     assert phone["whole"]
     assert [(row["id"], row["order"], row["unread"]) for row in phone["rows"]] == [("ahua", 1, 1), ("hiking", 2, 1)]
-    assert {"id": "lilei", "remark": "Boss"} in phone["friends"]
+    assert {"id": "lilei", "remark": "Boss", "initials": "BOSS"} in phone["friends"]
     assert (phone["rooms"]) == [
         {"id": "hiking", "name": "周末爬山", "size": 4, "members": ["xiaoming", "ahua", "zhangsan", "lilei"]}
     ]
@@ -195,6 +195,35 @@ def test_an_open_chat_gets_new_and_recalled_messages(at_phone: OpenPage, world: 
         again["place"], [(each["id"], each["recalled"]) for each in again["messages"]],
     )  # fmt: skip
     assert histories(at_phone.updates()) == []
+
+
+def test_deleted_messages_leave_an_open_chat(at_phone: OpenPage, world: World) -> None:
+    first, second = world.say("ahua", "me", "一"), world.say("ahua", "me", "二")
+    world.say("lilei", "me", "later")
+    at_phone.say("look", who="xiaoming", chat="ahua")
+    world.delete_messages("me", "ahua", [second.id])
+    third = world.say("ahua", "me", "三")
+    world.delete_messages("me", "ahua", [world.say("ahua", "me", "never seen").id])
+    updates = at_phone.updates()
+    (phone,), (gone, new) = phones(updates), histories(updates)
+    assert (gone["place"], gone["deleted"]) == ("deleted", [second.id])
+    assert (new["place"], [each["id"] for each in new["messages"]]) == ("after", [third.id])
+    assert [row["last"]["text"] for row in phone["rows"] if row["id"] == "ahua"] == ["三"]
+    world.delete_messages("me", "ahua")
+    updates = at_phone.updates()
+    assert phones(updates)[0]["emptied"] == ["ahua"]
+    assert histories(updates)[0]["deleted"] == sorted([first.id, third.id])
+    assert at_phone.updates() == []
+
+
+def test_a_chat_stays_where_it_was_if_a_message_is_deleted(at_phone: OpenPage, world: World) -> None:
+    world.say("ahua", "me", "一")
+    message = world.say("ahua", "me", "二")
+    world.say("lilei", "me", "later")
+    at_phone.updates()
+    world.delete_messages("me", "ahua", [message.id])
+    rows = phones(at_phone.updates())[0]["rows"]
+    assert [(row["order"], row["last"]["text"]) for row in rows] == [(1, "一"), (2, "later")]
 
 
 def test_opening_a_chatroom_pushes_its_members_and_every_change(at_phone: OpenPage, world: World) -> None:

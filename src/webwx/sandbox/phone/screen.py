@@ -15,7 +15,9 @@ from webwx.protocol.appmsg import Reference, read_app
 from webwx.protocol.codes import MessageType
 from webwx.protocol.content import read_attributes
 from webwx.protocol.quotes import read_text_quote
+from webwx.sandbox.forwarded import can_forward
 from webwx.sandbox.people import BUILTIN, WorldChat, WorldChatroom, WorldMessage, WorldPerson
+from webwx.sandbox.pinyin import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +49,10 @@ class PersonProfile(PageValue, frozen=True, kw_only=True):
 
     id: str
     nickname: str
+    initials: str = ""
+    """Initials of the nickname in capitals, as in `PYInitial`."""
+    public: bool = False
+    """Whether it is a public account."""
     picture: str = ""
     """Seed of their picture; it changes with the picture."""
     portrait: bool = False
@@ -62,6 +68,8 @@ class FriendRow(PageValue, frozen=True, kw_only=True):
 
     id: str
     remark: str = ""
+    initials: str = ""
+    """Initials of the remark, as in `RemarkPYInitial`."""
     blocked: bool = False
 
 
@@ -117,6 +125,8 @@ class Bubble(PageValue, frozen=True, kw_only=True):
     text: str = ""
     mine: bool = False
     recalled: bool = False
+    stays: bool = False
+    """Whether phones do not forward it."""
     type: str = ""
     """Media type of its content, by its first bytes."""
     size: int = 0
@@ -134,7 +144,8 @@ class Bubble(PageValue, frozen=True, kw_only=True):
 def face(person: WorldPerson) -> PersonProfile:
     """Return a person's profile."""
     return PersonProfile(
-        id=person.id, nickname=person.nickname, picture=person.picture,
+        id=person.id, nickname=person.nickname, initials=spell(person.nickname)[0], public=person.is_public,
+        picture=person.picture,
         portrait=person.pictures == 1 and person.portrait != b"", signature=person.signature, sex=person.sex,
         region=" ".join(part for part in (person.province, person.city) if part),
         offline=person.is_offline,
@@ -144,14 +155,18 @@ def face(person: WorldPerson) -> PersonProfile:
 def friends(person: WorldPerson) -> dict[str, FriendRow]:
     """List a person's friends by world id."""
     return {
-        friend: FriendRow(id=friend, remark=remark, blocked=friend in person.blocked)
+        friend: FriendRow(id=friend, remark=remark, initials=spell(remark)[0], blocked=friend in person.blocked)
         for friend, remark in person.friends.items()
     }
 
 
 def rooms(world: World, person: WorldPerson) -> dict[str, ChatroomRow]:
     """List a person's chatrooms, and those the person has left whose chat still exists, by world id."""
-    left = [world.chatrooms[chat] for chat in person.chats if chat in world.chatrooms and chat not in person.rooms]
+    left = [
+        world.chatrooms[chat_id]
+        for chat_id, chat in person.chats.items()
+        if chat.messages and chat_id in world.chatrooms and chat_id not in person.rooms
+    ]
     return {each.id: _room(each, person) for each in (*person.rooms.values(), *left)}
 
 
@@ -229,6 +244,7 @@ def _bubble(viewer: WorldPerson, message: WorldMessage) -> Bubble:
         time=message.time,
         text=content.text,
         mine=is_mine,
+        stays=not can_forward(content),
         type=media_file.content_type if media_file else "",
         size=len(media_file.content) if media_file else 0,
         seconds=content.wire.voice_length / 1000 or content.wire.play_length,

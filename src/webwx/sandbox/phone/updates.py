@@ -9,7 +9,7 @@ only differences. To push something else to the page, write a source and add it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -185,6 +185,8 @@ class PhoneUpdate(Update, frozen=True, kw_only=True, tag="phone"):
     who: str
     whole: bool = False
     rows: list[screen.ChatRow] = []
+    emptied: list[str] = []
+    """Ids of chats whose messages have all been deleted."""
     friends: list[screen.FriendRow] = []
     rooms: list[screen.ChatroomRow] = []
     gone: list[str] = []
@@ -200,9 +202,12 @@ class HistoryUpdate(Update, frozen=True, kw_only=True, tag="history"):
     chat: str
     place: str
     """
-    How the messages are shown: `all` replaces the shown ones, `before` and `after` add some, `again` changes some.
+    How the messages are shown: `all` replaces the shown ones, `before` and `after` add some, `again` changes some,
+    `deleted` removes some.
     """
-    messages: list[screen.Bubble]
+    messages: list[screen.Bubble] = []
+    deleted: list[str] = []
+    """Ids of the messages to remove."""
     more: bool = False
     """Whether there are older messages; set with `all` and `before`."""
 
@@ -240,7 +245,7 @@ class PhoneUpdates:
         self._is_changed = False
         self._changed_chats: set[str] = set()
         self._orders: dict[str, tuple[int, int]] = {}
-        """By chat: its number of messages in the last update, and its position in the list."""
+        """By chat: the number of messages that it had received by the last update, and its position in the list."""
         self._order = 0
         self._friends: dict[str, screen.FriendRow] = {}
         self._rooms: dict[str, screen.ChatroomRow] = {}
@@ -302,11 +307,11 @@ class PhoneUpdates:
             self._friends, self._rooms, self._asked = {}, {}, []
         if is_whole or self._is_changed:
             self._is_changed = False
-            yield self._contacts(person, is_whole=is_whole)
+            yield self._contacts(person, changed, is_whole=is_whole)
         elif changed:
-            yield PhoneUpdate(who=person.id, rows=self._rows(person, changed))
+            yield PhoneUpdate(who=person.id, rows=self._rows(person, changed), emptied=_emptied(person, changed))
 
-    def _contacts(self, person: WorldPerson, *, is_whole: bool) -> PhoneUpdate:
+    def _contacts(self, person: WorldPerson, changed: set[str], *, is_whole: bool) -> PhoneUpdate:
         friends = screen.friends(person)
         rooms = screen.rooms(self._world, person)
         asked = list(person.asked_by)
@@ -314,6 +319,7 @@ class PhoneUpdates:
             who=person.id,
             whole=is_whole,
             rows=self._rows(person, set(person.chats)),
+            emptied=_emptied(person, changed),
             friends=[friend for friend in friends.values() if self._friends.get(friend.id) != friend],
             rooms=[each for each in rooms.values() if self._rooms.get(each.id) != each],
             gone=[each for each in (*self._friends, *self._rooms) if each not in friends and each not in rooms],
@@ -327,12 +333,17 @@ class PhoneUpdates:
         for chat_id, chat in tuple(person.chats.items()):  # least recently used first
             if chat_id in wanted and chat.messages:
                 count, order = self._orders.get(chat_id, (0, 0))
-                if len(chat.messages) != count:
+                received = len(chat.messages) + len(chat.deleted)
+                if received != count:
                     self._order += 1
                     order = self._order
-                    self._orders[chat_id] = len(chat.messages), order
+                    self._orders[chat_id] = received, order
                 rows.append(screen.row(person, chat_id, chat, order))
         return rows
+
+
+def _emptied(person: WorldPerson, changed: set[str]) -> list[str]:
+    return [chat for chat in changed if chat in person.chats and not person.chats[chat].messages]
 
 
 class _OpenChat:
@@ -341,20 +352,28 @@ class _OpenChat:
     def __init__(self, person: WorldPerson, chat_id: str) -> None:
         self._person = person
         self.chat_id = chat_id
-        self._end: int | None = None
-        """Number of messages in the last update; None before the first one."""
+        self._known: set[str] | None = None
+        """Ids of the messages at the last update; None before the first one."""
         self._recalled: set[str] = set()
         """Ids of the messages that the page shows as recalled."""
 
     def updates(self) -> Iterator[Update]:
-        """Yield new messages and recalled messages."""
+        """Yield deleted, new and recalled messages."""
         messages = self._messages
-        if self._end is None:
+        known = self._known
+        if known is None:
             start = max(0, len(messages) - PAGE_OF_HISTORY)
             yield self._history("all", messages[start:], more=start > 0)
-        elif len(messages) > self._end:
-            yield self._history("after", messages[self._end :])
-        self._end = len(messages)
+            self._known = {message.id for message in messages}
+        else:
+            deleted = known & self._chat.deleted
+            if deleted:
+                known -= deleted
+                yield HistoryUpdate(who=self._person.id, chat=self.chat_id, place="deleted", deleted=sorted(deleted))
+            new = list(takewhile(lambda message: message.id not in known, reversed(messages)))
+            if new:
+                known |= {message.id for message in new}
+                yield self._history("after", new[::-1])
         newest = islice(reversed(messages), RECALLABLE)
         recalled = [each for each in newest if each.is_recalled and each.id not in self._recalled]
         if recalled:
@@ -369,8 +388,12 @@ class _OpenChat:
         return self._history("before", messages[start:end], more=start > 0)
 
     @property
+    def _chat(self) -> WorldChat:
+        return self._person.chats.get(self.chat_id, WorldChat())
+
+    @property
     def _messages(self) -> list[WorldMessage]:
-        return self._person.chats.get(self.chat_id, WorldChat()).messages
+        return self._chat.messages
 
     def _history(self, place: str, messages: list[WorldMessage], *, more: bool = False) -> HistoryUpdate:
         self._recalled |= {message.id for message in messages if message.is_recalled}
