@@ -28,24 +28,28 @@ export function dialog(title, build, { wide = false } = {}) {
 
 // -- menus -----------------------------------------------------------------------------------------------------------
 
-/** Open a menu at a button: `items` are {words, picture, act}. Arrows move, Escape and outside clicks close it. */
-export function menu(anchor, label, items) {
+/**
+ * Open a menu at a button, or at the point `at` for the menu of an element: `items` are {words, picture, act, kind}; false
+ * ones are omitted. Arrows move, Escape and outside clicks close it. Then the focus is on `back`.
+ */
+export function menu(anchor, label, items, { at = null, back = anchor } = {}) {
+  const isButton = anchor.hasAttribute("aria-expanded");
   const close = (isBack = true) => {
     element.remove();
     document.removeEventListener("pointerdown", away, true);
-    anchor.setAttribute("aria-expanded", "false");
-    if (isBack) anchor.focus();
+    if (isButton) anchor.setAttribute("aria-expanded", "false");
+    if (isBack) back.focus();
   };
   const away = (event) => element.contains(event.target) || close(false);
   const element = h(
     "div",
     { class: "menu", role: "menu", "aria-label": label },
-    items.map(({ words, picture, act }) =>
+    items.filter(Boolean).map(({ words, picture, act, kind = "" }) =>
       h(
         "button",
         {
           type: "button",
-          class: "menu-item",
+          class: `menu-item ${kind}`,
           role: "menuitem",
           tabindex: "-1",
           on: {
@@ -74,8 +78,8 @@ export function menu(anchor, label, items) {
     }
   });
   (anchor.closest("dialog, section") ?? document.body).append(element);
-  anchor.setAttribute("aria-expanded", "true");
-  place(element, anchor.getBoundingClientRect());
+  if (isButton) anchor.setAttribute("aria-expanded", "true");
+  place(element, at ? new DOMRect(at.x, at.y) : anchor.getBoundingClientRect());
   document.addEventListener("pointerdown", away, true);
   element.firstElementChild?.focus();
 }

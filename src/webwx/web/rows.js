@@ -1,6 +1,8 @@
 // A list of any length: only visible rows are in the page. Arrows, Home, End, Page keys and letters move the focus.
 
+import { onContextMenu } from "./context-menu.js";
 import { h, set } from "./dom.js";
+import { menu } from "./overlays.js";
 
 const BEYOND = 6;
 
@@ -12,9 +14,10 @@ export class Rows {
 
   /**
    * `key(item)` names a row, `render(item, node)` fills it, `choose(item)` opens it; `height` is that of each row in pixels.
+   * `name(item)` begins with the letters that move the focus to it, and `actions(item)` are the items of its menu.
    */
-  constructor({ label, height, key, render, choose, name }) {
-    Object.assign(this, { height, key, render, choose, name });
+  constructor({ label, height, key, render, choose, name, actions = null }) {
+    Object.assign(this, { height, key, render, choose, name, actions });
     this.spacer = h("div", { class: "rows-spacer", role: "presentation" });
     this.element = h(
       "div",
@@ -87,6 +90,7 @@ export class Rows {
         role: "option",
         on: { click: () => this.#choose(key), focus: () => this.#focused(key) },
       });
+      if (this.actions) onContextMenu(node, (at) => this.#openMenu(key, node, at));
       this.#nodes.set(key, node);
       this.spacer.append(node);
       this.render(this.#items[index], node);
@@ -116,6 +120,15 @@ export class Rows {
     if (before) before.tabIndex = -1;
     this.#current = key;
     this.#nodes.get(key).tabIndex = 0;
+  }
+
+  #openMenu(key, node, at) {
+    const item = this.#items[this.#keys.get(key)];
+    const items = item === undefined ? [] : this.actions(item);
+    if (!items.length) return;
+    this.#focused(key);
+    const back = { focus: () => (this.#keys.has(key) ? this.#go(this.#keys.get(key)) : this.focus()) };
+    menu(node, node.getAttribute("aria-label"), items, { at, back });
   }
 
   #choose(key) {
