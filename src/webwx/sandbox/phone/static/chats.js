@@ -1,5 +1,7 @@
 // The list of chats on the selected phone.
 
+import { attempt, confirmDialog } from "./attempts.js";
+import { act } from "./control.js";
 import { button, fill, h, icon, soon } from "./dom.js";
 import { shortTime } from "./formats.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName } from "./names.js";
@@ -32,6 +34,7 @@ export function chatsView() {
     render: (row, node) => (row.message ? renderHit(row, node) : render(row, node)),
     choose: (row) => (row.message ? place.openMessage(row.chat, row.message) : place.openChat(row.id)),
     name: (row) => chatName(row.chat ?? row.id),
+    actions: (row) => (row.message ? [] : actionsOn(row)),
   });
   const body = h("div", { class: "list-body" });
   const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search), body);
@@ -120,6 +123,26 @@ export function chatsView() {
 
   store.on("rows contacts people place found", soon(update));
   return { element, update, focus: () => (store.rows.size ? rows.focus() : search.focus()) };
+}
+
+/** The menu of a chat. */
+function actionsOn({ id: chat, pinned = false, unread = 0 }) {
+  const who = store.who;
+  return [
+    {
+      words: t(pinned ? "unpin" : "pin"),
+      picture: "pin",
+      act: () => attempt(() => act(pinned ? "unpin" : "pin", { who, chat })),
+    },
+    unread > 0 && { words: t("markRead"), picture: "check", act: () => attempt(() => act("read", { who, chat })) },
+    { words: t("deleteChat"), picture: "trash", kind: "is-danger", act: () => askDeleteChat(who, chat) },
+  ];
+}
+
+function askDeleteChat(who, chat) {
+  confirmDialog(t("deleteChatWith", { name: chatName(chat) }), t("deleteHint"), t("delete"), () =>
+    act("delete", { who, chat }),
+  );
 }
 
 function rowText(name, time, line, ...more) {

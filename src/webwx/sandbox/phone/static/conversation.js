@@ -3,12 +3,14 @@
 import { attempt } from "./attempts.js";
 import { content, greyLine, inWords, isBare } from "./bubbles.js";
 import { act } from "./control.js";
+import { onContextMenu } from "./context-menu.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
 import { longTime } from "./formats.js";
 import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
 import { empty, menu } from "./overlays.js";
 import { place } from "./place.js";
+import { askDelete, askForward, canForward, selection } from "./selection.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
@@ -45,12 +47,14 @@ export function conversation({ showDetails }) {
   const nodes = new Map();
   const left = h("p", { class: "left-note", hidden: true });
   const write = composer({ afterSend: () => toEnd() });
+  const several = selection({ log, ended: afterSelection });
   const element = h(
     "section",
-    { class: "pane conversation" },
+    { class: "pane conversation", on: { keydown: (event) => event.key === "Escape" && leaveSelection(event) } },
     h("header", { class: "pane-head" }, backButton, title, size, h("span", { class: "stretch" }), detailsButton),
     h("div", { class: "scroller-box" }, scroller, jump),
     left,
+    several.element,
     write.element,
   );
   let current = null; // the message with the focus
@@ -78,8 +82,10 @@ export function conversation({ showDetails }) {
     fill(earlier, t("showEarlier"));
     fill(jump, icon("down"), t("newMessages"));
     const hasLeft = Boolean(store.rooms.get(store.chat)?.left);
-    write.element.hidden = store.chat === TEAM || hasLeft;
-    left.hidden = !hasLeft;
+    const isSelecting = several.isOn();
+    write.element.hidden = store.chat === TEAM || hasLeft || isSelecting;
+    left.hidden = !hasLeft || isSelecting;
+    several.update();
     fill(left, t("youLeft"));
     write.update();
   }
@@ -106,10 +112,11 @@ export function conversation({ showDetails }) {
     seek();
   }
 
-  function hear({ place: where, messages }) {
+  function hear({ place: where, messages, deleted }) {
     earlier.parentElement.hidden = !store.hasMore;
     if (where === "again") return messages.forEach(redraw);
     if (where === "before") return before(messages);
+    if (where === "deleted") return remove(deleted);
     readIfUnread();
     if (where === "all") isAsking = false; // an answer to the earlier connection does not come
     if (where === "all" || !nodes.size) return renew();
@@ -137,6 +144,23 @@ export function conversation({ showDetails }) {
     const drawn = node(message);
     old.replaceWith(drawn);
     if (hasFocus) focusMessage(drawn);
+  }
+
+  /** Deleted messages disappear; the focus moves to the next one. */
+  function remove(ids) {
+    for (const id of ids) {
+      const old = nodes.get(id);
+      if (!old) continue;
+      nodes.delete(id);
+      const list = all();
+      const at = list.indexOf(old);
+      if (old.contains(document.activeElement)) focusMessage(list[at + 1] ?? list[at - 1] ?? old);
+      if (old.previousElementSibling?.matches(".time-line") && !old.nextElementSibling?.matches(".message, .grey-line"))
+        old.previousElementSibling.remove();
+      old.remove();
+    }
+    if (!store.messages.length) renew();
+    several.update();
   }
 
   /** Older messages are added above, without moving the ones in view. */
@@ -191,12 +215,6 @@ export function conversation({ showDetails }) {
             tabindex: "-1",
             "data-id": message.id,
             "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`,
-            on: {
-              contextmenu: (event) => {
-                event.preventDefault();
-                openMenu(message, actions);
-              },
-            },
           },
           avatar(message.from, "is-small"),
           h(
@@ -214,24 +232,59 @@ export function conversation({ showDetails }) {
           "aria-haspopup": "menu",
           "aria-expanded": "false",
         });
-    if (actions) element.append(actions);
+    if (actions) {
+      element.append(actions);
+      onContextMenu(element, (at) => !several.isOn() && openMenu(message, actions, { at, back: element }));
+      several.mark(element);
+    }
     nodes.set(message.id, element);
     return element;
   }
 
-  function openMenu(message, anchor) {
-    const items = [];
-    if (message.mine && store.now() - message.time <= RECALL_WINDOW) {
-      items.push({
-        words: t("recall"),
-        picture: "recall",
-        act: () => attempt(() => act("recall", { from: store.who, to: store.chat, message_id: message.id })),
-      });
-    }
-    if (store.chat !== TEAM) items.push({ words: t("quoteThis"), picture: "chats", act: () => write.quote(message) });
-    if (message.text)
-      items.push({ words: t("copy"), picture: "copy", act: () => navigator.clipboard.writeText(message.text) });
-    menu(anchor, t("actions"), items);
+  function openMenu(message, anchor, { at = null, back = anchor } = {}) {
+    const isRecallable = message.mine && store.now() - message.time <= RECALL_WINDOW;
+    menu(
+      anchor,
+      t("actions"),
+      [
+        isRecallable && {
+          words: t("recall"),
+          picture: "recall",
+          act: () => attempt(() => act("recall", { from: store.who, to: store.chat, message_id: message.id })),
+        },
+        canForward(message) && { words: t("forward"), picture: "forward", act: () => askForward([message]) },
+        store.chat !== TEAM && { words: t("quoteThis"), picture: "chats", act: () => write.quote(message) },
+        message.text && {
+          words: t("copy"),
+          picture: "copy",
+          act: () => navigator.clipboard.writeText(message.text),
+        },
+        { words: t("select"), picture: "check", act: () => select(message) },
+        { words: t("delete"), picture: "trash", kind: "is-danger", act: () => askDelete([message]) },
+      ],
+      { at, back },
+    );
+  }
+
+  // -- the selection of several --------------------------------------------------------------------------------------
+
+  function select(message) {
+    several.begin(message);
+    update();
+    focusMessage(nodes.get(message.id));
+  }
+
+  function leaveSelection(event) {
+    if (!several.isOn() || event.defaultPrevented) return;
+    event.preventDefault();
+    several.end();
+  }
+
+  function afterSelection() {
+    update();
+    const last = current?.isConnected ? current : all().at(-1);
+    if (last) focusMessage(last);
+    else write.focus();
   }
 
   // -- keyboard ------------------------------------------------------------------------------------------------------
@@ -251,7 +304,7 @@ export function conversation({ showDetails }) {
       if (moves[event.key] >= list.length) write.focus();
       else if (moves[event.key] < 0) earlier.focus();
       else focusMessage(list[moves[event.key]]);
-    } else if (event.key === "Enter" || event.key === "ContextMenu") {
+    } else if (event.key === "Enter") {
       event.preventDefault();
       list[at].querySelector(".message-actions")?.click();
     }

@@ -2,7 +2,7 @@
 
 import { attempt } from "./attempts.js";
 import { button, fill, h, icon, set } from "./dom.js";
-import { avatar, personName } from "./names.js";
+import { avatar, chatName } from "./names.js";
 import { dialog, empty } from "./overlays.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";
@@ -60,7 +60,12 @@ export function choosePeople(title, ids, action, act, { least = 1, most = Infini
   });
 }
 
-/** A list of people with a field that filters it. */
+/** The nickname of a person; a chatroom has none. */
+function nickname(id) {
+  return store.people.get(id)?.nickname ?? "";
+}
+
+/** A list of people or chats with a field that filters it. */
 function searched(ids, { label, choose, selected = null, isChosen = null, note = () => "" }) {
   const search = h("input", {
     class: "input search",
@@ -71,7 +76,7 @@ function searched(ids, { label, choose, selected = null, isChosen = null, note =
     autofocus: true,
     on: { input: redraw, keydown: press },
   });
-  const rows = new Rows({ label, height: 56, key: (id) => id, choose, name: personName, render });
+  const rows = new Rows({ label, height: 56, key: (id) => id, choose, name: chatName, render });
   const body = h("div", { class: "chosen-from" });
   if (isChosen) set(rows.element, "aria-multiselectable", "true");
   redraw();
@@ -79,7 +84,7 @@ function searched(ids, { label, choose, selected = null, isChosen = null, note =
   function redraw() {
     const wanted = search.value.trim().toLowerCase();
     const found = wanted
-      ? ids.filter((id) => `${personName(id)} ${store.person(id).nickname} ${id}`.toLowerCase().includes(wanted))
+      ? ids.filter((id) => `${chatName(id)} ${nickname(id)} ${id}`.toLowerCase().includes(wanted))
       : ids;
     if (found.length) {
       fill(body, rows.element);
@@ -96,9 +101,8 @@ function searched(ids, { label, choose, selected = null, isChosen = null, note =
   }
 
   function render(id, node) {
-    const name = personName(id);
-    const { nickname } = store.person(id);
-    const line = [name === nickname ? "" : nickname, note(id)].filter(Boolean).join(" · ");
+    const name = chatName(id);
+    const line = [name === nickname(id) ? "" : nickname(id), note(id)].filter(Boolean).join(" · ");
     const is = isChosen?.(id) ?? id === selected;
     set(node, "aria-label", [name, line].filter(Boolean).join(", "));
     set(node, "aria-checked", isChosen ? String(is) : null);

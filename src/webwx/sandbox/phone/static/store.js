@@ -143,7 +143,7 @@ class Store extends EventTarget {
     this.isLoaded = false;
   }
 
-  #hearPhone({ who, whole = false, rows = [], friends = [], rooms = [], gone = [], asked }) {
+  #hearPhone({ who, whole = false, rows = [], emptied = [], friends = [], rooms = [], gone = [], asked }) {
     if (who !== this.who) return;
     if (whole) this.#forgetPhone();
     this.isKnown = true;
@@ -151,15 +151,16 @@ class Store extends EventTarget {
       this.friends.delete(id);
       this.rooms.delete(id);
     }
+    for (const id of emptied) this.rows.delete(id);
     for (const row of rows) this.rows.set(row.id, row);
     for (const friend of friends) this.friends.set(friend.id, friend);
     for (const room of rooms) this.rooms.set(room.id, room);
     if (asked) this.asked = asked;
-    if (whole || rows.length) this.changed("rows");
+    if (whole || rows.length || emptied.length) this.changed("rows");
     if (whole || friends.length || rooms.length || gone.length || asked) this.changed("contacts");
   }
 
-  #hearHistory({ who, chat, place, messages, more = false }) {
+  #hearHistory({ who, chat, place, messages = [], deleted = [], more = false }) {
     if (who !== this.who || chat !== this.chat) return;
     if (place === "again") {
       const again = new Map(messages.map((message) => [message.id, message]));
@@ -167,6 +168,8 @@ class Store extends EventTarget {
     } else if (place === "before") {
       this.messages = [...messages, ...this.messages];
       this.hasMore = more;
+    } else if (place === "deleted") {
+      this.messages = this.messages.filter(({ id }) => !deleted.includes(id));
     } else if (place === "all") {
       this.messages = messages;
       this.hasMore = more;
@@ -174,7 +177,7 @@ class Store extends EventTarget {
       this.messages = [...this.messages, ...messages];
     }
     this.isLoaded = true;
-    this.changed("messages", { place, messages });
+    this.changed("messages", { place, messages, deleted });
   }
 }
 

@@ -1,0 +1,93 @@
+"""What is done with messages that are there: forwarded, deleted and selected, by mouse, key and long press."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.model.contacts import is_chatroom
+from webwx.model.messages import TextMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Locator
+    from tests.browser.conftest import Program
+    from tests.browser.user import BrowserUser
+
+    from webwx.sandbox.world import World
+
+pytestmark = pytest.mark.verify
+
+
+async def test_messages_are_forwarded_deleted_and_selected(hands: BrowserUser, program: Program, world: World) -> None:
+    await program.log_in(hands)
+    for_others = [world.say("阿华", "me", text) for text in ("one", "two", "three")]
+    keyboard, menu = hands.page.keyboard, hands.page.get_by_role("menu", name="Message actions")
+    await hands.be("阿华")
+    await hands.read_chat("小明")
+    await hands.see(hands.message("three")).to_be_visible()
+
+    await hands.message("one").click(button="right")
+    await menu.get_by_role("menuitem", name="Forward").click()
+    chosen = hands.page.get_by_role("dialog", name="Forward to")
+    await chosen.get_by_role("option", name="周末爬山").click()
+    await chosen.get_by_role("option", name="张三").click()
+    await hands.button("Forward", chosen).click()
+    await hands.see(hands.page.get_by_role("status").filter(has_text="Forwarded")).to_be_visible()
+    assert world.inbox("张三")["ahua"].messages[-1].text == "one"
+    *_, forward = [await program.next(TextMessage) for _ in range(4)]
+    assert (forward.text, is_chatroom(forward.chat)) == ("one", True)
+
+    await hands.message("three").focus()
+    await keyboard.press("Shift+F10")
+    await hands.see(menu).to_be_visible()
+    await keyboard.press("Escape")
+    await hands.see(hands.message("three")).to_be_focused()
+    await keyboard.press("ContextMenu")
+    await menu.get_by_role("menuitem", name="Select several").click()
+    await hands.see(hands.message("three")).to_be_focused()
+    await keyboard.press("ArrowUp")
+    await keyboard.press("Space")
+    await hands.see(hands.page.get_by_role("status").filter(has_text="2 selected")).to_be_visible()
+    await hands.keep("selected")
+    await hands.button("Delete").click()
+    question = hands.page.get_by_role("dialog", name="Delete 2 messages?")
+    await hands.see(hands.button("Cancel", question)).to_be_focused()
+    await hands.button("Delete", question).click()
+    await hands.see(hands.log.get_by_role("article")).to_have_count(1)
+    await hands.see(hands.message("one")).to_be_focused()
+    await hands.see(hands.page.get_by_role("textbox", name="Message")).to_be_visible()
+    assert [message.id for message in world.inbox("me")["ahua"].messages] == [message.id for message in for_others]
+
+
+async def test_a_long_press_opens_the_menus_of_a_chat_and_of_a_message(
+    new_hands: Callable[..., Awaitable[BrowserUser]], world: World
+) -> None:
+    world.say("阿华", "me", "pressed")
+    hands = await new_hands(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    touch = await hands.page.context.new_cdp_session(hands.page)
+
+    async def hold(x: float, y: float) -> None:
+        await touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        await hands.see(hands.page.get_by_role("menu")).to_be_visible()
+        await touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    async def middle(element: Locator) -> tuple[float, float]:
+        await hands.see(element).to_be_visible()
+        box = await element.bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    await hold(*await middle(hands.row("阿华")))
+    await hands.page.get_by_role("menuitem", name="Pin").tap()
+    await hands.see(hands.row("阿华")).to_have_accessible_name(re.compile("1 unread, pressed, .*, pinned"))
+    await hands.row("阿华").tap()
+    await hold(*await middle(hands.message("pressed").locator(".bubble")))
+    await hands.page.get_by_role("menuitem", name="Delete").tap()
+    await hands.button("Delete", hands.page.get_by_role("dialog", name="Delete this message?")).tap()
+    await hands.see(hands.page.get_by_text("Nothing has been said here")).to_be_visible()
+    await hands.button("Back").tap()
+    await hands.see(hands.page.get_by_text("No chats yet")).to_be_visible()
