@@ -55,12 +55,14 @@ def test_pages_streams_media_and_links_work_below_a_path(
         log.get_by_text("from the phone", exact=True).wait_for()
 
         page.get_by_role("navigation").get_by_role("link", name="Accounts", exact=True).click()
-        page.get_by_label("Name of a new account").fill("home")
         page.get_by_role("button", name="Add account", exact=True).click()
+        page.get_by_role("dialog").get_by_label("Name").fill("home")
+        page.keyboard.press("Enter")
         page.get_by_role("heading", name="home").wait_for()
         page.get_by_role("navigation").get_by_role("link", name="Keys", exact=True).click()
-        page.get_by_label("Name of a new key").fill("script")
-        page.get_by_role("button", name="Create key", exact=True).click()
+        page.get_by_role("button", name="New key", exact=True).click()
+        page.get_by_role("dialog").get_by_label("Name").fill("script")
+        page.keyboard.press("Enter")
         page.get_by_text(f"{served.url}/api/v1/notify").wait_for()
         assert failed == []
 
@@ -86,8 +88,9 @@ def test_login_codes_are_shown_below_a_path(
         paired = user.run("serve", "pair").stdout.strip()
         page.goto(f"{served.url}/#{paired.rpartition('#')[2]}")
         page.get_by_role("navigation").get_by_role("link", name="Accounts", exact=True).click()
-        page.get_by_label("Name of a new account").fill("home")
         page.get_by_role("button", name="Add account", exact=True).click()
+        page.get_by_role("dialog").get_by_label("Name").fill("home")
+        page.keyboard.press("Enter")
         account = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="home", exact=True))
         account.get_by_role("button", name="Log in", exact=True).click()
         show(page, account.get_by_role("img", name="Login code of home"))

@@ -1,5 +1,7 @@
 // Elements without markup: text only becomes text nodes, so that no message can be markup.
 
+import { refocus, traceOf } from "./focus.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Create an element. `props` are attributes; `on` has listeners, `style` custom properties; false and null are omitted. */
@@ -75,18 +77,9 @@ export function raisesKeyboard() {
 
 /** Render again; the focus stays on the element with the same text, or at the same position among its siblings. */
 export function keepFocus(within, draw) {
-  const held = within.contains(document.activeElement) ? document.activeElement : null;
-  const key = held?.closest("[data-key]")?.dataset.key;
-  const neighbours = () => {
-    const keyed = [...within.querySelectorAll("[data-key]")].find((part) => part.dataset.key === key);
-    return [...(keyed ?? within).querySelectorAll("button, a[href], input, [tabindex='0']")];
-  };
-  const place = held ? neighbours().indexOf(held) : -1;
+  const held = within.contains(document.activeElement) ? traceOf(document.activeElement, within) : null;
   draw();
-  if (!held) return;
-  const words = (element) => element.getAttribute("aria-label") ?? element.textContent;
-  const all = neighbours();
-  (all.find((element) => words(element) === words(held)) ?? all[Math.min(place, all.length - 1)])?.focus();
+  if (held) refocus(held);
 }
 
 /** Run a function once before the next frame, even if it is requested several times. */

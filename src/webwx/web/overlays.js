@@ -2,24 +2,36 @@
 // the text for `close`.
 
 import { h, icon, iconButton } from "./dom.js";
+import { leaveDialog, noteOpener } from "./focus.js";
 import { t } from "./words.js";
 
 // -- dialogs ---------------------------------------------------------------------------------------------------------
 
 let dialogs = 0;
 
-/** Open a dialog; `build(close)` returns its content. The browser restores the focus afterwards. */
-export function dialog(title, build, { wide = false } = {}) {
+/**
+ * Open a dialog; `build(close)` returns its content. Escape and a click beside it close it, and the focus returns to what
+ * had it before. `kind` is a class: `is-wide`, or `is-side` for a panel at the side of the window.
+ */
+export function dialog(title, build, { kind = "" } = {}) {
   dialogs += 1;
   const heading = h("h2", { id: `dialog-${dialogs}` }, title);
-  const element = h("dialog", { class: wide ? "dialog is-wide" : "dialog", "aria-labelledby": heading.id });
+  const element = h("dialog", { class: `dialog ${kind}`, "aria-labelledby": heading.id });
   const close = () => element.close();
   element.append(
     h("div", { class: "dialog-head" }, heading, iconButton("close", t("close"), close)),
     h("div", { class: "dialog-body" }, build(close)),
   );
-  element.addEventListener("close", () => element.remove());
-  element.addEventListener("click", (event) => event.target === element && close());
+  let isPressedBeside = false; // a selection of text may end beside the dialog
+  element.addEventListener("pointerdown", (event) => {
+    isPressedBeside = event.target === element;
+  });
+  element.addEventListener("click", (event) => event.target === element && isPressedBeside && close());
+  element.addEventListener("close", () => {
+    element.remove();
+    leaveDialog(element);
+  });
+  noteOpener(element);
   document.body.append(element);
   element.showModal();
   element.querySelector("[autofocus]")?.focus();

@@ -65,9 +65,17 @@ async def see_code(page: Page, name: str) -> None:
     await page.wait_for_function("picture => picture.naturalWidth > 0", arg=await code.element_handle())
 
 
-async def log_in(page: Page, world: World) -> None:
-    await page.get_by_label("Name of a new account").fill("home")
+async def add_account(page: Page, name: str) -> None:
+    """Add an account on the screen of the accounts."""
     await button(page, "Add account").click()
+    panel = page.get_by_role("dialog", name="New account")
+    await panel.get_by_label("Name").fill(name)
+    await button(panel, "Add account").click()
+    await page.get_by_role("heading", name=name).wait_for()
+
+
+async def log_in(page: Page, world: World) -> None:
+    await add_account(page, "home")
     await button(page, "Log in").click()
     await see_code(page, "home")
     world.scan("me")

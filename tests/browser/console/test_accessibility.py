@@ -85,7 +85,9 @@ async def test_every_kind_of_dialog_passes_the_rules_of_axe(
             await check()
 
     await open_screen(page, "Accounts")
-    await check_buttons("Settings")
+    await check_buttons("Settings", "Add account", "Log out")
+    await open_screen(page, "Keys")
+    await check_buttons("New key")
     await open_screen(page, "Live events")
     world.say("ahua", "me", "hello")
     await event_row(page, "hello").press("Enter")

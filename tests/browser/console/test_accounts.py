@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser.console.console_user import button, open_screen, see_code
+from tests.browser.console.console_user import add_account, button, open_screen, see_code
 
 from webwx.model.archive import Keep
 
@@ -23,17 +23,22 @@ pytestmark = pytest.mark.verify
 
 async def test_an_account_name_that_is_not_valid_is_explained(open_console: Callable[..., Awaitable[Page]]) -> None:
     page = await open_console()
-    await page.get_by_label("Name of a new account").fill("../x")
+    await open_screen(page, "Accounts")
     await button(page, "Add account").click()
-    await page.get_by_role("alert").filter(has_text=re.compile(r"\w")).wait_for()
+    name = page.get_by_role("dialog").get_by_label("Name")
+    await name.fill("../x")
+    await name.press("Enter")
+    await page.get_by_role("alert").filter(has_text=re.compile("cannot name an account")).wait_for()
+    assert await name.get_attribute("aria-invalid") == "true"
+    assert await name.evaluate("field => field === document.activeElement")
 
 
 async def test_a_login_is_stopped_and_an_account_is_logged_out(
     open_console: Callable[..., Awaitable[Page]], world: World
 ) -> None:
     page = await open_console()
-    await page.get_by_label("Name of a new account").fill("home")
-    await button(page, "Add account").click()
+    await open_screen(page, "Accounts")
+    await add_account(page, "home")
     await button(page, "Log in").click()
     await see_code(page, "home")
     await button(page, "Stop").click()
@@ -42,7 +47,7 @@ async def test_a_login_is_stopped_and_an_account_is_logged_out(
     world.scan("me")
     world.confirm()
     await button(page, "Log out").click()
-    await button(page, "Log out now").click()
+    await button(page.get_by_role("dialog", name="Log out home"), "Log out").click()
     await page.get_by_text("logged out", exact=True).wait_for()
 
 
@@ -50,8 +55,8 @@ async def test_a_reload_during_a_login_shows_the_code_again(
     open_console: Callable[..., Awaitable[Page]], world: World
 ) -> None:
     page = await open_console()
-    await page.get_by_label("Name of a new account").fill("home")
-    await button(page, "Add account").click()
+    await open_screen(page, "Accounts")
+    await add_account(page, "home")
     await button(page, "Log in").click()
     await see_code(page, "home")
     await page.reload()
@@ -71,8 +76,8 @@ async def test_the_settings_of_a_new_account_decide_where_it_logs_in_and_what_is
     open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:
     page = await open_console()
-    await page.get_by_label("Name of a new account").fill("helper")
-    await button(page, "Add account").click()
+    await open_screen(page, "Accounts")
+    await add_account(page, "helper")
     await button(page, "Settings").press("Enter")
     dialog = page.get_by_role("dialog", name="Settings of helper")
     await dialog.get_by_label("Name to show").fill("My phone")

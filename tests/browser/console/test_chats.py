@@ -129,7 +129,7 @@ async def test_the_keyboard_moves_between_the_field_the_messages_and_the_list(co
     await console.keyboard.press("ArrowDown")
     await console.wait_for_function("document.activeElement.matches('textarea')")
     await console.keyboard.press("Escape")
-    await console.wait_for_function("document.activeElement.getAttribute('role') === 'option'")
+    await console.wait_for_function("() => document.activeElement.getAttribute('role') === 'option'")
 
 
 async def test_messages_arrive_while_the_page_is_open(console: Page, world: World) -> None:

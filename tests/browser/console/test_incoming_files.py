@@ -24,6 +24,7 @@ async def create(page: Page, **fields: str) -> None:
     await open_screen(page, "Incoming files")
     await button(page, "New rule").click()
     form = page.get_by_role("dialog", name="New rule")
+    await form.get_by_text("More options").click()
     for label, value in ({"Name": "scans", "Names of the files": "{sender} {name}", "Chats": ""} | fields).items():
         await form.get_by_label(label, exact=True).fill(value)
     await page.keyboard.press("Enter")

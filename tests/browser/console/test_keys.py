@@ -12,10 +12,18 @@ from tests.browser.console.console_user import button, open_screen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Page
+    from playwright.async_api import Locator, Page
     from tests.browser.console.console_user import ServedGateway
 
 pytestmark = pytest.mark.verify
+
+
+async def begin_key(page: Page, name: str) -> Locator:
+    """Open the panel of a new key, and enter its name."""
+    await button(page, "New key").click()
+    panel = page.get_by_role("dialog", name="New key")
+    await panel.get_by_label("Name").fill(name)
+    return panel
 
 
 async def test_a_key_is_shown_once_works_and_is_deleted(
@@ -23,21 +31,28 @@ async def test_a_key_is_shown_once_works_and_is_deleted(
 ) -> None:
     page = await open_console(viewport={"width": 390, "height": 700})
     await open_screen(page, "Keys")
-    await page.get_by_label("Name of a new key").fill("grafana")
-    await page.get_by_label("read", exact=True).check()
-    await button(page, "Create key").click()
-    secret = page.locator("pre.secret")
+    panel = await begin_key(page, "grafana")
+    await panel.get_by_label("read", exact=True).check()
+    await button(panel, "Create key").click()
+    made = page.get_by_role("dialog", name="The key grafana")
+    secret = made.get_by_role("group", name="Key", exact=True)
     is_seen = "each => each.getBoundingClientRect().top >= 0 && each.getBoundingClientRect().bottom <= innerHeight"
     await page.wait_for_function(is_seen, arg=await secret.element_handle())
     key = await secret.inner_text()
-    await page.get_by_text("/api/v1/notify").wait_for()
+    await button(made, "Copy: Key").wait_for()
+    await made.get_by_text("/api/v1/notify").wait_for()
     async with httpx.AsyncClient(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}) as client:
         assert (await client.get("/api/v1/accounts")).status_code == 200
         await page.reload()
         await page.get_by_role("heading", name="grafana").wait_for()
         assert key not in await page.content()
         await button(page, "Delete").click()
-        await button(page, "Delete grafana now").click()
+        question = page.get_by_role("dialog", name="Delete grafana?")
+        await question.wait_for()
+        await page.keyboard.press("Escape")
+        await question.wait_for(state="detached")
+        await button(page, "Delete").click()
+        await button(question, "Delete").click()
         await page.get_by_text("No keys yet").wait_for()
         assert (await client.get("/api/v1/accounts")).status_code == 401
 
@@ -49,18 +64,19 @@ async def test_a_key_can_be_bound_to_accounts_and_end_after_a_day(
         await gateway.gateway.port.add_account(account)
     page = await open_console(timezone_id="Asia/Shanghai")
     await open_screen(page, "Keys")
-    await page.get_by_label("Name of a new key").fill("grafana")
-    await page.get_by_role("group", name="Only these accounts").get_by_label("work", exact=True).check()
-    await page.get_by_label("Last day").fill("2999-12-31")
-    await button(page, "Create key").click()
+    panel = await begin_key(page, "grafana")
+    await panel.get_by_text("More options").click()
+    await panel.get_by_role("group", name="Only these accounts").get_by_label("work", exact=True).check()
+    await panel.get_by_label("Last day").fill("2999-12-31")
+    await button(panel, "Create key").click()
+    await button(page, "Done").click()
     await page.get_by_text("Accounts: work").wait_for()
     await page.get_by_text("Valid until Dec 31, 2999").wait_for()
     (key,) = await gateway.gateway.keys.find()
     assert key.accounts == (2,)
     assert key.expires_at == datetime(2999, 12, 31, 15, 59, 59, tzinfo=UTC).timestamp()
-    await page.get_by_label("Name of a new key").fill("for everything")
-    await button(page, "Create key").click()
-    await page.get_by_role("heading", name="for everything").wait_for()
+    await button(await begin_key(page, "for everything"), "Create key").click()
+    await page.get_by_role("heading", name="The key for everything").wait_for()
     assert [(each.accounts, each.expires_at) for each in await gateway.gateway.keys.find() if each.id != key.id] == [
         (None, None)
     ]
@@ -71,9 +87,9 @@ async def test_the_command_that_is_shown_is_one_that_the_key_allows(
 ) -> None:
     page = await open_console()
     await open_screen(page, "Keys")
-    await page.get_by_label("Name of a new key").fill("reader")
-    await page.get_by_label("send:filehelper", exact=True).uncheck()
-    await page.get_by_label("read", exact=True).check()
-    await button(page, "Create key").click()
+    panel = await begin_key(page, "reader")
+    await panel.get_by_label("send:filehelper", exact=True).uncheck()
+    await panel.get_by_label("read", exact=True).check()
+    await button(panel, "Create key").click()
     await page.get_by_text("/api/v1/accounts").wait_for()
     assert await page.get_by_text("/api/v1/notify").count() == 0

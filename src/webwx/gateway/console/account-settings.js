@@ -1,39 +1,55 @@
-// The dialog with the settings of an account.
+// The panels that add an account and change its settings.
 
 import { hasJournal } from "./account-list.js";
 import { t } from "./accounts-words.js";
 import { call } from "./api.js";
 import { h } from "./dom.js";
-import { choice, field, formDialog, partsOf, textInput, ticks } from "./forms.js";
+import { choice, field, formPanel, partsOf, textInput, ticks } from "./forms.js";
 
 const KINDS = ["image", "video", "voice", "file", "sticker"];
 const MEGABYTE = 1024 * 1024;
 
 const NEW_ARCHIVE = { chats: "all", kinds: ["image"], max_size: 10 * MEGABYTE };
 
-/** Open the dialog; `done(account)` gets the changed account. */
+/** Return where an account can log in, each [value, words]; File Transfer Helper web is the first. */
+export function hostOptions() {
+  return ["filehelper", "web", "desktop"].map((profile) => [profile, t(`host_${profile}`)]);
+}
+
+/** Open the panel of a new account; `done(account)` gets it. */
+export function openNewAccount(frame, done) {
+  const name = textInput("", { required: true, maxlength: "40", autofocus: true });
+  const host = choice([["", t("asGateway")], ...hostOptions()], "");
+  const fields = [field(t("accountName"), name, t("nameHint"), "name")];
+  const more = [field(t("host"), host, t("hostHint"))];
+  const submit = () => call("POST", "/accounts", { name: name.value.trim(), settings: { host: host.value || null } });
+  formPanel(frame, t("newAccount"), t("add"), { fields, more, main: name }, submit, done);
+}
+
+/** Open the panel; `done(account)` gets the changed account. */
 export function openAccountSettings(frame, account, done) {
   const { host, keep, rate_limit: rateLimit } = account.settings;
   const label = textInput(account.label, { maxlength: "100", placeholder: account.name, autofocus: true });
   const present = account.host && !host ? ` (${t(`host_${account.host}`)})` : "";
   const hosts = choice(
-    [["", t("asGateway") + present], ...["filehelper", "web", "desktop"].map((profile) => [profile, t(`host_${profile}`)])],
+    [["", t("asGateway") + present], ...hostOptions()],
     host ?? "",
   );
   hosts.disabled = hasJournal(account);
   const limits = choice([["", t("asGateway")], ["on", t("limitOn")], ["off", t("limitOff")]], rateLimit ?? "");
   const archive = archiveFields(keep);
-  const content = [
-    field(t("label"), label),
+  const fields = [
+    field(t("label"), label, null, "label"),
     field(t("host"), hosts, t("hostHint")),
     archive.elements,
     field(t("rateLimit"), limits, t("rateLimitHint")),
   ];
-  formDialog(frame, t("settingsOf", { name: account.name }), t("save"), content, async () => {
+  const submit = () => {
     const settings = { host: hosts.value || null, keep: archive.value(), rate_limit: limits.value || null };
     const body = { label: label.value.trim(), settings };
-    done(await call("PATCH", `/accounts/${account.number}`, body));
-  });
+    return call("PATCH", `/accounts/${account.number}`, body);
+  };
+  formPanel(frame, t("settingsOf", { name: account.name }), t("save"), { fields }, submit, done);
 }
 
 /** Make the fields of the media archive; `value()` returns the setting. */

@@ -4,12 +4,15 @@ import { wordsOf } from "./words.js";
 
 export const t = wordsOf({
   accounts: ["Accounts", "账号"],
-  noAccountsHint: ["Add one below, then log in with your phone.", "请在下方添加，再用手机扫码登录。"],
-  accountName: ["Name of a new account", "新账号的名称"],
+  noAccountsHint: ["Add one, then log in with your phone.", "请添加账号，再用手机扫码登录。"],
+  newAccount: ["New account", "新账号"],
+  accountName: ["Name", "名称"],
+  nameHint: ["For you and your programs, such as phone; it stays.", "供你和程序使用，例如 phone；之后不能更改。"],
   add: ["Add account", "添加账号"],
   logIn: ["Log in", "登录"],
   logOut: ["Log out", "退出登录"],
-  sureLogOut: ["Log out now", "确认退出登录"],
+  logOutTitle: ["Log out {name}?", "退出登录 {name}？"],
+  logOutHint: ["No messages arrive until you scan a code again.", "再次扫码之前不会收到消息。"],
   stop: ["Stop", "停止"],
   queued: ["{n} messages wait to be sent", "{n} 条消息等待发送"],
   code: ["Scan this code with WeChat, then confirm on the phone.", "请用微信扫描此二维码，然后在手机上确认。"],

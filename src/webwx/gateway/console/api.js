@@ -29,12 +29,16 @@ const METRIC = /^(\w+)(?:\{(.*)\})? (\S+)$/gm;
 const unsigned = new Set();
 let signing = null; // a promise of the signatures of `unsigned`
 
-/** An error of the gateway: `message` is a sentence, `status` the HTTP status, `code` the name of the error. */
+/**
+ * An error of the gateway: `message` is a sentence, `status` the HTTP status, `code` the name of the error, and `errors` has
+ * the fields that are not valid, each `name: reason`.
+ */
 export class Problem extends Error {
-  constructor(status, { detail, title, code } = {}) {
-    super(detail || title || `HTTP ${status}`);
+  constructor(status, { detail, title, code, errors } = {}) {
+    super([detail || title || `HTTP ${status}`, ...(errors ?? [])].join(" "));
     this.status = status;
     this.code = code ?? "";
+    this.errors = errors ?? [];
   }
 }
 

@@ -3,7 +3,6 @@
 import { call } from "./api.js";
 import { button, h } from "./dom.js";
 import { dialog } from "./overlays.js";
-import { go } from "./place.js";
 import { t } from "./words.js";
 
 /** Ask, and call `doing` when the button with `words` is clicked; the button Cancel has the focus. */
@@ -26,14 +25,14 @@ export function confirm(frame, { title, hint, words }, doing) {
   ]);
 }
 
-/** Make a button that asks, deletes what is at a path of the API, and then shows the screen with the others. */
-export function deleteButton(frame, question, path, screen) {
+/** Make a button that asks, deletes what is at a path of the API, and then calls `done`. */
+export function deleteButton(frame, question, path, done) {
   return button(
     question.words,
     () =>
       confirm(frame, question, async () => {
         await call("DELETE", path);
-        go(screen);
+        await done();
       }),
     { kind: "is-danger" },
   );

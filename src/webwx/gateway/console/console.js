@@ -5,6 +5,7 @@ import { call, endSession, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { drafts } from "./composer.js";
 import { button, fill, h, set } from "./dom.js";
+import { guardFocus } from "./focus.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
 import { learnLimits } from "./limits.js";
 import { live } from "./live.js";
@@ -41,15 +42,16 @@ function report(error) {
 }
 
 /**
- * Run an action, and show its failure. An action of the user first clears earlier messages, and disables its button
- * until it has ended. Returns whether it has succeeded.
+ * Run an action, and show its failure. An action of the user first clears earlier messages; its button does nothing until
+ * it has ended. Returns whether it has succeeded.
  */
 async function act(action, { isOfUser = true, by = null } = {}) {
+  if (by?.getAttribute("aria-disabled")) return false;
   if (isOfUser) {
     fill(alert);
     fill(done);
   }
-  if (by) by.disabled = true;
+  if (by) set(by, "aria-disabled", "true"); // a disabled button would lose the focus
   try {
     await action();
     return true;
@@ -57,7 +59,7 @@ async function act(action, { isOfUser = true, by = null } = {}) {
     report(error);
     return false;
   } finally {
-    if (by) by.disabled = false;
+    if (by) set(by, "aria-disabled", null);
   }
 }
 
@@ -78,6 +80,7 @@ function follow({ isFirst = false } = {}) {
   }
   if (opened?.screen === screen && opened.move) {
     opened.move(parts);
+    if (document.activeElement === document.body) heading.focus(); // what was followed is gone
     return;
   }
   opened?.leave?.();
@@ -160,7 +163,7 @@ function showSignedOut() {
   set(document.body, "class", "is-signed-out");
   fill(
     document.body,
-    h("main", { class: "card" }, h("h1", {}, t("signedOut")), h("p", { class: "hint" }, t("signedOutHint"))),
+    h("main", { class: "card" }, h("h1", { tabindex: "-1" }, t("signedOut")), h("p", { class: "hint" }, t("signedOutHint"))),
   );
 }
 
@@ -221,4 +224,5 @@ addEventListener("hashchange", () => {
   else if (document.body.contains(main)) follow();
 });
 onSystemTheme(applyTheme);
+guardFocus(() => (heading.isConnected ? heading : document.querySelector("main h1")));
 await begin();

@@ -448,7 +448,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   /** Read older entries as long as the beginning is in view: no event reports a scrolling that ends during a request. */
   async function readOn() {
-    if (earlier.disabled) return;
+    if (earlier.hasAttribute("aria-disabled")) return;
     const isMore = () => entries.length > 0 && (before !== null || first > 0);
     while (isOpen && !isAtEnd && isMore() && scroller.clientHeight > 0 && scroller.scrollTop < NEAR) {
       if (!(await frame.act(readEarlier, { isOfUser: false, by: earlier }))) return;

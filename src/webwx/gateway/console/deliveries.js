@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { t } from "./deliveries-words.js";
-import { field, formDialog, textInput } from "./forms.js";
+import { field, formPanel, textInput } from "./forms.js";
 import { empty } from "./overlays.js";
 import { ago } from "./states.js";
 import { table } from "./table.js";
@@ -60,13 +60,13 @@ export function deliveries(frame, path) {
   function openPeriod() {
     const from = textInput(local(Date.now() - 3_600_000), { type: "datetime-local", required: true, autofocus: true });
     const to = textInput("", { type: "datetime-local" });
-    const content = [field(t("from"), from), field(t("to"), to, t("toHint"))];
-    formDialog(frame, t("replayPeriod"), t("replay"), content, () =>
+    const fields = [field(t("from"), from, null, "from"), field(t("to"), to, t("toHint"), "to")];
+    const submit = () =>
       sendAgain({
         from: new Date(from.value).toISOString(),
         to: to.value ? new Date(to.value).toISOString() : null,
-      }),
-    );
+      });
+    formPanel(frame, t("replayPeriod"), t("replay"), { fields }, submit, () => {});
   }
 
   function show(all, next) {

@@ -147,7 +147,7 @@ function open(frame) {
       { picture: "copy" },
     );
     dialog(t("oneEvent", { type }), () => [h("pre", { class: "json", tabindex: "0" }, text), h("div", { class: "dialog-buttons" }, copy)], {
-      wide: true,
+      kind: "is-wide",
     });
   }
 

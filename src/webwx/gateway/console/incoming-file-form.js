@@ -3,7 +3,7 @@
 import { listAccounts } from "./account-list.js";
 import { call } from "./api.js";
 import { eventFilter } from "./event-filter.js";
-import { field, formDialog, textInput, ticks } from "./forms.js";
+import { field, formPanel, textInput, ticks } from "./forms.js";
 import { t } from "./incoming-files-words.js";
 
 const KINDS = ["file", "image", "video", "voice", "sticker"];
@@ -34,15 +34,18 @@ export async function openRuleForm(frame, root, rule, done) {
   );
   const limits = { type: "number", min: "0.001", max: "1024", step: "any", required: true };
   const megabytes = textInput(present.max_bytes / MEGABYTE, limits);
-  const content = [
-    field(t("name"), name),
-    field(t("folder"), folder, t("folderHint", { root })),
-    field(t("pattern"), pattern, t("patternHint")),
+  const fields = [
+    field(t("name"), name, null, "name"),
+    field(t("folder"), folder, t("folderHint", { root }), "folder"),
     filter.elements,
-    kinds.element,
-    field(t("megabytes"), megabytes),
   ];
-  formDialog(frame, rule ? rule.name : t("newRule"), rule ? t("save") : t("create"), content, async () => {
+  const more = [
+    field(t("pattern"), pattern, t("patternHint"), "pattern"),
+    kinds.element,
+    field(t("megabytes"), megabytes, null, "max_bytes"),
+  ];
+  const [title, words] = rule ? [rule.name, t("save")] : [t("newRule"), t("create")];
+  const submit = () => {
     const body = {
       name: name.value.trim(),
       folder: folder.value.trim(),
@@ -52,6 +55,7 @@ export async function openRuleForm(frame, root, rule, done) {
       ...filter.body(),
     };
     const path = "/incoming-file-rules";
-    done(await (rule ? call("PATCH", `${path}/${rule.id}`, body) : call("POST", path, body)));
-  });
+    return rule ? call("PATCH", `${path}/${rule.id}`, body) : call("POST", path, body);
+  };
+  formPanel(frame, title, words, { fields, more, isChange: Boolean(rule) }, submit, done);
 }

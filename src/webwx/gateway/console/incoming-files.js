@@ -119,7 +119,7 @@ function oneRule(frame, id) {
             frame,
             { title: t("removeTitle", { name: rule.name }), hint: t("removeHint"), words: t("remove") },
             path,
-            "files",
+            () => go("files"),
           ),
         ),
       ),

@@ -2,10 +2,13 @@
 
 import { accountName, listAccounts } from "./account-list.js";
 import { call, GATEWAY } from "./api.js";
-import { button, fill, h } from "./dom.js";
-import { field, textInput } from "./forms.js";
+import { deleteButton } from "./confirm.js";
+import { copyable } from "./copyable.js";
+import { button, fill, h, keepFocus } from "./dom.js";
+import { field, formPanel, resultPanel, textInput, ticks } from "./forms.js";
 import { t } from "./keys-words.js";
 import { empty } from "./overlays.js";
+import { load } from "./states.js";
 
 const SCOPES = [
   ["send:filehelper", "toFilehelper"],
@@ -20,6 +23,9 @@ const SCOPES = [
   ["webhooks", "setsWebhooks"],
   ["admin", "everything"],
 ];
+
+/** Number of scopes that a form shows at once; the others are among its further options. */
+const USUAL = 3;
 
 /** Return a command that the scopes of a key allow; null if there is no short one. */
 function recipeFor(key, scopes) {
@@ -47,121 +53,95 @@ function dateOf(moment) {
 
 export const keys = { name: "keys", picture: "key", title: () => t("keys"), open };
 
-function open({ body, act }) {
+function open(frame) {
   const list = h("ul", { class: "cards" });
-  const created = h("div", { role: "status" });
-  const name = h("input", { id: "key-name", class: "input", required: true, maxlength: "100", autocomplete: "off" });
-  const boxes = SCOPES.map(([scope]) =>
-    h("input", {
-      type: "checkbox",
-      value: scope,
-      checked: scope === SCOPES[0][0],
-      "aria-describedby": `scope-${scope}`,
-    }),
+  let accounts = [];
+  fill(
+    frame.body,
+    h("div", {}, button(t("newKey"), () => openKeyForm(frame, accounts, showKey), { kind: "is-main", picture: "plus" })),
+    list,
   );
-  const reached = h("fieldset", { hidden: true, "aria-describedby": "key-accounts" });
-  const expiry = textInput("", { type: "date", min: dayOf(new Date()) });
-  let reachable = [];
-  const form = h(
-    "form",
-    { class: "card" },
-    h("label", { for: "key-name" }, t("keyName")),
-    name,
-    h(
-      "fieldset",
-      {},
-      h("legend", {}, t("scopes")),
-      SCOPES.map(([scope, words], number) =>
-        h(
-          "div",
-          { class: "key-scope" },
-          h("label", { class: "tick" }, boxes[number], scope),
-          h("span", { class: "hint", id: `scope-${scope}` }, t(words)),
-        ),
-      ),
-    ),
-    reached,
-    field(t("expiry"), expiry, t("expiryHint")),
-    h("button", { class: "button is-main" }, t("create")),
-  );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    act(async () => {
-      const scopes = boxes.filter((box) => box.checked).map((box) => box.value);
-      const numbers = reachable.filter(({ box }) => box.checked).map(({ number }) => number);
-      const { key } = await call("POST", "/keys", {
-        name: name.value.trim(),
-        scopes,
-        accounts: numbers.length ? numbers : null,
-        expires_at: endOf(expiry.value),
-      });
-      const recipe = recipeFor(key, scopes);
-      fill(
-        created,
-        h("p", {}, t("shownOnce")),
-        h("pre", { class: "secret" }, key),
-        recipe && [h("p", {}, t("recipe")), h("pre", {}, recipe)],
-      );
-      name.value = "";
-      expiry.value = "";
-      for (const { box } of reachable) box.checked = false;
-      await refresh();
-      created.scrollIntoView({ block: "center" });
-    });
-  });
-  fill(body, list, created, form);
-
-  /** Offer the accounts to which a key can be bound; with one account there is nothing to choose. */
-  async function offerAccounts() {
-    reachable = (await listAccounts()).map((account) => ({
-      number: account.number,
-      words: accountName(account),
-      box: h("input", { type: "checkbox", value: account.number }),
-    }));
-    fill(
-      reached,
-      h("legend", {}, t("onlyAccounts")),
-      reachable.map(({ words, box }) => h("label", { class: "tick" }, box, words)),
-      h("p", { class: "hint", id: "key-accounts" }, t("onlyAccountsHint")),
-    );
-    reached.hidden = reachable.length < 2;
-  }
 
   async function refresh() {
+    accounts = await listAccounts();
     const all = (await call("GET", "/keys")).keys;
     if (all.length === 0) fill(list, h("li", {}, empty("key", t("noKeys"), t("noKeysHint"))));
-    else fill(list, all.map(card));
+    else keepFocus(list, () => fill(list, all.map(card)));
+  }
+
+  function showKey({ key, about }) {
+    frame.act(refresh);
+    const recipe = recipeFor(key, about.scopes);
+    resultPanel(t("createdTitle", { name: about.name }), t("shownOnce"), [
+      copyable(t("key"), key),
+      recipe && copyable(t("recipe"), recipe),
+    ]);
   }
 
   function card(key) {
-    const remove = button(t("remove"), () => {
-      remove.replaceWith(
-        button(t("sureRemove", { name: key.name }), () =>
-          act(async () => {
-            await call("DELETE", `/keys/${encodeURIComponent(key.id)}`);
-            await refresh();
-          }),
-        ),
-      );
-    });
+    const question = { title: t("removeTitle", { name: key.name }), hint: t("removeHint"), words: t("remove") };
     return h(
       "li",
-      { class: "card" },
+      { class: "card", "data-key": key.id },
       h("h3", {}, key.name),
       h("p", { class: "hint" }, key.scopes.join(", ")),
       key.accounts && h("p", { class: "hint" }, t("reaches", { names: key.accounts.map(nameOf).join(", ") })),
       key.expires_at && h("p", { class: "hint" }, t("expires", { date: dateOf(key.expires_at) })),
-      remove,
+      deleteButton(frame, question, `/keys/${encodeURIComponent(key.id)}`, refresh),
     );
   }
 
   /** Return the name of an account; its number if it was removed. */
   function nameOf(number) {
-    return reachable.find((each) => each.number === number)?.words ?? String(number);
+    const found = accounts.find((each) => each.number === number);
+    return found ? accountName(found) : String(number);
   }
 
-  act(async () => {
-    await offerAccounts();
-    await refresh();
+  frame.act(() => load(frame, list, refresh));
+}
+
+/** Open the form of a new key; `done(answer)` gets the API's answer. With one account there is no account to choose. */
+function openKeyForm(frame, accounts, done) {
+  const name = textInput("", { required: true, maxlength: "100", autofocus: true });
+  const scopes = SCOPES.map(([scope, words], number) => {
+    const box = h("input", {
+      type: "checkbox",
+      value: scope,
+      checked: number === 0,
+      "aria-describedby": `scope-${scope}`,
+    });
+    const element = h(
+      "div",
+      { class: "key-scope" },
+      h("label", { class: "tick" }, box, scope),
+      h("span", { class: "hint", id: `scope-${scope}` }, t(words)),
+    );
+    return { scope, box, element };
   });
+  const reached = ticks(
+    t("onlyAccounts"),
+    accounts.map((account) => [account.number, accountName(account)]),
+    [],
+  );
+  const expiry = textInput("", { type: "date", min: dayOf(new Date()) });
+  const elements = scopes.map(({ element }) => element);
+  const fields = [
+    field(t("keyName"), name, null, "name"),
+    h("fieldset", {}, h("legend", {}, t("scopes")), elements.slice(0, USUAL)),
+  ];
+  const more = [
+    h("fieldset", {}, h("legend", {}, t("moreScopes")), elements.slice(USUAL)),
+    accounts.length > 1 && [reached.element, h("p", { class: "hint" }, t("onlyAccountsHint"))],
+    field(t("expiry"), expiry, t("expiryHint"), "expires_at"),
+  ];
+  const submit = () => {
+    const numbers = reached.values();
+    return call("POST", "/keys", {
+      name: name.value.trim(),
+      scopes: scopes.filter(({ box }) => box.checked).map(({ scope }) => scope),
+      accounts: numbers.length ? numbers : null,
+      expires_at: endOf(expiry.value),
+    });
+  };
+  formPanel(frame, t("newKey"), t("create"), { fields, more }, submit, done);
 }

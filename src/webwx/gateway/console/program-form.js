@@ -3,7 +3,7 @@
 import { accountName, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { h } from "./dom.js";
-import { choice, field, formDialog, partsOf, textInput } from "./forms.js";
+import { choice, field, formPanel, partsOf, textInput } from "./forms.js";
 import { t } from "./programs-words.js";
 
 /** Return the chats of a list as the API takes them: numbers as numbers. */
@@ -18,7 +18,7 @@ function optionsOf(text) {
   } catch {
     // the same as any other text that is no object
   }
-  throw new Problem(0, { detail: t("optionsInvalid") });
+  throw new Problem(0, { detail: "", errors: [`options: ${t("optionsInvalid")}`] });
 }
 
 /** Open the form; `done(answer)` gets the API's answer. `program` is the one to change, or null for a new one. */
@@ -39,23 +39,24 @@ export async function openProgramForm(frame, program, done) {
   const write = textInput((program?.write ?? ["filehelper"]).join(", "));
   const options = h("textarea", { class: "input", rows: "3" });
   options.value = JSON.stringify(program?.options ?? {});
-  const content = [
-    field(t("name"), name),
-    !program && field(t("adapter"), adapter),
-    !program && accounts.length > 1 && field(t("account"), account),
-    field(t("see"), see, t("chatsHint")),
-    field(t("write"), write, t("chatsHint")),
-    field(t("options"), options, t("optionsHint")),
+  const fields = [
+    field(t("name"), name, null, "name"),
+    !program && field(t("adapter"), adapter, null, "adapter"),
+    !program && accounts.length > 1 && field(t("account"), account, null, "account"),
+    field(t("see"), see, t("chatsHint"), "see"),
+    field(t("write"), write, t("chatsHint"), "write"),
   ];
+  const more = [field(t("options"), options, t("optionsHint"), "options")];
   const [title, words] = program ? [program.name, t("save")] : [t("newProgram"), t("create")];
-  formDialog(frame, title, words, content, async () => {
+  const submit = async () => {
     const body = {
       name: name.value.trim(),
       see: chatsOf(see.value),
       write: chatsOf(write.value),
       options: optionsOf(options.value),
     };
-    if (program) done(await call("PATCH", `/programs/${program.id}`, body));
-    else done(await call("POST", "/programs", { ...body, adapter: adapter.value, account: Number(account.value) }));
-  });
+    if (program) return call("PATCH", `/programs/${program.id}`, body);
+    return call("POST", "/programs", { ...body, adapter: adapter.value, account: Number(account.value) });
+  };
+  formPanel(frame, title, words, { fields, more, isChange: Boolean(program) }, submit, done);
 }

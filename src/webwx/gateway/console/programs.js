@@ -4,8 +4,9 @@ import { call, GATEWAY, Problem } from "./api.js";
 import { confirm, deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h } from "./dom.js";
-import { dialog, empty } from "./overlays.js";
-import { addressOf } from "./place.js";
+import { resultPanel } from "./forms.js";
+import { empty } from "./overlays.js";
+import { addressOf, go } from "./place.js";
 import { openProgramForm } from "./program-form.js";
 import { t } from "./programs-words.js";
 import { ago, load } from "./states.js";
@@ -37,16 +38,7 @@ async function configurations(program, token) {
 /** Show the token of a program, which cannot be read later. */
 async function showToken({ program, token }) {
   const texts = await configurations(program, token);
-  dialog(
-    t("createdTitle", { name: program.name }),
-    (close) => [
-      h("p", { class: "hint" }, t("createdHint")),
-      copyable(t("token"), token),
-      texts,
-      h("div", { class: "dialog-buttons" }, button(t("close"), close, { kind: "is-main", autofocus: true })),
-    ],
-    { wide: true },
-  );
+  resultPanel(t("createdTitle", { name: program.name }), t("createdHint"), [copyable(t("token"), token), texts]);
 }
 
 function lastRequest(program) {
@@ -135,7 +127,7 @@ function oneProgram(frame, id) {
           frame,
           { title: t("removeTitle", { name: program.name }), hint: t("removeHint"), words: t("remove") },
           route,
-          "programs",
+          () => go("programs"),
         ),
       ),
     );

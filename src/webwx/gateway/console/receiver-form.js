@@ -3,7 +3,7 @@
 import { accountName, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { fill, h } from "./dom.js";
-import { choice, field, formDialog, textInput, tick } from "./forms.js";
+import { choice, field, formPanel, textInput, tick } from "./forms.js";
 import { t } from "./receivers-words.js";
 
 /** Kinds whose clients sign their requests. */
@@ -37,25 +37,27 @@ export async function openReceiverForm(frame, receiver, done) {
     const hint = receiver?.has_secret ? t("secretKept") : t("secretHint");
     fill(
       own,
-      SIGNED.includes(kind.value) && field(t("secret"), secret, hint),
-      kind.value === "json" && [field(t("template"), template, t("templateHint")), allowsGet.element],
+      SIGNED.includes(kind.value) && field(t("secret"), secret, hint, "secret"),
+      kind.value === "json" && [field(t("template"), template, t("templateHint"), "template"), allowsGet.element],
     );
   }
 
   kind.addEventListener("change", showOwn);
   showOwn();
-  const content = [
-    field(t("name"), name),
-    !receiver && field(t("kind"), kind),
-    !receiver && accounts.length > 1 && field(t("account"), account),
-    field(t("to"), to, t("toHint")),
-    field(t("perMinute"), perMinute, t("perMinuteHint")),
-    field(t("zone"), zone, t("zoneHint")),
-    holds.element,
+  const fields = [
+    field(t("name"), name, null, "name"),
+    !receiver && field(t("kind"), kind, null, "kind"),
+    !receiver && accounts.length > 1 && field(t("account"), account, null, "account"),
     own,
   ];
+  const more = [
+    field(t("to"), to, t("toHint"), "to"),
+    field(t("perMinute"), perMinute, t("perMinuteHint"), "messages_per_minute"),
+    field(t("zone"), zone, t("zoneHint"), "zone"),
+    holds.element,
+  ];
   const [title, words] = receiver ? [receiver.name, t("save")] : [t("newReceiver"), t("create")];
-  formDialog(frame, title, words, content, async () => {
+  const submit = () => {
     const body = {
       name: name.value.trim(),
       to: to.value.trim(),
@@ -65,7 +67,8 @@ export async function openReceiverForm(frame, receiver, done) {
     };
     if (SIGNED.includes(kind.value) && secret.value) body.secret = secret.value;
     if (kind.value === "json") Object.assign(body, { template: template.value, allows_get: allowsGet.isTicked() });
-    if (receiver) done(await call("PATCH", `/receivers/${receiver.id}`, body));
-    else done(await call("POST", "/receivers", { ...body, kind: kind.value, account: Number(account.value) }));
-  });
+    if (receiver) return call("PATCH", `/receivers/${receiver.id}`, body);
+    return call("POST", "/receivers", { ...body, kind: kind.value, account: Number(account.value) });
+  };
+  formPanel(frame, title, words, { fields, more, isChange: Boolean(receiver) }, submit, done);
 }

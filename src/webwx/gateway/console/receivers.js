@@ -4,8 +4,9 @@ import { call, Problem } from "./api.js";
 import { confirm, deleteButton } from "./confirm.js";
 import { button, fill, h } from "./dom.js";
 import { fallback } from "./fallback.js";
-import { dialog, empty } from "./overlays.js";
-import { addressOf } from "./place.js";
+import { resultPanel } from "./forms.js";
+import { empty } from "./overlays.js";
+import { addressOf, go } from "./place.js";
 import { openReceiverForm } from "./receiver-form.js";
 import { recipes } from "./receiver-recipes.js";
 import { t } from "./receivers-words.js";
@@ -28,15 +29,7 @@ function open(frame) {
 
 /** Show the token of a receiver, which cannot be read later. */
 function showAddress({ receiver, ...made }) {
-  dialog(
-    t("createdTitle", { name: receiver.name }),
-    (close) => [
-      h("p", { class: "hint" }, t("createdHint")),
-      recipes(receiver.kind, made),
-      h("div", { class: "dialog-buttons" }, button(t("close"), close, { kind: "is-main", autofocus: true })),
-    ],
-    { wide: true },
-  );
+  resultPanel(t("createdTitle", { name: receiver.name }), t("createdHint"), recipes(receiver.kind, made));
 }
 
 async function sendTest(frame, receiver) {
@@ -129,7 +122,7 @@ function oneReceiver(frame, id) {
           frame,
           { title: t("removeTitle", { name: receiver.name }), hint: t("removeHint"), words: t("remove") },
           route,
-          "receivers",
+          () => go("receivers"),
         ),
       ),
     );

@@ -3,7 +3,7 @@
 import { listAccounts } from "./account-list.js";
 import { call } from "./api.js";
 import { eventFilter } from "./event-filter.js";
-import { choice, field, formDialog, partsOf, textInput, tick } from "./forms.js";
+import { choice, field, formPanel, partsOf, textInput, tick } from "./forms.js";
 import { t } from "./webhooks-words.js";
 
 const NEW = {
@@ -39,17 +39,20 @@ export async function openWebhookForm(frame, webhook, done) {
     present.ordering,
   );
   const report = tick(t("report"), present.report);
-  const content = [
-    field(t("name"), name),
-    field(t("url"), url),
+  const fields = [
+    field(t("name"), name, null, "name"),
+    field(t("url"), url, null, "url"),
     isPrivate.element,
-    field(t("types"), types, t("typesHint")),
+    field(t("types"), types, t("typesHint"), "types"),
+  ];
+  const more = [
     filter.elements,
-    field(t("format"), format),
-    field(t("ordering"), ordering, t("orderingHint")),
+    field(t("format"), format, null, "format"),
+    field(t("ordering"), ordering, t("orderingHint"), "ordering"),
     report.element,
   ];
-  formDialog(frame, webhook ? webhook.name : t("newWebhook"), webhook ? t("save") : t("create"), content, async () => {
+  const [title, words] = webhook ? [webhook.name, t("save")] : [t("newWebhook"), t("create")];
+  const submit = () => {
     const body = {
       name: name.value.trim(),
       url: url.value.trim(),
@@ -60,6 +63,7 @@ export async function openWebhookForm(frame, webhook, done) {
       allow_private: isPrivate.isTicked(),
       ...filter.body(),
     };
-    done(await (webhook ? call("PATCH", `/webhooks/${webhook.id}`, body) : call("POST", "/webhooks", body)));
-  });
+    return webhook ? call("PATCH", `/webhooks/${webhook.id}`, body) : call("POST", "/webhooks", body);
+  };
+  formPanel(frame, title, words, { fields, more, isChange: Boolean(webhook) }, submit, done);
 }

@@ -6,9 +6,10 @@ import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { deliveries } from "./deliveries.js";
 import { button, fill, h, keepFocus } from "./dom.js";
+import { resultPanel } from "./forms.js";
 import { live } from "./live.js";
-import { dialog, empty } from "./overlays.js";
-import { addressOf } from "./place.js";
+import { empty } from "./overlays.js";
+import { addressOf, go } from "./place.js";
 import { load } from "./states.js";
 import { table } from "./table.js";
 import { openWebhookForm } from "./webhook-form.js";
@@ -37,11 +38,7 @@ function statePill(webhook) {
 }
 
 function showSecret(webhook, secret) {
-  dialog(t("secretTitle", { name: webhook.name }), (close) => [
-    h("p", { class: "hint" }, t("secretHint")),
-    copyable(t("secret"), secret),
-    h("div", { class: "dialog-buttons" }, button(t("close"), close, { kind: "is-main", autofocus: true })),
-  ]);
+  resultPanel(t("secretTitle", { name: webhook.name }), t("secretHint"), copyable(t("secret"), secret));
 }
 
 // -- the list --------------------------------------------------------------------------------------------------------
@@ -121,7 +118,7 @@ function oneWebhook(frame, id) {
             frame,
             { title: t("removeTitle", { name: webhook.name }), hint: t("removeHint"), words: t("remove") },
             path,
-            "webhooks",
+            () => go("webhooks"),
           ),
         ),
       ),
