@@ -144,6 +144,56 @@ async def test_messages_arrive_while_the_page_is_open(console: Page, world: Worl
     await console.get_by_text("Marked as read on the phone").wait_for()
 
 
+async def test_messages_are_unread_until_they_are_in_view_or_read_on_the_phone(console: Page, world: World) -> None:
+    async def see_unread(name: str, words: str, page: Page = console) -> None:
+        await page.wait_for_function(
+            """([name, words]) => [...document.querySelectorAll(".list-pane .row")].some((row) =>
+                row.textContent.includes(name) && (row.querySelector(".badge")?.textContent ?? "") === words)""",
+            arg=[name, words],
+        )
+
+    for number in range(30):
+        world.say("zhangsan", "me", f"line {number}")
+    await open_screen(console, "Chats")
+    await chat(console, "^张三 .* line 29").wait_for()
+    await see_unread("张三", "30")
+    await chat(console, "^张三").click()
+    await message(console, "line 29").wait_for()
+    await see_unread("张三", "")
+
+    await console.evaluate("document.querySelector('.conversation .scroller').scrollTop = 0")
+    await message(console, "line 0").wait_for()
+    world.say("zhangsan", "me", "below what is in view")
+    await see_unread("张三", "1")
+    await button(console, "New messages").click()
+    await see_unread("张三", "")
+
+    await open_screen(console, "Keys")  # the chat stays the last one, but is not in view
+    for number in range(120):
+        world.say("zhangsan", "me", f"later {number}")
+    world.say("ahua", "me", "one for the phone")
+    await console.wait_for_function("() => document.title.startsWith('(99+) ')")
+    await open_screen(console, "Chats")
+    await see_unread("张三", "99+")
+    await see_unread("阿华", "1")
+    other = await console.context.new_page()
+    await other.goto(console.url)
+    await see_unread("张三", "99+", other)
+    await console.reload()
+    await see_unread("张三", "99+")
+    await see_unread("阿华", "1")
+    world.open_chat(who="me", chat="阿华")
+    for page in (console, other):
+        await see_unread("阿华", "", page)
+    await chat(other, "^张三").click()
+    await message(other, "later 119").wait_for()
+    for page in (console, other):
+        await see_unread("张三", "", page)
+    await console.reload()
+    await chat(console, "^张三 .* later 119").wait_for()
+    await see_unread("张三", "")
+
+
 async def test_a_picture_is_shown_and_a_file_is_a_download_with_name_and_size(
     console: Page, world: World, photo: FilePayload
 ) -> None:
@@ -342,7 +392,7 @@ async def test_files_are_picked_dropped_and_pasted_and_sent_in_their_order(
     await to_send(console).filter(has_text="four.txt").wait_for()
     await button(console, "Remove three.txt").focus()
     await console.keyboard.press("Enter")
-    await console.wait_for_function("document.activeElement.ariaLabel === 'Remove four.txt'")
+    await console.wait_for_function("() => document.activeElement.ariaLabel === 'Remove four.txt'")
     assert "filehelper" not in world.inbox("me")
 
     await field(console).fill("and a text")

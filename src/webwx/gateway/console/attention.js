@@ -1,9 +1,10 @@
-// What needs a look, by screen: accounts that are not online, sends with an unknown outcome, and webhooks that fail. It is
-// read when the console begins, after a change that the live connection reports, and now and then.
+// What needs a look, by screen: unread messages, accounts that are not online, sends with an unknown outcome, and webhooks
+// that fail. It is read when the console begins, after a change that the live connection reports, and now and then.
 
 import { isOnline, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { live } from "./live.js";
+import { unread } from "./unread.js";
 import { t } from "./words.js";
 
 /** Milliseconds after which everything is read again. */
@@ -22,7 +23,7 @@ class Attention extends EventTarget {
 
   /** Return {number, words} for the screen of a name. */
   of(name) {
-    const number = this.#counts[name] ?? 0;
+    const number = name === "chats" ? unread.total() : (this.#counts[name] ?? 0);
     return { number, words: number ? t(`attention_${name}`, { n: number }) : "" };
   }
 
@@ -36,7 +37,12 @@ class Attention extends EventTarget {
   begin() {
     this.leave();
     const soon = () => this.#readAfter(AT_ONCE);
-    const ends = [live.on("account.state", soon), live.on("send.changed", soon), live.on("open", soon)];
+    const ends = [
+      live.on("account.state", soon),
+      live.on("send.changed", soon),
+      live.on("open", soon),
+      unread.on(() => this.dispatchEvent(new Event("change"))),
+    ];
     this.#end = () => ends.forEach((end) => end());
     soon();
   }

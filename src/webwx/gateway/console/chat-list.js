@@ -1,6 +1,6 @@
 // The list of recent chats of one account, and the search through names and messages.
 
-import { call } from "./api.js";
+import { call, Problem } from "./api.js";
 import { t } from "./chats-words.js";
 import { fill, h, icon, iconButton, set } from "./dom.js";
 import { shortTime } from "./formats.js";
@@ -9,6 +9,7 @@ import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { Rows } from "./rows.js";
 import { answersInOrder } from "./states.js";
+import { unread } from "./unread.js";
 
 /** Milliseconds after the last key press until messages are searched. */
 const TYPING = 250;
@@ -24,7 +25,6 @@ const LAST_LINES = 200;
  */
 export function chatList({ account, names, openChat, openMessage, act }) {
   const path = `/accounts/${account}`;
-  const unread = new Map();
   const lastLines = new Map(); // by chat: {line, time}
   const helper = { id: FILEHELPER, is_pinned: false };
   const reading = answersInOrder();
@@ -65,10 +65,36 @@ export function chatList({ account, names, openChat, openMessage, act }) {
     draw();
     const recent = (await call("GET", `${path}/chats`)).chats;
     names.learn(recent);
+    const others = await unreadOthers(recent);
     if (!isNews()) return;
-    chats = recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent];
+    chats = [...(recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent]), ...others];
     moved.forEach(toTop);
     draw();
+  }
+
+  /** Return the chats with unread messages that are not among the recent ones; after a login they may have other ids. */
+  async function unreadOthers(recent) {
+    const known = new Set([FILEHELPER, ...recent.map(({ id }) => id)]);
+    const found = await Promise.all(
+      unread
+        .chatsOf(account)
+        .filter((id) => !known.has(id))
+        .map((id) => currentChat(id)),
+    );
+    names.learn(found.filter(Boolean));
+    return found.filter((chat) => chat && !known.has(chat.id));
+  }
+
+  async function currentChat(id) {
+    try {
+      const { contact } = await call("GET", `${path}/contacts/${encodeURIComponent(id)}`);
+      if (contact.id !== id) unread.move(account, id, contact.id);
+      return contact;
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) unread.see(account, id); // a chat of an earlier login
+      else if (!(error instanceof Problem || error instanceof TypeError)) throw error;
+      return null;
+    }
   }
 
   // -- search --------------------------------------------------------------------------------------------------------
@@ -154,7 +180,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   }
 
   function render(row, node) {
-    const count = row.isMessage ? 0 : (unread.get(row.chat) ?? 0);
+    const count = row.isMessage ? 0 : unread.of(account, row.chat);
     const time = row.time ? shortTime(row.time, Date.now() / 1000) : "";
     fill(
       node,
@@ -178,7 +204,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
 
   // -- what changes --------------------------------------------------------------------------------------------------
 
-  /** A message has arrived: move its chat to the top, and count the message if the chat is not open. */
+  /** A message has arrived: move its chat to the top. */
   function hear(event) {
     if (!event.chat || !event.sender) return;
     names.learn([
@@ -186,7 +212,6 @@ export function chatList({ account, names, openChat, openMessage, act }) {
       { id: event.sender, name: event.sender_name },
     ]);
     bringUp(hit({ event }));
-    if (!event.is_self && event.chat !== selected) unread.set(event.chat, (unread.get(event.chat) ?? 0) + 1);
     draw();
   }
 
@@ -209,10 +234,9 @@ export function chatList({ account, names, openChat, openMessage, act }) {
 
   function select(chat) {
     selected = chat;
-    unread.delete(chat);
     draw();
   }
 
   draw();
-  return { element, refresh, hear, hearSent, select, searchIn, focus: () => rows.focus() };
+  return { element, refresh, draw, hear, hearSent, select, searchIn, focus: () => rows.focus() };
 }

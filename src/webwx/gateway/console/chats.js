@@ -11,6 +11,7 @@ import { empty } from "./overlays.js";
 import { pendingSends } from "./pending-sends.js";
 import { go, note } from "./place.js";
 import { load } from "./states.js";
+import { unread } from "./unread.js";
 
 export const chats = { name: "chats", picture: "chats", title: () => t("chats"), open };
 
@@ -134,6 +135,7 @@ function open(frame) {
     live.on("send.changed", hearSend),
     pendingSends.on(({ account, chat, text, isDone }) => isDone && account === view?.number && view.list.hearSent(chat, text)),
     live.on("open", readAgain),
+    unread.on(() => view?.list.draw()),
   ];
   start(frame.parts);
   return {

@@ -15,6 +15,7 @@ import { firstScreen, GROUPS } from "./screens.js";
 import { sentence } from "./states.js";
 import { applyTheme, onSystemTheme } from "./theme.js";
 import { themeButton } from "./theme-button.js";
+import { unread } from "./unread.js";
 import { t } from "./words.js";
 
 const heading = h("h2", { class: "screen-title", tabindex: "-1" });
@@ -90,9 +91,15 @@ function follow({ isFirst = false } = {}) {
   fill(body);
   fill(heading, screen.title());
   main.dataset.screen = screen.name;
-  document.title = `${screen.title()} · webwx ${t("gateway")}`;
   opened = { screen, ...screen.open({ body, parts, act, notify }) };
+  entitle();
   if (!isFirst) heading.focus();
+}
+
+/** Show the screen and the number of unread messages in the title of the page. */
+function entitle() {
+  const number = unread.total();
+  document.title = `${number ? `(${number > 99 ? "99+" : number}) ` : ""}${opened.screen.title()} · webwx ${t("gateway")}`;
 }
 
 function showConnection() {
@@ -158,6 +165,7 @@ function showSignedOut() {
   opened?.leave?.();
   opened = null;
   attention.leave();
+  unread.leave();
   live.close();
   document.title = `webwx ${t("gateway")}`;
   set(document.body, "class", "is-signed-out");
@@ -170,6 +178,7 @@ function showSignedOut() {
 async function leaveSession() {
   await endSession();
   drafts.clear();
+  unread.clear();
   showSignedOut();
 }
 
@@ -212,8 +221,10 @@ async function begin() {
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
+  unread.begin();
   showFrame();
   attention.begin();
+  unread.on(() => opened && entitle());
   // The gateway refuses the stream if the session has ended; any request shows that.
   live.on("refused", () => act(listAccounts, { isOfUser: false }));
   live.on("state", showConnection);

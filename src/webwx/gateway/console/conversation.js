@@ -12,6 +12,7 @@ import { empty } from "./overlays.js";
 import { mayBe, pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
 import { answersInOrder, load } from "./states.js";
+import { unread } from "./unread.js";
 
 /** Number of entries that are read at a time. */
 const PAGE = 50;
@@ -48,6 +49,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   let first = 0; // the index of the first entry that is shown
   let before = null; // the position of older entries; null if there are none
   let until = 0; // the newest time to show, in seconds; 0: up to now
+  let isLoaded = false; // the newest entries of the chat were read
   let isAtEnd = true;
   let lastTop = 0; // the position at the last event of scrolling
   let isOpen = true;
@@ -88,7 +90,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     nodes.clear();
     label();
     write.writeTo(chat, names.of(chat));
-    isAtEnd = true;
+    [isAtEnd, isLoaded] = [true, false];
     await frame.act(() => load(frame, log, readNewest), { isOfUser: false });
     if (time) showFound();
     else write.focus();
@@ -129,7 +131,9 @@ export function conversation({ frame, account, names, back, searchIn }) {
     entries = overlap < 0 ? read : [...entries.slice(0, overlap), ...read];
     waiting = time ? [] : sends.filter((send) => send.chat === chat && isWaiting(send)).map((send) => keyed({ send }));
     if (isAtEnd && entries.length > MOST) putAway();
+    isLoaded = true;
     draw();
+    see();
     lookAgain();
   }
 
@@ -416,12 +420,29 @@ export function conversation({ frame, account, names, back, searchIn }) {
     }
   }, 1000);
 
+  // -- unread messages -----------------------------------------------------------------------------------------------
+
+  /** Whether the newest messages of a chat are in view. */
+  function isInView(number, id) {
+    if (number !== account || id !== chat || !isOpen || !isLoaded) return false;
+    return isAtEnd && !until && !document.hidden && element.isConnected && element.checkVisibility();
+  }
+
+  function see() {
+    if (isInView(account, chat)) unread.see(account, chat);
+  }
+
+  unread.watch(isInView);
+  document.addEventListener("visibilitychange", see);
+  const endUnread = unread.on(see);
+
   // -- places in the log ---------------------------------------------------------------------------------------------
 
   function toEnd() {
     scroller.scrollTop = scroller.scrollHeight;
     isAtEnd = true;
     if (!until) jump.hidden = true;
+    see();
   }
 
   /** Go to the newest message, also when older messages are shown. */
@@ -443,6 +464,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     else if (isAtBottom) moveTo(first + PAGE);
     else if (isUp) isAtEnd = false;
     if (isAtEnd && !until) jump.hidden = true;
+    see();
     readOn();
   }
 
@@ -477,7 +499,9 @@ export function conversation({ frame, account, names, back, searchIn }) {
   // -- actions -------------------------------------------------------------------------------------------------------
 
   async function markAsRead() {
-    await call("POST", `${path}/contacts/${encodeURIComponent(chat)}/read`);
+    const read = chat;
+    await call("POST", `${path}/contacts/${encodeURIComponent(read)}/read`);
+    unread.see(account, read);
     frame.notify(t("markedRead"));
   }
 
@@ -507,6 +531,8 @@ export function conversation({ frame, account, names, back, searchIn }) {
     leave() {
       isOpen = false;
       refuseFiles();
+      endUnread();
+      document.removeEventListener("visibilitychange", see);
       sizes.disconnect();
       endPending();
       clearInterval(ticking);

@@ -41,6 +41,11 @@ class Live extends EventTarget {
     return () => this.removeEventListener(kind, hear);
   }
 
+  /** The cursor after the last event; null before a stream has begun. */
+  get cursor() {
+    return this.#source?.lastEventId || this.#cursor;
+  }
+
   connect() {
     this.close();
     this.#become("connecting");

@@ -18,6 +18,7 @@ const WORDS = {
   messages: ["Messages", "消息"],
   programs: ["Programs", "程序"],
   system: ["System", "系统"],
+  attention_chats: ["Unread messages: {n}", "未读消息：{n}"],
   attention_accounts: ["Accounts that are not online: {n}", "不在线的账号：{n}"],
   attention_outbox: ["Sends with an unknown outcome: {n}", "结果未知的发送：{n}"],
   attention_webhooks: ["Webhooks that fail: {n}", "投递失败的 Webhook：{n}"],
