@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import re
 import sys
@@ -19,7 +20,7 @@ from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import FilePayload
+    from playwright.async_api import FilePayload, Route
     from tests.browser.conftest import Program
     from tests.browser.user import BrowserUser
 
@@ -405,6 +406,64 @@ async def test_a_search_finds_messages_of_any_age(hands: BrowserUser, world: Wor
     await hands.see(hands.page.get_by_text("Nothing found")).to_be_visible()
     await search.fill("")
     await hands.see(hands.row("Boss")).to_contain_text("I have the key.")
+
+
+async def test_files_are_pasted_and_dropped_sent_in_order_and_tried_again_without_a_second_message(
+    hands: BrowserUser, world: World, photo: FilePayload
+) -> None:
+    await hands.begin_chat("阿华")
+    carry = """([kind, name, type, content]) => {
+        const carried = new DataTransfer();
+        const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
+        carried.items.add(new File([bytes], name, { type }));
+        const how = { bubbles: true, cancelable: true };
+        document.querySelector("[role=log]").dispatchEvent(
+            kind === "paste"
+                ? new ClipboardEvent(kind, { clipboardData: carried, ...how })
+                : new DragEvent(kind, { dataTransfer: carried, ...how }),
+        );
+    }"""
+    picture = base64.b64encode(photo["buffer"]).decode()
+    await hands.page.evaluate(carry, ["paste", "shot.png", "image/png", picture])
+    await hands.see(hands.to_send.locator("canvas")).to_be_visible()
+    await hands.page.evaluate(carry, ["dragover", "a.txt", "text/plain", "YQ=="])
+    await hands.see(hands.page.get_by_text("Drop files here to send them to 阿华")).to_be_visible()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        await hands.page.evaluate(carry, ["drop", name, "text/plain", "YQ=="])
+    await hands.page.evaluate(carry, ["drop", "nothing.txt", "text/plain", ""])
+    await hands.see(hands.to_send).to_have_count(5)
+    await hands.see(hands.to_send.get_by_role("alert")).to_have_text("It is empty.")
+    await hands.button("Remove b.txt").click()
+    await hands.button("Remove nothing.txt").click()
+    await hands.see(hands.to_send).to_have_count(3)
+    await hands.keep("files-to-send")
+
+    async def lose_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await hands.page.route("**/control/file?*name=a.txt*", lose_answer)
+    text = hands.page.get_by_role("textbox", name="Message")
+    await text.fill("and a text")
+    await text.press("Enter")
+    await hands.see(hands.message("and a text")).to_be_visible()
+    await hands.see(hands.to_send.get_by_role("alert")).to_have_text("The sandbox does not answer.")
+    await hands.page.unroute("**/control/file?*name=a.txt*")
+    await hands.button("Try again").click()
+    await hands.see(hands.to_send).to_have_count(0)
+    sent = [each.text or each.kind for each in world.inbox("me")["ahua"].messages]
+    assert sent == ["image", "a.txt", "c.txt", "and a text"]
+    hands.wrongs.remove("console: Failed to load resource: net::ERR_FAILED")
+
+
+async def test_an_upload_from_a_phone_is_cancelled(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    await hands.page.route("**/control/file?*", lambda _: None)  # it never arrives
+    await hands.attach("File", {"name": "large.bin", "mimeType": "application/octet-stream", "buffer": b"0" * 4096})
+    await hands.see(hands.page.get_by_role("progressbar", name="Uploading large.bin")).to_be_visible()
+    await hands.button("Cancel large.bin").click()
+    await hands.see(hands.to_send).to_have_count(0)
+    assert "ahua" not in world.inbox("me")
 
 
 async def test_a_draft_survives_a_reload_and_belongs_to_one_person_and_chat(hands: BrowserUser, world: World) -> None:

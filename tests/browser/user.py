@@ -94,6 +94,11 @@ class BrowserUser:
         return self.page.get_by_role("log").get_by_role("article").filter(has_text=words)
 
     @property
+    def to_send(self) -> Locator:
+        """The files that will be sent."""
+        return self.page.get_by_role("list", name="Files to send").get_by_role("listitem")
+
+    @property
     def log(self) -> Locator:
         return self.page.get_by_role("log")
 
@@ -132,6 +137,8 @@ class BrowserUser:
         async with self.page.expect_file_chooser() as chooser:
             await self.page.get_by_role("menuitem", name=kind).click()
         await (await chooser.value).set_files(file)
+        await self.see(self.to_send).to_have_count(1)
+        await self.button("Send").click()
 
     async def headers_of(self, address: str) -> dict[str, str]:
         """Open an address that is a download, and return the headers of its answer."""

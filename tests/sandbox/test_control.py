@@ -31,7 +31,7 @@ def control(sandbox: SandboxCore) -> Control:
         headers: Headers = (),
         **parameters: float | list[str] | str,
     ) -> tuple[int, Any]:
-        is_get = path.startswith(("inbox", "accounts"))
+        is_get = path.startswith(("inbox", "accounts", "limits"))
         response = answered(
             sandbox,
             Request(
@@ -383,3 +383,26 @@ def test_a_body_that_is_too_large_is_refused_with_the_limit() -> None:
     answer = too_large(64)
     assert answer.status == 413
     assert json.loads(answer.body) == {"error": "That is more than the 64 bytes that this sandbox takes at once."}
+
+
+def test_a_request_that_is_repeated_with_its_key_is_carried_out_once(control: Control, world: World) -> None:
+    keyed: Headers = (("Idempotency-Key", "one"),)
+    fields = {"from": "me", "to": "阿华", "text": "once"}
+    first = control("say", headers=keyed, **fields)
+    assert control("say", headers=keyed, **fields) == first
+    foreign: Headers = (*keyed, ("Origin", "https://evil.example"))
+    assert control("say", headers=foreign, **fields)[0] == 403
+    assert len(world.inbox("me")["ahua"].messages) == 1
+    control("say", headers=(("Idempotency-Key", "other"),), **fields)
+    assert len(world.inbox("me")["ahua"].messages) == 2
+
+
+def test_only_the_newest_keys_are_kept(control: Control, world: World) -> None:
+    for number in range(1002):
+        control("open", headers=(("Idempotency-Key", str(number)),), who="me", chat="阿华")
+    assert list(world.keyed_answers)[:1] == ["2"]
+    assert len(world.keyed_answers) == 1000
+
+
+def test_the_limit_of_a_file_is_told(control: Control) -> None:
+    assert control("limits") == (200, {"upload_bytes": 1024**3})

@@ -5,6 +5,7 @@ JSON in and out, on the server's own origin, loopback only. An error is a 4xx wi
 `code` if the phone's page shows the sentence in another language.
 
     GET  /control/accounts                                     {"accounts": [{"nickname", "id"}]}
+    GET  /control/limits                                       {"upload_bytes"}
     GET  /control/inbox?who=                                   {"nickname", "id", "chats": [chat]}
     POST /control/save                                         {"state"}
     GET  /control/wire?after=&endpoint=                        {"last", "exchanges": [exchange]}
@@ -17,8 +18,9 @@ A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "fro
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64; a large file is sent as it is, as `application/octet-stream`, with the other fields
 in the query. An empty `uuid` is the newest code, an empty `message_id` the last message. `state` is the whole world in
-base64, with the keys of every login. An exchange has the fields of `traffic.Exchange`; with `after`, the answer has the
-changes after a number, such as the `last` of an earlier answer.
+base64, with the keys of every login. A request with an `Idempotency-Key` that was carried out gets the same answer when
+it is repeated, and is not carried out again. An exchange has the fields of `traffic.Exchange`; with `after`, the answer
+has the changes after a number, such as the `last` of an earlier answer.
 """
 
 from __future__ import annotations
@@ -55,6 +57,11 @@ UPLOAD_TYPE = "application/octet-stream"
 MAX_UPLOAD = MAX_FILE
 """Maximum size in bytes of a file that a phone sends."""
 
+_DONE = 200
+
+_MOST_KEYS = 1000
+"""Number of the newest idempotency keys whose answers are kept."""
+
 
 # -- what comes ------------------------------------------------------------------------------------------------------
 
@@ -88,6 +95,13 @@ class AccountList(msgspec.Struct, frozen=True):
     """All people."""
 
     accounts: list[AccountSummary]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phone sends at most."""
+
+    upload_bytes: int
+    """Bytes of a file."""
 
 
 class TrafficReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +157,10 @@ def _accounts(world: World, _: NoParameters) -> AccountList:
     return AccountList([AccountSummary(nickname=person.nickname, id=person.id) for person in people])
 
 
+def _limits(_world: World, _: NoParameters) -> Limits:
+    return Limits(upload_bytes=MAX_UPLOAD)
+
+
 def _inbox(world: World, of: PersonParameter) -> Inbox:
     """Show a person's phone."""
     person = world.person(of.who)
@@ -180,6 +198,7 @@ Verbs = Mapping[tuple[str, str], tuple[type[msgspec.Struct], Callable[[T, Any], 
 
 _VERBS: Verbs[World] = {
     ("GET", "accounts"): (NoParameters, _accounts),
+    ("GET", "limits"): (NoParameters, _limits),
     ("GET", "inbox"): (PersonParameter, _inbox),
     ("POST", "save"): (NoParameters, _save),
     ("GET", "wire"): (TrafficQuery, _wire),
@@ -199,8 +218,16 @@ def is_for(request: Request) -> bool:
 
 
 def answer(world: World, request: Request) -> Response:
-    """Answer a request for this API."""
-    return execute(_VERBS, world, request)
+    """Answer a request for this API; one that repeats the key of an earlier one gets the earlier answer."""
+    key = request.header("Idempotency-Key")
+    if key in world.keyed_answers and is_same_origin(request):
+        return world.keyed_answers[key]
+    response = execute(_VERBS, world, request)
+    if key and response.status == _DONE:
+        world.keyed_answers[key] = response
+        for oldest in tuple(world.keyed_answers)[:-_MOST_KEYS]:
+            del world.keyed_answers[oldest]
+    return response
 
 
 def execute(verbs: Verbs[T], on: T, request: Request) -> Response:

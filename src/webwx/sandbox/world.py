@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from webwx.protocol.hosts import Hosts
+    from webwx.protocol.http import Response
     from webwx.sandbox.people import MessageContent
     from webwx.sandbox.sessions import WebSession
 
@@ -66,6 +67,8 @@ class World(Population):
         """Recent traffic between clients and this server."""
         self.scheduler = Scheduler()
         """Actions that are due later."""
+        self.keyed_answers: dict[str, Response] = {}
+        """Answers of the control API to requests with an idempotency key, by the key, the oldest first."""
         self._is_playing = False
 
     # -- time and wakes ----------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ export class FileTray {
   #items = [];
   #nodes = new Map();
   #place = "";
+  #language = "";
 
   changed = () => {};
   leave = () => {};
@@ -95,16 +96,22 @@ export class FileTray {
 
   /** Show the files of a place. */
   show(place) {
-    this.#place = place;
-    fill(this.status);
+    const language = document.documentElement.lang;
+    if (place !== this.#place) fill(this.status);
+    if (language !== this.#language) this.#nodes.clear();
+    [this.#place, this.#language] = [place, language];
     this.#draw();
   }
 
-  /** Add files to the place that is shown; one that cannot be sent gets the reason. */
-  add(files, verb = "") {
+  has(item) {
+    return this.#items.includes(item);
+  }
+
+  /** Add files to the place that is shown, with the verbs to send them; one that cannot be sent gets the reason. */
+  add(files, verbOf = () => "") {
     const added = files.map((file) => {
       const reason = this.#refusal(file);
-      return { place: this.#place, file, verb, state: reason ? "refused" : "ready", reason, part: 0 };
+      return { place: this.#place, file, verb: verbOf(file), state: reason ? "refused" : "ready", reason, part: 0 };
     });
     this.#items.push(...added);
     fill(this.status, t("filesAdded", { names: added.map(({ file }) => file.name).join(", ") }));
@@ -148,7 +155,7 @@ export class FileTray {
 
   #draw(changed = null) {
     const here = this.#here();
-    for (const [item, node] of this.#nodes) {
+    for (const [item, node] of [...this.#nodes]) {
       if (here.includes(item) && item !== changed) continue;
       const hadFocus = item === changed && node.contains(document.activeElement);
       this.#nodes.delete(item);

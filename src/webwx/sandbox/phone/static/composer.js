@@ -1,17 +1,17 @@
 // The field for a message, and its attachments.
 
-import { attempt, formDialog, refuse } from "./attempts.js";
+import { attempt, formDialog } from "./attempts.js";
 import { inWords } from "./bubbles.js";
-import { act, upload } from "./control.js";
+import { act, look, Refusal, upload } from "./control.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { Drafts } from "./drafts.js";
+import { acceptFiles, FileTray } from "./files.js";
 import { chatName, personName } from "./names.js";
 import { menu } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { store } from "./store.js";
+import { newKey } from "./transfer.js";
 import { t } from "./words.js";
-
-const LARGEST = 1024 * 1024 * 1024;
 
 /** Milliseconds to wait for the duration of a file; after that it is sent without a duration. */
 const LONGEST_LOOK = 3000;
@@ -30,14 +30,23 @@ const drafts = new Drafts("webwx.phone.drafts");
 export function composer({ afterSend }) {
   let quoted = null;
   let draftOf = "";
-  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed, paste } });
+  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed } });
   const chosen = h("input", {
     type: "file",
     class: "chosen-file",
+    multiple: true,
     tabindex: "-1",
     "aria-hidden": "true",
-    on: { change: () => chosen.files[0] && sendFile(chosen.dataset.verb, chosen.files[0]) },
+    on: { change: () => take([...chosen.files], chosen.dataset.verb) },
   });
+  let largest = Infinity; // until the sandbox has told it
+  const tray = new FileTray(() => largest);
+  look("limits").then(
+    ({ upload_bytes: bytes }) => {
+      largest = bytes;
+    },
+    () => {}, // a page without a sandbox shows that elsewhere
+  );
   const attach = iconButton("plus", "", openMenu, { "aria-haspopup": "menu", "aria-expanded": "false" });
   const sendButton = iconButton("send", "", send, { class: "icon-button is-main" });
   const quoteLine = h("div", { class: "quoting", hidden: true });
@@ -45,8 +54,12 @@ export function composer({ afterSend }) {
     "div",
     { class: "composer" },
     quoteLine,
+    tray.element,
     h("div", { class: "composer-row" }, attach, chosen, text, sendButton),
   );
+
+  tray.changed = grow;
+  tray.leave = () => text.focus();
 
   function update() {
     const place = `${store.who}/${store.chat}`;
@@ -56,6 +69,7 @@ export function composer({ afterSend }) {
       quote(null);
       grow();
     }
+    tray.show(place);
     set(text, "aria-label", t("message"));
     text.placeholder = t("writeTo", { name: chatName(store.chat) });
     for (const [node, words] of [
@@ -75,7 +89,7 @@ export function composer({ afterSend }) {
   function grow() {
     text.style.setProperty("height", "auto");
     text.style.setProperty("height", `${Math.min(text.scrollHeight + 2, 160)}px`);
-    sendButton.disabled = !text.value.trim();
+    sendButton.disabled = !text.value.trim() && tray.ready().length === 0;
   }
 
   /** Enter sends, Shift+Enter starts a new line; while an input method composes, Enter belongs to it. */
@@ -94,7 +108,8 @@ export function composer({ afterSend }) {
 
   async function send() {
     const words = text.value.trim();
-    if (!words) return;
+    const files = tray.ready();
+    if (!words && files.length === 0) return;
     const to = { from: store.who, to: store.chat };
     const about = quoted;
     // The text is removed at once, so that a second press does not send it twice, and restored if the send is refused.
@@ -102,13 +117,19 @@ export function composer({ afterSend }) {
     text.value = "";
     quote(null);
     typed();
+    for (const file of files) tray.update(file, { state: "waiting", key: newKey(), to });
+    for (const file of files) if (tray.has(file)) await sendFile(file);
+    if (!words) return;
     const done = await attempt(() =>
       about ? act("quote", { ...to, message_id: about.id, text: words }) : act("say", { ...to, text: words }),
     );
-    if (done) return afterSend();
+    if (done) {
+      afterSend();
+      return;
+    }
     drafts.keep(place, words + drafts.of(place));
     if (place === draftOf) text.value = drafts.of(place);
-    return grow();
+    grow();
   }
 
   function quote(message) {
@@ -146,30 +167,26 @@ export function composer({ afterSend }) {
     ]);
   }
 
-  function paste(event) {
-    const file = [...(event.clipboardData?.files ?? [])][0];
-    if (!file) return;
-    event.preventDefault();
-    sendFile(file.type.startsWith("image/") ? "picture" : "file", file);
+  function take(files, verb = "") {
+    tray.add(files, (file) => verb || verbFor(file));
+    if (!raisesKeyboard()) text.focus();
   }
 
-  async function sendFile(verb, file) {
-    if (file.size > LARGEST) return refuse(t("tooLarge"));
-    const to = { from: store.who, to: store.chat };
-    await attempt(async () =>
-      upload(
-        verb,
-        {
-          ...to,
-          ...(verb === "picture" || verb === "file" ? { name: file.name } : {}),
-          ...(await lengthOf(verb, file)),
-        },
-        file,
-      ),
-    );
-    afterSend();
-    if (!raisesKeyboard()) text.focus();
-    return undefined;
+  /** Send a file; a refused one stays where it is, with the reason, and a repetition of it is sent once. */
+  async function sendFile(item) {
+    const { verb, file, to, key } = item;
+    const name = verb === "picture" || verb === "file" ? { name: file.name } : {};
+    const fields = { ...to, ...name, ...(await lengthOf(verb, file)) };
+    const { done, cancel } = upload(verb, fields, file, key, (part) => tray.update(item, { part }));
+    tray.update(item, { state: "uploading", part: 0, reason: "", cancel });
+    try {
+      const answer = await done;
+      tray.remove(item);
+      if (answer) afterSend();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      tray.update(item, { state: "refused", reason: error.message, again: () => sendFile(item) });
+    }
   }
 
   function askLocation() {
@@ -209,7 +226,26 @@ export function composer({ afterSend }) {
     );
   }
 
-  return { element, update, quote, focus: () => text.focus() };
+  return {
+    element,
+    update,
+    quote,
+    focus: () => text.focus(),
+    acceptFiles: (target) =>
+      acceptFiles(target, {
+        words: () => t("dropHere", { name: chatName(store.chat) }),
+        take,
+        isReady: () => !element.hidden,
+      }),
+  };
+}
+
+const PICTURES = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"];
+
+/** Return what a phone sends a file as that was dropped or pasted. */
+function verbFor({ type }) {
+  if (PICTURES.includes(type)) return "picture";
+  return type === "video/mp4" || type === "video/quicktime" ? "video" : "file";
 }
 
 /** Return the duration of a media file; undefined if this browser cannot play it, and then the sandbox decides. */

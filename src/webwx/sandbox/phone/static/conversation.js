@@ -57,6 +57,7 @@ export function conversation({ showDetails }) {
     several.element,
     write.element,
   );
+  write.acceptFiles(element);
   let current = null; // the message with the focus
   let isAtEnd = true;
   let isAsking = false; // older messages were asked for

@@ -85,8 +85,21 @@ const WORDS = {
   quoting: ["Quoting {name}: {text}", "引用{name}：{text}"],
   youRecalled: ["You recalled a message", "你撤回了一条消息"],
   recalled: ["{name} recalled a message", "{name}撤回了一条消息"],
-  tooLarge: ["That is more than the sandbox takes (1 GB).", "文件超过沙箱的上限（1 GB）。"],
   newMessages: ["New messages", "新消息"],
+
+  // files to send
+  dropHere: ["Drop files here to send them to {name}", "拖到这里即可发送给{name}"],
+  filesToSend: ["Files to send", "待发送的文件"],
+  filesAdded: ["Added: {names}", "已添加：{names}"],
+  removeFile: ["Remove {name}", "移除 {name}"],
+  cancelFile: ["Cancel {name}", "取消 {name}"],
+  tooLarge: ["It is too large: at most {size} can be sent.", "文件太大：最大 {size}。"],
+  emptyFile: ["It is empty.", "这是空文件。"],
+  isFolder: ["It is a folder: send its files, or an archive.", "这是文件夹：请发送其中的文件或压缩包。"],
+  fileWaits: ["Waiting", "等待中"],
+  uploading: ["Uploading {name}", "正在上传 {name}"],
+  uploaded: ["{part} of {size}", "{size} 的 {part}"],
+  again: ["Try again", "重试"],
 
   // kinds of messages
   text: ["Text", "文字"],
