@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -168,7 +169,7 @@ def _open_chats(page: Page, site: Site) -> None:
 @screen("console-health")
 def _open_health(page: Page, site: Site) -> None:
     page.goto(f"{site.console}/#/health")
-    page.get_by_role("heading", name="Audit log").wait_for()
+    page.get_by_role("heading", name=re.compile("Audit log|Log of changes")).wait_for()
     for text in ("Hello", "again"):
         site.say("zoe", "me", text)
 

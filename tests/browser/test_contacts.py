@@ -124,8 +124,8 @@ async def test_a_phone_without_a_network_and_a_login_that_another_client_takes(
 async def test_after_advancing_the_clock_earlier_messages_cannot_be_recalled(hands: BrowserUser, world: World) -> None:
     world.say("me", "阿华", "too late")
     await hands.read_chat("阿华")
-    await hands.page.get_by_role("button", name="Clock of the world").click()
-    await hands.button("Forward by 121 s").click()
+    await hands.page.get_by_role("button", name="Clock of the sandbox").click()
+    await hands.button("Set it forward by 121 s").click()
     await hands.message("too late").hover()
     await hands.button("Message actions", hands.message("too late")).click()
     await hands.see(hands.page.get_by_role("menuitem")).to_have_text(

@@ -82,7 +82,7 @@ class BrowserUser:
     def rail(self, what: str) -> Locator:
         names = {
             "chats": r"^(Chats|聊天)", "contacts": r"^(Contacts|通讯录)", "phone": r"^(Phone|手机)",
-            "wire": r"^(Wire|报文)", "faults": r"^(Faults|故障)",
+            "wire": r"^(Traffic|通信)", "faults": r"^(Faults|故障)",
         }  # fmt: skip
         return self.page.locator("nav").get_by_role("button", name=re.compile(names[what]))
 

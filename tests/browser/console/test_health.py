@@ -44,8 +44,8 @@ async def test_the_health_shows_accounts_consumers_and_who_changed_what(console:
     await open_screen(console, "Health")
     await account_row(console).get_by_text("online", exact=True).wait_for()
     await account_row(console).locator("time").nth(1).wait_for()  # of the state and of the last sync
-    await console.get_by_role("table", name="Consumers").get_by_text("gateway", exact=True).wait_for()
-    log = console.get_by_role("table", name="Audit log")
+    await console.get_by_role("table", name="Programs that read events").get_by_text("gateway", exact=True).wait_for()
+    log = console.get_by_role("table", name="Log of changes")
     await log.get_by_text("key-24").wait_for()
     await button(console, "Show more").focus()
     await console.keyboard.press("Enter")
@@ -70,7 +70,9 @@ async def test_a_dead_letter_is_delivered_again(console: Page, gateway: ServedGa
         for event in await consumer.take():
             await consumer.give_up(event.event.number, "ValueError in bot.py:7")
     await open_screen(console, "Health")
-    letter = console.get_by_role("table", name="Dead letters").get_by_role("row").filter(has_text="ValueError")
+    letter = (
+        console.get_by_role("table", name="Events that were given up").get_by_role("row").filter(has_text="ValueError")
+    )
     await letter.get_by_role("button", name="Deliver again").click()
     await console.get_by_text("The event is delivered again.").wait_for()
     await letter.wait_for(state="detached")
@@ -96,7 +98,7 @@ async def test_a_failure_is_explained_and_can_be_tried_again(console: Page) -> N
     await console.get_by_role("alert").filter(has_text="The gateway does not answer.").wait_for()
     await console.unroute("**/api/v1/version")
     await button(console, "Try again").click()
-    await console.get_by_role("heading", name="Audit log").wait_for()
+    await console.get_by_role("heading", name="Log of changes").wait_for()
 
 
 async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
@@ -105,7 +107,7 @@ async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
     await gateway.log_in(world)
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
     await page.goto(f"{gateway.url}/#/health")
-    await page.get_by_role("heading", name="审计日志").wait_for()
+    await page.get_by_role("heading", name="操作记录").wait_for()
     await page.get_by_text("最近十分钟").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

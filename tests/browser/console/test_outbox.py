@@ -43,7 +43,7 @@ async def test_an_unknown_outcome_is_explained_and_sent_again_after_a_question(
     await send(gateway, "perhaps")
     await open_screen(console, "Outbox")
     await row(console, "perhaps").get_by_text("Unknown outcome").wait_for()
-    await console.get_by_text("Sends with an unknown outcome: 1").wait_for()
+    await console.get_by_text("Messages that may or may not have arrived: 1").wait_for()
     await row(console, "perhaps").get_by_role("button", name="Send again").click()
     question = console.get_by_role("dialog", name="Send this message again?")
     await question.get_by_text("the other person gets it twice").wait_for()
@@ -61,11 +61,11 @@ async def test_a_send_is_forgotten_by_key_after_a_question(console: Page, gatewa
     await open_screen(console, "Outbox")
     await row(console, "done").get_by_role("button", name="Forget").focus()
     await console.keyboard.press("Enter")
-    await console.get_by_role("dialog", name="Forget this send?").wait_for()
+    await console.get_by_role("dialog", name="Forget this message?").wait_for()
     await console.keyboard.press("Tab")
     await console.keyboard.press("Enter")
     await console.get_by_text("Deleted from the outbox").wait_for()
-    await console.get_by_text("No sends").wait_for()
+    await console.get_by_text("Nothing was sent yet").wait_for()
 
 
 async def test_a_refused_send_can_be_repeated_and_a_second_refusal_is_explained(
@@ -86,7 +86,7 @@ async def test_a_refused_send_can_be_repeated_and_a_second_refusal_is_explained(
             .or_(console.get_by_text("It was sent"))
             .first.wait_for()
         )
-    await console.get_by_text("No send has this state").wait_for()
+    await console.get_by_text("No message has this state").wait_for()
     await console.get_by_label("State").select_option("All states")
     await failed.get_by_text("Sent", exact=True).wait_for()
     assert texts(world) == ["stubborn"]

@@ -23,11 +23,11 @@ pytestmark = pytest.mark.verify
 
 async def create(page: Page, kind: str, name: str) -> Locator:
     """Create a receiver by its form, and return the dialog with its address."""
-    await button(page, "New receiver").click()
-    form = page.get_by_role("dialog", name="New receiver")
+    await button(page, "New address").click()
+    form = page.get_by_role("dialog", name="New address")
     await form.get_by_label("Name").fill(name)
     await form.get_by_label("Program").select_option(kind)
-    await button(form, "Create receiver").click()
+    await button(form, "Create address").click()
     return page.get_by_role("dialog", name=f"Point {name} here")
 
 
@@ -39,7 +39,7 @@ async def sent(gateway: ServedGateway) -> list[str]:
 async def test_a_receiver_is_created_its_recipe_works_and_a_test_arrives(
     console: Page, gateway: ServedGateway, world: World
 ) -> None:
-    await open_screen(console, "Receivers")
+    await open_screen(console, "Notifications")
     made = await create(console, "ntfy", "alerts")
     address = await made.get_by_label("Address", exact=True).inner_text()
     command = await made.get_by_label("curl", exact=True).inner_text()
@@ -64,7 +64,7 @@ async def run(command: str) -> int:
 
 
 async def test_the_command_of_every_kind_sends_a_message(console: Page, gateway: ServedGateway) -> None:
-    await open_screen(console, "Receivers")
+    await open_screen(console, "Notifications")
     count = 0
     for kind in RECEIVERS:
         made = await create(console, kind, kind)
@@ -81,23 +81,23 @@ async def test_the_command_of_every_kind_sends_a_message(console: Page, gateway:
 
 
 async def test_the_recipe_of_github_has_the_fields_of_its_form_in_both_languages(console: Page) -> None:
-    await open_screen(console, "Receivers")
+    await open_screen(console, "Notifications")
     made = await create(console, "github", "repository")
     address = await made.get_by_label("Address", exact=True).inner_text()
     assert await made.get_by_label("Payload URL", exact=True).inner_text() == address
     assert await made.get_by_label("Content type", exact=True).inner_text() == "application/json"
-    await made.get_by_text("as Secret the secret of signatures of this receiver").wait_for()
+    await made.get_by_text("as Secret the secret of this address").wait_for()
     await made.get_by_role("button", name="Close").last.click()
     await button(console, "中文").click()
     await console.get_by_role("link", name="repository").click()
-    await console.get_by_text("Secret 填写此接收器的签名密钥").wait_for()
+    await console.get_by_text("Secret 填写此地址的签名密钥").wait_for()
     assert await console.get_by_label("Content type", exact=True).inner_text() == "application/json"
 
 
 async def test_a_receiver_that_cannot_be_created_is_explained(console: Page) -> None:
-    await open_screen(console, "Receivers")
-    await button(console, "New receiver").click()
-    form = console.get_by_role("dialog", name="New receiver")
+    await open_screen(console, "Notifications")
+    await button(console, "New address").click()
+    form = console.get_by_role("dialog", name="New address")
     await form.get_by_label("Name").fill("n")
     await form.get_by_text("More options").click()
     await form.get_by_label("Time zone").fill("Mars/Olympus")
@@ -106,7 +106,7 @@ async def test_a_receiver_that_cannot_be_created_is_explained(console: Page) -> 
 
 
 async def test_a_receiver_is_changed_gets_a_new_address_and_is_deleted(console: Page) -> None:
-    await open_screen(console, "Receivers")
+    await open_screen(console, "Notifications")
     made = await create(console, "bark", "phone")
     first = await made.get_by_label("curl", exact=True).inner_text()
     await made.get_by_role("button", name="Close").last.click()
@@ -125,11 +125,11 @@ async def test_a_receiver_is_changed_gets_a_new_address_and_is_deleted(console: 
     await button(console, "Delete").click()
     await console.get_by_role("dialog").get_by_role("button", name="Cancel").press("Tab")
     await console.keyboard.press("Enter")
-    await console.get_by_text("No receivers yet").wait_for()
+    await console.get_by_text("No notification addresses yet").wait_for()
 
 
 async def test_the_fallback_is_shown_and_tested(console: Page) -> None:
-    await open_screen(console, "Receivers")
+    await open_screen(console, "Notifications")
     await console.get_by_text("Set up: a command.").wait_for()
     await button(console, "Test it").click()
     await console.get_by_text("a command has worked.").wait_for()
@@ -137,8 +137,8 @@ async def test_the_fallback_is_shown_and_tested(console: Page) -> None:
 
 async def test_without_an_account_the_screen_says_what_to_do(open_console: Callable[..., Awaitable[Page]]) -> None:
     page = await open_console()
-    await open_screen(page, "Receivers")
-    await button(page, "New receiver").click()
+    await open_screen(page, "Notifications")
+    await button(page, "New address").click()
     await page.get_by_role("alert").filter(has_text="Add an account").wait_for()
 
 
@@ -148,11 +148,11 @@ async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
     await gateway.log_in(world)
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
     await page.goto(f"{gateway.url}/#/receivers")
-    await button(page, "新建接收器").click()
-    form = page.get_by_role("dialog", name="新建接收器")
+    await button(page, "新建地址").click()
+    form = page.get_by_role("dialog", name="新建地址")
     await form.get_by_label("名称", exact=True).fill("监控")
     await form.get_by_label("程序").select_option("alertmanager")
-    await button(form, "创建接收器").click()
+    await button(form, "创建地址").click()
     made = page.get_by_role("dialog", name="将 监控 指向此处")
     await made.get_by_text("webhook_configs").wait_for()
     assert await made.evaluate("element => element.scrollWidth <= element.clientWidth")

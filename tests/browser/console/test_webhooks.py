@@ -123,7 +123,11 @@ async def test_an_event_that_was_given_up_is_delivered_again(
         await give_up_all(gateway, webhook.id)
         receiver.answer = lambda _: "200 OK"
         await console.get_by_role("link", name="n8n").click()
-        dead = console.get_by_role("table", name="Dead letters").get_by_role("row").filter(has_text="message.text")
+        dead = (
+            console.get_by_role("table", name="Events that were given up")
+            .get_by_role("row")
+            .filter(has_text="message.text")
+        )
         await dead.get_by_role("button", name="Deliver again").click()
         assert await receiver.texts(1) == ["refused"]
         await console.get_by_text("The event is delivered again.").wait_for()

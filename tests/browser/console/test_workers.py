@@ -55,28 +55,28 @@ async def test_workers_and_owners_are_shown_and_a_worker_is_drained(
     owner = page.get_by_role("table", name="Owners of the accounts").get_by_role("row").filter(has_text="work")
     await owner.get_by_text("one", exact=True).wait_for()
 
-    await button(row, "Drain").click()
+    await button(row, "Hand over accounts").click()
     await page.get_by_text("The other workers take its accounts (1)").wait_for()
     await button(page, "Cancel").click()
     assert not (await leases.workers())[0].is_draining
-    await button(row, "Drain").click()
-    await button(page.get_by_role("dialog"), "Drain").click()
+    await button(row, "Hand over accounts").click()
+    await button(page.get_by_role("dialog"), "Hand over accounts").click()
     await page.get_by_text("The worker hands its accounts over.").wait_for()
-    await row.get_by_text("draining", exact=True).wait_for()
+    await row.get_by_text("handing over", exact=True).wait_for()
     assert [each.is_draining for each in await leases.workers()] == [True, False]
-    assert await button(row, "Drain").count() == 0
+    assert await button(row, "Hand over accounts").count() == 0
 
 
 async def test_a_worker_is_drained_by_key(open_console: Callable[..., Awaitable[Page]], leases: Leases) -> None:
     page = await open_console()
     await open_screen(page, "Workers")
     row = page.get_by_role("table", name="Workers").locator("tr[data-key=two]")
-    await button(row, "Drain").focus()
+    await button(row, "Hand over accounts").focus()
     await page.keyboard.press("Enter")
     await page.get_by_role("dialog").wait_for()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    await row.get_by_text("draining", exact=True).wait_for()
+    await row.get_by_text("handing over", exact=True).wait_for()
     assert [each.is_draining for each in await leases.workers()] == [False, True]
 
 
@@ -96,9 +96,9 @@ async def test_a_worker_that_is_gone_is_not_drained(
     page = await open_console()
     await open_screen(page, "Workers")
     row = page.get_by_role("table", name="Workers").locator("tr[data-key=two]")
-    await button(row, "Drain").click()
+    await button(row, "Hand over accounts").click()
     await leases.leave("two")
-    await button(page.get_by_role("dialog"), "Drain").click()
+    await button(page.get_by_role("dialog"), "Hand over accounts").click()
     await page.get_by_role("alert").get_by_text("There is no such worker.").wait_for()
 
 

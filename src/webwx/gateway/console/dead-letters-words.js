@@ -3,13 +3,13 @@
 import { wordsOf } from "./words.js";
 
 export const t = wordsOf({
-  deadLetters: ["Dead letters", "死信"],
+  deadLetters: ["Events that were given up", "放弃处理的事件"],
   deadLettersHint: [
-    "Events that a consumer has given up after its last attempt.",
-    "消费者在最后一次尝试后放弃的事件。",
+    "A program failed to handle them, in its last attempt too. The API calls them dead letters.",
+    "程序多次尝试后仍未能处理这些事件。API 中称为 dead letter。",
   ],
   time: ["Time", "时间"],
-  consumer: ["Consumer", "消费者"],
+  consumer: ["Program", "程序"],
   event: ["Event", "事件"],
   why: ["Reason", "原因"],
   revive: ["Deliver again", "再次投递"],

@@ -18,7 +18,7 @@ export const t = wordsOf({
   manages: ["recall, mark as read, change contacts and chatrooms", "撤回、标为已读、管理联系人和群聊"],
   logsIn: ["log accounts in and out", "登录和退出账号"],
   callsBots: ["call the HTTP handlers of bots", "调用机器人的 HTTP 接口"],
-  setsReceivers: ["set up receivers", "设置接收器"],
+  setsReceivers: ["set up notification addresses", "设置通知地址"],
   setsWebhooks: ["set up webhooks", "设置 Webhook"],
   everything: ["everything, keys and the audit log included", "全部权限，包括密钥和审计日志"],
   onlyAccounts: ["Only these accounts", "仅限以下账号"],

@@ -43,7 +43,7 @@ const OWN = {
     "It is stored, and sent as soon as the account is online.",
     "消息已保存，账号在线后会自动发送。",
   ],
-  whySending: ["It is on its way; the platform has not answered yet.", "正在发送，平台尚未应答。"],
+  whySending: ["It is on its way; WeChat has not answered yet.", "正在发送，微信尚未应答。"],
   whyFailed: ["WeChat refused it (code {ret}).", "微信拒绝了它（代码 {ret}）。"],
   whyUnknown: [
     "The connection broke before WeChat answered: it may have arrived. It is not sent again by itself, so that it cannot arrive twice. Check the chat on your phone.",

@@ -11,7 +11,7 @@ export const t = wordsOf({
   newProgram: ["New program", "新建程序"],
   noPrograms: ["No programs yet", "还没有程序"],
   noProgramsHint: ["Create one for each program that you connect.", "为每个要连接的程序创建一个。"],
-  noAdapters: ["This gateway has no adapters.", "此网关没有适配器。"],
+  noAdapters: ["This gateway knows no protocol for programs.", "此网关不支持任何程序协议。"],
   needAccount: ["Add an account on the screen Accounts first.", "请先在“账号”页添加账号。"],
   name: ["Name", "名称"],
   adapter: ["Protocol", "协议"],
