@@ -41,7 +41,8 @@ _PC_APP = "wx6618f1cfc6c132f8"
 """`appid` of files sent from a computer."""
 
 _CARD_SCENE = 17
-_REQUEST_SCENE = 14
+_SEARCH_SCENE = 3
+_CHATROOM_SCENE = 14
 _SMALL_AVATAR = 132
 """Size of the small avatar in its address; 0 stands for the large one."""
 
@@ -291,8 +292,9 @@ def friend_request(person: WorldPerson, greeting: str, ticket: str, *, met_in: s
         person: The person who asks.
         greeting: Text of the request.
         ticket: Accepts it.
-        met_in: Real id of the chatroom in which the person found the receiver.
+        met_in: Real id of the chatroom in which the person found the receiver; empty for a search.
     """
+    scene = _CHATROOM_SCENE if met_in else _SEARCH_SCENE
     head = write_tag(
         "msg",
         {
@@ -302,7 +304,7 @@ def friend_request(person: WorldPerson, greeting: str, ticket: str, *, met_in: s
             "content": greeting,
             "shortpy": "",
             "imagestatus": "3",
-            "scene": str(_REQUEST_SCENE),
+            "scene": str(scene),
             "country": "",
             "province": person.province,
             "city": person.city,
@@ -317,9 +319,7 @@ def friend_request(person: WorldPerson, greeting: str, ticket: str, *, met_in: s
             "chatroomusername": met_in,
         },
     )
-    shown = msgspec.structs.replace(
-        _recommended(person), content=greeting, scene=_REQUEST_SCENE, ticket=ticket, op_code=2
-    )
+    shown = msgspec.structs.replace(_recommended(person), content=greeting, scene=scene, ticket=ticket, op_code=2)
     content = f'{head}><brandlist count="0" ver="680000000"></brandlist></msg>'
     wire = msgspec.structs.replace(
         _wire(MessageType.FRIEND_REQUEST, content), from_user_name="fmessage", recommend_info=shown
