@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from webwx.model.messages import FriendRequest
 from webwx.sandbox.options import Options
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ async def test_a_chatroom_is_created_changed_renamed_and_left(hands: BrowserUser
     await hands.see(hands.log.get_by_text('你邀请"阿华、张三"加入了群聊')).to_be_visible()
 
     await hands.button("Details").click()
-    details = hands.page.get_by_role("dialog", name="Details")
+    details = hands.page.get_by_role("region", name="Details")
     members = details.get_by_role("list", name="Members").get_by_role("listitem")
     await hands.button("Invite", details).click()
     await choose(hands, "Invite", "Boss, 李雷")
@@ -52,7 +53,7 @@ async def test_a_chatroom_is_created_changed_renamed_and_left(hands: BrowserUser
     await hands.keep("chatroom")
     await hands.button("Leave", details).click()
     await hands.button("Leave", hands.page.get_by_role("dialog", name="Leave 戏剧?")).click()
-    await hands.see(hands.page.get_by_role("main").get_by_text("You are not in this chatroom any more")).to_be_visible()
+    await hands.see(hands.page.locator(".left-note")).to_be_visible()
     await hands.see(hands.page.get_by_role("textbox", name="Message")).to_be_hidden()
     assert [member.nickname for member in world.chatrooms["room2"].members] == ["阿华", "李雷"]
 
@@ -82,7 +83,7 @@ async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_
     await hands.button("Accept: 韩梅梅").click()
     await hands.see(hands.message("我是韩梅梅 <i>")).to_contain_text("Accepted")
     await hands.button("Details").click()
-    details = hands.page.get_by_role("dialog", name="Details")
+    details = hands.page.get_by_role("region", name="Details")
     await hands.button("Remark", details).click()
     await hands.page.get_by_role("textbox", name="Remark").fill("梅梅")
     await hands.page.keyboard.press("Enter")
@@ -90,6 +91,58 @@ async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_
     await hands.button("Block", details).click()
     await hands.see(hands.button("Unblock", details)).to_be_focused()
     assert world.person("me").blocked == {"hanmeimei"}
+
+
+async def test_strangers_are_found_and_their_client_accepts_the_friend_request(
+    hands: BrowserUser, program: Program, world: World
+) -> None:
+    for name, person_id in (("韩梅梅", "hanmeimei"), ("Alice", "alice")):
+        world.add_person(name, person_id)
+    world.add_chatroom("读书会", ["hanmeimei", "me", "ahua"], "books")
+    world.say("阿华", "books", "在吗")
+    await program.log_in(hands)
+    await hands.be("韩梅梅")
+    await hands.rail("contacts").click()
+    search = hands.page.get_by_role("searchbox", name="Search: Contacts")
+    await search.fill("ali")
+    await hands.see(hands.row("Alice, Not in your contacts")).to_be_visible()
+    await search.fill("")
+
+    await hands.read_chat("读书会")
+    await hands.button("Profile of 阿华").click()
+    details = hands.page.get_by_role("region", name="Details")
+    await hands.see(details.get_by_role("heading", name="阿华")).to_be_visible()
+    await hands.button("Back", details).click()
+    await details.get_by_role("list", name="Members").get_by_role("button", name="小明").click()
+    await hands.button("Add friend", details).click()
+    await hands.page.get_by_role("textbox", name="Greeting").fill("我是韩梅梅")
+    await hands.page.keyboard.press("Enter")
+    await hands.see(hands.button("Add friend", details)).to_be_focused()
+    request = await program.next(FriendRequest)
+    assert (request.person.nickname, request.greeting) == ("韩梅梅", "我是韩梅梅")
+    await program.client.accept_friend(request)
+    await hands.see(hands.button("Remark", details)).to_be_visible()
+    await details.press("Escape")
+    await hands.see(details).to_be_hidden()
+    await hands.see(hands.button("Profile of 阿华")).to_be_focused()
+
+
+async def test_contacts_are_sorted_by_their_initials(hands: BrowserUser, world: World) -> None:
+    for number, name in enumerate(("Bob", "99 Luft", "anna")):
+        world.add_person(name, f"person{number}")
+        world.befriend("me", f"person{number}")
+    await hands.rail("contacts").click()
+    await hands.button("Friends").click()
+    rows = hands.page.locator(".list-pane").get_by_role("option")
+    await hands.see(rows).to_have_text(
+        ["A阿阿华", "aanna", "BBBob", "李Boss李雷", "P爬爬山周刊", "Z张张三", "#999 Luft"]
+    )
+    await rows.first.focus()
+    await hands.page.keyboard.press("z")
+    await hands.see(hands.row("张三")).to_be_focused()
+    await hands.page.keyboard.press("ContextMenu")
+    await hands.page.get_by_role("menuitem", name="Send message").click()
+    await hands.see(hands.page.get_by_role("heading", name="张三")).to_be_visible()
 
 
 async def test_a_person_joins_a_large_chatroom_by_an_invitation(hands: BrowserUser, world: World) -> None:

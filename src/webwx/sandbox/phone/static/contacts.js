@@ -3,8 +3,9 @@
 import { attempt, confirmDialog, formDialog, say } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, iconButton, keepFocus, set, soon } from "./dom.js";
+import { onLanguage } from "./language.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName, TEAM } from "./names.js";
-import { dialog, empty } from "./overlays.js";
+import { empty } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";
@@ -28,7 +29,8 @@ export function contactsView() {
     key: (entry) => entry.id,
     render,
     choose: (entry) => place.go({ view: "contacts", contact: entry.id }),
-    name: (entry) => entry.name,
+    name: (entry) => entry.initials || entry.name,
+    actions: actionsOn,
   });
   const body = h("div", { class: "list-body" });
   const element = h(
@@ -55,11 +57,12 @@ export function contactsView() {
     rows.label = t("contacts");
     if (!store.isKnown) return fill(body, h("p", { class: "quiet" }, t("loading")));
     const wanted = search.value.trim().toLowerCase();
+    const matches = ({ name, note, initials = "", id }) =>
+      [name, note, id].some((each) => each.toLowerCase().includes(wanted)) || initials.toLowerCase().startsWith(wanted);
     const found = entries()
       .filter((entry) => shown === "everything" || entry.kind === shown)
-      .filter(
-        (entry) => !wanted || entry.name.toLowerCase().includes(wanted) || entry.note.toLowerCase().includes(wanted),
-      );
+      .filter((entry) => !wanted || matches(entry));
+    if (wanted && shown !== "chatrooms") found.push(...strangers().filter(matches));
     if (!found.length)
       return fill(
         body,
@@ -73,6 +76,7 @@ export function contactsView() {
     set(node, "aria-label", [entry.name, entry.note].filter(Boolean).join(", "));
     fill(
       node,
+      h("span", { class: "row-initial", "aria-hidden": "true" }, entry.letter ?? ""),
       avatar(entry.id, "is-small"),
       h(
         "span",
@@ -87,7 +91,7 @@ export function contactsView() {
   return { element, update, focus: () => rows.focus() };
 }
 
-/** The rows of the list: friend requests, File Transfer Helper, chatrooms, and friends by name. */
+/** The rows of the list: friend requests, File Transfer Helper, chatrooms, and friends by their initials. */
 function entries() {
   const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
   const byName = (one, other) => compare(one.name, other.name);
@@ -98,38 +102,106 @@ function entries() {
     .filter((room) => !room.left)
     .map((room) => ({ id: room.id, kind: "chatrooms", name: chatName(room.id), note: t("members", { n: room.size }) }));
   const friends = [...store.friends.values()].map((friend) => {
-    const { nickname } = store.person(friend.id);
+    const { nickname, initials } = store.person(friend.id);
     return {
       id: friend.id,
       kind: "friends",
       name: friend.remark || nickname,
+      initials: (friend.remark ? friend.initials : initials) ?? "",
       note: [friend.remark && nickname, friend.blocked && t("blocked")].filter(Boolean).join(" · "),
     };
   });
+  friends.sort(
+    (one, other) =>
+      order(one).localeCompare(order(other), "en") || compare(one.initials, other.initials) || byName(one, other),
+  );
+  let last = "";
+  for (const friend of friends) {
+    const letter = letterOf(friend);
+    if (letter !== last) friend.letter = letter;
+    last = letter;
+  }
   return [
     ...asking,
     { id: FILEHELPER, kind: "", name: chatName(FILEHELPER), note: "" },
     ...rooms.sort(byName),
-    ...friends.sort(byName),
+    ...friends,
   ];
+}
+
+/** The first initial of a name, or # for one that begins with no letter. */
+function letterOf({ initials }) {
+  return /^[A-Z]/.test(initials) ? initials[0] : "#";
+}
+
+/** Friends without a letter come last. */
+function order(friend) {
+  const letter = letterOf(friend);
+  return letter === "#" ? "ZZ" : letter;
+}
+
+/** Everybody else in this world, to whom a friend request can be sent. */
+function strangers() {
+  return [...store.people.values()]
+    .filter(({ id, public: isPublic }) => id !== store.who && !isPublic && !store.friends.has(id))
+    .filter(({ id }) => !store.asked.includes(id))
+    .map(({ id, nickname, initials }) => ({ id, kind: "friends", name: nickname, initials, note: t("notFriends") }));
+}
+
+/** The menu of a contact. */
+function actionsOn({ id }) {
+  const who = store.who;
+  const friend = store.friends.get(id);
+  const isOpen = friend || isRoom(id) || id === FILEHELPER;
+  const isStranger = !isOpen && !store.asked.includes(id);
+  return [
+    isOpen && { words: t("sayHello"), picture: "chats", act: () => place.openChat(id) },
+    friend && { words: t("remark"), picture: "card", act: () => askRemark(id) },
+    isStranger && { words: t("addFriend"), picture: "plus", act: () => askFriend(id) },
+    store.asked.includes(id) && {
+      words: t("accept"),
+      picture: "check",
+      act: () => attempt(() => act("accept", { who, asked_by: id })),
+    },
+    friend && {
+      words: t(friend.blocked ? "unblock" : "block"),
+      picture: "offline",
+      act: () => attempt(() => act(friend.blocked ? "unblock" : "block", { who, whom: id })),
+    },
+  ].filter(Boolean);
 }
 
 // -- one contact -----------------------------------------------------------------------------------------------------
 
-/** A dialog with all fields of a person or a chatroom. */
-export function showDetails(id) {
-  const inside = h("div", {});
-  const element = dialog(t("details"), () => inside);
-  const update = () =>
-    keepFocus(inside, () =>
-      fill(
-        inside,
-        details(id, () => element.close()),
-      ),
-    );
-  update();
-  element.addEventListener("close", store.on("contacts members people rows", update));
-}
+/** The panel beside the page with all fields of a person or a chatroom; it follows the open chat. */
+export const detailsPanel = {
+  id: "details",
+  words: "details",
+  shown: "",
+  chat: "",
+  draw: () => {},
+  mount(element, { close }) {
+    const backButton = iconButton("back", "", () => this.show(store.chat));
+    const body = h("div", { class: "pane-body" });
+    this.draw = () => {
+      if (!element.checkVisibility()) return;
+      if (this.chat !== store.chat) this.shown = store.chat || this.shown;
+      this.chat = store.chat;
+      backButton.hidden = !store.chat || this.shown === store.chat;
+      set(backButton, "aria-label", t("back"));
+      set(backButton, "title", t("back"));
+      keepFocus(body, () => fill(body, details(this.shown, { close, look: (id) => this.show(id) })));
+    };
+    fill(element, h("div", { class: "panel-back" }, backButton), body);
+    store.on("contacts members people rows place", soon(this.draw));
+    onLanguage(this.draw);
+  },
+  show(id) {
+    this.shown = id;
+    this.chat = store.chat;
+    this.draw();
+  },
+};
 
 export function contactPane() {
   const backButton = iconButton("back", "", () => place.go({ contact: "" }), { class: "icon-button only-narrow" });
@@ -151,7 +223,7 @@ export function contactPane() {
     keepFocus(body, () =>
       fill(
         body,
-        details(place.contact, () => {}),
+        details(place.contact, { close: () => {}, look: (id) => place.go({ view: "contacts", contact: id }) }),
       ),
     );
   }
@@ -160,8 +232,9 @@ export function contactPane() {
   return { element, update };
 }
 
-function details(id, close) {
-  return isRoom(id) ? roomDetails(id, close) : personDetails(id, close);
+/** All fields of a person or a chatroom: `close()` is called when the actions lead away, `look(id)` opens a profile. */
+function details(id, { close, look }) {
+  return isRoom(id) ? roomDetails(id, close, look) : personDetails(id, close);
 }
 
 function open(id, close) {
@@ -231,20 +304,20 @@ function personDetails(id, close) {
           picture: "check",
         }),
       friend &&
-        button(t("remark"), () =>
-          formDialog(
-            t("remark"),
-            [{ name: "remark", label: t("remark"), value: friend.remark ?? "" }],
-            t("done"),
-            ({ remark }) => act("remark", { who: store.who, friend: id, remark }),
-          ),
-        ),
-      !friend && !isMe && button(t("addFriend"), () => askFriend(id), { picture: "plus" }),
+        button(t("remark"), () => askRemark(id)),
+      !friend && !isMe && !person.public && button(t("addFriend"), () => askFriend(id), { picture: "plus" }),
       !isMe &&
         (friend?.blocked
           ? button(t("unblock"), () => attempt(() => act("unblock", { who: store.who, whom: id })))
           : friend && button(t("block"), () => attempt(() => act("block", { who: store.who, whom: id })))),
     ),
+  );
+}
+
+function askRemark(id) {
+  const value = store.friends.get(id)?.remark ?? "";
+  formDialog(t("remark"), [{ name: "remark", label: t("remark"), value }], t("done"), ({ remark }) =>
+    act("remark", { who: store.who, friend: id, remark }),
   );
 }
 
@@ -262,7 +335,7 @@ function askFriend(id) {
 
 // -- chatrooms -------------------------------------------------------------------------------------------------------
 
-function roomDetails(id, close) {
+function roomDetails(id, close, look) {
   const room = store.rooms.get(id);
   if (!room || room.left)
     return h(
@@ -290,9 +363,13 @@ function roomDetails(id, close) {
           h(
             "li",
             {},
-            avatar(member, "is-small"),
-            h("span", { class: "member-name" }, personName(member)),
-            at === 0 && h("span", { class: "tag" }, t("owner")),
+            h(
+              "button",
+              { type: "button", class: "member", on: { click: () => look(member) } },
+              avatar(member, "is-small"),
+              h("span", { class: "member-name" }, personName(member)),
+              at === 0 && h("span", { class: "tag" }, t("owner")),
+            ),
           ),
         ),
       room.size > members.slice(0, 200).length &&

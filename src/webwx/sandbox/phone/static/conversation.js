@@ -217,7 +217,17 @@ export function conversation({ showDetails }) {
             "data-id": message.id,
             "aria-label": `${message.mine ? t("you") : personName(message.from)}: ${words}`,
           },
-          avatar(message.from, "is-small"),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "avatar-button",
+              tabindex: "-1",
+              "aria-label": t("profileOf", { name: personName(message.from) }),
+              on: { click: () => showDetails(message.from) },
+            },
+            avatar(message.from, "is-small"),
+          ),
           h(
             "div",
             { class: "message-body" },
@@ -259,6 +269,11 @@ export function conversation({ showDetails }) {
           words: t("copy"),
           picture: "copy",
           act: () => navigator.clipboard.writeText(message.text),
+        },
+        !message.mine && {
+          words: t("profileOf", { name: personName(message.from) }),
+          picture: "contacts",
+          act: () => showDetails(message.from),
         },
         { words: t("select"), picture: "check", act: () => select(message) },
         { words: t("delete"), picture: "trash", kind: "is-danger", act: () => askDelete([message]) },

@@ -3,7 +3,7 @@
 import { say, sentences } from "./attempts.js";
 import { banners, bar } from "./bar.js";
 import { chatsView } from "./chats.js";
-import { contactPane, contactsView, showDetails } from "./contacts.js";
+import { contactPane, contactsView, detailsPanel } from "./contacts.js";
 import { conversation } from "./conversation.js";
 import { deviceView } from "./device.js";
 import { fill, h, raisesKeyboard, set, soon } from "./dom.js";
@@ -38,6 +38,12 @@ document.body.append(
   h("div", { class: "stage" }, side.element, h("main", { class: "phone" }, list, opened, side.aside)),
   sentences,
 );
+
+/** Show a person or a chatroom in the panel beside the conversation. */
+function showDetails(id) {
+  side.show(detailsPanel, document.activeElement);
+  detailsPanel.show(id);
+}
 
 // -- layout ----------------------------------------------------------------------------------------------------------
 

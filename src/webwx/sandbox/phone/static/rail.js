@@ -16,12 +16,13 @@ export const VIEW_BUTTONS = [
 ];
 
 export function rail({ goTo }) {
-  const title = h("h2", { class: "pane-title" });
+  const title = h("h2", { class: "pane-title", tabindex: "-1" });
   const closeButton = iconButton("close", "", () => show(null));
   const head = h("header", { class: "pane-head" }, title, h("span", { class: "stretch" }), closeButton);
-  const aside = h("section", { class: "aside", hidden: true });
+  const aside = h("section", { class: "aside", hidden: true, on: { keydown: leave } });
   const mounted = new Map();
   let open = null; // the open panel
+  let opener = null; // what has opened it, if that is not its button here
   const views = VIEW_BUTTONS.map((view) => [view, railButton(view.picture, () => goTo(view.id))]);
   const tools = PANELS.map((panel) => [panel, railButton(panel.picture, () => show(panel === open ? null : panel))]);
   const element = h(
@@ -32,20 +33,28 @@ export function rail({ goTo }) {
     tools.map(([, { node }]) => node),
   );
 
-  /** Open a panel, or close it if it is open; a closed panel keeps its state. */
-  function show(panel) {
-    const before = tools.find(([each]) => each === open)?.[1].node;
+  /** Open a panel, or close the open one; a closed panel keeps its state. `from` has the focus after that. */
+  function show(panel, from = null) {
+    const before = opener?.isConnected ? opener : tools.find(([each]) => each === open)?.[1].node;
     open = panel;
+    opener = from;
     if (panel && !mounted.has(panel)) {
       const inside = h("div", { class: "panel" });
-      panel.mount(inside, { live, store });
       mounted.set(panel, inside);
+      panel.mount(inside, { live, store, close: () => show(null) });
     }
     if (panel) fill(aside, head, mounted.get(panel));
     aside.hidden = !panel;
     document.body.classList.toggle("has-panel", Boolean(panel));
     update();
-    if (!panel) before?.focus();
+    if (!panel) (before?.checkVisibility() ? before : views[0][1].node).focus();
+    else if (from) title.focus();
+  }
+
+  function leave(event) {
+    if (event.key !== "Escape" || event.defaultPrevented || event.target.matches("input")) return;
+    event.preventDefault();
+    show(null);
   }
 
   function update() {
@@ -72,7 +81,7 @@ export function rail({ goTo }) {
   store.on("rows logins", soon(update));
   place.addEventListener("moved", update);
   onLanguage(update);
-  return { element, aside, close: () => open && show(null) };
+  return { element, aside, show, close: () => open && show(null) };
 }
 
 function railButton(picture, onClick) {

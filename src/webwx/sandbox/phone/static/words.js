@@ -74,6 +74,7 @@ const WORDS = {
   forwardTo: ["Forward to", "转发给"],
   forwarded: ["Forwarded", "已转发"],
   someStay: ["{n} of these cannot be forwarded and are left out.", "其中 {n} 条不能转发，将不会发送。"],
+  profileOf: ["Profile of {name}", "{name}的资料"],
   select: ["Select several", "多选"],
   selected: ["{n} selected", "已选 {n} 条"],
   isSelected: ["Selected", "已选"],
