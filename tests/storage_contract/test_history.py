@@ -217,3 +217,32 @@ class TestTimes:
         assert await self.found(account, until=2_001, limit=5) == ["1002", "1001"]
         assert await self.found(account, since=3_397, limit=5) == ["2400", "2399", "2398"]
         assert await self.found(account, since=3_397, limit=5, after=0) == ["2398", "2399", "2400"]
+
+
+async def test_a_search_finds_frequent_and_rare_words_in_all_of_a_long_history(account: AccountJournal) -> None:
+    chats = [FRIEND, ROOM, "@small"]
+
+    def text_of(number: int) -> str:
+        return " ".join(["all", *(["rare"] if number % 251 == 0 else []), *(["some"] if number % 17 == 0 else [])])
+
+    def chat_of(number: int) -> str:
+        return chats[2] if number % 100 == 0 else chats[number % 5 % 2]
+
+    await account.ingest(arrival(*(message(n, text_of(n), chat_of(n), at=10_000 + n) for n in range(1, 2_501))))
+    for words in ("all", "rare", "some rare"):
+        for among in ((), (ROOM, FRIEND), tuple(chats)):
+            matching = [
+                n
+                for n in range(1, 2_501)
+                if set(words.split()) <= set(text_of(n).split()) and (not among or chat_of(n) in among)
+            ]
+            of_chats = tuple(map(ContactId, among))
+            for limit in (3, 200):
+                found = await account.find(EntryQuery(words=words, chats=of_chats, before=2_000, limit=limit))
+                assert [each.number for each in found] == [n for n in reversed(matching) if n < 2_000][:limit]
+                found = await account.find(EntryQuery(words=words, chats=of_chats, after=400, limit=limit))
+                assert [each.number for each in found] == [n for n in matching if n > 400][:limit]
+                found = await account.find(
+                    EntryQuery(words=words, chats=of_chats, since=10_500, until=11_900, limit=limit)
+                )
+                assert [each.number for each in found] == [n for n in reversed(matching) if 500 <= n <= 1_900][:limit]

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.storage.entry_blocks import ALWAYS, FoundBlocks, spans_of
-from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_of, reading_of
+from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_of, read_numbers, reading_of
 from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
@@ -28,61 +28,92 @@ SELECT coalesce((SELECT block FROM entry_blocks WHERE account = $1 ORDER BY bloc
 _OF_CHAT = "chat <> '' AND hashtextextended(chat, 0) = hashtextextended(each::text, 0) AND chat = each"
 """Condition for the entries of the chat `each`."""
 
+_RARE = "(flags & 14 <> 0 OR batch = 0)"
+"""The condition of the index `entries_rare`."""
+
+_IN_ORDER = 1_000
+"""Number of entries that a search reads in the order of numbers, before it uses the index of words."""
+
 _LONG_READ = 20
 """Number of long messages that are read at a time."""
 
 
+class _Conditions(NamedTuple):
+    """The conditions of a query except the words and the chats."""
+
+    place: list[str]
+    """Those on the account and on numbers, by which entries are read in the order of an index."""
+    others: list[str]
+    values: list[object]
+
+    @property
+    def all(self) -> list[str]:
+        """All of them."""
+        return [*self.place, *self.others]
+
+
 async def find_entries(db: Connection, account: int, query: EntryQuery) -> list[Entry]:
     """Read the entries that match a query, the newest first; with `after`, in the order of arrival."""
-    conditions, values = _conditions(account, query)
+    conditions = _conditions(account, query)
     if query.words is None and (query.since or query.until):
-        found = await _read_times(db, account, query, conditions, values)
+        found = await _read_times(db, account, query, conditions)
     elif query.words is None:
-        found = await _read(db, query, conditions, values, query.limit)
+        found = await _read(db, query, conditions.all, conditions.values, query.limit)
     else:
-        found = await _search(db, query, Query.of(query.words), conditions, values)
+        found = await _search(db, account, query, Query.of(query.words), conditions)
     return found if query.after is not None else found[::-1]
 
 
-def _conditions(account: int, query: EntryQuery) -> tuple[list[str], list[object]]:
-    """Return the conditions of a query except the words and the chats, with their values."""
-    conditions, values = ["account = $1"], list[object]([account])
+def _conditions(account: int, query: EntryQuery) -> _Conditions:
+    place, others, values = ["account = $1"], list[str](), list[object]([account])
 
-    def require(condition: str, value: object) -> None:
+    def require(conditions: list[str], condition: str, value: object) -> None:
         values.append(value)
         conditions.append(condition.format(f"${len(values)}"))
 
     if query.number is not None:
-        require("number = {}::bigint", query.number)
+        require(place, "number = {}::bigint", query.number)
+    if query.before is not None:
+        require(place, "number < {}::bigint", query.before)
+    if query.after is not None:
+        require(place, "number > {}::bigint", query.after)
     if query.message_id is not None:
-        conditions.append("message_id <> ''")
+        others.append("message_id <> ''")
         require(
-            "hashtextextended(message_id, 0) = hashtextextended({0}::text, 0) AND message_id = {0}", query.message_id
+            others,
+            "hashtextextended(message_id, 0) = hashtextextended({0}::text, 0) AND message_id = {0}",
+            query.message_id,
         )
     if query.message_ids:
-        conditions.append("message_id <> ''")
+        others.append("message_id <> ''")
         require(
+            others,
             "hashtextextended(message_id, 0) = ANY (ARRAY(SELECT hashtextextended(i, 0) FROM unnest({0}::varchar[]) i))"
             " AND message_id = ANY ({0})",
             list(query.message_ids),
         )
-    if query.before is not None:
-        require("number < {}::bigint", query.before)
-    if query.after is not None:
-        require("number > {}::bigint", query.after)
     if query.since:
-        require("time >= {}::float8", query.since)
+        require(others, "time >= {}::float8", query.since)
     if query.until:
-        require("time <= {}::float8", query.until)
+        require(others, "time <= {}::float8", query.until)
     if query.is_notice:
-        conditions.append(f"(flags & 14 <> 0 OR batch = 0) AND flags & {NOTICE} <> 0 AND kind = 0")
-    return conditions, values
+        others.append(f"{_RARE} AND flags & {NOTICE} <> 0 AND kind = 0")
+    return _Conditions(place, others, values)
+
+
+def _order(query: EntryQuery) -> str:
+    return f"ORDER BY number {'DESC' if query.after is None else 'ASC'}"
+
+
+def _behind(query: EntryQuery) -> str:
+    """Return the comparison with a number for those behind it in the query's order."""
+    return "<" if query.after is None else ">"
 
 
 async def _read(
     db: Connection, query: EntryQuery, conditions: list[str], values: list[object], limit: int
 ) -> list[Entry]:
-    order = f"ORDER BY number {'DESC' if query.after is None else 'ASC'} LIMIT {int(limit)}"
+    order = f"{_order(query)} LIMIT {int(limit)}"
     if not query.chats:
         source = f"SELECT * FROM entries WHERE {' AND '.join(conditions)} {order}"
         return entries_of(await db.fetch(reading_of(source), *values))
@@ -94,50 +125,126 @@ async def _read(
     return entries_of(await db.fetch(reading_of(source), *values, sorted(set(query.chats))))
 
 
-async def _read_times(
-    db: Connection, account: int, query: EntryQuery, conditions: list[str], values: list[object]
-) -> list[Entry]:
-    """Read the entries of a query with times, among the numbers that the times do not exclude."""
+async def _within_times(
+    db: Connection, account: int, query: EntryQuery, conditions: _Conditions
+) -> list[_Conditions]:  # fmt: skip
+    """Return the conditions for each range of numbers that the times of a query do not exclude."""
+    if not query.since and not query.until:
+        return [conditions]
     row = await db.fetchrow(_BLOCKS, account, query.since, query.until or ALWAYS)
     assert row is not None  # noqa: S101 - for the type checker: a query without FROM has one row
-    places = (len(values) + 1, len(values) + 2)
-    within = [*conditions, "number >= ${}::bigint AND number < ${}::bigint".format(*places)]
+    place, others, values = conditions
+    between = f"number >= ${len(values) + 1}::bigint AND number < ${len(values) + 2}::bigint"
+    return [
+        _Conditions([*place, between], others, [*values, span.first, _LAST if span.end is None else span.end])
+        for span in spans_of(query, FoundBlocks(*row))
+    ]
+
+
+async def _read_times(db: Connection, account: int, query: EntryQuery, conditions: _Conditions) -> list[Entry]:
+    """Read the entries of a query with times, among the numbers that the times do not exclude."""
     found: list[Entry] = []
-    for span in spans_of(query, FoundBlocks(*row)):
-        ends = (span.first, _LAST if span.end is None else span.end)
-        found += await _read(db, query, within, [*values, *ends], query.limit)
+    for within in await _within_times(db, account, query, conditions):
+        found += await _read(db, query, within.all, within.values, query.limit)
     found.sort(key=lambda entry: entry.number)
     return found[: query.limit] if query.after is not None else found[-query.limit :]
 
 
 async def _search(
-    db: Connection, query: EntryQuery, words: Query, conditions: list[str], values: list[object]
-) -> list[Entry]:
+    db: Connection, account: int, query: EntryQuery, words: Query, conditions: _Conditions
+) -> list[Entry]:  # fmt: skip
     """Read messages that contain all of these words, in the order of arrival."""
     if not words.runs:
         return []
-    conditions = [*conditions, "kind = 0", f"words @@ ${len(values) + 1}::text::tsquery"]
+    conditions.others.append("kind = 0")
     # The best plan depends on how often the words occur, so each search is planned with its words.
     async with db.transaction(readonly=True):
         await db.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on")
-        short = [*conditions, f"flags & {LONG} = 0"]
-        found = await _read(db, query, short, [*values, _phrases(words)], query.limit)
-        found += await _search_long(db, query, words, conditions, [*values, _tokens(words)])
+        found: list[Entry] = []
+        for within in await _within_times(db, account, query, conditions):
+            found += await read_numbers(db, account, await _search_short(db, query, words, within))
+        found += await _search_long(db, account, query, words, conditions)
     found.sort(key=lambda entry: entry.number)
     return found[: query.limit] if query.after is not None else found[-query.limit :]
 
 
+async def _search_short(db: Connection, query: EntryQuery, words: Query, conditions: _Conditions) -> list[int]:
+    """
+    Return the numbers of messages that have the words with their positions.
+
+    The index of words has no order, so all messages with a frequent word would be read by it; in the order of numbers,
+    all messages would be read to find a rare word. So the first ones are read in their order, and if too few of them
+    match, the others by the index of words: then the word is not frequent among them, or in other chats only.
+    """
+    values = [*conditions.values, _phrases(words)]
+    others = " AND ".join([*conditions.others, f"flags & {LONG} = 0 AND words @@ ${len(values)}::text::tsquery"])
+    chats = sorted(set(query.chats))
+    count = max(1, _IN_ORDER // max(1, len(chats)))
+    first = f"SELECT number, {others} AS is_match FROM entries WHERE {' AND '.join(conditions.place)}"
+    limited = f"{_order(query)} LIMIT {count}"
+    if chats:
+        source = (
+            f"SELECT each, e.* FROM unnest(${len(values) + 1}::varchar[]) each CROSS JOIN LATERAL ("
+            f"{first} AND {_OF_CHAT} {limited}) e"
+        )
+    else:
+        source = f"SELECT '' AS each, e.* FROM ({first} {limited}) e"
+    row = await db.fetchrow(
+        f"WITH first AS MATERIALIZED ({source}) SELECT"
+        f" array(SELECT number FROM first WHERE is_match {_order(query)}) AS numbers,"
+        f" (SELECT {'min(last)' if query.after is not None else 'max(first)'} FROM ("
+        f"SELECT min(number) AS first, max(number) AS last FROM first GROUP BY each HAVING count(*) = {count}"
+        ") unfinished) AS read_to",
+        *values, *([chats] if chats else []),
+    )  # fmt: skip
+    assert row is not None  # noqa: S101 - for the type checker: a query without FROM has one row
+    read_to, numbers = row["read_to"], list[int](row["numbers"])
+    if read_to is None:
+        return numbers[: query.limit]
+    numbers = [each for each in numbers if (each <= read_to if query.after is not None else each >= read_to)]
+    left = query.limit - len(numbers)
+    if left > 0:
+        numbers += await _search_index(db, query, others, conditions, values, read_to, left)
+    return numbers[: query.limit]
+
+
+async def _search_index(
+    db: Connection, query: EntryQuery, others: str, conditions: _Conditions, values: list[object], read_to: int,
+    limit: int,
+) -> list[int]:  # fmt: skip
+    """Return the numbers of messages behind a number that the index of words finds."""
+    place = len(conditions.values) + 2
+    of_chats = [f"chat = ANY (${place + 1}::varchar[])"] if query.chats else []
+    within = [*conditions.place, f"number {_behind(query)} ${place}::bigint", others, *of_chats]
+    # `OFFSET 0` keeps PostgreSQL from reading in the order of the numbers.
+    source = f"SELECT number FROM entries WHERE {' AND '.join(within)} OFFSET 0"
+    rows = await db.fetch(
+        f"SELECT number FROM ({source}) e {_order(query)} LIMIT {limit}",
+        *values, read_to, *([list(query.chats)] if query.chats else []),
+    )  # fmt: skip
+    return [row["number"] for row in rows]
+
+
 async def _search_long(
-    db: Connection, query: EntryQuery, words: Query, conditions: list[str], values: list[object]
-) -> list[Entry]:
-    """Read messages whose tokens have no positions in the index; each is searched itself."""
-    bound = f"number < ${len(values) + 1}::bigint" if query.after is None else f"number > ${len(values) + 1}::bigint"
-    conditions = [*conditions, bound, f"(flags & 14 <> 0 OR batch = 0) AND flags & {LONG} <> 0"]
+    db: Connection, account: int, query: EntryQuery, words: Query, conditions: _Conditions
+) -> list[Entry]:  # fmt: skip
+    """Read messages whose tokens have no positions in the index; each that may match is searched itself."""
+    values = [*conditions.values, _tokens(words)]
+    others = [*conditions.others, f"words @@ ${len(values)}::text::tsquery"]
+    if query.chats:
+        values.append(list(query.chats))
+        others.append(f"chat = ANY (${len(values)}::varchar[])")
+    long = [*conditions.place, f"number {_behind(query)} ${len(values) + 1}::bigint", _RARE, f"flags & {LONG} <> 0"]
+    source = (
+        f"SELECT number, {' AND '.join(others)} AS may_match FROM entries WHERE {' AND '.join(long)}"
+        f" {_order(query)} LIMIT {_LONG_READ}"
+    )
     found: list[Entry] = []
     last = _LAST if query.after is None else 0
-    while len(found) < query.limit and (some := await _read(db, query, conditions, [*values, last], _LONG_READ)):
+    while len(found) < query.limit and (rows := await db.fetch(source, *values, last)):
+        some = await read_numbers(db, account, [row["number"] for row in rows if row["may_match"]])
         found += [entry for entry in some if words.finds(tokens_of(entry.item.raw, entry.own_id))]
-        last = some[0].number if query.after is None else some[-1].number
+        last = rows[-1]["number"]
     return found
 
 

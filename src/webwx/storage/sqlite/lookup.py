@@ -191,8 +191,12 @@ def _search(
             f" WHERE words MATCH ? AND w.rowid > ? AND w.rowid < ?{chats} AND {condition}"
             f" ORDER BY w.rowid {_order(query)} LIMIT ?"
         )
-        bounds = (query.after or 0, LAST if query.before is None else query.before)
-        return _read(db, select_numbers(db, in_index, (words.expression, *bounds, *keys, *values, limit)), query)
+        numbers: list[int] = []
+        for span in _spans(db, account, query):
+            after = max(query.after or 0, span.first - 1)
+            before = min(each for each in (query.before, span.end, LAST) if each is not None)
+            numbers += select_numbers(db, in_index, (words.expression, after, before, *keys, *values, limit))
+        return _read(db, sorted(numbers, reverse=query.after is None)[:limit], query)
 
     found: list[Entry] = []
     for read in (from_tail, from_index) if query.after is None else (from_index, from_tail):
