@@ -88,7 +88,7 @@ class McpAdapter(Adapter):
     async def refuse(self, request: AdapterRequest, error: Exception) -> None:
         """Answer with a problem; without a valid token, the answer names the kind of token."""
         refused = answer_of(error)
-        if refused.content.code != "unauthorized":
+        if refused.content.code != "unauthorized" or request.scope["type"] != ScopeType.HTTP:
             await super().refuse(request, error)
             return
         body = msgspec.json.encode(refused.content)
