@@ -10,6 +10,7 @@ import pytest
 from webwx.errors import InvalidSettings
 from webwx.gateway.config import (
     EXAMPLE,
+    AdapterTable,
     BotTable,
     GatewayConfig,
     ListenTable,
@@ -31,8 +32,10 @@ def test_without_a_file_the_gateway_is_for_this_machine_only(tmp_path: Path) -> 
 
 def test_the_example_names_every_setting_with_its_default() -> None:
     uncommented = "\n".join(line.removeprefix("# ") for line in EXAMPLE.splitlines() if not line.startswith("# The"))
-    assert msgspec.toml.decode(uncommented, type=GatewayConfig) == GatewayConfig(bots=(BotTable(file="bot.py"),))
-    names = {name for table in (ListenTable, TlsTable) for name in table.__struct_fields__}
+    config = GatewayConfig(bots=(BotTable(file="bot.py"),), adapters={"mcp": AdapterTable(port=8792)})
+    assert msgspec.toml.decode(uncommented, type=GatewayConfig) == config
+    config.check()
+    names = {name for table in (ListenTable, TlsTable, AdapterTable) for name in table.__struct_fields__}
     assert all(f"{name} =" in EXAMPLE for name in names)
 
 
@@ -43,6 +46,24 @@ def test_an_address_of_a_network_needs_tls_or_a_proxy(host: str) -> None:
 
     GatewayConfig(listen=ListenTable(host=host), tls=TlsTable(certificate="a.pem", key="a.key")).check()
     GatewayConfig(listen=ListenTable(host=host, behind_proxy="172.16.0.2")).check()
+
+
+@pytest.mark.parametrize(
+    ("adapters", "said"),
+    [
+        ({"none": AdapterTable(port=0)}, "there is no adapter 'none'; the adapters are mcp, other"),
+        ({"mcp": AdapterTable(port=8791)}, "has the port 8791 of \\[listen\\]; choose another one"),
+        ({"mcp": AdapterTable(port=1), "other": AdapterTable(port=1)}, "has the port 1 of \\[adapters.mcp\\]"),
+        ({"mcp": AdapterTable(port=70_000)}, "70000 is not a port"),
+        ({"mcp": AdapterTable(port=0, host="0.0.0.0")}, "without TLS"),
+    ],
+)
+def test_a_listener_of_an_adapter_is_checked_as_that_of_the_gateway(
+    adapters: dict[str, AdapterTable], said: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=said):
+        GatewayConfig(adapters=adapters).check(["mcp", "other"])
+    GatewayConfig(adapters={"mcp": AdapterTable(port=0), "other": AdapterTable(port=0)}).check(["mcp", "other"])
 
 
 def test_tls_needs_both_files() -> None:

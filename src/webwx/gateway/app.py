@@ -27,6 +27,7 @@ from webwx.gateway.access.sessions import ConsoleSessions
 from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.accounts.contact_order import ContactOrder
 from webwx.gateway.adapters.adapter import AdapterParts
+from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramPeers
 from webwx.gateway.adapters.programs import Programs
@@ -236,6 +237,7 @@ class Gateway:
         """The application to serve."""
         if signatures is not None:
             self.app = SignedRequests(self.times, self.app if answers_clients else None, signatures)
+        self.app = self.adapter_listeners = AdapterListeners(self.app)
 
     def __repr__(self) -> str:
         return "Gateway()"
@@ -429,6 +431,7 @@ def route_table(max_body: int) -> Litestar:
             "programs": _provide(lambda gateway: gateway.programs),
             "peers": _provide(lambda gateway: gateway.peers),
             "mount": _provide(lambda gateway: gateway.adapters),
+            "adapter_listeners": _provide(lambda gateway: gateway.adapter_listeners),
             "queue": _provide(lambda gateway: gateway.notifications),
             "relay": _provide(lambda gateway: gateway.forwarding),
             "receivers": _provide(lambda gateway: gateway.receivers),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 
 from webwx.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 DEFAULT_PORT = 8791
 
@@ -72,6 +75,10 @@ EXAMPLE = """\
 [incoming_files]            # rules of the console save files that arrive in chats below this folder
 # root = ""                 # an existing folder, such as "/srv/wechat"; empty: no file is saved
 # keep_free = 1073741824    # bytes that stay free on its disk
+
+# [adapters.mcp]            # an address of its own for the programs of an adapter; else they use that of [listen]
+# port = 8792               # 0: any free port
+# host = "127.0.0.1"        # [tls], behind_proxy, hosts, origins and [limits] are those of the gateway
 
 # [[bots]]                  # a bot that runs inside the gateway; repeat the table for several
 # file = "bot.py"           # path of a Python file, relative to this one
@@ -184,6 +191,15 @@ class IncomingFilesTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Bytes that stay free on its disk."""
 
 
+class AdapterTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table `[adapters.NAME]`: the listener that an adapter has beside its paths at the gateway's own address."""
+
+    port: int
+    """Port to listen on; 0: any free port."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+
+
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration of the gateway."""
 
@@ -193,6 +209,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fallback: FallbackTable = FallbackTable()
     bots: tuple[BotTable, ...] = ()
     incoming_files: IncomingFilesTable = IncomingFilesTable()
+    adapters: dict[str, AdapterTable] = {}
+    """The listeners of adapters by the names of the adapters."""
 
     @property
     def is_local(self) -> bool:
@@ -215,13 +233,17 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         origin = f"https://{listen.hosts[0]}" if listen.behind_proxy and listen.hosts else local
         return f"{origin}{listen.path}"
 
-    def check(self) -> None:
+    def check(self, adapters: Collection[str] | None = None) -> None:
         """
-        Refuse a listener that would carry keys over a network in clear text.
+        Refuse a listener that would carry keys over a network in clear text, or that cannot be opened beside another.
+
+        Args:
+            adapters: Names of the adapters that there are; None: their names are not checked.
 
         Raises:
             InvalidSettings: The address is not a loopback address, and there is neither TLS nor a proxy; TLS lacks one
-                of its files; the proxy is not an address; or the path is not valid.
+                of its files; the proxy is not an address; the path is not valid; there is no such adapter; or two
+                listeners have the same port.
         """
         if self.listen.behind_proxy and not _is_address(self.listen.behind_proxy):
             raise InvalidSettings(
@@ -235,15 +257,31 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             )
         if bool(self.tls.certificate) != bool(self.tls.key):
             raise InvalidSettings("TLS needs both files, 'certificate' and 'key'.")
-        if not (self.is_local or self.has_tls or self.listen.behind_proxy):
-            raise InvalidSettings(
-                f"The gateway does not listen on {self.listen.host!r} without TLS: keys and messages would cross the "
-                "network in clear text. Set [tls], or --behind-proxy with the address of a proxy that ends TLS."
-            )
-        if not 0 <= self.listen.port <= 65_535:
-            raise InvalidSettings(f"{self.listen.port} is not a port; use a number from 1 to 65535, or 0 for any.")
+        self._check_address(self.listen.host, self.listen.port)
+        ports = {self.listen.port: "[listen]"}
+        for name, table in self.adapters.items():
+            if adapters is not None and name not in adapters:
+                raise InvalidSettings(
+                    f"[adapters.{name}]: there is no adapter {name!r}; the adapters are {', '.join(adapters)}."
+                )
+            self._check_address(table.host, table.port)
+            if table.port and table.port in ports:
+                raise InvalidSettings(
+                    f"[adapters.{name}] has the port {table.port} of {ports[table.port]}; choose another one, or 0 for "
+                    "any free port."
+                )
+            ports[table.port] = f"[adapters.{name}]"
         if self.incoming_files.root and not Path(self.incoming_files.root).is_absolute():
             raise InvalidSettings("'root' of [incoming_files] has to be an absolute path, such as '/srv/wechat'.")
+
+    def _check_address(self, host: str, port: int) -> None:
+        if not (is_loopback(host) or self.has_tls or self.listen.behind_proxy):
+            raise InvalidSettings(
+                f"The gateway does not listen on {host!r} without TLS: keys and messages would cross the network in "
+                "clear text. Set [tls], or --behind-proxy with the address of a proxy that ends TLS."
+            )
+        if not 0 <= port <= 65_535:
+            raise InvalidSettings(f"{port} is not a port; use a number from 1 to 65535, or 0 for any.")
 
 
 def _is_address(text: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,10 +31,12 @@ class RunningGateway(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the gateway for programs of this machine."""
     browser_url: str
     """Address for a browser; behind a proxy, the address of the proxy."""
+    adapters: dict[str, str] = {}
+    """Addresses of the listeners that adapters have of their own, by the names of the adapters."""
 
 
 @contextlib.contextmanager
-def claim(home: Path, url: str, browser_url: str) -> Iterator[None]:
+def claim(home: Path, url: str, browser_url: str, adapters: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
     """
     Hold the lock of the folder's gateway; the lock ends with the process, even after a crash.
 
@@ -40,6 +44,7 @@ def claim(home: Path, url: str, browser_url: str) -> Iterator[None]:
         home: The folder.
         url: Address of this gateway, as programs of this machine use it.
         browser_url: Address for a browser.
+        adapters: Addresses of the listeners that adapters have of their own.
 
     Raises:
         AlreadyRunning: Another gateway runs on this folder.
@@ -52,7 +57,8 @@ def claim(home: Path, url: str, browser_url: str) -> Iterator[None]:
         raise AlreadyRunning(f"A gateway of this folder is running already{where}")
     try:
         os.ftruncate(handle, 0)
-        os.pwrite(handle, msgspec.json.encode(RunningGateway(pid=os.getpid(), url=url, browser_url=browser_url)), 0)
+        running = RunningGateway(pid=os.getpid(), url=url, browser_url=browser_url, adapters=dict(adapters))
+        os.pwrite(handle, msgspec.json.encode(running), 0)
         yield
     finally:
         os.ftruncate(handle, 0)

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -21,6 +22,7 @@ from litestar.enums import ScopeType
 
 from webwx.errors import InvalidSettings, SendOutcomeUnknown
 from webwx.gateway.access.auth import SAFE_METHODS
+from webwx.gateway.adapters.registry import ADAPTERS
 from webwx.gateway.http.connections import LimitedConnection, LimitedWebSocket
 from webwx.gateway.http.front import client_address
 from webwx.gateway.http.refusals import refuse
@@ -64,6 +66,9 @@ class Listener(NamedTuple):
     """Address for programs of this machine."""
 
 
+_NONE: Mapping[str, Listener] = {}
+
+
 def listen(config: GatewayConfig) -> Listener:
     """
     Open the port.
@@ -72,10 +77,19 @@ def listen(config: GatewayConfig) -> Listener:
         InvalidSettings: The configuration would carry keys over a network in clear text.
         OSError: The port is in use, or needs privileges, or the address is not of this machine.
     """
-    config.check()
-    host = config.listen.host
+    config.check(ADAPTERS)
+    return listen_on(config, config.listen.host, config.listen.port)
+
+
+def listen_on(config: GatewayConfig, host: str, port: int) -> Listener:
+    """
+    Open a port of a configuration that was checked.
+
+    Raises:
+        OSError: The port is in use, or needs privileges, or the address is not of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.create_server((host, config.listen.port), family=family, backlog=_BACKLOG)
+    opened = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     opened.setblocking(False)
     # Inherited by its connections. An answer is written in two parts, and without this option the second one would
     # wait up to 40 ms for the acknowledgement of the first one.
@@ -86,7 +100,9 @@ def listen(config: GatewayConfig) -> Listener:
     return Listener(opened, f"{'https' if config.has_tls else 'http'}://{shown}:{port}")
 
 
-async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
+async def serve(
+    gateway: Gateway, listener: Listener, on_ready: Callable[[], object], own: Mapping[str, Listener] = _NONE
+) -> None:
     """
     Serve until the task is cancelled, then finish what is in progress.
 
@@ -94,6 +110,7 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
         gateway: The gateway.
         listener: The open port.
         on_ready: Called when requests are answered.
+        own: Further open ports, which belong to one adapter each, by the names of the adapters.
 
     Raises:
         InvalidSettings: The certificate or its key cannot be used.
@@ -101,14 +118,16 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
     server = _server_of(gateway, on_ready)
     await gateway.start()
     try:
-        await _run(gateway, server, listener)
+        await _run(gateway, server, listener, own)
     finally:
         await gateway.close()
 
 
-async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
+async def serve_started(
+    gateway: Gateway, listener: Listener, on_ready: Callable[[], object], own: Mapping[str, Listener] = _NONE
+) -> None:
     """Serve a gateway as `serve` does; the caller has started it and closes it."""
-    await _run(gateway, _server_of(gateway, on_ready), listener)
+    await _run(gateway, _server_of(gateway, on_ready), listener, own)
 
 
 def _server_of(gateway: Gateway, on_ready: Callable[[], object]) -> _GatewayServer:
@@ -119,9 +138,12 @@ def _server_of(gateway: Gateway, on_ready: Callable[[], object]) -> _GatewayServ
     return _GatewayServer(_uvicorn_config(gateway), begin, gateway.begin_closing)
 
 
-async def _run(gateway: Gateway, server: _GatewayServer, listener: Listener) -> None:
+async def _run(gateway: Gateway, server: _GatewayServer, listener: Listener, own: Mapping[str, Listener]) -> None:
     raise_limit()
-    serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
+    for name, each in own.items():
+        gateway.adapter_listeners.add(name, each.socket.getsockname()[1], each.url)
+    sockets = [listener.socket, *(each.socket for each in own.values())]
+    serving = asyncio.ensure_future(server.serve(sockets=sockets))
     returning = asyncio.ensure_future(return_freed_memory())
     try:
         await asyncio.shield(serving)

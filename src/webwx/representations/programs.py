@@ -23,10 +23,15 @@ class AdapterView(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     path: str
     """Begin of the paths of this gateway that the adapter has; its protocol's own path follows."""
+    url: str
+    """
+    Address of the listener that the adapter has of its own at the node that answers, for programs of its machine; the
+    protocol's own path follows. Empty: there is none.
+    """
     configurations: dict[str, str]
     """
-    Configurations for well-known programs, by their names, with `{url}` for the address of the gateway and `{token}`
-    for the token.
+    Configurations for well-known programs, by their names, with `{url}` for the address of the gateway, or of the
+    adapter's own listener, and `{token}` for the token.
     """
 
 

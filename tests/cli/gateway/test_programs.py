@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -128,3 +129,35 @@ def test_the_json_of_a_program_has_its_stored_fields_without_the_digest(me: Shel
     lists = {"see", "write"}
     assert made.keys() - {"token", "url"} == {*StoredProgram.__struct_fields__} - {"digest", "permissions"} | lists
     assert made["enabled"] is False
+
+
+def test_an_adapter_with_a_listener_of_its_own_is_served_there_until_the_gateway_ends(me: Shell) -> None:
+    (me.settings.home / "gateway.toml").write_text("[adapters.mcp]\nport = 0\n")
+    with serving(me) as (process, first_line):
+        url = first_line["adapters"]["mcp"]
+        assert url != first_line["url"]
+        made = me.run("serve", "program", "create", "--name", "n", "--adapter", "mcp", "--json").line
+        assert made["url"] == url
+        assert status_of(url, made["token"]) == 200
+        assert status_of(f"{first_line['url']}/adapters/mcp", made["token"]) == 200
+        assert status_of(f"{url}/api/v1/accounts", made["token"]) == 404
+        process.terminate()
+        process.wait(timeout=PATIENCE)
+    with pytest.raises(urllib.error.URLError):
+        status_of(url, made["token"])
+
+
+def test_a_port_of_an_adapter_that_is_taken_or_that_of_the_gateway_ends_the_command(shell: Shell) -> None:
+    shell.settings.home.mkdir(exist_ok=True)
+    config = shell.settings.home / "gateway.toml"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config.write_text(f"[adapters.mcp]\nport = {port}\n")
+        done = shell.run("serve", "--port", "0")
+        assert f"Port {port} is taken; choose another in [adapters.mcp] of the configuration" in done.sentence
+        same = shell.run("serve", "--port", f"{port}")
+        assert f"[adapters.mcp] has the port {port} of [listen]" in same.sentence
+    checked = shell.run("serve", "check")
+    assert f"The adapter mcp also listens on 127.0.0.1, port {port}" in checked.stdout

@@ -10,7 +10,7 @@ import pytest
 from tests.gateway.adapters.toy import build, importable
 
 from webwx.gateway.config import GatewayConfig, ListenTable
-from webwx.gateway.serve import listen, serve_started
+from webwx.gateway.serve import listen, listen_on, serve_started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,15 +49,19 @@ async def created(running: Running, **fields: Any) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def port_of(running: Running) -> AsyncIterator[str]:
-    """Serve a gateway that has been started; yield its host and port."""
+async def port_of(running: Running, adapter: str = "") -> AsyncIterator[str]:
+    """Serve a gateway that has been started; yield host and port of it, or of the own listener of an adapter."""
     ready = asyncio.Event()
-    listener = listen(GatewayConfig(listen=ListenTable(port=0)))
-    with contextlib.closing(listener.socket):
-        server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
+    config = GatewayConfig(listen=ListenTable(port=0))
+    listener = listen(config)
+    own = {adapter: listen_on(config, "127.0.0.1", 0)} if adapter else {}
+    with contextlib.ExitStack() as opened:
+        for each in (listener, *own.values()):
+            opened.enter_context(each.socket)
+        server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set, own))
         try:
             await ready.wait()
-            yield listener.url.removeprefix("http://")
+            yield own.get(adapter, listener).url.removeprefix("http://")
         finally:
             server.cancel()
             await asyncio.wait([server])

@@ -43,6 +43,7 @@ async def test_the_adapters_are_listed_with_configurations_to_copy(noted: Runnin
             "adapters": [
                 {
                     "name": "note", "title": "Notes", "summary": "Sends and receives notes.", "path": "/adapters/note",
+                    "url": "",
                     "configurations": {"A notebook": "address = {url}/note{token}"},
                 }
             ]

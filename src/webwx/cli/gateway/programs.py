@@ -12,7 +12,7 @@ import msgspec
 from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import BadInput
-from webwx.cli.gateway.stored import chosen_account, gateway_url, open_records
+from webwx.cli.gateway.stored import adapter_url, chosen_account, open_records
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.names import complete_each_chat, complete_programs
@@ -374,8 +374,6 @@ def _listed(chats: Iterable[str | int]) -> str:
 
 
 def _print_token(session: Session, programs: Programs, made: NewProgram) -> None:
-    from webwx.gateway.adapters.registry import PREFIX
-
-    url = f"{gateway_url(session.settings)}{PREFIX}{made.program.adapter}"
+    url = adapter_url(session.settings, made.program.adapter)
     session.output.line([made.token], {"token": made.token, "url": url, **_fields(programs, made.program)})
     session.output.remark(_("It is not shown again. The program connects to {url}.").format(url=url))

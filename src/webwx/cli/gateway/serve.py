@@ -55,12 +55,15 @@ if TYPE_CHECKING:
     from webwx.gateway.bots.bots import AssignedBot, HostedBots
     from webwx.gateway.config import GatewayConfig, LimitsTable
     from webwx.gateway.running import RunningGateway
+    from webwx.gateway.serve import Listener
     from webwx.settings import Settings
     from webwx.storage.tables.records import RecordStore
 
 _OPEN_LINK = N_("Open this link in a browser; it is valid once, for ten minutes: {link}")
 
 _PORT_IN_USE = N_("Port {port} is taken; choose another with --port, or any free one with --port 0.")
+
+_OWN_PORT_IN_USE = N_("Port {port} is taken; choose another in [adapters.{name}] of the configuration, or 0 for any.")
 
 _NOT_RUNNING = N_("No gateway is running on this folder; 'webwx serve' starts one.")
 
@@ -174,7 +177,12 @@ async def _run(
     browser_url = config.browser_url(listener.url)
     async with AsyncExitStack() as opened:
         opened.callback(listener.socket.close)
-        opened.enter_context(claim(settings.home, listener.url, browser_url))
+        own: dict[str, Listener] = {}
+        for name in config.adapters:
+            own[name] = _open_own_listener(config, name)
+            opened.callback(own[name].socket.close)
+        addresses = {name: each.url for name, each in own.items()}
+        opened.enter_context(claim(settings.home, listener.url, browser_url, addresses))
         bots = HostedBots(assigned)
         gateway, ownership = await opened.enter_async_context(
             _open_gateway(session, config, options, listener.url, bots, lambda: gateway.config.limits)
@@ -199,6 +207,8 @@ async def _run(
             session.output.result(
                 [
                     place.format(url=listener.url),
+                    *(_("The adapter {name} is also at {url}.").format(name=name, url=url)
+                      for name, url in addresses.items()),
                     _(_OPEN_LINK).format(link=console),
                     "",
                     _("For programs:"),
@@ -208,12 +218,12 @@ async def _run(
                     "",
                     _("Ctrl-C ends it."),
                 ],
-                url=listener.url, console=console,
+                url=listener.url, console=console, adapters=addresses,
             )  # fmt: skip
             exempt_from_collections()
 
         on_hangup(reread)
-        serving = serve_gateway(gateway, listener, announce)
+        serving = serve_gateway(gateway, listener, announce, own)
         await (serving if ownership is None else until_drained(serving, ownership))
 
 
@@ -324,7 +334,7 @@ def _with_options(
     return msgspec.structs.replace(config, listen=listen)
 
 
-def open_listener(config: GatewayConfig) -> Any:
+def open_listener(config: GatewayConfig) -> Listener:
     """
     Open the port.
 
@@ -337,11 +347,30 @@ def open_listener(config: GatewayConfig) -> Any:
     try:
         return listen(config)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise CommandFailed(_(_PORT_IN_USE).format(port=config.listen.port)) from None
-        raise CommandFailed(
-            _("Cannot listen on {host}: {reason}.").format(host=config.listen.host, reason=_reason_of(error))
-        ) from None
+        table = config.listen
+        raise _cannot_listen(error, table.host, _(_PORT_IN_USE).format(port=table.port)) from None
+
+
+def _open_own_listener(config: GatewayConfig, name: str) -> Listener:
+    """
+    Open the port of an adapter.
+
+    Raises:
+        CommandFailed: The port is not available.
+    """
+    from webwx.gateway.serve import listen_on
+
+    table = config.adapters[name]
+    try:
+        return listen_on(config, table.host, table.port)
+    except OSError as error:
+        raise _cannot_listen(error, table.host, _(_OWN_PORT_IN_USE).format(port=table.port, name=name)) from None
+
+
+def _cannot_listen(error: OSError, host: str, port_in_use: str) -> CommandFailed:
+    if error.errno == errno.EADDRINUSE:
+        return CommandFailed(port_in_use)
+    return CommandFailed(_("Cannot listen on {host}: {reason}.").format(host=host, reason=_reason_of(error)))
 
 
 def _reason_of(error: OSError) -> str:
@@ -381,6 +410,7 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
     Nothing is started, but the programs of the bots are loaded, which runs them as modules.
     """
     require_extra()
+    from webwx.gateway.adapters.registry import ADAPTERS
     from webwx.gateway.receivers.fallback import channels_of
     from webwx.gateway.running import find_running
     from webwx.gateway.serve import check_certificate
@@ -388,7 +418,7 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
     settings = session.settings
     path = _config_path(settings, file)
     config = _read_config(path)
-    config.check()
+    config.check(ADAPTERS)
     check_certificate(config)
     channels_of(config.fallback)
     bots = [assigned.bot.name for assigned in load_bots(session, config, path, targets)]
@@ -408,11 +438,14 @@ async def check(session: Session, file: str | None, targets: tuple[str, ...]) ->
         [
             _("Configuration: {path}").format(path=path if path.exists() else _("defaults")),
             listens.format(host=config.listen.host, port=config.listen.port, keys=keys),
+            *(_("The adapter {name} also listens on {host}, port {port}").format(
+                name=name, host=table.host, port=table.port
+            ) for name, table in config.adapters.items()),
             *([_("Bots: {names}").format(names=', '.join(bots))] if bots else []),
             _("Running at {url} (pid {pid})").format(url=running.url, pid=running.pid) if running else _("Not running"),
         ],
         config=str(path), listen=config.listen.host, port=config.listen.port, tls=config.has_tls, keys=keys, bots=bots,
-        running=None if running is None else running.url,
+        adapters=config.adapters, running=None if running is None else running.url,
     )  # fmt: skip
 
 

@@ -59,3 +59,13 @@ def gateway_url(settings: Settings) -> str:
 
     running = find_running(settings.home)
     return running.url if running is not None else f"http://127.0.0.1:{DEFAULT_PORT}"
+
+
+def adapter_url(settings: Settings, name: str) -> str:
+    """Return the address of an adapter: its own listener of the gateway of this folder, or its path there."""
+    from webwx.gateway.adapters.registry import PREFIX
+    from webwx.gateway.running import find_running
+
+    running = find_running(settings.home)
+    own = None if running is None else running.adapters.get(name)
+    return own or f"{gateway_url(settings)}{PREFIX}{name}"

@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramActivity, ProgramPeers
 from webwx.gateway.adapters.permissions import ChatPermissions
@@ -45,6 +46,7 @@ from webwx.representations.times import moment, optional_moment
 
 InjectedPrograms = NamedDependency[SkipValidation[Programs]]
 InjectedPeers = NamedDependency[SkipValidation[ProgramPeers]]
+InjectedListeners = NamedDependency[SkipValidation[AdapterListeners]]
 InjectedMount = NamedDependency[SkipValidation[AdapterMount]]
 
 
@@ -96,13 +98,13 @@ def _require_rights(caller: Caller, program: StoredProgram) -> None:
 
 
 @serve(LIST_ADAPTERS)
-async def list_adapters(programs: InjectedPrograms) -> AdapterList:
+async def list_adapters(programs: InjectedPrograms, adapter_listeners: InjectedListeners) -> AdapterList:
     """Return the protocols that other programs may speak with this gateway."""
     return AdapterList(
         adapters=[
             AdapterView(
                 name=name, title=entry.title, summary=entry.summary, path=f"{PREFIX}{name}",
-                configurations=dict(entry.configurations),
+                url=adapter_listeners.urls.get(name, ""), configurations=dict(entry.configurations),
             )
             for name, entry in programs.entries.items()
         ]

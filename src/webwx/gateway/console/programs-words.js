@@ -44,6 +44,7 @@ export const t = wordsOf({
     "请立即复制令牌：之后不再显示。持有它的程序可在列表范围内使用账号。",
   ],
   token: ["Token", "令牌"],
+  address: ["Address of the adapter, for this machine", "适配器的地址，供本机使用"],
   configuration: ["Configuration for {program}", "{program} 的配置"],
   configurations: ["Configurations", "配置示例"],
   configurationsHint: [

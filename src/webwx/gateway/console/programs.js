@@ -26,13 +26,15 @@ function open(frame) {
   return { move };
 }
 
-/** Return the configurations for well-known programs, with this gateway's address and a token. */
+/** Return the address of a program's adapter, and configurations for well-known programs with it and a token. */
 async function configurations(program, token) {
   const { adapters } = await call("GET", "/adapters");
-  const found = adapters.find((each) => each.name === program.adapter)?.configurations ?? {};
-  return Object.entries(found).map(([name, text]) =>
-    copyable(t("configuration", { program: name }), text.replaceAll("{url}", GATEWAY).replaceAll("{token}", token)),
+  const found = adapters.find((each) => each.name === program.adapter);
+  const url = found?.url || GATEWAY;
+  const texts = Object.entries(found?.configurations ?? {}).map(([name, text]) =>
+    copyable(t("configuration", { program: name }), text.replaceAll("{url}", url).replaceAll("{token}", token)),
   );
+  return found?.url ? [copyable(t("address"), url), ...texts] : texts;
 }
 
 /** Show the token of a program, which cannot be read later. */

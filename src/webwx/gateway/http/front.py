@@ -54,7 +54,8 @@ class Front:
         self, app: ASGIApp, config: GatewayConfig, serves_vendor: Callable[[str, str, str], bool] = lambda *_: False
     ) -> None:
         self._app = app
-        self._hosts = {host.lower() for host in (*config.listen.hosts, config.listen.host)}
+        own = [table.host for table in config.adapters.values()]
+        self._hosts = {host.lower() for host in (*config.listen.hosts, config.listen.host, *own)}
         self._origins = {origin.rstrip("/").lower() for origin in config.listen.origins}
         self._root = config.listen.path
         self._serves_vendor = serves_vendor
