@@ -177,7 +177,7 @@ def test_wait_ends_with_1_and_the_reason_after_its_timeout(shell: Shell) -> None
     assert "No gateway is running on this folder" in done.sentence
     with serving(shell):
         done = shell.run("serve", "wait", "--require", "online", "--timeout", "2")
-    assert (done.code, "the gateway has no account" in done.sentence) == (1, True)
+    assert (done.code, "The gateway has no account" in done.sentence) == (1, True)
 
 
 def test_wait_does_not_overrun_its_timeout_beside_a_silent_gateway(
