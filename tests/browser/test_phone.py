@@ -456,6 +456,30 @@ async def test_files_are_pasted_and_dropped_sent_in_order_and_tried_again_withou
     hands.wrongs.remove("console: Failed to load resource: net::ERR_FAILED")
 
 
+async def test_a_picture_opens_in_the_viewer_and_escape_returns_to_it(
+    hands: BrowserUser, world: World, photo: FilePayload
+) -> None:
+    webp = io.BytesIO()
+    Image.open(io.BytesIO(photo["buffer"])).save(webp, "WEBP")
+    world.picture("阿华", "me", photo["buffer"])
+    world.picture("me", "阿华", webp.getvalue())
+    world.file("阿华", "me", webp.getvalue(), "sunset.webp")
+    await hands.read_chat("阿华")
+    small = hands.button("Picture from 阿华: sunset.webp")
+    await small.click()
+    viewer = hands.page.get_by_role("dialog", name="Pictures")
+    await hands.see(viewer.get_by_role("status")).to_have_text("Picture from 阿华: sunset.webp · 3 of 3")
+    await hands.keep("viewer")
+    for words in ("Picture from 小明 · 2 of 3", "Picture from 阿华 · 1 of 3"):
+        await hands.page.keyboard.press("ArrowLeft")
+        await hands.see(viewer.get_by_role("status")).to_have_text(words)
+        await hands.see(viewer.get_by_role("img")).to_have_js_property("naturalWidth", 480)
+    await hands.see(hands.button("Previous picture", viewer)).to_have_count(0)
+    await hands.page.keyboard.press("Escape")
+    await hands.see(viewer).to_have_count(0)
+    await hands.see(small).to_be_focused()
+
+
 async def test_an_upload_from_a_phone_is_cancelled(hands: BrowserUser, world: World) -> None:
     await hands.begin_chat("阿华")
     await hands.page.route("**/control/file?*", lambda _: None)  # it never arrives

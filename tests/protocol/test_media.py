@@ -20,6 +20,7 @@ from webwx.protocol.media import (
     image_type,
     is_video,
     is_voice,
+    picture_type,
 )
 
 HOSTS = FAMILIES["wx2.qq.com"]
@@ -42,6 +43,14 @@ HOSTS = FAMILIES["wx2.qq.com"]
 )
 def test_a_picture_is_recognised_by_its_first_bytes(start: bytes, kind: str) -> None:
     assert image_type(start) == kind
+    assert picture_type(start) == kind
+
+
+def test_webp_is_a_picture_for_browsers_and_a_file_for_the_platform() -> None:
+    start = b"RIFF\x10\0\0\0WEBPVP8 "
+    assert picture_type(start) == "image/webp"
+    assert image_type(start) == ""
+    assert picture_type(b"RIFF\x10\0\0\0WAVEfmt ") == ""
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,11 @@ def image_type(start: bytes) -> str:
     return next((kind for magic, kind in IMAGE_TYPES.items() if start.startswith(magic)), "")
 
 
+def picture_type(start: bytes) -> str:
+    """Return the media type of a picture that browsers show: also WebP, which the platform sends as a file."""
+    return "image/webp" if start[:4] == b"RIFF" and start[8:12] == b"WEBP" else image_type(start)
+
+
 def is_video(start: bytes) -> bool:
     """Return whether a file starts like a video of the MPEG-4 family: mp4, mov, 3gp."""
     return start[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}

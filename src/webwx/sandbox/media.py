@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from webwx.protocol.media import image_type, is_video, is_voice
+from webwx.protocol.media import is_video, is_voice, picture_type
 from webwx.sandbox.pictures import picture_size, thumbnail_size
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
         start = self.content[:16]
         if is_video(start):
             return "video/mp4"
-        return image_type(start) or ("audio/mp3" if is_voice(start) else "application/octet-stream")
+        return picture_type(start) or ("audio/mp3" if is_voice(start) else "application/octet-stream")
 
     @property
     def encrypted_name(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 from tests.browser.console.console_user import button, open_screen
 from tests.client.reading.test_message_page import store_sends
 
@@ -209,6 +211,43 @@ async def test_a_picture_is_shown_and_a_file_is_a_download_with_name_and_size(
     download = await begun.value
     assert download.suggested_filename == "report.txt"
     assert Path(await download.path()).read_bytes() == b"x" * 2048
+
+
+async def test_pictures_of_a_chat_are_viewed_by_keys_and_forwarded(
+    console: Page, world: World, photo: FilePayload
+) -> None:
+    webp = io.BytesIO()
+    Image.open(io.BytesIO(photo["buffer"])).resize((2400, 1600)).save(webp, "WEBP")
+    world.picture("ahua", "me", photo["buffer"])
+    world.file("ahua", "me", b"RIFF no picture", "broken.webp")
+    world.file("ahua", "me", webp.getvalue(), "large.webp")
+    await open_chat(console, "阿华")
+    await console.get_by_role("link", name="broken.webp").wait_for()
+    small = button(console, "Picture from 阿华: large.webp")
+    await console.wait_for_function("img => img.naturalWidth === 2400", arg=await small.locator("img").element_handle())
+
+    await small.focus()
+    await console.keyboard.press("Enter")
+    viewer = console.get_by_role("dialog", name="Pictures")
+    picture = viewer.get_by_role("img", name="large.webp")
+    await viewer.get_by_text("2 of 2").wait_for()
+    width = "img => Math.round(img.getBoundingClientRect().width)"
+    await console.wait_for_function(f"img => img.naturalWidth === 2400 && ({width})(img) <= innerWidth",
+                                    arg=await picture.element_handle())  # fmt: skip
+    await console.keyboard.press("+")
+    await console.wait_for_function(f"img => ({width})(img) === 2400", arg=await picture.element_handle())
+    await console.keyboard.press("-")
+    await console.keyboard.press("ArrowLeft")
+    await viewer.get_by_text("1 of 2").wait_for()
+    await button(viewer, "To File Transfer Helper").click()
+    await viewer.get_by_text("Forwarded to File Transfer Helper").wait_for()
+    assert [each.kind for each in world.inbox("me")["filehelper"].messages] == ["image"]
+    async with console.expect_download() as begun:
+        await viewer.get_by_role("link", name="Save").click()
+    assert Path(await (await begun.value).path()).stat().st_size > 0
+    await console.keyboard.press("Escape")
+    await viewer.wait_for(state="detached")
+    await console.wait_for_function("button => document.activeElement === button", arg=await small.element_handle())
 
 
 async def test_the_members_of_a_chatroom_are_named(console: Page, world: World) -> None:

@@ -16,7 +16,7 @@ from litestar.response import Stream
 
 from webwx.gateway.accounts.account import DownloadedMedia
 from webwx.gateway.problems import GatewayProblem
-from webwx.protocol.media import image_type
+from webwx.protocol.media import picture_type
 
 ANY_TYPE = "application/octet-stream"
 
@@ -64,7 +64,7 @@ async def answer_media(
     if is_part:
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     headers["Content-Length"] = str(last - first + 1)
-    media_type = image_type(start) or mimetypes.guess_type(path.name)[0] or ANY_TYPE
+    media_type = picture_type(start) or mimetypes.guess_type(path.name)[0] or ANY_TYPE
     if media_type.startswith("text/") or "xml" in media_type or "script" in media_type:
         media_type = ANY_TYPE  # content from other people is never served as a page
     return Stream(

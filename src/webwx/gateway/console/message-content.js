@@ -1,10 +1,17 @@
 // The content of one message, by its kind. Texts become text nodes; an address is shown as text and never loaded.
 
-import { linkTo, load } from "./api.js";
+import { call, linkTo, load, Problem } from "./api.js";
 import { h, icon } from "./dom.js";
 import { bytes, duration } from "./formats.js";
 import { language } from "./language.js";
 import { kindWords, t } from "./message-words.js";
+import { FILEHELPER } from "./names.js";
+import { pictureButton } from "./picture-viewer.js";
+import { sentence } from "./states.js";
+import { newKey } from "./transfer.js";
+
+/** Bytes of a file above which its picture is not loaded before the user asks for it. */
+const LARGEST_SHOWN = 20 * 1024 * 1024;
 
 const CARDS = {
   location: "place",
@@ -66,8 +73,23 @@ const DRAWN = {
     download(source, kind, t("voice"), duration(data.duration)),
   ],
   video: ({ kind, data, source }) => download(source, kind, t("video"), duration(data.duration), data.size),
-  file: ({ kind, data, source }) => download(source, kind, data.name, "", data.size),
+  file: (message) => (isShownFile(message.data) ? shownFile(message) : downloadFile(message)),
 };
+
+/** Whether a file is a picture that WeChat sends as a file, but browsers show. */
+function isShownFile({ name, size }) {
+  return /\.webp$/i.test(name) && size <= LARGEST_SHOWN;
+}
+
+function shownFile(message) {
+  const { source, name, data } = message;
+  const words = `${t("pictureOf", { name })}: ${data.name}`;
+  return picture(source, words, "photo", downloadFile(message));
+}
+
+function downloadFile({ kind, data, source }) {
+  return download(source, kind, data.name, "", data.size);
+}
 
 function quotedWords(quoted) {
   return quoted?.message_type > 1 ? quoted.summary?.[language()] : quoted?.text;
@@ -77,13 +99,32 @@ function words(text) {
   return h("p", { class: "words", dir: "auto" }, text ?? "");
 }
 
-function picture(source, alt, look) {
+/** Return a picture; `otherwise` stands in for one that cannot be loaded. */
+function picture(source, alt, look, otherwise = h("p", { class: "hint" }, t("noPicture"))) {
   const shown = h("img", { class: look, alt, loading: "lazy" });
-  const link = h("a", { class: "photo-link", download: "" }, shown);
+  const opening = pictureButton(shown, {
+    words: alt,
+    load: (picture) => load(picture, source),
+    save: (link) => linkTo(link, source),
+    actions: [{ words: t("forwardPicture"), picture: "forward", act: forwarding(source) }],
+  });
   load(shown, source);
-  linkTo(link, source);
-  shown.addEventListener("error", () => link.replaceWith(h("p", { class: "hint" }, t("noPicture"))));
-  return link;
+  shown.addEventListener("error", () => opening.replaceWith(otherwise));
+  return opening;
+}
+
+/** Return the action that forwards a message to File Transfer Helper; a repetition without an answer is sent once. */
+function forwarding(source) {
+  let key = newKey();
+  return async () => {
+    try {
+      await call("POST", source.replace(/media$/, "forward"), { to: FILEHELPER }, { "Idempotency-Key": key });
+      return t("pictureForwarded");
+    } catch (error) {
+      if (error instanceof Problem) key = newKey();
+      return sentence(error);
+    }
+  };
 }
 
 function player(source) {

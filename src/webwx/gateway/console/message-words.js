@@ -28,7 +28,8 @@ const OWN = {
   gap: ["Messages may be missing here", "此处可能缺少消息"],
   pictureOf: ["Picture from {name}", "{name}发的图片"],
   stickerOf: ["Sticker from {name}", "{name}发的表情"],
-  noPicture: ["The picture cannot be loaded", "图片无法加载"],
+  forwardPicture: ["To File Transfer Helper", "转发到文件传输助手"],
+  pictureForwarded: ["Forwarded to File Transfer Helper", "已转发到文件传输助手"],
   recalledBy: ["{name} recalled a message", "{name}撤回了一条消息"],
   you: ["You", "你"],
 

@@ -79,6 +79,16 @@ const WORDS = {
   uploaded: ["{part} of {size}", "{size} 的 {part}"],
   again: ["Try again", "重试"],
 
+  // the viewer of pictures
+  pictures: ["Pictures", "图片"],
+  pictureCount: ["{n} of {all}", "第 {n} 张，共 {all} 张"],
+  previousPicture: ["Previous picture", "上一张"],
+  nextPicture: ["Next picture", "下一张"],
+  fullPicture: ["Full size", "原始大小"],
+  fitPicture: ["Fit the window", "适应窗口"],
+  savePicture: ["Save", "保存"],
+  noPicture: ["The picture cannot be loaded", "图片无法加载"],
+
   // states of an account
   new: ["not logged in", "未登录"],
   logging_in: ["logging in", "正在登录"],

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from webwx.protocol.http import Request, Response
+from webwx.protocol.media import picture_type
 from webwx.sandbox.control import is_loopback
 from webwx.sandbox.phone.wire_page import wire_page
 from webwx.web import SHARED_FILES
@@ -59,12 +60,8 @@ FILES = {file.name: file for file in _STATIC.iterdir() if file.name.rpartition("
 
 _UNKNOWN = "application/octet-stream"
 
-_SHOWN_INLINE = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
+_SHOWN_INLINE = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
+"""Types of pictures that are shown; others are downloads."""
 
 
 def is_for(request: Request) -> bool:
@@ -151,9 +148,8 @@ def _range(which: str) -> tuple[str, str]:
 
 
 def _inline_type(start: bytes) -> str:
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _SHOWN_INLINE if start.startswith(magic)), "")
+    kind = picture_type(start)
+    return kind if kind in _SHOWN_INLINE else ""
 
 
 def _played(content_type: str) -> str:

@@ -3,14 +3,16 @@
 import { at } from "./addresses.js";
 import { attempt } from "./attempts.js";
 import { act } from "./control.js";
-import { button, h, icon } from "./dom.js";
+import { button, h, icon, set } from "./dom.js";
 import { bytes } from "./formats.js";
 import { avatar, chatName, personName } from "./names.js";
+import { pictureButton } from "./picture-viewer.js";
 import { place } from "./place.js";
+import { askForward, canForward } from "./selection.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-const INLINE = ["image/jpeg", "image/png", "image/gif"];
+const INLINE = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 const CARDS = {
   location: "place",
@@ -35,7 +37,12 @@ export function mediaUrl(message) {
 
 /** Whether a message is a picture, which needs no bubble. */
 export function isBare(message) {
-  return message.kind === "image" || (message.kind === "sticker" && Boolean(message.size));
+  return message.kind === "image" || isShownFile(message) || (message.kind === "sticker" && Boolean(message.size));
+}
+
+/** Whether a file is a picture that clients send as a file, but browsers show. */
+function isShownFile({ kind, type }) {
+  return kind === "file" && type === "image/webp";
 }
 
 /** The text of a notice; empty for an ordinary message. */
@@ -70,16 +77,32 @@ const DRAWN = {
       : card(message, t("storeSticker")),
   voice: (message) => played(message, "audio", "audio/"),
   video: (message) => played(message, "video", "video/"),
-  file,
+  file: (message) =>
+    isShownFile(message)
+      ? picture(message, `${t("pictureFrom", { name: personName(message.from) })}: ${message.text}`, "photo")
+      : file(message),
 };
 
 function picture(message, words, look) {
   if (!INLINE.includes(message.type)) return file(message);
   const shown = h("img", { class: look, src: mediaUrl(message), alt: words, loading: "lazy" });
-  shown.addEventListener("error", () => shown.replaceWith(file(message)));
-  return look === "photo"
-    ? h("a", { href: mediaUrl(message), target: "_blank", rel: "noopener noreferrer", class: "photo-link" }, shown)
-    : shown;
+  if (look !== "photo") {
+    shown.addEventListener("error", () => shown.replaceWith(file(message)));
+    return shown;
+  }
+  const opening = pictureButton(shown, {
+    words,
+    load: (picture) => set(picture, "src", mediaUrl(message)),
+    save: (link) => {
+      set(link, "href", mediaUrl(message));
+      set(link, "download", message.text || "");
+    },
+    actions: canForward(message)
+      ? [{ words: t("forward"), picture: "forward", act: () => askForward([message]) }]
+      : [],
+  });
+  shown.addEventListener("error", () => opening.replaceWith(file(message)));
+  return opening;
 }
 
 function played(message, tag, family) {
