@@ -4,12 +4,14 @@ import { accountName, listAccounts } from "./account-list.js";
 import { call, GATEWAY } from "./api.js";
 import { deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
-import { button, fill, h, keepFocus } from "./dom.js";
+import { button, fill, h } from "./dom.js";
 import { field, formPanel, resultPanel, textInput, ticks } from "./forms.js";
 import { t } from "./keys-words.js";
 import { empty } from "./overlays.js";
-import { load } from "./states.js";
+import { ago, load } from "./states.js";
+import { table } from "./table.js";
 
+/** The scopes of the API, each with the key of its words. */
 const SCOPES = [
   ["send:filehelper", "toFilehelper"],
   ["send", "toAnyone"],
@@ -21,11 +23,18 @@ const SCOPES = [
   ["bots", "callsBots"],
   ["receivers", "setsReceivers"],
   ["webhooks", "setsWebhooks"],
+  ["adapters", "connectsPrograms"],
   ["admin", "everything"],
 ];
 
 /** Number of scopes that a form shows at once; the others are among its further options. */
 const USUAL = 3;
+
+/** Return what a scope allows in words; the name of the scope if it has none. */
+function wordsOf(scope) {
+  const found = SCOPES.find(([name]) => name === scope);
+  return found ? t(found[1]) : scope;
+}
 
 /** Return a command that the scopes of a key allow; null if there is no short one. */
 function recipeFor(key, scopes) {
@@ -54,19 +63,29 @@ function dateOf(moment) {
 export const keys = { name: "keys", picture: "key", title: () => t("keys"), open };
 
 function open(frame) {
-  const list = h("ul", { class: "cards" });
+  const list = table({
+    label: t("keys"),
+    columns: [
+      { title: t("keyName"), cell: (key) => key.name },
+      { title: t("scopes"), cell: (key) => key.scopes.map(scopeLine), kind: "is-wide" },
+      { title: t("accounts"), cell: (key) => (key.accounts ? key.accounts.map(nameOf).join(", ") : t("allAccounts")) },
+      { title: t("created"), cell: (key) => ago(key.created_at), kind: "is-narrow" },
+      { title: t("expires"), cell: (key) => (key.expires_at ? dateOf(key.expires_at) : t("never")), kind: "is-narrow" },
+      { title: "", cell: deletion, kind: "is-narrow" },
+    ],
+    key: (key) => key.id,
+    none: () => empty("key", t("noKeys"), t("noKeysHint")),
+  });
   let accounts = [];
   fill(
     frame.body,
     h("div", {}, button(t("newKey"), () => openKeyForm(frame, accounts, showKey), { kind: "is-main", picture: "plus" })),
-    list,
+    list.element,
   );
 
   async function refresh() {
     accounts = await listAccounts();
-    const all = (await call("GET", "/keys")).keys;
-    if (all.length === 0) fill(list, h("li", {}, empty("key", t("noKeys"), t("noKeysHint"))));
-    else keepFocus(list, () => fill(list, all.map(card)));
+    list.show((await call("GET", "/keys")).keys);
   }
 
   function showKey({ key, about }) {
@@ -78,17 +97,13 @@ function open(frame) {
     ]);
   }
 
-  function card(key) {
+  function scopeLine(scope) {
+    return h("div", {}, wordsOf(scope), " ", h("code", { class: "faint" }, scope));
+  }
+
+  function deletion(key) {
     const question = { title: t("removeTitle", { name: key.name }), hint: t("removeHint"), words: t("remove") };
-    return h(
-      "li",
-      { class: "card", "data-key": key.id },
-      h("h3", {}, key.name),
-      h("p", { class: "hint" }, key.scopes.join(", ")),
-      key.accounts && h("p", { class: "hint" }, t("reaches", { names: key.accounts.map(nameOf).join(", ") })),
-      key.expires_at && h("p", { class: "hint" }, t("expires", { date: dateOf(key.expires_at) })),
-      deleteButton(frame, question, `/keys/${encodeURIComponent(key.id)}`, refresh),
-    );
+    return deleteButton(frame, question, `/keys/${encodeURIComponent(key.id)}`, refresh);
   }
 
   /** Return the name of an account; its number if it was removed. */
@@ -97,13 +112,13 @@ function open(frame) {
     return found ? accountName(found) : String(number);
   }
 
-  frame.act(() => load(frame, list, refresh));
+  frame.act(() => load(frame, list.element, refresh));
 }
 
 /** Open the form of a new key; `done(answer)` gets the API's answer. With one account there is no account to choose. */
 function openKeyForm(frame, accounts, done) {
   const name = textInput("", { required: true, maxlength: "100", autofocus: true });
-  const scopes = SCOPES.map(([scope, words], number) => {
+  const scopes = SCOPES.map(([scope], number) => {
     const box = h("input", {
       type: "checkbox",
       value: scope,
@@ -113,8 +128,8 @@ function openKeyForm(frame, accounts, done) {
     const element = h(
       "div",
       { class: "key-scope" },
-      h("label", { class: "tick" }, box, scope),
-      h("span", { class: "hint", id: `scope-${scope}` }, t(words)),
+      h("label", { class: "tick" }, box, wordsOf(scope)),
+      h("code", { class: "faint", id: `scope-${scope}` }, scope),
     );
     return { scope, box, element };
   });
