@@ -181,6 +181,7 @@ async def test_a_chinese_page_shows_refusals_in_chinese(
     await hands.row("阿华").click()
     await hands.rail("phone").click()
     await hands.page.get_by_role("switch", name="手机离线").click()
+    await hands.rail("chats").click()
     await hands.page.get_by_role("textbox", name="消息").fill("在")
     await hands.page.keyboard.press("Enter")
     await hands.see(hands.page.get_by_role("alert")).to_have_text("这部手机已离线，请先恢复在线。")

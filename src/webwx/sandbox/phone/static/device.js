@@ -10,16 +10,32 @@ import { empty } from "./overlays.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-export function deviceView() {
+export function devicePane() {
   const codes = h("div", { class: "codes" });
   const logins = h("div", { class: "stack" });
   const network = h("div", { class: "stack" });
-  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h2", { class: "section-title", tabindex: "-1" })]);
+  const headings = ["scan", "webLogin", "connection"].map((key) => [key, h("h3", { class: "section-title", tabindex: "-1" })]);
   const hint = h("p", { class: "hint" });
   const [scanHead, loginHead, networkHead] = headings.map(([, node]) => node);
-  const element = h("div", { class: "list device" }, scanHead, hint, codes, loginHead, logins, networkHead, network);
+  const title = h("h2", { class: "pane-title" });
+  const element = h(
+    "section",
+    { class: "pane device" },
+    h("header", { class: "pane-head" }, title),
+    h(
+      "div",
+      { class: "pane-body device-cards" },
+      h("div", { class: "device-card is-codes" }, scanHead, hint, codes),
+      h("div", { class: "device-card" }, loginHead, logins),
+      h("div", { class: "device-card" }, networkHead, network),
+    ),
+  );
 
   function update() {
+    if (!store.who) return;
+    const name = t("phoneOf", { name: personName(store.who) });
+    fill(title, name);
+    set(element, "aria-label", name);
     for (const [key, node] of headings) fill(node, t(key));
     fill(hint, t("scanHint"));
     keepFocus(codes, () =>
@@ -85,8 +101,8 @@ function code(login, number) {
         class: "qr",
         src: at(`qrcode/${encodeURIComponent(uuid)}`),
         alt: t("qrOf"),
-        width: "148",
-        height: "148",
+        width: "240",
+        height: "240",
       }),
     h("p", { class: "code-where" }, where),
     said && h("p", { class: "code-said", role: "status" }, said),

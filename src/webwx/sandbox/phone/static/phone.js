@@ -5,7 +5,7 @@ import { banners, bar } from "./bar.js";
 import { chatsView } from "./chats.js";
 import { contactPane, contactsView, detailsPanel } from "./contacts.js";
 import { conversation } from "./conversation.js";
-import { deviceView } from "./device.js";
+import { devicePane } from "./device.js";
 import { fill, h, raisesKeyboard, set, soon } from "./dom.js";
 import { firstLanguage, onLanguage, setLanguage } from "./language.js";
 import { live } from "./live.js";
@@ -19,7 +19,9 @@ import { t } from "./words.js";
 
 const narrow = matchMedia("(max-width: 760px)");
 
-const views = { chats: chatsView(), contacts: contactsView(), device: deviceView() };
+/** The views in the list; that of the phone itself stands in the place of a conversation. */
+const views = { chats: chatsView(), contacts: contactsView() };
+const device = devicePane();
 const talk = conversation({ showDetails });
 const contact = contactPane();
 const nothing = h("section", { class: "pane nothing" });
@@ -53,17 +55,30 @@ function goTo(view) {
 }
 
 function arrange() {
-  const view = views[place.view];
+  const isDevice = place.view === "device";
+  const view = views[place.view] ?? views.chats;
   if (listBody.firstElementChild !== view.element) fill(listBody, view.element);
   view.update();
-  const pane = place.contact ? contact : store.chat ? talk : { element: nothing, update: showNothing };
+  const pane = openPane();
   if (opened.firstElementChild !== pane.element) fill(opened, pane.element);
   pane.update();
   if (pane === talk) talk.readIfUnread();
-  document.body.classList.toggle("is-in", pane.element !== nothing);
-  fill(listTitle, t(VIEW_BUTTONS.find(({ id }) => id === place.view).words));
+  document.body.classList.toggle("is-in", pane.element !== nothing && !isDevice);
+  document.body.classList.toggle("is-device", isDevice);
+  fill(listTitle, t(isDevice ? "chats" : place.view));
   fill(skip, t("skip"));
   entitle();
+}
+
+function openPane() {
+  if (place.view === "device") return device;
+  if (place.contact) return contact;
+  return store.chat ? talk : { element: nothing, update: showNothing };
+}
+
+function focusView() {
+  if (place.view === "device") device.focus();
+  else views[place.view].focus();
 }
 
 function showNothing() {
@@ -95,18 +110,19 @@ function keepKeyboard({ detail }) {
 /** In a narrow window the part with the focus may be hidden; then the focus moves to the visible part. */
 function goOn() {
   if (document.body.classList.contains("is-in")) opened.querySelector("button:not([hidden])")?.focus();
-  else views[place.view].focus();
+  else focusView();
 }
 
 function press(event) {
   if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-  if (event.key === "Escape" && opened.contains(document.activeElement) && (store.chat || place.contact)) {
+  if (event.key === "Escape" && opened.contains(document.activeElement) && openPane().element !== nothing) {
+    if (narrow.matches && place.view === "device") return;
     if (narrow.matches) place.go({ chat: "", contact: "" });
-    views[place.view].focus();
+    (views[place.view] ?? views.chats).focus();
   } else if (event.altKey && /^Digit[123]$/.test(event.code)) {
     event.preventDefault();
     goTo(VIEW_BUTTONS[Number(event.code.slice(-1)) - 1].id);
-    views[place.view].focus();
+    focusView();
   }
 }
 
