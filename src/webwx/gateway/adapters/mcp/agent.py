@@ -22,6 +22,7 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
+from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
 from webwx.gateway.adapters.permissions import allowed_chats
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.gateway.adapters.mcp.agent_options import AgentOptions
     from webwx.gateway.adapters.mcp.send_budget import SendBudget
-    from webwx.gateway.adapters.mcp.served_account import ServedAccount
+    from webwx.gateway.adapters.mcp.served_account import ServedAccount, ToSend
     from webwx.gateway.adapters.permissions import AllowedChat, AllowedChats, ChatPermissions
     from webwx.model.messages import Receipt
     from webwx.storage.tables.outbox import Outgoing
@@ -229,9 +230,7 @@ class Agent:
         """Return whether a key in the outbox is that of a send of the agent."""
         return key.startswith(self._prefix)
 
-    async def send(
-        self, tool: str, to: ReachedChat, key: str, send: Callable[[], Coroutine[Any, Any, Receipt]]
-    ) -> SendReceipt:
+    async def send(self, tool: str, to: ReachedChat, key: str, content: ToSend) -> SendReceipt:
         """
         Make a send that counts, and wait for its outcome; it goes on if the caller leaves.
 
@@ -239,7 +238,7 @@ class Agent:
             tool: Name of the tool, for the audit log.
             to: The recipient.
             key: Key of the send in the outbox.
-            send: Sends.
+            content: What is sent; the caption of a file is a send of its own.
 
         Raises:
             ToolRefused: A limit is reached; or there is no outcome yet.
@@ -250,7 +249,8 @@ class Agent:
         if known is None or known.state in {"queued", "failed"}:
             await self.budget.take()
         position = await self.position()
-        receipt = await self.finished(self._audited(tool, to.chat, self._by_its_row(send(), key)), key)
+        sending = self._by_its_row(send(self.account, to.to, content, key=key), key)
+        receipt = await self.finished(self._audited(tool, to.chat, sending), key)
         return SendReceipt(
             message_id=receipt.message_id, to=to.chat, time=time_text(receipt.time),
             idempotency_key=key.removeprefix(self._prefix), position=position,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import WxError
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.served_account import FileToSend, MessageToForward, TextToSend
 from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import FoundSend, ReadMark, RecallReceipt
 from webwx.gateway.problems import GatewayProblem
@@ -52,7 +53,7 @@ async def send_text(agent: Agent, args: SendTextInput) -> SendReceipt:
 
 
 async def _send_text(agent: Agent, tool: str, to: ReachedChat, text: str, key: str) -> SendReceipt:
-    return await agent.send(tool, to, key, lambda: agent.account.send_text(to.to, text, key=key))
+    return await agent.send(tool, to, key, TextToSend(text))
 
 
 async def send_file(agent: Agent, args: SendFileInput) -> SendReceipt:
@@ -62,9 +63,7 @@ async def send_file(agent: Agent, args: SendFileInput) -> SendReceipt:
         raise ToolRefused("Pass either `data` or `path`.")
     content = _decoded(args.data) if args.data else await asyncio.to_thread(_allowed_file, agent.files, args.path)
     key = agent.key_of(args.idempotency_key)
-    receipt = await agent.send(
-        "send_file", to, key, lambda: agent.account.send_file(to.to, content, name=args.name, key=key)
-    )
+    receipt = await agent.send("send_file", to, key, FileToSend(content, args.name, args.caption))
     if args.caption:
         try:
             await _send_text(agent, "send_file", to, args.caption, f"{key}-caption")
@@ -144,7 +143,7 @@ async def forward_recalled(agent: Agent, args: ForwardRecalledInput) -> SendRece
 async def _forward(agent: Agent, tool: str, event: Event, chat: str | int, idempotency_key: str) -> SendReceipt:
     to, key = await agent.written(chat), agent.key_of(idempotency_key)
     (await agent.allowed()).require_forward(str(getattr(event, "chat", "")), to.id)
-    return await agent.send(tool, to, key, lambda: agent.account.forward(event, to.to, key=key))
+    return await agent.send(tool, to, key, MessageToForward(event))
 
 
 async def recall_message(agent: Agent, args: RecallMessageInput) -> RecallReceipt:

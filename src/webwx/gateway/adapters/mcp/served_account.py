@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, NotLoggedIn, WxError
@@ -31,6 +31,39 @@ _LARGEST_PICTURE = 20 * 1024 * 1024
 
 _START = 32
 """Number of bytes that decide the kind of a file."""
+
+
+class TextToSend(NamedTuple):
+    """A text that an agent sends."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "TextToSend(***)"
+
+
+class FileToSend(NamedTuple):
+    """A file that an agent sends."""
+
+    content: bytes | Path
+    name: str
+    caption: str = ""
+    """Text that is sent after it, as a send of its own."""
+
+    def __repr__(self) -> str:
+        return "FileToSend(***)"
+
+
+class MessageToForward(NamedTuple):
+    """A message that an agent forwards."""
+
+    event: Event
+
+    def __repr__(self) -> str:
+        return "MessageToForward(***)"
+
+
+ToSend: TypeAlias = "TextToSend | FileToSend | MessageToForward"
 
 
 class ServedAccount(Protocol):
@@ -69,6 +102,17 @@ class ServedAccount(Protocol):
     async def wait_for_event(self, after: int, seconds: float) -> None:
         """Return soon after an event with a higher number was stored, or after some seconds."""
         ...
+
+
+async def send(account: ServedAccount, to: str | int, content: ToSend, *, key: str) -> Receipt:
+    """Make one send of an agent, without the caption of a file."""
+    match content:
+        case TextToSend(text):
+            return await account.send_text(to, text, key=key)
+        case FileToSend(file, name):
+            return await account.send_file(to, file, name=name, key=key)
+        case MessageToForward(event):
+            return await account.forward(event, to, key=key)
 
 
 class ClientAccount:
