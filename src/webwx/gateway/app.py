@@ -27,6 +27,7 @@ from webwx.gateway.access.sessions import ConsoleSessions
 from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.accounts.contact_order import ContactOrder
 from webwx.gateway.adapters.adapter import AdapterParts
+from webwx.gateway.adapters.confirmations import Confirmations
 from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramPeers
@@ -178,8 +179,9 @@ class Gateway:
         self.programs = Programs(records, clock, adapters, lambda: self.streams.check_soon())
         self.peers = ProgramPeers(clock)
         self.pushes = ProgramPushes(port, self.programs.find, records, self.peers, clock, sleep)
+        self.confirmations = Confirmations(records, port, self.pushes, clock)
         self.adapters = AdapterMount(
-            self.programs, self._parts_of, self.peers, self.pushes, self.streams, self.failed_keys
+            self.programs, self._parts_of, self.peers, self.pushes, self.confirmations, self.streams, self.failed_keys
         )  # fmt: skip
         self._clock, self._sleep = clock, sleep
         self._listens = asyncio.Event()
@@ -301,8 +303,8 @@ class Gateway:
     def _parts_of(self, adapter: str) -> AdapterParts:
         return AdapterParts(
             accounts=self.port, records=self.records, ids=StoredIds(adapter, self.records, self._clock),
-            pushes=self.pushes, peers=self.peers, connect=self._connect, limits=lambda: self.config.limits,
-            clock=self._clock, sleep=self._sleep,
+            pushes=self.pushes, confirmations=self.confirmations, peers=self.peers, connect=self._connect,
+            limits=lambda: self.config.limits, clock=self._clock, sleep=self._sleep,
         )  # fmt: skip
 
     @property
@@ -432,6 +434,7 @@ def route_table(max_body: int) -> Litestar:
             "peers": _provide(lambda gateway: gateway.peers),
             "mount": _provide(lambda gateway: gateway.adapters),
             "adapter_listeners": _provide(lambda gateway: gateway.adapter_listeners),
+            "confirmations": _provide(lambda gateway: gateway.confirmations),
             "queue": _provide(lambda gateway: gateway.notifications),
             "relay": _provide(lambda gateway: gateway.forwarding),
             "receivers": _provide(lambda gateway: gateway.receivers),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,14 @@ from webwx.representations.route import ApiRoute, NoQuery
 
 Chats: TypeAlias = Annotated[tuple[str | int, ...], msgspec.Meta(max_length=1000)]
 """Chats of a list: `filehelper`, the numbers of people and chatrooms, or `*` for all chats."""
+
+
+ConfirmationState = Literal["preparing", "waiting", "accepted", "made", "failed", "refused", "expired"]
+"""
+State of a send that needs the consent of the owner. `preparing`: the owner was not asked yet. `waiting`: the owner was
+asked. `accepted`: it will be made. `made`: it is in the outbox, which has its outcome. `failed`: it could not be made.
+`refused`: the owner does not want it. `expired`: there was no answer in time.
+"""
 
 
 class AdapterView(msgspec.Struct, frozen=True, kw_only=True):

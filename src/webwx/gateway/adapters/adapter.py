@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
 
     from webwx.gateway.accounts.account import GatewayAccounts
+    from webwx.gateway.adapters.confirmations import Confirmations
     from webwx.gateway.adapters.peers import ProgramPeers
     from webwx.gateway.adapters.program import Program
     from webwx.gateway.adapters.pushes import ProgramPushes
@@ -91,6 +92,8 @@ class AdapterParts:
     """Numbers that the adapter gives to things, stored for all nodes."""
     pushes: ProgramPushes
     """Push the events of accounts to addresses of programs."""
+    confirmations: Confirmations
+    """Sends that wait for the consent of the owner."""
     peers: ProgramPeers
     """Notes what programs do, for the console."""
     connect: Callable[[], OutgoingClient]

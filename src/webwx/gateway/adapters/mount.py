@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.access.auth import FailedKeys
     from webwx.gateway.adapters.adapter import Adapter, AdapterParts
+    from webwx.gateway.adapters.confirmations import Confirmations
     from webwx.gateway.adapters.peers import ProgramPeers
     from webwx.gateway.adapters.program import StoredProgram
     from webwx.gateway.adapters.programs import Programs
@@ -59,6 +60,7 @@ class AdapterMount:
         make_parts: Returns the parts of the gateway for the adapter with a name.
         peers: Notes what the programs do.
         pushes: The pushes of the programs.
+        confirmations: The sends of the programs that wait for their owners.
         streams: The open streams.
         failed: Slows down wrong tokens.
     """
@@ -69,6 +71,7 @@ class AdapterMount:
         make_parts: Callable[[str], AdapterParts],
         peers: ProgramPeers,
         pushes: ProgramPushes,
+        confirmations: Confirmations,
         streams: OpenStreams,
         failed: FailedKeys,
     ) -> None:
@@ -76,6 +79,7 @@ class AdapterMount:
         self._make_parts = make_parts
         self._peers = peers
         self._pushes = pushes
+        self._confirmations = confirmations
         self._streams = streams
         self._failed = failed
         self._rate = RequestRate()
@@ -246,6 +250,7 @@ class AdapterMount:
         await self.refresh()
         self._peers.forget(program_id)
         await self._pushes.forget(program_id)
+        await self._confirmations.stored.forget(program_id)
 
     async def close(self) -> None:
         """End the work beside requests, and close the adapters."""

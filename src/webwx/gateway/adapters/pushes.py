@@ -17,6 +17,7 @@ from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.queues.keyed_queue import Failure, KeyedQueue
 from webwx.gateway.queues.retry_times import RetryTimes
+from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -85,9 +86,15 @@ class ProgramPushes:
     def __repr__(self) -> str:
         return "ProgramPushes()"
 
-    async def begin(self, program: Program, push: Push) -> None:
+    async def begin(self, program: Program, push: Push, *, is_for_owner: bool = False) -> None:
         """
         Push the events of a program's account from now on, or from where an earlier push has ended.
+
+        Args:
+            program: The program, which has at most one push.
+            push: Pushes an event.
+            is_for_owner: Push what arrives in File Transfer Helper, and nothing else, whether the program sees it or
+                not: it is not for the program, but for the gateway, such as an answer of the owner.
 
         Raises:
             TooManyOpenFiles: There is no room for a further consumer.
@@ -97,9 +104,10 @@ class ProgramPushes:
             self._running.start()
             await self._running.clean_soon()
         await require_room(self._accounts, lambda number: number == program.account)
+        work = _PushWork(program, push, self._peers, is_for_owner=is_for_owner)
         queue = KeyedQueue(
-            program.id, program.stored.consumer, self._accounts, lambda number: number == program.account,
-            _PushWork(program, push, self._peers), self._times, self._sleep, most_attempts=_AT_ONCE,
+            program.id, program.stored.consumer, self._accounts, lambda number: number == program.account, work,
+            self._times, self._sleep, most_attempts=_AT_ONCE,
         )  # fmt: skip
         await self._running.begin(program.id, queue.consumers)
         await queue.consumers.until_open()
@@ -124,13 +132,16 @@ class ProgramPushes:
 class _PushWork:
     """The work of the keyed queue of one program."""
 
-    def __init__(self, program: Program, push: Push, peers: ProgramPeers) -> None:
+    def __init__(self, program: Program, push: Push, peers: ProgramPeers, *, is_for_owner: bool) -> None:
         self._program = program
         self._push = push
         self._peers = peers
+        self._is_for_owner = is_for_owner
 
     def wants(self, account_event: AccountEvent) -> bool:
         """Return whether the event belongs to a chat; the chat itself is checked in the attempt."""
+        if self._is_for_owner:
+            return getattr(account_event.event, "chat", None) == FILEHELPER
         return bool(getattr(account_event.event, "chat", None)) or EVERY_CHAT in self._program.permissions.see
 
     def key_of(self, account_event: AccountEvent) -> str:
@@ -146,8 +157,7 @@ class _PushWork:
             NotLoggedIn: The same.
         """
         try:
-            allowed = await allowed_chats(self._program.permissions, account.client)
-            if allowed.sees(getattr(account_event.event, "chat", None)):
+            if self._is_for_owner or await self._sees(account, account_event):
                 await self._push(self._program, account, account_event)
         except (LoggedOut, NotLoggedIn):
             raise
@@ -155,6 +165,10 @@ class _PushWork:
             self._peers.note_error(self._program.id, str(error) if isinstance(error, TransportError) else _name(error))
             return Failure(error=_name(error))
         return None
+
+    async def _sees(self, account: GatewayAccount, account_event: AccountEvent) -> bool:
+        allowed = await allowed_chats(self._program.permissions, account.client)
+        return allowed.sees(getattr(account_event.event, "chat", None))
 
     def pause_after(self, failure: Failure, failures: int) -> float | None:
         """Return the seconds until the next attempt; None after the last one."""

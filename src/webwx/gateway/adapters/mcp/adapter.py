@@ -19,6 +19,7 @@ from webwx.gateway.adapters.adapter import Adapter, AdapterParts, AdapterRequest
 from webwx.gateway.adapters.mcp.agent import Agent
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.mcp.gateway_account import GatewayServedAccount
+from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
 from webwx.gateway.adapters.mcp.send_budget import SendBudget
 from webwx.gateway.adapters.mcp.server import make_server
 from webwx.gateway.problems import GatewayProblem, answer_of
@@ -112,6 +113,7 @@ class McpAdapter(Adapter):
         agent = Agent(
             GatewayServedAccount(parts.accounts, program.account), program.permissions, options,
             SendBudget(parts.records, program.id, options, parts.clock), audit, parts.clock, program=program.id,
+            consent=OwnerConsent(parts.confirmations, program) if options.confirm == "phone" else None,
         )  # fmt: skip
         self._agents[program.id] = _KnownAgent(program.stored.revision, agent)
         return agent
@@ -131,8 +133,14 @@ class McpAdapter(Adapter):
             self._begun.set()
             await self._stops.wait()
 
+    async def begin(self, program: Program) -> None:
+        """Take the answers of the owner to questions about sends, if the program asks any."""
+        if program.options.confirm == "phone":
+            await self.parts.confirmations.begin(program)
+
     async def end(self, program: Program) -> None:
         """Forget the agent of a program that was changed or deleted; its sends in progress go on."""
+        await self.parts.confirmations.end(program)
         known = self._agents.pop(program.id, None)
         ended = [*self._ended, *([] if known is None else [known.agent])]
         self._ended = [each for each in ended if each.is_sending]

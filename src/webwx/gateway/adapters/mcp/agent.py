@@ -22,6 +22,7 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
+from webwx.gateway.adapters.mcp.owner_consent import wanted_send
 from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webwx.client.client import AsyncClient
+    from webwx.gateway.adapters.confirmation import Confirmation
     from webwx.gateway.adapters.mcp.agent_options import AgentOptions
+    from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
     from webwx.gateway.adapters.mcp.send_budget import SendBudget
     from webwx.gateway.adapters.mcp.served_account import ServedAccount, ToSend
     from webwx.gateway.adapters.permissions import AllowedChat, AllowedChats, ChatPermissions
@@ -89,6 +92,7 @@ class Agent:
         budget: Limits its sends.
         audit: Stores an action, its target and one more line in the audit log.
         clock: Returns seconds since 1970.
+        consent: Asks the owner about sends to people and chatrooms; None: they need no consent.
         program: Id of the program in the keys of its sends, so that no other program's send has its key; empty: none.
         files: Folder whose files it may send; None: it sends no files of this machine.
     """
@@ -102,6 +106,7 @@ class Agent:
         audit: Callable[[str, str, str], Awaitable[object]],
         clock: Callable[[], float],
         *,
+        consent: OwnerConsent | None = None,
         program: str = "",
         files: Path | None = None,
     ) -> None:
@@ -113,6 +118,7 @@ class Agent:
         self._permissions = permissions
         self._audit = audit
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
+        self._consent = consent
         self._sending: set[asyncio.Task[Any]] = set()
         self._noted_reads: dict[str, float] = {}
         """Times at which refused reads were last noted, by tool."""
@@ -230,7 +236,9 @@ class Agent:
         """Return whether a key in the outbox is that of a send of the agent."""
         return key.startswith(self._prefix)
 
-    async def send(self, tool: str, to: ReachedChat, key: str, content: ToSend) -> SendReceipt:
+    async def send(
+        self, tool: str, to: ReachedChat, key: str, content: ToSend, *, is_accepted: bool = False
+    ) -> SendReceipt:
         """
         Make a send that counts, and wait for its outcome; it goes on if the caller leaves.
 
@@ -239,14 +247,18 @@ class Agent:
             to: The recipient.
             key: Key of the send in the outbox.
             content: What is sent; the caption of a file is a send of its own.
+            is_accepted: Whether the owner has accepted it together with an earlier send.
 
         Raises:
-            ToolRefused: A limit is reached; or there is no outcome yet.
+            ToolRefused: A limit is reached; or the owner has not accepted it; or there is no outcome yet.
             SendOutcomeUnknown: It may have been sent.
             WxError: It was not sent.
         """
         known = await self.client.find_send(key=key)
-        if known is None or known.state in {"queued", "failed"}:
+        is_for_others = self._consent is not None and to.to != FILEHELPER and not is_accepted
+        if is_for_others and await self._accepted(tool, to, key, content, known):
+            is_accepted = True
+        if not is_accepted and (known is None or known.state in {"queued", "failed"}):
             await self.budget.take()
         position = await self.position()
         sending = self._by_its_row(send(self.account, to.to, content, key=key), key)
@@ -276,6 +288,29 @@ class Agent:
             if not isinstance(error, SendOutcomeUnknown) and state in {"sending", "unknown", "sent"}:
                 raise SendOutcomeUnknown(str(error)) from error
             raise
+
+    async def _accepted(
+        self, tool: str, to: ReachedChat, key: str, content: ToSend, known: Outgoing | None
+    ) -> bool:  # fmt: skip
+        """
+        Return whether the owner has accepted a send; False if it was stored when no consent was needed.
+
+        Raises:
+            ToolRefused: The owner has not, or not yet.
+        """
+        assert self._consent is not None  # noqa: S101 - for the type checker
+        wanted = await wanted_send(key, to.to, to.chat, content)
+        if await self._consent.find(key) is None:
+            if known is not None and known.state not in {"queued", "failed"}:
+                return False
+            await self.budget.take()
+            await self._audit(tool, str(to.chat.number), "waiting_for_owner")
+        await self._consent.require(wanted, is_stored=known is not None)
+        return True
+
+    async def question(self, key: str) -> Confirmation | None:
+        """Return the question to the owner about a send, and its answer; None if there is none."""
+        return None if self._consent is None else await self._consent.find(key)
 
     async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
         """

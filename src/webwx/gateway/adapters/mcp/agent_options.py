@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,11 @@ class AgentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     manage: bool = False
     """Whether it may mark chats as read, and recall messages that it has not sent itself."""
+    confirm: Literal["off", "phone"] = "off"
+    """
+    Whether each send to a person or chatroom waits until the owner has accepted it: `phone`, by a message that the
+    owner writes on the phone, or in the console. File Transfer Helper needs no consent.
+    """
     sends_in_ten_minutes: Annotated[int, Meta(ge=0)] = 10
     """Maximum number of sends in any ten minutes."""
     sends_in_a_day: Annotated[int, Meta(ge=0)] = 60

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from webwx.errors import WxError
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
-from webwx.gateway.adapters.mcp.served_account import FileToSend, MessageToForward, TextToSend
+from webwx.gateway.adapters.mcp.served_account import AgentFile, AgentForward, AgentText
 from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import FoundSend, ReadMark, RecallReceipt
 from webwx.gateway.problems import GatewayProblem
@@ -21,11 +21,13 @@ from webwx.storage.tables.outbox import Outgoing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from webwx.gateway.adapters.confirmation import Confirmation
     from webwx.gateway.adapters.mcp.agent import Agent, ReachedChat
     from webwx.gateway.adapters.mcp.tool_values import (
         FindSendInput,
         ForwardMessageInput,
         ForwardRecalledInput,
+        FoundState,
         MarkReadInput,
         RecallMessageInput,
         ReplyInput,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         SendReceipt,
         SendTextInput,
     )
+    from webwx.representations.programs import ConfirmationState
 
 MOST_FILE_BYTES = 20 * 1024 * 1024
 """Maximum size of a file in an argument."""
@@ -53,7 +56,11 @@ async def send_text(agent: Agent, args: SendTextInput) -> SendReceipt:
 
 
 async def _send_text(agent: Agent, tool: str, to: ReachedChat, text: str, key: str) -> SendReceipt:
-    return await agent.send(tool, to, key, TextToSend(text))
+    return await agent.send(tool, to, key, AgentText(text))
+
+
+async def _send_caption(agent: Agent, to: ReachedChat, text: str, key: str) -> SendReceipt:
+    return await agent.send("send_file", to, f"{key}-caption", AgentText(text), is_accepted=True)
 
 
 async def send_file(agent: Agent, args: SendFileInput) -> SendReceipt:
@@ -63,10 +70,10 @@ async def send_file(agent: Agent, args: SendFileInput) -> SendReceipt:
         raise ToolRefused("Pass either `data` or `path`.")
     content = _decoded(args.data) if args.data else await asyncio.to_thread(_allowed_file, agent.files, args.path)
     key = agent.key_of(args.idempotency_key)
-    receipt = await agent.send("send_file", to, key, FileToSend(content, args.name, args.caption))
+    receipt = await agent.send("send_file", to, key, AgentFile(content, args.name, args.caption))
     if args.caption:
         try:
-            await _send_text(agent, "send_file", to, args.caption, f"{key}-caption")
+            await _send_caption(agent, to, args.caption, key)
         except (WxError, GatewayProblem) as error:
             raise ToolRefused(
                 f"The file was sent, but its caption may be missing: {error}", code="caption", outcome="unknown"
@@ -143,7 +150,7 @@ async def forward_recalled(agent: Agent, args: ForwardRecalledInput) -> SendRece
 async def _forward(agent: Agent, tool: str, event: Event, chat: str | int, idempotency_key: str) -> SendReceipt:
     to, key = await agent.written(chat), agent.key_of(idempotency_key)
     (await agent.allowed()).require_forward(str(getattr(event, "chat", "")), to.id)
-    return await agent.send(tool, to, key, MessageToForward(event))
+    return await agent.send(tool, to, key, AgentForward(event))
 
 
 async def recall_message(agent: Agent, args: RecallMessageInput) -> RecallReceipt:
@@ -186,6 +193,10 @@ async def find_send(agent: Agent, args: FindSendInput) -> FoundSend:
         row = await agent.client.find_send(message_id=args.message_id)
     else:
         row = await agent.client.find_send(key=agent.key_of(args.idempotency_key))
+    if row is None and args.idempotency_key:
+        question = await agent.question(agent.key_of(args.idempotency_key))
+        if question is not None:
+            return await _asked(agent, question)
     allowed = await agent.allowed()
     is_own = row is not None and agent.is_own_key(row.key)
     if row is None or not (allowed.sees(row.chat) or (is_own and allowed.writes(row.chat))):
@@ -197,4 +208,20 @@ async def find_send(agent: Agent, args: FindSendInput) -> FoundSend:
         state=row.state, message_id="" if row.receipt is None else row.receipt.message_id,
         to=await agent.named(row.chat), kind=row.kind, text=short_text(row.text, _SHOWN),
         time=time_text(row.changed_at),
+    )  # fmt: skip
+
+
+_STATES: dict[ConfirmationState, FoundState] = {
+    "preparing": "waiting_for_owner", "waiting": "waiting_for_owner", "refused": "refused_by_owner",
+    "expired": "expired", "accepted": "queued", "failed": "failed", "made": "unknown",
+}  # fmt: skip
+"""States of a send about which the owner was asked and that the outbox does not have."""
+
+
+async def _asked(agent: Agent, question: Confirmation) -> FoundSend:
+    to = await agent.written(question.to)
+    return FoundSend(
+        state=_STATES[question.state], message_id="", to=to.chat, kind=question.kind,
+        text=short_text(question.file or question.text, _SHOWN),
+        time=time_text(question.asked_at or question.created_at),
     )  # fmt: skip

@@ -33,16 +33,16 @@ _START = 32
 """Number of bytes that decide the kind of a file."""
 
 
-class TextToSend(NamedTuple):
+class AgentText(NamedTuple):
     """A text that an agent sends."""
 
     text: str
 
     def __repr__(self) -> str:
-        return "TextToSend(***)"
+        return "AgentText(***)"
 
 
-class FileToSend(NamedTuple):
+class AgentFile(NamedTuple):
     """A file that an agent sends."""
 
     content: bytes | Path
@@ -51,19 +51,19 @@ class FileToSend(NamedTuple):
     """Text that is sent after it, as a send of its own."""
 
     def __repr__(self) -> str:
-        return "FileToSend(***)"
+        return "AgentFile(***)"
 
 
-class MessageToForward(NamedTuple):
+class AgentForward(NamedTuple):
     """A message that an agent forwards."""
 
     event: Event
 
     def __repr__(self) -> str:
-        return "MessageToForward(***)"
+        return "AgentForward(***)"
 
 
-ToSend: TypeAlias = "TextToSend | FileToSend | MessageToForward"
+ToSend: TypeAlias = "AgentText | AgentFile | AgentForward"
 
 
 class ServedAccount(Protocol):
@@ -107,11 +107,11 @@ class ServedAccount(Protocol):
 async def send(account: ServedAccount, to: str | int, content: ToSend, *, key: str) -> Receipt:
     """Make one send of an agent, without the caption of a file."""
     match content:
-        case TextToSend(text):
+        case AgentText(text):
             return await account.send_text(to, text, key=key)
-        case FileToSend(file, name):
+        case AgentFile(file, name):
             return await account.send_file(to, file, name=name, key=key)
-        case MessageToForward(event):
+        case AgentForward(event):
             return await account.forward(event, to, key=key)
 
 

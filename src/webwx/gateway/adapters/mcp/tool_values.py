@@ -420,11 +420,16 @@ class FindSendInput(ToolInput, frozen=True, kw_only=True):
     message_id: Annotated[str, Meta(max_length=64)] = ""
 
 
+FoundState = State | Literal["waiting_for_owner", "refused_by_owner", "expired"]
+
+
 class FoundSend(ToolResult, frozen=True, kw_only=True):
     """A send and what became of it."""
 
-    state: State
+    state: FoundState
     """
+    `waiting_for_owner`: nothing is sent until the owner accepts it. `refused_by_owner`: the owner does not want it.
+    `expired`: the owner did not answer in time, so nothing was sent.
     `queued`: not sent yet; a call with the same key makes it, if nothing else does. `sending`: something may have been
     sent. `sent`: the platform has confirmed it. `failed`: the platform has refused it. `unknown`: it may have been
     sent; do not send it again. `recalled`: sent and recalled.
@@ -442,13 +447,15 @@ class FoundSend(ToolResult, frozen=True, kw_only=True):
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 FailureOutcome = Literal[
-    "refused", "not_allowed", "unknown", "sending", "queued", "logged_out", "too_many", "unavailable"
+    "refused", "not_allowed", "waiting_for_owner", "unknown", "sending", "queued", "logged_out", "too_many",
+    "unavailable",
 ]  # fmt: skip
 """
-`refused`: nothing was done, and the same call cannot succeed. `not_allowed`: the owner has not allowed it. `unknown`:
-it may have been done. `sending`: it is being sent, and may have been sent. `queued`: it is stored, and will be sent.
-`logged_out`: there is no login. `too_many`: a limit is reached. `unavailable`: the network, the disk or the platform
-fails at the moment.
+`refused`: nothing was done, and the same call cannot succeed. `not_allowed`: the owner has not allowed it.
+`waiting_for_owner`: nothing was sent, and nothing will be unless the owner accepts it; find_send tells the decision.
+`unknown`: it may have been done. `sending`: it is being sent, and may have been sent. `queued`: it is stored, and will
+be sent. `logged_out`: there is no login. `too_many`: a limit is reached. `unavailable`: the network, the disk or the
+platform fails at the moment.
 """
 
 

@@ -1,0 +1,113 @@
+"""The consent of the owner to a send of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webwx.gateway.adapters.confirmation import SendToConfirm
+from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.served_account import AgentFile, AgentForward, AgentText, kind_of
+from webwx.gateway.adapters.stored_confirmations import MOST_OPEN, TooManyOpen
+from webwx.model.summary import summarize_event
+from webwx.representations.times import moment
+
+if TYPE_CHECKING:
+    from webwx.gateway.adapters.confirmation import Confirmation
+    from webwx.gateway.adapters.confirmations import Confirmations
+    from webwx.gateway.adapters.mcp.served_account import ToSend
+    from webwx.gateway.adapters.mcp.tool_values import NamedChat
+    from webwx.gateway.adapters.program import Program
+
+_ASK_AGAIN = "A call with another idempotency_key asks again."
+
+
+class OwnerConsent:
+    """
+    Asks the owner about the sends of one agent.
+
+    Args:
+        confirmations: The questions.
+        program: The program that is the agent.
+    """
+
+    def __init__(self, confirmations: Confirmations, program: Program) -> None:
+        self._confirmations = confirmations
+        self._program = program
+
+    def __repr__(self) -> str:
+        return f"OwnerConsent({self._program!r})"
+
+    async def find(self, key: str) -> Confirmation | None:
+        """Return the question about a send by its key; None if there is none."""
+        return await self._confirmations.stored.find(self._program.id, key)
+
+    async def require(self, send: SendToConfirm, *, is_stored: bool) -> None:
+        """
+        Ask about a send, unless this is done, and return if the owner has accepted it and it is stored.
+
+        Args:
+            send: The send.
+            is_stored: Whether the outbox has a send with its key.
+
+        Raises:
+            ToolRefused: The owner has not accepted it, or not yet; or the question was about another send.
+            LoggedOut: There is no login, so the owner cannot be asked.
+        """
+        try:
+            found = await self._confirmations.ask(self._program, send)
+        except TooManyOpen:
+            raise ToolRefused(
+                f"{MOST_OPEN} sends wait for the owner already; nothing was sent.", code="too-many-waiting",
+                outcome="too_many",
+            ) from None  # fmt: skip
+        if found.digest != send.digest:
+            raise ToolRefused(
+                "The key belongs to another send, about which the owner was asked; nothing was sent. Use a new key.",
+                code="key-reused",
+            )  # fmt: skip
+        match found.state:
+            case "made" | "accepted" if is_stored:
+                return
+            case "made":
+                raise ToolRefused("The owner accepted this send, and it was made before.", code="already-made")
+            case "refused":
+                raise ToolRefused("The owner refused this send; nothing was sent.", code="refused-by-owner")
+            case "expired":
+                raise ToolRefused(
+                    f"The owner did not answer within ten minutes; nothing was sent. {_ASK_AGAIN}",
+                    code="confirmation-expired",
+                )  # fmt: skip
+            case "failed":
+                raise ToolRefused(
+                    f"The owner accepted this send, but it could not be made ({found.error}); nothing was sent. "
+                    f"{_ASK_AGAIN}",
+                    code="confirmed-send-failed",
+                )  # fmt: skip
+            case "accepted":
+                self._confirmations.look(self._program)
+                raise ToolRefused(
+                    "The owner has accepted the send, and the gateway will make it; ask find_send later.",
+                    code="queued", outcome="queued",
+                )  # fmt: skip
+            case _:
+                until = moment(found.expires_at).isoformat(timespec="seconds")
+                raise ToolRefused(
+                    f"Nothing was sent. The owner was asked on the phone, and can answer until {until}; then the "
+                    "gateway makes the send by itself. Ask find_send with this idempotency_key for the decision.",
+                    code="waiting-for-owner", outcome="waiting_for_owner",
+                )  # fmt: skip
+
+
+async def wanted_send(key: str, to: str | int, chat: NamedChat, content: ToSend) -> SendToConfirm:
+    """Return a send of an agent as the owner is asked about it."""
+    wanted = SendToConfirm(key, to, chat.name, is_group=chat.kind == "chatroom", kind="text", text="")
+    match content:
+        case AgentText(text):
+            return wanted._replace(text=text)
+        case AgentFile(file, name, caption):
+            read = await asyncio.to_thread(file.read_bytes) if isinstance(file, Path) else file
+            return wanted._replace(kind=kind_of(read), content=read, file=name, text=caption)
+        case AgentForward(event):
+            return wanted._replace(kind="forward", event=event.number, text=summarize_event(event))
