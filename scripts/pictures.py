@@ -180,6 +180,19 @@ def _open_keys(page: Page, site: Site) -> None:
     page.get_by_text("grafana").first.wait_for()
 
 
+@screen("console-new-key")
+def _open_new_key(page: Page, site: Site) -> None:
+    page.goto(f"{site.console}/#/keys")
+    page.get_by_text("grafana").first.wait_for()
+    panel = page.get_by_role("button", name="New key")  # before, the form was at the end of the page
+    if panel.count():
+        panel.click()
+        page.get_by_role("button", name="Create key").click()
+        page.locator(".field-error").first.wait_for()
+    else:
+        page.get_by_role("button", name="Create key").scroll_into_view_if_needed()
+
+
 @screen("phones-chat")
 def _open_phones(page: Page, site: Site) -> None:
     page.goto(f"{site.phones}#xiaoming/chats/ahua")

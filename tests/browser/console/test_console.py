@@ -22,7 +22,7 @@ async def test_a_used_link_opens_no_session(
     open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway
 ) -> None:
     page = await open_console()
-    await page.get_by_role("heading", name="Accounts").wait_for()
+    await page.get_by_role("heading", name="First steps").wait_for()
     assert "code" not in page.url
     await button(page, "End session").click()
     await page.get_by_text("webwx serve pair").wait_for()
@@ -35,7 +35,7 @@ async def test_the_console_is_chinese_in_a_chinese_browser_and_fits_a_narrow_dar
     open_console: Callable[..., Awaitable[Page]], world: World
 ) -> None:
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
-    await page.get_by_role("heading", name="账号").wait_for()
+    await page.get_by_role("heading", name="开始使用").wait_for()
     await open_screen(page, "聊天")
     await page.get_by_text("还没有账号").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

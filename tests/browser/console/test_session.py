@@ -116,7 +116,7 @@ async def test_two_gateways_of_one_host_do_not_end_each_others_sessions(
         await first.goto(await gateway.link())
         await is_signed_in(first)
         await second.goto(f"{url}/#code={await other.sessions.create_code()}")
-        await second.get_by_role("heading", name="Accounts").wait_for()
+        await second.get_by_role("heading", name="First steps").wait_for()
         await button(second, "End session").click()
         await second.get_by_role("heading", name="This browser has no session").wait_for()
         await first.reload()

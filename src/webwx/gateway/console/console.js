@@ -5,13 +5,14 @@ import { call, endSession, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { drafts } from "./composer.js";
 import { button, fill, h, set } from "./dom.js";
+import { firstSteps } from "./first-steps-progress.js";
 import { guardFocus } from "./focus.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
 import { learnLimits } from "./limits.js";
 import { live } from "./live.js";
 import { navigation } from "./navigation.js";
 import { note, place } from "./place.js";
-import { firstScreen, GROUPS } from "./screens.js";
+import { firstScreen, GROUPS, START } from "./screens.js";
 import { sentence } from "./states.js";
 import { applyTheme, onSystemTheme } from "./theme.js";
 import { themeButton } from "./theme-button.js";
@@ -74,7 +75,8 @@ function notify(words) {
 /** Show the screen of the address. A screen that is open already may handle the change itself. */
 function follow({ isFirst = false } = {}) {
   const { name, parts } = place();
-  let screen = groups.flatMap(({ screens }) => screens).find((each) => each.name === name);
+  firstSteps.readSoon(); // the screen that is left may have created something
+  let screen = [START, ...groups.flatMap(({ screens }) => screens)].find((each) => each.name === name);
   if (!screen) {
     screen = start;
     note(screen.name); // a reload shows the same screen, whatever the accounts are then
@@ -112,7 +114,7 @@ function showFrame() {
   opened?.leave?.();
   opened = null;
   menu?.leave();
-  menu = navigation(groups);
+  menu = navigation(groups, START);
   const skip = h("a", { class: "skip", href: "#screen" }, t("skip"));
   skip.addEventListener("click", (event) => {
     event.preventDefault();
@@ -166,6 +168,7 @@ function showSignedOut() {
   opened = null;
   attention.leave();
   unread.leave();
+  firstSteps.leave();
   live.close();
   document.title = `webwx ${t("gateway")}`;
   set(document.body, "class", "is-signed-out");
@@ -203,7 +206,7 @@ async function begin() {
     try {
       if (code) await openSession(code);
       code = null;
-      start = firstScreen((await listAccounts()).some(hasJournal));
+      start = firstScreen((await listAccounts()).some(hasJournal), firstSteps.isHidden);
       const { is_cluster: isCluster, limits } = await call("GET", "/version");
       learnLimits(limits);
       groups = GROUPS.map((group) => ({
@@ -225,6 +228,7 @@ async function begin() {
   showFrame();
   attention.begin();
   unread.on(() => opened && entitle());
+  firstSteps.begin();
   // The gateway refuses the stream if the session has ended; any request shows that.
   live.on("refused", () => act(listAccounts, { isOfUser: false }));
   live.on("state", showConnection);

@@ -3,11 +3,19 @@
 
 import { attention } from "./attention.js";
 import { fill, h, icon, set } from "./dom.js";
+import { firstSteps, STEPS } from "./first-steps-progress.js";
 import { t } from "./words.js";
 
-/** Return the navigation of groups of screens: its element, and `show(screen)`, which marks the present screen. */
-export function navigation(groups) {
-  const links = new Map(groups.flatMap(({ screens }) => screens.map((screen) => [screen, screenLink(screen)])));
+/**
+ * Return the navigation of groups of screens, and of the first steps while they are not done: its element, and
+ * `show(screen)`, which marks the present screen.
+ */
+export function navigation(groups, start) {
+  const first = screenLink(start);
+  const links = new Map([
+    [start, first],
+    ...groups.flatMap(({ screens }) => screens.map((screen) => [screen, screenLink(screen)])),
+  ]);
   const parts = groups.map((group) => {
     const tab = h(
       "a",
@@ -27,6 +35,7 @@ export function navigation(groups) {
   const element = h(
     "nav",
     { class: "nav", "aria-label": t("screens") },
+    h("div", { class: "nav-start" }, first),
     h(
       "div",
       { class: "nav-tabs" },
@@ -52,8 +61,17 @@ export function navigation(groups) {
     }
   }
 
+  function showFirst() {
+    first.parentNode.hidden = !firstSteps.isShown;
+    const badge = first.querySelector(".badge");
+    badge.hidden = !firstSteps.isShown;
+    if (firstSteps.isShown) fill(badge, `${firstSteps.done.size}/${STEPS.length}`);
+  }
+
   count();
-  return { element, show, leave: attention.on(count) };
+  showFirst();
+  const ends = [attention.on(count), firstSteps.on(showFirst)];
+  return { element, show, leave: () => ends.forEach((end) => end()) };
 }
 
 function addressOfScreen(screen) {

@@ -5,6 +5,7 @@
 import { accounts } from "./accounts.js";
 import { chats } from "./chats.js";
 import { events } from "./events.js";
+import { start } from "./first-steps.js";
 import { health } from "./health.js";
 import { incomingFiles } from "./incoming-files.js";
 import { keys } from "./keys.js";
@@ -22,7 +23,11 @@ export const GROUPS = [
   { picture: "settings", title: () => t("system"), screens: [accounts, health, workers] },
 ];
 
-/** Return the screen to begin with: the chats, or before the first login the accounts. */
-export function firstScreen(hasLogin) {
-  return hasLogin ? chats : accounts;
+/** The screen of the first steps, which is in no group: the navigation has it until they are done or hidden. */
+export const START = start;
+
+/** Return the screen to begin with: the chats, or before the first login the first steps, or the accounts if they are hidden. */
+export function firstScreen(hasLogin, isHidden) {
+  if (hasLogin) return chats;
+  return isHidden ? accounts : start;
 }
