@@ -66,7 +66,7 @@ ROUTES = [
 NO_ROUTES = {"/api/v1", "/backup", "/hooks/${receiver.kind}/${TOKEN}", "/srv/wechat", "/wx"}
 """Texts in scripts that look like paths of routes: the prefix of the API, folders, and the addresses of receivers."""
 
-LITERAL = r"""(?:`(/[a-z][^`]*)`|"(/[a-z][^"]*)")"""
+LITERAL = r"""(?:`(/[a-z][^`\n]*)`|"(/[a-z][^"\n]*)")"""
 
 
 def methods_of(literal: str) -> set[str]:
