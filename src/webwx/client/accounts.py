@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
@@ -309,24 +309,10 @@ class Accounts:
 
         Raises: As `AsyncClient.login`.
         """
-        steps: asyncio.Queue[LoginProgress | None] = asyncio.Queue()
-        login = asyncio.ensure_future(
-            self.client(account).login(
-                show_qr=lambda code: steps.put_nowait(LoginProgress(step="code", code=code)),
-                max_codes=max_codes,
-                on_push=(lambda: steps.put_nowait(LoginProgress(step="pushed"))) if asks_phone else None,
-                on_step=lambda step: steps.put_nowait(LoginProgress(step=step)),
-                is_patient=is_patient,
-            )
-        )
-        login.add_done_callback(lambda _: steps.put_nowait(None))
-        try:
-            while step := await steps.get():
+        steps = login_steps(self.client(account), max_codes=max_codes, is_patient=is_patient, asks_phone=asks_phone)
+        async with aclosing(steps):
+            async for step in steps:
                 yield step
-            yield LoginProgress(step="confirmed", account=await login)
-        finally:
-            login.cancel()
-            await asyncio.wait([login])
 
     async def close(self) -> None:
         """Close all clients and journals; the logins stay valid."""
@@ -334,6 +320,30 @@ class Accounts:
             self._closing.push_async_callback(opened.closing.aclose)
         self._open.clear()
         await self._closing.aclose()
+
+
+async def login_steps(
+    client: AsyncClient, *, max_codes: int = 3, is_patient: bool = False, asks_phone: bool = True
+) -> AsyncGenerator[LoginProgress, None]:
+    """Log a client in and yield each step, as `Accounts.log_in`; closing the generator cancels the login."""
+    steps: asyncio.Queue[LoginProgress | None] = asyncio.Queue()
+    login = asyncio.ensure_future(
+        client.login(
+            show_qr=lambda code: steps.put_nowait(LoginProgress(step="code", code=code)),
+            max_codes=max_codes,
+            on_push=(lambda: steps.put_nowait(LoginProgress(step="pushed"))) if asks_phone else None,
+            on_step=lambda step: steps.put_nowait(LoginProgress(step=step)),
+            is_patient=is_patient,
+        )
+    )
+    login.add_done_callback(lambda _: steps.put_nowait(None))
+    try:
+        while step := await steps.get():
+            yield step
+        yield LoginProgress(step="confirmed", account=await login)
+    finally:
+        login.cancel()
+        await asyncio.wait([login])
 
 
 def saved_account(name: LoginName, content: bytes | None) -> SavedAccount:
