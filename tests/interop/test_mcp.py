@@ -39,7 +39,7 @@ async def test_a_typescript_client_reads_sends_and_is_refused(
         printed, complaints = await process.communicate()
         assert process.returncode == 0, complaints.decode()
     assert json.loads(printed) == {
-        "tools": 18,
+        "tools": 19,
         "state": "online",
         "sent": "sent",
         "once": True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -159,3 +160,22 @@ def test_the_configuration_of_each_program_starts_the_command(me: Shell, program
 def test_without_the_adapter_its_library_is_not_imported() -> None:
     code = "import sys, webwx.cli.gateway.mcp, webwx.gateway.app; sys.exit('mcp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_the_owner_logs_in_with_the_code_that_the_agent_shows(shell: Shell, sandbox: Sandbox) -> None:
+    async with connected(shell, "--allow-login") as client:
+        assert (await called(client, "login_status"))["state"] == "new"
+        code = await called(client, "login_qr")
+        assert (code["state"], code["link"][:4]) == ("code", "http")
+        await asyncio.to_thread(functools.partial(sandbox.control, "scan", who="me"))
+        await asyncio.to_thread(functools.partial(sandbox.control, "confirm", uuid=""))
+        done = await called(client, "login_qr", after=code["step"])
+        while done["state"] != "online":
+            done = await called(client, "login_qr", after=done["step"])
+        start = (await called(client, "send_text", text="I am here"))["position"]
+        await asyncio.to_thread(sandbox.say, "me", "filehelper", "welcome back")
+        arrived = await called(client, "wait_for_message", after=start, timeout_s=50)
+        assert [each["text"] for each in arrived["messages"]] == ["welcome back"]
+    assert shell.run("status").code == 0
+    through = shell.run("mcp", "--allow-login", "--gateway", "http://127.0.0.1:1", stdin="")
+    assert (through.code, through.stdout) == (2, "")

@@ -108,15 +108,16 @@ async def test_a_program_gets_no_right_that_the_key_does_not_have(noted: Running
         assert (await client.post(f"{PROGRAMS}/{own}/rotate")).status_code == 201
 
 
-async def test_an_agent_may_manage_only_if_the_key_may(online: Running) -> None:
-    body = {"name": "n", "adapter": "mcp", "account": 1, "options": {"manage": True}}
-    async with online.client("adapters", "manage") as owner, online.client("adapters") as other:
+@pytest.mark.parametrize("scope", ["manage", "login"])
+async def test_an_agent_may_manage_or_log_in_only_if_the_key_may(online: Running, scope: str) -> None:
+    body = {"name": "n", "adapter": "mcp", "account": 1, "options": {scope: True}}
+    async with online.client("adapters", scope) as owner, online.client("adapters") as other:
         assert (await other.post(PROGRAMS, json=body)).status_code == 403
         program = (await owner.post(PROGRAMS, json=body)).json()["program"]
         plain = (await other.post(PROGRAMS, json={**body, "options": {}})).json()["program"]
         for path in (f"{PROGRAMS}/{program['id']}/rotate", f"{PROGRAMS}/{plain['id']}/rotate"):
             assert (await other.post(path)).status_code == (403 if program["id"] in path else 201)
-        changed = await other.patch(f"{PROGRAMS}/{plain['id']}", json={"options": {"manage": True}})
+        changed = await other.patch(f"{PROGRAMS}/{plain['id']}", json={"options": {scope: True}})
         assert changed.status_code == 403
 
 

@@ -76,6 +76,12 @@ class _McpGroup(CliGroup):
     "--manage", is_flag=True, help="Allow the agent to mark chats as read, and to recall what you wrote on the phone."
 )
 @click.option(
+    "--allow-login",
+    "may_log_in",
+    is_flag=True,
+    help="Allow the agent to show you the QR code of a new login, when the login has ended.",
+)
+@click.option(
     "--files",
     "folder",
     metavar="DIR",
@@ -102,6 +108,7 @@ async def mcp(
     readable: tuple[str, ...],
     writable: tuple[str, ...],
     manage: bool,
+    may_log_in: bool,
     folder: Path | None,
     max_sends: int,
     gateway: str | None,
@@ -122,10 +129,12 @@ async def mcp(
     from webwx.gateway.adapters.mcp.send_budget import SendBudget
     from webwx.gateway.adapters.mcp.stdio import serve_stdio
 
-    options = AgentOptions(manage=manage, sends_in_a_day=max_sends)
+    if gateway and may_log_in:
+        raise BadInput(_("--allow-login is for a login of this machine; log in at the gateway."))
+    options = AgentOptions(manage=manage, login=may_log_in, sends_in_a_day=max_sends)
     with _only_answers_on_stdout() as stdout:
         async with (
-            _remote_account(session, gateway, key_file) if gateway else _local_account(session)
+            _remote_account(session, gateway, key_file) if gateway else _local_account(session, may_log_in=may_log_in)
         ) as account, session.storage() as storage:  # fmt: skip
             permissions = ChatPermissions(
                 see=(FILEHELPER, *[await chat_entry(account.client, each) for each in readable]),
@@ -157,14 +166,20 @@ def _only_answers_on_stdout() -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _local_account(session: Session) -> AsyncIterator[ClientAccount]:
+async def _local_account(session: Session, *, may_log_in: bool) -> AsyncIterator[ClientAccount]:
     from webwx.gateway.adapters.mcp.served_account import ClientAccount
 
     limit = session.settings.limits
     if limit.patience is None:
         limit = msgspec.structs.replace(limit, patience=_SEND_PATIENCE)
         session.settings = dataclasses.replace(session.settings, limits=limit)
-    async with session.logged_in() as client:
+    await session.choose_account()
+    async with session.client() as client:
+        try:
+            await client.resume()
+        except NotLoggedIn:
+            if not may_log_in:
+                raise
         account = ClientAccount(session.settings.account, client)
         async with account.synced():
             yield account

@@ -91,8 +91,9 @@ def _require_rights(caller: Caller, program: StoredProgram) -> None:
         raise GatewayProblem("forbidden", "Other chats than 'filehelper' in 'see' need a key with the scope 'read'.")
     if set(program.permissions.write) - {FILEHELPER} and not caller.allows("send"):
         raise GatewayProblem("forbidden", "Other chats than 'filehelper' in 'write' need a key with the scope 'send'.")
-    if program.options.get("manage") and not caller.allows("manage"):
-        raise GatewayProblem("forbidden", "The option 'manage' needs a key with the scope 'manage'.")
+    for scope in ("manage", "login"):
+        if program.options.get(scope) and not caller.allows(scope):
+            raise GatewayProblem("forbidden", f"The option '{scope}' needs a key with the scope '{scope}'.")
     if program.options.get("allow_private") and not caller.allows("admin"):
         raise GatewayProblem("forbidden", "The option 'allow_private' needs a key with the scope 'admin'.")
 

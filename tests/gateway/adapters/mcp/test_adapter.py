@@ -63,7 +63,7 @@ async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 async def test_an_agent_asks_the_owner_and_reads_the_answer(online: Running, mode: str) -> None:
     token = await token_of(online)
     async with port_of(online) as place, connected(place, token, mode) as client:
-        assert len((await client.list_tools()).tools) == 18
+        assert len((await client.list_tools()).tools) == 19
         assert (await called(client, "login_status"))["state"] == "online"
         sent = await called(client, "send_text", text="Shall I go on?", idempotency_key="q")
         again = await called(client, "send_text", text="Shall I go on?", idempotency_key="q")

@@ -120,6 +120,10 @@ class Agent:
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
         self._consent = consent
         self._sending: set[asyncio.Task[Any]] = set()
+        self.logins_begun: list[float] = []
+        """Times of the logins that it has begun in the last hour."""
+        self.code_seen: tuple[str, float] = "", 0.0
+        """The code of a login that was shown last, and the time at which it was first seen."""
         self._noted_reads: dict[str, float] = {}
         """Times at which refused reads were last noted, by tool."""
 
@@ -329,11 +333,11 @@ class Agent:
         row = await self.client.find_send(key=key)
         raise not_finished(is_begun=row is not None and row.state == "sending")
 
-    async def audited(self, tool: str, chat: NamedChat, work: Awaitable[None]) -> None:
-        """Make another change, and store it in the audit log."""
+    async def audited(self, tool: str, chat: NamedChat | None, work: Awaitable[None]) -> None:
+        """Make another change, of a chat or of the account, and store it in the audit log."""
         await self._audited(tool, chat, work)
 
-    async def _audited(self, tool: str, chat: NamedChat, work: Awaitable[Any]) -> Any:
+    async def _audited(self, tool: str, chat: NamedChat | None, work: Awaitable[Any]) -> Any:
         outcome = "done"
         try:
             return await work
@@ -344,7 +348,7 @@ class Agent:
             outcome = type(error).__name__
             raise
         finally:
-            await self._audit(tool, str(chat.number or FILEHELPER), outcome)
+            await self._audit(tool, "" if chat is None else str(chat.number or FILEHELPER), outcome)
 
     async def note_refusal(self, tool: str, code: str, *, is_read: bool = False) -> None:
         """

@@ -18,6 +18,8 @@ class AgentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Whether each send to a person or chatroom waits until the owner has accepted it: `phone`, by a message that the
     owner writes on the phone, or in the console. File Transfer Helper needs no consent.
     """
+    login: bool = False
+    """Whether it may show the code of a login, which lets the phone that scans it log in."""
     sends_in_ten_minutes: Annotated[int, Meta(ge=0)] = 10
     """Maximum number of sends in any ten minutes."""
     sends_in_a_day: Annotated[int, Meta(ge=0)] = 60

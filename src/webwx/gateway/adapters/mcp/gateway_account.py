@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
     from webwx.gateway.accounts.account import GatewayAccounts
     from webwx.gateway.accounts.account_sends import Sent
+    from webwx.gateway.accounts.logins import AccountLogins
     from webwx.model.messages import Event, Receipt
 
 _WAIT = 25.0
@@ -56,6 +57,11 @@ class GatewayServedAccount(ServedAccount):
     @override
     async def state(self) -> str:
         return (await self._accounts.account(self._number).status()).state
+
+    @property
+    @override
+    def logins(self) -> AccountLogins:
+        return self._accounts.account(self._number).logins
 
     @override
     async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:

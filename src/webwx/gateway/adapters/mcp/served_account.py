@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
+from webwx.client.accounts import login_steps
 from webwx.client.state import LoginState
 from webwx.errors import LoggedOut, NotLoggedIn, WxError
+from webwx.gateway.accounts.logins import AccountLogins
 from webwx.protocol.media import image_type, is_video
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from webwx.client.accounts import LoginProgress
     from webwx.client.client import AsyncClient
     from webwx.model.messages import Event, Receipt
 
@@ -87,6 +90,11 @@ class ServedAccount(Protocol):
         """Return the state of the login as a word."""
         ...
 
+    @property
+    def logins(self) -> AccountLogins | None:
+        """The logins of the account; None if it logs in elsewhere."""
+        ...
+
     async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
         """Send a text, as `AsyncClient.send_text`."""
         ...
@@ -131,9 +139,17 @@ class ClientAccount:
         self._is_remote = is_remote
         self._arrived = asyncio.Event()
         """Set, and replaced, when this process has stored events."""
+        self._logged_in = asyncio.Event()
+        """Set when a login has succeeded here."""
+        self.logins: AccountLogins | None = (
+            None if is_remote else AccountLogins(self._log_in, _nothing, self._logged_in.set)
+        )
 
     def __repr__(self) -> str:
         return f"ClientAccount({self.name!r})"
+
+    def _log_in(self, asks_phone: bool) -> AsyncIterator[LoginProgress]:
+        return login_steps(self.client, asks_phone=asks_phone)
 
     async def owned(self) -> AsyncClient:
         """Return the client."""
@@ -179,12 +195,17 @@ class ClientAccount:
         finally:
             task.cancel()
             await asyncio.wait([task])
+            if self.logins is not None:
+                await self.logins.cancel()
 
     async def _sync(self) -> None:
         while True:
             with contextlib.suppress(WxError):  # another process reads the events, or the login has ended
                 await self._read_events()
-            await asyncio.sleep(_TRY_AGAIN)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TRY_AGAIN):
+                    await self._logged_in.wait()
+            self._logged_in.clear()
             if self.client.state is LoginState.LOGGED_OUT:
                 with contextlib.suppress(WxError):
                     await self.client.resume()  # 'webwx login' may have stored a new one
@@ -196,6 +217,10 @@ class ClientAccount:
                     subscription.ack(delivered.entry.number)
                 arrived, self._arrived = self._arrived, asyncio.Event()
                 arrived.set()
+
+
+async def _nothing() -> None:
+    """Do nothing: a login of this process needs no preparation."""
 
 
 def kind_of(content: bytes | Path) -> Literal["image", "video", "file"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from webwx.errors import WxError
-from webwx.gateway.adapters.mcp import reading_tools, sending_tools
+from webwx.gateway.adapters.mcp import login_tool, reading_tools, sending_tools
 from webwx.gateway.adapters.mcp import tool_values as values
 from webwx.gateway.adapters.mcp.failures import ToolRefused, failure_of, refusal_of
 from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
@@ -184,6 +184,13 @@ _TOOLS = (
         "`unknown`, `sending` or `queued`, before you think of sending again.",
         arguments=values.FindSendInput, result=values.FoundSend, run=sending_tools.find_send,
         example={"idempotency_key": "backup-2026-05-01"},
+    ),
+    AgentTool(
+        name="login_qr", title="Log in with a code", is_read_only=False,
+        description="If the login has ended, begin a new one and return its QR code as a picture and a link, if the "
+        "owner has allowed this. Show both to your owner in this conversation, to no one else. Call it again with "
+        "`after` to learn when the phone has scanned and confirmed it.",
+        arguments=values.LoginQrInput, result=values.LoginStep, run=login_tool.login_qr, example={"timeout_s": 10},
     ),
 )  # fmt: skip
 

@@ -444,6 +444,36 @@ class FoundSend(ToolResult, frozen=True, kw_only=True):
     """Time of the last change of the state (RFC 3339)."""
 
 
+# -- the login ---------------------------------------------------------------------------------------------------------
+
+
+class LoginQrInput(ToolInput, frozen=True, kw_only=True):
+    """Which step of the login is waited for."""
+
+    after: (
+        Annotated[Row, Meta(ge=0, description="`step` of an earlier result: wait for the next; null: begin")] | None
+    ) = None
+    timeout_s: Annotated[float, Meta(ge=0, le=50, description="Seconds to wait")] = 25
+
+
+class LoginStep(ToolResult, frozen=True, kw_only=True):
+    """A step of the login."""
+
+    state: Literal["waiting", "code", "pushed", "scanned", "online", "expired", "cancelled", "failed"]
+    """
+    `code`: show the picture and the link to your owner, to no one else. `scanned`: the phone asks for confirmation.
+    `online`: the account is logged in. `expired`, `cancelled`: a new code follows. `failed`: the login has ended.
+    """
+    step: int
+    """Number of this step; pass it as `after` to wait for the next one."""
+    link: str | None = None
+    """Address inside the code; it lets the phone that opens it log in here."""
+    seconds_left: int | None = None
+    """Seconds for which the code is valid, at most."""
+    error: str = ""
+    """Why the login has failed."""
+
+
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 FailureOutcome = Literal[
