@@ -57,7 +57,7 @@ CANDIDATES = 5
 """Maximum number of candidates that are named."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Attributes of a contact that are compared; an empty value is unknown."""
 
     kind: IdentityKind
@@ -90,7 +90,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, **known) if known else self
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
+class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attribute that spoke for or against a match."""
 
     what: str
@@ -240,6 +240,10 @@ _FIELDS = (
 
 _values_of = attrgetter(*(field.name for field in _FIELDS))
 
+_sounds_of = attrgetter(*(field.sound for field in _FIELDS if field.sound))  # of the first fields
+
+_NO_MEMBERS = frozenset[int]()
+
 _CERTAIN = ("is_self", "wxid", "uin", "alias")
 """Attributes that only one person can have, the surest first."""
 
@@ -298,25 +302,27 @@ def match(
             reason = Reason(what=mark, weight=CERTAINTY, agrees=True)
             matches[ids[one]] = Match("certain", identities[other], reasons=(reason,))
             del left[one], free[other]
-    scores = {
-        (one, other): score
-        for one, other in _likely_pairs(ours, theirs, left, free)
-        if (score := scale.score(ours[one], theirs[other])) >= PLAUSIBLE - AHEAD
-    }
+    scores: dict[tuple[int, int], float] = {}
+    compared: dict[tuple[int, int], list[_Compared]] = {}
+    for one, other in _likely_pairs(ours, theirs, left, free):
+        some = scale.compare(ours[one], theirs[other])
+        score = sum([each.weight for each in some])
+        if some and score >= PLAUSIBLE - AHEAD:
+            scores[one, other], compared[one, other] = score, some
     # A matched pair competes with no other one any more, so a pair that was too close may be clear now.
     while pairs := _clear_pairs(scores, ENOUGH + CAREFUL * is_careful):
         for one, other in pairs:
             confidence = min(round(1 - 2 ** -(10 + scores[one, other] - ENOUGH), 6), ALMOST)
-            matches[ids[one]] = Match("matched", identities[other], confidence, scale.reasons(ours[one], theirs[other]))
+            matches[ids[one]] = Match("matched", identities[other], confidence, _reasons(compared[one, other]))
         ones, others = map(set, zip(*pairs, strict=True))
         scores = {pair: score for pair, score in scores.items() if pair[0] not in ones and pair[1] not in others}
     likeliest: defaultdict[int, list[int]] = defaultdict(list)
     for score, one, other in sorted(((score, *pair) for pair, score in scores.items()), reverse=True):
         if score >= PLAUSIBLE:
             likeliest[one].append(other)
-    for one, some in likeliest.items():
-        numbers = tuple(dict.fromkeys(identities[other].number for other in some))[:CANDIDATES]
-        reasons = scale.reasons(ours[one], theirs[some[0]])
+    for one, likely in likeliest.items():
+        numbers = tuple(dict.fromkeys(identities[other].number for other in likely))[:CANDIDATES]
+        reasons = _reasons(compared[one, likely[0]])
         matches[ids[one]] = Match("ambiguous", reasons=reasons, candidates=numbers)
     return {each: matches.get(each, Match("seen")) for each in ids}
 
@@ -328,21 +334,44 @@ class _Side(NamedTuple):
     values: tuple[object, ...]
     """Values of the attributes, in the order of the fields."""
     sounds: tuple[str, ...]
-    """Text values of both; empty if a side has none."""
+    """How the values of the first fields sound."""
     members: frozenset[int]
     """Identity numbers of a chatroom's members, for those who have one."""
 
     @classmethod
     def of(cls, evidence: Evidence) -> _Side:
-        sounds = tuple(getattr(evidence, field.sound) if field.sound else "" for field in _FIELDS)
-        members = frozenset(number for _, number in evidence.members if number)
-        return cls(evidence, _values_of(evidence), sounds, members)
+        members = frozenset(number for _, number in evidence.members if number) if evidence.members else _NO_MEMBERS
+        return cls(evidence, _values_of(evidence), _sounds_of(evidence), members)
+
+
+class _Compared(NamedTuple):
+    """One attribute of two contacts."""
+
+    what: str
+    weight: float
+    """Weight in bits; negative if it speaks against a match."""
+    agrees: bool
+
+
+_NO_LIMIT = 64
+"""More than the weight of any field."""
+
+_MISSING = tuple(_Compared(field.name, -field.missing, agrees=False) for field in _FIELDS)
+"""The comparison of each field if only one contact has a value."""
+
+_AGAINST = tuple(_Compared(field.name, -field.against, agrees=False) for field in _FIELDS)
+"""The comparison of each field if the values differ."""
 
 
 @lru_cache(1_024)
 def _reason(what: str, weight: float, agrees: bool) -> Reason:
     """Return a reason; cached, because thousands are equal."""
     return Reason(what=what, weight=weight, agrees=agrees)
+
+
+def _reasons(compared: Iterable[_Compared]) -> tuple[Reason, ...]:
+    """Return the reasons for and against a match."""
+    return tuple([_reason(what, round(weight, 1), agrees) for what, weight, agrees in compared if weight])
 
 
 class _Shared(NamedTuple):
@@ -362,61 +391,59 @@ class _Scale:
             self._counts[name] = (_count(name, seen), _count(name, known))
         in_seen, in_known = (Counter(each.kind for each in people) for people in (seen, known))
         self._sizes = in_seen | in_known
-        self._weights: dict[tuple[str, IdentityKind, object], float] = {}
+        self._agreeing: dict[tuple[int, IdentityKind, int, int, bool], _Compared] = {}
+        """Comparisons of equal values, by what their weight depends on: few, although most values are rare."""
 
     def count(self, name: str, kind: IdentityKind, value: object) -> int:
         """Return how many contacts have a value."""
         in_seen, in_known = self._counts[name]
-        return max(in_seen[kind, value], in_known[kind, value])
+        key = (kind, value)
+        return max(in_seen.get(key, 0), in_known.get(key, 0))
 
-    def weight(self, name: str, field: _Field, kind: IdentityKind, value: object) -> float:
-        """Return the weight in bits of agreement in a value."""
-        key = (name, kind, value)
-        weight = self._weights.get(key)
-        if weight is None:
-            # Its own bearer does not count; in a short list chance is judged by what is usual anywhere.
-            others = self.count(name, kind, value) - 1
+    def _agreement(self, place: int, kind: IdentityKind, value: object, *, is_sound: bool) -> _Compared:
+        """Return the comparison of a field whose values, or their sounds, are equal."""
+        field = _FIELDS[place]
+        # Its own bearer does not count; in a short list chance is judged by what is usual anywhere.
+        others = self.count(field.sound if is_sound else field.name, kind, value) - 1
+        # A small number is a counter, so many contacts have it.
+        most = value.bit_length() if field.name == "avatar" and isinstance(value, int) else _NO_LIMIT
+        key = (place, kind, others, most, is_sound)
+        known = self._agreeing.get(key)
+        if known is None:
             usual = 50 if field.is_text else 10
-            weight = -math.log2((others + usual * 2**-field.most) / (self._sizes[kind] + usual))
-            if name == "avatar" and isinstance(value, int):  # a small number is a counter, so many contacts have it
-                weight = min(weight, value.bit_length())
-            weight = self._weights[key] = max(0.0, min(weight, field.most))
-        return weight
+            chance = (others + usual * 2**-field.most) / (self._sizes[kind] + usual)
+            weight = max(0.0, min(-math.log2(chance), most, field.most))
+            known = (
+                _Compared(field.sound, weight / 2, agrees=True)
+                if is_sound
+                else _Compared(field.name, weight, agrees=True)
+            )
+            self._agreeing[key] = known
+        return known
 
-    def score(self, one: _Side, other: _Side) -> float:
-        """Return the total weight in bits of a match; minus infinity if it is not possible."""
+    def compare(self, one: _Side, other: _Side) -> list[_Compared]:
+        """Return the comparisons of two contacts; none if a match is not possible."""
         members = _shared_members(one, other)
         if _is_impossible(one, other, members):
-            return -math.inf
-        return sum(weight for _, weight, _ in self._compared(one, other, members))
-
-    def reasons(self, one: _Side, other: _Side) -> tuple[Reason, ...]:
-        """Return the reasons for and against a match."""
-        return tuple(
-            _reason(what, round(weight, 1), agrees)
-            for what, weight, agrees in self._compared(one, other, _shared_members(one, other))
-            if weight
-        )
-
-    def _compared(self, one: _Side, other: _Side, members: _Shared | None) -> Iterator[tuple[str, float, bool]]:
+            return []
         kind = one.evidence.kind
-        for field, mine, theirs, my_sound, their_sound in zip(
-            _FIELDS, one.values, other.values, one.sounds, other.sounds, strict=True
-        ):
+        found: list[_Compared] = []
+        for place, (mine, theirs) in enumerate(zip(one.values, other.values, strict=True)):
             if mine == theirs:
                 if mine:
-                    yield field.name, self.weight(field.name, field, kind, mine), True
+                    found.append(self._agreement(place, kind, mine, is_sound=False))
             elif not mine or not theirs:
-                yield field.name, -field.missing, False
-            elif my_sound and my_sound == their_sound:
-                yield field.sound, self.weight(field.sound, field, kind, my_sound) / 2, True
+                found.append(_MISSING[place])
+            elif place < len(one.sounds) and one.sounds[place] and one.sounds[place] == other.sounds[place]:
+                found.append(self._agreement(place, kind, one.sounds[place], is_sound=True))
             else:
-                yield field.name, -field.against, False
+                found.append(_AGAINST[place])
         if members is not None:
             agrees = members.part >= _SAME_MEMBERS
             most = min(_SHARED_MEMBER * members.number, _ALL_MEMBERS)
             weight = members.part * most if agrees else -_OTHER_MEMBERS
-            yield "members", weight, agrees
+            found.append(_Compared("members", weight, agrees))
+        return found
 
 
 def _count(name: str, people: Collection[Evidence]) -> Counter[object]:
@@ -461,31 +488,55 @@ def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale
                 yield place, found, mark
 
 
+class _Bearers:
+    """
+    The places of contacts by the value of an attribute; most values have one bearer, so few lists are made.
+
+    Args:
+        sides: All contacts.
+        places: The places of those that count.
+        name: Name of the attribute.
+        among: Only the values that these have too.
+    """
+
+    def __init__(
+        self, sides: Sequence[_Side], places: Iterable[int], name: str, *, among: _Bearers | None = None
+    ) -> None:  # fmt: skip
+        self.first: dict[object, int] = {}
+        """The first bearer of each value, by kind and value."""
+        self._more: defaultdict[object, list[int]] = defaultdict(list)
+        value_of = attrgetter("kind", name)
+        for place in places:
+            key = value_of(sides[place].evidence)
+            if key[1] and (among is None or key in among.first) and self.first.setdefault(key, place) != place:
+                self._more[key].append(place)
+
+    def of(self, value: object) -> list[int]:
+        """Return the bearers of a value that has some."""
+        return [self.first[value], *self._more.get(value, ())]
+
+
 def _likely_pairs(
     ours: Sequence[_Side], theirs: Sequence[_Side], left: Iterable[int], free: Collection[int]
 ) -> set[tuple[int, int]]:
     """Return pairs of contacts and identities that share a rare value."""
     pairs: set[tuple[int, int]] = set()
-    for (
-        name
-    ) in _KEYS:  # one after the other, because the holders of all values together need more memory than the contacts
-        by_value: defaultdict[object, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        for which, sides, places in ((0, ours, left), (1, theirs, free)):
-            for place in places:
-                each = sides[place].evidence
-                if value := getattr(each, name):
-                    by_value[each.kind, value][which].append(place)
-        for some, others in by_value.values():
-            if len(some) * len(others) <= _CROWD:
-                pairs.update((one, other) for one in some for other in others)
+    # One key after the other: the holders of all values together need more memory than the contacts.
+    for name in _KEYS:
+        bearers = _Bearers(theirs, free, name)
+        sharing = _Bearers(ours, left, name, among=bearers)
+        for value in sharing.first:
+            ones, others = sharing.of(value), bearers.of(value)
+            if len(ones) * len(others) <= _CROWD:
+                pairs.update([(one, other) for one in ones for other in others])
     by_member: defaultdict[object, list[int]] = defaultdict(list)
     for other in free:
-        for key in _member_keys(theirs[other]):
-            by_member[key].append(other)
+        for member in _member_keys(theirs[other]):
+            by_member[member].append(other)
     for one in left:
-        keys = [key for key in _member_keys(ours[one]) if key in by_member]
-        for key in sorted(keys, key=lambda key: len(by_member[key]))[:_RAREST]:
-            pairs.update((one, other) for other in by_member[key])
+        members = [member for member in _member_keys(ours[one]) if member in by_member]
+        for member in sorted(members, key=lambda member: len(by_member[member]))[:_RAREST]:
+            pairs.update((one, other) for other in by_member[member])
     return pairs
 
 
