@@ -38,7 +38,7 @@ _LONG_READ = 20
 """Number of long messages that are read at a time."""
 
 
-class _Conditions(NamedTuple):
+class _EntryConditions(NamedTuple):
     """The conditions of a query except the words and the chats."""
 
     place: list[str]
@@ -64,7 +64,7 @@ async def find_entries(db: Connection, account: int, query: EntryQuery) -> list[
     return found if query.after is not None else found[::-1]
 
 
-def _conditions(account: int, query: EntryQuery) -> _Conditions:
+def _conditions(account: int, query: EntryQuery) -> _EntryConditions:
     place, others, values = ["account = $1"], list[str](), list[object]([account])
 
     def require(conditions: list[str], condition: str, value: object) -> None:
@@ -98,7 +98,7 @@ def _conditions(account: int, query: EntryQuery) -> _Conditions:
         require(others, "time <= {}::float8", query.until)
     if query.is_notice:
         others.append(f"{_RARE} AND flags & {NOTICE} <> 0 AND kind = 0")
-    return _Conditions(place, others, values)
+    return _EntryConditions(place, others, values)
 
 
 def _order(query: EntryQuery) -> str:
@@ -126,8 +126,8 @@ async def _read(
 
 
 async def _within_times(
-    db: Connection, account: int, query: EntryQuery, conditions: _Conditions
-) -> list[_Conditions]:  # fmt: skip
+    db: Connection, account: int, query: EntryQuery, conditions: _EntryConditions
+) -> list[_EntryConditions]:  # fmt: skip
     """Return the conditions for each range of numbers that the times of a query do not exclude."""
     if not query.since and not query.until:
         return [conditions]
@@ -136,12 +136,12 @@ async def _within_times(
     place, others, values = conditions
     between = f"number >= ${len(values) + 1}::bigint AND number < ${len(values) + 2}::bigint"
     return [
-        _Conditions([*place, between], others, [*values, span.first, _LAST if span.end is None else span.end])
+        _EntryConditions([*place, between], others, [*values, span.first, _LAST if span.end is None else span.end])
         for span in spans_of(query, FoundBlocks(*row))
     ]
 
 
-async def _read_times(db: Connection, account: int, query: EntryQuery, conditions: _Conditions) -> list[Entry]:
+async def _read_times(db: Connection, account: int, query: EntryQuery, conditions: _EntryConditions) -> list[Entry]:
     """Read the entries of a query with times, among the numbers that the times do not exclude."""
     found: list[Entry] = []
     for within in await _within_times(db, account, query, conditions):
@@ -151,7 +151,7 @@ async def _read_times(db: Connection, account: int, query: EntryQuery, condition
 
 
 async def _search(
-    db: Connection, account: int, query: EntryQuery, words: Query, conditions: _Conditions
+    db: Connection, account: int, query: EntryQuery, words: Query, conditions: _EntryConditions
 ) -> list[Entry]:  # fmt: skip
     """Read messages that contain all of these words, in the order of arrival."""
     if not words.runs:
@@ -168,7 +168,7 @@ async def _search(
     return found[: query.limit] if query.after is not None else found[-query.limit :]
 
 
-async def _search_short(db: Connection, query: EntryQuery, words: Query, conditions: _Conditions) -> list[int]:
+async def _search_short(db: Connection, query: EntryQuery, words: Query, conditions: _EntryConditions) -> list[int]:
     """
     Return the numbers of messages that have the words with their positions.
 
@@ -209,7 +209,7 @@ async def _search_short(db: Connection, query: EntryQuery, words: Query, conditi
 
 
 async def _search_index(
-    db: Connection, query: EntryQuery, others: str, conditions: _Conditions, values: list[object], read_to: int,
+    db: Connection, query: EntryQuery, others: str, conditions: _EntryConditions, values: list[object], read_to: int,
     limit: int,
 ) -> list[int]:  # fmt: skip
     """Return the numbers of messages behind a number that the index of words finds."""
@@ -226,7 +226,7 @@ async def _search_index(
 
 
 async def _search_long(
-    db: Connection, account: int, query: EntryQuery, words: Query, conditions: _Conditions
+    db: Connection, account: int, query: EntryQuery, words: Query, conditions: _EntryConditions
 ) -> list[Entry]:  # fmt: skip
     """Read messages whose tokens have no positions in the index; each that may match is searched itself."""
     values = [*conditions.values, _tokens(words)]
