@@ -91,3 +91,31 @@ async def test_a_long_press_opens_the_menus_of_a_chat_and_of_a_message(
     await hands.see(hands.page.get_by_text("Nothing has been said here")).to_be_visible()
     await hands.button("Back").tap()
     await hands.see(hands.page.get_by_text("No chats yet")).to_be_visible()
+
+
+async def test_an_emoji_of_the_panel_is_sent_as_its_code_and_shown_as_unicode(
+    hands: BrowserUser, program: Program
+) -> None:
+    await program.log_in(hands)
+    await hands.be("阿华")
+    await hands.begin_chat("小明")
+    keyboard, text = hands.page.keyboard, hands.page.get_by_role("textbox", name="Message")
+    await text.fill("hi !")
+    await keyboard.press("ArrowLeft")
+    await hands.button("Emoji").press("Enter")
+    await hands.see(hands.button("[微笑]")).to_be_focused()
+    await keyboard.press("ArrowRight")
+    await keyboard.press("ArrowDown")
+    await keyboard.press("ArrowUp")
+    await keyboard.press("ArrowLeft")
+    await hands.keep("emoji")
+    await keyboard.press("Enter")
+    await hands.see(text).to_have_value("hi [微笑]!")
+    await keyboard.press("Enter")
+    await hands.see(hands.message("hi 🙂!")).to_be_visible()
+    assert (await program.next(TextMessage)).text == "hi [微笑]!"
+    await hands.say("[旺柴][constructor]")
+    await hands.see(hands.row("小明")).to_contain_text("[旺柴][constructor]")
+    await hands.button("Emoji").click()
+    await keyboard.press("Escape")
+    await hands.see(hands.button("Emoji")).to_be_focused()

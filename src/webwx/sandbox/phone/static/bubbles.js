@@ -4,6 +4,7 @@ import { at } from "./addresses.js";
 import { attempt } from "./attempts.js";
 import { act } from "./control.js";
 import { button, h, icon, set } from "./dom.js";
+import { withEmoji } from "./emoji.js";
 import { bytes } from "./formats.js";
 import { avatar, chatName, personName } from "./names.js";
 import { pictureButton } from "./picture-viewer.js";
@@ -54,7 +55,7 @@ export function greyLine(message) {
 /** A message as text, for screen readers and for quotes. */
 export function inWords(message) {
   if (greyLine(message)) return greyLine(message);
-  if (message.kind === "text" || message.kind === "quote") return message.text ?? "";
+  if (message.kind === "text" || message.kind === "quote") return withEmoji(message.text ?? "");
   return [t(message.kind), message.title ?? message.text].filter(Boolean).join(": ");
 }
 
@@ -65,10 +66,10 @@ export function content(message) {
 }
 
 const DRAWN = {
-  text: (message) => h("p", { class: "words", dir: "auto" }, message.text ?? ""),
+  text: (message) => h("p", { class: "words", dir: "auto" }, withEmoji(message.text ?? "")),
   quote: (message) => [
-    h("p", { class: "words", dir: "auto" }, message.title ?? message.text ?? ""),
-    h("blockquote", { class: "quoted" }, message.note ?? ""),
+    h("p", { class: "words", dir: "auto" }, withEmoji(message.title ?? message.text ?? "")),
+    h("blockquote", { class: "quoted" }, withEmoji(message.note ?? "")),
   ],
   image: (message) => picture(message, t("pictureFrom", { name: personName(message.from) }), "photo"),
   sticker: (message) =>

@@ -3,6 +3,7 @@
 import { attempt, confirmDialog } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, soon } from "./dom.js";
+import { withEmoji } from "./emoji.js";
 import { shortTime } from "./formats.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName } from "./names.js";
 import { empty } from "./overlays.js";
@@ -14,10 +15,10 @@ import { t } from "./words.js";
 /** A message on one line. */
 export function oneLine(chat, last) {
   if (last.recalled) return last.from === store.who ? t("youRecalled") : t("recalled", { name: personName(last.from) });
-  const text =
-    last.kind === "text" || last.kind === "system" ? last.text : `[${t(last.kind)}] ${last.text ?? ""}`.trim();
+  const said = withEmoji(last.text ?? "");
+  const text = last.kind === "text" || last.kind === "system" ? said : `[${t(last.kind)}] ${said}`.trim();
   const isOthers = isRoom(chat) && chat !== FILEHELPER && last.from !== store.who && last.kind !== "system";
-  return isOthers ? `${personName(last.from)}: ${text}` : (text ?? "");
+  return isOthers ? `${personName(last.from)}: ${text}` : text;
 }
 
 export function chatsView() {

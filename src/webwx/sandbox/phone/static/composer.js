@@ -5,6 +5,7 @@ import { inWords } from "./bubbles.js";
 import { act, look, Refusal, upload } from "./control.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { Drafts } from "./drafts.js";
+import { emojiPanel } from "./emoji-panel.js";
 import { acceptFiles, FileTray } from "./files.js";
 import { chatName, personName } from "./names.js";
 import { menu } from "./overlays.js";
@@ -49,13 +50,15 @@ export function composer({ afterSend }) {
   );
   const attach = iconButton("plus", "", openMenu, { "aria-haspopup": "menu", "aria-expanded": "false" });
   const sendButton = iconButton("send", "", send, { class: "icon-button is-main" });
+  const emoji = emojiPanel({ insert, leave: () => text.focus() });
   const quoteLine = h("div", { class: "quoting", hidden: true });
   const element = h(
     "div",
     { class: "composer" },
     quoteLine,
     tray.element,
-    h("div", { class: "composer-row" }, attach, chosen, text, sendButton),
+    emoji.element,
+    h("div", { class: "composer-row" }, attach, emoji.opener, chosen, text, sendButton),
   );
 
   tray.changed = grow;
@@ -65,11 +68,13 @@ export function composer({ afterSend }) {
     const place = `${store.who}/${store.chat}`;
     if (place !== draftOf) {
       draftOf = place;
+      emoji.close();
       text.value = drafts.of(place);
       quote(null);
       grow();
     }
     tray.show(place);
+    emoji.update();
     set(text, "aria-label", t("message"));
     text.placeholder = t("writeTo", { name: chatName(store.chat) });
     for (const [node, words] of [
@@ -79,6 +84,11 @@ export function composer({ afterSend }) {
       set(node, "aria-label", words);
       set(node, "title", words);
     }
+  }
+
+  function insert(code) {
+    text.setRangeText(code, text.selectionStart, text.selectionEnd, "end");
+    typed();
   }
 
   function typed() {

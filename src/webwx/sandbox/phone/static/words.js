@@ -65,6 +65,7 @@ const WORDS = {
   message: ["Message", "消息"],
   writeTo: ["Write to {name}", "写给{name}"],
   send: ["Send", "发送"],
+  emoji: ["Emoji", "表情"],
   attach: ["Attach", "添加附件"],
   details: ["Details", "详情"],
   actions: ["Message actions", "消息操作"],
