@@ -135,6 +135,47 @@ class ProgramChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return "ProgramChange(***)"
 
 
+class ConfirmationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A send of a program that needs the consent of the owner."""
+
+    code: str
+    """What the owner writes on the phone, behind `y` or `n`."""
+    state: ConfirmationState
+    to: str | int
+    """The recipient: the number of a person or chatroom."""
+    name: str
+    """Name of the recipient."""
+    is_group: bool
+    """Whether the recipient is a chatroom."""
+    kind: Literal["text", "forward", "image", "video", "file", "sticker"]
+    """What is sent; `forward`: a message that is forwarded."""
+    text: str
+    """The text, the caption of a file, or what a forwarded message says; empty once the question is answered."""
+    file: str
+    """Name of a file; empty: it is no file."""
+    size: int
+    """Number of bytes of a file."""
+    created_at: datetime
+    expires_at: datetime | None
+    """Time until which the owner can answer; null: the owner was not asked yet."""
+
+    def __repr__(self) -> str:
+        return f"ConfirmationView({self.state})"
+
+
+class ConfirmationList(msgspec.Struct, frozen=True, kw_only=True):
+    """The sends of a program that need consent, of about the last day, the oldest first."""
+
+    confirmations: list[ConfirmationView]
+
+
+class OwnerDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The answer of the owner."""
+
+    accept: bool
+    """Whether the send is made; otherwise it is refused."""
+
+
 LIST_ADAPTERS: ApiRoute[NoQuery, None, AdapterList] = ApiRoute(
     method="GET", path="/adapters", scope="adapters", summary="List adapters", reply=AdapterList,
 )  # fmt: skip
@@ -167,4 +208,15 @@ ROTATE_PROGRAM: ApiRoute[NoQuery, None, CreatedProgram] = ApiRoute(
 DELETE_PROGRAM: ApiRoute[NoQuery, None, None] = ApiRoute(
     method="DELETE", path="/programs/{program_id}", scope="adapters", summary="Delete a program", reply=type(None),
     problems=(404, 503),
+)  # fmt: skip
+
+LIST_CONFIRMATIONS: ApiRoute[NoQuery, None, ConfirmationList] = ApiRoute(
+    method="GET", path="/programs/{program_id}/confirmations", scope="adapters",
+    summary="List the sends that wait for the owner", reply=ConfirmationList, problems=(403, 404, 503),
+)  # fmt: skip
+
+DECIDE_CONFIRMATION: ApiRoute[NoQuery, OwnerDecision, ConfirmationView] = ApiRoute(
+    method="POST", path="/programs/{program_id}/confirmations/{code}", scope="adapters",
+    summary="Accept or refuse a send", body=OwnerDecision, example=OwnerDecision(accept=True), reply=ConfirmationView,
+    problems=(403, 404, 409, 503),
 )  # fmt: skip

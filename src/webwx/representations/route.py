@@ -27,6 +27,7 @@ _VALUE = re.compile(r"\{([a-z_]+)(?::[a-z]+)?\}")
 
 PATH_VALUES = {
     "account": "Number or name of the account",
+    "code": "Code of the question to the owner",
     "consumer": "Name of the consumer",
     "event": "Number of the event in its account",
     "event_id": "Id of the event: the number of the account and the number of the event",

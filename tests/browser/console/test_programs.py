@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
 from tests.gateway.adapters.toy import build, importable
+
+from webwx.gateway.adapters.confirmation import SendToConfirm
+from webwx.gateway.adapters.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
+
+    from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
 
@@ -63,3 +69,31 @@ async def test_a_program_is_connected_switched_off_changed_and_deleted(console: 
     await button(console, "Delete").click()
     await button(console.get_by_role("dialog", name="Delete notebook?"), "Delete").click()
     await console.get_by_text("No programs yet").wait_for()
+
+
+async def test_a_send_that_waits_for_the_owner_is_accepted(
+    console: Page, gateway: ServedGateway, world: World
+) -> None:  # fmt: skip
+    await open_screen(console, "Connected programs")
+    await button(console, "New program").click()
+    form = console.get_by_role("dialog", name="New program")
+    await form.get_by_label("Name").fill("assistant")
+    await form.get_by_label("Ask me on the phone").check()
+    await button(form, "Create program").click()
+    made = console.get_by_role("dialog", name="Connect assistant")
+    await made.get_by_role("button", name="Close").last.click()
+    [stored] = await gateway.gateway.programs.find()
+    assert stored.options == {"confirm": "phone"}
+    boss = await gateway.gateway.port.account(1).client.who("Boss")
+    wanted = SendToConfirm("k", boss.number, boss.name, is_group=False, kind="text", text="a <b>text</b>")
+    await gateway.gateway.confirmations.ask(Program(stored, None), wanted)
+
+    await console.get_by_role("link", name="assistant").click()
+    waiting = console.get_by_role("region", name="Waiting for you")
+    await waiting.get_by_text("a <b>text</b>").wait_for()
+    await button(waiting, "Send it").click()
+    await waiting.get_by_text("No send waits.").wait_for()
+    async with asyncio.timeout(20):
+        while "xiaoming" not in world.inbox("lilei"):  # noqa: ASYNC110 - no event marks what arrives at a phone
+            await asyncio.sleep(0.02)
+    assert [each.text for each in world.inbox("lilei")["xiaoming"].messages] == ["a <b>text</b>"]

@@ -12,6 +12,8 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.adapters.confirmation import Confirmation
+from webwx.gateway.adapters.confirmations import CONSOLE, Confirmations
 from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramActivity, ProgramPeers
@@ -27,14 +29,19 @@ from webwx.model.contacts import FILEHELPER
 from webwx.representations.programs import (
     CHANGE_PROGRAM,
     CREATE_PROGRAM,
+    DECIDE_CONFIRMATION,
     DELETE_PROGRAM,
     LIST_ADAPTERS,
+    LIST_CONFIRMATIONS,
     LIST_PROGRAMS,
     ROTATE_PROGRAM,
     SHOW_PROGRAM,
     AdapterList,
     AdapterView,
+    ConfirmationList,
+    ConfirmationView,
     CreatedProgram,
+    OwnerDecision,
     PeerView,
     ProgramChange,
     ProgramList,
@@ -47,6 +54,7 @@ from webwx.representations.times import moment, optional_moment
 InjectedPrograms = NamedDependency[SkipValidation[Programs]]
 InjectedPeers = NamedDependency[SkipValidation[ProgramPeers]]
 InjectedListeners = NamedDependency[SkipValidation[AdapterListeners]]
+InjectedConfirmations = NamedDependency[SkipValidation[Confirmations]]
 InjectedMount = NamedDependency[SkipValidation[AdapterMount]]
 
 
@@ -214,6 +222,63 @@ async def rotate_program(
     return _view_of_new(programs, made, peers)
 
 
+def _view_of_confirmation(confirmation: Confirmation) -> ConfirmationView:
+    is_asked = confirmation.state != "preparing"
+    return ConfirmationView(
+        code=confirmation.code, state=confirmation.state, to=confirmation.to, name=confirmation.name,
+        is_group=confirmation.is_group, kind=confirmation.kind, text=confirmation.text, file=confirmation.file,
+        size=confirmation.size, created_at=moment(confirmation.created_at),
+        expires_at=moment(confirmation.expires_at) if is_asked else None,
+    )  # fmt: skip
+
+
+def _require_send(caller: Caller) -> None:
+    """
+    Check that a caller may send to people itself: it decides about such sends, and sees their texts.
+
+    Raises:
+        GatewayProblem: The key lacks a scope.
+    """
+    if not caller.allows("send"):
+        raise GatewayProblem("forbidden", "The sends that wait for the owner need a key with the scope 'send'.")
+
+
+@serve(LIST_CONFIRMATIONS)
+async def list_confirmations(
+    program_id: FromPath[str], programs: InjectedPrograms, confirmations: InjectedConfirmations, caller: InjectedCaller
+) -> ConfirmationList:
+    """Return the sends of a program that need the consent of the owner, answered or not."""
+    program = await _reached(programs, caller, program_id)
+    _require_send(caller)
+    found = await confirmations.stored.list(program.id)
+    return ConfirmationList(confirmations=[_view_of_confirmation(each) for each in found])
+
+
+@serve(DECIDE_CONFIRMATION)
+async def decide_confirmation(
+    program_id: FromPath[str],
+    code: FromPath[str],
+    data: JSONBody[OwnerDecision],
+    programs: InjectedPrograms,
+    confirmations: InjectedConfirmations,
+    audited: InjectedAudited,
+    caller: InjectedCaller,
+) -> ConfirmationView:
+    """Accept or refuse a send in the place of the owner's message from the phone; the gateway makes an accepted one."""
+    program = await _reached(programs, caller, program_id)
+    _require_send(caller)
+    found = await confirmations.stored.of_code(program.account, code)
+    if found is None or found.program != program.id:
+        raise GatewayProblem("not-found", "No send of this program has this code.")
+    if found.state != "waiting":
+        raise GatewayProblem("conflict", "This send was answered before, or its time is over; nothing has changed.")
+    audited.target, audited.detail = program.id, f"{'accepted' if data.accept else 'refused'}, to {found.to}"
+    decided = await confirmations.decide(found, is_yes=data.accept)
+    if decided.decided_by != CONSOLE:
+        raise GatewayProblem("conflict", "This send was answered on the phone meanwhile.")
+    return _view_of_confirmation(decided)
+
+
 @serve(DELETE_PROGRAM)
 async def delete_program(
     program_id: FromPath[str], programs: InjectedPrograms, mount: InjectedMount, caller: InjectedCaller
@@ -233,6 +298,7 @@ programs_router = Router(
     "/",
     route_handlers=[
         list_adapters, list_programs, create_program, show_program, change_program, rotate_program, delete_program,
+        list_confirmations, decide_confirmation,
     ],
     tags=["programs"],
 )  # fmt: skip

@@ -3,8 +3,11 @@
 import { accountName, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { h } from "./dom.js";
-import { choice, field, formPanel, partsOf, textInput } from "./forms.js";
+import { choice, field, formPanel, partsOf, textInput, tick } from "./forms.js";
 import { t } from "./programs-words.js";
+
+/** The adapter whose programs may need the owner's consent to their sends. */
+const ASKING = "mcp";
 
 /** Return the chats of a list as the API takes them: numbers as numbers. */
 function chatsOf(text) {
@@ -37,15 +40,21 @@ export async function openProgramForm(frame, program, done) {
   );
   const see = textInput((program?.see ?? ["filehelper"]).join(", "));
   const write = textInput((program?.write ?? ["filehelper"]).join(", "));
+  const { confirm, ...others } = program?.options ?? {};
+  const asks = tick(t("asksMe"), confirm === "phone");
   const options = h("textarea", { class: "input", rows: "3" });
-  options.value = JSON.stringify(program?.options ?? {});
+  options.value = JSON.stringify(others);
   const fields = [
     field(t("name"), name, null, "name"),
     !program && field(t("adapter"), adapter, null, "adapter"),
     !program && accounts.length > 1 && field(t("account"), account, null, "account"),
     field(t("see"), see, t("chatsHint"), "see"),
     field(t("write"), write, t("chatsHint"), "write"),
+    asks.element,
   ];
+  const showAsks = () => (asks.element.hidden = adapter.value !== ASKING);
+  adapter.addEventListener("change", showAsks);
+  showAsks();
   const more = [field(t("options"), options, t("optionsHint"), "options")];
   const [title, words] = program ? [program.name, t("save")] : [t("newProgram"), t("create")];
   const submit = async () => {
@@ -55,6 +64,7 @@ export async function openProgramForm(frame, program, done) {
       write: chatsOf(write.value),
       options: optionsOf(options.value),
     };
+    if (adapter.value === ASKING) body.options.confirm = asks.isTicked() ? "phone" : "off";
     if (program) return call("PATCH", `/programs/${program.id}`, body);
     return call("POST", "/programs", { ...body, adapter: adapter.value, account: Number(account.value) });
   };

@@ -87,6 +87,52 @@ function allPrograms(frame) {
   frame.act(() => load(frame, holder, refresh));
 }
 
+// -- sends that wait for the owner -----------------------------------------------------------------------------------
+
+/** Return the sends of a program that wait for the owner, with buttons that answer; the phone answers them as well. */
+async function questions(frame, route) {
+  const rows = h("div", { class: "parts" });
+
+  async function refresh() {
+    const { confirmations } = await call("GET", `${route}/confirmations`);
+    const waiting = confirmations.filter((each) => each.state === "waiting");
+    fill(rows, waiting.length > 0 ? waiting.map(question) : h("p", { class: "hint" }, t("nothingWaits")));
+  }
+
+  function question(each) {
+    const answer = (accept) =>
+      frame.act(async () => {
+        try {
+          await call("POST", `${route}/confirmations/${each.code}`, { accept });
+        } finally {
+          await refresh();
+        }
+      });
+    return h(
+      "section",
+      { class: "card" },
+      h("p", {}, t(each.is_group ? "toGroup" : "toPerson", { name: each.name, number: String(each.to) })),
+      each.file && h("p", {}, each.file),
+      each.text && h("blockquote", {}, each.text),
+      h("p", { class: "hint" }, t("until", { time: new Date(each.expires_at).toLocaleTimeString() })),
+      h(
+        "div",
+        { class: "buttons" },
+        button(t("accept"), () => answer(true), { kind: "is-main" }),
+        button(t("refuse"), () => answer(false)),
+      ),
+    );
+  }
+
+  await refresh();
+  return h(
+    "section",
+    { "aria-label": t("waiting") },
+    h("div", { class: "line" }, h("h3", { class: "part-title" }, t("waiting")), button(t("refresh"), () => frame.act(refresh))),
+    rows,
+  );
+}
+
 // -- one program -----------------------------------------------------------------------------------------------------
 
 function oneProgram(frame, id) {
@@ -136,6 +182,7 @@ function oneProgram(frame, id) {
     fill(
       holder,
       card,
+      program.options.confirm === "phone" && (await questions(frame, route)),
       texts.length > 0 &&
         h(
           "section",
