@@ -11,9 +11,11 @@ from tests.gateway.conftest import SERVER, HoldingLoopback
 from webwx.client.accounts import Accounts
 from webwx.cluster.leased import LeasedOwnership
 from webwx.gateway.accounts.local_account import LocalAccount
+from webwx.gateway.adapters.registry import ADAPTERS
 from webwx.gateway.app import Gateway
-from webwx.gateway.config import GatewayConfig
+from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.ownership.leased import ClusterGateway, ClusterStorage, NodeAddress
+from webwx.gateway.serve import listen, serve_started
 from webwx.model.messages import TextMessage
 from webwx.storage.account_folder import login_name
 from webwx.storage.leases import LeaseTimes
@@ -21,7 +23,7 @@ from webwx.storage.open import open_leases, open_shared_storage, open_storage
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from tests.postgres import TemporarySchema
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.gateway.accounts.account import AccountStatus
     from webwx.gateway.accounts.account_events import AccountEvent
+    from webwx.gateway.adapters.registry import AdapterEntry
     from webwx.gateway.bots.bots import HostedBots
+    from webwx.gateway.serve import Listener
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import Storage
@@ -39,6 +43,9 @@ PASSPHRASE = "three words long"
 
 TIMES = LeaseTimes(lease=60, heartbeat=0.5)
 """A lease that a busy machine cannot exceed."""
+
+
+SECRET = b"a secret of the whole cluster"
 
 
 class Node:
@@ -108,8 +115,9 @@ class Node:
 async def node(
     schema: TemporarySchema, sandbox: SandboxCore, folder: Path, *, capacity: int = 10, bots: HostedBots | None = None,
     look_for_sends: float = 1.0, transport: Transport | None = None,
+    adapters: Mapping[str, AdapterEntry] = ADAPTERS, is_served: bool = False,
 ) -> AsyncIterator[Node]:  # fmt: skip
-    """Start a gateway on the database."""
+    """Start a gateway on the database; a served one listens, and forwards requests to other nodes."""
     world, carrier = sandbox.world, transport or HoldingLoopback(sandbox)
 
     def make_accounts(storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
@@ -130,14 +138,35 @@ async def node(
         shared = open_plain()
         opened.push_async_callback(shared.close)
         records = shared.records()
+        listener = listen(GatewayConfig(listen=ListenTable(port=0))) if is_served else None
+        address = f"http://{folder.name}"
+        if listener is not None:
+            opened.enter_context(listener.socket)
+            address = listener.url
         port = ClusterGateway(
-            ClusterStorage(owned, shared, open_plain), NodeAddress(ownership.worker, f"http://{folder.name}", capacity),
+            ClusterStorage(owned, shared, open_plain), NodeAddress(ownership.worker, address, capacity),
             ownership, leases, make_accounts, lambda account, host: login_name(account, host=host, server=SERVER),
             folder, records, bots=bots, look_for_sends=look_for_sends, clock=world.clock.now,
         )  # fmt: skip
-        gateway = Gateway(GatewayConfig(), records, port, folder / "gateway-files", bots=bots, clock=world.clock.now)
+        gateway = Gateway(
+            GatewayConfig(), records, port, folder / "gateway-files", bots=bots, clock=world.clock.now,
+            owners=port if is_served else None, address=address, secret=SECRET, adapters=adapters,
+        )  # fmt: skip
         await gateway.start()
-        try:
-            yield Node(gateway, port, ownership, world)
-        finally:
-            await gateway.close()
+        opened.push_async_callback(gateway.close)
+        if listener is not None:
+            await opened.enter_async_context(_serving(gateway, listener))
+        yield Node(gateway, port, ownership, world)
+
+
+@contextlib.asynccontextmanager
+async def _serving(gateway: Gateway, listener: Listener) -> AsyncIterator[None]:
+    """Serve a gateway that has been started."""
+    ready = asyncio.Event()
+    server = asyncio.ensure_future(serve_started(gateway, listener, ready.set))
+    try:
+        await ready.wait()
+        yield
+    finally:
+        server.cancel()
+        await asyncio.wait([server])

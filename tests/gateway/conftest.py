@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from tests.gateway.cluster_nodes import Node
     from tests.gateway.webhook_receiver import WebhookReceiver
 
     from webwx.gateway.accounts.account_events import AccountEvent
@@ -238,7 +239,7 @@ async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
     await records.close()
 
 
-async def texts(running: Running) -> list[str]:
+async def texts(running: Running | Node) -> list[str]:
     """Return the texts in the outbox of account 1, the oldest first."""
     return [row.text for row in reversed(await running.port.account(1).client.list_sends())]
 

@@ -183,6 +183,7 @@ class Gateway:
         self.adapters = AdapterMount(
             self.programs, self._parts_of, self.peers, self.pushes, self.confirmations, self.streams, self.failed_keys
         )  # fmt: skip
+        port.followers.append(self.adapters.sockets)
         self._clock, self._sleep = clock, sleep
         self._listens = asyncio.Event()
         self.audit_log = AuditLog(records, port, clock)
@@ -208,7 +209,7 @@ class Gateway:
             self.bot_exchange = BotExchange(self.bots, owners, self.access.recognize, signatures, client)
             self.forwarding = RequestForwarding(
                 self.adapters.served(self.routes), owners, signatures, client, exchange, self.bot_exchange,
-                (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange, self.adapters),
+                (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange, self.adapters), self.adapters,
             )  # fmt: skip
         self.files = FileSources(self.uploads, self._connect, lambda: self.config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)

@@ -163,7 +163,7 @@ def answer(body: Problem) -> Response[Problem]:
     return Response(body, status_code=body.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-_BY_STATUS = {int(kind.status): code for code, kind in reversed(KINDS.items())}
+BY_STATUS = {int(kind.status): code for code, kind in reversed(KINDS.items())}
 """The first code of each status."""
 
 
@@ -182,7 +182,7 @@ def answer_of(error: Exception) -> Response[Problem]:
 
 def _answer_of_framework(error: HTTPException) -> Response[Problem]:
     """Answer a request that the framework refuses: an unknown path, a wrong method, or an invalid body."""
-    code = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
+    code = BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
     errors = tuple(_sentences(error.extra)) if error.status_code == HTTPStatus.BAD_REQUEST else ()
     made = answer(problem(code, errors=errors))
     for name, value in (error.headers or {}).items():

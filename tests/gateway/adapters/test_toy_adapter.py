@@ -6,20 +6,29 @@ import asyncio
 import json
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.gateway.adapters.conftest import created, port_of
 from tests.gateway.adapters.toy import PACKAGE
+from tests.gateway.cluster_nodes import node
 from tests.gateway.conftest import BASE, texts
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.gateway.cluster_nodes import Node
     from tests.gateway.conftest import Running, StartGateway
     from tests.gateway.webhook_receiver import WebhookReceiver
+    from tests.postgres import TemporarySchema
 
+    from webwx.gateway.adapters.peers import Peer
     from webwx.gateway.adapters.registry import AdapterEntry
+    from webwx.sandbox.core import SandboxCore
 
 PRIVATE = {"allow_private": True}
 
@@ -30,11 +39,19 @@ async def pushed(receiver: WebhookReceiver) -> dict[str, Any]:
         return (await receiver.requests.get()).event
 
 
-async def until_texts(running: Running, *expected: str) -> None:
+async def until_texts(running: Running | Node, *expected: str) -> None:
     """Wait until the outbox of account 1 has these texts."""
     async with asyncio.timeout(20):
-        while await texts(running) != [*expected]:
+        while await texts(running) != [*expected]:  # noqa: ASYNC110 - no event marks a new row of the outbox
             await asyncio.sleep(0)
+
+
+async def peers_of(running: Running | Node, made: dict[str, Any]) -> tuple[Peer, ...]:
+    """Wait until a program has open connections at a gateway, and return them."""
+    async with asyncio.timeout(20):
+        while not (found := running.gateway.peers.of(made["program"]["id"]).peers):  # noqa: ASYNC110 - no event marks it
+            await asyncio.sleep(0.01)
+    return found
 
 
 async def test_it_is_imported_only_once_a_program_uses_it(noted: Running) -> None:
@@ -156,8 +173,64 @@ async def test_a_push_that_fails_is_shown_with_its_program(noted: Running, recei
     await pushed(receiver)
     program = made["program"]["id"]
     async with noted.client("adapters") as client, asyncio.timeout(20):
-        while not noted.gateway.peers.of(program).last_error:  # not over the API, which limits requests
+        while not noted.gateway.peers.of(program).last_error:  # noqa: ASYNC110 - the API would limit the requests
             await asyncio.sleep(0)
         shown = (await client.get(f"/api/v1/programs/{program}")).json()
     assert shown["last_error"] == "The server answered 500."
     assert BASE not in shown["last_error"]
+
+
+async def test_a_connection_at_a_node_that_does_not_run_the_account_belongs_to_the_owner_until_it_leaves(
+    schema: TemporarySchema, sandbox: SandboxCore, toy: dict[str, AdapterEntry], receiver: WebhookReceiver,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    start = partial(node, schema, sandbox, adapters=toy, is_served=True)
+    async with start(tmp_path / "front", capacity=0) as front, httpx.AsyncClient(timeout=20) as notebook:
+        key = (await front.gateway.keys.create("test", ["admin"])).text
+        place = front.port.node.address
+        async with start(tmp_path / "owner") as owner:
+            number = await owner.log_in()
+            await owner.until_owned(number)
+            options = {"url": receiver.url, **PRIVATE}
+            body = {"name": "n", "adapter": "note", "account": number, "see": ["*"], "write": ["*"], "options": options}
+            headers = {"Authorization": f"Bearer {key}"}
+            made = (await notebook.post(f"{place}/api/v1/programs", json=body, headers=headers)).json()
+            address = f"{place}/note{made['token']}"
+            await owner.gateway.adapters.refresh()  # the owner does it once a second
+            async with connect(f"{address.replace('http', 'ws')}/socket") as socket:
+                assert await peers_of(owner, made)
+                assert front.gateway.peers.of(made["program"]["id"]).peers == ()
+                sandbox.world.say("ahua", "me", "hello")
+                note = json.loads(await socket.recv())
+                assert note["text"] == "hello"
+                assert await pushed(receiver) == note  # once, by the owner
+                await socket.send(json.dumps({"chat": note["chat"], "text": "hi", "key": "k"}))
+                await until_texts(owner, "hi")
+                owner_address = f"{owner.port.node.address}/note{made['token']}"
+                for each in (address, owner_address):
+                    repeated = await notebook.post(
+                        f"{each}/send", json={"chat": note["chat"], "text": "hi", "key": "k"}
+                    )
+                    assert repeated.json() == {"ok": True}
+                sandbox.world.log_out("me")
+                with pytest.raises(ConnectionClosed) as closed:  # the owner does not run the account any more
+                    await socket.recv()
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1012
+            await owner.log_in()
+            client = (await owner.until_owned(number)).client
+            known = await client.who("阿华")
+            [*_, oldest] = await client.why(known)
+            parted = await client.split_identity(known, oldest.contact_id)
+            await client.merge_identities(
+                parted, known
+            )  # the number that the note's chat was stored with is merged away
+            sent = await notebook.post(f"{address}/send", json={"chat": note["chat"], "text": "merged"})
+            assert sent.json() == {"ok": True}
+            await until_texts(owner, "hi", "merged")
+        async with connect(f"{address.replace('http', 'ws')}/socket"):  # without an owner, the node serves it itself
+            assert await peers_of(front, made)
+        assert receiver.requests.empty()
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{address.replace('http', 'ws')}x/socket")
+        assert refused.value.response.status_code == 401

@@ -20,6 +20,9 @@ from tests.gateway.api.test_consumer_socket import ask, next_text
 from tests.gateway.api.test_events import receive, socket_to
 from tests.gateway.api.test_messages import picture
 from tests.gateway.conftest import SERVER, Running
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 
 from webwx import AsyncClient
 from webwx.client.accounts import Accounts
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from litestar.types import Receive, Scope, Send
+    from litestar.types.asgi_types import HTTPScope, WebSocketScope
     from tests.carriers import Counted
     from websockets.asyncio.client import ClientConnection
 
@@ -95,6 +99,13 @@ class Table:
 
 async def without_caller(_: Connection) -> None:
     """Recognize no caller."""
+
+
+class SocketPaths:
+    """Finds the account of WebSockets below one path."""
+
+    async def account_of(self, scope: HTTPScope | WebSocketScope) -> int | None:
+        return 1 if scope["path"].startswith("/note") else None
 
 
 class Owner:
@@ -167,7 +178,9 @@ class Node:
         links = CapabilityLinks(records, KeyRing(records, lambda: 0.0), lambda: 0.0)
         bots = BotExchange(HostedBots(), table, without_caller, signatures, self._client)
         finders = RouteAccounts(table.look_up_account), links, bots
-        self.forwarding = RequestForwarding(app, table, signatures, self._client, exchange, bots, finders)
+        self.forwarding = RequestForwarding(
+            app, table, signatures, self._client, exchange, bots, finders, SocketPaths()
+        )  # fmt: skip
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 
     @contextlib.asynccontextmanager
@@ -867,3 +880,69 @@ async def test_a_python_program_sends_and_reads_at_any_gateway(two: TwoGateways)
             while "answer" not in texts:
                 texts += [getattr(each.event, "text", "") for each in await subscription.take()]
     assert receipt.message_id
+
+
+# -- WebSockets of adapters --------------------------------------------------------------------------------------------
+
+
+async def _echo_messages(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept a WebSocket with the second subprotocol, and send each message back; `end` closes it with 4001."""
+    upgrade: Any = scope
+    await receive()
+    accepted: Any = {"type": "websocket.accept", "subprotocol": upgrade["subprotocols"][1], "headers": []}
+    await send(accepted)
+    while (message := cast("Any", await receive()))["type"] == "websocket.receive":
+        if message.get("text") == "end":
+            await send({"type": "websocket.close", "code": 4001, "reason": "as was asked"})
+            return
+        await send({"type": "websocket.send", "text": message.get("text"), "bytes": message.get("bytes")})
+
+
+def _refusing(status: int) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    async def refuse_upgrade(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["headers"]
+        start: Any = {"type": "websocket.http.response.start", "status": status, "headers": []}
+        await send(start)
+        body: Any = {"type": "websocket.http.response.body", "body": b"", "more_body": False}
+        await send(body)
+
+    return refuse_upgrade
+
+
+async def test_a_websocket_of_an_adapter_is_one_with_the_owner() -> None:
+    owner = Owner(_echo_messages)
+    async with cluster(owner) as (client, _, _):
+        address = str(client.base_url).replace("http", "ws").rstrip("/")
+        async with connect(f"{address}/note%20a?b=c", subprotocols=[Subprotocol("a"), Subprotocol("b")]) as socket:
+            assert socket.subprotocol == "b"
+            for message in ("text", b"\x00\xff", "", b""):
+                await socket.send(message)
+                assert await socket.recv() == message
+            await socket.send("end")
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as was asked")
+    [scope] = owner.scopes
+    assert (scope["raw_path"], scope["query_string"], scope["client"][0]) == (b"/note%20a", b"b=c", "127.0.0.1")
+
+
+@pytest.mark.parametrize(("status", "expected"), [(401, 401), (404, 404), (429, 429), (500, 503)])
+async def test_an_upgrade_that_the_owner_refuses_is_refused(status: int, expected: int) -> None:
+    async with cluster(Owner(_refusing(status))) as (client, _, _):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{str(client.base_url).replace('http', 'ws').rstrip('/')}/note")
+    assert refused.value.response.status_code == expected
+
+
+async def test_an_upgrade_whose_owner_is_gone_or_another_one_is_not_answered_here() -> None:
+    here = Owner(_echo_messages)
+    async with Node(here, Table("http://127.0.0.1:9")).served() as url:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{url.replace('http', 'ws')}/note")
+    assert refused.value.response.status_code == 503
+    assert here.scopes == []
+    async with cluster(Owner(), owned=0) as (client, _, table):
+        with pytest.raises(InvalidStatus):
+            await connect(f"{str(client.base_url).replace('http', 'ws').rstrip('/')}/note")
+    assert table.lookups == [False, True]

@@ -16,7 +16,7 @@ from webwx.representations.webhooks import REVIVE_LOST_DELIVERY
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from litestar.types.asgi_types import HTTPScope
+    from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
 _EVENT_ID = re.compile(r"(\d+)-\d+")
 """Id of an event, with the number of its account."""
@@ -28,6 +28,20 @@ class FindsAccount(Protocol):
     async def account_of(self, scope: HTTPScope) -> int | None:
         """
         Return the number of the account that a request is for; None if it is for none, or for another part.
+
+        Raises:
+            GatewayProblem: The request is for one of several accounts, and does not say for which.
+            StorageError: The account cannot be looked up.
+        """
+        ...
+
+
+class FindsSocketAccount(FindsAccount, Protocol):
+    """A part of the gateway whose WebSockets belong to the node that runs the account, as its requests do."""
+
+    async def account_of(self, scope: HTTPScope | WebSocketScope) -> int | None:
+        """
+        Return the number of the account that a request or an upgrade is for; None if it is for none.
 
         Raises:
             GatewayProblem: The request is for one of several accounts, and does not say for which.

@@ -12,11 +12,13 @@ import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from litestar.enums import ScopeType
 
 from webwx.errors import InvalidRequest, WxError
 from webwx.gateway.access.auth import Caller, RequestRate
+from webwx.gateway.accounts.account import AccountFollower
 from webwx.gateway.adapters.adapter import AdapterRequest
 from webwx.gateway.adapters.program import Program
 from webwx.gateway.adapters.programs import read_options
@@ -25,12 +27,13 @@ from webwx.gateway.http.front import client_address
 from webwx.gateway.http.refusals import refuse
 from webwx.gateway.http.unauthenticated import admit
 from webwx.gateway.problems import GatewayProblem, answer_of
+from webwx.override import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
-    from litestar.types.asgi_types import HTTPScope
+    from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
     from webwx.gateway.access.auth import FailedKeys
     from webwx.gateway.adapters.adapter import Adapter, AdapterParts
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.programs import Programs
     from webwx.gateway.adapters.pushes import ProgramPushes
     from webwx.gateway.adapters.registry import AdapterPath
-    from webwx.gateway.http.open_streams import OpenStreams
+    from webwx.gateway.http.open_streams import OpenStream, OpenStreams
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -82,6 +85,8 @@ class AdapterMount:
         self._confirmations = confirmations
         self._streams = streams
         self._failed = failed
+        self.sockets = ProgramSockets()
+        """The open WebSockets, which end when this process ceases to run their accounts."""
         self._rate = RequestRate()
         self._opened: dict[str, Adapter] = {}
         self._begun: dict[str, Program] = {}
@@ -154,6 +159,8 @@ class AdapterMount:
             else:
                 address = client_address(scope)
                 stream = self._streams.open(_caller(program.stored, address))
+                if scope["type"] == ScopeType.WEBSOCKET:
+                    self.sockets.add(stream, program.account)
                 with self._peers.open(program.id, address, _agent(scope)):
                     await adapter.answer(replace(request, stream=stream))
         except Exception as error:  # noqa: BLE001 - an adapter and its libraries may raise anything
@@ -208,7 +215,7 @@ class AdapterMount:
 
         return receive_limited
 
-    async def account_of(self, scope: HTTPScope) -> int | None:
+    async def account_of(self, scope: HTTPScope | WebSocketScope) -> int | None:
         """
         Return the account of the program whose token a request has; None if no program has it.
 
@@ -300,6 +307,30 @@ class AdapterMount:
             adapter = await asyncio.to_thread(load_adapter, name, self._programs.entries)
             self._opened[name] = adapter(self._make_parts(name))
         return self._opened[name]
+
+
+class ProgramSockets(AccountFollower):
+    """The open WebSockets of programs: a client connects again, and reaches the next owner of its account."""
+
+    def __init__(self) -> None:
+        self._accounts: WeakKeyDictionary[OpenStream, int] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"ProgramSockets({len(self._accounts)})"
+
+    def add(self, stream: OpenStream, account: int) -> None:
+        """Add the stream of a WebSocket, which ends by itself when its client leaves."""
+        self._accounts[stream] = account
+
+    @override
+    def names_on(self, account: int) -> list[str]:
+        return []
+
+    @override
+    async def close_account(self, account: int) -> None:
+        for stream, number in list(self._accounts.items()):
+            if number == account:
+                stream.ended.set()
 
 
 _REQUESTS = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})

@@ -3,8 +3,9 @@ An ASGI application that forwards requests for an account to the node that owns 
 
 Every node of a cluster answers clients. A request whose path names an account, or a link of one, is forwarded to the
 account's owner, body and answer piece by piece, so nothing is collected in memory: a slow client slows the owner down,
-and if the client leaves, the forwarded request ends. A request for an upload is forwarded to the node that stores it, a
-call of a bot to the owner of the bot's account.
+and if the client leaves, the forwarded request ends. A WebSocket of an adapter is forwarded in the same way, message by
+message. A request for an upload is forwarded to the node that stores it, a call of a bot to the owner of the bot's
+account.
 
 The owner decides by the header whether it still owns the account, before it reads the body, and answers 421 otherwise.
 The first node then looks the owner up again, once. A node never forwards a request of another node. If a change was
@@ -15,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import msgspec
+from litestar import WebSocket
 from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketDisconnect
 
@@ -32,17 +34,16 @@ from webwx.gateway.forwarding.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.http.front import client_address
 from webwx.gateway.http.refusals import refuse
 from webwx.gateway.http.unauthenticated import admit
-from webwx.gateway.problems import GatewayProblem, answer_of
+from webwx.gateway.problems import BY_STATUS, GatewayProblem, answer_of
 from webwx.representations.sends import SHOW_UPLOAD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 
-    from litestar import WebSocket
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
-    from webwx.gateway.accounts.account_finders import FindsAccount
+    from webwx.gateway.accounts.account_finders import FindsAccount, FindsSocketAccount
     from webwx.gateway.forwarding.bot_exchange import BotExchange
     from webwx.gateway.forwarding.forwarded_requests import ForwardedRequest, Signatures
     from webwx.gateway.forwarding.owner_client import OwnerClient, OwnerSocket
@@ -144,6 +145,7 @@ class RequestForwarding:
         uploads: The uploads of other nodes.
         bots: The bots of other nodes.
         finders: Find the account that a request is for; they are asked in turn.
+        socket_finder: Finds the account that a WebSocket is for; None: all WebSockets stay at this node.
     """
 
     def __init__(
@@ -155,8 +157,10 @@ class RequestForwarding:
         uploads: UploadExchange,
         bots: BotExchange,
         finders: Sequence[FindsAccount],
+        socket_finder: FindsSocketAccount | None = None,
     ) -> None:
         self._app = app
+        self._socket_finder = socket_finder
         self._owners = owners
         self._finders = finders
         self._uploads = uploads
@@ -178,7 +182,7 @@ class RequestForwarding:
         elif scope["type"] == ScopeType.HTTP:
             await self._answer_client(_ForwardedExchange(scope, receive, send))
         else:
-            await self._app(scope, receive, send)
+            await self._answer_upgrade(scope, receive, send)
 
     async def _answer_node(self, forwarded: ForwardedRequest, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of another node, here or not at all."""
@@ -311,7 +315,39 @@ class RequestForwarding:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
         return f"{owner.address.rstrip('/')}{target}", [*headers, (HEADER, signed)]
 
-    # -- consumers -----------------------------------------------------------------------------------------------------
+    # -- WebSockets ----------------------------------------------------------------------------------------------------
+
+    async def _answer_upgrade(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
+        """Answer an upgrade of a client, here or by the owner of its account."""
+        try:
+            number = None if self._socket_finder is None else await self._socket_finder.account_of(scope)
+            is_forwarded = number is not None and await self._forward_socket(number, scope, receive, send)
+        except (GatewayProblem, WxError) as error:
+            await refuse(scope, send, answer_of(error))
+        else:
+            if not is_forwarded:
+                await self._app(scope, receive, send)
+
+    async def _forward_socket(self, number: int, scope: WebSocketScope, receive: Receive, send: Send) -> bool:
+        """
+        Connect a client with the owner of an account, until one of them closes the connection.
+
+        Returns:
+            False if this node owns the account, or no node does.
+
+        Raises:
+            GatewayProblem: There is no owner, or it has refused the connection.
+            StorageError: The owner cannot be looked up.
+        """
+        async with self._socket_to_owner(number, scope) as other:
+            if other is None:
+                return False
+            admit(scope)  # the owner has checked the token
+            socket: WebSocket[Any, Any, Any] = WebSocket(scope, receive, send)
+            await socket.accept(other.subprotocol)
+            with suppress(WebSocketDisconnect):  # the client has left
+                await self._connect(socket, other)
+            return True
 
     async def relay(self, socket: WebSocket[Any, Any, Any], number: int, first: str) -> bool:
         """
@@ -332,26 +368,46 @@ class RequestForwarding:
         """
         if forwarded_request(socket.scope) is not None:
             return False
+        async with self._socket_to_owner(number, socket.scope, first) as other:
+            if other is not None:
+                await self._connect(socket, other)
+            return other is not None
+
+    @asynccontextmanager
+    async def _socket_to_owner(
+        self, number: int, scope: WebSocketScope, first: str | None = None
+    ) -> AsyncGenerator[OwnerSocket | None, None]:
+        """
+        Open a WebSocket to the owner of an account; None if this node owns the account, or no node does.
+
+        Args:
+            number: Number of the account.
+            scope: The upgrade of the client.
+            first: The first message of the client, if it was read.
+
+        Raises:
+            GatewayProblem: There is no owner, or it has refused the connection.
+            StorageError: The owner cannot be looked up.
+        """
         for is_fresh in (False, True):
             owner = await self._owners.elsewhere(number, is_fresh=is_fresh)
             if owner is None:
-                return False
+                yield None
+                return
             async with AsyncExitStack() as opened:
                 try:
-                    other = await opened.enter_async_context(
-                        self._client.socket(*self._head(socket.scope, number, owner))
-                    )
-                    await other.send(first)
+                    url, headers = self._head(scope, number, owner)
+                    other = await opened.enter_async_context(self._client.socket(url, headers, scope["subprotocols"]))
+                    if first is not None:
+                        await other.send(first)
                 except UpgradeRefused as refused:
                     if refused.status != HTTPStatus.MISDIRECTED_REQUEST:
-                        raise GatewayProblem(
-                            "unavailable", f"The owner of the account has answered {refused.status}."
-                        ) from None
+                        raise _refused_by_owner(refused.status) from None
                 except TransportError:
                     pass
                 else:
-                    await self._connect(socket, other)
-                    return True
+                    yield other
+                    return
         raise _no_owner()
 
     async def _connect(self, socket: WebSocket[Any, Any, Any], other: OwnerSocket) -> None:
@@ -359,14 +415,14 @@ class RequestForwarding:
 
         async def from_client() -> None:
             while True:
-                await other.send(await socket.receive_text())
+                await other.send(await _next_message(socket))
 
         async def from_owner() -> ClosedSocket:
             while True:
                 message = await other.receive()
                 if isinstance(message, ClosedSocket):
                     return message
-                await socket.send_text(message)
+                await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
         tasks: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(work) for work in (from_owner(), from_client(), self._closing.wait())
@@ -476,6 +532,25 @@ class _ForwardedExchange:
     async def refuse(self, error: Exception) -> None:
         """Answer with the problem of an error."""
         await refuse(self.scope, self.send, answer_of(error))
+
+
+async def _next_message(socket: WebSocket[Any, Any, Any]) -> str | bytes:
+    """
+    Return the next message of a client.
+
+    Raises:
+        WebSocketDisconnect: The client has left.
+    """
+    message: Any = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(detail="The client has left.", code=message["code"])
+    text: str | None = message.get("text")
+    return bytes(message["bytes"]) if text is None else text
+
+
+def _refused_by_owner(status: int) -> GatewayProblem:
+    code = BY_STATUS.get(status, "bad-request") if status < HTTPStatus.INTERNAL_SERVER_ERROR else "unavailable"
+    return GatewayProblem(code, f"The owner of the account has answered {status}.")
 
 
 def _no_owner() -> GatewayProblem:

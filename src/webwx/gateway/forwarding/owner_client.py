@@ -85,7 +85,12 @@ class OwnerSocket:
     def __repr__(self) -> str:
         return "OwnerSocket()"
 
-    async def send(self, text: str) -> None:
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that the node has chosen."""
+        return self._socket.protocol
+
+    async def send(self, message: str | bytes) -> None:
         """
         Send a message.
 
@@ -93,9 +98,12 @@ class OwnerSocket:
             TransportError: The connection is lost.
         """
         with _explained():
-            await self._socket.send_str(text)
+            if isinstance(message, str):
+                await self._socket.send_str(message)
+            else:
+                await self._socket.send_bytes(message)
 
-    async def receive(self) -> str | ClosedSocket:
+    async def receive(self) -> str | bytes | ClosedSocket:
         """
         Return the next message, or how the node has closed the connection.
 
@@ -107,6 +115,8 @@ class OwnerSocket:
         match message.type:
             case aiohttp.WSMsgType.TEXT:
                 return str(message.data)
+            case aiohttp.WSMsgType.BINARY:
+                return bytes(message.data)
             case aiohttp.WSMsgType.CLOSE:
                 return ClosedSocket(message.data, message.extra or "")
             case _:
@@ -194,13 +204,16 @@ class OwnerClient:
                 is_waiting = False
 
     @asynccontextmanager
-    async def socket(self, url: str, headers: Sequence[tuple[str, str]]) -> AsyncGenerator[OwnerSocket, None]:
+    async def socket(
+        self, url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str] = ()
+    ) -> AsyncGenerator[OwnerSocket, None]:
         """
         Open a WebSocket.
 
         Args:
             url: The URL, quoted.
             headers: The headers.
+            subprotocols: The subprotocols from which the node may choose.
 
         Raises:
             UpgradeRefused: The node has answered without opening it.
@@ -210,7 +223,11 @@ class OwnerClient:
         try:
             with _explained():
                 opened = await self._session(is_reusing=False).ws_connect(
-                    yarl.URL(url, encoded=True), headers=headers, heartbeat=_HEARTBEAT, max_msg_size=_LONGEST_MESSAGE
+                    yarl.URL(url, encoded=True),
+                    headers=headers,
+                    heartbeat=_HEARTBEAT,
+                    max_msg_size=_LONGEST_MESSAGE,
+                    protocols=subprotocols,
                 )
         except aiohttp.WSServerHandshakeError as refused:
             raise UpgradeRefused(refused.status) from None
