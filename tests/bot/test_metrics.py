@@ -96,6 +96,7 @@ async def test_account_has_one_state_and_its_sends(open_client: OpenClient) -> N
     assert value(samples, "webwx_account_sends", account="1", state="sent") == 1
     assert value(samples, "webwx_account_journal_readable", account="1") == 1
     assert value(samples, "webwx_account_rate_limit_wait_seconds", account="2") == 0
+    assert value(samples, "webwx_account_waiting_calls", account="1") == 0
     assert value(samples, "webwx_account_poll_seconds", account="2") >= 0
 
 

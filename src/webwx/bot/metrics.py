@@ -208,6 +208,9 @@ class Metrics:
             "webwx_account_rate_limit_wait_seconds", "Seconds until the rate limit allows a message.",
             labels=("account",),
         )  # fmt: skip
+        waiting = self._gauge(
+            "webwx_account_waiting_calls", "Calls that wait because enough are in flight.", labels=("account",)
+        )
         sends = self._gauge("webwx_account_sends", "Stored sends by state.", labels=("account", "state"))
         readable = self._gauge(
             "webwx_account_journal_readable", "0 while the journal cannot be read.", labels=("account",)
@@ -219,7 +222,8 @@ class Metrics:
                 age.add_metric((account,), measured.sync_age)
             poll.add_metric((account,), measured.last_poll)
             wait.add_metric((account,), measured.rate_limit_wait)
+            waiting.add_metric((account,), measured.waiting_calls)
             for name, count in sorted(measured.sends.items()):
                 sends.add_metric((account, name), count)
             readable.add_metric((account,), measured.is_journal_readable)
-        yield from (state, age, poll, wait, sends, readable)
+        yield from (state, age, poll, wait, waiting, sends, readable)

@@ -58,6 +58,8 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     last_poll_seconds: float
     """Seconds that the platform held the last poll; 0 before the first one."""
     is_journal_readable: bool
+    waiting_calls: int
+    """Number of calls of the account that wait, because as many as allowed are in flight."""
     sends: dict[State, int]
     """Number of stored sends in each state."""
     rate_limit: RateLimitView | None

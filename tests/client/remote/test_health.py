@@ -23,7 +23,7 @@ async def test_an_account_is_measured(client: AsyncClient) -> None:
     await client.send_text("filehelper", "counted")
     measured = await client.measure()
     assert (measured.state, measured.sends, measured.rate_limit_wait) == (LoginState.ONLINE, {"sent": 1}, 0)
-    assert measured.is_journal_readable
+    assert (measured.is_journal_readable, measured.waiting_calls) == (True, 0)
     assert await client.rate_limit_state() is None
 
 

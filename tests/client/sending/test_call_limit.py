@@ -133,9 +133,11 @@ async def test_calls_of_a_client_without_a_journal_are_limited_too(log_in: LogIn
     client = await log_in(transport=reads, journal=None)
     pinning = [asyncio.create_task(client.set_pinned("阿华", is_pinned=True)) for _ in range(20)]
     await reads.is_full.wait()
+    assert (await client.measure()).waiting_calls == len(pinning) - MOST_CALLS
     reads.release(20)
     await asyncio.gather(*pinning)
     assert reads.most == MOST_CALLS
+    assert (await client.measure()).waiting_calls == 0
 
 
 @pytest.mark.parametrize("ends", [AsyncClient.close, AsyncClient.logout])

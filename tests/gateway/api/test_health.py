@@ -21,6 +21,7 @@ async def test_health_counts_sends_and_the_age_of_the_sync(online: Running) -> N
         health = (await client.get(f"{ACCOUNT}/health")).json()
     assert (health["account"], health["state"], health["sends"]) == (1, "online", {"sent": 1})
     assert health["sync_age_seconds"] is not None
+    assert health["waiting_calls"] == 0
     assert health["rate_limit"] is None  # these accounts have none
 
 

@@ -27,6 +27,8 @@ class AccountMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that the server held the last poll; 0 before the first one."""
     rate_limit_wait: float
     """Seconds until the rate limit allows the next message; 0 means now, or that there is no limit."""
+    waiting_calls: int
+    """Number of calls that wait, because as many as allowed are in flight: of sends, uploads, downloads and others."""
     sends: dict[State, int]
     """Number of stored sends in each state; empty without a journal."""
     is_journal_readable: bool
@@ -65,5 +67,6 @@ class Measurements:
         last = liveness.last_sync_at
         return AccountMeasurement(
             state=liveness.state, sync_age=None if last is None else max(0.0, self._session.now() - last),
-            last_poll=self._sync.last_poll, rate_limit_wait=wait, sends=sends, is_journal_readable=is_journal_readable,
+            last_poll=self._sync.last_poll, rate_limit_wait=wait, waiting_calls=self._session.waiting_calls,
+            sends=sends, is_journal_readable=is_journal_readable,
         )  # fmt: skip

@@ -132,6 +132,11 @@ class ClientSession:
         """Time of the last successful poll or fetch: seconds since 1970 (server's clock); None before the first one."""
         return self.liveness.last_sync_at
 
+    @property
+    def waiting_calls(self) -> int:
+        """Number of calls that wait, because as many as allowed are in flight."""
+        return self._call_limit.waiting
+
     # -- running flows -----------------------------------------------------------------------------------------------
 
     def send_places(self) -> CallPlaces:

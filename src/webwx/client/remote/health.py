@@ -39,7 +39,7 @@ class RemoteHealth:
         return AccountMeasurement(
             state=LoginState(health.state), sync_age=health.sync_age_seconds, last_poll=health.last_poll_seconds,
             rate_limit_wait=0.0 if health.rate_limit is None else health.rate_limit.wait_seconds, sends=health.sends,
-            is_journal_readable=health.is_journal_readable,
+            waiting_calls=health.waiting_calls, is_journal_readable=health.is_journal_readable,
         )  # fmt: skip
 
     async def state(self) -> RateLimitState | None:

@@ -79,6 +79,11 @@ class CallPlaces:
     def __repr__(self) -> str:
         return f"CallPlaces({self._free} free, {len(self._waiting)} waiting)"
 
+    @property
+    def waiting(self) -> int:
+        """Number of calls that wait for a place."""
+        return len(self._waiting)
+
     async def enter(self) -> None:
         """
         Wait until a further call may be made; `leave` has to follow.
@@ -173,6 +178,11 @@ class CallLimit:
             gathers = self._stores_sends and kind == TimeLimit.CALL
             found = self._places[key] = CallPlaces(origin, gathers=gathers)
         return found
+
+    @property
+    def waiting(self) -> int:
+        """Number of calls that wait for a place."""
+        return sum(each.waiting for each in self._places.values())
 
     def refuse(self) -> None:
         """Fail all calls that wait, because they would be made after the client is closed, or in another login."""

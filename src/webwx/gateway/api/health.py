@@ -50,7 +50,7 @@ async def show_account_health(number: AccountNumber, port: InjectedPort) -> Heal
         limited = None
     return HealthView(
         account=number, state=status.state, sync_age_seconds=measured.sync_age, last_poll_seconds=measured.last_poll,
-        is_journal_readable=measured.is_journal_readable, sends=measured.sends,
+        is_journal_readable=measured.is_journal_readable, waiting_calls=measured.waiting_calls, sends=measured.sends,
         rate_limit=None if limited is None else view_of_limit(limited),
     )  # fmt: skip
 

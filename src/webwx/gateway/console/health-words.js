@@ -31,6 +31,7 @@ export const t = wordsOf({
   notSynced: ["not yet", "尚未同步"],
   limits: ["Rate limit", "频率限制"],
   noSends: ["none", "无"],
+  callsWait: ["{n} calls wait", "{n} 个请求在等待"],
   journalBroken: ["The stored messages cannot be read.", "无法读取已保存的消息。"],
   maySend: ["A message may be sent now.", "现在可以发送消息。"],
   mayWait: ["The next message may be sent in {time}.", "{time}后可以发送下一条消息。"],

@@ -200,13 +200,14 @@ function lastSync({ state }) {
   return age === null ? t("notSynced") : ago(new Date(Date.now() - age * 1000).toISOString());
 }
 
-function sendsOf({ sends }) {
+function sendsOf({ sends, waiting_calls: waiting }) {
   const counts = Object.entries(sends);
-  if (counts.length === 0) return t("noSends");
+  if (counts.length === 0 && waiting === 0) return t("noSends");
   return h(
     "div",
     { class: "line", role: "group", "aria-label": t("sends") },
     counts.map(([name, n]) => h("span", { class: BAD.includes(name) ? "pill is-bad" : "pill" }, t(`state_${name}`, { n }))),
+    waiting > 0 && h("span", { class: "pill" }, t("callsWait", { n: waiting })),
   );
 }
 
