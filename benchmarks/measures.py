@@ -156,11 +156,13 @@ MEASURES: tuple[Measure, ...] = (
     _own("stream", "CPU per message, us", "cpu_us", 40),
     *(
         measure
+        for engine in ("", "postgres-")
         for rows in ("10k", "million")
         for measure in (
-            _own(f"history-{rows}", "newest 50 of a chat, ms", "newest_ms", 1.5),
-            _own(f"history-{rows}", "50 in the middle of a chat, ms", "middle_ms", 1.5),
-            _own(f"history-{rows}", "50 until a time in the middle, ms", "until_ms", 3),
+            _own(f"{engine}history-{rows}", "newest 50 of a chat, ms", "newest_ms", 1.5),
+            _own(f"{engine}history-{rows}", "50 in the middle of a chat, ms", "middle_ms", 1.5),
+            _own(f"{engine}history-{rows}", "50 until a time in the middle, ms", "until_ms", 3),
+            _own(f"{engine}history-{rows}", "backlog of 12 consumers, ms", "backlog_ms", 5),
         )
     ),
     _time("login", FLOOR),

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from benchmarks import floor, peer
+from benchmarks.answers import own_id
 from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
 
 if TYPE_CHECKING:
@@ -71,7 +72,44 @@ def peer_of(run: Run) -> Figures:
     return meter.figures
 
 
+def second_of(run: Run) -> Figures:
+    """Store the contacts of an account in a file and match them with identities, in a first and in a second login."""
+    from webwx import Contact, ContactId, SqliteJournal
+
+    def contacts(login: int) -> list[Contact]:
+        return [
+            Contact(
+                id=ContactId(f"@{login}-{place}"), nickname=f"name {place}", avatar=place * 7 + 1,
+                alias=f"alias_{place}" if place % 4 == 0 else "", signature=f"signature {place}", sex=1 + place % 2,
+            )
+            for place in range(run.world.friends)
+        ]  # fmt: skip
+
+    async def main() -> Figures:
+        journal = SqliteJournal(run.folder / "contacts.journal")
+        metered: list[Figures] = []
+        try:
+            account = journal.account(1)
+            for login in (1, 2):
+                own, listed = ContactId(own_id(login)), contacts(login)
+                with run.meter() as meter:
+                    await account.open_login(own, b"", float(login), listed, complete=True)
+                    found = await account.identities.identify(own, listed, complete=True, time=float(login))
+                metered.append(meter.figures)
+                assert len({each.number for each in found}) in {run.world.friends, 0}  # 0: few, matched in `open_login`
+        finally:
+            await journal.close()
+        first, second = metered
+        return second | {"first_seconds": first["seconds"], "first_cpu": first["cpu"]}
+
+    return asyncio.run(main())
+
+
 CASES = (
+    Case(
+        name="second-login", about="contacts in a file, matched in a first and in a second login, all with new ids",
+        world=World(friends=20_000), variants={OURS: second_of},
+    ),
     Case(
         name="login", about="to ready, 5,000 friends and 200 chatrooms of 100",
         world=World(friends=5_000, chatrooms=200, members=100),

@@ -21,6 +21,8 @@ from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx import Context, Event
     from webwx.client.reading.delivered import Delivered
     from webwx.client.reading.subscription import Subscription
@@ -30,10 +32,10 @@ HANDLERS = 20
 """Of the bot, the last of which is the one that fits."""
 
 
-def bodies(world: World) -> list[bytes]:
-    """Return the responses of the reference server, batch by batch."""
+def bodies(world: World) -> Iterator[bytes]:
+    """Yield the responses of the reference server, batch by batch."""
     answers = ResponseParser(world, "https://127.0.0.1")
-    return [answers.batch(number).partition(b"\r\n\r\n")[2] for number in range(-(-world.texts // world.batch))]
+    return (answers.batch(number).partition(b"\r\n\r\n")[2] for number in range(-(-world.texts // world.batch)))
 
 
 class Timed(sqlite3.Connection):
@@ -111,6 +113,11 @@ def arrival_of(body: bytes) -> Arrival:
     own = ContactId(own_id(1))
     items = tuple(identify(Item(kind="message", text=text), own, 0, raw) for text, raw in zip(texts, raws, strict=True))
     return Arrival(body=body, items=items, position=body[:300], time=time.time())
+
+
+def arrivals(world: World) -> Iterator[Arrival]:
+    """Yield the responses of the reference server as a client decodes them."""
+    return map(arrival_of, bodies(world))
 
 
 def delivery(run: Run) -> Figures:
