@@ -163,7 +163,13 @@ async def test_messages_are_unread_until_they_are_in_view_or_read_on_the_phone(c
     await message(console, "line 29").wait_for()
     await see_unread("张三", "")
 
-    await console.evaluate("document.querySelector('.conversation .scroller').scrollTop = 0")
+    await console.evaluate(
+        """() => new Promise((done) => {
+          const scroller = document.querySelector(".conversation .scroller");
+          scroller.addEventListener("scroll", done, { once: true });
+          scroller.scrollTop = 0;
+        })"""
+    )
     await message(console, "line 0").wait_for()
     world.say("zhangsan", "me", "below what is in view")
     await see_unread("张三", "1")
