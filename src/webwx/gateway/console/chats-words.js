@@ -43,6 +43,8 @@ export const t = wordsOf({
   ],
   edit: ["Edit", "修改"],
   discard: ["Discard", "放弃"],
+  discardTitle: ["Discard this message?", "放弃这条消息？"],
+  discardHint: ["It was not sent, and its text is deleted.", "它尚未发送，内容将被删除。"],
   retrySend: ["Send again", "重新发送"],
   openOutbox: ["Open the outbox", "打开发件箱"],
   recall: ["Recall", "撤回"],

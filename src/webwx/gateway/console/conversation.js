@@ -3,7 +3,8 @@
 import { call } from "./api.js";
 import { t } from "./chats-words.js";
 import { composer } from "./composer.js";
-import { button, fill, h, icon, iconButton, set } from "./dom.js";
+import { confirm } from "./confirm.js";
+import { button, fill, h, icon, iconButton, raisesKeyboard, set } from "./dom.js";
 import { bytes, countdown, longTime } from "./formats.js";
 import { content, inWords, isNotice, sentContent } from "./message-content.js";
 import { stateReason, t as said } from "./message-words.js";
@@ -59,7 +60,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   const nodes = new Map();
   const reading = answersInOrder();
 
-  const title = h("h3", { class: "pane-title", dir: "auto" });
+  const title = h("h3", { tabindex: "-1", class: "pane-title", dir: "auto" });
   const markRead = button(t("markRead"), () => frame.act(markAsRead, { by: markRead }), { kind: "is-small" });
   const head = h(
     "header",
@@ -91,6 +92,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     label();
     write.writeTo(chat, names.of(chat));
     [isAtEnd, isLoaded] = [true, false];
+    if (raisesKeyboard()) title.focus(); // the list with the focus is covered, and the field would raise the keyboard
     await frame.act(() => load(frame, log, readNewest), { isOfUser: false });
     if (time) showFound();
     else write.focus();
@@ -311,7 +313,12 @@ export function conversation({ frame, account, names, back, searchIn }) {
           "div",
           { class: "buttons" },
           send.kind === "text" && action(t("retrySend"), "retry", () => call("POST", `${sendPath}/retry`)),
-          action(t("discard"), "trash", () => call("DELETE", sendPath)),
+          small(t("discard"), "trash", () =>
+            discard(async () => {
+              await call("DELETE", sendPath);
+              refresh();
+            }),
+          ),
         ),
       send.state === "unknown" &&
         h("a", { class: "button is-small", href: addressOf("outbox", account) }, t("openOutbox")),
@@ -347,9 +354,17 @@ export function conversation({ frame, account, names, back, searchIn }) {
             write.edit(text);
           }),
         (state === "refused" || state === "unanswered") &&
-          small(t("discard"), "trash", () => pendingSends.drop(pending)),
+          small(t("discard"), "trash", () => discard(() => pendingSends.drop(pending))),
       ),
     ]);
+  }
+
+  /** Ask whether a message that was not sent is to be deleted; the next step is to write another. */
+  function discard(doing) {
+    confirm(frame, { title: t("discardTitle"), hint: t("discardHint"), words: t("discard") }, async () => {
+      await doing();
+      write.focus();
+    });
   }
 
   function showPart({ key, part, size }) {

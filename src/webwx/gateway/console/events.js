@@ -1,6 +1,7 @@
 // The screen of the live events: a bounded list with filters, and the JSON of one event.
 
 import { accountName, listAccounts } from "./account-list.js";
+import { copyable } from "./copyable.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
 import { t } from "./events-words.js";
 import { timeOfDay } from "./formats.js";
@@ -137,18 +138,8 @@ function open(frame) {
   }
 
   function showJson({ type, event }) {
-    const text = JSON.stringify(event, null, 2);
-    const copy = button(
-      t("copy"),
-      async () => {
-        await navigator.clipboard.writeText(text);
-        fill(copy, icon("check"), t("copied"));
-      },
-      { picture: "copy" },
-    );
-    dialog(t("oneEvent", { type }), () => [h("pre", { class: "json", tabindex: "0" }, text), h("div", { class: "dialog-buttons" }, copy)], {
-      kind: "is-wide",
-    });
+    const text = copyable("JSON", JSON.stringify(event, null, 2));
+    dialog(t("oneEvent", { type }), () => h("div", { class: "panel-fields" }, text), { kind: "is-side" });
   }
 
   const drawSoon = soon(() => isOpen && draw());
