@@ -146,6 +146,13 @@ async def test_messages_arrive_while_the_page_is_open(console: Page, world: Worl
     await console.get_by_text("Marked as read on the phone").wait_for()
 
 
+HIDE = """isHidden => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Hide the page, as by another tab over it, or show it again."""
+
+
 async def test_messages_are_unread_until_they_are_in_view_or_read_on_the_phone(console: Page, world: World) -> None:
     async def see_unread(name: str, words: str, page: Page = console) -> None:
         await page.wait_for_function(
@@ -174,6 +181,13 @@ async def test_messages_are_unread_until_they_are_in_view_or_read_on_the_phone(c
     world.say("zhangsan", "me", "below what is in view")
     await see_unread("张三", "1")
     await button(console, "New messages").click()
+    await see_unread("张三", "")
+
+    await console.evaluate(HIDE, True)
+    world.say("zhangsan", "me", "while the page is hidden")
+    await message(console, "while the page is hidden").wait_for()
+    await see_unread("张三", "1")
+    await console.evaluate(HIDE, False)
     await see_unread("张三", "")
 
     await open_screen(console, "Keys")  # the chat stays the last one, but is not in view
@@ -443,6 +457,7 @@ async def test_files_are_picked_dropped_and_pasted_and_sent_in_their_order(
     await field(console).fill("and a text")
     await console.keyboard.press("Enter")
     await message(console, "and a text").get_by_text("Sent", exact=True).wait_for()
+    await message(console, "sunset.png").locator("canvas").wait_for()
     assert await to_send(console).count() == 0
     sent = [each.text or each.kind for each in world.inbox("me")["filehelper"].messages]
     assert sent == ["one.txt", "image", "two.txt", "four.txt", "and a text"]

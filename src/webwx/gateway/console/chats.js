@@ -4,7 +4,7 @@ import { accountField, isOnline, isWithoutAccount, listAccounts, pickAccount, sh
 import { chatList } from "./chat-list.js";
 import { t } from "./chats-words.js";
 import { conversation } from "./conversation.js";
-import { fill, h } from "./dom.js";
+import { fill, h, soon } from "./dom.js";
 import { live } from "./live.js";
 import { Names } from "./names.js";
 import { empty } from "./overlays.js";
@@ -135,7 +135,7 @@ function open(frame) {
     live.on("send.changed", hearSend),
     pendingSends.on(({ account, chat, text, isDone }) => isDone && account === view?.number && view.list.hearSent(chat, text)),
     live.on("open", readAgain),
-    unread.on(() => view?.list.draw()),
+    unread.on(soon(() => view?.list.draw())),
   ];
   start(frame.parts);
   return {

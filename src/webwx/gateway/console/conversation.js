@@ -304,7 +304,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     const reason = stateReason(send, pendingSends.reasons.get(send.id));
     const at = Date.parse(send.time ?? send.created_at) / 1000;
     const sendPath = `${path}/sends/${encodeURIComponent(send.id)}`;
-    return bubble({ isMine: true, name: said("you"), words: `${send.text}, ${said(send.state)}` }, sentContent(send), [
+    return bubble({ isMine: true, name: said("you"), words: `${send.text}, ${said(send.state)}` }, sentContent(send, pendingSends.pictures.get(send.id)), [
       pill(send.state, send.state),
       reason && h("p", { class: "hint" }, reason),
       send.state === "sent" && recallLine(at, `${sendPath}/recall`),
@@ -336,7 +336,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     }[state];
     const progress =
       state === "uploading" && h("progress", { max: "1", value: "0", "aria-label": t("uploading", { name: text }) });
-    return bubble({ isMine: true, name: said("you"), words: `${text}, ${why}` }, sentContent({ kind, text }), [
+    return bubble({ isMine: true, name: said("you"), words: `${text}, ${why}` }, sentContent({ kind, text }, pending.file), [
       progress,
       h("p", { class: state === "refused" ? "hint is-bad" : "hint", role: state === "refused" ? "alert" : null }, why),
       state === "uploading" && h("p", { class: "hint uploaded" }, t("uploaded", { part: bytes(0), size: bytes(size) })),

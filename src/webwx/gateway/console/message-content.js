@@ -8,6 +8,7 @@ import { kindWords, t } from "./message-words.js";
 import { FILEHELPER } from "./names.js";
 import { pictureButton } from "./picture-viewer.js";
 import { sentence } from "./states.js";
+import { thumbnail } from "./thumbnails.js";
 import { newKey } from "./transfer.js";
 
 /** Bytes of a file above which its picture is not loaded before the user asks for it. */
@@ -174,14 +175,14 @@ function card({ kind, data }) {
   );
 }
 
-/** Return the content of a send: its text, or the name of its file. */
-export function sentContent({ kind, text }) {
+/** Return the content of a send: its text, or the name of its file, with a small picture of `file` if the page has it. */
+export function sentContent({ kind, text }, file = null) {
   if (kind === "text") return words(text);
   const picture = { image: "picture", video: "video", sticker: "sticker" }[kind] ?? "file";
   return h(
     "div",
     { class: "attached" },
-    icon(picture),
+    file ? thumbnail(file, icon(picture)) : icon(picture),
     h(
       "span",
       { class: "attached-text" },

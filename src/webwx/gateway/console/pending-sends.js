@@ -5,6 +5,9 @@ import { call, Problem, upload } from "./api.js";
 import { sentence } from "./states.js";
 import { newKey } from "./transfer.js";
 
+/** Number of sent pictures that are shown small until the page is left. */
+const PICTURES = 50;
+
 /** Milliseconds by which the clocks of the browser and the gateway may differ. */
 const CLOCKS_DIFFER = 5000;
 
@@ -20,6 +23,8 @@ export function mayBe(send, pending) {
 
 class PendingSends extends EventTarget {
   #byPlace = new Map();
+  /** The latest pictures that were sent from this page, by the id of the send: the gateway does not show them. */
+  pictures = new Map();
   /** Reasons of refusals by the id of the send, because the outbox stores only the code. */
   reasons = new Map();
 
@@ -119,6 +124,8 @@ class PendingSends extends EventTarget {
     const all = this.to(pending.account, pending.chat);
     for (const earlier of all.slice(0, all.indexOf(pending))) earlier.next ||= id;
     this.#remove(pending);
+    if (pending.file?.type.startsWith("image/")) this.pictures.set(id, pending.file);
+    if (this.pictures.size > PICTURES) this.pictures.delete(this.pictures.keys().next().value);
     this.#changed({ ...pending, isDone: true });
   }
 

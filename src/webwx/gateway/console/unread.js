@@ -44,6 +44,7 @@ class Unread extends EventTarget {
     this.#ends = [
       live.on("event", (event) => this.#count([event])),
       live.on("open", () => this.#catchUp()),
+      live.on("reset", () => this.#startOver()),
       () => removeEventListener("storage", hear),
       () => removeEventListener("pagehide", save),
     ];
@@ -148,7 +149,7 @@ class Unread extends EventTarget {
       if (!(error instanceof Problem || error instanceof TypeError)) throw error;
       // A refused cursor is of another journal than that of this gateway: begin again. Otherwise the next connection tries again.
       const isRefused = error instanceof Problem && (error.status === 400 || error.status === 422);
-      if (isRefused) this.#accounts.clear();
+      if (isRefused) this.#startOver();
       else this.#state = "behind";
     }
     if (this.#state === "reading") this.#state = "current";
@@ -158,11 +159,18 @@ class Unread extends EventTarget {
   async #read(cursor) {
     for (let pages = 0; pages < PAGES; pages++) {
       const query = new URLSearchParams({ after: cursor, types: "message.*,phone.activity", limit: PAGE });
-      const { events, next } = await call("GET", `/events?${query}`);
+      const { events, next, lost } = await call("GET", `/events?${query}`);
+      if (lost) this.#startOver();
       this.#count(events);
       if (next === cursor) return;
       cursor = next;
     }
+  }
+
+  /** Forget all numbers: the gateway has deleted events that were not counted, or has another journal than before. */
+  #startOver() {
+    this.#accounts.clear();
+    this.#changed();
   }
 
   #changed() {
