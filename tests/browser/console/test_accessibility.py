@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from axe_playwright_python.async_playwright import Axe
-    from playwright.async_api import Page
+    from playwright.async_api import FilePayload, Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
@@ -65,7 +66,7 @@ async def test_every_screen_passes_the_rules_of_axe(
 
 
 async def test_every_kind_of_dialog_passes_the_rules_of_axe(
-    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, axe: Axe
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, axe: Axe, photo: FilePayload
 ) -> None:
     await gateway.log_in(world)
     page = await open_console(locale="en-US")
@@ -108,4 +109,18 @@ async def test_every_kind_of_dialog_passes_the_rules_of_axe(
     await check_buttons("Edit", "Delete")
     await open_screen(page, "Incoming files")
     await check_buttons("New rule")
+
+    world.picture("ahua", "me", photo["buffer"])
+    await open_screen(page, "Chats")
+    await page.get_by_role("option", name=re.compile("^阿华")).click()
+    await page.locator(".chosen-file").set_input_files(
+        [photo, {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""}]
+    )
+    await page.get_by_role("list", name="Files to send").get_by_text("It is empty.").wait_for()
+    results = await axe.run(page, context=".conversation", options=RULES)
+    found.append(("files", [(each["id"], each["nodes"][0]["html"][:160]) for each in results.response["violations"]]))
+    await button(page, "Picture from 阿华").click()
+    await page.get_by_role("dialog", name="Pictures").get_by_role("img").wait_for()
+    results = await axe.run(page, context="dialog[open]", options=RULES)
+    found.append(("viewer", [(each["id"], each["nodes"][0]["html"][:160]) for each in results.response["violations"]]))
     assert found == [(title, []) for title, _ in found]

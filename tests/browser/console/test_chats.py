@@ -479,6 +479,7 @@ async def test_a_refused_file_keeps_its_place_and_is_sent_once(console: Page, wo
     await console.unroute("**/api/v1/uploads?name=first.txt")
     await button(console, "Try again").click()
     await refused.get_by_text("Sent", exact=True).wait_for()
+    await console.wait_for_function("() => document.activeElement !== document.body")
     assert [each.text for each in world.inbox("me")["filehelper"].messages] == ["second.txt", "first.txt"]
 
 

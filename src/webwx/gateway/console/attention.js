@@ -61,6 +61,7 @@ class Attention extends EventTarget {
   async #read() {
     try {
       const [accounts, { webhooks }] = await Promise.all([listAccounts(), call("GET", "/webhooks")]);
+      unread.keepOnly(accounts.map(({ number }) => number));
       const used = accounts.filter((account) => isOnline(account) || account.state === "logged_out");
       const unknown = await Promise.all(used.map(countUnknown));
       this.#counts = {

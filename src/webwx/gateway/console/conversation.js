@@ -271,11 +271,17 @@ export function conversation({ frame, account, names, back, searchIn }) {
   function arrange(wanted) {
     const kept = new Set(wanted);
     for (const [key, { node }] of nodes) if (!kept.has(node)) nodes.delete(key);
+    const held = [...log.children].findIndex((child) => child.contains(document.activeElement));
     for (const child of [...log.children]) if (!kept.has(child)) child.remove();
     let next = log.firstChild;
     for (const node of wanted) {
       if (node === next) next = next.nextSibling;
       else log.insertBefore(node, next);
+    }
+    // The message with the focus is gone, such as a discarded one: what is now in its place gets the focus.
+    if (held >= 0 && !log.contains(document.activeElement)) {
+      const near = wanted.slice(held).find((node) => node.matches(".message, .grey-line"));
+      (near ?? messages().at(-1) ?? log).focus();
     }
   }
 

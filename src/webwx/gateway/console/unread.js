@@ -88,6 +88,13 @@ class Unread extends EventTarget {
     return chats.reduce((sum, numbers) => sum + numbers.length, 0);
   }
 
+  /** Forget all accounts but these; the others were removed. */
+  keepOnly(accounts) {
+    const gone = [...this.#accounts.keys()].filter((number) => !accounts.includes(number));
+    for (const number of gone) this.#accounts.delete(number);
+    if (gone.length) this.#changed();
+  }
+
   /** Set the function of an account and a chat that returns whether its newest messages are in view. */
   watch(isInView) {
     this.#isInView = isInView;

@@ -127,6 +127,7 @@ export function composer({ afterSend }) {
     text.value = "";
     quote(null);
     typed();
+    text.focus(); // the button is disabled now, and would lose the focus
     for (const file of files) tray.update(file, { state: "waiting", key: newKey(), to });
     for (const file of files) if (tray.has(file)) await sendFile(file);
     if (!words) return;
@@ -192,7 +193,7 @@ export function composer({ afterSend }) {
     try {
       const answer = await done;
       tray.remove(item);
-      if (answer) afterSend();
+      if (answer && item.place === draftOf) afterSend();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       tray.update(item, { state: "refused", reason: error.message, again: () => sendFile(item) });
