@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from PIL.Image import Image
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FilePayload, Page
 
 TARGET = ROOT / "docs" / "images" / "design"
 """Folder of the pictures."""
@@ -166,6 +166,20 @@ def _open_chats(page: Page, site: Site) -> None:
     page.get_by_text("下午三点").last.wait_for()
 
 
+@screen("console-files")
+def _open_files(page: Page, site: Site) -> None:
+    SCREENS["console-chats"].open(page, site)
+    photo = ROOT / "docs" / "images" / "design" / "console-chats.webp"
+    files: list[FilePayload] = [
+        {"name": photo.name, "mimeType": "image/webp", "buffer": photo.read_bytes()},
+        {"name": "minutes.txt", "mimeType": "text/plain", "buffer": b"Saturday, 3 pm"},
+        {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""},
+    ]
+    page.locator(".chosen-file").set_input_files(files)
+    page.get_by_text(re.compile("is empty")).wait_for()
+    page.get_by_text("minutes.txt").first.wait_for()
+
+
 @screen("console-health")
 def _open_health(page: Page, site: Site) -> None:
     page.goto(f"{site.console}/#/health")
@@ -209,6 +223,16 @@ def _open_contacts(page: Page, site: Site) -> None:
 def _open_device(page: Page, site: Site) -> None:
     page.goto(f"{site.phones}#xiaoming/device")
     page.get_by_text("Web login").first.wait_for()
+
+
+@screen("phones-viewer")
+def _open_viewer(page: Page, site: Site) -> None:
+    page.goto(f"{site.phones}#xiaoming/chats/family")
+    picture = page.locator(".photo-link").first
+    picture.wait_for()
+    if picture.evaluate("element => element.matches('button')"):  # before, a link to a tab of its own
+        picture.click()
+        page.get_by_role("dialog").get_by_role("img").wait_for()
 
 
 # -- the programs ----------------------------------------------------------------------------------------------------

@@ -113,9 +113,8 @@ async def test_every_kind_of_dialog_passes_the_rules_of_axe(
     world.picture("ahua", "me", photo["buffer"])
     await open_screen(page, "Chats")
     await page.get_by_role("option", name=re.compile("^阿华")).click()
-    await page.locator(".chosen-file").set_input_files(
-        [photo, {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""}]
-    )
+    nothing: FilePayload = {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""}
+    await page.locator(".chosen-file").set_input_files([photo, nothing])
     await page.get_by_role("list", name="Files to send").get_by_text("It is empty.").wait_for()
     results = await axe.run(page, context=".conversation", options=RULES)
     found.append(("files", [(each["id"], each["nodes"][0]["html"][:160]) for each in results.response["violations"]]))
