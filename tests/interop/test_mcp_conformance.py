@@ -2,7 +2,7 @@
 MCP at the gateway against the conformance scenarios of the protocol's authors, unmodified, in both of its eras.
 
 The other scenarios need the tools, prompts and resources of the authors' example server, or what this one does not
-offer: completion, subscriptions, and requests to the client, with which the scenarios `input-required-result-…` begin.
+offer: completion, and requests to the client, with which the scenarios `input-required-result-…` begin.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
     from webwx.gateway.adapters.mcp.send_budget import SendBudget
     from webwx.gateway.adapters.mcp.served_account import ServedAccount, ToSend
+    from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
     from webwx.gateway.adapters.permissions import AllowedChat, AllowedChats, ChatPermissions
     from webwx.model.messages import Receipt
     from webwx.storage.tables.outbox import Outgoing
@@ -120,6 +121,8 @@ class Agent:
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
         self._consent = consent
         self._sending: set[asyncio.Task[Any]] = set()
+        self.subscriptions: AgentSubscriptions | None = None
+        """Its subscriptions to chats, once it has any."""
         self.logins_begun: list[float] = []
         """Times of the logins that it has begun in the last hour."""
         self.code_seen: tuple[str, float] = "", 0.0

@@ -68,7 +68,7 @@ async def list_resources(agent: Agent) -> list[ListedResource]:
         ListedResource(f"{base}/chats", "chats", "Chats", _JSON),
         *(
             ListedResource(
-                f"{base}/chat/{row.number or 'filehelper'}",
+                chat_uri(agent, row.number),
                 f"chat-{row.number or 'filehelper'}",
                 row.name,
                 "text/plain",
@@ -97,32 +97,49 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
     """
     if uri == "wx://accounts":
         return _json(uri, await reading_tools.login_status(agent, AgentStatusInput()))
+    kind, which = _parts(agent, uri)
     try:
-        parts = urlsplit(uri)
-    except ValueError:
-        raise _no_such_resource() from None
-    kind, _, which = parts.path.lstrip("/").partition("/")
-    which = unquote(which)
-    try:
-        if parts.scheme == "wx" and unquote(parts.netloc) == agent.account.name:
-            match kind:
-                case "chats" if not which:
-                    return _json(uri, await reading_tools.list_chats(agent, ListChatsInput(limit=200)))
-                case "chat" if which:
-                    return ReadResource(uri, "text/plain", await chat_text(agent, which))
-                case "message" if which:
-                    return _json(uri, await reading_tools.get_message(agent, GetMessageInput(message_id=which)))
-                case "media" if which:
-                    message = await agent.message(which)
-                    _, file = await reading_tools.media_file(agent, message, thumbnail=False, max_bytes=_MOST_BYTES)
-                    return ReadResource(uri, file.mime, file.content)
-                case _:
-                    pass
+        match kind:
+            case "chats" if not which:
+                return _json(uri, await reading_tools.list_chats(agent, ListChatsInput(limit=200)))
+            case "chat" if which:
+                return ReadResource(uri, "text/plain", await chat_text(agent, which))
+            case "message" if which:
+                return _json(uri, await reading_tools.get_message(agent, GetMessageInput(message_id=which)))
+            case "media" if which:
+                message = await agent.message(which)
+                _, file = await reading_tools.media_file(agent, message, thumbnail=False, max_bytes=_MOST_BYTES)
+                return ReadResource(uri, file.mime, file.content)
+            case _:
+                pass
     except InvalidRequest as error:
         if refusal := refusal_of(error):
             await agent.note_refusal("read_resource", refusal, is_read=True)
         raise ToolRefused(short_text(str(error))) from None
     raise _no_such_resource()
+
+
+def chat_uri(agent: Agent, number: int) -> str:
+    """Return the address of a chat by its number; 0 is File Transfer Helper."""
+    return f"{_base(agent)}/chat/{number or 'filehelper'}"
+
+
+def chat_in(agent: Agent, uri: str) -> str:
+    """Return the chat of an address as it is written there; empty if it is not the address of a chat."""
+    kind, which = _parts(agent, uri)
+    return which if kind == "chat" else ""
+
+
+def _parts(agent: Agent, uri: str) -> tuple[str, str]:
+    """Return the kind and the name of a resource of the account; empty texts for another address."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "", ""
+    if parts.scheme != "wx" or unquote(parts.netloc) != agent.account.name:
+        return "", ""
+    kind, _, which = parts.path.lstrip("/").partition("/")
+    return kind, unquote(which)
 
 
 def _no_such_resource() -> ToolRefused:

@@ -20,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 
 from webwx.gateway.adapters.mcp import prompts, resources
 from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
 from webwx.gateway.adapters.mcp.tool_table import TOOLS, call_tool
 from webwx.gateway.adapters.mcp.tool_values import ByOthers
 from webwx.installation import PACKAGE
@@ -59,12 +60,28 @@ _LISTS_STAY = CacheHint(ttl_ms=3600 * _SECONDS, scope="private")
 _CHANGES = CacheHint(ttl_ms=0, scope="private")
 
 
-def make_server(agent_of: Callable[[Context], Agent]) -> Server[Any]:
+class _AgentServer(Server[Any]):
+    """The server of the SDK, without its promise that listening clients hear of changed lists: they do not change."""
+
+    def get_capabilities(self, *args: Any, **options: Any) -> types.ServerCapabilities:
+        """Return what the server offers."""
+        made = super().get_capabilities(*args, **options)
+        for offered in (made.tools, made.prompts, made.resources):
+            if offered is not None:
+                offered.list_changed = False
+        return made
+
+
+def make_server(
+    agent_of: Callable[[Context], Agent], *, connection: AgentSubscriptions | None = None
+) -> Server[Any]:  # fmt: skip
     """
     Return a server.
 
     Args:
         agent_of: Returns the agent that makes a request.
+        connection: The subscriptions of the only connection of the server, for clients of the earlier era; None: it
+            has no connections, so these clients cannot subscribe.
     """
 
     async def list_tools(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -104,6 +121,25 @@ def make_server(agent_of: Callable[[Context], Agent]) -> Server[Any]:
             content = types.BlobResourceContents(uri=found.uri, mime_type=found.mime, blob=_base64(found.content))
         return types.ReadResourceResult(contents=[content])
 
+    async def listen(ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
+        agent = agent_of(ctx)
+        if agent.subscriptions is None:
+            agent.subscriptions = AgentSubscriptions(agent)
+        return await agent.subscriptions.listen(ctx, params)
+
+    async def subscribe(ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        assert connection is not None  # noqa: S101 - it is registered only then
+        try:
+            await connection.subscribe(ctx.session, str(params.uri))
+        except ToolRefused as error:
+            raise MCPError(types.INVALID_PARAMS, str(error), {"uri": str(params.uri)}) from None
+        return types.EmptyResult()
+
+    async def unsubscribe(ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
+        assert connection is not None  # noqa: S101
+        await connection.unsubscribe(str(params.uri))
+        return types.EmptyResult()
+
     async def list_prompts(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=[
             types.Prompt(
@@ -127,7 +163,7 @@ def make_server(agent_of: Callable[[Context], Agent]) -> Server[Any]:
     async def set_level(ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         return types.EmptyResult()  # this server sends no log messages
 
-    server: Server[Any] = Server(
+    server = _AgentServer(
         "webwx", version=metadata.version(PACKAGE), title="WeChat", instructions=INSTRUCTIONS,
         cache_hints={
             "tools/list": _LISTS_STAY, "prompts/list": _LISTS_STAY, "resources/templates/list": _LISTS_STAY,
@@ -136,7 +172,9 @@ def make_server(agent_of: Callable[[Context], Agent]) -> Server[Any]:
         get_tool_input_schema=lambda name: TOOLS[name].input_schema if name in TOOLS else None,
         on_list_tools=list_tools, on_call_tool=call, on_list_resources=list_resources,
         on_list_resource_templates=list_templates, on_read_resource=read_resource, on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt,
+        on_get_prompt=get_prompt, on_subscriptions_listen=listen,
+        on_subscribe_resource=None if connection is None else subscribe,
+        on_unsubscribe_resource=None if connection is None else unsubscribe,
     )  # fmt: skip
     # Not as an argument, which is deprecated: clients of the earlier era still call it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from mcp.server.stdio import stdio_server
 
 from webwx.gateway.adapters.mcp.server import make_server
+from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
 
 if TYPE_CHECKING:
     from anyio import AsyncFile
@@ -25,12 +26,14 @@ async def serve_stdio(agent: Agent, stdin: BinaryIO, stdout: BinaryIO) -> None:
         stdin: The messages of the client.
         stdout: Where the answers are written; nothing else may write there.
     """
-    server = make_server(lambda _: agent)
+    subscriptions = AgentSubscriptions(agent)
+    server = make_server(lambda _: agent, connection=subscriptions)
     streams = cast("AsyncFile[str]", _Lines(stdin)), cast("AsyncFile[str]", _Answers(stdout))
     try:
         async with stdio_server(*streams) as (messages, answers):
             await server.run(messages, answers, server.create_initialization_options())
     finally:
+        await subscriptions.close()
         await agent.close()
 
 
