@@ -406,11 +406,9 @@ export function createChatroom() {
     t("newChatroom"),
     [...store.friends.keys()],
     t("create"),
-    async (people) => {
-      const { chat } = await act("create", { who: store.who, name: name.value.trim(), people });
-      place.openChat(chat);
-    },
+    (people) => act("create", { who: store.who, name: name.value.trim(), people }),
     {
+      then: ({ chat }) => place.openChat(chat),
       least: 2,
       hint: t("twoAtLeast"),
       extra: h("div", { class: "field" }, h("label", { for: name.id }, t("chatroomName")), name),

@@ -27,8 +27,17 @@ export function switchPerson() {
   return element;
 }
 
-/** Select people; `act(ids)` is run as an attempt when the button is pressed. */
-export function choosePeople(title, ids, action, act, { least = 1, most = Infinity, extra = null, hint = "" } = {}) {
+/**
+ * Select people; `act(ids)` is run as an attempt when the button is pressed, and `then` with its result after the dialog,
+ * so that it can move the focus.
+ */
+export function choosePeople(
+  title,
+  ids,
+  action,
+  act,
+  { least = 1, most = Infinity, extra = null, hint = "", then = () => {} } = {},
+) {
   const chosen = new Set();
   dialog(title, (close) => {
     const count = h("span", { class: "faint", role: "status" });
@@ -48,7 +57,13 @@ export function choosePeople(title, ids, action, act, { least = 1, most = Infini
       },
     });
     async function press() {
-      if (await attempt(() => act([...chosen]))) close();
+      let made;
+      const isDone = await attempt(async () => {
+        made = await act([...chosen]);
+      });
+      if (!isDone) return;
+      close();
+      then(made);
     }
     return [
       extra,

@@ -23,9 +23,8 @@ export function askForward(messages, done = () => {}) {
     async (chats) => {
       for (const to of chats) await act("forward", { from, to, ids });
       say(t("forwarded"));
-      done();
     },
-    { most: MOST_CHATS, hint: leftOut ? t("someStay", { n: leftOut }) : "" },
+    { then: done, most: MOST_CHATS, hint: leftOut ? t("someStay", { n: leftOut }) : "" },
   );
 }
 
