@@ -45,6 +45,7 @@ export function conversation({ showDetails }) {
     log,
   );
   const nodes = new Map();
+  const menus = new WeakMap();
   const left = h("p", { class: "left-note", hidden: true });
   const write = composer({ afterSend: () => toEnd() });
   const several = selection({ log, ended: afterSelection });
@@ -245,7 +246,9 @@ export function conversation({ showDetails }) {
         });
     if (actions) {
       element.append(actions);
-      onContextMenu(element, (at) => !several.isOn() && openMenu(message, actions, { at, back: element }));
+      const open = (at) => !several.isOn() && openMenu(message, actions, { at, back: element });
+      onContextMenu(element, open);
+      menus.set(element, open);
       several.mark(element);
     }
     nodes.set(message.id, element);
@@ -322,7 +325,7 @@ export function conversation({ showDetails }) {
       else focusMessage(list[moves[event.key]]);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      list[at].querySelector(".message-actions")?.click();
+      menus.get(list[at])?.(null);
     }
   }
 

@@ -7,6 +7,7 @@ import { contactPane, contactsView, detailsPanel } from "./contacts.js";
 import { conversation } from "./conversation.js";
 import { devicePane } from "./device.js";
 import { fill, h, raisesKeyboard, set, soon } from "./dom.js";
+import { guardFocus } from "./focus.js";
 import { firstLanguage, onLanguage, setLanguage } from "./language.js";
 import { live } from "./live.js";
 import { personName } from "./names.js";
@@ -151,6 +152,7 @@ place.addEventListener("moved", arrange);
 place.addEventListener("moved", keepKeyboard);
 addEventListener("popstate", () => place.follow());
 document.addEventListener("keydown", press);
+guardFocus(() => (narrow.matches ? document : list).querySelector(".row[tabindex='0'], button"));
 onSystemTheme(applyTheme);
 onLanguage(() => {
   arrange();
