@@ -90,6 +90,7 @@ async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
     await hide(console, hidden=False)
     await is_live(console)
     await console.get_by_role("heading", name="renamed meanwhile").wait_for()
+    await console.wait_for_function("() => document.title.startsWith('(1) ')")  # the message is unread
     await console.get_by_role("navigation").get_by_role("link", name="Live events").click()
     await console.get_by_role("option").filter(has_text="said meanwhile").wait_for()
 
