@@ -186,6 +186,7 @@ class Gateway:
         port.followers.append(self.adapters.sockets)
         self._clock, self._sleep = clock, sleep
         self._listens = asyncio.Event()
+        self._owners = owners
         self.audit_log = AuditLog(records, port, clock)
         self._outgoing = outgoing
         self.routes = route_table(config.limits.body)
@@ -294,6 +295,8 @@ class Gateway:
         while True:
             with contextlib.suppress(StorageError):  # the next look follows
                 await self.adapters.refresh()
+                if self._owners is not None:
+                    await self.adapters.sockets.end_elsewhere(self._owners.elsewhere)
             await asyncio.sleep(self._look_every)
 
     async def _is_current(self, caller: Caller) -> bool:

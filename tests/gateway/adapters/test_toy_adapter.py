@@ -228,8 +228,16 @@ async def test_a_connection_at_a_node_that_does_not_run_the_account_belongs_to_t
             sent = await notebook.post(f"{address}/send", json={"chat": note["chat"], "text": "merged"})
             assert sent.json() == {"ok": True}
             await until_texts(owner, "hi", "merged")
-        async with connect(f"{address.replace('http', 'ws')}/socket"):  # without an owner, the node serves it itself
-            assert await peers_of(front, made)
+        async with connect(f"{address.replace('http', 'ws')}/socket") as socket:
+            assert await peers_of(front, made)  # without an owner, the node serves it itself
+            async with start(tmp_path / "next") as following:
+                with pytest.raises(ConnectionClosed) as closed:
+                    await socket.recv()
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1012
+                await following.until_owned(number)
+                async with connect(f"{address.replace('http', 'ws')}/socket"):
+                    assert await peers_of(following, made)
         assert receiver.requests.empty()
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"{address.replace('http', 'ws')}x/socket")

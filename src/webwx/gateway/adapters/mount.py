@@ -30,7 +30,7 @@ from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.override import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
@@ -325,6 +325,20 @@ class ProgramSockets(AccountFollower):
     @override
     def names_on(self, account: int) -> list[str]:
         return []
+
+    async def end_elsewhere(self, elsewhere: Callable[[int], Awaitable[object | None]]) -> None:
+        """
+        End the WebSockets of accounts that another node runs now, while no node ran them before.
+
+        Args:
+            elsewhere: Returns the other node that runs an account; None if there is none.
+
+        Raises:
+            StorageError: The nodes cannot be looked up.
+        """
+        for account in set(self._accounts.values()):
+            if await elsewhere(account) is not None:
+                await self.close_account(account)
 
     @override
     async def close_account(self, account: int) -> None:
