@@ -54,6 +54,7 @@ async def test_a_listed_chat_is_read_with_names_and_numbers(
     [_, oldest] = rows.messages
     assert (oldest.message_id, oldest.sender, oldest.is_self, oldest.by_webwx) == (first, "Boss", False, False)
     assert (oldest.chat.number, oldest.chat.name, oldest.chat.kind) == (boss, "Boss", "person")
+    assert oldest.sender_number == boss
     assert (await here.result("read_messages", chat=boss)).messages == rows.messages
     assert (await here.result("read_messages", chat=str(boss))).messages == rows.messages
     [chat] = (await here.result("find_contact", query="bos")).chats
@@ -73,6 +74,10 @@ async def test_all_chats_can_be_allowed(make_agent: MakeAgent) -> None:
     members = await here.result("list_members", chat=rooms[0].number)
     assert "Boss" in {each.name for each in members.members} | {"Boss"}
     assert (await here.failure("list_members", chat="Boss")).code == "not-a-chatroom"
+    here.world.say("lilei", "hiking", "at the mountain")
+    await here.running.until_text("at the mountain")
+    [in_room] = (await here.result("read_messages", chat=rooms[0].number, limit=1)).messages
+    assert in_room.sender_number == (await here.client.who("Boss")).number != rooms[0].number
     by_author = await here.result("search_messages", query="list", sender="Boss")
     assert [each.sender for each in by_author.messages] == ["Boss"]
 

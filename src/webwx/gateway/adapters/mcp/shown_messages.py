@@ -100,6 +100,7 @@ class MessageViews:
             message_id=message.message_id,
             chat=await self._chat(message.chat),
             sender=own_name(client) if message.is_self else short_name(sender),
+            sender_number=0 if message.is_self or not message.sender else (await self._chat(message.sender)).number,
             is_self=message.is_self,
             by_webwx=message.is_self and await client.was_sent_here(message),
             time=time_text(message.time),

@@ -104,6 +104,8 @@ class ShownMessage(msgspec.Struct, frozen=True, kw_only=True):
     chat: NamedChat
     sender: str
     """Name of the author; empty for a notice of the platform."""
+    sender_number: int = 0
+    """Permanent number of an author who is a contact; 0 for others, and for this account."""
     is_self: bool
     """Whether this account wrote it, here or on the owner's phone."""
     by_webwx: bool
