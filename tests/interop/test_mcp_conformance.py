@@ -2,12 +2,14 @@
 MCP at the gateway against the conformance scenarios of the protocol's authors, unmodified, in both of its eras.
 
 The other scenarios need the tools, prompts and resources of the authors' example server, or what this one does not
-offer: completion, and requests to the client, with which the scenarios `input-required-result-…` begin.
+offer: completion. Two of them need only a tool that asks, with its name in the example server: here it is the send of a
+text.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import shutil
@@ -18,10 +20,17 @@ import pytest
 from tests.gateway.adapters.conftest import created, port_of
 from tests.gateway.conftest import counted, online, running, start_gateway  # noqa: F401 - fixtures
 
+from webwx.gateway.adapters.mcp import sending_tools
+from webwx.gateway.adapters.mcp.tool_table import TOOLS
+from webwx.gateway.adapters.mcp.tool_values import SendTextInput, ToolInput
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.gateway.conftest import Running
+
+    from webwx.gateway.adapters.mcp.agent import Agent
+    from webwx.gateway.adapters.mcp.tool_values import SendReceipt
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(200)]
 
@@ -91,6 +100,43 @@ async def checks_of(suites: Path, results: Path, suite: Suite, scenario: str, pl
     found = list((results / scenario).rglob("checks.json"))
     assert len(found) == 1, printed.decode()
     return json.loads(found[0].read_text(encoding="utf-8"))
+
+
+class NoArguments(ToolInput, frozen=True, kw_only=True):
+    """The arguments of a tool of the example server."""
+
+    idempotency_key: str = ""
+
+
+async def send_hello(agent: Agent, args: NoArguments) -> SendReceipt:
+    """Send a text to a person, which needs consent."""
+    return await sending_tools.send_text(
+        agent, SendTextInput(chat="Boss", text="hello", idempotency_key=args.idempotency_key)
+    )
+
+
+@pytest.mark.parametrize("scenario", ["request-state", "tampered-state"])
+async def test_the_state_of_a_question_passes_the_scenarios(
+    online: Running,  # noqa: F811 - a fixture
+    suites: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
+) -> None:
+    name = f"test_input_required_result_{scenario.replace('-', '_')}"
+    tool = dataclasses.replace(
+        TOOLS["send_text"], name=name, arguments=NoArguments, run=send_hello, example={}
+    )  # fmt: skip
+    monkeypatch.setitem(TOOLS, name, tool)
+    made = await created(online, adapter="mcp", see=["*"], write=["*"], options={"confirm": "client"})
+    async with port_of(online) as place:
+        checks = await checks_of(
+            suites, tmp_path / "results", MODERN, f"input-required-result-{scenario}", place, str(made["token"])
+        )
+    assert checks
+    assert [check for check in checks if check["status"] != "SUCCESS"] == []
+    chat = online.world.inbox("lilei").get("xiaoming")
+    assert [each.text for each in getattr(chat, "messages", ())] == ["hello"] * (scenario == "request-state")
 
 
 @pytest.mark.parametrize("suite", [LEGACY, MODERN], ids=["legacy", "modern"])

@@ -78,7 +78,7 @@ async def test_a_send_that_waits_for_the_owner_is_accepted(
     await button(console, "New program").click()
     form = console.get_by_role("dialog", name="New program")
     await form.get_by_label("Name").fill("assistant")
-    await form.get_by_label("Ask me on the phone").check()
+    await form.get_by_label("Sends to other people").select_option("phone")
     await button(form, "Create program").click()
     made = console.get_by_role("dialog", name="Connect assistant")
     await made.get_by_role("button", name="Close").last.click()

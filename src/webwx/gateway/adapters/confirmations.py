@@ -83,9 +83,26 @@ class Confirmations:
                 await self.stored.put_file(confirmation, send.content)
             return await self._answers.ask(program, self._accounts.account(program.account), confirmation)
 
-    async def decide(self, confirmation: Confirmation, *, is_yes: bool) -> Confirmation:
-        """Store an answer that was given in the console, unless there is one, and return the confirmation."""
-        decided = await self._answers.decide(confirmation, is_yes=is_yes, by=CONSOLE)
+    async def open(self, program: Program, send: SendToConfirm) -> Confirmation:
+        """
+        Store a question that the client of the program asks, unless it is stored, and return the confirmation.
+
+        Raises:
+            TooManyOpen: Too many sends of the program wait.
+        """
+        async with self._asking.setdefault(program.id, asyncio.Lock()):
+            return await self._answers.note_asked(await self.stored.add(program, send), self._clock())
+
+    async def decide(self, confirmation: Confirmation, *, is_yes: bool, by: str = CONSOLE) -> Confirmation:
+        """
+        Store an answer that was not given on the phone, unless there is one, and return the confirmation.
+
+        Args:
+            confirmation: The confirmation.
+            is_yes: Whether the send is wanted.
+            by: Who has answered.
+        """
+        decided = await self._answers.decide(confirmation, is_yes=is_yes, by=by)
         self._sends.look(confirmation.program)
         return decided
 

@@ -122,9 +122,11 @@ class OwnerAnswers:
             )
         text = question_of(confirmation, program.stored.name)
         row = await account.sends.store_text(FILEHELPER, text, key=_question_key(confirmation))
-        return await self._asked(confirmation, row.created_at)
+        return await self.note_asked(confirmation, row.created_at)
 
-    async def _asked(self, confirmation: Confirmation, time: float) -> Confirmation:
+    async def note_asked(self, confirmation: Confirmation, time: float) -> Confirmation:
+        """Store that a question was asked, unless this is stored, and return the confirmation."""
+
         def asked(stored: Confirmation) -> Confirmation:
             if stored.state != "preparing":
                 return stored
@@ -153,7 +155,7 @@ class OwnerAnswers:
             return None
         if found.state == "preparing":  # the process died between the question and its record
             row = await client.find_send(key=_question_key(found))
-            found = found if row is None else await self._asked(found, row.created_at)
+            found = found if row is None else await self.note_asked(found, row.created_at)
         if found.state == "waiting" and await _may_be_ours(client, found.asked_at):
             await self._say(account, event, "Not counted: webwx has sent something here whose outcome is not known. "
                             "Answer in the console instead.")  # fmt: skip

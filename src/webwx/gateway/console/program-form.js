@@ -3,7 +3,7 @@
 import { accountName, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { h } from "./dom.js";
-import { choice, field, formPanel, partsOf, textInput, tick } from "./forms.js";
+import { choice, field, formPanel, partsOf, textInput } from "./forms.js";
 import { t } from "./programs-words.js";
 
 /** The adapter whose programs may need the owner's consent to their sends. */
@@ -41,7 +41,11 @@ export async function openProgramForm(frame, program, done) {
   const see = textInput((program?.see ?? ["filehelper"]).join(", "));
   const write = textInput((program?.write ?? ["filehelper"]).join(", "));
   const { confirm, ...others } = program?.options ?? {};
-  const asks = tick(t("asksMe"), confirm === "phone");
+  const consent = choice(
+    ["off", "phone", "client"].map((way) => [way, t(`consent.${way}`)]),
+    confirm ?? "off",
+  );
+  const consentField = field(t("consent"), consent, t("consentHint"));
   const options = h("textarea", { class: "input", rows: "3" });
   options.value = JSON.stringify(others);
   const fields = [
@@ -50,11 +54,11 @@ export async function openProgramForm(frame, program, done) {
     !program && accounts.length > 1 && field(t("account"), account, null, "account"),
     field(t("see"), see, t("chatsHint"), "see"),
     field(t("write"), write, t("chatsHint"), "write"),
-    asks.element,
+    consentField,
   ];
-  const showAsks = () => (asks.element.hidden = adapter.value !== ASKING);
-  adapter.addEventListener("change", showAsks);
-  showAsks();
+  const showConsent = () => (consentField.hidden = adapter.value !== ASKING);
+  adapter.addEventListener("change", showConsent);
+  showConsent();
   const more = [field(t("options"), options, t("optionsHint"), "options")];
   const [title, words] = program ? [program.name, t("save")] : [t("newProgram"), t("create")];
   const submit = async () => {
@@ -64,7 +68,7 @@ export async function openProgramForm(frame, program, done) {
       write: chatsOf(write.value),
       options: optionsOf(options.value),
     };
-    if (adapter.value === ASKING) body.options.confirm = asks.isTicked() ? "phone" : "off";
+    if (adapter.value === ASKING) body.options.confirm = consent.value;
     if (program) return call("PATCH", `/programs/${program.id}`, body);
     return call("POST", "/programs", { ...body, adapter: adapter.value, account: Number(account.value) });
   };

@@ -18,6 +18,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from webwx.gateway.adapters.adapter import Adapter, AdapterParts, AdapterRequest
 from webwx.gateway.adapters.mcp.agent import Agent
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
+from webwx.gateway.adapters.mcp.client_questions import state_key
 from webwx.gateway.adapters.mcp.gateway_account import GatewayServedAccount
 from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
 from webwx.gateway.adapters.mcp.send_budget import SendBudget
@@ -113,14 +114,17 @@ class McpAdapter(Adapter):
         agent = Agent(
             GatewayServedAccount(parts.accounts, program.account), program.permissions, options,
             SendBudget(parts.records, program.id, options, parts.clock), audit, parts.clock, program=program.id,
-            consent=OwnerConsent(parts.confirmations, program) if options.confirm == "phone" else None,
+            consent=None if options.confirm == "off" else OwnerConsent(
+                parts.confirmations, program, is_at_client=options.confirm == "client"
+            ),
         )  # fmt: skip
         self._agents[program.id] = _KnownAgent(program.stored.revision, agent)
         return agent
 
     async def _started(self) -> StreamableHTTPSessionManager:
+        key = b"" if self._manager is not None else await state_key(self.parts.records, self.parts.clock())
         if self._manager is None:
-            server = make_server(_agent_in)
+            server = make_server(_agent_in, state_seal=key)
             self._manager = StreamableHTTPSessionManager(
                 server, json_response=True, stateless=True, max_request_body_size=sys.maxsize
             )

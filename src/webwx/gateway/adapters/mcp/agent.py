@@ -119,7 +119,10 @@ class Agent:
         self._permissions = permissions
         self._audit = audit
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
-        self._consent = consent
+        self.consent = consent
+        """Asks the owner about sends to people and chatrooms; None: they need no consent."""
+        self.program = program
+        """Id of the program; empty: none."""
         self._sending: set[asyncio.Task[Any]] = set()
         self.subscriptions: AgentSubscriptions | None = None
         """Its subscriptions to chats, once it has any."""
@@ -239,6 +242,10 @@ class Agent:
         """Return the key in the outbox of a send of the agent."""
         return f"{self._prefix}{idempotency_key}"
 
+    def idempotency_key_of(self, key: str) -> str:
+        """Return the idempotency key of a send of the agent, by its key in the outbox."""
+        return key.removeprefix(self._prefix)
+
     def is_own_key(self, key: str) -> bool:
         """Return whether a key in the outbox is that of a send of the agent."""
         return key.startswith(self._prefix)
@@ -262,14 +269,18 @@ class Agent:
             WxError: It was not sent.
         """
         known = await self.client.find_send(key=key)
-        is_for_others = self._consent is not None and to.to != FILEHELPER and not is_accepted
+        is_for_others = self.consent is not None and to.to != FILEHELPER and not is_accepted
         if is_for_others and await self._accepted(tool, to, key, content, known):
             is_accepted = True
         if not is_accepted and (known is None or known.state in {"queued", "failed"}):
             await self.budget.take()
         position = await self.position()
         sending = self._by_its_row(send(self.account, to.to, content, key=key), key)
-        receipt = await self.finished(self._audited(tool, to.chat, sending), key)
+        try:
+            receipt = await self.finished(self._audited(tool, to.chat, sending), key)
+        finally:
+            if is_for_others:
+                await self._note_stored(key)
         return SendReceipt(
             message_id=receipt.message_id, to=to.chat, time=time_text(receipt.time),
             idempotency_key=key.removeprefix(self._prefix), position=position,
@@ -305,19 +316,26 @@ class Agent:
         Raises:
             ToolRefused: The owner has not, or not yet.
         """
-        assert self._consent is not None  # noqa: S101 - for the type checker
+        assert self.consent is not None  # noqa: S101 - for the type checker
         wanted = await wanted_send(key, to.to, to.chat, content)
-        if await self._consent.find(key) is None:
+        if await self.consent.find(key) is None:
             if known is not None and known.state not in {"queued", "failed"}:
                 return False
             await self.budget.take()
             await self._audit(tool, str(to.chat.number), "waiting_for_owner")
-        await self._consent.require(wanted, is_stored=known is not None)
+        await self.consent.require(wanted, is_stored=known is not None)
         return True
+
+    async def _note_stored(self, key: str) -> None:
+        """Store that an accepted send is in the outbox; if this fails, the outbox still has it."""
+        assert self.consent is not None  # noqa: S101 - for the type checker
+        with contextlib.suppress(WxError):
+            if await self.client.find_send(key=key) is not None:
+                await self.consent.note_stored(key)
 
     async def question(self, key: str) -> Confirmation | None:
         """Return the question to the owner about a send, and its answer; None if there is none."""
-        return None if self._consent is None else await self._consent.find(key)
+        return None if self.consent is None else await self.consent.find(key)
 
     async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
         """

@@ -13,10 +13,11 @@ class AgentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     manage: bool = False
     """Whether it may mark chats as read, and recall messages that it has not sent itself."""
-    confirm: Literal["off", "phone"] = "off"
+    confirm: Literal["off", "client", "phone"] = "off"
     """
-    Whether each send to a person or chatroom waits until the owner has accepted it: `phone`, by a message that the
-    owner writes on the phone, or in the console. File Transfer Helper needs no consent.
+    Whether each send to a person or chatroom waits until it is accepted. `phone`: by a message that the owner writes on
+    the phone, or in the console. `client`: by the person at the agent's client, if that client asks at all: it may
+    accept by itself. File Transfer Helper needs no consent.
     """
     login: bool = False
     """Whether it may show the code of a login, which lets the phone that scans it log in."""

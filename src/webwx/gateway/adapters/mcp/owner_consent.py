@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.served_account import AgentFile, AgentForward, AgentText, kind_of
@@ -20,7 +22,29 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.mcp.tool_values import NamedChat
     from webwx.gateway.adapters.program import Program
 
+CLIENT = "client"
+"""Who has answered a question that the agent's client has asked."""
+
 _ASK_AGAIN = "A call with another idempotency_key asks again."
+
+
+class ClientMustAsk(ToolRefused):
+    """
+    The person at the agent's client has to be asked about a send first.
+
+    Args:
+        key: Key of the send in the outbox.
+        question: What the person is asked.
+    """
+
+    def __init__(self, key: str, question: str) -> None:
+        super().__init__(
+            "Nothing was sent: the owner has to accept this send in your client, and your client cannot ask. The owner "
+            "can choose to be asked on the phone instead.",
+            code="client-cannot-ask", outcome="not_allowed",
+        )  # fmt: skip
+        self.key = key
+        self.question = question
 
 
 class OwnerConsent:
@@ -30,11 +54,13 @@ class OwnerConsent:
     Args:
         confirmations: The questions.
         program: The program that is the agent.
+        is_at_client: Whether the agent's client asks, and not webwx on the phone.
     """
 
-    def __init__(self, confirmations: Confirmations, program: Program) -> None:
+    def __init__(self, confirmations: Confirmations, program: Program, *, is_at_client: bool = False) -> None:
         self._confirmations = confirmations
         self._program = program
+        self._is_at_client = is_at_client
 
     def __repr__(self) -> str:
         return f"OwnerConsent({self._program!r})"
@@ -42,6 +68,20 @@ class OwnerConsent:
     async def find(self, key: str) -> Confirmation | None:
         """Return the question about a send by its key; None if there is none."""
         return await self._confirmations.stored.find(self._program.id, key)
+
+    async def answer(self, key: str, *, is_yes: bool) -> None:
+        """Store what the person at the client has answered about a send, unless there is an answer."""
+        found = await self.find(key)
+        if found is not None and self._is_at_client:
+            await self._confirmations.decide(found, is_yes=is_yes, by=CLIENT)
+
+    async def note_stored(self, key: str) -> None:
+        """Store that an accepted send is in the outbox."""
+        found = await self.find(key)
+        if found is not None:
+            await self._confirmations.stored.change(
+                found, lambda each: msgspec.structs.replace(each, state="made") if each.state == "accepted" else each
+            )
 
     async def require(self, send: SendToConfirm, *, is_stored: bool) -> None:
         """
@@ -53,10 +93,12 @@ class OwnerConsent:
 
         Raises:
             ToolRefused: The owner has not accepted it, or not yet; or the question was about another send.
+            ClientMustAsk: The agent's client has to ask.
             LoggedOut: There is no login, so the owner cannot be asked.
         """
         try:
-            found = await self._confirmations.ask(self._program, send)
+            ask = self._confirmations.open if self._is_at_client else self._confirmations.ask
+            found = await ask(self._program, send)
         except TooManyOpen:
             raise ToolRefused(
                 f"{MOST_OPEN} sends wait for the owner already; nothing was sent.", code="too-many-waiting",
@@ -70,6 +112,8 @@ class OwnerConsent:
         match found.state:
             case "made" | "accepted" if is_stored:
                 return
+            case "accepted" if self._is_at_client:
+                return  # this call makes the send
             case "made":
                 raise ToolRefused("The owner accepted this send, and it was made before.", code="already-made")
             case "refused":
@@ -91,6 +135,8 @@ class OwnerConsent:
                     "The owner has accepted the send, and the gateway will make it; ask find_send later.",
                     code="queued", outcome="queued",
                 )  # fmt: skip
+            case _ if self._is_at_client:
+                raise ClientMustAsk(send.key, _question(found))
             case _:
                 until = moment(found.expires_at).isoformat(timespec="seconds")
                 raise ToolRefused(
@@ -98,6 +144,13 @@ class OwnerConsent:
                     "gateway makes the send by itself. Ask find_send with this idempotency_key for the decision.",
                     code="waiting-for-owner", outcome="waiting_for_owner",
                 )  # fmt: skip
+
+
+def _question(found: Confirmation) -> str:
+    """Return what the person at the client is asked."""
+    kind = "chatroom" if found.is_group else "person"
+    content = ", ".join(filter(None, (found.file, found.text)))
+    return f"Send to the {kind} {found.name!r} (number {found.to})?\n\n{content}"
 
 
 async def wanted_send(key: str, to: str | int, chat: NamedChat, content: ToSend) -> SendToConfirm:

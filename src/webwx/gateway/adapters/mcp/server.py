@@ -18,7 +18,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from webwx.gateway.adapters.mcp import prompts, resources
+from webwx.gateway.adapters.mcp import client_questions, prompts, resources
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
 from webwx.gateway.adapters.mcp.tool_table import TOOLS, call_tool
@@ -73,7 +73,8 @@ class _AgentServer(Server[Any]):
 
 
 def make_server(
-    agent_of: Callable[[Context], Agent], *, connection: AgentSubscriptions | None = None
+    agent_of: Callable[[Context], Agent], *, connection: AgentSubscriptions | None = None,
+    state_seal: bytes | None = None,
 ) -> Server[Any]:  # fmt: skip
     """
     Return a server.
@@ -82,16 +83,25 @@ def make_server(
         agent_of: Returns the agent that makes a request.
         connection: The subscriptions of the only connection of the server, for clients of the earlier era; None: it
             has no connections, so these clients cannot subscribe.
+        state_seal: Key that seals the states of questions to clients; None: it asks none.
     """
 
     async def list_tools(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_described(tool) for tool in TOOLS.values()])
 
-    async def call(ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call(
+        ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:  # fmt: skip
         tool = TOOLS.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, "There is no such tool.")
-        return _answered(await call_tool(agent_of(ctx), tool, params.arguments or {}))
+        agent, arguments = agent_of(ctx), params.arguments or {}
+        if state_seal is not None and (key := await client_questions.take_answer(agent, params)):
+            arguments = {**arguments, "idempotency_key": agent.idempotency_key_of(key)}
+        answer = await call_tool(agent, tool, arguments)
+        if answer.must_ask is not None and state_seal is not None and client_questions.can_ask(ctx):
+            return client_questions.asked(answer.must_ask)
+        return _answered(answer)
 
     async def list_resources(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         return types.ListResourcesResult(resources=[
@@ -178,6 +188,8 @@ def make_server(
     )  # fmt: skip
     # Not as an argument, which is deprecated: clients of the earlier era still call it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
+    if state_seal is not None:
+        server.middleware.append(client_questions.sealing(state_seal, lambda ctx: agent_of(ctx).program))
     return server
 
 

@@ -12,6 +12,7 @@ from webwx.errors import WxError
 from webwx.gateway.adapters.mcp import login_tool, reading_tools, sending_tools
 from webwx.gateway.adapters.mcp import tool_values as values
 from webwx.gateway.adapters.mcp.failures import ToolRefused, failure_of, refusal_of
+from webwx.gateway.adapters.mcp.owner_consent import ClientMustAsk
 from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
 from webwx.gateway.adapters.mcp.tool_schemas import schema_of
 from webwx.gateway.problems import GatewayProblem
@@ -64,6 +65,8 @@ class ToolAnswer(NamedTuple):
 
     result: values.ToolResult | values.ToolFailure
     media: MediaContents | None = None
+    must_ask: ClientMustAsk | None = None
+    """What the person at the client has to be asked first; the result is for a client that cannot ask."""
 
     @property
     def is_error(self) -> bool:
@@ -207,6 +210,8 @@ async def call_tool(agent: Agent, tool: AgentTool, arguments: dict[str, Any]) ->
             key = given.idempotency_key or agent.new_key()
             given = msgspec.structs.replace(given, idempotency_key=key)
         made = await tool.run(agent, given)
+    except ClientMustAsk as error:
+        return ToolAnswer(failure_of(error, key), must_ask=error)
     except (WxError, GatewayProblem) as error:
         if refusal := refusal_of(error):
             await agent.note_refusal(tool.name, refusal, is_read=tool.is_read_only)
