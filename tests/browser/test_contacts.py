@@ -41,7 +41,7 @@ async def test_a_chatroom_is_created_changed_renamed_and_left(hands: BrowserUser
     details = hands.page.get_by_role("region", name="Details")
     members = details.get_by_role("list", name="Members").get_by_role("listitem")
     await hands.button("Invite", details).click()
-    await choose(hands, "Invite", "Boss, 李雷")
+    await choose(hands, "Invite", "Boss 李雷")
     await hands.see(members).to_have_text(["小小明owner", "阿阿华", "张张三", "李Boss"])
     await hands.button("Remove", details).click()
     await choose(hands, "Remove", "张三")
@@ -105,7 +105,7 @@ async def test_strangers_are_found_and_their_client_accepts_the_friend_request(
     await hands.rail("contacts").click()
     search = hands.page.get_by_role("searchbox", name="Search: Contacts")
     await search.fill("ali")
-    await hands.see(hands.row("Alice, Not in your contacts")).to_be_visible()
+    await hands.see(hands.row("Alice Not in your contacts")).to_be_visible()
     await search.fill("")
 
     await hands.read_chat("读书会")

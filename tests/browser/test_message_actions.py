@@ -83,7 +83,7 @@ async def test_a_long_press_opens_the_menus_of_a_chat_and_of_a_message(
 
     await hold(*await middle(hands.row("阿华")))
     await hands.page.get_by_role("menuitem", name="Pin").tap()
-    await hands.see(hands.row("阿华")).to_have_accessible_name(re.compile("1 unread, pressed, .*, pinned"))
+    await hands.see(hands.row("阿华")).to_have_accessible_name(re.compile("pressed pinned 1 unread"))
     await hands.row("阿华").tap()
     await hold(*await middle(hands.message("pressed").locator(".bubble")))
     await hands.page.get_by_role("menuitem", name="Delete").tap()

@@ -52,10 +52,10 @@ export function bar() {
   function showPerson() {
     if (!store.who) return;
     const name = personName(store.who);
-    set(person, "aria-label", t("switchPerson", { name }));
     fill(
       person,
       avatar(store.who, "is-tiny"),
+      h("span", { class: "hidden" }, t("switchPerson")),
       h("span", { class: "person-name" }, name),
       store.login(store.who) && h("span", { class: "dot is-on", title: t("loggedIn") }),
       icon("down"),

@@ -88,7 +88,6 @@ export function chatsView() {
     const name = chatName(hit.chat);
     const line = oneLine(hit.chat, hit);
     const time = shortTime(hit.time, store.now());
-    node.setAttribute("aria-label", [name, t("message"), line, time].join(", "));
     fill(node, avatar(hit.chat), rowText(name, time, marked(line, store.found.words)));
   }
 
@@ -96,18 +95,6 @@ export function chatsView() {
     const name = chatName(row.id);
     const unread = row.unread ?? 0;
     const line = oneLine(row.id, row.last);
-    node.setAttribute(
-      "aria-label",
-      [
-        name,
-        unread ? t("unread", { n: unread }) : "",
-        line,
-        shortTime(row.time, store.now()),
-        row.pinned ? t("pinned") : "",
-      ]
-        .filter(Boolean)
-        .join(", "),
-    );
     node.classList.toggle("is-pinned", Boolean(row.pinned));
     fill(
       node,
@@ -116,8 +103,9 @@ export function chatsView() {
         name,
         shortTime(row.time, store.now()),
         line,
-        row.pinned && icon("pin"),
-        unread > 0 && h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)),
+        row.pinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
+        unread > 0 && h("span", { class: "badge", "aria-hidden": "true" }, unread > 99 ? "99+" : String(unread)),
+        unread > 0 && h("span", { class: "hidden" }, t("unread", { n: unread })),
       ),
     );
   }

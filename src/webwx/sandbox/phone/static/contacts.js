@@ -73,7 +73,6 @@ export function contactsView() {
   }
 
   function render(entry, node) {
-    set(node, "aria-label", [entry.name, entry.note].filter(Boolean).join(", "));
     fill(
       node,
       h("span", { class: "row-initial", "aria-hidden": "true" }, entry.letter ?? ""),

@@ -35,7 +35,7 @@ export function devicePane() {
     if (!store.who) return;
     const name = t("phoneOf", { name: personName(store.who) });
     fill(title, name);
-    set(element, "aria-label", name);
+    set(element, "aria-label", t("phone"));
     for (const [key, node] of headings) fill(node, t(key));
     fill(hint, t("scanHint"));
     keepFocus(codes, () =>

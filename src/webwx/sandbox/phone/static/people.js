@@ -119,7 +119,6 @@ function searched(ids, { label, choose, selected = null, isChosen = null, note =
     const name = chatName(id);
     const line = [name === nickname(id) ? "" : nickname(id), note(id)].filter(Boolean).join(" · ");
     const is = isChosen?.(id) ?? id === selected;
-    set(node, "aria-label", [name, line].filter(Boolean).join(", "));
     set(node, "aria-checked", isChosen ? String(is) : null);
     fill(
       node,

@@ -59,17 +59,16 @@ export function rail({ goTo }) {
 
   function update() {
     set(element, "aria-label", t("views"));
-    for (const [{ id, words, count, counted }, { node, label, badge }] of views) {
+    for (const [{ id, words, count, counted }, { node, label, badge, meaning }] of views) {
       const waiting = count();
       fill(label, t(words));
-      set(node, "aria-label", waiting ? `${t(words)}, ${t(counted, { n: waiting })}` : t(words));
+      fill(meaning, waiting ? t(counted, { n: waiting }) : "");
       set(node, "aria-current", id === place.view ? "page" : null);
       badge.hidden = !waiting;
       fill(badge, waiting > 99 ? "99+" : String(waiting));
     }
     for (const [panel, { node, label }] of tools) {
       fill(label, t(panel.words));
-      set(node, "aria-label", t(panel.words));
       set(node, "aria-pressed", String(panel === open));
     }
     if (open) set(aside, "aria-label", t(open.words));
@@ -85,13 +84,15 @@ export function rail({ goTo }) {
 }
 
 function railButton(picture, onClick) {
-  const badge = h("span", { class: "badge", hidden: true });
+  const badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
   const label = h("span", { class: "rail-label" });
+  const meaning = h("span", { class: "hidden" });
   const node = h(
     "button",
     { type: "button", class: "rail-button", on: { click: onClick } },
     h("span", { class: "rail-icon" }, icon(picture), badge),
     label,
+    meaning,
   );
-  return { node, label, badge };
+  return { node, label, badge, meaning };
 }

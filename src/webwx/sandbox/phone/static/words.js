@@ -27,7 +27,7 @@ const WORDS = {
 
   // the owner of the phone
   phoneOf: ["{name}’s phone", "{name}的手机"],
-  switchPerson: ["Switch person, now {name}", "切换人物，当前是{name}"],
+  switchPerson: ["Switch person, now ", "切换人物，当前是"],
   people: ["People", "人物"],
   peopleHint: ["Everybody in this sandbox. Choose whose phone you use.", "沙箱里的所有人。选择要使用谁的手机。"],
   loggedIn: ["logged in", "已登录"],
