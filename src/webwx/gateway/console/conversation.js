@@ -28,10 +28,10 @@ const GAP = 300;
 const NEAR = 80;
 
 /** Number of entries that are shown at most: a part of those that were read, which moves as the user scrolls. */
-const MOST = 400;
+const MOST = 120;
 
 /** Number of the newest entries that are kept when there are more than are shown, while the newest are in view. */
-const KEPT = 150;
+const KEPT = 120;
 
 /** Milliseconds after which sends in progress are read again, in case the report of their change was lost. */
 const LOOK_AGAIN = 5000;

@@ -23,9 +23,14 @@ const GAP = 300;
 /** Distance in pixels from an end of the conversation that counts as the end. */
 const NEAR = 80;
 
-/** Number of messages on the page above which all but the newest are removed. */
-const MOST = 400;
-const KEPT = 150;
+/** Number of messages that are shown at most: a part of those that were read, which moves as the user scrolls. */
+const MOST = 120;
+
+/** Number of messages by which that part moves. */
+const STEP = 50;
+
+/** Number of messages that were read above which all but the newest are put away, while the newest are in view. */
+const KEPT = 400;
 
 /** Milliseconds until messages in view are marked as read, so that several are marked together. */
 const READING = 250;
@@ -35,7 +40,7 @@ export function conversation({ showDetails }) {
   const size = h("span", { class: "faint" });
   const backButton = iconButton("back", "", () => place.go({ chat: "" }), { class: "icon-button only-narrow" });
   const detailsButton = iconButton("more", "", () => showDetails(store.chat));
-  const earlier = button("", () => askEarlier(), { kind: "is-quiet" });
+  const earlier = button("", () => readEarlier(), { kind: "is-quiet" });
   const log = h("div", { class: "messages", role: "log", "aria-live": "polite", on: { keydown: move } });
   const jump = button("", () => toEnd(), { kind: "jump", hidden: true });
   const scroller = h(
@@ -44,7 +49,8 @@ export function conversation({ showDetails }) {
     h("div", { class: "earlier" }, earlier),
     log,
   );
-  const nodes = new Map();
+  const nodes = new Map(); // by the id of the message
+  const times = new Map(); // the times between messages, by the id of the message below
   const menus = new WeakMap();
   const left = h("p", { class: "left-note", hidden: true });
   const write = composer({ afterSend: () => toEnd() });
@@ -59,6 +65,7 @@ export function conversation({ showDetails }) {
     write.element,
   );
   write.acceptFiles(element);
+  let first = 0; // index of the first message that is shown
   let current = null; // the message with the focus
   let isAtEnd = true;
   let isAsking = false; // older messages were asked for
@@ -96,12 +103,13 @@ export function conversation({ showDetails }) {
 
   function renew() {
     nodes.clear();
+    times.clear();
     current = null;
     // Screen readers announce only new messages; older ones can be read on demand.
     set(log, "aria-live", "off");
     setTimeout(() => set(log, "aria-live", "polite"), 1000);
-    if (store.messages.length)
-      fill(log, store.messages.map((message, at) => [rest(message, store.messages[at - 1]), node(message)]).flat());
+    first = Math.max(0, store.messages.length - MOST);
+    if (store.messages.length) draw();
     else
       fill(
         log,
@@ -109,31 +117,64 @@ export function conversation({ showDetails }) {
           ? empty("chats", t("noMessages"), store.chat === TEAM ? "" : t("noMessagesHint"))
           : h("p", { class: "quiet" }, t("loading")),
       );
-    earlier.parentElement.hidden = !store.hasMore;
+    showEarlierButton();
     toEnd();
     seek();
   }
 
+  /** Show the messages from `first` on; those that are shown already stay, with the focus. */
+  function draw() {
+    const shown = store.messages.slice(first, first + MOST);
+    const ids = new Set(shown.map(({ id }) => id));
+    const isHeld = log.contains(document.activeElement);
+    for (const map of [nodes, times]) for (const id of [...map.keys()]) if (!ids.has(id)) map.delete(id);
+    const wanted = shown
+      .flatMap((message, at) => [rest(message, shown[at - 1]), nodes.get(message.id) ?? node(message)])
+      .filter(Boolean);
+    const kept = new Set(wanted);
+    for (const child of [...log.children]) if (!kept.has(child)) child.remove();
+    let next = log.firstChild;
+    for (const each of wanted) {
+      if (each === next) next = next.nextSibling;
+      else log.insertBefore(each, next);
+    }
+    if (isHeld && !log.contains(document.activeElement)) focusMessage(all().at(-1), { preventScroll: true });
+    showEarlierButton();
+  }
+
+  function showEarlierButton() {
+    earlier.parentElement.hidden = !store.hasMore && first === 0;
+  }
+
+  /** Whether the newest message is shown. */
+  function showsNewest() {
+    return first + MOST >= store.messages.length;
+  }
+
+  /** Show other messages of those that were read; what is in view stays where it is. */
+  function moveTo(index) {
+    const top = scroller.getBoundingClientRect().top;
+    const anchor = all().find((message) => message.getBoundingClientRect().bottom > top);
+    const was = anchor?.getBoundingClientRect().top;
+    first = Math.max(0, Math.min(index, store.messages.length - MOST));
+    draw();
+    if (anchor?.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - was;
+  }
+
   function hear({ place: where, messages, deleted }) {
-    earlier.parentElement.hidden = !store.hasMore;
+    showEarlierButton();
     if (where === "again") return messages.forEach(redraw);
     if (where === "before") return before(messages);
     if (where === "deleted") return remove(deleted);
     readIfUnread();
     if (where === "all") isAsking = false; // an answer to the earlier connection does not come
     if (where === "all" || !nodes.size) return renew();
-    const wasAtEnd = isAtEnd;
-    if (wasAtEnd && store.messages.length > MOST) {
-      store.trim(KEPT);
-      return renew();
-    }
-    const first = store.messages.length - messages.length;
-    log.append(
-      ...messages.flatMap((message, at) =>
-        [rest(message, store.messages[first + at - 1]), node(message)].filter(Boolean),
-      ),
-    );
-    if (wasAtEnd || messages.some((message) => message.mine)) toEnd();
+    const hadNewest = first + MOST >= store.messages.length - messages.length;
+    const isFollowed = isAtEnd || messages.some((message) => message.mine);
+    if (isAtEnd && store.messages.length > KEPT) store.trim(MOST);
+    if (isFollowed) first = Math.max(0, store.messages.length - MOST);
+    if (isFollowed || hadNewest) draw();
+    if (isFollowed) toEnd();
     else jump.hidden = false;
     return undefined;
   }
@@ -162,16 +203,17 @@ export function conversation({ showDetails }) {
       old.remove();
     }
     if (!store.messages.length) renew();
+    else {
+      first = Math.max(0, Math.min(placeOf(all()[0]?.dataset.id), store.messages.length - MOST));
+      draw();
+    }
     several.update();
   }
 
-  /** Older messages are added above, without moving the ones in view. */
+  /** Older messages have arrived: they are shown above, without moving the ones in view. */
   function before(messages) {
-    const height = scroller.scrollHeight - scroller.scrollTop;
-    const next = store.messages[messages.length];
-    if (next && !rest(next, messages.at(-1))) log.querySelector(".time-line")?.remove();
-    log.prepend(...messages.flatMap((message, at) => [rest(message, messages[at - 1]), node(message)].filter(Boolean)));
-    scroller.scrollTop = scroller.scrollHeight - height;
+    first += messages.length; // what is shown now
+    moveTo(first - STEP);
     isAsking = false;
     seek();
     readOn(); // no event reports a scrolling that ended before the answer
@@ -185,8 +227,10 @@ export function conversation({ showDetails }) {
 
   function seek() {
     if (!sought || sought.chat !== store.chat || !store.isLoaded) return;
+    const at = placeOf(sought.id);
+    if (at < 0 && store.hasMore) return askEarlier(sought.id);
+    if (at >= 0 && !nodes.has(sought.id)) moveTo(at - MOST / 2);
     const found = nodes.get(sought.id);
-    if (!found && store.hasMore) return askEarlier(sought.id);
     sought = null;
     if (!found) return undefined; // it is no longer on this phone
     found.classList.add("is-found");
@@ -196,13 +240,19 @@ export function conversation({ showDetails }) {
     return scrolled();
   }
 
+  /** The place of a message among those that were read; -1 if it is not there. */
+  function placeOf(id) {
+    return store.messages.findIndex((message) => message.id === id);
+  }
+
   function rest(message, previous) {
     if (previous && message.time - previous.time < GAP) return null;
-    return h(
-      "p",
-      { class: "time-line" },
-      h("time", { datetime: new Date(message.time * 1000).toISOString() }, longTime(message.time, store.now())),
-    );
+    const moment = new Date(message.time * 1000).toISOString();
+    const line =
+      times.get(message.id) ??
+      h("p", { class: "time-line" }, h("time", { datetime: moment }, longTime(message.time, store.now())));
+    times.set(message.id, line);
+    return line;
   }
 
   function node(message) {
@@ -329,16 +379,20 @@ export function conversation({ showDetails }) {
     }
   }
 
-  function focusMessage(message) {
+  function focusMessage(message, how = {}) {
     if (current) current.tabIndex = -1;
     current = message;
     current.tabIndex = 0;
-    current.focus();
+    current.focus(how);
   }
 
   // -- scrolling -----------------------------------------------------------------------------------------------------
 
   function toEnd() {
+    if (!showsNewest()) {
+      first = Math.max(0, store.messages.length - MOST);
+      draw();
+    }
     scroller.scrollTop = scroller.scrollHeight;
     jump.hidden = true;
     isAtEnd = true;
@@ -347,15 +401,22 @@ export function conversation({ showDetails }) {
   }
 
   function scrolled() {
-    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    const isAtBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    isAtEnd = isAtBottom && showsNewest();
     if (isAtEnd) jump.hidden = true;
+    else if (isAtBottom) moveTo(first + STEP);
     readOn();
   }
 
-  /** Ask for older messages if the beginning is in view. */
+  /** Show older messages if the beginning is in view. */
   function readOn() {
-    const isInView = scroller.clientHeight > 0;
-    if (isInView && scroller.scrollTop < NEAR && store.hasMore && store.messages.length) askEarlier();
+    if (scroller.clientHeight > 0 && scroller.scrollTop < NEAR) readEarlier();
+  }
+
+  /** Show older messages; ask for them if they were not read yet. */
+  function readEarlier() {
+    if (first > 0) moveTo(first - STEP);
+    else if (store.hasMore && store.messages.length) askEarlier();
   }
 
   /** Ask for a page of older messages; for the next one only after the answer. */

@@ -1,0 +1,138 @@
+"""
+The console and the page of the phones with many chats and messages, in Chromium.
+
+A walk opens a long chat, scrolls to its beginning and back, and shows the lists; meanwhile the page counts its
+elements, and the tasks that keep it from answering for more than 50 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, Page
+
+    from webwx.sandbox.world import World
+
+CHATS, MESSAGES = 300, 5_000
+
+MOST_NODES = 2_000
+"""Maximum number of elements of a page."""
+
+LONGEST = "chat0"
+"""Id of the person whose chat has two fifths of the messages."""
+
+WATCH = """
+window.watched = { nodes: 0, longest: 0 };
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) watched.longest = Math.max(watched.longest, duration);
+}).observe({ type: "longtask", buffered: true });
+const count = () => {
+  watched.nodes = Math.max(watched.nodes, document.getElementsByTagName("*").length);
+  requestAnimationFrame(count);
+};
+count();
+"""
+"""Counts the elements of a page at each frame, and keeps the longest of its tasks above 50 ms."""
+
+SCROLL = """
+([toTop, words]) => {
+  const scroller = document.querySelector(".conversation .scroller");
+  if ([...scroller.querySelectorAll(".bubble")].some((bubble) => bubble.innerText === words)) return true;
+  scroller.scrollTop = toTop ? 0 : scroller.scrollHeight;
+  return false;
+}
+"""
+"""Scrolls to one end of a conversation until a message is there."""
+
+
+class Watched(NamedTuple):
+    """What a page has counted."""
+
+    nodes: int
+    """Largest number of elements at once."""
+    longest_ms: float
+    """Duration of the longest task; 0 if none took more than 50 ms."""
+
+
+def busy_world(chats: int = CHATS) -> World:
+    """Return a world in which 小明 has many friends."""
+    from webwx.sandbox.clock import SystemClock
+    from webwx.sandbox.world import default_world
+
+    world = default_world(clock=SystemClock(), rng=random.Random(1))
+    for number in range(chats):
+        person = world.add_person(f"friend {number}", id=f"chat{number}")
+        world.befriend("me", person.id)
+    return world
+
+
+def write(world: World, chats: int = CHATS, messages: int = MESSAGES) -> tuple[str, str]:
+    """Send texts from the friends; return the first and the last text of the longest chat."""
+    long = messages * 2 // 5
+    for number in range(messages - long):
+        world.say(f"chat{number % chats}", "me", f"text {number} of some length, as people write in chats")
+    for number in range(long):
+        world.say(LONGEST, "me", f"line {number}")
+    return "line 0", f"line {long - 1}"
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Start Debian's Chromium."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()
+
+
+async def walk_console(page: Page, link: str, url: str, texts: tuple[str, str]) -> Watched:
+    """Walk through the console, which a link opens."""
+    await page.add_init_script(WATCH)
+    await page.goto(link)
+    await page.get_by_role("navigation").wait_for()
+    await page.goto(f"{url}/#/chats")
+    await page.locator(".rows .row").first.wait_for()
+    await page.get_by_role("searchbox").fill("friend 0")
+    await page.locator(".rows .row").filter(has=page.get_by_text("friend 0", exact=True)).first.click()
+    await scroll(page, texts)
+    for name in ("events", "outbox", "health", "keys"):
+        await page.goto(f"{url}/#/{name}")
+        await page.locator(f"main[data-screen={name}] .screen-body > :not([hidden])").first.wait_for()
+        await page.locator("#screen .quiet").first.wait_for(state="hidden")
+    return await watched(page)
+
+
+async def walk_phones(page: Page, url: str, texts: tuple[str, str]) -> Watched:
+    """Walk through the page of the phones."""
+    await page.add_init_script(WATCH)
+    await page.goto(f"{url}#xiaoming/chats/{LONGEST}")
+    await scroll(page, texts)
+    for view in ("contacts", "device", "chats"):
+        await page.evaluate("view => { location.hash = `xiaoming/${view}`; }", view)
+        await page.wait_for_function("view => location.hash.includes(view)", arg=view)
+    return await watched(page)
+
+
+async def scroll(page: Page, texts: tuple[str, str]) -> None:
+    """Scroll to the first message of the open chat and back to the last one."""
+    oldest, newest = texts
+    await page.locator(".conversation .bubble").get_by_text(newest, exact=True).wait_for()
+    await page.wait_for_function(SCROLL, arg=[True, oldest])
+    await page.wait_for_function(SCROLL, arg=[False, newest])
+
+
+async def watched(page: Page) -> Watched:
+    """Return what a page has counted until now."""
+    await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    nodes, longest = await page.evaluate("() => [watched.nodes, watched.longest]")
+    return Watched(nodes, longest)
