@@ -213,6 +213,13 @@ def _open_phones(page: Page, site: Site) -> None:
     page.get_by_role("log").get_by_text("下午三点").wait_for()
 
 
+@screen("phones-details")
+def _open_details(page: Page, site: Site) -> None:
+    page.goto(f"{site.phones}#xiaoming/chats/family")
+    page.locator(".conversation").get_by_role("button", name="Details", exact=True).click()
+    page.get_by_role("list", name="Members").wait_for()
+
+
 @screen("phones-contacts")
 def _open_contacts(page: Page, site: Site) -> None:
     page.goto(f"{site.phones}#xiaoming/contacts/ahua")
