@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
     from webwx.gateway.adapters.mcp.send_budget import SendBudget
     from webwx.gateway.adapters.mcp.served_account import ServedAccount, ToSend
-    from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
     from webwx.gateway.adapters.permissions import AllowedChat, AllowedChats, ChatPermissions
     from webwx.model.messages import Receipt
     from webwx.storage.tables.outbox import Outgoing
@@ -124,8 +123,8 @@ class Agent:
         self.program = program
         """Id of the program; empty: none."""
         self._sending: set[asyncio.Task[Any]] = set()
-        self.subscriptions: AgentSubscriptions | None = None
-        """Its subscriptions to chats, once it has any."""
+        self.subscriptions: object = None
+        """Its subscriptions to chats, which the server makes and keeps here; None before the first one."""
         self.logins_begun: list[float] = []
         """Times of the logins that it has begun in the last hour."""
         self.code_seen: tuple[str, float] = "", 0.0

@@ -133,7 +133,7 @@ def make_server(
 
     async def listen(ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
         agent = agent_of(ctx)
-        if agent.subscriptions is None:
+        if not isinstance(agent.subscriptions, AgentSubscriptions):
             agent.subscriptions = AgentSubscriptions(agent)
         return await agent.subscriptions.listen(ctx, params)
 
