@@ -24,7 +24,7 @@ The names are patterns; `see:TEXT` among the keys waits for a message.
 """
 
 CONVERSATION: list[Step] = [
-    ("阿华, ", "Enter", FIELD),
+    ("阿华", "Enter", FIELD),
     ("", "h i Enter", FIELD),
     ("", "h o", FIELD),
     ("Send", "Enter", FIELD),
@@ -65,11 +65,11 @@ CONVERSATION: list[Step] = [
 """In a conversation, from its row."""
 
 LISTS: list[Step] = [
-    ("Hua, ", "ContextMenu", "Unpin"),
-    ("", "Enter", "Hua, "),
-    ("", "ContextMenu Escape", "Hua, "),
+    ("Hua", "ContextMenu", "Unpin"),
+    ("", "Enter", "Hua"),
+    ("", "ContextMenu Escape", "Hua"),
     ("", "ContextMenu ArrowUp Enter", "Cancel"),
-    ("", "Tab Enter", "张三, "),
+    ("", "Tab Enter", "张三"),
     ("", "Alt+2", "File Transfer Helper"),
     ("New chatroom", "Enter", "Search"),
     ("", "Escape", "New chatroom"),
@@ -121,7 +121,13 @@ TOOLS: list[Step] = [
 """In the tools and the bar."""
 
 NAME = """
-(element) => element.getAttribute("aria-label") ?? element.labels?.[0]?.innerText ?? element.innerText
+(element) => {
+  const label = element.getAttribute("aria-label") ?? element.labels?.[0]?.innerText;
+  if (label !== undefined) return label;
+  const shown = element.cloneNode(true);
+  for (const each of shown.querySelectorAll("[aria-hidden=true]")) each.remove();
+  return shown.textContent;
+}
 """
 
 FOCUS = f"""
