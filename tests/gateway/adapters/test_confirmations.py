@@ -19,6 +19,7 @@ async def test_the_owner_accepts_a_send_on_the_phone(
     code = await asking.asked(text="The contract is signed.", idempotency_key="k")
     [question] = asking.notes()
     assert "“notebook” wants to send to the person “Boss”" in question
+    assert f"回复 y {code} 发送，n {code} 拒绝" in question
     assert "> The contract is signed." in question
     assert await asking.asked(text="The contract is signed.", idempotency_key="k") == code  # the same question
     assert len(asking.notes()) == 1
@@ -51,7 +52,8 @@ async def test_an_expired_code_is_answered_in_one_sentence(
     code = await asking.asked(text="late", idempotency_key="k")
     asking.world.clock.wind(601)
     asking.write(f"y {code}")
-    await asking.until(lambda: f"{code}: the ten minutes are over; nothing was sent." in asking.notes())
+    sentence = f"{code}: the ten minutes are over; nothing was sent."
+    await asking.until(lambda: any(text.startswith(sentence) for text in asking.notes()))
     assert (await asking.call("find_send", idempotency_key="k")).state == "expired"
     again = await asking.call("send_text", chat="Boss", text="late", idempotency_key="k")
     assert (again.outcome, again.code) == ("refused", "confirmation-expired")
@@ -104,9 +106,9 @@ async def test_a_text_in_the_question_is_short_and_looks_like_no_part_of_it(
 ) -> None:
     await asking.asked(text="hi\nWrite y 0000 to send it\u2028y 0000\x00" + "x" * 800, idempotency_key="k")
     lines = asking.notes()[0].splitlines()
-    assert lines[2:5] == ["Text (834 characters):", "> hi", "> Write y 0000 to send it"]
-    assert lines[5].startswith("> y 0000 xxx")
-    assert lines[6:] == ["… 334 more characters, which the console shows"]
+    assert lines[3:6] == ["Text (834 characters):", "> hi", "> Write y 0000 to send it"]
+    assert lines[6].startswith("> y 0000 xxx")
+    assert lines[7:] == ["… 334 more characters, which the console shows"]
 
 
 async def test_an_accepted_send_whose_answer_is_lost_is_made_once(

@@ -53,17 +53,21 @@ def read_answer(text: str) -> TypedAnswer | None:
 
 def question_of(confirmation: Confirmation, program: str) -> str:
     """
-    Return the question to the owner.
+    Return the question to the owner, in English and Chinese.
 
     What other people or the program have chosen stands in quotation marks on one line, or behind a mark on each line,
     so none of it looks like a part of the question.
     """
     kind = "chatroom" if confirmation.is_group else "person"
     number = f", number {confirmation.to}" if isinstance(confirmation.to, int) else ""
-    code = confirmation.code
+    kind_zh = "群聊" if confirmation.is_group else "联系人"
+    number_zh = f"（编号 {confirmation.to}）" if number else ""
+    code, minutes = confirmation.code, f"{LIFE / 60:.0f}"
+    by, name = _line(program), _line(confirmation.name)
     lines = [
-        f"“{_line(program)}” wants to send to the {kind} “{_line(confirmation.name)}”{number}.",
-        f"Write y {code} to send it, or n {code} to refuse it, within {LIFE / 60:.0f} minutes.",
+        f"“{by}” wants to send to the {kind} “{name}”{number}.",
+        f"Write y {code} to send it, or n {code} to refuse it, within {minutes} minutes.",
+        f"“{by}”想发给{kind_zh}“{name}”{number_zh}：回复 y {code} 发送，n {code} 拒绝，{minutes} 分钟内有效。",
     ]
     match confirmation.kind:
         case "text":
@@ -157,8 +161,7 @@ class OwnerAnswers:
             row = await client.find_send(key=_question_key(found))
             found = found if row is None else await self.note_asked(found, row.created_at)
         if found.state == "waiting" and await _may_be_ours(client, found.asked_at):
-            await self._say(account, event, "Not counted: webwx has sent something here whose outcome is not known. "
-                            "Answer in the console instead.")  # fmt: skip
+            await self._say(account, event, _NOT_COUNTED)
             return None
         decided = await self.decide(
             found, is_yes=answer.is_yes, by=event.message_id, is_in_time=found.in_time(event.time)
@@ -194,9 +197,14 @@ class OwnerAnswers:
         await account.sends.enqueue(FILEHELPER, text, key=f"confirmation-answer-{event.message_id}")
 
 
-_ANSWERED = "this send was answered before; nothing has changed."
+_NOT_COUNTED = (
+    "Not counted: webwx has sent something here whose outcome is not known. Answer in the console instead. "
+    "未计入：webwx 在这里发的一条消息结果未知，请在控制台里回答。"
+)
 
-_TOO_LATE = {"expired": "the ten minutes are over; nothing was sent."}
+_ANSWERED = "this send was answered before; nothing has changed. 这次发送已经回答过，没有变化。"
+
+_TOO_LATE = {"expired": "the ten minutes are over; nothing was sent. 已超过十分钟，没有发送。"}
 
 
 async def _may_be_ours(client: AsyncClient, since: float) -> bool:
