@@ -466,8 +466,8 @@ async def test_files_are_picked_dropped_and_pasted_and_sent_in_their_order(
 
 async def test_a_refused_file_keeps_its_place_and_is_sent_once(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
-    first = {"name": "first.txt", "mimeType": "text/plain", "buffer": b"1"}
-    await attach(console, first, {"name": "second.txt", "mimeType": "text/plain", "buffer": b"2"})  # type: ignore[arg-type]
+    first: FilePayload = {"name": "first.txt", "mimeType": "text/plain", "buffer": b"1"}
+    await attach(console, first, {"name": "second.txt", "mimeType": "text/plain", "buffer": b"2"})
     await console.route(
         "**/api/v1/uploads?name=first.txt", lambda route: route.fulfill(status=507, json={"detail": "Full"})
     )

@@ -128,6 +128,8 @@ async def test_the_health_draws_what_arrives_is_sent_and_waits(
     console: Page, gateway: ServedGateway, world: World
 ) -> None:
     account = gateway.gateway.port.account(1)
+    async with account.events.consume("listen"):  # of the command line, where nothing is late
+        pass
     async with account.events.consume("bot"):  # it has events to handle from now on
         world.say("ahua", "me", "one")
         world.say("ahua", "me", "two")
@@ -141,5 +143,7 @@ async def test_the_health_draws_what_arrives_is_sent_and_waits(
             await console.get_by_role("img", name=course).wait_for()
         backlog = console.get_by_role("listitem").filter(has_text="Events that programs have not handled")
         await backlog.get_by_text(re.compile(r"^[1-9]\d*$")).wait_for()
+        waiting = sum(each.waiting for each in await account.client.list_consumers() if each.name != "listen")
+        await backlog.get_by_text(str(waiting), exact=True).wait_for()
     world.say("ahua", "me", "four")  # the charts are drawn again by themselves
     await console.get_by_role("img", name="Messages received: 3 in the last minute").wait_for()

@@ -37,6 +37,9 @@ class Counter {
   }
 }
 
+/** Consumers of the command line, which each login begins: nothing is late while no command listens. */
+const COMMANDS = new Set(["listen", "receive"]);
+
 /** The values of a number when it was read. */
 class Readings {
   #points = [];
@@ -66,7 +69,8 @@ export async function readActivity() {
   const now = Date.now();
   const ofSends = ({ name, labels }) => name === "webwx_account_sends" && ["queued", "sending"].includes(labels.state);
   waiting.add(sumOf(metrics.filter(ofSends)), now);
-  backlog.add(sumOf(metrics.filter(({ name }) => name === "webwx_consumer_waiting_events")), now);
+  const ofPrograms = ({ name, labels }) => name === "webwx_consumer_waiting_events" && !COMMANDS.has(labels.consumer);
+  backlog.add(sumOf(metrics.filter(ofPrograms)), now);
   deliveries = made;
 }
 
