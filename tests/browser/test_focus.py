@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Error
 
 if TYPE_CHECKING:
     from tests.browser.user import BrowserUser
@@ -148,6 +147,8 @@ IS_FOCUSED = f"""
 
 async def walk(hands: BrowserUser, steps: list[Step]) -> None:
     """Do each step, and wait until the focus is where it belongs."""
+    from playwright.async_api import Error
+
     for start, keys, name in steps:
         if start:
             await hands.page.wait_for_function(FOCUS, arg=f"^({start})")

@@ -212,11 +212,12 @@ DELETE_PROGRAM: ApiRoute[NoQuery, None, None] = ApiRoute(
 
 LIST_CONFIRMATIONS: ApiRoute[NoQuery, None, ConfirmationList] = ApiRoute(
     method="GET", path="/programs/{program_id}/confirmations", scope="adapters",
-    summary="List the sends that wait for the owner", reply=ConfirmationList, problems=(403, 404, 503),
+    summary="List the sends that wait for the owner, with a key that may also send", reply=ConfirmationList,
+    problems=(403, 404, 503),
 )  # fmt: skip
 
 DECIDE_CONFIRMATION: ApiRoute[NoQuery, OwnerDecision, ConfirmationView] = ApiRoute(
     method="POST", path="/programs/{program_id}/confirmations/{code}", scope="adapters",
-    summary="Accept or refuse a send", body=OwnerDecision, example=OwnerDecision(accept=True), reply=ConfirmationView,
-    problems=(403, 404, 409, 503),
+    summary="Accept or refuse a send, with a key that may also send", body=OwnerDecision,
+    example=OwnerDecision(accept=True), reply=ConfirmationView, problems=(403, 404, 409, 503),
 )  # fmt: skip
