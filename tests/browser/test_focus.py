@@ -24,13 +24,13 @@ The names are patterns; `see:TEXT` among the keys waits for a message.
 
 CONVERSATION: list[Step] = [
     ("阿华", "Enter", FIELD),
-    ("", "h i Enter", FIELD),
+    ("", "h i Enter see:hi", FIELD),
     ("", "h o", FIELD),
-    ("Send", "Enter", FIELD),
+    ("Send", "Enter see:ho", FIELD),
     ("Attach", "Enter", "Picture"),
     ("", "Escape", "Attach"),
     ("", "Enter ArrowUp ArrowUp ArrowUp Enter", "Name of the place"),
-    ("", "Enter", "Attach"),
+    ("", "Enter see:人民广场", "Attach"),
     ("", "Enter ArrowUp Enter", "Search"),
     ("", "Escape", "Attach"),
     ("Emoji", "Enter", r"\[微笑\]"),

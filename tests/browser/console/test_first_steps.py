@@ -83,12 +83,15 @@ async def test_the_first_steps_lead_from_an_empty_gateway_to_a_command_of_ones_o
     await press_on(page, ".step[aria-current] input")  # the name is filled in, so Enter adds the account
     code = page.locator(".code")
     await code.wait_for()
-    await page.wait_for_function("code => code.naturalWidth > 0", arg=await code.element_handle())
-    box = await code.bounding_box()
-    assert box is not None
-    width, height = how["viewport"].values()
-    assert box["width"] > min(width, height) * 0.65
-    assert box["y"] + box["height"] <= height  # the whole code is in view
+    # The whole code is in view, and large; the page scrolls to it after it has loaded.
+    await page.wait_for_function(
+        """() => {
+            const code = document.querySelector(".code");
+            const box = code?.getBoundingClientRect();
+            const isLarge = box?.width > Math.min(innerWidth, innerHeight) * 0.65;
+            return code?.naturalWidth > 0 && isLarge && box.top >= 0 && box.bottom <= innerHeight;
+        }"""
+    )
     world.scan("me")
     world.confirm()
 
@@ -103,6 +106,7 @@ async def test_the_first_steps_lead_from_an_empty_gateway_to_a_command_of_ones_o
     await page.reload()  # the key was shown once; another one replaces it
     await press_on(page, make_key)
     await press_on(page, ".copyable button")
+    await page.locator(".copyable button[aria-label^='Copied'], .copyable button[aria-label^='已复制']").wait_for()
     command = str(await page.evaluate("navigator.clipboard.readText()"))
     assert page.url.partition("#")[0] in command
     key = re.findall(r"wxk_\w+", command)[0]
@@ -114,7 +118,8 @@ async def test_the_first_steps_lead_from_an_empty_gateway_to_a_command_of_ones_o
     assert len(world.inbox("me")["filehelper"].messages) == 2
 
     await press_on(page, ".way")  # this step appeared when the command had come
-    await page.wait_for_url("**/#/receivers")
+    await page.locator("main[data-screen=receivers]").wait_for()
+    assert page.url.endswith("#/receivers")
     assert await place.get_attribute("aria-current") is None
     await place.press("Enter")
     hide = page.locator("#screen .is-quiet")
@@ -123,9 +128,9 @@ async def test_the_first_steps_lead_from_an_empty_gateway_to_a_command_of_ones_o
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await press_on(page, "#screen .is-quiet")
     await place.wait_for(state="hidden")
-    await page.reload()
     await page.wait_for_url("**/#/chats/**")
-    await page.locator(".nav").wait_for()
+    await page.reload()
+    await page.locator("main[data-screen=chats]").wait_for()
     assert not await place.is_visible()
     await context.close()
     assert wrongs == []
