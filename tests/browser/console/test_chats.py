@@ -566,6 +566,20 @@ async def test_a_request_without_an_answer_is_repeated_without_a_second_message(
     assert await message(console, "once").count() == 1
     assert texts(world, "me", "filehelper") == ["once"]
 
+    async def lose_answer_at_a_proxy(route: Route) -> None:
+        await route.fetch()
+        await route.fulfill(status=504, body="Gateway Timeout")
+
+    await console.route("**/accounts/1/messages", lose_answer_at_a_proxy)
+    await field(console).fill("again only once")
+    await console.keyboard.press("Enter")
+    await message(console, "again only once").get_by_text("Not sent: HTTP 504").wait_for()
+    await console.unroute("**/accounts/1/messages")
+    await button(console, "Try again").click()
+    await button(console, "Try again").wait_for(state="hidden")
+    await message(console, "again only once").get_by_text("Sent", exact=True).wait_for()
+    assert texts(world, "me", "filehelper") == ["once", "again only once"]
+
 
 async def test_messages_are_found_in_all_chats_and_in_one(console: Page, world: World) -> None:
     world.say("ahua", "me", "the backup is ready")

@@ -8,7 +8,7 @@ import pytest
 from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
-    from playwright.async_api import FilePayload, Page
+    from playwright.async_api import FilePayload, Page, Route
 
     from webwx.sandbox.world import World
 
@@ -58,4 +58,27 @@ async def test_a_forward_that_is_refused_is_explained(console: Page, world: Worl
     world.faults.add("ret:endpoint=webwxsendmsg,times=1,ret=1204")
     await button(console, "Send to File Transfer Helper").click()
     await console.get_by_role("alert").filter(has_text="1204").wait_for()
-    await button(console, "Send to File Transfer Helper").wait_for()
+    await button(console, "Send to File Transfer Helper").click()
+    await console.get_by_text("Sent to File Transfer Helper").first.wait_for()
+    assert [each.text for each in world.inbox("me")["filehelper"].messages] == ["not again"]
+
+
+async def test_a_forward_whose_answer_was_lost_is_repeated_without_a_second_message(
+    console: Page, world: World
+) -> None:
+    world.say("ahua", "me", "only once")
+    await seen(console, "only once")
+    world.recall("ahua", "me")
+    await open_screen(console, "Recalled")
+
+    async def lose_answer(route: Route) -> None:
+        await route.fetch()
+        await route.fulfill(status=504, body="Gateway Timeout")
+
+    await console.route("**/forward", lose_answer)
+    await button(console, "Send to File Transfer Helper").click()
+    await console.get_by_role("alert").filter(has_text="HTTP 504").wait_for()
+    await console.unroute("**/forward")
+    await button(console, "Send to File Transfer Helper").click()
+    await console.get_by_text("Sent to File Transfer Helper").first.wait_for()
+    assert [each.text for each in world.inbox("me")["filehelper"].messages] == ["only once"]

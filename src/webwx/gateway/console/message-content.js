@@ -122,7 +122,7 @@ function forwarding(source) {
       await call("POST", source.replace(/media$/, "forward"), { to: FILEHELPER }, { "Idempotency-Key": key });
       return t("pictureForwarded");
     } catch (error) {
-      if (error instanceof Problem) key = newKey();
+      if (error instanceof Problem && error.status < 500) key = newKey();
       return sentence(error);
     }
   };

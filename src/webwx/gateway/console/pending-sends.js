@@ -49,9 +49,12 @@ class PendingSends extends EventTarget {
     for (const pending of all) if (pending.state === "waiting") await this.#go(pending);
   }
 
-  /** Try a refused or unanswered send again. An unanswered send keeps its idempotency key, so it is sent only once. */
+  /**
+   * Try a refused or unanswered send again. It keeps its idempotency key, so that it is sent only once, if the gateway may
+   * have made it: also after an answer of a proxy that got none.
+   */
   again(pending) {
-    if (pending.state === "refused") pending.key = newKey();
+    if (pending.isRefused) pending.key = newKey();
     this.#go(pending);
   }
 
@@ -103,7 +106,8 @@ class PendingSends extends EventTarget {
         return;
       }
     }
-    Object.assign(pending, { state: error instanceof Problem ? "refused" : "unanswered", reason });
+    const isRefused = error instanceof Problem && error.status < 500;
+    Object.assign(pending, { state: error instanceof Problem ? "refused" : "unanswered", isRefused, reason });
     this.#changed(pending);
   }
 
@@ -145,6 +149,7 @@ function pendingOf(what) {
     key: newKey(),
     begunAt: Date.now(),
     state: "waiting",
+    isRefused: false, // the gateway has answered that it did not make the send
     next: "", // id of the first later send that was made
     part: 0,
     reason: "",

@@ -1,7 +1,7 @@
 // The screen of recalled messages: their content, and a button that sends it to File Transfer Helper.
 
 import { shownAccount } from "./account-list.js";
-import { call } from "./api.js";
+import { call, Problem } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { content } from "./message-content.js";
@@ -18,6 +18,7 @@ const PAGE = 50;
 function open(frame) {
   const list = h("ul", { class: "cards" });
   const forwarded = new Set(); // numbers of the recalls that were forwarded from here
+  const keys = new Map(); // by these numbers: a repetition without an answer is sent once
   const reading = answersInOrder();
   let number = 0;
   let names = null;
@@ -88,7 +89,14 @@ function open(frame) {
   }
 
   async function forward(event) {
-    await call("POST", `/accounts/${number}/messages/${event.number}/forward`, { to: FILEHELPER }, { "Idempotency-Key": newKey() });
+    if (!keys.has(event.number)) keys.set(event.number, newKey());
+    try {
+      const key = { "Idempotency-Key": keys.get(event.number) };
+      await call("POST", `/accounts/${number}/messages/${event.number}/forward`, { to: FILEHELPER }, key);
+    } catch (error) {
+      if (error instanceof Problem && error.status < 500) keys.delete(event.number);
+      throw error;
+    }
     forwarded.add(event.number);
     frame.notify(t("forwarded"));
     await refresh();
