@@ -19,6 +19,16 @@ function filesIn(transfer) {
   );
 }
 
+/** Refuse files that are dropped on the page from now on, where nothing accepts them: a browser would leave the page. */
+export function refuseFiles() {
+  const refuse = (event) => {
+    if (!hasFiles(event) || event.target.closest?.("input[type=file]")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none"; // what accepts files listens later, and says so
+  };
+  for (const name of ["dragenter", "dragover", "drop"]) window.addEventListener(name, refuse);
+}
+
 /**
  * Accept files that are dropped on an element, or pasted while it is in view. While files are dragged over the page, the
  * element shows `words()`. `take(files)` gets them, if `isReady()`. Returns a function that ends this.

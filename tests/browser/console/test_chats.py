@@ -464,6 +464,18 @@ async def test_files_are_picked_dropped_and_pasted_and_sent_in_their_order(
     assert sent == ["one.txt", "image", "two.txt", "four.txt", "and a text"]
 
 
+async def test_a_file_that_is_dropped_on_a_screen_without_messages_does_not_leave_the_page(console: Page) -> None:
+    await open_screen(console, "Keys")
+    left = await console.evaluate("""() => ["dragover", "drop"].filter((kind) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["a"], "a.txt"));
+        const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+        document.querySelector("main").dispatchEvent(event);
+        return !event.defaultPrevented;
+    })""")
+    assert left == []
+
+
 async def test_a_refused_file_keeps_its_place_and_is_sent_once(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
     first: FilePayload = {"name": "first.txt", "mimeType": "text/plain", "buffer": b"1"}
@@ -607,7 +619,9 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Page, world: 
     await console.get_by_text("Nothing found").wait_for()
 
 
-async def test_a_draft_survives_a_reload_and_ends_with_its_chat_or_session(console: Page, world: World) -> None:
+async def test_a_draft_survives_a_reload_and_ends_with_its_chat_or_session(
+    console: Page, gateway: ServedGateway, world: World
+) -> None:
     world.say("ahua", "me", "are you there?")
     await open_chat(console, "阿华")
     await field(console).fill("not sent\nyet")
@@ -622,11 +636,27 @@ async def test_a_draft_survives_a_reload_and_ends_with_its_chat_or_session(conso
     await see_value(console, "not sent\nyet")
     await field(console).press("Enter")
     await message(console, "not sent").get_by_text("Sent", exact=True).wait_for()
-    kept = "JSON.stringify(Object.entries(localStorage).filter(([key]) => key.startsWith('webwx.drafts')))"
+    kept = "JSON.stringify(Object.entries(localStorage).filter(([key]) => /^webwx.(drafts|unread)/.test(key)))"
     assert "not sent" not in await console.evaluate(kept)
+    other = await console.context.new_page()  # another tab, which learns that the session has ended
+    await other.goto(gateway.url)
+    await open_chat(other, HELPER)
+    await see_value(other, "secret")
+    await field(other).fill("secret, and more")
     await button(console, "End session").click()
-    await console.get_by_text("This browser has no session").wait_for()
+    for page in (console, other):
+        await page.get_by_text("This browser has no session").wait_for()
     assert await console.evaluate(kept) == "[]"
+
+
+async def test_a_draft_ends_with_a_session_that_another_browser_has_ended(
+    console: Page, gateway: ServedGateway
+) -> None:
+    await open_chat(console, HELPER)
+    await field(console).fill("secret")
+    await gateway.gateway.sessions.end_all()
+    await console.get_by_text("This browser has no session").wait_for()
+    assert "secret" not in await console.evaluate("JSON.stringify(localStorage)")
 
 
 async def test_a_failure_to_load_the_chats_is_explained(console: Page) -> None:

@@ -5,6 +5,7 @@ import { call, endSession, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { drafts } from "./composer.js";
 import { button, fill, h, set } from "./dom.js";
+import { refuseFiles } from "./files.js";
 import { firstSteps } from "./first-steps-progress.js";
 import { guardFocus } from "./focus.js";
 import { firstLanguage, language, setLanguage } from "./language.js";
@@ -39,8 +40,10 @@ let opened = null; // {screen, leave, move}
 
 /** Show a failure until the next action. */
 function report(error) {
-  if (error instanceof Problem && error.status === 401) showSignedOut();
-  else fill(alert, sentence(error));
+  if (error instanceof Problem && error.status === 401) {
+    forget();
+    showSignedOut();
+  } else fill(alert, sentence(error));
 }
 
 /**
@@ -178,10 +181,15 @@ function showSignedOut() {
   );
 }
 
-async function leaveSession() {
-  await endSession();
+/** Remove what this browser keeps for a session, after its end. */
+function forget() {
   drafts.clear();
   unread.clear();
+}
+
+async function leaveSession() {
+  await endSession();
+  forget();
   showSignedOut();
 }
 
@@ -216,6 +224,7 @@ async function begin() {
       break;
     } catch (error) {
       if (error instanceof Problem && error.status < 500) {
+        if (error.status === 401 && !code) forget(); // a wrong code ends no session
         showSignedOut();
         return;
       }
@@ -239,5 +248,6 @@ addEventListener("hashchange", () => {
   else if (document.body.contains(main)) follow();
 });
 onSystemTheme(applyTheme);
+refuseFiles();
 guardFocus(() => (heading.isConnected ? heading : document.querySelector("main h1")));
 await begin();
