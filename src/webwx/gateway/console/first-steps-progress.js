@@ -91,7 +91,7 @@ class FirstSteps extends EventTarget {
       curl: isCalled,
       connect: isConnected,
     };
-    this.account = used[0] ?? pickAccount(accounts, null);
+    this.account = used.find(isOnline) ?? used[0] ?? pickAccount(accounts, null);
     this.done = new Set(STEPS.filter((step) => found[step]));
     if (isCalled) this.isAwaited = false;
     this.#changed();
