@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import pytest_asyncio
-from tests.browser.console.console_user import PATIENCE
+from tests.browser.console.console_user import PATIENCE, button
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from playwright.async_api import Browser, Page
@@ -134,3 +134,15 @@ async def test_the_first_steps_lead_from_an_empty_gateway_to_a_command_of_ones_o
     assert not await place.is_visible()
     await context.close()
     assert wrongs == []
+
+
+async def test_an_account_whose_login_does_not_begin_is_not_added_again(
+    open_console: Callable[..., Awaitable[Page]],
+) -> None:
+    page = await open_console()
+    await page.route("**/accounts/1/login", lambda route: route.fulfill(status=503, json={"detail": "Not now."}))
+    await button(page, "Add account").click()
+    await page.get_by_role("alert").filter(has_text="Not now.").wait_for()
+    await page.unroute("**/accounts/1/login")
+    await button(page, "Show the code").click()
+    await page.get_by_role("img", name="Login code of phone").wait_for()

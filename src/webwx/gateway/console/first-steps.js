@@ -118,6 +118,8 @@ function open(frame) {
             await submit();
           } catch (error) {
             if (error.status === 401) throw error;
+            await firstSteps.read(); // a part of it may be done, such as an account without its login
+            if (!main.isConnected) throw error;
             showError(main, sentence(error));
             main.focus();
             return;
