@@ -24,7 +24,7 @@ from webwx.client.client import AsyncClient
 from webwx.errors import LoggedOut, NotLoggedIn, TransportError
 from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
-from webwx.gateway.adapters.permissions import ChatPermissions
+from webwx.gateway.adapters.permissions import ChatPermissions, has_number, user_of
 from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER
 
@@ -136,10 +136,10 @@ async def mcp(
         async with (
             _remote_account(session, gateway, key_file) if gateway else _local_account(session, may_log_in=may_log_in)
         ) as account, session.storage() as storage:  # fmt: skip
-            permissions = ChatPermissions(
-                see=(FILEHELPER, *[await chat_entry(account.client, each) for each in readable]),
-                write=(FILEHELPER, *[await chat_entry(account.client, each) for each in writable]),
-            )
+            seen = (FILEHELPER, *[await chat_entry(account.client, each) for each in readable])
+            written = (FILEHELPER, *[await chat_entry(account.client, each) for each in writable])
+            user = await user_of(account.client) if has_number((*seen, *written)) else 0
+            permissions = ChatPermissions(see=seen, write=written, user=user)
             records = storage.records()
 
             async def audit(tool: str, target: str, detail: str) -> None:

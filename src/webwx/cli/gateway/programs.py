@@ -26,6 +26,7 @@ from webwx.model.contacts import FILEHELPER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from webwx.gateway.adapters.permissions import ChatPermissions
     from webwx.gateway.adapters.program import StoredProgram
     from webwx.gateway.adapters.programs import NewProgram, Programs
     from webwx.settings import Settings
@@ -101,11 +102,8 @@ async def create(
 
     async with _opened(session.settings) as opened:
         account = await chosen_account(session.settings, opened.records)
-        default = ChatPermissions()
-        permissions = ChatPermissions(
-            see=await _entries(session, account.name, see) if see else default.see,
-            write=await _entries(session, account.name, write) if write else default.write,
-        )
+        lists = await _lists(session, account.name, see, write)
+        permissions = lists.replaced_in(ChatPermissions())
         made = await opened.programs.create(
             StoredProgram(
                 id="", name=name, adapter=adapter, account=account.number, digest="", created_at=0,
@@ -166,14 +164,12 @@ async def change(
     """
     async with _opened(session.settings) as opened:
         account = await opened.account_name(await opened.get(program_id))
-        seen, written = await _entries(session, account, see), await _entries(session, account, write)
+        lists = await _lists(session, account, see, write)
 
         def changed(found: StoredProgram) -> StoredProgram:
-            lists = {"see": seen} if see else {}
-            lists |= {"write": written} if write else {}
             return msgspec.structs.replace(
                 found, name=found.name if name is None else name,
-                permissions=msgspec.structs.replace(found.permissions, **lists),
+                permissions=lists.replaced_in(found.permissions),
                 options=_changed_options(found.options, options),
             )  # fmt: skip
 
@@ -299,6 +295,43 @@ async def _opened(settings: Settings) -> AsyncIterator[_OpenedPrograms]:
             yield _OpenedPrograms(Programs(records, time.time), records)
         except InvalidRequest as error:
             raise BadInput(str(error)) from None
+
+
+class _Lists(NamedTuple):
+    """New lists of chats; None: the present one stays."""
+
+    see: tuple[str | int, ...] | None
+    write: tuple[str | int, ...] | None
+    user: int
+    """The WeChat user whose people their numbers are; 0 without a number."""
+
+    def replaced_in(self, permissions: ChatPermissions) -> ChatPermissions:
+        """Return permissions with these lists."""
+        from webwx.gateway.adapters.permissions import with_lists
+
+        return with_lists(
+            permissions, self.user,
+            see=permissions.see if self.see is None else self.see,
+            write=permissions.write if self.write is None else self.write,
+        )  # fmt: skip
+
+
+async def _lists(session: Session, account: str, see: tuple[str, ...], write: tuple[str, ...]) -> _Lists:
+    """
+    Return lists of chats as they were given; an option that was not given stands for no change.
+
+    Raises:
+        BadInput: No contact, or several, are called so.
+    """
+    from webwx.gateway.adapters.permissions import has_number, user_of
+
+    seen = await _entries(session, account, see) if see else None
+    written = await _entries(session, account, write) if write else None
+    user = 0
+    if has_number((*(seen or ()), *(written or ()))):
+        async with session.reading() as client:
+            user = await user_of(client)
+    return _Lists(seen, written, user)
 
 
 async def _entries(session: Session, account: str, chats: Iterable[str]) -> tuple[str | int, ...]:

@@ -126,10 +126,21 @@ class AccountStorage:
             NotLoggedIn: There was never a login, or the database holds several accounts.
         """
         if self._journal is not None and not self._session_state.login.user_id:
+            return self._journal.account(await self.latest_uin())
+        return self.part()
+
+    async def latest_uin(self) -> int:
+        """
+        Return the platform's number of the account whose part `latest_part` returns.
+
+        Raises:
+            NotLoggedIn: There was never a login, or the database holds several accounts.
+        """
+        if self._journal is not None and not self._session_state.login.user_id:
             accounts = await self._journal.accounts()
             if accounts and not (self._is_shared and len(accounts) > 1):
-                return self._journal.account(accounts[0])
-        return self.part()
+                return accounts[0]
+        return self._session_state.login.account.uin
 
     def states(self) -> LimiterStore:
         """

@@ -76,6 +76,10 @@ class AccountIdentities:
                     f"{len(named)} contacts have or had the name {name!r}; use one of the numbers: {numbers}."
                 )
 
+    async def uin(self) -> int:
+        """Return the platform's number of the user whose identities these are: of this login, or of the last one."""
+        return await self._storage.latest_uin()
+
     async def find_contact(self, which: To) -> Contact:
         await self._session.require_login()
         return await self.contact(which)

@@ -37,6 +37,11 @@ class RemoteIdentities:
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
 
+    @staticmethod
+    async def uin() -> int:
+        """Return 0: a gateway does not show the platform's number of its users."""
+        return 0
+
     async def find_contact(self, which: To) -> Contact:
         """Find a contact, with its members if it is a chatroom."""
         details = await self._calls.call(SHOW_CONTACT, recipient_of(which))

@@ -38,6 +38,8 @@ class SendToConfirm(NamedTuple):
     """Name of a file."""
     event: int = 0
     """Number of a forwarded event."""
+    user: int = 0
+    """The platform's number of the user whose person or chatroom the recipient is."""
 
     def __repr__(self) -> str:
         return f"SendToConfirm({self.kind})"
@@ -46,7 +48,7 @@ class SendToConfirm(NamedTuple):
     def digest(self) -> str:
         """Digest of the recipient and the content."""
         content = hashlib.sha256(self.content).hexdigest()
-        parts = [self.to, self.kind, self.text, self.file, content, self.event]
+        parts = [self.to, self.kind, self.text, self.file, content, self.event, self.user]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
@@ -82,6 +84,8 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     """Bytes of the file."""
     event: int = 0
+    user: int = 0
+    """As in `SendToConfirm`."""
     created_at: float
     """Seconds since 1970, by the clock of this machine."""
     asked_at: float = 0.0

@@ -24,11 +24,13 @@ from webwx.errors import (
     RateLimited,
     RateLimitReached,
     SendOutcomeUnknown,
+    StaleContact,
     StorageError,
     TlsError,
     WxError,
 )
 from webwx.gateway.accounts.account_sends import MediaContent
+from webwx.gateway.adapters.permissions import user_of
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -128,6 +130,9 @@ class ConfirmedSends:
         return True
 
     async def _send(self, confirmation: Confirmation) -> None:
+        user = await user_of(self._accounts.account(confirmation.account).client)
+        if confirmation.user not in {0, user}:
+            raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")
         sends, key, to = self._accounts.account(confirmation.account).sends, confirmation.key, confirmation.to
         match confirmation.kind:
             case "text":

@@ -46,13 +46,16 @@ class ChatPermissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
     The chats of an adapter.
 
-    Numbers are those of identities: they stay valid after another login, after a merge, and on another machine.
+    Numbers are those of identities: they stay valid after another login, after a merge, and on another machine. They
+    are people of one WeChat user; if another one logs in as the account, they stand for no one.
     """
 
     see: tuple[ChatEntry, ...] = (FILEHELPER,)
     """Chats whose messages the adapter reads."""
     write: tuple[ChatEntry, ...] = (FILEHELPER,)
     """Chats to which it sends."""
+    user: int = 0
+    """The platform's number of the user whose people the numbers are; 0: the lists have no number, or it is unknown."""
 
     def __repr__(self) -> str:
         return f"ChatPermissions({len(self.see)} seen, {len(self.write)} written)"
@@ -71,6 +74,45 @@ def check_permissions(permissions: ChatPermissions) -> None:
                 f"{entry!r} is not a chat for an adapter; use 'filehelper', the number of a person or chatroom, or "
                 "'*' for all chats."
             )
+
+
+def has_number(entries: Iterable[ChatEntry]) -> bool:
+    """Return whether a list has the number of a person or chatroom."""
+    return any(isinstance(each, int) for each in entries)
+
+
+async def user_of(client: AsyncClient) -> int:
+    """
+    Return the platform's number of the WeChat user whose people a client knows; 0 for a client of a gateway.
+
+    Raises:
+        NotLoggedIn: There was never a login.
+        StorageError: The journal cannot be read.
+    """
+    return await client._identities.uin()
+
+
+def with_lists(
+    permissions: ChatPermissions, user: int, *, see: tuple[ChatEntry, ...], write: tuple[ChatEntry, ...]
+) -> ChatPermissions:
+    """
+    Return permissions with other lists; a list that stays as it is keeps no number of another user beside new ones.
+
+    Args:
+        permissions: The permissions.
+        user: The platform's number of the user whose people the numbers of the changed lists are.
+        see: The new list of chats that are seen, or the present one.
+        write: The new list of chats to which the adapter sends, or the present one.
+    """
+    changed = [new for new, old in ((see, permissions.see), (write, permissions.write)) if new != old]
+    if not any(map(has_number, changed)):
+        return msgspec.structs.replace(permissions, see=see, write=write)
+    if permissions.user not in {0, user}:
+        see, write = (
+            tuple(each for each in new if isinstance(each, str)) if new == old else new
+            for new, old in ((see, permissions.see), (write, permissions.write))
+        )
+    return ChatPermissions(see=see, write=write, user=user)
 
 
 class AllowedChat(NamedTuple):
@@ -238,6 +280,8 @@ async def allowed_chats(permissions: ChatPermissions, client: AsyncClient) -> Al
     """
     listed = (*permissions.see, *permissions.write)
     entries = {entry for entry in listed if entry == FILEHELPER or isinstance(entry, int)}
+    if permissions.user and has_number(entries) and await user_of(client) not in {0, permissions.user}:
+        entries &= {FILEHELPER}
     chats: dict[ChatEntry, AllowedChat] = {}
     for entry in sorted(entries, key=str):
         with suppress(UnknownContact):  # no journal of this account has it, so nothing is allowed by it

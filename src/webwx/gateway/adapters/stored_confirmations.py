@@ -76,7 +76,8 @@ class StoredConfirmations:
             made = Confirmation(
                 id=id_of(send.key), program=program.id, account=program.account, code=f"{secrets.randbelow(10_000):04}",
                 key=send.key, to=send.to, name=send.name, is_group=send.is_group, kind=send.kind, digest=send.digest,
-                text=send.text, file=send.file, size=len(send.content), event=send.event, created_at=self._clock(),
+                text=send.text, file=send.file, size=len(send.content), event=send.event, user=send.user,
+                created_at=self._clock(),
             )  # fmt: skip
             named = f"{made.program}/{made.id}".encode()
             changes = [

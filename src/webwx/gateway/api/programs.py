@@ -17,7 +17,7 @@ from webwx.gateway.adapters.confirmations import CONSOLE, Confirmations
 from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramActivity, ProgramPeers
-from webwx.gateway.adapters.permissions import ChatPermissions
+from webwx.gateway.adapters.permissions import ChatPermissions, has_number, user_of, with_lists
 from webwx.gateway.adapters.program import StoredProgram
 from webwx.gateway.adapters.programs import NewProgram, Programs
 from webwx.gateway.adapters.registry import PREFIX
@@ -145,11 +145,12 @@ async def create_program(
     _require_account(port, caller, data.account)
     program = StoredProgram(
         id="", name=data.name, adapter=data.adapter, account=data.account, digest="", created_at=0,
-        enabled=data.enabled, permissions=ChatPermissions(see=data.see, write=data.write),
-        options=data.options,
+        enabled=data.enabled, permissions=ChatPermissions(see=data.see, write=data.write), options=data.options,
     )  # fmt: skip
     _require_rights(caller, program)
-    made = await programs.create(program)
+    user = await _user_of(port, data.account, data)
+    permissions = with_lists(ChatPermissions(), user, see=data.see, write=data.write)
+    made = await programs.create(msgspec.structs.replace(program, permissions=permissions))
     audited.target, audited.detail = made.program.id, made.program.adapter
     await mount.refresh()
     return Response(
@@ -173,13 +174,14 @@ async def change_program(
     programs: InjectedPrograms,
     peers: InjectedPeers,
     mount: InjectedMount,
+    port: InjectedPort,
     caller: InjectedCaller,
 ) -> ProgramView:
     """Change some fields of a program. Its open requests and connections end, and it connects again."""
-    await _reached(programs, caller, program_id)
+    user = await _user_of(port, (await _reached(programs, caller, program_id)).account, data)
 
     def change(program: StoredProgram) -> StoredProgram:
-        changed = _changed(program, data, programs.secrets_of(program))
+        changed = _changed(program, data, programs.secrets_of(program), user)
         for each in (program, changed):
             _require_rights(caller, each)
         return changed
@@ -191,12 +193,24 @@ async def change_program(
     return _view_of_program(programs, after, peers.of(after.id))
 
 
-def _changed(program: StoredProgram, data: ProgramChange, secrets: tuple[str, ...]) -> StoredProgram:
+async def _user_of(port: GatewayAccounts, account: int, data: ProgramToCreate | ProgramChange) -> int:
+    """
+    Return the WeChat user whose people the numbers of new lists are; 0 without a number.
+
+    Raises:
+        NotLoggedIn: The account was never logged in, so it has no people.
+    """
+    lists = [each for each in (data.see, data.write) if each is not msgspec.UNSET]
+    return await user_of(port.account(account).client) if any(map(has_number, lists)) else 0
+
+
+def _changed(program: StoredProgram, data: ProgramChange, secrets: tuple[str, ...], user: int) -> StoredProgram:
     permissions = program.permissions
-    if data.see is not msgspec.UNSET:
-        permissions = msgspec.structs.replace(permissions, see=data.see)
-    if data.write is not msgspec.UNSET:
-        permissions = msgspec.structs.replace(permissions, write=data.write)
+    permissions = with_lists(
+        permissions, user,
+        see=permissions.see if data.see is msgspec.UNSET else data.see,
+        write=permissions.write if data.write is msgspec.UNSET else data.write,
+    )  # fmt: skip
     options: Mapping[str, Any] = program.options
     if data.options is not msgspec.UNSET:
         options = {**{name: value for name, value in program.options.items() if name in secrets}, **data.options}

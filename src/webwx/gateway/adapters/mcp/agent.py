@@ -26,7 +26,7 @@ from webwx.gateway.adapters.mcp.owner_consent import wanted_send
 from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
-from webwx.gateway.adapters.permissions import allowed_chats
+from webwx.gateway.adapters.permissions import allowed_chats, user_of
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.messages import Event, Message, MessageRecalled
@@ -316,7 +316,7 @@ class Agent:
             ToolRefused: The owner has not, or not yet.
         """
         assert self.consent is not None  # noqa: S101 - for the type checker
-        wanted = await wanted_send(key, to.to, to.chat, content)
+        wanted = (await wanted_send(key, to.to, to.chat, content))._replace(user=await user_of(self.client))
         if await self.consent.find(key) is None:
             if known is not None and known.state not in {"queued", "failed"}:
                 return False

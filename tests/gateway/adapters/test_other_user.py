@@ -1,0 +1,78 @@
+"""A program whose account is used by another WeChat user after a new login: numbers of people are those of one user."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.gateway.adapters.asking_agent import AskingAgent, agent_of, asking_agent, world
+from tests.gateway.adapters.conftest import created
+
+from webwx.gateway.adapters.mcp.adapter import McpAdapter
+from webwx.gateway.adapters.permissions import ChatPermissions, with_lists
+from webwx.gateway.adapters.program import Program
+from webwx.gateway.adapters.programs import read_options
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+__all__ = ["world"]
+
+
+async def until_logged_out(running: Running) -> None:
+    """Wait until the gateway knows that the login has ended."""
+    async with asyncio.timeout(20):
+        while (await running.port.account(1).status()).state != "logged_out":  # noqa: ASYNC110 - no event of this test
+            await asyncio.sleep(0.01)
+
+
+async def change_user(running: Running) -> None:
+    """Log the account out, and in again with the phone of another person, who has got a message."""
+    running.world.log_out()
+    await until_logged_out(running)
+    await running.log_in(who="ahua")
+
+
+async def listing_agent(running: Running, **options: object) -> AskingAgent:
+    """Create a program that reaches Boss by number, and return its agent."""
+    boss = (await running.port.account(1).client.who("Boss")).number
+    made = await created(running, adapter="mcp", see=[boss], write=[boss], options=options)
+    stored = await running.gateway.programs.get(made["program"]["id"])
+    assert stored is not None
+    program = Program(stored, read_options(McpAdapter, stored))
+    return AskingAgent(running, program, agent_of(running.gateway, program))
+
+
+async def test_listed_numbers_reach_no_one_of_another_user(online: Running) -> None:
+    listing = await listing_agent(online)
+    boss = await online.port.account(1).client.who("Boss")
+    assert (await listing.agent.allowed()).writes(boss.contact_id)
+    await change_user(online)
+    other = await online.port.account(1).client.who(boss.number)
+    assert other.name != "Boss"
+    allowed = await listing.agent.allowed()
+    assert not allowed.sees(other.contact_id)
+    assert not allowed.writes(other.contact_id)
+
+
+async def test_an_accepted_send_is_not_made_for_another_user(online: Running) -> None:
+    asking = await asking_agent(online)
+    await asking.asked(text="for Boss", idempotency_key="k")
+    online.world.log_out()
+    await until_logged_out(online)
+    found = await asking.agent.question(asking.agent.key_of("k"))
+    assert found is not None
+    await online.gateway.confirmations.decide(found, is_yes=True)
+    await online.log_in(who="ahua")
+    online.gateway.confirmations.look(asking.program)
+    await asking.until_state("k", "failed")
+    assert asking.received() == []
+
+
+def test_new_numbers_end_those_of_another_user() -> None:
+    listed = with_lists(ChatPermissions(), 11, see=("filehelper", 3), write=(3,))
+    assert listed == ChatPermissions(see=("filehelper", 3), write=(3,), user=11)
+    assert with_lists(listed, 22, see=(7,), write=(3,)) == ChatPermissions(see=(7,), write=(), user=22)
+    assert with_lists(listed, 11, see=(7,), write=(3,)) == ChatPermissions(see=(7,), write=(3,), user=11)
+    assert with_lists(listed, 0, see=("filehelper",), write=(3,)).user == 11
+    assert with_lists(listed, 22, see=("filehelper", 3), write=(3,)) == listed
