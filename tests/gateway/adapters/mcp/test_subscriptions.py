@@ -110,6 +110,35 @@ async def test_a_connection_of_the_earlier_era_subscribes(
     await connection.close()
 
 
+async def test_a_client_that_does_not_read_is_told_of_a_chat_once(make_agent: MakeAgent) -> None:
+    here = make_agent(see=("filehelper",))
+    reading, told = asyncio.Event(), list[str]()
+
+    class Slow:
+        """A connection whose client does not read."""
+
+        async def send_resource_updated(self, uri: str) -> None:
+            told.append(uri)
+            await reading.wait()
+
+    connection = AgentSubscriptions(here.agent)
+    session: Any = Slow()
+    await connection.subscribe(session, FILEHELPER)
+    for _ in range(1_000):
+        await connection._news.publish(ResourceUpdated(uri=FILEHELPER))
+        await connection._news.publish(ResourceUpdated(uri="wx://default/chat/7"))
+    while not told:  # noqa: ASYNC110 - the connection has no event
+        await asyncio.sleep(0)
+    await connection._news.publish(ResourceUpdated(uri=FILEHELPER))
+    reading.set()
+    while len(told) < 2:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert told == [FILEHELPER] * 2
+    await connection.close()
+
+
 async def test_over_http_clients_of_the_earlier_era_cannot_subscribe(online: Running) -> None:
     async with port_of(online) as place, connected(place, await token_of(online), "legacy") as client:
         assert client.server_capabilities.resources is not None

@@ -120,6 +120,9 @@ class AgentSubscriptions:
         self._handler = ListenHandler(self._news, max_subscriptions=MOST_STREAMS)
         self._uris: set[str] = set()
         """Chats to which the connection has subscribed."""
+        self._untold: dict[str, None] = {}
+        """Chats whose change the connection was not told yet, the first one first."""
+        self._has_untold = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -153,20 +156,29 @@ class AgentSubscriptions:
         await self._news.begin()
         self._uris.add(found)
         if self._telling is None:
-            changed: asyncio.Queue[str] = asyncio.Queue()
-            unsubscribe = self._news.subscribe(lambda event: changed.put_nowait(getattr(event, "uri", "")))
-            self._telling = asyncio.get_running_loop().create_task(self._tell(session, changed))
+            unsubscribe = self._news.subscribe(self._note)
+            self._telling = asyncio.get_running_loop().create_task(self._tell(session))
             self._telling.add_done_callback(lambda _: unsubscribe())
 
     async def unsubscribe(self, uri: str) -> None:
         """Announce the changes of a chat no longer."""
         self._uris.discard(await self._seen(uri))
 
-    async def _tell(self, session: ServerSession, changed: asyncio.Queue[str]) -> None:
+    def _note(self, event: ServerEvent) -> None:
+        uri = getattr(event, "uri", "")
+        if uri in self._uris:  # once, however much happens until the client reads
+            self._untold[uri] = None
+            self._has_untold.set()
+
+    async def _tell(self, session: ServerSession) -> None:
         while True:
-            uri = await changed.get()
-            if uri in self._uris:
-                await session.send_resource_updated(uri)
+            await self._has_untold.wait()
+            self._has_untold.clear()
+            while self._untold:
+                uri = next(iter(self._untold))
+                del self._untold[uri]
+                if uri in self._uris:
+                    await session.send_resource_updated(uri)
 
     async def close(self) -> None:
         """End what the connection has subscribed to."""
