@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +13,7 @@ from tests.gateway.adapters.asking_agent import AskingAgent, agent_of, asking_ag
 from tests.gateway.cluster_nodes import node
 from tests.postgres import TemporarySchema
 
+from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.mcp.adapter import McpAdapter
 from webwx.gateway.adapters.permissions import ChatPermissions
 from webwx.gateway.adapters.program import Program, StoredProgram
@@ -118,3 +122,33 @@ async def test_any_node_asks_and_the_owner_of_the_account_takes_the_answer(
         asking.write(f"y {code}")
         await asking.until_state("k", "sent")
     assert asking.received() == ["hello"]
+
+
+async def test_no_file_is_asked_about_that_is_not_stored(online: Running) -> None:
+    asking = await asking_agent(online)
+    confirmations, program = online.gateway.confirmations, asking.program
+    first = SendToConfirm("mcp-k", 1, "Boss", is_group=False, kind="file", text="", content=b"first", file="a.txt")
+    await confirmations.stored.add(program, first)  # as a crash before the file leaves it
+    found = await confirmations.ask(program, first._replace(content=b"other"))
+    assert (found.digest, found.state) == (first.digest, "preparing")
+    found = await confirmations.ask(program, first)
+    assert found.state == "waiting"
+    assert await confirmations.stored.file_of(found) == b"first"
+
+
+async def test_a_full_disk_ends_no_later_sends(online: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = await asking_agent(online)
+    data = base64.b64encode(b"content").decode()
+    await asking.call("send_file", chat="Boss", data=data, name="a.txt", idempotency_key="k")
+    found = await asking.agent.question(asking.agent.key_of("k"))
+    assert found is not None
+    missing = str(online.folder / "missing")
+    monkeypatch.setattr(tempfile, "tempdir", missing)
+    await online.gateway.confirmations.decide(found, is_yes=True)
+    sends = online.gateway.confirmations._sends
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await asyncio.shield(sends._tasks[asking.program.id])
+    monkeypatch.undo()
+    online.gateway.confirmations.look(asking.program)
+    await asking.until_state("k", "sent")

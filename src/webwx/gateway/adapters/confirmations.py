@@ -77,10 +77,9 @@ class Confirmations:
         """
         async with self._asking.setdefault(program.id, asyncio.Lock()):
             confirmation = await self.stored.add(program, send)
-            if confirmation.state != "preparing":
-                return confirmation
-            if confirmation.digest == send.digest:  # otherwise the file belongs to another send
-                await self.stored.put_file(confirmation, send.content)
+            if confirmation.state != "preparing" or confirmation.digest != send.digest:
+                return confirmation  # the file of another send may not be stored
+            await self.stored.put_file(confirmation, send.content)
             return await self._answers.ask(program, self._accounts.account(program.account), confirmation)
 
     async def open(self, program: Program, send: SendToConfirm) -> Confirmation:
