@@ -87,10 +87,14 @@ async def test_a_hidden_page_leaves_its_connection_to_others_and_misses_nothing(
     await console.get_by_text("Connecting…", exact=True).wait_for()
     await gateway.gateway.port.label_account(1, "renamed meanwhile")
     world.say("ahua", "me", "said meanwhile")
+    await console.clock.fast_forward(120_000)
     await hide(console, hidden=False)
     await is_live(console)
     await console.get_by_role("heading", name="renamed meanwhile").wait_for()
     await console.wait_for_function("() => document.title.startsWith('(1) ')")  # the message is unread
+    received = "import('/console/activity.js').then(({ activity }) => activity(Date.now())[0])"
+    course = await console.evaluate(received)
+    assert (course["name"], course["last"]) == ("received", 0)  # it came two minutes ago
     await console.get_by_role("navigation").get_by_role("link", name="Live events").click()
     await console.get_by_role("option").filter(has_text="said meanwhile").wait_for()
 

@@ -22,7 +22,7 @@ class Counter {
   #begun = periodOf(Date.now());
 
   add(at = Date.now()) {
-    const period = periodOf(at);
+    const period = Math.max(periodOf(at), this.#begun); // the time of a message has no parts of a second
     this.#counts.set(period, (this.#counts.get(period) ?? 0) + 1);
     for (const old of this.#counts.keys()) if (old < period - SPAN) this.#counts.delete(old);
   }
@@ -60,7 +60,10 @@ const waiting = new Readings();
 const backlog = new Readings();
 let deliveries = null; // to all webhooks: {at, delivered}; null without webhooks
 
-live.on("event", ({ type, is_self: isSelf }) => type.startsWith("message.") && !isSelf && received.add());
+// A page that was hidden hears of earlier events when it is shown: each counts at its own time.
+live.on("event", ({ type, is_self: isSelf, time }) => {
+  if (type.startsWith("message.") && !isSelf) received.add(Math.min(Date.parse(time), Date.now()));
+});
 live.on("send.changed", ({ send }) => send.state === "sent" && sent.add());
 
 /** Read the numbers of which no event tells. */
