@@ -56,6 +56,23 @@ async def test_the_screens_are_in_three_groups_and_a_number_says_where_to_look(
     assert await link.get_attribute("title") == "Accounts that are not online: 1"
 
 
+async def test_the_links_of_the_screens_stay_where_they_have_appeared(console: Page) -> None:
+    await console.add_init_script("""
+        window.places = new Set();
+        const look = () => {
+            const link = document.querySelector('.nav-link[href="#/keys"]');
+            if (link) places.add(link.getBoundingClientRect().top);
+            requestAnimationFrame(look);
+        };
+        look();
+    """)
+    await console.reload()
+    await console.get_by_role("link", name="First steps").wait_for()
+    await console.get_by_text("Live", exact=True).wait_for()
+    await console.wait_for_function("places.size > 0")
+    assert await console.evaluate("places.size") == 1
+
+
 async def test_in_a_narrow_window_every_screen_is_reached_without_scrolling_sideways(
     open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
 ) -> None:

@@ -234,10 +234,10 @@ async function begin() {
     }
   }
   unread.begin();
+  await firstSteps.begin(); // a link that came later would move the others under the pointer
   showFrame();
   attention.begin();
   unread.on(() => opened && entitle());
-  firstSteps.begin();
   // The gateway refuses the stream if the session has ended; any request shows that.
   live.on("refused", () => act(listAccounts, { isOfUser: false }));
   live.on("state", showConnection);

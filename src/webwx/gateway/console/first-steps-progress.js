@@ -12,6 +12,9 @@ const HIDDEN = `webwx.first-steps${ROOT}`;
 /** Milliseconds during which changes are collected before they are read. */
 const AT_ONCE = 300;
 
+/** Milliseconds for which the page waits for the first reading; an account of another gateway may not answer. */
+const LONGEST = 3000;
+
 /** Milliseconds after which the audit log is read again while a command is awaited: its entries are written a little later. */
 const AWAITED = 1500;
 
@@ -58,12 +61,13 @@ class FirstSteps extends EventTarget {
     return () => this.removeEventListener("change", listener);
   }
 
-  /** Follow the gateway until `leave()`. */
-  begin() {
+  /** Read what is done, unless the steps are hidden, and follow the gateway until `leave()`. */
+  async begin() {
     this.leave();
     const soon = () => this.readSoon();
     this.#ends = [live.on("account.state", soon), live.on("send.changed", soon), live.on("open", soon)];
-    soon();
+    const limit = new Promise((resolve) => setTimeout(resolve, LONGEST));
+    if (!this.isHidden) await Promise.race([this.#readQuietly(), limit]);
   }
 
   leave() {
