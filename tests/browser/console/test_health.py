@@ -150,8 +150,9 @@ async def test_the_health_draws_what_arrives_is_sent_and_waits(
             await console.get_by_role("img", name=re.compile(course)).wait_for()
         backlog = console.get_by_role("listitem").filter(has_text="Events that programs have not handled")
         await backlog.get_by_text(re.compile(r"^[1-9]\d*$")).wait_for()
-        async with asyncio.timeout(20):  # the gateway handles its own events meanwhile
-            while int(await backlog.locator(".chart-value").inner_text()) != await waiting(account.client):
-                await asyncio.sleep(0.1)  # noqa: ASYNC110 - no event marks a reading of the page
+        async with asyncio.timeout(20):
+            # The gateway handles its own events meanwhile, and no event marks a reading of the page.
+            while int(await backlog.locator(".chart-value").inner_text()) != await waiting(account.client):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
     world.say("ahua", "me", "four")  # the charts are drawn again by themselves
     await console.get_by_role("img", name="Messages received: 3 in the last minute").wait_for()
