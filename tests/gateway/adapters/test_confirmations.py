@@ -125,3 +125,17 @@ async def test_an_accepted_send_whose_answer_is_lost_is_made_once(
     await asking.until_state("k", "sent")  # it has come back
     assert asking.received() == ["perhaps"]
     assert counted.calls.count("webwxsendmsg") == made + 1
+
+
+async def test_an_agent_does_not_recall_a_question(
+    asking: AskingAgent,  # noqa: F811 - a fixture
+) -> None:
+    code = await asking.asked(text="I quit.", idempotency_key="k")
+    sends = await asking.agent.client.list_sends(chat="filehelper")
+    [question] = [each for each in sends if code in each.text and each.receipt is not None]
+    assert question.receipt is not None
+    recalled = await asking.call("recall_message", message_id=question.receipt.message_id)
+    assert recalled.code == "not-own"
+    assert len(asking.notes()) == 1
+    asking.write(f"n {code}")
+    await asking.until_state("k", "refused_by_owner")

@@ -16,6 +16,9 @@ LIFE = 600.0
 GRACE = 60.0
 """Seconds after which a send has expired here, beyond `LIFE`: an answer in time may arrive late."""
 
+CONFIRMATION_KEYS = "confirmation-"
+"""Begin of the keys of what the gateway itself writes to the owner: questions, and replies to answers."""
+
 ContentKind: TypeAlias = Literal["text", "forward"] | MediaKind
 
 

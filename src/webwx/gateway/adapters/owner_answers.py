@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.errors import LoggedOut
-from webwx.gateway.adapters.confirmation import LIFE
+from webwx.gateway.adapters.confirmation import CONFIRMATION_KEYS, LIFE
 from webwx.model.contacts import FILEHELPER
 from webwx.model.messages import TextMessage
 
@@ -194,7 +194,7 @@ class OwnerAnswers:
         return await self._stored.change(confirmation, decided)
 
     async def _say(self, account: GatewayAccount, event: TextMessage, text: str) -> None:
-        await account.sends.enqueue(FILEHELPER, text, key=f"confirmation-answer-{event.message_id}")
+        await account.sends.enqueue(FILEHELPER, text, key=f"{CONFIRMATION_KEYS}answer-{event.message_id}")
 
 
 _NOT_COUNTED = (
@@ -222,4 +222,4 @@ async def _may_be_ours(client: AsyncClient, since: float) -> bool:
 
 
 def _question_key(confirmation: Confirmation) -> str:
-    return f"confirmation-question-{confirmation.program}-{confirmation.id}"
+    return f"{CONFIRMATION_KEYS}question-{confirmation.program}-{confirmation.id}"

@@ -8,6 +8,7 @@ import binascii
 from typing import TYPE_CHECKING
 
 from webwx.errors import WxError
+from webwx.gateway.adapters.confirmation import CONFIRMATION_KEYS
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.served_account import AgentFile, AgentForward, AgentText
@@ -158,6 +159,8 @@ async def recall_message(agent: Agent, args: RecallMessageInput) -> RecallReceip
     found = await agent.message(args.message_id)
     (await agent.allowed()).require_recall(found.chat)
     row = await agent.client.find_send(message_id=args.message_id)
+    if row is not None and row.key.startswith(CONFIRMATION_KEYS):
+        raise ToolRefused("This message is the gateway's to the owner, so it stays.", code="not-own")
     target: Message | Outgoing | None = row
     if row is None and isinstance(found, Message) and found.is_self:
         if not agent.options.manage:
