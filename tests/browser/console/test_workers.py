@@ -115,4 +115,4 @@ async def test_one_process_has_no_screen_of_workers(
     await page.get_by_role("navigation").get_by_role("link", name="Keys", exact=True).wait_for()
     assert await page.get_by_role("link", name="Workers", exact=True).count() == 0
     await page.goto(f"{gateway.url}/#/workers")
-    await page.get_by_role("heading", name="Accounts", level=2).wait_for()
+    await page.get_by_role("heading", name="First steps", level=2).wait_for()
