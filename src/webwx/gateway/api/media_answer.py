@@ -17,6 +17,7 @@ from litestar.response import Stream
 from webwx.gateway.accounts.account import DownloadedMedia
 from webwx.gateway.problems import GatewayProblem
 from webwx.protocol.media import picture_type
+from webwx.storage.file_opening import open_file
 
 ANY_TYPE = "application/octet-stream"
 
@@ -109,7 +110,7 @@ def _disposition(name: str) -> str:
 
 
 async def _pieces(media: DownloadedMedia, first: int, last: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(media.path.open, "rb")
+    file = await open_file(media.path, "rb")
     try:
         await asyncio.to_thread(file.seek, first)
         rest = last - first + 1

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from webwx.errors import TransportError
 from webwx.gateway.forwarding.forwarded_requests import HEADER
 from webwx.gateway.http.refusals import refuse
 from webwx.gateway.problems import GatewayProblem, answer_of
 from webwx.representations.route import API
+from webwx.storage.file_opening import open_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -94,7 +95,7 @@ class UploadExchange:
             return False
         path = self._uploads.path(found[1])
         try:
-            file: BinaryIO = await asyncio.to_thread(path.open, "rb")
+            file = await open_file(path, "rb")
         except OSError:
             await refuse(scope, send, answer_of(GatewayProblem("not-found")))
             return True

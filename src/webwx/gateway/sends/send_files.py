@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from webwx.errors import StorageError
 from webwx.override import override
+from webwx.storage.file_opening import open_file
 from webwx.storage.locks import explain, make_private, make_private_folder
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class SharedSendFiles(FolderSendFiles):
     async def store(self, send: QueuedSend) -> None:
         """Store a file in the database."""
         try:
-            with await asyncio.to_thread(self.path(send.file).open, "rb") as file:
+            with await open_file(self.path(send.file), "rb") as file:
                 await self._files.put(send.number, file)
         except OSError as error:
             raise StorageError(f"The file cannot be stored until it is sent: {explain(error)}") from None
@@ -179,7 +180,7 @@ class SharedSendFiles(FolderSendFiles):
         try:
             await asyncio.to_thread(part.unlink, missing_ok=True)
             await asyncio.to_thread(make_private, part)
-            with await asyncio.to_thread(part.open, "wb") as file:
+            with await open_file(part, "wb") as file:
                 is_complete = await self._files.copy_to(send.number, file)
             if is_complete:
                 await asyncio.to_thread(part.replace, path)

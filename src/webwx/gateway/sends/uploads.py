@@ -25,6 +25,7 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sends.disk_room import TakenRoom, UploadRoom, delete_left, require_room
 from webwx.protocol.media import image_type, is_video
 from webwx.representations.sends import MediaKind
+from webwx.storage.file_opening import open_file
 from webwx.storage.locks import explain, make_private
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class UploadStore:
         """
         size = 0
         try:
-            file: BinaryIO = await asyncio.to_thread(path.open, "ab")
+            file = await open_file(path, "ab")
             try:
                 async for piece in stream:
                     size += len(piece)

@@ -17,6 +17,7 @@ from webwx.errors import StorageError
 from webwx.override import override
 from webwx.storage.archive_files import MediaFiles, finish
 from webwx.storage.engine.port import Select
+from webwx.storage.file_opening import open_file
 from webwx.storage.tables.media import MediaBytes, unnamed
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class PostgresMediaBytes(MediaBytes):
     async def store(self, db: Statements, part: Path, digest: str, size: int) -> None:
         """Store a written file, and keep it as the copy on this machine."""
         if await db.one(_KNOWN, digest) is None:
-            with await asyncio.to_thread(part.open, "rb") as file:
+            with await open_file(part, "rb") as file:
                 number = 0
                 while piece := await asyncio.to_thread(file.read, PIECE):
                     await db.change(_ADD, digest, number, piece)

@@ -14,6 +14,7 @@ from webwx.override import override
 from webwx.storage.archive_files import MediaFiles, finish
 from webwx.storage.engine.dialect import to_sqlite
 from webwx.storage.engine.rows import insert_copied, select_copied
+from webwx.storage.file_opening import open_file
 from webwx.storage.locks import flush_folder
 from webwx.storage.sqlite.schema import connect, explain, log_of
 from webwx.storage.tables import OF_ACCOUNTS
@@ -99,7 +100,7 @@ class SqliteAccountRows(StoredAccountWriter):
             raise StorageError(
                 "An archived file is missing beside the journal; 'webwx journal purge --media' removes its entry."
             )
-        with await asyncio.to_thread(path.open, "rb") as file:
+        with await open_file(path, "rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
