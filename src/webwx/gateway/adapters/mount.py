@@ -331,7 +331,7 @@ class ProgramSockets(AccountFollower):
         End the WebSockets of accounts that another node runs now, while no node ran them before.
 
         Args:
-            elsewhere: Returns the other node that runs an account; None if there is none.
+            elsewhere: Returns the other node that runs an account; None if no other node does.
 
         Raises:
             StorageError: The nodes cannot be looked up.

@@ -333,7 +333,7 @@ class Agent:
                 await self.consent.note_stored(key)
 
     async def question(self, key: str) -> Confirmation | None:
-        """Return the question to the owner about a send, and its answer; None if there is none."""
+        """Return the question to the owner about a send, and its answer; None if the owner was not asked."""
         return None if self.consent is None else await self.consent.find(key)
 
     async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:

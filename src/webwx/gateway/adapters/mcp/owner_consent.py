@@ -66,7 +66,7 @@ class OwnerConsent:
         return f"OwnerConsent({self._program!r})"
 
     async def find(self, key: str) -> Confirmation | None:
-        """Return the question about a send by its key; None if there is none."""
+        """Return the question about a send by its key; None if the owner was not asked."""
         return await self._confirmations.stored.find(self._program.id, key)
 
     async def answer(self, key: str, *, is_yes: bool) -> None:

@@ -33,7 +33,7 @@ def first_part(text: str, most: int) -> str:
     """Return the longest begin of a text that fits."""
     part, room = text[:most], most * _BYTES
     while (size := len(msgspec.json.encode(part)) - 2) > room:
-        # No character has fewer bytes than one, so as many characters as bytes are too many at most.
+        # Each character that is cut removes at most six bytes, so this never cuts too many.
         part = part[: -max(1, (size - room) // 6)]
     return part
 
