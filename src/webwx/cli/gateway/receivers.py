@@ -14,7 +14,6 @@ from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
-from webwx.errors import InvalidRequest
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
@@ -150,7 +149,4 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
     from webwx.gateway.receivers.receivers import Receivers
 
     async with open_records(settings) as records:
-        try:
-            yield _Opened(Receivers(records, time.time), records)
-        except InvalidRequest as error:
-            raise BadInput(str(error)) from None
+        yield _Opened(Receivers(records, time.time), records)

@@ -41,7 +41,7 @@ from webwx.cli.options import FiniteRange, example_text, with_common_options
 from webwx.cli.permanent_objects import exempt_from_collections
 from webwx.cli.sandbox.control import POLL_INTERVAL, hang_up
 from webwx.cli.session import Session, command
-from webwx.errors import InvalidRequest, InvalidSettings
+from webwx.errors import InvalidSettings
 from webwx.installation import install_command
 from webwx.storage.atomic_write import write_private
 
@@ -677,10 +677,7 @@ async def _key_ring(session: Session) -> AsyncIterator[tuple[KeyRing, RecordStor
     from webwx.gateway.access.keys import KeyRing
 
     async with open_records(session.settings) as records:
-        try:
-            yield KeyRing(records, time.time), records
-        except InvalidRequest as error:
-            raise BadInput(str(error)) from None
+        yield KeyRing(records, time.time), records
 
 
 def _key_line(each: ApiKey) -> str:

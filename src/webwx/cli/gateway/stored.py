@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from webwx.cli.exits import BadInput
 from webwx.cli.language import _
+from webwx.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_records(settings: Settings) -> AsyncIterator[RecordStore]:
-    """Open the records of the gateway."""
+    """
+    Open the records of the gateway.
+
+    Raises:
+        BadInput: A change of them within the context is invalid.
+    """
     storage = settings.open_storage()
     try:
         yield storage.records()
+    except InvalidRequest as error:
+        raise BadInput(str(error)) from None
     finally:
         await storage.close()
 
