@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.gateway.adapters.stored_question import state_of, store_accepted
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -116,6 +118,13 @@ def test_a_reset_after_a_restore_lists_unknown_sends_and_counts_what_is_held(
     assert schema.execute("SELECT count(*) FROM failures WHERE state = 'revived'").strip() == "3"
     numbers = "SELECT convert_from(body, 'UTF8')::json->>'number' FROM records WHERE kind = 'numbers'"
     assert int(schema.execute(numbers)) == 1_000_000
+
+
+@pytest.mark.verify
+def test_a_send_that_an_owner_accepted_is_not_made_after_a_restore(stored: Shell, schema: TemporarySchema) -> None:
+    program = asyncio.run(store_accepted(schema.url))
+    stored.run("cluster", "reset", "--restored", "--yes")
+    assert asyncio.run(state_of(schema.url, program)) == "made"  # perhaps, since that moment
 
 
 def test_the_commands_need_a_database(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import urllib.error
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.conftest import PATIENCE
 from tests.cli.gateway.test_serve import serving
+from tests.gateway.adapters.stored_question import state_of, store_accepted
 
 from webwx.gateway.adapters.program import StoredProgram
 
@@ -83,6 +85,14 @@ def test_a_program_is_created_changed_and_deleted_beside_a_running_gateway(me: S
         assert run("delete", program) == {"id": program, "deleted": True}
         assert status_of(made["url"], renewed["token"]) in {401, 404}
         assert me.run("serve", "program", "list").stdout == ""
+
+
+def test_the_sends_of_a_deleted_program_that_waited_for_its_owner_are_deleted(shell: Shell) -> None:
+    home = shell.environment["WEBWX_HOME"]
+    program = asyncio.run(store_accepted(home))
+    assert asyncio.run(state_of(home, program)) == "accepted"
+    assert shell.run("serve", "program", "delete", program).code == 0
+    assert asyncio.run(state_of(home, program)) == ""
 
 
 @pytest.mark.parametrize(

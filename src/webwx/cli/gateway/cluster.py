@@ -165,6 +165,8 @@ async def reset(session: Session, yes: bool, restored: bool) -> None:
 
 async def _reset_restored(session: Session) -> None:
     from webwx.gateway.accounts.numbers import AccountNumbers
+    from webwx.gateway.adapters.programs import Programs
+    from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
     from webwx.storage.open import open_records, open_restored
 
     url = session.require_database()
@@ -174,6 +176,8 @@ async def _reset_restored(session: Session) -> None:
     records = open_records(url)
     try:
         await AccountNumbers(records, time.time).skip_assigned()
+        for program in await Programs(records, time.time).find():
+            await StoredConfirmations(records, time.time).end_open(program.id)
     finally:
         await records.close()
     for send in done.sends:

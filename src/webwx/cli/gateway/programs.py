@@ -20,7 +20,6 @@ from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import printable
 from webwx.cli.session import Session, command
 from webwx.cli.words import word
-from webwx.errors import InvalidRequest
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
@@ -216,6 +215,7 @@ async def rotate(session: Session, program_id: str) -> None:
 async def delete(session: Session, program_id: str) -> None:
     """Delete a program; a running gateway refuses its token at once, and drops its waiting events."""
     from webwx.gateway.adapters.pushes import RETRY_KIND
+    from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
     from webwx.gateway.owned_records import OwnedRecords
     from webwx.gateway.queues.retry_times import RetryTimes
 
@@ -223,6 +223,7 @@ async def delete(session: Session, program_id: str) -> None:
         if not await opened.programs.delete(program_id):
             raise _unknown(program_id)
         await RetryTimes(RETRY_KIND, OwnedRecords(opened.records, time.time), time.time).forget(program_id)
+        await StoredConfirmations(opened.records, time.time).forget(program_id)
         await opened.audit("delete", program_id)
     session.output.result(_("Deleted {program_id}.").format(program_id=program_id), id=program_id, deleted=True)
 
@@ -253,7 +254,7 @@ class _OpenedPrograms(NamedTuple):
         Return a program.
 
         Raises:
-            BadInput: There is none with this id.
+            BadInput: There is no program with this id.
         """
         found = await self.programs.get(program_id)
         if found is None:
@@ -265,7 +266,7 @@ class _OpenedPrograms(NamedTuple):
         Change a program, and return it.
 
         Raises:
-            BadInput: There is none with this id, or the change is invalid.
+            BadInput: There is no program with this id, or the change is invalid.
         """
         found = await self.programs.change(program_id, changed)
         if found is None:
@@ -291,10 +292,7 @@ async def _opened(settings: Settings) -> AsyncIterator[_OpenedPrograms]:
     from webwx.gateway.adapters.programs import Programs
 
     async with open_records(settings) as records:
-        try:
-            yield _OpenedPrograms(Programs(records, time.time), records)
-        except InvalidRequest as error:
-            raise BadInput(str(error)) from None
+        yield _OpenedPrograms(Programs(records, time.time), records)
 
 
 class _Lists(NamedTuple):

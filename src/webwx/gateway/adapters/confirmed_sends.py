@@ -97,8 +97,8 @@ class ConfirmedSends:
             news.clear()
             try:
                 is_done = await self._make_all(program)
-            except (StorageError, OSError) as error:  # such as a full disk, for the file of a send
-                _log.debug("The accepted sends of a program cannot be made now: %s", error)
+            except (WxError, GatewayProblem, OSError) as error:  # such as a full disk, for the file of a send
+                _log.debug("The accepted sends of a program cannot be made now (%s).", type(error).__name__)
                 is_done = False
             pause = _RETRY if not is_done else _LOOK_EVERY if self._accounts.is_shared else None
             with contextlib.suppress(TimeoutError):

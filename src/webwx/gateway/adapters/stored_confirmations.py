@@ -142,6 +142,22 @@ class StoredConfirmations:
                 await self._delete_file(changed)
             return changed
 
+    async def end_open(self, program: str) -> None:
+        """
+        End the questions of a program after the restore of an earlier moment.
+
+        An accepted send may have been made since, so it counts as made; a question may have been answered since, so it
+        has expired.
+        """
+        for each in await self.list(program):
+            if each.is_open:
+                await self.change(
+                    each,
+                    lambda stored: msgspec.structs.replace(
+                        stored, state="made" if stored.state == "accepted" else "expired"
+                    ),
+                )
+
     async def forget(self, program: str) -> None:
         """Delete the confirmations of a program that was deleted."""
         for record in await self._records.find(_of_program(program)):
