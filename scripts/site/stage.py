@@ -31,6 +31,9 @@ _MOVED = {
 }  # fmt: skip
 """Pages that stand elsewhere in the site than in the repository."""
 
+_HOME = "---\nhide:\n  - navigation\n  - toc\n---\n\n"
+"""Beginning of the home page: its width is for what it says, and its menu for narrow windows."""
+
 _UNTRANSLATED = '!!! note "这一页还没有中文版"\n\n'
 
 _REFERENCE = {"en": "", "zh": '!!! note "这一页由代码生成，只有英文"\n\n'}
@@ -50,7 +53,8 @@ def stage(built: Path, language: Language) -> Path:
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".md":
-            target.write_text(_page(place, source, language, sources), encoding="utf-8")
+            text = _page(place, source, language, sources)
+            target.write_text(_HOME + text if place == "index.md" else text, encoding="utf-8")
         else:
             shutil.copyfile(source, target)
     links = _links(sources)

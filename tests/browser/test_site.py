@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+import webwx
+import webwx.testing
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -106,6 +109,33 @@ async def test_the_other_language_shows_the_same_page_and_heading(open_page: Cal
     await page.goto(page.url.replace("zh/howto/recall/", "topics/hosts/#allowed-hosts"))
     await page.get_by_role("link", name="中文").first.click()
     await expect(page.get_by_role("heading", name="允许的域名")).to_be_in_viewport()
+
+
+async def test_every_public_name_has_a_place_in_the_reference(site: str) -> None:
+    shown = {
+        found.rpartition(".")[2]
+        for page in (HTML / "reference").rglob("index.html")
+        for found in re.findall(r'id="(webwx\.[\w.]+)"', page.read_text())
+    }
+    assert {*webwx.__all__, *webwx.testing.__all__} - shown == set()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(
+    ("path", "untested"),
+    [("", "never tested against the live service"), ("zh/", "从未在微信的线上服务上测试过")],
+    ids=["en", "zh"],
+)
+async def test_the_home_page_answers_in_one_screen(
+    open_page: Callable[..., Awaitable[Page]], path: str, untested: str, size: Any
+) -> None:
+    from playwright.async_api import expect
+
+    home = (await open_page(path, size)).locator("article")
+    await expect(home.get_by_role("row")).to_have_count(3)
+    for each in (*await home.get_by_role("row").all(), home.get_by_text(untested), home.get_by_role("img"),
+                 home.get_by_text("make demo"), home.get_by_text("await ctx.reply(message.text)")):  # fmt: skip
+        await expect(each).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("path", ["", "zh/", "topics/errors/", "reference/http-api/", "zh/howto/recall/"])
