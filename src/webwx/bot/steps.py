@@ -64,9 +64,8 @@ class Steps:
     """
     The steps of one kind of conversation: a subclass lists them, each as a `Step()`.
 
-    Args:
-        values: Type of the conversation's values, as in `class Survey(Steps, values=Answers)`: a bot that starts then
-            reports stored values that do not fit.
+    A subclass can name the type of the conversation's values, as in `class Survey(Steps, values=Answers)`: a bot that
+    starts then reports stored values that do not fit.
     """
 
     steps: ClassVar[tuple[Step, ...]] = ()
