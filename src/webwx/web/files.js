@@ -1,10 +1,9 @@
-// Files for a chat: the area where they are dropped, the clipboard, and the row of those that will be sent. The page's
-// words.js has the texts.
+// Files for a chat: the area where they are dropped, the clipboard, and the row of those that will be sent.
 
 import { button, fill, h, icon, iconButton, set } from "./dom.js";
 import { bytes } from "./formats.js";
 import { thumbnail } from "./thumbnails.js";
-import { t } from "./words.js";
+import { t } from "./shared-words.js";
 
 // -- dropping and pasting --------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-// Times and sizes in the language of the page, whose words.js has `yesterday`, `seconds`, `minutes`, `hours` and `days`.
+// Times and sizes in the language of the page.
 
-import { t } from "./words.js";
+import { t } from "./shared-words.js";
 
 function format(seconds, options) {
   return new Intl.DateTimeFormat(document.documentElement.lang, options).format(new Date(seconds * 1000));

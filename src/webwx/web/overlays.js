@@ -1,9 +1,8 @@
-// Dialogs and menus over the page, and the text in an empty list. The page's words.js has
-// the text for `close`.
+// Dialogs and menus over the page, and the text in an empty list.
 
 import { h, icon, iconButton } from "./dom.js";
 import { leaveDialog, noteOpener } from "./focus.js";
-import { t } from "./words.js";
+import { t } from "./shared-words.js";
 
 // -- dialogs ---------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 // Pictures over the whole page: one picture of a chat, the ones before and after it, at the size of the window or at its
-// own. The page's words.js has the texts.
+// own.
 
 import { button, fill, h, icon, iconButton, set } from "./dom.js";
-import { t } from "./words.js";
+import { t } from "./shared-words.js";
 
 const shown = new WeakMap(); // what the viewer shows for a button
 

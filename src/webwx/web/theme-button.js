@@ -1,10 +1,11 @@
 // The button that switches between light and dark, the same on both pages.
 
 import { fill, icon, iconButton, set } from "./dom.js";
+import { t } from "./shared-words.js";
 import { isDark, onSystemTheme, switchTheme } from "./theme.js";
 
-/** Return the button's element, and `update()` for a change of the language; `t` has the words toDark and toLight. */
-export function themeButton(t) {
+/** Return the button's element, and `update()` for a change of the language. */
+export function themeButton() {
   const element = iconButton("moon", "", () => {
     switchTheme();
     update();

@@ -50,7 +50,6 @@ export const t = wordsOf({
   voice: ["Voice messages", "语音"],
   file: ["Files", "文件"],
   sticker: ["Stickers", "表情"],
-  chats: ["Chats", "聊天"],
   allChats: ["All chats", "所有聊天"],
   chatsHint: ["Names, separated by commas. Empty: all.", "名称，用逗号分隔；留空表示全部。"],
   megabytes: ["Up to this size in MB", "单个文件上限（MB）"],

@@ -25,7 +25,7 @@ const alert = h("p", { class: "alert", role: "alert" });
 const done = h("p", { class: "done", role: "status" });
 const body = h("div", { class: "screen-body" });
 const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, done, body);
-const theme = themeButton(t);
+const theme = themeButton();
 const connection = h("span", { class: "connection", role: "status" });
 
 /** Milliseconds until a page that got no answer begins again. */

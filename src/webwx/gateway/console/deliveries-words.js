@@ -13,7 +13,6 @@ export const t = wordsOf({
   noAnswer: ["no answer", "无响应"],
   nextAttempt: ["Next attempt", "下次尝试："],
   duration: ["Duration", "耗时"],
-  ms: ["{n} ms", "{n} 毫秒"],
   answer: ["Answer", "响应"],
   origin_replay: ["sent again", "重新发送"],
   origin_notice: ["notice", "通知"],

@@ -3,7 +3,6 @@
 import { wordsOf } from "./words.js";
 
 export const t = wordsOf({
-  chats: ["Chats", "聊天"],
   chatsHint: [
     "Names or ids with commas between them, such as filehelper for File Transfer Helper; empty: all.",
     "名称或编号，用逗号分隔，例如 filehelper 表示“文件传输助手”；留空表示全部。",

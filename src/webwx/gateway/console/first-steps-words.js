@@ -37,7 +37,6 @@ export const t = wordsOf({
   messageHint: ["It appears in File Transfer Helper on your phone.", "它会出现在手机的“文件传输助手”中。"],
   messageText: ["Message", "消息"],
   messageExample: ["Hello from my gateway", "来自网关的问候"],
-  send: ["Send", "发送"],
 
   curl: ["Send one from a program", "用程序发送"],
   curlHint: [

@@ -25,7 +25,6 @@ export const t = wordsOf({
     "Without the extension. {name}, {date}, {time}, {chat}, {sender}, {account}, {kind} and {number} are filled in.",
     "不含扩展名。会填入 {name}、{date}、{time}、{chat}、{sender}、{account}、{kind}、{number}。",
   ],
-  chats: ["Chats", "聊天"],
   all: ["all", "全部"],
   kinds: ["Kinds", "类型"],
   file: ["files", "文件"],

@@ -64,11 +64,11 @@ const DRAWN = {
     words(data.text),
     h("blockquote", { class: "quoted" }, [data.quoted?.sender_name, quotedWords(data.quoted)].filter(Boolean).join(": ")),
   ],
-  image: ({ source, name }) => picture(source, t("pictureOf", { name }), "photo"),
+  image: ({ source, name }) => picture(source, t("pictureFrom", { name }), "photo"),
   sticker: (message) =>
     message.data.is_available === false
       ? card(message)
-      : picture(message.source, t("stickerOf", { name: message.name }), "sticker"),
+      : picture(message.source, t("stickerFrom", { name: message.name }), "sticker"),
   voice: ({ kind, data, source }) => [
     player(source),
     download(source, kind, t("voice"), duration(data.duration)),
@@ -84,7 +84,7 @@ function isShownFile({ name, size }) {
 
 function shownFile(message) {
   const { source, name, data } = message;
-  const words = `${t("pictureOf", { name })}: ${data.name}`;
+  const words = `${t("pictureFrom", { name })}: ${data.name}`;
   return picture(source, words, "photo", downloadFile(message));
 }
 

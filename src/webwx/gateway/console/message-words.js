@@ -1,37 +1,18 @@
 // Words about messages and sends, for the screens that show them.
 
+import { KINDS } from "./shared-words.js";
 import { wordsOf } from "./words.js";
 
 const OWN = {
-  // kinds of messages
-  text: ["Text", "文字"],
-  image: ["Picture", "图片"],
-  sticker: ["Sticker", "表情"],
+  // kinds of messages, besides those of both pages
   voice: ["Voice message", "语音"],
-  video: ["Video", "视频"],
-  file: ["File", "文件"],
-  location: ["Location", "位置"],
-  live_location: ["Live location", "实时位置"],
-  card: ["Contact card", "名片"],
-  call: ["Call", "通话"],
-  link: ["Link", "链接"],
-  music: ["Music", "音乐"],
-  mini_program: ["Mini program", "小程序"],
   quote: ["Reply", "引用回复"],
-  history: ["Chat history", "聊天记录"],
-  group_note: ["Group note", "接龙"],
-  transfer: ["Transfer", "转账"],
-  red_packet: ["Red packet", "红包"],
   app: ["App message", "应用消息"],
   requested: ["Friend request", "好友请求"],
   other: ["A message that only the phone can show", "仅手机可查看的消息"],
   gap: ["Messages may be missing here", "此处可能缺少消息"],
-  pictureOf: ["Picture from {name}", "{name}发的图片"],
-  stickerOf: ["Sticker from {name}", "{name}发的表情"],
   forwardPicture: ["To File Transfer Helper", "转发到文件传输助手"],
   pictureForwarded: ["Forwarded to File Transfer Helper", "已转发到文件传输助手"],
-  recalledBy: ["{name} recalled a message", "{name}撤回了一条消息"],
-  you: ["You", "你"],
 
   // states of a send
   queued: ["Queued", "排队中"],
@@ -56,7 +37,7 @@ export const t = wordsOf(OWN);
 
 /** Return the words for a kind of event or send; the name itself for one without words. */
 export function kindWords(kind) {
-  return kind in OWN ? t(kind) : kind;
+  return kind in OWN || kind in KINDS ? t(kind) : kind;
 }
 
 /** Return the sentence that explains the state of a send; empty if the state says it all. */

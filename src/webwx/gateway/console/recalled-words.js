@@ -10,8 +10,6 @@ export const t = wordsOf({
     "网关收到的消息被撤回后，会保留在这里。",
   ],
   inChat: ["in {name}", "在{name}"],
-  youRecalled: ["You recalled a message", "你撤回了一条消息"],
-  someoneRecalled: ["{name} recalled a message", "{name}撤回了一条消息"],
   notStored: [
     "The gateway did not have this message: it was sent and recalled while the account was offline.",
     "网关没有这条消息：它在账号离线期间发出并被撤回。",

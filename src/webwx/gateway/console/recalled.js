@@ -69,7 +69,7 @@ function open(frame) {
         h(
           "div",
           { class: "card-text" },
-          h("h3", {}, event.is_self ? t("youRecalled") : t("someoneRecalled", { name })),
+          h("h3", {}, event.is_self ? t("youRecalled") : t("recalledBy", { name })),
           h(
             "p",
             { class: "hint" },

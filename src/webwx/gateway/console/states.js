@@ -38,7 +38,7 @@ export async function load(frame, holder, doing) {
   } catch (error) {
     if (error instanceof Problem && error.status === 401) throw error;
     const words = sentence(error);
-    const again = button(t("tryAgain"), () => frame.act(() => load(frame, holder, doing)), { picture: "retry" });
+    const again = button(t("again"), () => frame.act(() => load(frame, holder, doing)), { picture: "retry" });
     fill(holder, h("div", { role: "alert" }, empty("faults", t("loadFailed"), words, again)));
   }
 }

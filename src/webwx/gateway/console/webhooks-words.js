@@ -15,7 +15,6 @@ export const t = wordsOf({
   types: ["Events", "事件"],
   typesHint: ["Patterns with commas between them, such as message.*, friend.requested; empty: all.", "用逗号分隔的类型模式，如 message.*, friend.requested；留空表示全部。"],
   all: ["all", "全部"],
-  chats: ["Chats", "聊天"],
   format: ["Format", "格式"],
   formatEvent: ["event of the API", "API 事件"],
   formatCloud: ["CloudEvents 1.0", "CloudEvents 1.0"],

@@ -21,7 +21,6 @@ export const t = wordsOf({
   leaseEnded: ["expired {time} ago", "{time}前到期"],
   leaseAge: ["renewed {time} ago", "{time}前续约"],
   lag: ["Delay", "响应延迟"],
-  seconds: ["{n} s", "{n} 秒"],
   behind: ["Events waiting", "待处理事件"],
   events: ["{n} events", "{n} 个事件"],
   failedBots: ["Failed bots", "出错的机器人"],

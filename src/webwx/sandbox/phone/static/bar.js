@@ -25,7 +25,7 @@ export function bar() {
     class: "chip",
     on: { click: () => setLanguage(language() === "en" ? "zh" : "en") },
   });
-  const theme = themeButton(t);
+  const theme = themeButton();
   const element = h(
     "header",
     { class: "bar" },

@@ -48,7 +48,7 @@ function isShownFile({ kind, type }) {
 
 /** The text of a notice; empty for an ordinary message. */
 export function greyLine(message) {
-  if (message.recalled) return message.mine ? t("youRecalled") : t("recalled", { name: personName(message.from) });
+  if (message.recalled) return message.mine ? t("youRecalled") : t("recalledBy", { name: personName(message.from) });
   return message.kind === "system" ? message.text : "";
 }
 

@@ -14,7 +14,7 @@ import { t } from "./words.js";
 
 /** A message on one line. */
 export function oneLine(chat, last) {
-  if (last.recalled) return last.from === store.who ? t("youRecalled") : t("recalled", { name: personName(last.from) });
+  if (last.recalled) return last.from === store.who ? t("youRecalled") : t("recalledBy", { name: personName(last.from) });
   const said = withEmoji(last.text ?? "");
   const text = last.kind === "text" || last.kind === "system" ? said : `[${t(last.kind)}] ${said}`.trim();
   const isOthers = isRoom(chat) && chat !== FILEHELPER && last.from !== store.who && last.kind !== "system";

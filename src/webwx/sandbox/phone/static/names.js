@@ -21,7 +21,7 @@ export function isRoom(id) {
 
 /** The name of a chat: the remark, the nickname, the chatroom's name, or its members. */
 export function chatName(id) {
-  if (id === FILEHELPER) return t("fileHelper");
+  if (id === FILEHELPER) return t("filehelper");
   if (!isRoom(id)) return personName(id);
   const room = store.rooms.get(id);
   if (!room) return t("chatroom");

@@ -19,9 +19,7 @@ addWords({
   endedBadly: ["failed", "失败"],
   stillOpen: ["waiting", "等待中"],
   noAnswer: ["no answer", "无应答"],
-  pause: ["Pause", "暂停"],
   resume: ["Continue ({n} new)", "继续（{n} 条新）"],
-  clear: ["Clear", "清空"],
   wireQuiet: ["No requests yet", "还没有请求"],
   wireQuietHint: ["Let a client log in, and its requests appear here.", "让客户端登录，它的请求会显示在这里。"],
   exchanges: ["Requests and answers, the newest first", "请求与应答，最新的在前"],
@@ -31,7 +29,6 @@ addWords({
   request: ["Request", "请求"],
   answer: ["Answer", "应答"],
   noBody: ["No body, or nothing to read", "没有可读的内容"],
-  ms: ["{n} ms", "{n} 毫秒"],
   s: ["{n} s", "{n} 秒"],
   shownOf: ["{n} of {all}", "{n} / {all}"],
 });

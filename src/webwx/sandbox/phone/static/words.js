@@ -1,11 +1,11 @@
-// Every text of the page, in English and Chinese. `{name}` is replaced by a value.
+// Words of this page only, in English and Chinese; those of both pages are in shared-words.js.
 
 import { wording } from "./language.js";
+import { SHARED } from "./shared-words.js";
 
 const WORDS = {
   // the page
   sandbox: ["sandbox", "沙箱"],
-  unofficial: ["unofficial", "非官方"],
   aboutUnofficial: [
     "A server for tests on this machine. Not affiliated with or endorsed by Tencent or WeChat.",
     "本机上的测试服务器，与腾讯、微信无关，亦未获其认可。",
@@ -14,15 +14,7 @@ const WORDS = {
   lost: ["The sandbox does not answer. Trying again…", "沙箱没有响应，正在重试…"],
   noAnswerAtAll: ["The sandbox does not answer.", "沙箱没有响应。"],
   oddAnswer: ["The sandbox answered {status}.", "沙箱应答了 {status}。"],
-  back: ["Back", "返回"],
-  close: ["Close", "关闭"],
-  cancel: ["Cancel", "取消"],
   done: ["Done", "完成"],
-  search: ["Search", "搜索"],
-  nothingFound: ["Nothing found", "没有找到"],
-  toDark: ["Dark", "深色"],
-  toLight: ["Light", "浅色"],
-  language: ["中文", "EN"],
   views: ["Views", "视图"],
 
   // the owner of the phone
@@ -34,7 +26,6 @@ const WORDS = {
   isOffline: ["offline", "离线"],
 
   // chats
-  chats: ["Chats", "聊天"],
   unread: ["{n} unread", "{n} 条未读"],
   noChats: ["No chats yet", "还没有聊天"],
   noChatsHint: [
@@ -42,34 +33,22 @@ const WORDS = {
     "在通讯录里找个人聊聊，或让客户端发条消息。",
   ],
   openContacts: ["Open contacts", "打开通讯录"],
-  loading: ["Loading…", "加载中…"],
-  noChatOpen: ["No conversation open", "尚未打开会话"],
   noChatOpenHint: [
     "Choose a chat on the left. Arrow keys move in lists, Enter opens.",
     "在左侧选择一个聊天。方向键移动，回车打开。",
   ],
   pin: ["Pin", "置顶"],
   unpin: ["Unpin", "取消置顶"],
-  pinned: ["pinned", "已置顶"],
-  markRead: ["Mark as read", "标为已读"],
   deleteChat: ["Delete chat", "删除聊天"],
   deleteChatWith: ["Delete the chat with {name}?", "删除与{name}的聊天？"],
-  searchChats: ["Search chats and messages", "搜索聊天和消息"],
-  you: ["You", "你"],
 
   // a conversation
-  messagesWith: ["Messages with {name}", "与{name}的消息"],
   noMessages: ["Nothing has been said here", "这里还没有消息"],
   noMessagesHint: ["Say hello below.", "在下面打个招呼吧。"],
-  showEarlier: ["Show earlier messages", "查看更早的消息"],
-  message: ["Message", "消息"],
-  writeTo: ["Write to {name}", "写给{name}"],
-  send: ["Send", "发送"],
   emoji: ["Emoji", "表情"],
   attach: ["Attach", "添加附件"],
   details: ["Details", "详情"],
   actions: ["Message actions", "消息操作"],
-  recall: ["Recall", "撤回"],
   copy: ["Copy text", "复制文字"],
   forward: ["Forward", "转发"],
   forwardTo: ["Forward to", "转发给"],
@@ -85,66 +64,20 @@ const WORDS = {
   deleteHint: ["Only from this phone. Others and web clients keep them.", "只从这部手机上删除，对方和网页端仍会保留。"],
   quoteThis: ["Quote", "引用"],
   quoting: ["Quoting {name}: {text}", "引用{name}：{text}"],
-  youRecalled: ["You recalled a message", "你撤回了一条消息"],
-  recalled: ["{name} recalled a message", "{name}撤回了一条消息"],
-  newMessages: ["New messages", "新消息"],
 
-  // files to send
-  dropHere: ["Drop files here to send them to {name}", "拖到这里即可发送给{name}"],
-  filesToSend: ["Files to send", "待发送的文件"],
-  filesAdded: ["Added: {names}", "已添加：{names}"],
-  removeFile: ["Remove {name}", "移除 {name}"],
-  cancelFile: ["Cancel {name}", "取消 {name}"],
-  tooLarge: ["It is too large: at most {size} can be sent.", "文件太大：最大 {size}。"],
-  emptyFile: ["It is empty.", "这是空文件。"],
-  isFolder: ["It is a folder: send its files, or an archive.", "这是文件夹：请发送其中的文件或压缩包。"],
-  fileWaits: ["Waiting", "等待中"],
-  uploading: ["Uploading {name}", "正在上传 {name}"],
-  uploaded: ["{part} of {size}", "{size} 的 {part}"],
-  again: ["Try again", "重试"],
-
-  // the viewer of pictures
-  pictures: ["Pictures", "图片"],
-  pictureCount: ["{n} of {all}", "第 {n} 张，共 {all} 张"],
-  previousPicture: ["Previous picture", "上一张"],
-  nextPicture: ["Next picture", "下一张"],
-  fullPicture: ["Full size", "原始大小"],
-  fitPicture: ["Fit the window", "适应窗口"],
-  savePicture: ["Save", "保存"],
-  noPicture: ["The picture cannot be loaded", "图片无法加载"],
-
-  // kinds of messages
-  text: ["Text", "文字"],
-  image: ["Picture", "图片"],
-  file: ["File", "文件"],
+  // kinds of messages, besides those of both pages
   voice: ["Voice", "语音"],
-  video: ["Video", "视频"],
-  sticker: ["Sticker", "表情"],
   storeSticker: ["A sticker of the store: only phones show it", "商店表情，只在手机上显示"],
-  location: ["Location", "位置"],
-  live_location: ["Live location", "位置共享"],
-  card: ["Contact card", "名片"],
   friend_request: ["Friend request", "好友请求"],
-  link: ["Link", "链接"],
-  music: ["Music", "音乐"],
-  mini_program: ["Mini program", "小程序"],
   quote: ["Quote", "引用"],
-  history: ["Chat history", "聊天记录"],
-  group_note: ["Group note", "接龙"],
-  transfer: ["Transfer", "转账"],
-  red_packet: ["Red packet", "红包"],
-  call: ["Call", "通话"],
   system: ["Notice", "系统消息"],
   raw: ["Message of an unknown kind", "未知类型的消息"],
   download: ["Download", "下载"],
-  pictureFrom: ["Picture from {name}", "来自{name}的图片"],
-  stickerFrom: ["Sticker from {name}", "来自{name}的表情"],
   notPlayable: ["This browser cannot play it", "浏览器无法播放"],
   accept: ["Accept", "接受"],
   join: ["Join", "加入"],
   joined: ["Joined", "已加入"],
   accepted: ["Accepted", "已接受"],
-  seconds: ["{n} s", "{n} 秒"],
 
   // fields of a location, a link and a card
   title: ["Title", "标题"],
@@ -162,7 +95,6 @@ const WORDS = {
   chatroom: ["Chatroom", "群聊"],
   chatrooms: ["Chatrooms", "群聊"],
   friends: ["Friends", "好友"],
-  fileHelper: ["File Transfer Helper", "文件传输助手"],
   noContacts: ["No contacts", "没有联系人"],
   noContactsHint: ["Add somebody by a friend request.", "发送好友请求来添加。"],
   sayHello: ["Send message", "发消息"],
@@ -253,14 +185,10 @@ const WORDS = {
   secondsForward: ["Seconds", "秒数"],
   wind: ["Set forward", "拨快"],
   wound: ["The clock went forward by {time}", "时钟已前进 {time}"],
-  minutes: ["{n} min", "{n} 分钟"],
-  hours: ["{n} h", "{n} 小时"],
-  days: ["{n} d", "{n} 天"],
-  yesterday: ["Yesterday", "昨天"],
 };
 
 /** Return the text of a key. */
-export const t = wording(WORDS);
+export const t = wording(WORDS, SHARED);
 
 /** Add texts, such as those of a panel. */
 export function addWords(more) {
