@@ -69,6 +69,11 @@ class WxError(Exception):
 class InvalidRequest(WxError):
     """The call cannot succeed, so nothing was sent."""
 
+    def __init__(self, *args: object, field: str = "") -> None:
+        super().__init__(*args)
+        self.field = field
+        """Path of the invalid field of a request to a gateway, such as `settings.host`; empty if no field is named."""
+
 
 class EmptyText(InvalidRequest):
     """The text is empty."""
@@ -121,8 +126,8 @@ class NotThroughGateway(InvalidRequest):
 class GatewayRefused(InvalidRequest):
     """The gateway refused the request itself: its key, its scope, or an object that it names."""
 
-    def __init__(self, message: str, *, code: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: str = "", field: str = "") -> None:
+        super().__init__(message, field=field)
         self.code = code
         """Code of the gateway's problem, such as `forbidden` or `not-found`."""
 

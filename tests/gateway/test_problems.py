@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -65,6 +65,88 @@ async def test_a_body_of_the_wrong_type_is_a_problem(running: Running, body: byt
         answer = await client.post("/api/v1/accounts", content=body, headers={"Content-Type": "application/json"})
 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/accounts", {"name": 1}, "name"),
+        ("/accounts", {}, "name"),
+        ("/accounts", {"name": "../x"}, "name"),
+        ("/accounts", {"name": "home", "settings": {"host": "elsewhere"}}, "settings.host"),
+        ("/accounts", {"name": "home", "settings": {"host": "desktop"}}, "settings.host"),
+        ("/accounts", {"name": "home", "settings": {"other": 1}}, "settings.other"),
+        ("/accounts", {"name": "home", "settings": {"keep": {"days": "x"}}}, "settings.keep.days"),
+        ("/keys", {"name": "a", "scopes": ["read", 1]}, "scopes.1"),
+        ("/keys", {"name": "a", "scopes": ["flying"]}, "scopes.0"),
+        ("/keys", {"name": "a", "scopes": []}, "scopes"),
+        ("/keys", {"name": "a", "scopes": ["read"], "accounts": [9]}, "accounts"),
+        ("/keys", {"name": "a", "scopes": ["read"], "expires_at": "1999-01-01T00:00:00Z"}, "expires_at"),
+        ("/keys", {"name": "a", "scopes": ["read"], "networks": ["here"]}, "networks"),
+        ("/webhooks", {"name": "a", "url": "http://127.0.0.1/"}, "url"),
+        ("/webhooks", {"name": "a", "url": "https://example.com/", "types": ["mesage.*"]}, "types"),
+        ("/receivers", {"name": "a", "account": 1, "kind": "ntfy"}, "account"),
+        ("/programs", {"name": "a", "account": 1, "adapter": "mcp"}, "account"),
+    ],
+)
+async def test_the_problem_of_an_invalid_field_names_it(
+    running: Running, path: str, body: dict[str, Any], field: str
+) -> None:
+    async with running.client("admin") as client:
+        answer = await client.post(f"/api/v1{path}", json=body)
+
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("kind", "pager"), ("zone", "Moon/Crater"), ("messages_per_minute", 0), ("token", "short"), ("secret", "short")],
+)
+async def test_the_problem_of_an_invalid_field_of_a_receiver_names_it(
+    running: Running, field: str, value: object
+) -> None:
+    async with running.client("admin") as client:
+        await client.post("/api/v1/accounts", json={"name": "home"})
+        body = {"name": "a", "account": 1, "kind": "github", field: value}
+        answer = await client.post("/api/v1/receivers", json=body)
+
+    assert (400 <= answer.status_code < 500, answer.json()["field"]) == (True, field)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"see": ["everyone"]}, "see"),
+        ({"write": ["everyone"]}, "write"),
+        ({"adapter": "absent"}, "adapter"),
+        ({"options": {"absent": 1}}, "options.absent"),
+    ],
+)
+async def test_the_problem_of_an_invalid_field_of_a_program_names_it(
+    running: Running, changed: dict[str, Any], field: str
+) -> None:
+    async with running.client("admin") as client:
+        await client.post("/api/v1/accounts", json={"name": "home"})
+        answer = await client.post("/api/v1/programs", json={"name": "a", "account": 1, "adapter": "mcp"} | changed)
+
+    assert (400 <= answer.status_code < 500, answer.json()["field"]) == (True, field)
+
+
+async def test_the_problem_of_an_invalid_parameter_of_the_query_names_it(running: Running) -> None:
+    async with running.client("admin") as client:
+        answer = await client.get("/api/v1/audit", params={"limit": "0"})
+
+    assert (answer.status_code, answer.json()["field"]) == (400, "limit")
+
+
+async def test_a_problem_that_is_about_no_field_names_none(running: Running) -> None:
+    async with running.client("admin") as client:
+        broken = await client.post("/api/v1/accounts", content=b"{", headers={"Content-Type": "application/json"})
+        absent = await client.get("/api/v1/accounts/9")
+
+    assert "field" not in broken.json()
+    assert "field" not in absent.json()
 
 
 async def test_a_body_above_the_limit_is_refused(running: Running) -> None:

@@ -8,6 +8,7 @@ library is the name of its class: `UnknownContact` is `unknown-contact`.
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from http import HTTPStatus
 from pathlib import Path
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 MEDIA_TYPE = "application/problem+json"
+
+_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.+)`$")
+
+_INDEX = re.compile(r"\[(\d+)\]")
 
 _RETRY_LATER = 60.0
 """Seconds to name in `Retry-After` when the platform refused a call as too frequent."""
@@ -84,36 +89,63 @@ class GatewayProblem(Exception):
         code: A key of `KINDS`.
         detail: What happened, and what to do next. It never holds a key or the text of a message.
         retry_after: Seconds after which the request may succeed.
+        field: The invalid field, as in `Problem.field`; empty for none.
     """
 
-    def __init__(self, code: str, detail: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(self, code: str, detail: str = "", *, retry_after: float | None = None, field: str = "") -> None:
         super().__init__(detail or KINDS[code].title)
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+        self.field = field
 
     @property
     def problem(self) -> Problem:
         """The body of the answer."""
-        return problem(self.code, self.detail, retry_after=self.retry_after)
+        return problem(self.code, self.detail, retry_after=self.retry_after, field=self.field)
 
 
-def problem(code: str, detail: str = "", *, retry_after: float | None = None, errors: tuple[str, ...] = ()) -> Problem:
+def problem(
+    code: str,
+    detail: str = "",
+    *,
+    retry_after: float | None = None,
+    errors: tuple[str, ...] = (),
+    field: str = "",
+) -> Problem:
     """Return the problem with a code of `KINDS`."""
     kind = KINDS[code]
     return Problem(
         type=_path(code), title=kind.title, status=int(kind.status), code=code, detail=detail, retry_after=retry_after,
-        errors=errors,
+        errors=errors, field=field,
     )  # fmt: skip
+
+
+def field_of(place: str, reason: str) -> str:
+    """
+    Return the path of the field that msgspec finds invalid, with dots; empty for the whole value.
+
+    Args:
+        place: Where msgspec finds the error, without `$.`, such as `scopes[0]`.
+        reason: Its sentence, which names a missing or unknown field.
+    """
+    named = _NAMED.search(reason)
+    parts = [place, named.group(1) if named else ""]
+    return ".".join(filter(None, _INDEX.sub(r".\1", ".".join(parts)).split(".")))
 
 
 def problem_of_message(error: msgspec.DecodeError | RecursionError) -> Problem:
     """Return the problem of a message that cannot be read, with the name of the field."""
     if isinstance(error, RecursionError):
         return problem("bad-request", "The message is nested too deeply.")
+    reason, place = read_validation_error(error)
+    return problem("bad-request", errors=(f"{place or 'message'}: {reason}",), field=field_of(place, reason))
+
+
+def read_validation_error(error: msgspec.DecodeError) -> tuple[str, str]:
+    """Return the reason of an error of msgspec, and its place as `field_of` takes it."""
     reason, _, place = str(error).partition(" - at `$")
-    field = place.rstrip("`").lstrip(".") or "message"
-    return problem("bad-request", errors=(f"{field}: {reason}",))
+    return reason, place.rstrip("`").lstrip(".")
 
 
 def problem_of(error: WxError) -> Problem:
@@ -125,7 +157,7 @@ def problem_of(error: WxError) -> Problem:
     return Problem(
         type=_path(code), title=_title(type(error)), status=int(outcome_of(error).status), code=code,
         detail=str(error), retry_after=retry_after, reason=getattr(error, "reason", ""),
-        endpoint=getattr(error, "endpoint", ""), ret=getattr(error, "ret", None),
+        endpoint=getattr(error, "endpoint", ""), ret=getattr(error, "ret", None), field=getattr(error, "field", ""),
     )  # fmt: skip
 
 
@@ -183,17 +215,30 @@ def answer_of(error: Exception) -> Response[Problem]:
 def _answer_of_framework(error: HTTPException) -> Response[Problem]:
     """Answer a request that the framework refuses: an unknown path, a wrong method, or an invalid body."""
     code = BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
-    errors = tuple(_sentences(error.extra)) if error.status_code == HTTPStatus.BAD_REQUEST else ()
-    made = answer(problem(code, errors=errors))
+    found = _invalid_parts(error.extra) if error.status_code == HTTPStatus.BAD_REQUEST else []
+    fields = [each for each in map(_field_of_part, found) if each]
+    made = answer(problem(code, errors=tuple(map(_sentence, found)), field=fields[0] if fields else ""))
     for name, value in (error.headers or {}).items():
         made.set_header(name, value)
     return made
 
 
-def _sentences(extra: dict[str, Any] | list[Any] | None) -> list[str]:
-    """Return one sentence for each invalid part that the framework found; the values are not repeated."""
-    found = extra if isinstance(extra, list) else []
-    return [f"{each.get('key', 'body')}: {each.get('message', 'invalid')}" for each in found if isinstance(each, dict)]
+def _invalid_parts(extra: dict[str, Any] | list[Any] | None) -> list[dict[str, Any]]:
+    """Return the invalid parts that the framework found."""
+    return [each for each in extra if isinstance(each, dict)] if isinstance(extra, list) else []
+
+
+def _sentence(part: dict[str, Any]) -> str:
+    """Return the sentence for an invalid part; its value is not repeated."""
+    return f"{part.get('key', 'body')}: {part.get('message', 'invalid')}"
+
+
+def _field_of_part(part: dict[str, Any]) -> str:
+    """Return the path of an invalid part of the body, or the name of one of the query; empty for any other."""
+    if part.get("source") not in {"body", "query"}:
+        return ""
+    place = "" if part["key"] == "data" else part["key"]  # the argument of the handler that has the whole body
+    return field_of(place, part.get("message", ""))
 
 
 def _answer_unforeseen(error: Exception) -> Response[Problem]:

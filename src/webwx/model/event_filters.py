@@ -37,7 +37,7 @@ def check_patterns(patterns: Sequence[str], types: Collection[str]) -> None:
     for pattern in patterns:
         if not any(matches(each, (pattern,)) for each in types):
             close = get_close_matches(pattern, types, n=1) or ["message.*"]
-            raise InvalidRequest(f"No type of event matches {pattern!r}. Did you mean {close[0]!r}?")
+            raise InvalidRequest(f"No type of event matches {pattern!r}. Did you mean {close[0]!r}?", field="types")
 
 
 def is_named(event_type: str, patterns: Sequence[str]) -> bool:

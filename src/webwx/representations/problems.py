@@ -13,6 +13,7 @@ from webwx.errors import (
     ApiError,
     GatewayFailed,
     GatewayRefused,
+    InvalidRequest,
     LoggedOut,
     RateLimited,
     RateLimitReached,
@@ -43,6 +44,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The platform's error code."""
     errors: tuple[str, ...] = ()
     """One sentence for each part of the request that is invalid."""
+    field: str = ""
+    """
+    The invalid field of the body as a path with dots, such as `settings.host` or `scopes.0`, or the name of the invalid
+    parameter of the query; missing if the problem is not about one of them. If several are invalid, it is the first.
+    """
 
 
 def code_of(kind: type[WxError]) -> str:
@@ -77,7 +83,7 @@ def error_of_problem(problem: Problem) -> WxError:
             return RateLimitReached(text, retry_after=problem.retry_after or _LATER)
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return GatewayFailed(text)
-        return GatewayRefused(text, code=problem.code)
+        return GatewayRefused(text, code=problem.code, field=problem.field)
     if issubclass(kind, LoggedOut):
         return kind(text, reason=problem.reason, endpoint=problem.endpoint, ret=problem.ret)
     if issubclass(kind, ApiError):
@@ -89,6 +95,8 @@ def error_of_problem(problem: Problem) -> WxError:
         return kind(text, retry_after=problem.retry_after or _LATER)
     if issubclass(kind, AnswerTooLarge):
         return kind(text, endpoint=problem.endpoint)
+    if issubclass(kind, InvalidRequest):
+        return kind(text, field=problem.field)
     return kind(text)
 
 

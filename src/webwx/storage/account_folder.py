@@ -93,7 +93,8 @@ def check_account_name(name: str) -> str:
     """
     if not _ACCOUNT.fullmatch(name):
         raise InvalidSettings(
-            f"{name!r} cannot name an account; use letters, digits and, between them, '.', '-' and '_'."
+            f"{name!r} cannot name an account; use letters, digits and, between them, '.', '-' and '_'.",
+            field="name",
         )
     return name
 

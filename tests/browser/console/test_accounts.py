@@ -107,7 +107,7 @@ async def test_settings_that_wait_for_the_next_login_are_explained(
     await dialog.get_by_label("Archive media").select_option("These kinds:")
     await dialog.get_by_label("Pictures").uncheck()
     await button(dialog, "Save").click()
-    await dialog.get_by_role("alert").get_by_text("at least one kind").wait_for()
+    await dialog.get_by_role("alert").get_by_text("Tick at least one.").wait_for()
     await dialog.get_by_label("Archive media").select_option("Nothing")
     await button(dialog, "Save").click()
     await page.get_by_text("The new settings apply to the next login").wait_for()

@@ -134,7 +134,9 @@ class KeyRing(StoredValues[ApiKey]):
                 already, or expires after the year 9998.
         """
         if expires_at is not None and not self._clock() < expires_at < _LATEST:
-            raise InvalidRequest("A key expires at a time after the present and before the year 9999.")
+            raise InvalidRequest(
+                "A key expires at a time after the present and before the year 9999.", field="expires_at"
+            )
         key_id, secret = random_text(8), random_text(43)
         key = ApiKey(
             id=key_id, name=name, digest=_digest(secret), scopes=check_scopes(scopes), accounts=accounts,
@@ -213,7 +215,7 @@ class KeyRing(StoredValues[ApiKey]):
 
 def _check(key: ApiKey) -> None:
     if key.accounts is not None and not key.accounts:
-        raise InvalidRequest("A key reaches all accounts, or at least one.")
+        raise InvalidRequest("A key reaches all accounts, or at least one.", field="accounts")
     check_scopes(key.scopes)
     check_networks(key.networks)
 
@@ -228,7 +230,7 @@ def check_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:
     unknown = set(scopes) - set(SCOPES)
     if unknown or not scopes:
         what = f"There is no scope {sorted(unknown)[0]!r}" if unknown else "A key needs a scope"
-        raise InvalidRequest(f"{what}; the scopes are {', '.join(SCOPES)}.")
+        raise InvalidRequest(f"{what}; the scopes are {', '.join(SCOPES)}.", field="scopes")
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 
@@ -243,7 +245,9 @@ def check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise InvalidRequest(f"{network!r} is not a network; write one like '192.168.1.0/24'.") from None
+            raise InvalidRequest(
+                f"{network!r} is not a network; write one like '192.168.1.0/24'.", field="networks"
+            ) from None
     return networks
 
 

@@ -68,12 +68,14 @@ def check_permissions(permissions: ChatPermissions) -> None:
     Raises:
         InvalidRequest: An entry is neither `filehelper`, nor `*`, nor a number.
     """
-    for entry in (*permissions.see, *permissions.write):
-        if not (entry in (FILEHELPER, EVERY_CHAT) if isinstance(entry, str) else entry > 0):
-            raise InvalidRequest(
-                f"{entry!r} is not a chat for an adapter; use 'filehelper', the number of a person or chatroom, or "
-                "'*' for all chats."
-            )
+    for field, entries in (("see", permissions.see), ("write", permissions.write)):
+        for entry in entries:
+            if not (entry in (FILEHELPER, EVERY_CHAT) if isinstance(entry, str) else entry > 0):
+                raise InvalidRequest(
+                    f"{entry!r} is not a chat for an adapter; use 'filehelper', the number of a person or chatroom, or "
+                    "'*' for all chats.",
+                    field=field,
+                )
 
 
 def has_number(entries: Iterable[ChatEntry]) -> bool:

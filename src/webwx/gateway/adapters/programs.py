@@ -16,6 +16,7 @@ from webwx.errors import InvalidRequest
 from webwx.gateway.adapters.permissions import check_permissions
 from webwx.gateway.adapters.program import StoredProgram
 from webwx.gateway.adapters.registry import ADAPTERS, load_adapter
+from webwx.gateway.problems import field_of, read_validation_error
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.override import override
 
@@ -193,7 +194,11 @@ def read_options(adapter: type[Adapter], program: StoredProgram) -> Any:
     try:
         options = msgspec.convert(program.options, adapter.options)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"The options of the adapter {program.adapter!r} are not valid: {error}.") from None
+        reason, place = read_validation_error(error)
+        raise InvalidRequest(
+            f"The options of the adapter {program.adapter!r} are not valid: {error}.",
+            field=field_of(f"options.{place}", reason),
+        ) from None
     adapter.check(options)
     return options
 

@@ -97,7 +97,9 @@ def load_adapter(name: str, entries: Mapping[str, AdapterEntry] = ADAPTERS) -> t
     """
     entry = entries.get(name)
     if entry is None:
-        raise InvalidRequest(f"There is no adapter {name!r}; the adapters are {', '.join(entries) or 'not installed'}.")
+        raise InvalidRequest(
+            f"There is no adapter {name!r}; the adapters are {', '.join(entries) or 'not installed'}.", field="adapter"
+        )
     module, _, class_name = entry.place.partition(":")
     try:
         found: type[Adapter] = getattr(importlib.import_module(module), class_name)
@@ -105,6 +107,7 @@ def load_adapter(name: str, entries: Mapping[str, AdapterEntry] = ADAPTERS) -> t
         if not entry.extra or (error.name or "").startswith("webwx"):
             raise
         raise InvalidRequest(
-            f"The adapter {name!r} needs further libraries; install webwx with the extra {entry.extra!r}."
+            f"The adapter {name!r} needs further libraries; install webwx with the extra {entry.extra!r}.",
+            field="adapter",
         ) from None
     return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 from litestar import Response, Router
 from litestar.params import JSONBody
 
+from webwx.errors import NotOnThisHost
 from webwx.gateway.accounts.account import AccountStatus
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
@@ -31,6 +33,8 @@ from webwx.representations.route import API
 from webwx.representations.times import moment, optional_moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx.representations.accounts import HostProfile
 
 
@@ -49,6 +53,15 @@ def view_of_account(status: AccountStatus) -> AccountView:
     )  # fmt: skip
 
 
+@contextmanager
+def _naming_host() -> Iterator[None]:
+    """Name the field in the refusal of a host, which the library raises without a request."""
+    try:
+        yield
+    except NotOnThisHost as refused:
+        raise NotOnThisHost(str(refused), field="settings.host") from None
+
+
 @serve(LIST_ACCOUNTS)
 async def list_accounts(port: InjectedPort, caller: InjectedCaller) -> ReachedAccounts:
     """Return the accounts that the key reaches."""
@@ -64,7 +77,8 @@ async def add_account(
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add an account.")
     settings = _changed(AccountSettings(), data.settings)
-    account = await port.add_account(data.name, settings)
+    with _naming_host():
+        account = await port.add_account(data.name, settings)
     audited.target, audited.detail = str(account.number), account.name
     status = await account.status()
     if _changed(status.settings, data.settings) != status.settings:
@@ -92,7 +106,8 @@ async def change_account(
     settings = (await port.account(number).status()).settings
     changed = _changed(settings, data.settings)
     if changed != settings:
-        await port.configure_account(number, changed)
+        with _naming_host():
+            await port.configure_account(number, changed)
     if data.label is not msgspec.UNSET:
         await port.label_account(number, data.label)
     return view_of_account(await port.account(number).status())

@@ -72,7 +72,7 @@ def _check_accounts(port: GatewayAccounts, accounts: Collection[int] | msgspec.U
     """Refuse a key for accounts that do not exist: a number of a typing error may be that of a later account."""
     for account in accounts or ():
         if port.find_account(str(account)) != account:  # a name may be of digits
-            raise GatewayProblem("not-found", f"There is no account {account}.")
+            raise GatewayProblem("not-found", f"There is no account {account}.", field="accounts")
 
 
 @serve(LIST_KEYS)

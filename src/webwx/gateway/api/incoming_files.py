@@ -70,7 +70,7 @@ def _require_all_accounts(caller: Caller) -> None:
 def _check_rule_accounts(port: GatewayAccounts, accounts: Collection[int] | None) -> None:
     for account in accounts or ():
         if port.find_account(str(account)) is None:
-            raise GatewayProblem("not-found", f"There is no account {account}.")
+            raise GatewayProblem("not-found", f"There is no account {account}.", field="accounts")
 
 
 @serve(LIST_INCOMING_FILE_RULES)

@@ -96,14 +96,22 @@ def _require_rights(caller: Caller, program: StoredProgram) -> None:
         GatewayProblem: The key lacks a scope.
     """
     if set(program.permissions.see) - {FILEHELPER} and not caller.allows("read"):
-        raise GatewayProblem("forbidden", "Other chats than 'filehelper' in 'see' need a key with the scope 'read'.")
+        raise GatewayProblem(
+            "forbidden", "Other chats than 'filehelper' in 'see' need a key with the scope 'read'.", field="see"
+        )
     if set(program.permissions.write) - {FILEHELPER} and not caller.allows("send"):
-        raise GatewayProblem("forbidden", "Other chats than 'filehelper' in 'write' need a key with the scope 'send'.")
+        raise GatewayProblem(
+            "forbidden", "Other chats than 'filehelper' in 'write' need a key with the scope 'send'.", field="write"
+        )
     for scope in ("manage", "login"):
         if program.options.get(scope) and not caller.allows(scope):
-            raise GatewayProblem("forbidden", f"The option '{scope}' needs a key with the scope '{scope}'.")
+            raise GatewayProblem(
+                "forbidden", f"The option '{scope}' needs a key with the scope '{scope}'.", field=f"options.{scope}"
+            )
     if program.options.get("allow_private") and not caller.allows("admin"):
-        raise GatewayProblem("forbidden", "The option 'allow_private' needs a key with the scope 'admin'.")
+        raise GatewayProblem(
+            "forbidden", "The option 'allow_private' needs a key with the scope 'admin'.", field="options.allow_private"
+        )
 
 
 @serve(LIST_ADAPTERS)
@@ -305,7 +313,7 @@ async def delete_program(
 
 def _require_account(port: GatewayAccounts, caller: Caller, account: int) -> None:
     if port.find_account(str(account)) is None or not caller.reaches(account):
-        raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+        raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.", field="account")
 
 
 programs_router = Router(

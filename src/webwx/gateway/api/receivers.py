@@ -189,7 +189,7 @@ async def delete_receiver(receiver_id: FromPath[str], receivers: InjectedReceive
 
 def _require_account(port: GatewayAccounts, caller: Caller, account: int) -> None:
     if port.find_account(str(account)) is None or not caller.reaches(account):
-        raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+        raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.", field="account")
 
 
 receivers_router = Router(

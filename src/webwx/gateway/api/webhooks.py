@@ -118,17 +118,23 @@ async def _reached(webhooks: Webhooks, caller: Caller, webhook_id: str) -> Store
 def _check_accounts(port: GatewayAccounts, caller: Caller, accounts: Collection[int] | None) -> None:
     for account in accounts or ():
         if port.find_account(str(account)) is None or not caller.reaches(account):
-            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+            raise GatewayProblem(
+                "not-found", "There is no such account, or the key does not reach it.", field="accounts"
+            )
 
 
 def _check_report(caller: Caller, *, reports: bool) -> None:
     if reports and not caller.allows("send:filehelper"):
-        raise GatewayProblem("forbidden", "A webhook with 'report' needs a key with the scope 'send:filehelper'.")
+        raise GatewayProblem(
+            "forbidden", "A webhook with 'report' needs a key with the scope 'send:filehelper'.", field="report"
+        )
 
 
 def _check_private(caller: Caller, *, is_private: bool) -> None:
     if is_private and not caller.allows("admin"):
-        raise GatewayProblem("forbidden", "A webhook with 'allow_private' needs a key with the scope 'admin'.")
+        raise GatewayProblem(
+            "forbidden", "A webhook with 'allow_private' needs a key with the scope 'admin'.", field="allow_private"
+        )
 
 
 @serve(LIST_WEBHOOKS)

@@ -21,9 +21,9 @@ export function openNewAccount(frame, done) {
   const name = textInput("", { required: true, maxlength: "40", autofocus: true });
   const host = choice([["", t("asGateway")], ...hostOptions()], "");
   const fields = [field(t("accountName"), name, t("nameHint"), "name")];
-  const more = [field(t("host"), host, t("hostHint"))];
+  const more = [field(t("host"), host, t("hostHint"), "settings.host")];
   const submit = () => call("POST", "/accounts", { name: name.value.trim(), settings: { host: host.value || null } });
-  formPanel(frame, t("newAccount"), t("add"), { fields, more, main: name }, submit, done);
+  formPanel(frame, t("newAccount"), t("add"), { fields, more }, submit, done);
 }
 
 /** Open the panel; `done(account)` gets the changed account. */
@@ -40,9 +40,9 @@ export function openAccountSettings(frame, account, done) {
   const archive = archiveFields(keep);
   const fields = [
     field(t("label"), label, null, "label"),
-    field(t("host"), hosts, t("hostHint")),
+    field(t("host"), hosts, t("hostHint"), "settings.host"),
     archive.elements,
-    field(t("rateLimit"), limits, t("rateLimitHint")),
+    field(t("rateLimit"), limits, t("rateLimitHint"), "settings.rate_limit"),
   ];
   const submit = () => {
     const settings = { host: hosts.value || null, keep: archive.value(), rate_limit: limits.value || null };
@@ -66,6 +66,8 @@ function archiveFields(keep) {
     t("kinds"),
     KINDS.map((kind) => [kind, t(kind)]),
     present.kinds,
+    "settings.keep.kinds",
+    { isRequired: true },
   );
   const megabytes = textInput(present.max_size / MEGABYTE, {
     type: "number", min: "0.001", max: "1024", step: "any", required: true,
@@ -74,17 +76,19 @@ function archiveFields(keep) {
     "div",
     { class: "form" },
     kinds.element,
-    field(t("chats"), chats, t("chatsHint")),
-    field(t("megabytes"), megabytes),
+    field(t("chats"), chats, t("chatsHint"), "settings.keep.chats"),
+    field(t("megabytes"), megabytes, null, "settings.keep.max_size"),
   );
   const show = () => {
     own.hidden = chosen.value !== "own";
-    megabytes.disabled = own.hidden; // so that a hidden field does not hold the form
+    // so that a hidden field does not hold the form
+    kinds.element.disabled = own.hidden;
+    megabytes.disabled = own.hidden;
   };
   chosen.addEventListener("change", show);
   show();
   return {
-    elements: [field(t("keep"), chosen, t("keepHint")), own],
+    elements: [field(t("keep"), chosen, t("keepHint"), "settings.keep"), own],
     value() {
       if (chosen.value !== "own") return chosen.value || null;
       const named = partsOf(chats.value);

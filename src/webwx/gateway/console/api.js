@@ -30,15 +30,16 @@ const unsigned = new Set();
 let signing = null; // a promise of the signatures of `unsigned`
 
 /**
- * An error of the gateway: `message` is a sentence, `status` the HTTP status, `code` the name of the error, and `errors` has
- * the fields that are not valid, each `name: reason`.
+ * An error of the gateway: `message` is a sentence, `status` the HTTP status, and `code` the name of the error. `field` is
+ * the path of the field that is not valid, and `reason` the sentence to show beside it; empty if it is about no field.
  */
 export class Problem extends Error {
-  constructor(status, { detail, title, code, errors } = {}) {
-    super([detail || title || `HTTP ${status}`, ...(errors ?? [])].join(" "));
+  constructor(status, { detail, title, code, errors = [], field = "" } = {}) {
+    super([detail || title || `HTTP ${status}`, ...errors].join(" "));
     this.status = status;
     this.code = code ?? "";
-    this.errors = errors ?? [];
+    this.field = field;
+    this.reason = field && (detail || errors.map((each) => each.replace(/^\S+: /, "")).join(" ") || title);
   }
 }
 

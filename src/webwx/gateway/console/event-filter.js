@@ -22,11 +22,12 @@ export function eventFilter(accounts, { chats, is_self: isSelf, accounts: chosen
     t("accounts"),
     accounts.map((account) => [account.number, accountName(account)]),
     chosen ?? numbers,
+    "accounts",
   );
   return {
     elements: [
-      field(t("chats"), which, t("chatsHint")),
-      field(t("author"), author),
+      field(t("chats"), which, t("chatsHint"), "chats"),
+      field(t("author"), author, null, "is_self"),
       accounts.length > 1 && boxes.element,
     ],
     body() {

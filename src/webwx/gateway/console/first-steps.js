@@ -7,7 +7,7 @@ import { copyable } from "./copyable.js";
 import { button, fill, h, icon, raisesKeyboard, set } from "./dom.js";
 import { firstSteps, STEPS } from "./first-steps-progress.js";
 import { t } from "./first-steps-words.js";
-import { choice, field, isComplete, showError, textInput } from "./forms.js";
+import { choice, field, isComplete, showError, showRefusal, textInput } from "./forms.js";
 import { live } from "./live.js";
 import { loginViews } from "./login-view.js";
 import { FILEHELPER } from "./names.js";
@@ -104,7 +104,7 @@ function open(frame) {
     go(firstSteps.done.has("scan") ? "chats" : "accounts");
   }
 
-  /** Make a form; `submit` makes the request, and a refusal is shown beside `main`. */
+  /** Make a form; `submit` makes the request, and a refusal is shown beside the field that it names, else beside `main`. */
   function stepForm(fields, words, main, submit) {
     const send = h("button", { class: "button is-main" }, words);
     const form = h("form", { class: "form", novalidate: true }, fields, h("div", { class: "buttons" }, send));
@@ -120,6 +120,7 @@ function open(frame) {
             if (error.status === 401) throw error;
             await firstSteps.read(); // a part of it may be done, such as an account without its login
             if (!main.isConnected) throw error;
+            if (showRefusal(form, error)) return;
             showError(main, sentence(error));
             main.focus();
             return;
@@ -139,7 +140,7 @@ function open(frame) {
   function addAccount() {
     const name = textInput("phone", { required: true, maxlength: "40", autofocus: true });
     const host = choice(hostOptions(), "filehelper");
-    const fields = [field(t("accountName"), name, t("accountNameHint"), "name"), field(t("where"), host)];
+    const fields = [field(t("accountName"), name, t("accountNameHint"), "name"), field(t("where"), host, null, "settings.host")];
     const form = stepForm(fields, t("add"), name, async () => {
       const account = await call("POST", "/accounts", { name: name.value.trim(), settings: { host: host.value } });
       isBeginning = true; // the next step shows the code at once

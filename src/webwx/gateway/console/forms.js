@@ -9,17 +9,30 @@ import { t } from "./words.js";
 let fields = 0;
 
 /**
- * Make a control with its label above it, an optional hint below, and the place of its error. `name` is that of the field
- * in the request, by which the gateway names it in its errors.
+ * Make a control with its label above it, an optional hint below, and the place of its error. `name` is the path of the
+ * field in the request, such as `settings.host`, by which the gateway names it in its errors.
  */
 export function field(label, control, hint = null, name = "") {
-  fields += 1;
+  const error = errorPlace([control], name);
   control.id = `field-${fields}`;
-  if (name) control.dataset.name = name;
   const note = hint && h("p", { class: "hint", id: `${control.id}-hint` }, hint);
-  const error = h("p", { class: "field-error", id: `${control.id}-error`, role: "alert" });
-  control.setAttribute("aria-describedby", note ? `${error.id} ${note.id}` : error.id);
-  return h("div", { class: "field" }, h("label", { for: control.id }, label), control, error, note);
+  if (note) describe(control, note);
+  return h("div", { class: "field has-error-place" }, h("label", { for: control.id }, label), control, error, note);
+}
+
+/** Make the place of the error of some controls, which are one field of the request. */
+function errorPlace(controls, name) {
+  fields += 1;
+  const error = h("p", { class: "field-error", id: `field-${fields}-error`, role: "alert" });
+  for (const control of controls) {
+    if (name) control.dataset.name = name;
+    describe(control, error);
+  }
+  return error;
+}
+
+function describe(control, by) {
+  control.setAttribute("aria-describedby", [control.getAttribute("aria-describedby"), by.id].filter(Boolean).join(" "));
 }
 
 export function textInput(value, props = {}) {
@@ -37,19 +50,38 @@ export function choice(options, chosen) {
   );
 }
 
-/** Make a checkbox with its words beside it. */
-export function tick(words, isTicked) {
-  const box = h("input", { type: "checkbox", checked: isTicked });
-  return { element: h("label", { class: "tick" }, box, words), isTicked: () => box.checked };
+/** Make a checkbox with its words beside it, and the place of its error; `name` as for `field`. */
+export function tick(words, isTicked, name) {
+  const { box, label } = checkbox(words, isTicked);
+  const element = h("div", { class: "has-error-place" }, label, errorPlace([box], name));
+  return { element, isTicked: () => box.checked };
 }
 
-/** Make checkboxes from [value, words]; `values()` returns the values of the checked ones. */
-export function ticks(legend, options, ticked) {
-  const boxes = options.map(([value, words]) => ({ value, ...tick(words, ticked.includes(value)) }));
+/**
+ * Make checkboxes from [value, words]; `values()` returns the values of the checked ones. With `isRequired` a form needs at
+ * least one of them.
+ */
+export function ticks(legend, options, ticked, name, { isRequired = false } = {}) {
+  const all = options.map(([value, words]) => ({ value, ...checkbox(words, ticked.includes(value)) }));
+  const check = () => all[0].box.setCustomValidity(all.some(({ box }) => box.checked) ? "" : t("tickOne"));
+  if (isRequired) {
+    for (const { box } of all) box.addEventListener("change", check);
+    check();
+  }
   return {
-    element: h("fieldset", {}, h("legend", {}, legend), boxes.map((box) => box.element)),
-    values: () => boxes.filter((box) => box.isTicked()).map((box) => box.value),
+    element: group(legend, all.map(({ label }) => label), all.map(({ box }) => box), name),
+    values: () => all.filter(({ box }) => box.checked).map(({ value }) => value),
   };
+}
+
+/** Group the elements of checkboxes below a legend, with the place of their error; `name` as for `field`. */
+export function group(legend, elements, boxes, name) {
+  return h("fieldset", { class: "has-error-place" }, h("legend", {}, legend), elements, errorPlace(boxes, name));
+}
+
+function checkbox(words, isTicked) {
+  const box = h("input", { type: "checkbox", checked: isTicked });
+  return { box, label: h("label", { class: "tick" }, box, words) };
 }
 
 /** Return the parts of a text, which are separated by commas or line breaks. */
@@ -63,11 +95,10 @@ export function partsOf(text) {
 /**
  * Open a panel at the side with a form: `fields` are always shown, `more` on demand, or if `isChange`, because what is
  * changed may be any of them. The buttons stay in view.
- * `submit()` makes the request; a failure is shown beside the field that it is about, else above the buttons, and the panel
- * stays open; one without a field is about the control `main`. After a success the panel closes, and `done(answer)` is
- * called.
+ * `submit()` makes the request; a failure is shown beside the field that it names, else above the buttons, and the panel
+ * stays open. After a success the panel closes, and `done(answer)` is called.
  */
-export function formPanel(frame, title, words, { fields: shown, more = [], main = null, isChange = false }, submit, done) {
+export function formPanel(frame, title, words, { fields: shown, more = [], isChange = false }, submit, done) {
   dialog(
     title,
     (close) => {
@@ -101,7 +132,7 @@ export function formPanel(frame, title, words, { fields: shown, more = [], main 
           if (error instanceof Problem && error.status === 401) {
             close();
             frame.act(() => Promise.reject(error));
-          } else if (!showErrors(form, error, main)) {
+          } else if (!showRefusal(form, error)) {
             fill(alert, sentence(error));
           }
         } finally {
@@ -135,11 +166,11 @@ export function resultPanel(title, hint, content) {
 
 /** Show an error below a control; an empty text removes it. */
 export function showError(control, words) {
-  const place = control.closest(".field")?.querySelector(".field-error");
-  if (!place) return false;
-  fill(place, words);
-  set(control, "aria-invalid", words ? "true" : null);
-  return true;
+  const field = control.closest(".has-error-place");
+  if (!field) return;
+  fill(field.querySelector(".field-error"), words);
+  for (const other of field.querySelectorAll("[aria-invalid]")) set(other, "aria-invalid", null);
+  if (words) set(control, "aria-invalid", "true");
 }
 
 /** Check the fields of a form: show what is wrong with each, and move the focus to the first. Returns whether all are right. */
@@ -150,16 +181,28 @@ export function isComplete(form) {
   return wrong.length === 0;
 }
 
-/** Show the errors of a refused request beside their fields; returns false if one has no field here. */
-function showErrors(form, error, main) {
-  const errors = (error.errors ?? []).map((each) => each.split(/: (.*)/s));
-  const found = errors.map(([name, words]) => [[...form.elements].find((each) => each.dataset.name === name), words]);
-  const named = [...form.elements].find(({ dataset }) => dataset.name && sentence(error).includes(`'${dataset.name}'`));
-  if (found.length === 0 && (named ?? main)) found.push([named ?? main, sentence(error)]);
-  if (found.length === 0 || found.some(([control]) => !control)) return false;
-  for (const [control, words] of found) showError(control, words);
-  reveal(found[0][0]);
+/**
+ * Show why a request was refused beside the field that the error names, and move the focus there. Returns false if it names
+ * no field of the form.
+ */
+export function showRefusal(form, error) {
+  const control = controlOf(form, error.field ?? "");
+  if (!control) return false;
+  showError(control, error.reason);
+  reveal(control);
   return true;
+}
+
+/** Return the control of the field with a path, or of the nearest one above it, such as `options` for `options.host`. */
+function controlOf(form, path) {
+  const controls = [...form.elements].filter((each) => each.dataset.name && !each.matches(":disabled, [hidden] *"));
+  const parts = path.split(".");
+  for (let count = parts.length; count > 0; count -= 1) {
+    const name = parts.slice(0, count).join(".");
+    const found = controls.find(({ dataset }) => dataset.name === name);
+    if (found) return found;
+  }
+  return null;
 }
 
 function reveal(control) {

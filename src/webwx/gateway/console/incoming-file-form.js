@@ -31,6 +31,8 @@ export async function openRuleForm(frame, root, rule, done) {
     t("kinds"),
     KINDS.map((kind) => [kind, t(kind)]),
     present.kinds,
+    "kinds",
+    { isRequired: true },
   );
   const limits = { type: "number", min: "0.001", max: "1024", step: "any", required: true };
   const megabytes = textInput(present.max_bytes / MEGABYTE, limits);

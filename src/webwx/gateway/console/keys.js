@@ -5,7 +5,7 @@ import { call, GATEWAY } from "./api.js";
 import { deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h } from "./dom.js";
-import { field, formPanel, resultPanel, textInput, ticks } from "./forms.js";
+import { field, formPanel, group, resultPanel, textInput, ticks } from "./forms.js";
 import { t } from "./keys-words.js";
 import { empty } from "./overlays.js";
 import { ago, load } from "./states.js";
@@ -115,6 +115,11 @@ function open(frame) {
   frame.act(() => load(frame, list.element, refresh));
 }
 
+function scopeGroup(legend, scopes) {
+  const [elements, boxes] = [scopes.map(({ element }) => element), scopes.map(({ box }) => box)];
+  return group(legend, elements, boxes, "scopes");
+}
+
 /** Open the form of a new key; `done(answer)` gets the API's answer. With one account there is no account to choose. */
 function openKeyForm(frame, accounts, done) {
   const name = textInput("", { required: true, maxlength: "100", autofocus: true });
@@ -137,15 +142,15 @@ function openKeyForm(frame, accounts, done) {
     t("onlyAccounts"),
     accounts.map((account) => [account.number, accountName(account)]),
     [],
+    "accounts",
   );
   const expiry = textInput("", { type: "date", min: dayOf(new Date()) });
-  const elements = scopes.map(({ element }) => element);
   const fields = [
     field(t("keyName"), name, null, "name"),
-    h("fieldset", {}, h("legend", {}, t("scopes")), elements.slice(0, USUAL)),
+    scopeGroup(t("scopes"), scopes.slice(0, USUAL)),
   ];
   const more = [
-    h("fieldset", {}, h("legend", {}, t("moreScopes")), elements.slice(USUAL)),
+    scopeGroup(t("moreScopes"), scopes.slice(USUAL)),
     accounts.length > 1 && [reached.element, h("p", { class: "hint" }, t("onlyAccountsHint"))],
     field(t("expiry"), expiry, t("expiryHint"), "expires_at"),
   ];

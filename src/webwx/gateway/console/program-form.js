@@ -21,7 +21,7 @@ function optionsOf(text) {
   } catch {
     // the same as any other text that is no object
   }
-  throw new Problem(0, { detail: "", errors: [`options: ${t("optionsInvalid")}`] });
+  throw new Problem(0, { detail: t("optionsInvalid"), field: "options" });
 }
 
 /** Open the form; `done(answer)` gets the API's answer. `program` is the one to change, or null for a new one. */
@@ -45,7 +45,7 @@ export async function openProgramForm(frame, program, done) {
     ["off", "phone", "client"].map((way) => [way, t(`consent.${way}`)]),
     confirm ?? "off",
   );
-  const consentField = field(t("consent"), consent, t("consentHint"));
+  const consentField = field(t("consent"), consent, t("consentHint"), "options.confirm");
   const options = h("textarea", { class: "input", rows: "3" });
   options.value = JSON.stringify(others);
   const fields = [

@@ -26,11 +26,11 @@ export async function openReceiverForm(frame, receiver, done) {
   const limits = { type: "number", min: "1", max: "60", required: true };
   const perMinute = textInput(receiver?.messages_per_minute ?? 10, limits);
   const zone = textInput(receiver?.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone, { maxlength: "200" });
-  const holds = tick(t("holds"), receiver?.holds ?? true);
+  const holds = tick(t("holds"), receiver?.holds ?? true, "holds");
   const secret = textInput("", { maxlength: "200" });
   const template = h("textarea", { class: "input", rows: "3" });
   template.value = receiver?.template ?? "";
-  const allowsGet = tick(t("allowsGet"), receiver?.allows_get ?? false);
+  const allowsGet = tick(t("allowsGet"), receiver?.allows_get ?? false, "allows_get");
   const own = h("div", { class: "form" });
 
   function showOwn() {

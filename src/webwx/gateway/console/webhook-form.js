@@ -24,7 +24,7 @@ export async function openWebhookForm(frame, webhook, done) {
   const present = webhook ?? NEW;
   const name = textInput(present.name, { required: true, maxlength: "100", autofocus: true });
   const url = textInput(present.url, { required: true, type: "url", placeholder: "https://" });
-  const isPrivate = tick(t("allowPrivate"), present.allow_private);
+  const isPrivate = tick(t("allowPrivate"), present.allow_private, "allow_private");
   const types = textInput(present.types.join(", "));
   const filter = eventFilter(await listAccounts(), present);
   const format = choice(
@@ -38,7 +38,7 @@ export async function openWebhookForm(frame, webhook, done) {
     ["chat", "account", "none"].map((each) => [each, t(`ordering_${each}`)]),
     present.ordering,
   );
-  const report = tick(t("report"), present.report);
+  const report = tick(t("report"), present.report, "report");
   const fields = [
     field(t("name"), name, null, "name"),
     field(t("url"), url, null, "url"),

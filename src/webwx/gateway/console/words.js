@@ -47,6 +47,7 @@ const WORDS = {
   more: ["Show more", "显示更多"],
   moreFields: ["More options", "更多选项"],
   required: ["Please fill this in.", "请填写此项。"],
+  tickOne: ["Tick at least one.", "请至少勾选一项。"],
   finished: ["Done", "完成"],
 
   // states of an account

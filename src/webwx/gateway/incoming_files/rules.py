@@ -153,19 +153,25 @@ def check_rule(rule: IncomingFileRule) -> None:
     """
     parts = rule.folder.split("/") if rule.folder else []
     if len(parts) > _DEEPEST or any(safe_name(part) != part for part in parts):
-        raise InvalidRequest("'folder' is a path below the root, such as 'phone/scans', without '..' and hidden names.")
+        raise InvalidRequest(
+            "'folder' is a path below the root, such as 'phone/scans', without '..' and hidden names.", field="folder"
+        )
     if not rule.pattern.strip() or "/" in rule.pattern or "\\" in rule.pattern:
-        raise InvalidRequest("'pattern' is the name of a file, such as '{date} {name}', without folders.")
+        raise InvalidRequest(
+            "'pattern' is the name of a file, such as '{date} {name}', without folders.", field="pattern"
+        )
     for placeholder in _PLACEHOLDER.findall(rule.pattern):
         if placeholder not in PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise InvalidRequest(f"There is no placeholder {{{placeholder}}}; a pattern may have {known}.")
+            raise InvalidRequest(
+                f"There is no placeholder {{{placeholder}}}; a pattern may have {known}.", field="pattern"
+            )
     if rule.accounts == ():
-        raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
+        raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.", field="accounts")
     if not rule.kinds:
-        raise InvalidRequest("'kinds' is an empty list; name at least one kind.")
+        raise InvalidRequest("'kinds' is an empty list; name at least one kind.", field="kinds")
     if not 1 <= rule.max_bytes <= MAX_FILE:
-        raise InvalidRequest(f"'max_bytes' is a number from 1 to {MAX_FILE}.")
+        raise InvalidRequest(f"'max_bytes' is a number from 1 to {MAX_FILE}.", field="max_bytes")
 
 
 def media_kind_of(event: Event) -> MediaKind | None:

@@ -521,7 +521,9 @@ class ClusterGateway(GatewayAccounts):
         if settings.host != numbered.settings.host:
             if self.directory.uin_of(number) is not None:
                 raise GatewayProblem(
-                    "conflict", "The account has messages of its present host; add another account for another host."
+                    "conflict",
+                    "The account has messages of its present host; add another account for another host.",
+                    field="settings.host",
                 )
             if settings.host is not None:
                 self._accounts.check_host(settings.host)

@@ -240,7 +240,9 @@ class LocalGateway(GatewayAccounts):
         if settings.host != account.settings.host:
             if await self._accounts.has_logged_in(account.name):
                 raise GatewayProblem(
-                    "conflict", "The account has messages of its present host; add another account for another host."
+                    "conflict",
+                    "The account has messages of its present host; add another account for another host.",
+                    field="settings.host",
                 )
             if settings.host is not None:
                 self._accounts.check_host(settings.host)

@@ -180,11 +180,11 @@ class Receivers(StoredValues[StoredReceiver]):
         made = msgspec.structs.replace(receiver, id=random_text(8), digest=digest_of(token), created_at=self._clock())
         check_receiver(made)
         if not _CHOSEN.fullmatch(token.replace("/", "")):
-            raise InvalidRequest(f"A token has at least {SHORTEST_TOKEN} letters, digits, '-' or '_'.")
+            raise InvalidRequest(f"A token has at least {SHORTEST_TOKEN} letters, digits, '-' or '_'.", field="token")
         if is_weak(token.replace("/", "")):
-            raise InvalidRequest("The token is easy to guess; leave it out to get a random one.")
+            raise InvalidRequest("The token is easy to guess; leave it out to get a random one.", field="token")
         if any(made.digest == each.digest for each in await self.find()):
-            raise InvalidRequest("Another receiver has this token.")
+            raise InvalidRequest("Another receiver has this token.", field="token")
         await self.add(made)
         self._read_at = float("-inf")
         return NewReceiver(made, token)
@@ -224,23 +224,26 @@ def check_receiver(receiver: StoredReceiver) -> None:
         InvalidRequest: One of them is invalid.
     """
     if receiver.kind not in RECEIVERS:
-        raise InvalidRequest(f"There is no kind {receiver.kind!r}; the kinds are {', '.join(RECEIVERS)}.")
+        raise InvalidRequest(f"There is no kind {receiver.kind!r}; the kinds are {', '.join(RECEIVERS)}.", field="kind")
     if receiver.secret and receiver.kind not in SIGNED:
         raise InvalidRequest(
-            f"Clients of the kind {receiver.kind!r} do not sign requests; a secret is possible for {', '.join(SIGNED)}."
+            f"Clients of the kind {receiver.kind!r} do not sign requests; those with a secret are {', '.join(SIGNED)}.",
+            field="secret",
         )
     if receiver.secret and receiver.kind == "json" and not is_webhook_secret(receiver.secret):
-        raise InvalidRequest("The secret of Standard Webhooks is 'whsec_' and the base64 of at least 24 bytes.")
+        raise InvalidRequest(
+            "The secret of Standard Webhooks is 'whsec_' and the base64 of at least 24 bytes.", field="secret"
+        )
     if receiver.secret and len(receiver.secret) < SHORTEST_SECRET:
-        raise InvalidRequest(f"A secret of signatures has at least {SHORTEST_SECRET} characters.")
+        raise InvalidRequest(f"A secret of signatures has at least {SHORTEST_SECRET} characters.", field="secret")
     if not 1 <= receiver.messages_per_minute <= 60:
-        raise InvalidRequest("'messages_per_minute' is a number from 1 to 60.")
+        raise InvalidRequest("'messages_per_minute' is a number from 1 to 60.", field="messages_per_minute")
     if receiver.zone and receiver.zone not in zoneinfo.available_timezones():
-        raise InvalidRequest(f"There is no time zone {receiver.zone!r}; write one like 'Asia/Shanghai'.")
+        raise InvalidRequest(f"There is no time zone {receiver.zone!r}; write one like 'Asia/Shanghai'.", field="zone")
     try:
         parse_template(receiver.template)
     except InvalidTemplate as error:
-        raise InvalidRequest(str(error)) from None
+        raise InvalidRequest(str(error), field="template") from None
 
 
 def is_weak(token: str) -> bool:

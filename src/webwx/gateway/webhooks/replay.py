@@ -56,7 +56,9 @@ async def events_between(
             if webhook.wants(account_event):
                 found.append(account_event)
             if len(found) > MOST_REPLAYED:
-                raise GatewayProblem("conflict", f"The period has over {MOST_REPLAYED} events; choose a shorter one.")
+                raise GatewayProblem(
+                    "conflict", f"The period has over {MOST_REPLAYED} events; choose a shorter one.", field="from"
+                )
     return found
 
 

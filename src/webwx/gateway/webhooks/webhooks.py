@@ -15,7 +15,7 @@ import msgspec
 
 from webwx.errors import InvalidRequest
 from webwx.gateway.accounts.send_changes import SEND_CHANGED
-from webwx.gateway.outgoing.addresses import read_target
+from webwx.gateway.outgoing.addresses import AddressRefused, read_target
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhooks.notices import WebhookNotice
 from webwx.model.event_filters import check_patterns, is_named, matches
@@ -214,9 +214,12 @@ def check_webhook(webhook: StoredWebhook) -> None:
         InvalidRequest: A pattern matches no type of event, or the accounts are an empty list.
         AddressRefused: The gateway does not connect to this address.
     """
-    read_target(webhook.url, allow_private=webhook.allow_private)
+    try:
+        read_target(webhook.url, allow_private=webhook.allow_private)
+    except AddressRefused as refused:
+        raise AddressRefused(str(refused), field="url") from None
     if webhook.accounts == ():
-        raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
+        raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.", field="accounts")
     check_patterns(webhook.types, EVENT_TYPES)
 
 
