@@ -52,9 +52,9 @@ async def test_a_listed_chat_is_read_with_names_and_numbers(
     rows = await here.result("read_messages", chat="Boss")
     assert [each.text for each in rows.messages] == ["second", "first"]
     [_, oldest] = rows.messages
-    assert (oldest.message_id, oldest.sender, oldest.is_self, oldest.by_webwx) == (first, "Boss", False, False)
+    assert (oldest.message_id, oldest.sender.name, oldest.is_self, oldest.by_webwx) == (first, "Boss", False, False)
     assert (oldest.chat.number, oldest.chat.name, oldest.chat.kind) == (boss, "Boss", "person")
-    assert oldest.sender_number == boss
+    assert oldest.sender.number == boss
     assert (await here.result("read_messages", chat=boss)).messages == rows.messages
     assert (await here.result("read_messages", chat=str(boss))).messages == rows.messages
     [chat] = (await here.result("find_contact", query="bos")).chats
@@ -67,7 +67,7 @@ async def test_all_chats_can_be_allowed(make_agent: MakeAgent) -> None:
     await here.hear("lilei", "list of the boss")
     await here.hear("ahua", "list of Ah Hua")
     found = (await here.result("search_messages", query="list")).messages
-    assert [each.sender for each in found] == ["阿华", "Boss"]
+    assert [each.sender.name for each in found] == ["阿华", "Boss"]
     names = {row.name for row in (await here.result("list_chats")).chats}
     assert {"文件传输助手", "Boss", "阿华"} <= names
     rooms = (await here.result("list_chats", kind="chatroom")).chats
@@ -77,9 +77,13 @@ async def test_all_chats_can_be_allowed(make_agent: MakeAgent) -> None:
     here.world.say("lilei", "hiking", "at the mountain")
     await here.running.until_text("at the mountain")
     [in_room] = (await here.result("read_messages", chat=rooms[0].number, limit=1)).messages
-    assert in_room.sender_number == (await here.client.who("Boss")).number != rooms[0].number
-    by_author = await here.result("search_messages", query="list", sender="Boss")
-    assert [each.sender for each in by_author.messages] == ["Boss"]
+    assert in_room.sender.number == (await here.client.who("Boss")).number != rooms[0].number
+    boss = in_room.sender.number
+    for author in ("Boss", boss, str(boss)):
+        found = (await here.result("search_messages", query="list", **{"from": author})).messages
+        assert [each.sender.name for each in found] == ["Boss"]
+        waited = await here.result("wait_for_message", after=0, timeout_s=0, **{"from": author})
+        assert {each.sender.number for each in waited.messages} == {boss}
 
 
 async def test_pages_continue_where_the_last_one_ended(make_agent: MakeAgent, number_of: Callable[[str], Any]) -> None:
@@ -209,7 +213,7 @@ async def test_a_wait_returns_the_message_of_the_owner_and_not_the_agents_own(he
     assert [(each.text, each.is_self, each.by_webwx) for each in arrived.messages] == [("yes", True, False)]
     again = await here.result("wait_for_message", timeout_s=0, after=arrived.position)
     assert (again.messages, again.timed_out) == ([], True)
-    between = await here.result("wait_for_message", after=sent.position, contains="ye", sender="me")
+    between = await here.result("wait_for_message", after=sent.position, contains="ye", **{"from": "me"})
     assert [each.text for each in between.messages] == ["yes"]
     assert (await here.result("wait_for_message", after=sent.position, contains="no", timeout_s=0)).timed_out
     from_now = await here.result("wait_for_message", timeout_s=0)

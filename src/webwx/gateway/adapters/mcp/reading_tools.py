@@ -16,7 +16,7 @@ from webwx.gateway.adapters.mcp.agent import FILEHELPER_CHAT, target_of, time_te
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.page_cursors import read_cursor, read_number, write_cursor
 from webwx.gateway.adapters.mcp.short_texts import named_chat, short_name, short_text
-from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, own_name, text_of
+from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, is_of, text_of
 from webwx.gateway.adapters.mcp.tool_values import (
     AgentStatus,
     ArrivedMessages,
@@ -196,7 +196,7 @@ async def search_messages(agent: Agent, args: SearchMessagesInput) -> MessageRow
     position = await agent.position()
     return await _page(
         agent, await _searched(agent, args.chat), args.query, args.since, args.until, args.limit, args.cursor,
-        lambda view: not args.sender or view.sender == args.sender, position,
+        lambda view: is_of(view, args.author), position,
     )  # fmt: skip
 
 
@@ -400,10 +400,7 @@ async def _arrived(
         if chats is not None and event.chat not in chats:
             continue
         [view] = await views.of([event])
-        is_wanted = not args.sender or args.sender in {
-            view.sender,
-            *((own_name(agent.client), "me") if view.is_self else ()),
-        }
+        is_wanted = is_of(view, args.author) or (view.is_self and args.author == "me")
         if not view.by_webwx and is_wanted and args.contains in text_of(event):
             found.append((event.number, view))
     return found

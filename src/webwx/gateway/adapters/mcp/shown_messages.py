@@ -10,7 +10,13 @@ from webwx.errors import NotLoggedIn
 from webwx.gateway.accounts.journal_lookup import named_events
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.short_texts import first_part, short_name, short_text
-from webwx.gateway.adapters.mcp.tool_values import LinkInMessage, MediaOfMessage, NamedChat, ShownMessage
+from webwx.gateway.adapters.mcp.tool_values import (
+    LinkInMessage,
+    MediaOfMessage,
+    MessageAuthor,
+    NamedChat,
+    ShownMessage,
+)
 from webwx.model.messages import (
     Event,
     FileMessage,
@@ -99,8 +105,7 @@ class MessageViews:
         return ShownMessage(
             message_id=message.message_id,
             chat=await self._chat(message.chat),
-            sender=own_name(client) if message.is_self else short_name(sender),
-            sender_number=0 if message.is_self or not message.sender else (await self._chat(message.sender)).number,
+            sender=await self._author(message, sender),
             is_self=message.is_self,
             by_webwx=message.is_self and await client.was_sent_here(message),
             time=time_text(message.time),
@@ -111,12 +116,18 @@ class MessageViews:
             link=link,
         )
 
+    async def _author(self, message: Message, name: str) -> MessageAuthor:
+        if message.is_self:
+            return MessageAuthor(name=own_name(self._agent.client))
+        number = (await self._chat(message.sender)).number if message.sender else 0
+        return MessageAuthor(number=number, name=short_name(name))
+
     async def _of_recall(self, recall: MessageRecalled) -> ShownMessage:
         original = recall.original
         if not isinstance(original, Message):
             chat = await self._chat(recall.chat)
             return ShownMessage(
-                message_id=recall.message_id, chat=chat, sender="", is_self=recall.is_self, by_webwx=False,
+                message_id=recall.message_id, chat=chat, sender=MessageAuthor(name=""), is_self=recall.is_self, by_webwx=False,
                 time=time_text(recall.time), kind="recalled", text=recall.text, recalled_at=time_text(recall.time),
             )  # fmt: skip
         [named] = await named_events(0, self._agent.client, [original])
@@ -127,7 +138,7 @@ class MessageViews:
         return ShownMessage(
             message_id="" if row.receipt is None else row.receipt.message_id,
             chat=await self._chat(row.chat),
-            sender=own_name(self._agent.client),
+            sender=MessageAuthor(name=own_name(self._agent.client)),
             is_self=True,
             by_webwx=True,
             time=time_text(row.created_at),
@@ -143,6 +154,12 @@ def own_name(client: AsyncClient) -> str:
         return short_name(client.account.nickname)
     except NotLoggedIn:
         return "me"
+
+
+def is_of(view: ShownMessage, author: str | int) -> bool:
+    """Return whether a message was written by an author: a number, or a name; an empty name is everyone's."""
+    number = view.sender.number
+    return author in {"", view.sender.name, *((number, str(number)) if number else ())}
 
 
 def text_of(message: Message) -> str:

@@ -35,6 +35,11 @@ PageCursor = Annotated[
     str, Meta(max_length=65_536, description="`next_cursor` of the previous page; empty for the first page")
 ]
 
+AuthorArgument = Annotated[
+    ChatName | Row,
+    Meta(description="Only messages of this author: the number or the name in `sender`; empty: all"),
+]
+
 SinceTime = Annotated[str, Meta(max_length=40, description="Earliest time (RFC 3339); empty for no limit")]
 
 UntilTime = Annotated[str, Meta(max_length=40, description="Latest time (RFC 3339); empty for no limit")]
@@ -67,6 +72,15 @@ class NamedChat(msgspec.Struct, frozen=True, kw_only=True):
     """Permanent number, for arguments; 0 if it has none, as File Transfer Helper."""
     name: str
     kind: ChatKind
+
+
+class MessageAuthor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The author of a message."""
+
+    number: int = 0
+    """Permanent number of a contact; absent for others, and for this account."""
+    name: str
+    """Name; empty for a notice of the platform."""
 
 
 class ListedChat(NamedChat, frozen=True, kw_only=True):
@@ -102,10 +116,7 @@ class ShownMessage(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     """Id of the message; empty for a send that is not known to have been sent."""
     chat: NamedChat
-    sender: str
-    """Name of the author; empty for a notice of the platform."""
-    sender_number: int = 0
-    """Permanent number of an author who is a contact; 0 for others, and for this account."""
+    sender: MessageAuthor
     is_self: bool
     """Whether this account wrote it, here or on the owner's phone."""
     by_webwx: bool
@@ -227,7 +238,7 @@ class SearchMessagesInput(ToolInput, frozen=True, kw_only=True):
 
     query: Annotated[str, Meta(min_length=1, max_length=500, description="Words that must all be in the message")]
     chat: Annotated[ChatArgument | None, Meta(description="Only this chat; null: all chats that you may read")] = None
-    sender: Annotated[str, Meta(max_length=100, description="Only messages of the author with this name")] = ""
+    author: AuthorArgument = msgspec.field(default="", name="from")
     since: SinceTime = ""
     until: UntilTime = ""
     limit: Annotated[int, Meta(ge=1, le=200)] = 30
@@ -308,7 +319,7 @@ class WaitForMessageInput(ToolInput, frozen=True, kw_only=True):
 
     chat: Annotated[ChatArgument | None, Meta(description="Only this chat; null: all chats that you may read")] = None
     contains: Annotated[str, Meta(max_length=200, description="Only messages whose text contains this")] = ""
-    sender: Annotated[str, Meta(max_length=100, description="Only messages of the author with this name")] = ""
+    author: AuthorArgument = msgspec.field(default="", name="from")
     timeout_s: Annotated[float, Meta(ge=0, le=50, description="Seconds to wait")] = 25
     after: (
         Annotated[Row, Meta(ge=0, description="`position` of an earlier result; null: only messages from now on")]
