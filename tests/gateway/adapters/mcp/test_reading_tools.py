@@ -336,3 +336,52 @@ async def test_a_wait_finds_a_word_at_the_end_of_a_long_message(here: AgentHere)
     await here.note("長" * 3_000 + "needle")
     arrived = await here.result("wait_for_message", after=start, contains="needle", timeout_s=0)
     assert len(arrived.messages) == 1
+
+
+async def test_messages_are_read_from_the_oldest_in_pages(here: AgentHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    for count in range(3):
+        await here.note(f"note {count}")
+        await here.client.send_text("filehelper", f"sent {count}")
+    newest = [each.text for each in (await here.result("read_messages")).messages]
+    texts: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await here.result("read_messages", order="oldest", limit=1, cursor=cursor)
+        texts += [each.text for each in page.messages]
+        cursor = page.next_cursor
+        if len(texts) == 2:
+            await here.hear("lilei", "in another chat")
+            here.world.wind(2)
+            newest.insert(0, "meanwhile")
+            await here.note("meanwhile")
+    assert texts == newest[::-1]
+    assert (await here.result("read_messages", order="oldest", limit=200)).next_cursor is None
+    monkeypatch.setattr(reading_tools, "_MOST_OLDEST", 6)
+    assert (await here.failure("read_messages", order="oldest")).code == "too-many-messages"
+    [last] = (await here.result("read_messages", limit=1)).messages
+    since = (await here.result("read_messages", order="oldest", since=last.time)).messages
+    assert since[-1] == last
+
+
+async def test_pages_from_the_oldest_have_at_most_40_kb_and_every_message(here: AgentHere) -> None:
+    for count in range(12):
+        await here.note(f"{count} {'长' * 1_400}")
+    texts: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await here.result("read_messages", order="oldest", limit=200, cursor=cursor)
+        assert len(msgspec.json.encode(page)) <= MOST_BYTES
+        texts += [each.text.partition(" ")[0] for each in page.messages]
+        cursor = page.next_cursor
+    assert texts == [str(count) for count in range(12)]
+
+
+async def test_a_cursor_whose_message_is_gone_repeats_no_page_and_leaves_nothing_out(here: AgentHere) -> None:
+    for count in range(3):
+        await here.note(f"note {count}")
+        here.world.wind(2)
+    page = await here.result("read_messages", order="oldest", limit=1)
+    time, _, number = page_cursors.read_cursor(page.next_cursor, tuple[float, bool, int])
+    gone = page_cursors.write_cursor((time, True, number + 50))
+    rest = await here.result("read_messages", order="oldest", cursor=gone)
+    assert [each.text for each in rest.messages][-2:] == ["note 1", "note 2"]

@@ -70,6 +70,9 @@ _MEMBERS = 200
 _BATCH = 200
 """Number of events that a waiting tool reads at once."""
 
+_MOST_OLDEST = 2_000
+"""Maximum number of messages of a chat that are read to find the oldest ones."""
+
 _EVERY = "*"
 """Stands for all chats in a cursor."""
 
@@ -175,6 +178,14 @@ async def list_members(agent: Agent, args: ListMembersInput) -> MemberRows:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
+class _MessagePlace(NamedTuple):
+    """A message in a cursor."""
+
+    time: float
+    is_send: bool
+    number: int
+
+
 class _PlacedView(NamedTuple):
     """A message with the cursor behind it."""
 
@@ -183,12 +194,74 @@ class _PlacedView(NamedTuple):
 
 
 async def read_messages(agent: Agent, args: ReadMessagesInput) -> MessageRows:
-    """Return the messages of one chat, the newest first."""
+    """Return the messages of one chat, the newest or the oldest first."""
     position = await agent.position()
     target = await agent.seen(args.chat)
+    if args.order == "oldest":
+        return await _oldest(agent, target, args, position)
     return await _page(
         agent, {_key(target): target}, "", args.since, args.until, args.limit, args.cursor, lambda _: True, position
     )  # fmt: skip
+
+
+async def _oldest(agent: Agent, target: ReachedChat, args: ReadMessagesInput, position: int) -> MessageRows:
+    """
+    Return a page of the messages of a chat, the oldest first.
+
+    The journal is read from its end, so this reads all messages of the time.
+
+    Raises:
+        ToolRefused: There are too many.
+    """
+    found = await _all_of(agent, target, _seconds(args.since), _seconds(args.until))
+    found.reverse()
+    start = _place_after(found, read_cursor(args.cursor, _MessagePlace)) if args.cursor else 0
+    views = MessageViews(agent)
+    shown: list[tuple[int, ShownMessage]] = []
+    """Messages, with the number of entries before each."""
+    end = len(found)
+    for count, entry in enumerate(found[start:], start):
+        if len(shown) >= args.limit:
+            end = count
+            break
+        shown += [(count, view) for view in await views.of([entry])]
+    count = fitting([view for _, view in shown])
+    if count < len(shown):
+        end = shown[count][0]
+    next_cursor = write_cursor(_place_of(found[end - 1])) if end < len(found) else None
+    return MessageRows(messages=[view for _, view in shown[:count]], next_cursor=next_cursor, position=position)
+
+
+async def _all_of(agent: Agent, target: ReachedChat, since: float, until: float) -> list[Event | Outgoing]:
+    """
+    Return all messages of a chat in a time, the newest first.
+
+    Raises:
+        ToolRefused: There are too many.
+    """
+    found: list[Event | Outgoing] = []
+    before: str | None = ""
+    while before is not None:
+        page = await agent.client.history_page(target.to, limit=_BATCH, before=before, since=since, until=until)
+        found += [each.entry for each in page.entries]
+        before = page.before
+        if len(found) > _MOST_OLDEST:
+            raise ToolRefused(
+                f"The chat has more than {_MOST_OLDEST} messages in this time; limit it with `since` and `until`, or "
+                "read the newest first.",
+                code="too-many-messages",
+            )  # fmt: skip
+    return found
+
+
+def _place_of(entry: Event | Outgoing) -> _MessagePlace:
+    return _MessagePlace(_time_of(entry), isinstance(entry, Outgoing), entry.number)
+
+
+def _place_after(found: Sequence[Event | Outgoing], place: _MessagePlace) -> int:
+    """Return the index behind an entry; if it is gone, as a send that has come back, that of the first at its time."""
+    index = next((index for index, each in enumerate(found, 1) if _place_of(each)[1:] == place[1:]), None)
+    return sum(_time_of(each) < place.time for each in found) if index is None else index
 
 
 async def search_messages(agent: Agent, args: SearchMessagesInput) -> MessageRows:

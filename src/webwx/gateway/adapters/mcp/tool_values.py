@@ -231,6 +231,10 @@ class ReadMessagesInput(ToolInput, frozen=True, kw_only=True):
     until: UntilTime = ""
     limit: Annotated[int, Meta(ge=1, le=200)] = 30
     cursor: PageCursor = ""
+    order: Annotated[
+        Literal["newest", "oldest"],
+        Meta(description="Which messages come first; for 'oldest', `since` and `until` have at most 2,000 messages"),
+    ] = "newest"
 
 
 class SearchMessagesInput(ToolInput, frozen=True, kw_only=True):
@@ -246,12 +250,12 @@ class SearchMessagesInput(ToolInput, frozen=True, kw_only=True):
 
 
 class MessageRows(ToolResult, frozen=True, kw_only=True):
-    """Messages, the newest first."""
+    """Messages, in the order that was asked for; the newest first by default."""
 
     notice: str = ByOthers
     messages: list[ShownMessage]
     next_cursor: str | None = None
-    """Cursor of the page with older messages; null on the last page."""
+    """Cursor of the next page; null on the last page."""
     position: int
     """Pass it as `after` to `wait_for_message`, so that no message between the two calls is missed."""
 
