@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from webwx.gateway.adapters.mcp.failures import ToolRefused
-from webwx.gateway.adapters.mcp.reading_tools import MediaContents
+from webwx.gateway.adapters.mcp.media_tool import MediaContents
 from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import LoginStep
 from webwx.model.login import QrCode
@@ -89,4 +89,5 @@ def _shown(agent: Agent, status: LoginStatus) -> LoginStep | tuple[LoginStep, Me
         code, seen = agent.code_seen = status.code, agent.clock()
     left = max(0, round(seen + _CODE_SECONDS - agent.clock()))
     step = LoginStep(state=state, step=status.number, link=code, seconds_left=left)
-    return step, MediaContents(QrCode(url=code).png(), "image/png", "wx://login", "code.png")
+    picture = QrCode(url=code).png()
+    return step, MediaContents(picture, "image/png", "wx://login", "code.png", len(picture))

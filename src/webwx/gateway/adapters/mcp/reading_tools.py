@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import mimetypes
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
@@ -15,7 +13,7 @@ from webwx.errors import InvalidRequest, LocalStateError, LoggedOut
 from webwx.gateway.adapters.mcp.agent import FILEHELPER_CHAT, target_of, time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.page_cursors import read_cursor, read_number, write_cursor
-from webwx.gateway.adapters.mcp.short_texts import named_chat, short_name, short_text
+from webwx.gateway.adapters.mcp.short_texts import named_chat, short_name
 from webwx.gateway.adapters.mcp.shown_messages import WHOLE_TEXT, MessageViews, fitting, is_of, text_of
 from webwx.gateway.adapters.mcp.tool_values import (
     AgentStatus,
@@ -24,7 +22,6 @@ from webwx.gateway.adapters.mcp.tool_values import (
     ListChatsInput,
     ListedChat,
     ListedMember,
-    MediaResult,
     MemberRows,
     MessageRows,
     NamedChat,
@@ -33,8 +30,7 @@ from webwx.gateway.adapters.mcp.tool_values import (
     RecalledRows,
 )
 from webwx.model.contacts import FILEHELPER
-from webwx.model.messages import Event, FileMessage, Message, MessageRecalled
-from webwx.protocol.media import image_type
+from webwx.model.messages import Event, Message
 from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.mcp.tool_values import (
         AgentStatusInput,
         FindContactInput,
-        GetMediaInput,
         GetMessageInput,
         ListMembersInput,
         ListRecalledInput,
@@ -75,15 +70,6 @@ _MOST_OLDEST = 2_000
 
 _EVERY = "*"
 """Stands for all chats in a cursor."""
-
-
-class MediaContents(NamedTuple):
-    """The content of media."""
-
-    content: bytes
-    mime: str
-    uri: str
-    name: str
 
 
 # -- login and chats ---------------------------------------------------------------------------------------------------
@@ -366,48 +352,6 @@ async def get_message(agent: Agent, args: GetMessageInput) -> OneMessage:
     found = await agent.message(args.message_id)
     [view] = await MessageViews(agent).of([found], length=WHOLE_TEXT, offset=args.offset)
     return OneMessage(message=view)
-
-
-async def get_media(agent: Agent, args: GetMediaInput) -> tuple[MediaResult, MediaContents]:
-    """Return the media of a message."""
-    message = await agent.message(args.message_id)
-    return await media_file(agent, message, thumbnail=args.thumbnail, max_bytes=args.max_bytes)
-
-
-async def media_file(
-    agent: Agent, found: Event | Outgoing, *, thumbnail: bool, max_bytes: int
-) -> tuple[MediaResult, MediaContents]:
-    """
-    Return the media of a message that the agent may see.
-
-    Raises:
-        ToolRefused: It has none, or they are too large.
-        MediaUnavailable: The platform does not have them any more.
-    """
-    message = found.original if isinstance(found, MessageRecalled) else found
-    if not isinstance(message, Message):
-        raise ToolRefused("This message has no media here.", code="no-media")
-    size = 0 if thumbnail else int(getattr(message, "size", 0))
-    if size <= max_bytes:
-        client = await agent.account.owned()
-        content = await (client.download_thumbnail(message) if thumbnail else client.download(message))
-        size = len(content)
-    if size > max_bytes:
-        raise ToolRefused(
-            f"The media have {size} bytes, and this call takes at most {max_bytes}; a picture or a video has a "
-            "thumbnail (thumbnail=true).",
-            code="too-large",
-        )
-    name = message.name if isinstance(message, FileMessage) else ""
-    mime = image_type(content[:32]) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    uri = media_uri(agent, message.message_id)
-    result = MediaResult(message_id=message.message_id, uri=uri, mime=mime, bytes=size, name=short_text(name))
-    return result, MediaContents(content, mime, uri, name)
-
-
-def media_uri(agent: Agent, message_id: str) -> str:
-    """Return the address of the resource with the media of a message."""
-    return f"wx://{quote(agent.account.name, safe='')}/media/{quote(message_id, safe='')}"
 
 
 async def list_recalled(agent: Agent, args: ListRecalledInput) -> RecalledRows:

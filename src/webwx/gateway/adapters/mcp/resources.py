@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 
 from webwx.errors import InvalidRequest, WxError
-from webwx.gateway.adapters.mcp import reading_tools
+from webwx.gateway.adapters.mcp import media_tool, reading_tools
 from webwx.gateway.adapters.mcp.failures import ToolRefused, refusal_of
 from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.tool_values import (
@@ -31,9 +31,6 @@ _LISTED = 20
 
 _MESSAGES = 50
 """Number of messages of a chat."""
-
-_MOST_BYTES = 5 * 1024 * 1024
-"""Maximum size of media."""
 
 _JSON = "application/json"
 
@@ -107,9 +104,8 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
             case "message" if which:
                 return _json(uri, await reading_tools.get_message(agent, GetMessageInput(message_id=which)))
             case "media" if which:
-                message = await agent.message(which)
-                _, file = await reading_tools.media_file(agent, message, thumbnail=False, max_bytes=_MOST_BYTES)
-                return ReadResource(uri, file.mime, file.content)
+                file = await media_tool.read_media(agent, which)
+                return ReadResource(uri, file.mime, file.content or b"")
             case _:
                 pass
     except InvalidRequest as error:

@@ -20,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 
 from webwx.gateway.adapters.mcp import client_questions, prompts, resources
 from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
 from webwx.gateway.adapters.mcp.tool_table import TOOLS, call_tool
 from webwx.gateway.adapters.mcp.tool_values import ByOthers
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
     from webwx.gateway.adapters.mcp.agent import Agent
+    from webwx.gateway.adapters.mcp.media_tool import MediaContents
     from webwx.gateway.adapters.mcp.tool_table import AgentTool, ToolAnswer
 
     Context = ServerRequestContext[Any]
@@ -50,6 +52,9 @@ To hold a conversation, pass `position` of a result as `after` to wait_for_messa
 
 _IMAGES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
 """Media types that a client shows as a picture."""
+
+_LINKS_SINCE = "2025-06-18"
+"""The first version of the protocol that has links to resources in results."""
 
 _SECONDS = 1000
 """Milliseconds in a second."""
@@ -101,7 +106,7 @@ def make_server(
         answer = await call_tool(agent, tool, arguments)
         if answer.must_ask is not None and state_seal is not None and client_questions.can_ask(ctx):
             return client_questions.asked(answer.must_ask)
-        return _answered(answer)
+        return _answered(answer, has_links=ctx.protocol_version >= _LINKS_SINCE)
 
     async def list_resources(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         return types.ListResourcesResult(resources=[
@@ -204,17 +209,23 @@ def _described(tool: AgentTool) -> types.Tool:
     )  # fmt: skip
 
 
-def _answered(answer: ToolAnswer) -> types.CallToolResult:
+def _answered(answer: ToolAnswer, *, has_links: bool) -> types.CallToolResult:
     content: list[types.ContentBlock] = [types.TextContent(type="text", text=_words(answer))]
-    if answer.media is not None:
-        data = _base64(answer.media.content)
-        if answer.media.mime in _IMAGES:
-            content.append(types.ImageContent(type="image", data=data, mime_type=answer.media.mime))
-        else:
-            blob = types.BlobResourceContents(uri=answer.media.uri, mime_type=answer.media.mime, blob=data)
-            content.append(types.EmbeddedResource(type="resource", resource=blob))
+    if answer.media is not None and (has_links or answer.media.content is not None):
+        content.append(_block_of(answer.media))
     structured = msgspec.to_builtins(answer.result)
     return types.CallToolResult(content=content, structured_content=structured, is_error=answer.is_error)
+
+
+def _block_of(media: MediaContents) -> types.ContentBlock:
+    if media.content is None:
+        name = short_text(media.name) or media.uri.rpartition("/")[2]
+        return types.ResourceLink(uri=media.uri, name=name, mime_type=media.mime, size=media.size)
+    data = _base64(media.content)
+    if media.mime in _IMAGES:
+        return types.ImageContent(type="image", data=data, mime_type=media.mime)
+    blob = types.BlobResourceContents(uri=media.uri, mime_type=media.mime, blob=data)
+    return types.EmbeddedResource(type="resource", resource=blob)
 
 
 def _words(answer: ToolAnswer) -> str:

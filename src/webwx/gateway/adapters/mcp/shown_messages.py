@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -55,6 +56,14 @@ WHOLE_TEXT = 8_000
 
 _URL = 1_200
 """Maximum number of characters of the address of a link."""
+
+_ANY_TYPE = "application/octet-stream"
+
+_TYPES: dict[type[Message], str] = {
+    ImageMessage: "image/jpeg", VoiceMessage: "audio/mpeg", VideoMessage: "video/mp4", StickerMessage: "image/gif",
+    LocationMessage: "image/jpeg", LinkMessage: "image/jpeg",
+}  # fmt: skip
+"""Media types that the platform delivers for most messages of a kind; of a link, that of its thumbnail."""
 
 _MEDIA = (ImageMessage, VoiceMessage, VideoMessage, StickerMessage, FileMessage, LocationMessage)
 
@@ -127,8 +136,9 @@ class MessageViews:
         if not isinstance(original, Message):
             chat = await self._chat(recall.chat)
             return ShownMessage(
-                message_id=recall.message_id, chat=chat, sender=MessageAuthor(name=""), is_self=recall.is_self, by_webwx=False,
-                time=time_text(recall.time), kind="recalled", text=recall.text, recalled_at=time_text(recall.time),
+                message_id=recall.message_id, chat=chat, sender=MessageAuthor(name=""), is_self=recall.is_self,
+                by_webwx=False, time=time_text(recall.time), kind="recalled", text=recall.text,
+                recalled_at=time_text(recall.time),
             )  # fmt: skip
         [named] = await named_events(0, self._agent.client, [original])
         view = await self._of_message(original, named.sender_name)
@@ -178,8 +188,16 @@ def media_of(message: Message) -> MediaOfMessage | None:
         return None
     name = short_text(message.name) if isinstance(message, FileMessage) else ""
     return MediaOfMessage(
-        kind=message.type.removeprefix("message."), name=name, bytes=max(0, int(getattr(message, "size", 0)))
-    )
+        kind=message.type.removeprefix("message."), name=name, bytes=max(0, int(getattr(message, "size", 0))),
+        mime=media_type_of(message),
+    )  # fmt: skip
+
+
+def media_type_of(message: Message) -> str:
+    """Return the media type that the media of a message have as far as the message itself says it."""
+    if isinstance(message, FileMessage):
+        return mimetypes.guess_type(message.name)[0] or _ANY_TYPE
+    return next((each for kind, each in _TYPES.items() if isinstance(message, kind)), _ANY_TYPE)
 
 
 def _cut(view: ShownMessage, length: int, offset: int) -> ShownMessage:

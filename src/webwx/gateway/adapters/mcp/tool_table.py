@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from webwx.errors import WxError
-from webwx.gateway.adapters.mcp import login_tool, reading_tools, sending_tools
+from webwx.gateway.adapters.mcp import login_tool, media_tool, reading_tools, sending_tools
 from webwx.gateway.adapters.mcp import tool_values as values
 from webwx.gateway.adapters.mcp.failures import ToolRefused, failure_of, refusal_of
 from webwx.gateway.adapters.mcp.owner_consent import ClientMustAsk
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.gateway.adapters.mcp.agent import Agent
-    from webwx.gateway.adapters.mcp.reading_tools import MediaContents
+    from webwx.gateway.adapters.mcp.media_tool import MediaContents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +120,9 @@ _TOOLS = (
     ),
     AgentTool(
         name="get_media", title="Get the media of a message",
-        description="Return the picture, file, voice or video of a message, of at most 5 MiB; a picture comes as an "
-        "image.",
-        arguments=values.GetMediaInput, result=values.MediaResult, run=reading_tools.get_media,
+        description="Return the picture, file, voice or video of a message: a picture as an image, what is larger than "
+        "`max_bytes` as a link to a resource.",
+        arguments=values.GetMediaInput, result=values.MediaResult, run=media_tool.get_media,
         example={"message_id": "5412345678901234567", "thumbnail": True},
     ),
     AgentTool(

@@ -101,6 +101,8 @@ class MediaOfMessage(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     bytes: int = 0
     """Size; 0 if it is not known."""
+    mime: str
+    """Media type, by the name of a file or the kind of the message; `get_media` tells that of a picture's content."""
 
 
 class LinkInMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,11 +281,13 @@ class GetMediaInput(ToolInput, frozen=True, kw_only=True):
 
     message_id: MessageId
     thumbnail: Annotated[bool, Meta(description="Return the small preview of a picture, video or link")] = False
-    max_bytes: Annotated[int, Meta(ge=1, le=5 * 1024 * 1024, description="Refuse larger media")] = 5 * 1024 * 1024
+    max_bytes: Annotated[
+        int, Meta(ge=1, le=5 * 1024 * 1024, description="Return a link to larger media, without their content")
+    ] = 5 * 1024 * 1024
 
 
 class MediaResult(ToolResult, frozen=True, kw_only=True):
-    """Description of the media, whose content follows as a picture or an embedded resource."""
+    """Description of the media, whose content follows as a picture or an embedded resource, or as a link."""
 
     notice: str = ByOthers
     message_id: str
@@ -292,6 +296,8 @@ class MediaResult(ToolResult, frozen=True, kw_only=True):
     mime: str
     bytes: int
     name: str = ""
+    is_included: bool
+    """Whether the content follows here; otherwise read the resource at `uri`, if your client can."""
 
 
 class ListRecalledInput(ToolInput, frozen=True, kw_only=True):
