@@ -119,9 +119,9 @@ fuzz: tools  ## Feed damaged input to every decoder, with a seed that it prints:
 mutate: tools  ## Change one expression of the code at a time, and list what no test notices: make mutate COUNT=100 SEED=7 ONLY=client/sending/*.py
 	$(BIN)/python scripts/mutate.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs $(JOBS))
 
-bench: tools  ## Speed and memory, each beside its floor and a peer: make bench CASES="sends receive" ROUNDS=5 COMPARE=1
+bench: tools  ## Speed and memory, each beside its floor and a peer: make bench CASES="sends receive" ROUNDS=5 COMPARE=1 FORMER=../former RESUME=1
 	@$(SYNC) --group interop
-	@$(BIN)/python -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPARE),--compare) $(if $(BASELINE),--set-baseline)
+	@$(BIN)/python -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COMPARE),--compare) $(if $(BASELINE),--set-baseline) $(if $(FORMER),--former $(FORMER)) $(if $(RESUME),--resume)
 
 bench-plots: setup  ## Draw how cost grows, from what `make bench CASES=growth` has measured
 	@$(BIN)/python -m benchmarks.plots

@@ -4,6 +4,8 @@ Measure, and print the results.
     python -m benchmarks                        everything but `growth`, which takes half an hour or more
     python -m benchmarks sends receive-5k       these cases; any other name selects all cases that begin with it
     python -m benchmarks --compare              and report the ratios that changed since the baseline
+    python -m benchmarks --former ../former     in turn with that checkout, and print the table of both
+    python -m benchmarks --resume ...           go on after a stop: with the same commits, only what is missing runs
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import report
+from benchmarks.beside_former import table
 from benchmarks.cases import CASES
-from benchmarks.harness import ROOT, Round, RunFailed, run_rounds
+from benchmarks.harness import RunFailed, run_rounds
 from benchmarks.machine import describe
+from benchmarks.results import Results
+from benchmarks.trees import ROOT, THIS, Tree, former_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from benchmarks.case import Case, Late
+    from benchmarks.case import Case
 
 BASELINE = ROOT / "benchmarks" / "baseline.json"
 
@@ -58,6 +63,27 @@ def progress(line: str) -> None:
     sys.stderr.flush()
 
 
+def measure(case: Case, results: Results, options: argparse.Namespace, former: Sequence[Tree]) -> None:
+    """
+    Run the missing rounds of a case, and print its table.
+
+    Raises:
+        RunFailed: A run has ended without figures; the earlier rounds of the case are kept and shown.
+    """
+    rounds, late = results.begin(case, resume=options.resume)
+    try:
+        if len(rounds) < options.rounds:
+            for each in run_rounds(
+                case, options.folder, rounds=options.rounds, begin=len(rounds), scale=options.scale, former=former,
+                on_run=progress, late=late,
+            ):  # fmt: skip
+                rounds.append(each)
+                results.add(case, rounds, late)
+    finally:
+        if rounds:
+            print(*report.show(case.scaled(options.scale), results.rounds, late), "", sep="\n", flush=True)
+
+
 def main() -> int:
     """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
@@ -68,37 +94,29 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench", help="for journals; mind the disk")
     parser.add_argument("--compare", action="store_true", help="with the baseline; a regression is exit code 1")
     parser.add_argument("--set-baseline", action="store_true", help="make the baseline of this run")
+    parser.add_argument("--former", type=Path, help="checkout with its own .venv, measured in turn with this one")
+    parser.add_argument("--resume", action="store_true", help="add to the rounds that a stopped run has written")
     options = parser.parse_args()
 
     # SIGTERM ends started processes as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    earlier = report.read(options.out)
-    results: dict[str, list[Round]] = {name: case["rounds"] for name, case in earlier.get("cases", {}).items()}
-    ran: dict[str, list[Round]] = {}
-    late: dict[str, list[Late]] = {}
+    former = former_trees(options.former) if options.former else ()
+    settings = {"scale": options.scale, "commits": [tree.commit for tree in (THIS, *former[:1])]}
+    results = Results(options.out, settings)
     code = 0
     try:
         for case in chosen(options.cases):
-            rounds: list[Round] = []
             try:
-                for each in run_rounds(
-                    case, options.folder, rounds=options.rounds, scale=options.scale, on_run=progress,
-                    late=late.setdefault(case.name, []),
-                ):  # fmt: skip
-                    rounds.append(each)
-                    results[case.name] = ran[case.name] = rounds
+                measure(case, results, options, former)
             except RunFailed as failure:
                 progress(str(failure))
                 code = 1
-            if rounds:
-                shown = report.show(case.scaled(options.scale), results, late[case.name])
-                print(*shown, "", sep="\n", flush=True)
     except KeyboardInterrupt:
         progress("Interrupted; what is there is written.")
         code = INTERRUPTED
-    cases = earlier.get("cases", {}) | report.as_json(CASES, ran, late)
-    report.write(options.out, {"cases": cases, "measures": report.values(results, results)})
-    now, baseline = report.values(results, ran), report.read(BASELINE)
+    if former:
+        print(*table(results.ran, results.rounds), "", sep="\n", flush=True)
+    now, baseline = report.values(results.rounds, results.ran), report.read(BASELINE)
     if options.compare:
         lines, is_worse = report.compare(now, baseline["measures"], TOLERANCE)
         print(f"Against the baseline, beyond {TOLERANCE:.0%}:", *(lines or ["  nothing has changed"]), sep="\n")

@@ -1,17 +1,18 @@
 """
 One run of one variant in its own process: arguments on the command line, figures and late events on stdout.
 
-    python -m benchmarks.actor '{"case": "sends", "variant": "ours", ...}'
+The harness passes this file as text (`python -c`), because it also runs the cases of a former checkout with it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
 from pathlib import Path
 
-from benchmarks.case import PREPARE, Run
+from benchmarks.case import PREPARE, Run, World
 from benchmarks.cases import CASES
 from benchmarks.machine import allow_connections, use_core
 
@@ -24,7 +25,8 @@ def main() -> None:
     os.dup2(2, 1)
     use_core(1)
     allow_connections()
-    case = CASES[arguments["case"]].scaled(arguments["scale"])
+    numbers = arguments["numbers"] | {"world": World(**arguments["numbers"]["world"])}
+    case = dataclasses.replace(CASES[arguments["case"]], **numbers)
     run = Run(
         case=case, port=arguments["port"], control=arguments["control"], ca_file=arguments["ca_file"],
         folder=Path(arguments["folder"]), shared=Path(arguments["shared"]),
@@ -32,7 +34,7 @@ def main() -> None:
     work = case.prepare if arguments["variant"] == PREPARE else case.variants[arguments["variant"]]
     assert work is not None
     figures = work(run)
-    answers.write(json.dumps({"figures": figures, "late": run.late}) + "\n")
+    answers.write(json.dumps({"figures": figures, "late": getattr(run, "late", [])}) + "\n")
     answers.flush()
     os._exit(0)  # threads of the peer would go on
 

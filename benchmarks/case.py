@@ -125,6 +125,12 @@ class Case:
             rows=scaled(self.rows, scale),
         )
 
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """How much it does, as JSON."""
+        world = dataclasses.asdict(self.world)
+        return {"world": world, "count": self.count, "in_flight": self.in_flight, "rows": self.rows}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:

@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.case import PREPARE, Case, Figures, Late, World
+from benchmarks.trees import FORMER, ROOT, THIS, Tree, has_former
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-ROOT = Path(__file__).parent.parent
+ACTOR = Path(__file__).with_name("actor.py")
 
 LONGEST = 1_800
 """Seconds a run may take; filling a journal, and thousands of logins, take minutes."""
+
+LONGEST_WARM_UP = 120
+"""Seconds a former tree may take to warm a case up, which may use something that it lacks and wait for ever."""
 
 WARM_UP = 0.002
 """Scale of the run before the first round, after which everything is compiled and in the disk's cache."""
@@ -42,26 +46,76 @@ def run_rounds(
     folder: Path,
     *,
     rounds: int,
+    begin: int = 0,
     scale: float = 1.0,
+    former: Sequence[Tree] = (),
     on_run: Callable[[str], object] = lambda _: None,
     late: list[Late] | None = None,
 ) -> Iterator[Round]:
-    """Yield the rounds of a case; their latencies far above the others are added to `late`."""
-    if case.prepare is not None:
-        on_run(f"{case.name}: prepares")
-        run_once(case, PREPARE, folder, scale=scale)
+    """
+    Yield the rounds of a case.
+
+    Args:
+        case: The case.
+        folder: For journals and whatever else is written.
+        rounds: Their number.
+        begin: The number of rounds that are there already.
+        scale: Of all numbers of the case.
+        former: Ways to measure a former tree in turn with this one; the first that can run the case does.
+        on_run: Is called with a line of progress before each run.
+        late: The latencies far above the others of this tree are added here.
+    """
+    _prepare(case, folder, scale, THIS, on_run)
     for variant in case.variants:
         on_run(f"{case.name}: warms up, {variant}")
         run_once(case, variant, folder, scale=min(scale, WARM_UP))
-    for number in range(rounds):
+    before = next((tree for tree in former if _can_run(case, folder, scale, tree, on_run)), None)
+    for number in range(begin, rounds):
         done: Round = {}
-        for variant in case.variants:
-            on_run(f"{case.name}: round {number + 1} of {rounds}, {variant}")
-            done[variant] = run_once(case, variant, folder, scale=scale, late=late)
+        for name, variant, tree in _runs_of(case, before, is_former_first=number % 2 == 1):
+            on_run(f"{case.name}: round {number + 1} of {rounds}, {name}")
+            done[name] = run_once(case, variant, folder, scale=scale, tree=tree, late=late if tree is THIS else None)
         yield done
 
 
-def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0, late: list[Late] | None = None) -> Figures:
+def _runs_of(case: Case, former: Tree | None, *, is_former_first: bool) -> Iterator[tuple[str, str, Tree]]:
+    """Yield the name, the variant and the tree of each run of a round."""
+    for variant in case.variants:
+        both = [(variant, variant, THIS)]
+        if former is not None and has_former(variant):
+            both.insert(0 if is_former_first else 1, (FORMER + variant, variant, former))
+        yield from both
+
+
+def _can_run(case: Case, folder: Path, scale: float, tree: Tree, on_run: Callable[[str], object]) -> bool:
+    """Prepare and warm up a case with a former tree; return whether it can run there."""
+    try:
+        _prepare(case, folder, scale, tree, on_run)
+        for variant in filter(has_former, case.variants):
+            on_run(f"{case.name}: warms up, {FORMER}{variant}")
+            run_once(case, variant, folder, scale=min(scale, WARM_UP), tree=tree, longest=LONGEST_WARM_UP)
+    except RunFailed as failure:
+        on_run(f"{case.name}: {tree.benchmarks} cannot measure the former tree: {_last(str(failure), 1)}")
+        return False
+    return True
+
+
+def _prepare(case: Case, folder: Path, scale: float, tree: Tree, on_run: Callable[[str], object]) -> None:
+    if case.prepare is not None:
+        on_run(f"{case.name}: prepares {tree.cache}".rstrip())
+        run_once(case, PREPARE, folder, scale=scale, tree=tree)
+
+
+def run_once(
+    case: Case,
+    variant: str,
+    folder: Path,
+    *,
+    scale: float = 1.0,
+    tree: Tree = THIS,
+    late: list[Late] | None = None,
+    longest: float = LONGEST,
+) -> Figures:
     """
     Run one variant in a fresh process, with compiled modules as an installed program has them.
 
@@ -70,28 +124,32 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0, late
         variant: The name of the variant.
         folder: For journals and whatever else is written.
         scale: Of all numbers of the case.
+        tree: The code to measure.
         late: Its latencies far above the others are added here.
+        longest: Seconds it may take.
 
     Raises:
         RunFailed: It printed no figures; the text of the error is its output.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as own, server(case.scaled(scale).world, Path(own)) as where:
+    shared = folder / tree.cache
+    shared.mkdir(parents=True, exist_ok=True)
+    case = case.scaled(scale)
+    with tempfile.TemporaryDirectory(dir=folder) as own, server(case.world, Path(own)) as where:
         arguments = {
             "case": case.name,
             "variant": variant,
-            "scale": scale,
+            "numbers": case.numbers,
             "folder": own,
-            "shared": str(folder),
+            "shared": str(shared),
         } | where
-        command = [sys.executable, "-m", "benchmarks.actor", json.dumps(arguments)]
+        command = [str(tree.python), "-c", ACTOR.read_text(encoding="utf-8"), json.dumps(arguments)]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST, start_new_session=True,
-                env=environment(folder),
+                command, capture_output=True, text=True, cwd=tree.benchmarks, timeout=longest,
+                start_new_session=True, env=environment(folder),
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise RunFailed(f"{case.name}, {variant}: not done after {LONGEST} s.") from None
+            raise RunFailed(f"{case.name}, {variant}: not done after {longest:.0f} s.") from None
     if done.returncode or not done.stdout:
         raise RunFailed(f"{case.name}, {variant}: no figures.\n{_last(done.stderr)}")
     answer = json.loads(done.stdout.splitlines()[-1])

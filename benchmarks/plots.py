@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.cases import CASES
-from benchmarks.harness import ROOT
+from benchmarks.trees import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.machine import describe
 from benchmarks.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ def show(case: Case, results: Mapping[str, Sequence[Round]], late: Sequence[Late
         value = measure.value(results) if measure.case == case.name else None
         if value is not None:
             verdict = _verdict(measure.target, measure.is_reached(value))
-            yield f"  {measure.name:40} {_number(value):>10}  {verdict}".rstrip()
+            yield f"  {measure.name:40} {number(value):>10}  {verdict}".rstrip()
     for event in sorted(late, key=lambda event: event.ms, reverse=True)[:LONGEST_LATE]:
         yield (
             f"  late: {event.ms:,.0f} ms, {event.at:,.1f} s from the begin: fdatasync took at most"
@@ -66,10 +64,11 @@ def _title(figure: str) -> str:
 
 def _median(runs: Sequence[Mapping[str, float]], name: str) -> str:
     values = [run[name] for run in runs if name in run]
-    return _number(statistics.median(values)) if values else "-"
+    return number(statistics.median(values)) if values else "-"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a value with two or three digits that count."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
@@ -77,23 +76,6 @@ def _number(value: float) -> str:
 
 def _verdict(target: str, is_reached: bool | None) -> str:
     return "" if is_reached is None else f"target {target}: {'reached' if is_reached else 'NOT reached'}"
-
-
-def as_json(
-    cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]], late: Mapping[str, Sequence[Late]]
-) -> dict[str, Any]:
-    """Return all results by case, with the latencies far above the others."""
-    machine = describe()
-    return {
-        name: {
-            "about": cases[name].about,
-            "machine": machine,
-            "world": asdict(cases[name].world),
-            "rounds": rounds,
-            "late": [event._asdict() for event in late.get(name, ())],
-        }
-        for name, rounds in results.items()
-    }
 
 
 def values(results: Mapping[str, Sequence[Round]], cases: Collection[str]) -> dict[str, float]:
@@ -124,6 +106,6 @@ def compare(now: Mapping[str, float], baseline: Mapping[str, float], tolerance: 
         is_worse = measure.is_worse(value, before, tolerance)
         if is_worse or measure.is_worse(before, value, tolerance):
             word = "WORSE" if is_worse else "better"
-            lines.append(f"  {word:6} {measure!s:60} {_number(before):>10} -> {_number(value):>10}")
+            lines.append(f"  {word:6} {measure!s:60} {number(before):>10} -> {number(value):>10}")
             is_any_worse |= is_worse
     return lines, is_any_worse

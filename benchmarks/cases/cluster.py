@@ -18,9 +18,9 @@ from benchmarks.answers import own_id
 from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
 from benchmarks.disk_probe import DiskProbe, waits_figures, waits_of
-from benchmarks.harness import ROOT
 from benchmarks.machine import use_all_cores
 from benchmarks.processes import cpu_seconds, resident_mb
+from benchmarks.trees import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

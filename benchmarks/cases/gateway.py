@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import ours
 from benchmarks.case import OURS, SDK, Case, Figures, Run, World
 from benchmarks.disk_probe import DiskProbe, waits_figures, waits_of
-from benchmarks.harness import ROOT
 from benchmarks.memory import resident
+from benchmarks.trees import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

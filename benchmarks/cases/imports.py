@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import sys
@@ -14,14 +15,19 @@ _WEBWX = str(Path(sys.executable).with_name("webwx"))
 
 
 def start(run: Run, *command: str) -> Figures:
-    """Start a process a number of times."""
-    waits = []
+    """Start a process a number of times; the CPU is that of the processes."""
+    waits, before = [], _cpu_of_ended()
     with run.meter() as meter:
         for _ in range(run.case.count):
             begun = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
             waits.append(time.perf_counter() - begun)
-    return meter.figures | {"ms": statistics.median(waits) * 1000}
+    return meter.figures | {"ms": statistics.median(waits) * 1000, "cpu": _cpu_of_ended() - before}
+
+
+def _cpu_of_ended() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def floor_of(run: Run) -> Figures:

@@ -15,7 +15,7 @@ def test_the_table_shows_whether_a_target_is_reached() -> None:
 
     assert lines[0] == "sends-1: texts, one after another (median of 1; 2,000 times)"
     assert any(line.split() == ["ours", "0.200", "0.100"] for line in lines)
-    assert any(line.endswith("target <= 1.35: NOT reached") for line in lines)
+    assert any(line.endswith("target <= 1.25: NOT reached") for line in lines)
 
 
 def test_the_events_that_took_longest_are_shown_with_what_explains_them() -> None:
@@ -26,8 +26,6 @@ def test_the_events_that_took_longest_are_shown_with_what_explains_them() -> Non
     assert lines[0].strip() == (
         "late: 111 ms, 11.0 s from the begin: fdatasync took at most 0 ms, waits for a core 7 ms in all"
     )
-    kept = report.as_json(CASES, {"sends-1": ROUNDS}, {"sends-1": late})["sends-1"]["late"]
-    assert kept[3] == {"at": 3.0, "ms": 103.0, "sync_ms": 0.5, "core_ms": 7.0}
 
 
 def test_a_comparison_names_changes_and_distinguishes_worse_from_better() -> None:
