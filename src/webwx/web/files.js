@@ -2,6 +2,7 @@
 
 import { button, fill, h, icon, iconButton, set } from "./dom.js";
 import { bytes } from "./formats.js";
+import { KeyedList } from "./keyed-list.js";
 import { thumbnail } from "./thumbnails.js";
 import { t } from "./shared-words.js";
 
@@ -89,9 +90,8 @@ const LOOKS = { image: "picture", video: "video", audio: "voice" };
  */
 export class FileTray {
   #items = [];
-  #nodes = new Map();
+  #nodes; // by the file
   #place = "";
-  #language = "";
 
   changed = () => {};
   leave = () => {};
@@ -99,16 +99,15 @@ export class FileTray {
   constructor(largest) {
     this.largest = largest;
     this.list = h("ul", { class: "tray", hidden: true });
+    this.#nodes = new KeyedList(this.list);
     this.status = h("p", { class: "unseen", role: "status" });
     this.element = h("div", { class: "tray-box" }, this.list, this.status);
   }
 
   /** Show the files of a place. */
   show(place) {
-    const language = document.documentElement.lang;
     if (place !== this.#place) fill(this.status);
-    if (language !== this.#language) this.#nodes.clear();
-    [this.#place, this.#language] = [place, language];
+    this.#place = place;
     this.#draw();
   }
 
@@ -133,14 +132,8 @@ export class FileTray {
   }
 
   remove(item) {
-    const at = this.#here().indexOf(item);
-    const hadFocus = this.#nodes.get(item)?.contains(document.activeElement);
     this.#items = this.#items.filter((each) => each !== item);
     this.#draw();
-    if (!hadFocus) return;
-    const next = this.#here()[Math.min(at, this.#here().length - 1)];
-    if (next) this.#nodes.get(next).querySelector(".tray-buttons button:last-child").focus();
-    else this.leave();
   }
 
   /** Change the state of a file. */
@@ -148,7 +141,7 @@ export class FileTray {
     const isSame = Object.keys(changes).every((name) => name === "part");
     Object.assign(item, changes);
     if (isSame) this.#showPart(item);
-    else this.#draw(item);
+    else this.#draw();
   }
 
   #here() {
@@ -162,25 +155,21 @@ export class FileTray {
     return file.size > most ? t("tooLarge", { size: bytes(most) }) : "";
   }
 
-  #draw(changed = null) {
+  #draw() {
     const here = this.#here();
-    for (const [item, node] of [...this.#nodes]) {
-      if (here.includes(item) && item !== changed) continue;
-      const hadFocus = item === changed && node.contains(document.activeElement);
-      this.#nodes.delete(item);
-      if (hadFocus && here.includes(item)) {
-        this.#nodes.set(item, this.#row(item));
-        node.replaceWith(this.#nodes.get(item));
-        this.#nodes.get(item).querySelector(".tray-buttons button:last-child").focus();
-      }
-    }
-    for (const item of here) if (!this.#nodes.has(item)) this.#nodes.set(item, this.#row(item));
-    const wanted = here.map((item) => this.#nodes.get(item));
-    for (const child of [...this.list.children]) if (!wanted.includes(child)) child.remove();
-    wanted.forEach((node, at) => this.list.children[at] === node || this.list.insertBefore(node, this.list.children[at]));
+    const language = document.documentElement.lang;
+    const rows = here.map((item) => {
+      const { state, reason } = item;
+      return this.#nodes.node(item, JSON.stringify([state, reason, language]), () => this.#row(item));
+    });
+    const near = this.#nodes.show(rows);
     set(this.list, "aria-label", t("filesToSend"));
     this.list.hidden = !here.length;
     this.changed();
+    if (!near) return;
+    const next = near[0] ?? rows.at(-1);
+    if (next) next.querySelector(".tray-buttons button:last-child").focus();
+    else this.leave();
   }
 
   #row(item) {

@@ -2,6 +2,7 @@
 
 import { onContextMenu } from "./context-menu.js";
 import { h, set } from "./dom.js";
+import { arrange } from "./keyed-list.js";
 import { menu } from "./overlays.js";
 
 const BEYOND = 6;
@@ -69,12 +70,7 @@ export class Rows {
       this.#nodes.get(this.#current)?.contains(document.activeElement)
     )
       wanted.add(this.#current);
-    for (const [key, node] of this.#nodes) {
-      if (!wanted.has(key)) {
-        node.remove();
-        this.#nodes.delete(key);
-      }
-    }
+    for (const key of this.#nodes.keys()) if (!wanted.has(key)) this.#nodes.delete(key);
     for (const key of wanted) this.#place(key, isNew);
     this.#sort();
     if (this.#current !== null && !this.#nodes.has(this.#current) && this.#nodes.size) this.element.tabIndex = 0;
@@ -92,7 +88,6 @@ export class Rows {
       });
       if (this.actions) onContextMenu(node, (at) => this.#openMenu(key, node, at));
       this.#nodes.set(key, node);
-      this.spacer.append(node);
       this.render(this.#items[index], node);
     } else if (isNew) {
       this.render(this.#items[index], node);
@@ -105,14 +100,13 @@ export class Rows {
     set(node, "aria-posinset", String(index + 1));
   }
 
-  /** Keep the rows in the order of the list, for screen readers; the row with the focus is not moved, to keep it. */
+  /** Keep the rows in the order of the list, for screen readers. */
   #sort() {
-    let next = this.spacer.firstChild;
     const inOrder = [...this.#nodes.keys()].sort((one, other) => this.#keys.get(one) - this.#keys.get(other));
-    for (const node of inOrder.map((key) => this.#nodes.get(key))) {
-      if (node === next) next = next.nextSibling;
-      else if (!node.contains(document.activeElement)) this.spacer.insertBefore(node, next);
-    }
+    arrange(
+      this.spacer,
+      inOrder.map((key) => this.#nodes.get(key)),
+    );
   }
 
   #focused(key) {
@@ -176,6 +170,7 @@ export class Rows {
     this.#current = this.key(this.#items[index]);
     this.#draw();
     if (!this.#nodes.has(this.#current)) this.#place(this.#current, false);
+    this.#sort();
     for (const [key, node] of this.#nodes) node.tabIndex = key === this.#current ? 0 : -1;
     this.#nodes.get(this.#current).focus({ preventScroll: true });
   }

@@ -6,6 +6,7 @@ import { composer } from "./composer.js";
 import { confirm } from "./confirm.js";
 import { button, fill, h, icon, iconButton, raisesKeyboard, set } from "./dom.js";
 import { bytes, countdown, longTime } from "./formats.js";
+import { KeyedList } from "./keyed-list.js";
 import { content, inWords, isNotice, sentContent } from "./message-content.js";
 import { stateReason, t as said } from "./message-words.js";
 import { face, FILEHELPER } from "./names.js";
@@ -57,7 +58,6 @@ export function conversation({ frame, account, names, back, searchIn }) {
   let renewal = null; // the request for the newest entries; one at a time
   let isStale = false; // something changed during this request
   let lookTimer = 0;
-  const nodes = new Map();
   const reading = answersInOrder();
 
   const title = h("h3", { tabindex: "-1", class: "pane-title", dir: "auto" });
@@ -74,6 +74,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   const earlier = button(t("showEarlier"), () => frame.act(readEarlier, { by: earlier }), { kind: "is-quiet" });
   const earlierLine = h("div", { class: "earlier", hidden: true }, earlier);
   const log = h("div", { class: "messages", role: "log", "aria-live": "polite", tabindex: "0" });
+  const nodes = new KeyedList(log);
   const jump = button([icon("down"), t("newMessages")], toNewest, { kind: "jump", hidden: true });
   const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, earlierLine, log);
   const write = composer({ account, sent: toNewest, toMessages: () => messages().at(-1)?.focus() });
@@ -229,20 +230,20 @@ export function conversation({ frame, account, names, back, searchIn }) {
     const wanted = [];
     let last = -Infinity;
     const addPending = (chosen) => {
-      for (const each of chosen) wanted.push(nodeFor(`p${each.key}`, each.state, () => pendingBubble(each)));
+      for (const each of chosen) wanted.push(nodes.node(`p${each.key}`, each.state, () => pendingBubble(each)));
     };
     const keys = new Set(inOrder.map(({ key }) => key));
     for (const entry of inOrder) {
       addPending(pending.filter(({ next }) => next && `s${next}` === entry.key));
-      if (entry.time - last >= GAP) wanted.push(nodeFor(`t${entry.key}`, "", () => timeLine(entry.time)));
+      if (entry.time - last >= GAP) wanted.push(nodes.node(`t${entry.key}`, "", () => timeLine(entry.time)));
       last = entry.time;
       const isRecalled = gone.has(entry.event?.data.message_id ?? entry.send?.message_id);
       const state = JSON.stringify([entry.send?.state, isRecalled]);
-      wanted.push(nodeFor(entry.key, state, () => drawn(entry, isRecalled)));
+      wanted.push(nodes.node(entry.key, state, () => drawn(entry, isRecalled)));
     }
     addPending(pending.filter(({ next }) => !keys.has(`s${next}`)));
     pending.forEach(showPart);
-    if (wanted.length === 0) wanted.push(nodeFor("empty", "", () => empty("chats", t("noMessages"), t("noMessagesHint"))));
+    if (wanted.length === 0) wanted.push(nodes.node("empty", "", () => empty("chats", t("noMessages"), t("noMessagesHint"))));
     arrange(wanted);
     earlierLine.hidden = before === null && first === 0;
     if (until) jump.hidden = false;
@@ -257,32 +258,10 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (at >= 0) shown.splice(at, 1);
   }
 
-  /** Return the node with a key; it is created again if its state has changed. */
-  function nodeFor(key, state, make) {
-    const old = nodes.get(key);
-    if (old?.state === state) return old.node;
-    const node = make();
-    if (old?.node.contains(document.activeElement)) queueMicrotask(() => node.focus());
-    nodes.set(key, { state, node });
-    return node;
-  }
-
-  /** Put nodes into the log without moving the existing ones, which are announced only once and keep the focus. */
+  /** Show nodes in the log. If the message with the focus is gone, such as a discarded one, the next one gets the focus. */
   function arrange(wanted) {
-    const kept = new Set(wanted);
-    for (const [key, { node }] of nodes) if (!kept.has(node)) nodes.delete(key);
-    const held = [...log.children].findIndex((child) => child.contains(document.activeElement));
-    for (const child of [...log.children]) if (!kept.has(child)) child.remove();
-    let next = log.firstChild;
-    for (const node of wanted) {
-      if (node === next) next = next.nextSibling;
-      else log.insertBefore(node, next);
-    }
-    // The message with the focus is gone, such as a discarded one: what is now in its place gets the focus.
-    if (held >= 0 && !log.contains(document.activeElement)) {
-      const near = wanted.slice(held).find((node) => node.matches(".message, .grey-line"));
-      (near ?? messages().at(-1) ?? log).focus();
-    }
+    const near = nodes.show(wanted);
+    if (near) (near.find((node) => node.matches(".message, .grey-line")) ?? messages().at(-1) ?? log).focus();
   }
 
   function timeLine(time) {
@@ -374,7 +353,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   }
 
   function showPart({ key, part, size }) {
-    const node = nodes.get(`p${key}`)?.node;
+    const node = nodes.get(`p${key}`);
     const bar = node?.querySelector("progress");
     if (!bar) return;
     bar.value = part;

@@ -7,6 +7,7 @@ import { onContextMenu } from "./context-menu.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
 import { longTime } from "./formats.js";
+import { KeyedList } from "./keyed-list.js";
 import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
 import { empty, menu } from "./overlays.js";
 import { place } from "./place.js";
@@ -49,8 +50,7 @@ export function conversation({ showDetails }) {
     h("div", { class: "earlier" }, earlier),
     log,
   );
-  const nodes = new Map(); // by the id of the message
-  const times = new Map(); // the times between messages, by the id of the message below
+  const nodes = new KeyedList(log); // by the id of the message
   const menus = new WeakMap();
   const left = h("p", { class: "left-note", hidden: true });
   const write = composer({ afterSend: () => toEnd() });
@@ -103,7 +103,6 @@ export function conversation({ showDetails }) {
 
   function renew() {
     nodes.clear();
-    times.clear();
     current = null;
     // Screen readers announce only new messages; older ones can be read on demand.
     set(log, "aria-live", "off");
@@ -125,20 +124,9 @@ export function conversation({ showDetails }) {
   /** Show the messages from `first` on; those that are shown already stay, with the focus. */
   function draw() {
     const shown = store.messages.slice(first, first + MOST);
-    const ids = new Set(shown.map(({ id }) => id));
-    const isHeld = log.contains(document.activeElement);
-    for (const map of [nodes, times]) for (const id of [...map.keys()]) if (!ids.has(id)) map.delete(id);
-    const wanted = shown
-      .flatMap((message, at) => [rest(message, shown[at - 1]), nodes.get(message.id) ?? node(message)])
-      .filter(Boolean);
-    const kept = new Set(wanted);
-    for (const child of [...log.children]) if (!kept.has(child)) child.remove();
-    let next = log.firstChild;
-    for (const each of wanted) {
-      if (each === next) next = next.nextSibling;
-      else log.insertBefore(each, next);
-    }
-    if (isHeld && !log.contains(document.activeElement)) focusMessage(all().at(-1), { preventScroll: true });
+    const near = nodes.show(shown.flatMap((message, at) => [rest(message, shown[at - 1]), node(message)]).filter(Boolean));
+    const next = near && (near.find((each) => each.matches(".message, .grey-line")) ?? all().at(-1));
+    if (next) focusMessage(next, { preventScroll: true });
     showEarlierButton();
   }
 
@@ -161,14 +149,14 @@ export function conversation({ showDetails }) {
     if (anchor?.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - was;
   }
 
-  function hear({ place: where, messages, deleted }) {
+  function hear({ place: where, messages }) {
     showEarlierButton();
-    if (where === "again") return messages.forEach(redraw);
+    if (where === "again") return redraw();
     if (where === "before") return before(messages);
-    if (where === "deleted") return remove(deleted);
+    if (where === "deleted") return remove();
     readIfUnread();
     if (where === "all") isAsking = false; // an answer to the earlier connection does not come
-    if (where === "all" || !nodes.size) return renew();
+    if (where === "all" || !all().length) return renew();
     const hadNewest = first + MOST >= store.messages.length - messages.length;
     const isFollowed = isAtEnd || messages.some((message) => message.mine);
     if (isAtEnd && store.messages.length > KEPT) store.trim(MOST);
@@ -179,34 +167,17 @@ export function conversation({ showDetails }) {
     return undefined;
   }
 
-  /** A changed message keeps its place and the focus. */
-  function redraw(message) {
-    const old = nodes.get(message.id);
-    if (!old) return;
-    const hasFocus = old.contains(document.activeElement);
-    const drawn = node(message);
-    old.replaceWith(drawn);
-    if (hasFocus) focusMessage(drawn);
+  /** Changed messages keep their places, and the focus. */
+  function redraw() {
+    if (all().length) draw();
   }
 
   /** Deleted messages disappear; the focus moves to the next one. */
-  function remove(ids) {
-    for (const id of ids) {
-      const old = nodes.get(id);
-      if (!old) continue;
-      nodes.delete(id);
-      const list = all();
-      const at = list.indexOf(old);
-      if (old.contains(document.activeElement)) focusMessage(list[at + 1] ?? list[at - 1] ?? old);
-      if (old.previousElementSibling?.matches(".time-line") && !old.nextElementSibling?.matches(".message, .grey-line"))
-        old.previousElementSibling.remove();
-      old.remove();
-    }
-    if (!store.messages.length) renew();
-    else {
-      first = Math.max(0, Math.min(placeOf(all()[0]?.dataset.id), store.messages.length - MOST));
-      draw();
-    }
+  function remove() {
+    const top = all().map((message) => placeOf(message.dataset.id)).find((at) => at >= 0) ?? store.messages.length;
+    first = Math.max(0, Math.min(top, store.messages.length - MOST));
+    if (store.messages.length) draw();
+    else renew();
     several.update();
   }
 
@@ -229,7 +200,7 @@ export function conversation({ showDetails }) {
     if (!sought || sought.chat !== store.chat || !store.isLoaded) return;
     const at = placeOf(sought.id);
     if (at < 0 && store.hasMore) return askEarlier(sought.id);
-    if (at >= 0 && !nodes.has(sought.id)) moveTo(at - MOST / 2);
+    if (at >= 0 && !nodes.get(sought.id)) moveTo(at - MOST / 2);
     const found = nodes.get(sought.id);
     sought = null;
     if (!found) return undefined; // it is no longer on this phone
@@ -247,15 +218,23 @@ export function conversation({ showDetails }) {
 
   function rest(message, previous) {
     if (previous && message.time - previous.time < GAP) return null;
-    const moment = new Date(message.time * 1000).toISOString();
-    const line =
-      times.get(message.id) ??
-      h("p", { class: "time-line" }, h("time", { datetime: moment }, longTime(message.time, store.now())));
-    times.set(message.id, line);
-    return line;
+    return nodes.node(`time of ${message.id}`, "", () => timeLine(message.time));
   }
 
+  function timeLine(time) {
+    const moment = new Date(time * 1000).toISOString();
+    return h("p", { class: "time-line" }, h("time", { datetime: moment }, longTime(time, store.now())));
+  }
+
+  /** Return the node of a message; the buttons of a request or an invitation depend on the contacts. */
   function node(message) {
+    const isOpen = message.kind === "friend_request" && store.asked.includes(message.about);
+    const isJoined = store.rooms.has(message.leads_to) && !store.rooms.get(message.leads_to).left;
+    const isFriend = message.kind === "friend_request" && store.friends.has(message.about);
+    return nodes.node(message.id, JSON.stringify([message, isOpen, isFriend, isJoined]), () => drawn(message));
+  }
+
+  function drawn(message) {
     const grey = greyLine(message);
     const words = inWords(message);
     const element = grey
@@ -301,7 +280,6 @@ export function conversation({ showDetails }) {
       menus.set(element, open);
       several.mark(element);
     }
-    nodes.set(message.id, element);
     return element;
   }
 
@@ -461,12 +439,6 @@ export function conversation({ showDetails }) {
     "members contacts people place",
     soon(() => store.chat && update()),
   );
-  // The buttons of a request or an invitation depend on the contacts.
-  store.on(
-    "contacts",
-    soon(() =>
-      store.messages.filter((message) => message.kind === "friend_request" || message.leads_to).forEach(redraw),
-    ),
-  );
+  store.on("contacts", soon(redraw));
   return { element, update, renew, show, readIfUnread, focus: () => write.focus() };
 }

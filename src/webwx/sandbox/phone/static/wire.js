@@ -5,6 +5,7 @@ import { attempt } from "./attempts.js";
 import { act, look } from "./control.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
 import { bytes, timeOfDay } from "./formats.js";
+import { arrange } from "./keyed-list.js";
 import { onLanguage } from "./language.js";
 import { empty } from "./overlays.js";
 import { addWords, t } from "./words.js";
@@ -156,19 +157,14 @@ class Strip {
     });
     const shown = all.filter((each) => this.#isWanted(each));
     const wanted = new Set(shown.map((each) => each.number));
-    for (const [number, node] of this.#nodes) {
-      if (wanted.has(number)) continue;
-      node.element.remove();
-      this.#nodes.delete(number);
-    }
-    let before = null;
+    for (const number of this.#nodes.keys()) if (!wanted.has(number)) this.#nodes.delete(number);
     for (const exchange of shown) {
       if (!this.#nodes.has(exchange.number)) this.#nodes.set(exchange.number, new Row(exchange));
-      const { element } = this.#nodes.get(exchange.number);
-      const place = before ? before.nextSibling : this.list.firstChild;
-      if (place !== element) this.list.insertBefore(element, place);
-      before = element;
     }
+    arrange(
+      this.list,
+      shown.map(({ number }) => this.#nodes.get(number).element),
+    );
     if (!this.#current?.element.isConnected && shown.length) this.#go(shown[0].number);
     fill(
       this.quiet,
