@@ -107,6 +107,19 @@ def complete_programs(ctx: click.Context, param: click.Parameter, incomplete: st
     ]
 
 
+def read_to_complete(
+    ctx: click.Context, read: Callable[[Settings, Storage], Coroutine[Any, Any, T]], otherwise: T
+) -> T:  # fmt: skip
+    """Return what is read from the storage; something else if the settings or the storage cannot be read."""
+    settings = _settings(ctx)
+    return otherwise if settings is None else _asked(settings, read, otherwise)
+
+
+def help_of(name: str) -> str | None:
+    """Return a name that another person has chosen as the help of a completion; None if a shell could run it."""
+    return name if _SAFE.fullmatch(name) else None
+
+
 def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
     from webwx.model.address_book import Contacts
     from webwx.model.contacts import FILEHELPER

@@ -14,13 +14,15 @@ STATES = (
     N_("alive"), N_("draining"), N_("dead"),
     # of a webhook
     N_("enabled"), N_("disabled"),
+    # of a send that needs consent
+    N_("preparing"), N_("waiting"), N_("accepted"), N_("made"), N_("refused"), N_("expired"),
 )  # fmt: skip
 
 KINDS = (
     # of an identity
     N_("person"), N_("official"), N_("chatroom"),
     # of a send
-    N_("text"), N_("image"), N_("video"), N_("file"), N_("sticker"), N_("location"),
+    N_("text"), N_("image"), N_("video"), N_("file"), N_("sticker"), N_("location"), N_("forward"),
 )  # fmt: skip
 
 ATTRIBUTES = (
@@ -40,6 +42,8 @@ _COLORS = {
     "saved": "green", "ended": "red", "encrypted": "yellow", "unreadable": "red",
     "alive": "green", "draining": "yellow", "dead": "red",
     "enabled": "green", "disabled": "bright_black",
+    "preparing": "cyan", "waiting": "yellow", "accepted": "cyan", "made": "green", "refused": "bright_black",
+    "expired": "bright_black",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.conftest import PATIENCE
 from tests.cli.gateway.test_serve import serving
+from tests.cli.test_completion import complete
 from tests.gateway.adapters.stored_question import state_of, store_accepted
 
 from webwx.gateway.adapters.program import StoredProgram
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Shell
+    from tests.cli.conftest import Sandbox, Shell
 
 INITIALIZE = {
     "jsonrpc": "2.0", "id": 1, "method": "initialize",
@@ -171,3 +173,47 @@ def test_a_port_of_an_adapter_that_is_taken_or_that_of_the_gateway_ends_the_comm
         assert f"[adapters.mcp] has the port {port} of [listen]" in same.sentence
     checked = shell.run("serve", "check")
     assert f"The adapter mcp also listens on 127.0.0.1, port {port}" in checked.stdout
+
+
+def called(url: str, token: str, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool as an agent, and return its result or its failure."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    headers = {
+        "Authorization": f"Bearer {token}", "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25",
+    }  # fmt: skip
+    request = urllib.request.Request(f"{url}/", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        structured: dict[str, Any] = json.load(answer)["result"]["structuredContent"]
+        return structured
+
+
+def test_a_send_that_waits_is_listed_accepted_and_refused_beside_a_running_gateway(me: Shell, sandbox: Sandbox) -> None:
+    with serving(me):
+        made = me.run(
+            "serve", "program", "create", "--name", "assistant", "--adapter", "mcp", "--write", "阿华",
+            "--option", "confirm=phone", "--json",
+        ).line  # fmt: skip
+        for text in ("accepted", "refused"):
+            waiting = called(made["url"], made["token"], "send_text", chat="阿华", text=text, idempotency_key=text)
+            assert waiting["outcome"] == "waiting_for_owner"
+        pending = me.run("serve", "program", "pending", "--program", made["id"], "--json").lines
+        assert [(each["text"], each["name"], each["program"]) for each in pending] == [
+            ("accepted", "阿华", made["id"]), ("refused", "阿华", made["id"]),
+        ]  # fmt: skip
+        codes = [each["code"] for each in pending]
+        assert complete(me, "webwx serve program accept ") == codes
+        assert [line.split()[0] for line in me.run("serve", "program", "pending").stdout.splitlines()] == codes
+        assert me.run("serve", "program", "accept", codes[0]).stdout == "Accepted: to 阿华.\n"
+        assert me.run("serve", "program", "refuse", codes[1]).stdout == "Refused: to 阿华; nothing is sent.\n"
+        again = me.run("serve", "program", "refuse", codes[0])
+        assert (again.code, again.stdout) == (1, "")
+        unknown = me.run("serve", "program", "accept", codes[0], "--program", "unknown")
+        assert (unknown.code, unknown.stdout) == (2, "")
+        while called(made["url"], made["token"], "find_send", idempotency_key="accepted")["state"] != "sent":
+            time.sleep(0.05)
+        refused = called(made["url"], made["token"], "find_send", idempotency_key="refused")
+        assert refused["state"] == "refused_by_owner"
+        assert me.run("serve", "program", "pending").stdout == ""
+    received = [message["text"] for message in sandbox.chat("ahua", "xiaoming")["messages"]]
+    assert (received.count("accepted"), received.count("refused")) == (1, 0)

@@ -165,6 +165,7 @@ async def reset(session: Session, yes: bool, restored: bool) -> None:
 
 async def _reset_restored(session: Session) -> None:
     from webwx.gateway.accounts.numbers import AccountNumbers
+    from webwx.gateway.adapters.mcp.command_agents import find_agents
     from webwx.gateway.adapters.programs import Programs
     from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
     from webwx.storage.open import open_records, open_restored
@@ -176,8 +177,9 @@ async def _reset_restored(session: Session) -> None:
     records = open_records(url)
     try:
         await AccountNumbers(records, time.time).skip_assigned()
-        for program in await Programs(records, time.time).find():
-            await StoredConfirmations(records, time.time).end_open(program.id)
+        programs = {each.id for each in await Programs(records, time.time).find()}
+        for program in programs | {each.id for each in await find_agents(records)}:
+            await StoredConfirmations(records, time.time).end_open(program)
     finally:
         await records.close()
     for send in done.sends:

@@ -10,13 +10,21 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
 import click
 import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.gateway.chat_entries import chat_entry
+from webwx.cli.gateway.pending_sends import (
+    answer_pending,
+    asking_agents,
+    complete_agent_codes,
+    find_pending,
+    print_pending,
+)
+from webwx.cli.gateway.stored import open_records
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.session import Session, command
@@ -24,6 +32,7 @@ from webwx.client.client import AsyncClient
 from webwx.errors import LoggedOut, NotLoggedIn, TransportError
 from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
+from webwx.gateway.adapters.mcp.command_agents import CommandAgent, agent_of_gateway, agent_of_login, store_agent
 from webwx.gateway.adapters.permissions import ChatPermissions, has_number, user_of
 from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER
@@ -31,7 +40,9 @@ from webwx.model.contacts import FILEHELPER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
     from webwx.gateway.adapters.mcp.served_account import ClientAccount
+    from webwx.storage.tables.records import RecordStore
 
 KEY_VARIABLE = "WEBWX_GATEWAY_KEY"
 """Variable with the key of the gateway."""
@@ -89,6 +100,13 @@ class _McpGroup(CliGroup):
     help="Folder whose files the agent may send.",
 )
 @click.option(
+    "--confirm",
+    type=click.Choice(["off", "phone", "client"]),
+    default=AgentOptions().confirm,
+    show_default=True,
+    help="Ask you before each send to a person or chatroom: on your phone, or in the program of the agent.",
+)
+@click.option(
     "--max-sends",
     type=click.IntRange(min=0),
     metavar="N",
@@ -110,6 +128,7 @@ async def mcp(
     manage: bool,
     may_log_in: bool,
     folder: Path | None,
+    confirm: Literal["off", "phone", "client"],
     max_sends: int,
     gateway: str | None,
     key_file: Path | None,
@@ -119,6 +138,9 @@ async def mcp(
 
     It is an MCP server over stdin and stdout. The program of the agent starts this command; 'webwx mcp config PROGRAM'
     prints what to write into its configuration. At first the agent sees and writes File Transfer Helper only.
+
+    With '--confirm phone', webwx writes to your File Transfer Helper who is to get what; 'y CODE' there sends it.
+    'webwx mcp pending' lists what waits.
     """
     if click.get_current_context().invoked_subcommand is not None:
         return
@@ -126,16 +148,18 @@ async def mcp(
         message = _("'webwx mcp' needs more packages: {command}.")
         raise CommandFailed(message.format(command=install_command("mcp")))
     from webwx.gateway.adapters.mcp.agent import Agent
+    from webwx.gateway.adapters.mcp.client_questions import state_key
     from webwx.gateway.adapters.mcp.send_budget import SendBudget
     from webwx.gateway.adapters.mcp.stdio import serve_stdio
 
     if gateway and may_log_in:
         raise BadInput(_("--allow-login is for a login of this machine; log in at the gateway."))
-    options = AgentOptions(manage=manage, login=may_log_in, sends_in_a_day=max_sends)
+    options = AgentOptions(manage=manage, login=may_log_in, confirm=confirm, sends_in_a_day=max_sends)
     with _only_answers_on_stdout() as stdout:
         async with (
             _remote_account(session, gateway, key_file) if gateway else _local_account(session, may_log_in=may_log_in)
-        ) as account, session.storage() as storage:  # fmt: skip
+        ) as served, session.storage() as storage:  # fmt: skip
+            account = served.account
             seen = (FILEHELPER, *[await chat_entry(account.client, each) for each in readable])
             written = (FILEHELPER, *[await chat_entry(account.client, each) for each in writable])
             user = await user_of(account.client) if has_number((*seen, *written)) else 0
@@ -146,8 +170,38 @@ async def mcp(
                 await records.append_audit("mcp", f"mcp.{tool}", target=target, detail=detail, time=time.time())
 
             budget = SendBudget(records, f"stdio-{account.name}", options, time.time)
-            agent = Agent(account, permissions, options, budget, audit, time.time, files=folder)
-            await serve_stdio(agent, sys.stdin.buffer, stdout)
+            async with _consent(served, records, options) as consent:
+                agent = Agent(
+                    account, permissions, options, budget, audit, time.time, consent=consent, files=folder
+                )  # fmt: skip
+                seal = await state_key(records, time.time()) if confirm == "client" else None
+                await serve_stdio(agent, sys.stdin.buffer, stdout, state_seal=seal)
+
+
+class _ServedAgent(NamedTuple):
+    """The account of the agent, and the agent as its questions to the owner name it."""
+
+    account: ClientAccount
+    agent: CommandAgent
+
+
+@contextlib.asynccontextmanager
+async def _consent(
+    served: _ServedAgent, records: RecordStore, options: AgentOptions
+) -> AsyncIterator[OwnerConsent | None]:  # fmt: skip
+    """Return what asks the owner about sends; None if they need no consent."""
+    from webwx.gateway.adapters.mcp.command_consent import command_confirmations
+    from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
+
+    if options.confirm == "off":
+        yield None
+        return
+    await store_agent(records, served.agent, time=time.time())
+    program, is_on_phone = served.agent.program(options), options.confirm == "phone"
+    async with command_confirmations(
+        records, served.account, program, time.time, is_on_phone=is_on_phone
+    ) as confirmations:
+        yield OwnerConsent(confirmations, program, is_at_client=not is_on_phone)
 
 
 @contextlib.contextmanager
@@ -166,7 +220,7 @@ def _only_answers_on_stdout() -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _local_account(session: Session, *, may_log_in: bool) -> AsyncIterator[ClientAccount]:
+async def _local_account(session: Session, *, may_log_in: bool) -> AsyncIterator[_ServedAgent]:
     from webwx.gateway.adapters.mcp.served_account import ClientAccount
 
     limit = session.settings.limits
@@ -182,11 +236,12 @@ async def _local_account(session: Session, *, may_log_in: bool) -> AsyncIterator
                 raise
         account = ClientAccount(session.settings.account, client)
         async with account.synced():
-            yield account
+            login = session.settings.login_name
+            yield _ServedAgent(account, agent_of_login(login.account, login.place))
 
 
 @contextlib.asynccontextmanager
-async def _remote_account(session: Session, gateway: str, key_file: Path | None) -> AsyncIterator[ClientAccount]:
+async def _remote_account(session: Session, gateway: str, key_file: Path | None) -> AsyncIterator[_ServedAgent]:
     from webwx.gateway.adapters.mcp.served_account import ClientAccount
 
     key = _key_in(key_file) if key_file else os.environ.get(KEY_VARIABLE, "")
@@ -199,11 +254,54 @@ async def _remote_account(session: Session, gateway: str, key_file: Path | None)
         # Tools report a login that has ended and a gateway that is away; a wrong key ends the command.
         with contextlib.suppress(TransportError, NotLoggedIn, LoggedOut):
             await client.resume()
-        yield ClientAccount(name or "gateway", client, is_remote=True)
+        account = ClientAccount(name or "gateway", client, is_remote=True)
+        yield _ServedAgent(account, agent_of_gateway(name or "", gateway, key))
 
 
 def _key_in(file: Path) -> str:
     return file.read_text(encoding="utf-8").strip()
+
+
+@command(
+    "pending",
+    group=mcp,  # type: ignore[arg-type]
+    examples=("webwx mcp pending", "webwx mcp pending --all --json"),
+)
+@click.option("--all", "include_all", is_flag=True, help="List those of the last day that were answered, too.")
+async def pending(session: Session, include_all: bool) -> None:
+    """
+    List the sends of 'webwx mcp' on this machine that wait until you accept them.
+
+    With --confirm it asks before each send to a person or chatroom. 'webwx serve program pending' lists those of the
+    programs of a gateway.
+    """
+    async with open_records(session.settings) as records:
+        found = await find_pending(records, await asking_agents(records), include_all=include_all)
+    print_pending(session, found)
+
+
+@command("accept", group=mcp, examples=("webwx mcp accept 482193",))  # type: ignore[arg-type]
+@click.argument("code", shell_complete=complete_agent_codes)
+async def accept(session: Session, code: str) -> None:
+    """
+    Accept a send that waits for you; 'webwx mcp' makes it within seconds.
+
+    CODE is that of the question on your phone, and of 'webwx mcp pending'.
+    """
+    await _answer(session, code, is_yes=True)
+
+
+@command("refuse", group=mcp, examples=("webwx mcp refuse 482193",))  # type: ignore[arg-type]
+@click.argument("code", shell_complete=complete_agent_codes)
+async def refuse(session: Session, code: str) -> None:
+    """Refuse a send that waits for you; it is not made."""
+    await _answer(session, code, is_yes=False)
+
+
+async def _answer(session: Session, code: str, *, is_yes: bool) -> None:
+    async with open_records(session.settings) as records:
+        later = _("The agent's 'webwx mcp' sends it now, or once it runs again.")
+        await answer_pending(session, records, await asking_agents(records), code, is_yes=is_yes, later=later)
 
 
 @command(

@@ -12,6 +12,13 @@ import msgspec
 from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import BadInput
+from webwx.cli.gateway.pending_sends import (
+    AskingProgram,
+    answer_pending,
+    complete_program_codes,
+    find_pending,
+    print_pending,
+)
 from webwx.cli.gateway.stored import adapter_url, chosen_account, open_records
 from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
@@ -228,6 +235,52 @@ async def delete(session: Session, program_id: str) -> None:
     session.output.result(_("Deleted {program_id}.").format(program_id=program_id), id=program_id, deleted=True)
 
 
+@command(
+    "pending",
+    group=program,
+    examples=("webwx serve program pending", "webwx serve program pending --all --json"),
+)
+@click.option("--program", "program_id", metavar="ID", help="Only of one program.", shell_complete=complete_programs)
+@click.option("--all", "include_all", is_flag=True, help="List those of the last day that were answered, too.")
+async def pending(session: Session, program_id: str | None, include_all: bool) -> None:
+    """
+    List the sends of programs that wait until you accept them.
+
+    A program with the option confirm=phone or confirm=client asks before each send to a person or chatroom.
+    """
+    async with _opened(session.settings) as opened:
+        found = await find_pending(opened.records, await opened.asking(program_id), include_all=include_all)
+    print_pending(session, found)
+
+
+@command("accept", group=program, examples=("webwx serve program accept 4821",))
+@click.option("--program", "program_id", metavar="ID", help="The program.", shell_complete=complete_programs)
+@click.argument("code", shell_complete=complete_program_codes)
+async def accept(session: Session, program_id: str | None, code: str) -> None:
+    """
+    Accept a send that waits for you; the gateway makes it within seconds.
+
+    CODE is that of the question on your phone, and of 'webwx serve program pending'.
+    """
+    await _answer(session, program_id, code, is_yes=True)
+
+
+@command("refuse", group=program, examples=("webwx serve program refuse 4821",))
+@click.option("--program", "program_id", metavar="ID", help="The program.", shell_complete=complete_programs)
+@click.argument("code", shell_complete=complete_program_codes)
+async def refuse(session: Session, program_id: str | None, code: str) -> None:
+    """Refuse a send that waits for you; it is not made."""
+    await _answer(session, program_id, code, is_yes=False)
+
+
+async def _answer(session: Session, program_id: str | None, code: str, *, is_yes: bool) -> None:
+    async with _opened(session.settings) as opened:
+        later = _("The gateway sends it now, or once it runs again.")
+        await answer_pending(
+            session, opened.records, await opened.asking(program_id), code, is_yes=is_yes, later=later
+        )  # fmt: skip
+
+
 @command("adapters", group=program, examples=("webwx serve program adapters --json",))
 async def adapters(session: Session) -> None:
     """List the protocols that programs may speak; with --json also the configurations of well-known programs."""
@@ -272,6 +325,16 @@ class _OpenedPrograms(NamedTuple):
         if found is None:
             raise _unknown(program_id)
         return found
+
+    async def asking(self, program_id: str | None) -> list[AskingProgram]:
+        """
+        Return the program with an id, or all programs, as those that may ask their owner.
+
+        Raises:
+            BadInput: There is no program with this id.
+        """
+        found = [await self.get(program_id)] if program_id else await self.programs.find()
+        return [AskingProgram(each.id, each.name) for each in found]
 
     async def account_name(self, found: StoredProgram) -> str:
         """Return the name of a program's account; empty if it was removed."""

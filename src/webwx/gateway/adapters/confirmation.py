@@ -16,6 +16,15 @@ LIFE = 600.0
 GRACE = 60.0
 """Seconds after which a send has expired here, beyond `LIFE`: an answer in time may arrive late."""
 
+CODE_DIGITS = 4
+"""Number of digits of a code of the gateway."""
+
+LONG_CODE_DIGITS = 6
+"""
+Number of digits of a code of a program that runs by itself: it does not know the codes of a gateway that uses the same
+WeChat account, so its own ones are longer.
+"""
+
 CONFIRMATION_KEYS = "confirmation-"
 """Begin of the keys of what the gateway itself writes to the owner: questions, and replies to answers."""
 
@@ -95,7 +104,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the question by the clock of the platform; 0: it is not asked yet."""
     state: ConfirmationState = "preparing"
     decided_by: str = ""
-    """Id of the message with the owner's answer, or `console`."""
+    """Id of the message with the owner's answer, `console`, `terminal` or `client`."""
     error: str = ""
     """Why the send was not made, if it has failed: the name of an error."""
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from webwx.gateway.adapters.confirmation import CODE_DIGITS
 from webwx.gateway.adapters.confirmed_sends import ConfirmedSends
 from webwx.gateway.adapters.owner_answers import OwnerAnswers
 from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
@@ -13,15 +14,17 @@ from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webwx.gateway.accounts.account import GatewayAccount, GatewayAccounts
     from webwx.gateway.accounts.account_events import AccountEvent
     from webwx.gateway.adapters.confirmation import Confirmation, SendToConfirm
+    from webwx.gateway.adapters.confirmed_account import ConfirmedAccount, ConfirmedAccounts, OwnerMessages
     from webwx.gateway.adapters.program import Program
-    from webwx.gateway.adapters.pushes import ProgramPushes
     from webwx.storage.tables.records import RecordStore
 
 CONSOLE = "console"
 """Who has answered a question in the console, or through the API."""
+
+TERMINAL = "terminal"
+"""Who has answered a question with a command."""
 
 
 class Confirmations:
@@ -31,19 +34,26 @@ class Confirmations:
     Args:
         records: Stores them.
         accounts: The accounts.
-        pushes: Bring the answers of owners, at the node that runs the account.
+        messages: Brings the answers of owners, at the node that runs the account.
         clock: Returns seconds since 1970.
+        code_digits: Number of digits of a code.
     """
 
     def __init__(
-        self, records: RecordStore, accounts: GatewayAccounts, pushes: ProgramPushes, clock: Callable[[], float]
+        self,
+        records: RecordStore,
+        accounts: ConfirmedAccounts,
+        messages: OwnerMessages,
+        clock: Callable[[], float],
+        *,
+        code_digits: int = CODE_DIGITS,
     ) -> None:
-        self.stored = StoredConfirmations(records, clock)
+        self.stored = StoredConfirmations(records, clock, code_digits=code_digits)
         """The confirmations, for readers."""
         self._records = records
         self._clock = clock
         self._accounts = accounts
-        self._pushes = pushes
+        self._messages = messages
         self._answers = OwnerAnswers(self.stored)
         self._sends = ConfirmedSends(self.stored, accounts)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -60,10 +70,10 @@ class Confirmations:
             TooManyOpenFiles: There is no room for a further consumer.
         """
         self._sends.begin(program)
-        await self._pushes.begin(program, self._take, is_for_owner=True)
+        await self._messages.begin(program, self._take, is_for_owner=True)
 
     async def end(self, program: Program) -> None:
-        """End what `begin` has begun, beside the pushes, which end by themselves."""
+        """End what `begin` has begun, beside the messages of the owner, which end by themselves."""
         await self._sends.end(program.id)
 
     async def ask(self, program: Program, send: SendToConfirm) -> Confirmation:
@@ -109,7 +119,18 @@ class Confirmations:
         """Make the accepted sends of a program now."""
         self._sends.look(program.id)
 
-    async def _take(self, program: Program, account: GatewayAccount, account_event: AccountEvent) -> None:
+    async def waiting_since(self, program: Program) -> float | None:
+        """
+        Return the time of the oldest question of a program that waits for an answer; None if none waits.
+
+        Raises:
+            WxError: The questions cannot be read.
+        """
+        account = self._accounts.account(program.account)
+        found = [await self._answers.note_found(account.client, each) for each in await self.stored.list(program.id)]
+        return min((each.asked_at for each in found if each.state == "waiting"), default=None)
+
+    async def _take(self, program: Program, account: ConfirmedAccount, account_event: AccountEvent) -> None:
         decided = await self._answers.take(program, account, account_event)
         if decided is not None:
             await self._records.append_audit(

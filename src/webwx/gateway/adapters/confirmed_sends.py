@@ -34,15 +34,16 @@ from webwx.gateway.adapters.permissions import user_of
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from webwx.gateway.accounts.account import GatewayAccounts
+    from webwx.client.client import AsyncClient
     from webwx.gateway.adapters.confirmation import Confirmation
+    from webwx.gateway.adapters.confirmed_account import ConfirmedAccounts
     from webwx.gateway.adapters.program import Program
     from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
 
 _log = logging.getLogger("webwx.gateway")
 
 _LOOK_EVERY = 5.0
-"""Seconds between two looks for answers that another node has taken."""
+"""Seconds between two looks for answers that another process has stored: a node, or a command."""
 
 _RETRY = 15.0
 """Seconds until a send that could not be made is tried again."""
@@ -65,7 +66,7 @@ class ConfirmedSends:
         accounts: The accounts.
     """
 
-    def __init__(self, stored: StoredConfirmations, accounts: GatewayAccounts) -> None:
+    def __init__(self, stored: StoredConfirmations, accounts: ConfirmedAccounts) -> None:
         self._stored = stored
         self._accounts = accounts
         self._tasks: dict[str, asyncio.Task[NoReturn]] = {}
@@ -100,7 +101,7 @@ class ConfirmedSends:
             except (WxError, GatewayProblem, OSError) as error:  # such as a full disk, for the file of a send
                 _log.debug("The accepted sends of a program cannot be made now (%s).", type(error).__name__)
                 is_done = False
-            pause = _RETRY if not is_done else _LOOK_EVERY if self._accounts.is_shared else None
+            pause = _LOOK_EVERY if is_done else _RETRY
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await news.wait()
@@ -130,9 +131,7 @@ class ConfirmedSends:
         return True
 
     async def _send(self, confirmation: Confirmation) -> None:
-        user = await user_of(self._accounts.account(confirmation.account).client)
-        if confirmation.user not in {0, user}:
-            raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")
+        await _require_same_recipient(self._accounts.account(confirmation.account).client, confirmation)
         sends, key, to = self._accounts.account(confirmation.account).sends, confirmation.key, confirmation.to
         match confirmation.kind:
             case "text":
@@ -147,3 +146,21 @@ class ConfirmedSends:
                     await sends.send(to, content, key=key, wait=_WAIT)
                 if confirmation.text:
                     await sends.enqueue(to, confirmation.text, key=f"{key}-caption")
+
+
+async def _require_same_recipient(client: AsyncClient, confirmation: Confirmation) -> None:
+    """
+    Check that the number of the recipient still stands for the person or chatroom that the owner has accepted.
+
+    A client of a gateway does not know the WeChat user; there another name tells that the number is another user's.
+
+    Raises:
+        StaleContact: Another WeChat user has logged in as the account; nothing was sent.
+    """
+    is_same = confirmation.user in {0, await user_of(client)}
+    if confirmation.user == 0 and isinstance(confirmation.to, int):
+        name = (await client.who(confirmation.to)).name
+        begin, cut, _ = confirmation.name.partition("…")
+        is_same = name == confirmation.name or (bool(cut) and name.startswith(begin))
+    if not is_same:
+        raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")

@@ -20,13 +20,13 @@ from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
-    from webwx.gateway.accounts.account import GatewayAccount
     from webwx.gateway.accounts.account_events import AccountEvent
     from webwx.gateway.adapters.confirmation import Confirmation
+    from webwx.gateway.adapters.confirmed_account import ConfirmedAccount
     from webwx.gateway.adapters.program import Program
     from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
 
-_ANSWER = re.compile(r"\s*([yn])\s*([0-9]{4})\s*", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*([yn])\s*([0-9]{4}|[0-9]{6})\s*", re.IGNORECASE)
 
 _SHORT = 500
 """Maximum number of characters of a text that the question shows."""
@@ -109,7 +109,7 @@ class OwnerAnswers:
     def __repr__(self) -> str:
         return "OwnerAnswers()"
 
-    async def ask(self, program: Program, account: GatewayAccount, confirmation: Confirmation) -> Confirmation:
+    async def ask(self, program: Program, account: ConfirmedAccount, confirmation: Confirmation) -> Confirmation:
         """
         Write the question to the owner, unless it is written, and return the confirmation as it is then.
 
@@ -138,7 +138,16 @@ class OwnerAnswers:
 
         return await self._stored.change(confirmation, asked)
 
-    async def take(self, program: Program, account: GatewayAccount, account_event: AccountEvent) -> Confirmation | None:
+    async def note_found(self, client: AsyncClient, confirmation: Confirmation) -> Confirmation:
+        """Store that a question was asked, if a process has died between the question and its record."""
+        if confirmation.state != "preparing":
+            return confirmation
+        row = await client.find_send(key=_question_key(confirmation))
+        return confirmation if row is None else await self.note_asked(confirmation, row.created_at)
+
+    async def take(
+        self, program: Program, account: ConfirmedAccount, account_event: AccountEvent
+    ) -> Confirmation | None:
         """
         Take an event of the account, and return the confirmation that it has decided; None if it decides none.
 
@@ -154,12 +163,12 @@ class OwnerAnswers:
         found = None if answer is None else await self._stored.of_code(account.number, answer.code)
         if answer is None or found is None or found.program != program.id:
             return None
+        if found.decided_by == event.message_id and found.state != "accepted":
+            return None  # this answer was taken before, and what followed is done
         client = account.client
         if await client.was_sent_here(event):
             return None
-        if found.state == "preparing":  # the process died between the question and its record
-            row = await client.find_send(key=_question_key(found))
-            found = found if row is None else await self.note_asked(found, row.created_at)
+        found = await self.note_found(client, found)
         if found.state == "waiting" and await _may_be_ours(client, found.asked_at):
             await self._say(account, event, _NOT_COUNTED)
             return None
@@ -193,7 +202,7 @@ class OwnerAnswers:
 
         return await self._stored.change(confirmation, decided)
 
-    async def _say(self, account: GatewayAccount, event: TextMessage, text: str) -> None:
+    async def _say(self, account: ConfirmedAccount, event: TextMessage, text: str) -> None:
         await account.sends.enqueue(FILEHELPER, text, key=f"{CONFIRMATION_KEYS}answer-{event.message_id}")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged
-from webwx.gateway.adapters.confirmation import Confirmation, id_of
+from webwx.gateway.adapters.confirmation import CODE_DIGITS, Confirmation, id_of
 from webwx.storage.tables.records import RecordChange
 
 if TYPE_CHECKING:
@@ -50,11 +50,15 @@ class StoredConfirmations:
     Args:
         records: The records.
         clock: Returns seconds since 1970.
+        code_digits: Number of digits of a new code.
     """
 
-    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, records: RecordStore, clock: Callable[[], float], *, code_digits: int = CODE_DIGITS
+    ) -> None:  # fmt: skip
         self._records = records
         self._clock = clock
+        self._code_digits = code_digits
 
     def __repr__(self) -> str:
         return "StoredConfirmations()"
@@ -74,7 +78,7 @@ class StoredConfirmations:
             if sum(each.is_open for each in await self.list(program.id)) >= MOST_OPEN:
                 raise TooManyOpen
             made = Confirmation(
-                id=id_of(send.key), program=program.id, account=program.account, code=f"{secrets.randbelow(10_000):04}",
+                id=id_of(send.key), program=program.id, account=program.account, code=self._new_code(),
                 key=send.key, to=send.to, name=send.name, is_group=send.is_group, kind=send.kind, digest=send.digest,
                 text=send.text, file=send.file, size=len(send.content), event=send.event, user=send.user,
                 created_at=self._clock(),
@@ -89,6 +93,9 @@ class StoredConfirmations:
             except RecordChanged:  # the code is taken, or another call with this key was quicker
                 continue
             return made
+
+    def _new_code(self) -> str:
+        return f"{secrets.randbelow(10**self._code_digits):0{self._code_digits}}"
 
     async def put_file(self, confirmation: Confirmation, content: bytes) -> None:
         """Store the file of a send; a second call does nothing more."""

@@ -120,8 +120,6 @@ class Agent:
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
         self.consent = consent
         """Asks the owner about sends to people and chatrooms; None: they need no consent."""
-        self.program = program
-        """Id of the program; empty: none."""
         self._sending: set[asyncio.Task[Any]] = set()
         self.subscriptions: object = None
         """Its subscriptions to chats, which the server makes and keeps here; None before the first one."""

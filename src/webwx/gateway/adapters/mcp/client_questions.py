@@ -67,8 +67,13 @@ async def state_key(records: RecordStore, time: float) -> bytes:
             continue
 
 
-def sealing(key: bytes, program_of: Callable[[Context], str]) -> RequestStateBoundary:
-    """Return what seals and opens the states of all requests."""
+def sealing(key: bytes, agent_of: Callable[[Context], Agent]) -> RequestStateBoundary:
+    """Return what seals and opens the states of all requests, each for one program."""
+
+    def program_of(context: Context) -> str:
+        consent = agent_of(context).consent
+        return "" if consent is None else consent.program_id
+
     security = RequestStateSecurity(keys=[key], ttl=LIFE, bind_principal=program_of)
     return RequestStateBoundary(security, default_audience="webwx")
 

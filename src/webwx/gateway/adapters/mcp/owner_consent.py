@@ -65,6 +65,11 @@ class OwnerConsent:
     def __repr__(self) -> str:
         return f"OwnerConsent({self._program!r})"
 
+    @property
+    def program_id(self) -> str:
+        """Id of the program that is the agent."""
+        return self._program.id
+
     async def find(self, key: str) -> Confirmation | None:
         """Return the question about a send by its key; None if the owner was not asked."""
         return await self._confirmations.stored.find(self._program.id, key)

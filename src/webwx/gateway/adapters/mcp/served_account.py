@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from webwx.client.accounts import login_steps
 from webwx.client.state import LoginState
-from webwx.errors import LoggedOut, NotLoggedIn, WxError
+from webwx.errors import ConnectFailed, LoggedOut, NotLoggedIn, SendOutcomeUnknown, WxError
 from webwx.gateway.accounts.logins import AccountLogins
 from webwx.protocol.media import image_type, is_video
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from webwx.client.accounts import LoginProgress
     from webwx.client.client import AsyncClient
     from webwx.model.messages import Event, Receipt
+    from webwx.storage.tables.outbox import Outgoing
 
 SYNC_CONSUMER = "mcp"
 """Name of the consumer with which a program of its own reads the events of the platform."""
@@ -165,6 +166,32 @@ class ClientAccount:
     async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
         """Send a text."""
         return await self.client.send_text(to, text, key=key)
+
+    async def store_text(self, to: str | int, text: str, *, key: str) -> Outgoing:
+        """
+        Store a text, and send it: here at once, or in the gateway; a known key returns the existing send.
+
+        Raises:
+            ConnectFailed: It is not finished, and another call with the key tries again.
+            WxError: It was not sent.
+        """
+        if self._is_remote:
+            return await self.client.queue_text(to, text, key=key, background=True)
+        with contextlib.suppress(SendOutcomeUnknown):  # the row says what is known
+            await self.client.send_text(to, text, key=key)
+        return await self.finished(key)
+
+    async def finished(self, key: str) -> Outgoing:
+        """
+        Return a send that needs no further call: it has an outcome, or the gateway makes it.
+
+        Raises:
+            ConnectFailed: There is none, or it waits, or another process is making it.
+        """
+        row = await self.client.find_send(key=key)
+        if row is None or (not self._is_remote and row.state in {"queued", "sending"}):
+            raise ConnectFailed("The send is not finished; it is to be tried again.")
+        return row
 
     async def send_file(self, to: str | int, content: bytes | Path, *, name: str, key: str) -> Receipt:
         """Send a file as the kind that its content is."""

@@ -194,7 +194,7 @@ def make_server(
     # Not as an argument, which is deprecated: clients of the earlier era still call it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
     if state_seal is not None:
-        server.middleware.append(client_questions.sealing(state_seal, lambda ctx: agent_of(ctx).program))
+        server.middleware.append(client_questions.sealing(state_seal, agent_of))
     return server
 
 

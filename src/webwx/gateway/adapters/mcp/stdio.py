@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.mcp.agent import Agent
 
 
-async def serve_stdio(agent: Agent, stdin: BinaryIO, stdout: BinaryIO) -> None:
+async def serve_stdio(
+    agent: Agent, stdin: BinaryIO, stdout: BinaryIO, *, state_seal: bytes | None = None
+) -> None:  # fmt: skip
     """
     Serve one client until it closes its side; then sends in progress are finished, and waiting tools end.
 
@@ -25,9 +27,10 @@ async def serve_stdio(agent: Agent, stdin: BinaryIO, stdout: BinaryIO) -> None:
         agent: The agent.
         stdin: The messages of the client.
         stdout: Where the answers are written; nothing else may write there.
+        state_seal: Key that seals the states of questions to the client; None: it asks none.
     """
     subscriptions = AgentSubscriptions(agent)
-    server = make_server(lambda _: agent, connection=subscriptions)
+    server = make_server(lambda _: agent, connection=subscriptions, state_seal=state_seal)
     streams = cast("AsyncFile[str]", _Lines(stdin)), cast("AsyncFile[str]", _Answers(stdout))
     try:
         async with stdio_server(*streams) as (messages, answers):
