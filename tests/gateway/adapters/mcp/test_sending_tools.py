@@ -237,3 +237,28 @@ async def test_a_send_goes_on_when_its_caller_leaves(here: AgentHere) -> None:
     await here.agent.close()
     assert (await here.result("find_send", idempotency_key="k")).state == "sent"
     assert written(here) == ["not lost"]
+
+
+async def test_members_are_mentioned_by_number_or_name(make_agent: MakeAgent, number_of: Callable[[str], Any]) -> None:
+    room, boss = await number_of("周末爬山"), await number_of("Boss")
+    here = make_agent(see=(room,), write=("filehelper", room))
+    numbers = {each.number: each.name for each in (await here.result("list_members", chat=room)).members}
+    assert boss in numbers
+    for who in (boss, numbers[boss]):
+        await here.result("send_text", chat=room, text="come along", mention=[who])
+        assert written(here, "lilei", "hiking")[-1] == f"@{numbers[boss]}\u2005come along"
+    for unknown in (room, 10**6, "no member", "\0"):
+        failure = await here.failure("send_text", chat=room, text="x", mention=[unknown])
+        assert (failure.outcome, failure.message) == (
+            "refused", "A mention names no member of the chatroom; nothing was sent.",
+        )  # fmt: skip
+    assert (await here.failure("send_text", text="x", mention=[boss])).outcome == "refused"
+
+
+async def test_a_forward_goes_to_file_transfer_helper_by_default(
+    make_agent: MakeAgent, number_of: Callable[[str], Any]
+) -> None:
+    here = make_agent(see=("filehelper", await number_of("Boss")))
+    theirs = await here.hear("lilei", "remember this")
+    await here.result("forward_message", message_id=theirs)
+    assert written(here) == ["remember this"]

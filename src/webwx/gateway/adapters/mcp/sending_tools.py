@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 from typing import TYPE_CHECKING
 
-from webwx.errors import WxError
+from webwx.errors import UnknownContact, WxError
 from webwx.gateway.adapters.confirmation import CONFIRMATION_KEYS
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
@@ -44,6 +45,9 @@ MOST_FILE_BYTES = 20 * 1024 * 1024
 _SHOWN = 1_000
 """Maximum number of characters of the text that `find_send` returns."""
 
+_NO_MEMBER = "\0"
+"""An id that no member of a chatroom has."""
+
 _RECALLS = 200
 """Number of recalls of a chat among which a recalled message is looked for."""
 
@@ -52,8 +56,18 @@ async def send_text(agent: Agent, args: SendTextInput) -> SendReceipt:
     """Send a text."""
     to, text = await agent.written(args.chat), args.text
     if args.mention:
-        text = mention_members(await agent.client.find_contact(to.to), args.mention) + text
+        chatroom = await agent.client.find_contact(to.to)
+        text = mention_members(chatroom, [await _member(agent, each) for each in args.mention]) + text
     return await _send_text(agent, "send_text", to, text, agent.key_of(args.idempotency_key))
+
+
+async def _member(agent: Agent, which: str | int) -> str:
+    """Return a name as it is, and for a number the id in the newest login: one that no member has if there is none."""
+    if isinstance(which, str):
+        return which
+    with contextlib.suppress(UnknownContact):
+        return (await agent.client.who(which)).contact_id or _NO_MEMBER
+    return _NO_MEMBER
 
 
 async def _send_text(agent: Agent, tool: str, to: ReachedChat, text: str, key: str) -> SendReceipt:

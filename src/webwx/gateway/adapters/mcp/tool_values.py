@@ -357,8 +357,9 @@ class SendTextInput(ToolInput, frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=16_000)]
     chat: ChatArgument = "filehelper"
     mention: Annotated[
-        list[str], Meta(max_length=20, description="Names of members of the chatroom to mention")
-    ] = []  # fmt: skip
+        list[ChatName | Row],
+        Meta(max_length=20, description="Members of the chatroom to mention: numbers, or exact names"),
+    ] = []
     idempotency_key: Key = ""
 
 
@@ -385,7 +386,7 @@ class ForwardMessageInput(ToolInput, frozen=True, kw_only=True):
     """Which message is forwarded, and where to."""
 
     message_id: MessageId
-    chat: ChatArgument
+    chat: ChatArgument = "filehelper"
     idempotency_key: Key = ""
 
 
