@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -257,6 +258,11 @@ async def test_the_login_and_the_limits_are_shown(make_agent: MakeAgent, number_
     await here.result("send_text", text="one")
     status = await here.result("login_status")
     assert (status.account, status.nickname, status.state, status.sends_left) == ("default", "小明", "online", 2)
+    assert status.since is None  # this client does not know it
+    at_gateway = await make_agent(at_gateway=True).result("login_status")
+    assert datetime.fromisoformat(at_gateway.since).timestamp() == int(
+        (await here.running.port.account(1).status()).since
+    )
     assert [each.name for each in status.can_see] == ["文件传输助手", "Boss"]
     assert [each.name for each in status.can_write] == ["文件传输助手"]
 

@@ -58,6 +58,10 @@ class GatewayServedAccount(ServedAccount):
     async def state(self) -> str:
         return (await self._accounts.account(self._number).status()).state
 
+    @override
+    async def since(self) -> float:
+        return (await self._accounts.account(self._number).status()).since
+
     @property
     @override
     def logins(self) -> AccountLogins:

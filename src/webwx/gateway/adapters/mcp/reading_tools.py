@@ -77,7 +77,8 @@ _EVERY = "*"
 
 async def login_status(agent: Agent, args: AgentStatusInput) -> AgentStatus:  # noqa: ARG001 - every tool has arguments
     """Return the state of the login, and what the agent may do."""
-    state, allowed = await agent.account.state(), await agent.allowed()
+    state, since = await agent.account.state(), await agent.account.since()
+    allowed = await agent.allowed()
     nickname, host = "", ""
     with contextlib.suppress(LocalStateError):
         nickname, host = agent.client.account.nickname, agent.client.account.host
@@ -85,6 +86,7 @@ async def login_status(agent: Agent, args: AgentStatusInput) -> AgentStatus:  # 
     see_count, write_count = fitting(seen, _HALF), fitting(written, _HALF)
     return AgentStatus(
         account=agent.account.name, nickname=short_name(nickname), host=host, state=state,
+        since=None if since is None else time_text(since),
         can_see=seen[:see_count], sees_every_chat=allowed.sees_every_chat,
         can_write=written[:write_count], writes_every_chat=allowed.writes_every_chat,
         chats_left_out=len(seen) - see_count + len(written) - write_count, sends_left=await agent.budget.left(),

@@ -91,6 +91,10 @@ class ServedAccount(Protocol):
         """Return the state of the login as a word."""
         ...
 
+    async def since(self) -> float | None:
+        """Return the time of the last change of this state, in seconds since 1970; None if it is not known."""
+        ...
+
     @property
     def logins(self) -> AccountLogins | None:
         """The logins of the account; None if it logs in elsewhere."""
@@ -162,6 +166,9 @@ class ClientAccount:
             with contextlib.suppress(LoggedOut, NotLoggedIn):
                 await self.client.check()
         return self.client.state.value
+
+    async def since(self) -> None:
+        """Return None: a client does not note when its state has changed."""
 
     async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
         """Send a text."""

@@ -167,6 +167,8 @@ class AgentStatus(ToolResult, frozen=True, kw_only=True):
     """Where it is logged in: `filehelper` has File Transfer Helper only, `web` has all chats."""
     state: str
     """`online`, `degraded` (the network fails at the moment), or `logged_out`."""
+    since: str | None
+    """Time of the last change of the state (RFC 3339); null if it is not known."""
     can_see: list[NamedChat]
     """Chats that you may read."""
     sees_every_chat: bool
