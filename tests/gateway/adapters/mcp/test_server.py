@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 both_eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
 
+def objects_in(schema: Any) -> list[dict[str, Any]]:
+    """Return the schemas of all objects with properties in a schema."""
+    if isinstance(schema, list):
+        return [each for item in schema for each in objects_in(item)]
+    if not isinstance(schema, dict):
+        return []
+    found = [schema] if isinstance(schema.get("properties"), dict) else []
+    return [*found, *(each for value in schema.values() for each in objects_in(value))]
+
+
 @both_eras
 async def test_tools_are_listed_with_schemas_hints_and_examples(here: AgentHere, mode: str) -> None:
     async with here.mcp(mode) as client:
@@ -26,7 +36,9 @@ async def test_tools_are_listed_with_schemas_hints_and_examples(here: AgentHere,
     assert [tool.name for tool in tools] == [*TOOLS] == [tool.name for tool in again]
     for tool in tools:
         assert tool.title
-        assert tool.description
+        assert tool.description is not None
+        assert tool.description.endswith(".")
+        assert ". " not in tool.description  # one sentence
         assert tool.annotations is not None
         assert tool.output_schema is not None
         assert tool.input_schema["additionalProperties"] is False
@@ -34,6 +46,7 @@ async def test_tools_are_listed_with_schemas_hints_and_examples(here: AgentHere,
             jsonschema.Draft202012Validator.check_schema(schema)
             assert schema["type"] == "object"
             assert "$ref" not in json.dumps(schema)
+            assert all(each["additionalProperties"] is False for each in objects_in(schema))
         [example] = tool.input_schema["examples"]
         jsonschema.validate(example, tool.input_schema)
     hints = {tool.name: tool.annotations for tool in tools}
@@ -56,7 +69,10 @@ async def test_a_call_returns_text_and_a_structure_that_fits_its_schema(here: Ag
         result = await client.call_tool("read_messages", {})
         first, *lines = result.content[0].text.splitlines()  # type: ignore[union-attr]
         assert first == ByOthers == result.structured_content["notice"]
-        assert json.loads(lines[0])["text"] == "hello"
+        shown = json.loads(lines[0])
+        assert shown["text"] == "hello"
+        whole = result.structured_content["messages"][0]
+        assert shown == {name: value for name, value in whole.items() if value not in (None, "")} != whole
 
 
 @both_eras

@@ -234,8 +234,13 @@ def _words(answer: ToolAnswer) -> str:
     rows = next((fields.pop(name) for name in ("messages", "chats", "members") if name in fields), None)
     notice = fields.pop("notice", "")
     lines = [notice] if notice else []
-    lines += [msgspec.json.encode(row).decode() for row in rows or ()]
+    lines += [msgspec.json.encode(_without_absent(row)).decode() for row in rows or ()]
     return "\n".join([*lines, msgspec.json.encode(fields).decode()])
+
+
+def _without_absent(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without the fields that say nothing, because the text is what a model reads."""
+    return {name: value for name, value in row.items() if value not in (None, "")}
 
 
 def _base64(content: bytes) -> str:

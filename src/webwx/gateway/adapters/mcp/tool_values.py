@@ -55,7 +55,7 @@ class ToolInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return f"{type(self).__name__}(***)"
 
 
-class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Result of a tool."""
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 # -- parts of results --------------------------------------------------------------------------------------------------
 
 
-class NamedChat(msgspec.Struct, frozen=True, kw_only=True):
+class NamedChat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A chat or a person."""
 
     number: int
@@ -74,7 +74,7 @@ class NamedChat(msgspec.Struct, frozen=True, kw_only=True):
     kind: ChatKind
 
 
-class MessageAuthor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MessageAuthor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The author of a message."""
 
     number: int = 0
@@ -94,7 +94,7 @@ class ListedChat(NamedChat, frozen=True, kw_only=True):
     """Time of the last message (RFC 3339), if it is known."""
 
 
-class MediaOfMessage(msgspec.Struct, frozen=True, kw_only=True):
+class MediaOfMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The media of a message, which `get_media` returns."""
 
     kind: str
@@ -105,14 +105,14 @@ class MediaOfMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Media type, by the name of a file or the kind of the message; `get_media` tells that of a picture's content."""
 
 
-class LinkInMessage(msgspec.Struct, frozen=True, kw_only=True):
+class LinkInMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A link in a message; it is not followed."""
 
     title: str
     url: str
 
 
-class ShownMessage(msgspec.Struct, frozen=True, kw_only=True):
+class ShownMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message, recall or send."""
 
     message_id: str
@@ -140,7 +140,7 @@ class ShownMessage(msgspec.Struct, frozen=True, kw_only=True):
     """State of a send that did not come back as a message."""
 
 
-class ListedMember(msgspec.Struct, frozen=True, kw_only=True):
+class ListedMember(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A member of a chatroom."""
 
     number: int
@@ -515,7 +515,7 @@ platform fails at the moment.
 """
 
 
-class ToolFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ToolFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The result of a call that has not succeeded; `isError` is true beside it."""
 
     outcome: FailureOutcome
