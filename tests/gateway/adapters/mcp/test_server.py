@@ -9,11 +9,14 @@ import jsonschema
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from webwx.gateway.adapters.mcp import resources
 from webwx.gateway.adapters.mcp.tool_table import TOOLS
 from webwx.gateway.adapters.mcp.tool_values import ByOthers
 
 if TYPE_CHECKING:
-    from tests.gateway.adapters.mcp.conftest import AgentHere
+    from collections.abc import Callable
+
+    from tests.gateway.adapters.mcp.conftest import AgentHere, MakeAgent
 
 both_eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
@@ -145,3 +148,21 @@ async def test_clients_of_the_earlier_era_may_set_a_log_level(here: AgentHere) -
         await client.session.send_ping()
         with pytest.warns(Warning, match="deprecated"):
             await client.session.set_logging_level("debug")
+
+
+@pytest.mark.parametrize("sees", ["listed", "every"])
+async def test_the_chats_with_the_newest_messages_are_listed_as_resources(
+    make_agent: MakeAgent, number_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, sees: str
+) -> None:
+    boss, hua = await number_of("Boss"), await number_of("阿华")
+    here = make_agent(see=("filehelper", boss, hua) if sees == "listed" else ("*",))
+    for who in ("ahua", "lilei"):
+        await here.hear(who, f"from {who}")
+        here.world.wind(2)
+    listed = [each.uri for each in await resources.list_resources(here.agent)]
+    assert listed[2:4] == [f"wx://default/chat/{boss}", f"wx://default/chat/{hua}"]
+    assert "wx://default/chat/filehelper" in listed[4:]
+    assert len(set(listed)) == len(listed) <= 22
+    await here.hear("ahua", "again")
+    monkeypatch.setattr(resources, "_LISTED", 1)
+    assert [each.uri for each in await resources.list_resources(here.agent)][2:] == [f"wx://default/chat/{hua}"]

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.permissions import AllowedChat
 
 _ROUNDS = 10
-"""Number of pages of the journal that one call reads to find messages of one author."""
+"""Maximum number of pages of the journal that one call reads to find some messages or chats."""
 
 _HALF = 17_000
 """Bytes for one of the two lists of chats in the state of the login."""
@@ -126,19 +126,45 @@ async def _readable(agent: Agent) -> list[NamedChat]:
     return [FILEHELPER_CHAT, *(named_chat(each.number, each.name, each.kind) for each in known)]
 
 
+async def newest_chats(agent: Agent, count: int) -> list[NamedChat]:
+    """Return chats that the agent may read, those with the newest messages first; then others by number."""
+    allowed, known = await agent.allowed(), await _readable(agent)
+    if not allowed.sees_every_chat and len(known) <= _MANY:
+        times = {chat.number: await _last_time(agent, chat) or 0 for chat in known}
+        return sorted(known, key=lambda chat: -times[chat.number])[:count]
+    found: dict[int, NamedChat] = {}
+    before: str | None = ""
+    for _ in range(_ROUNDS):
+        page = await agent.client.history_page(limit=_BATCH, before=before or "")
+        for chat in dict.fromkeys(_chat_of(each.entry) for each in page.entries):
+            named = await agent.named(chat) if chat and allowed.sees(chat) else None
+            if named is not None and (named.number or chat == FILEHELPER):
+                found.setdefault(named.number, named)
+        before = page.before
+        if before is None or len(found) >= count:
+            break
+    return [*{**found, **{each.number: found.get(each.number, each) for each in known}}.values()][:count]
+
+
+async def _last_time(agent: Agent, chat: NamedChat) -> float | None:
+    """Return the time of the last message of a chat, in seconds since 1970; None if there is none."""
+    with contextlib.suppress(InvalidRequest):
+        page = await agent.client.history_page(chat.number or FILEHELPER, limit=1)
+        return _time_of(page.entries[0].entry) if page.entries else None
+    return None
+
+
 async def _row(agent: Agent, chat: NamedChat) -> ListedChat:
     client, which = agent.client, chat.number or FILEHELPER
     remark, pinned, muted = "", False, False
     with contextlib.suppress(InvalidRequest, LocalStateError):  # it may be a contact of an earlier login
         contact = await client.find_contact(which)
         remark, pinned, muted = short_name(contact.remark), contact.is_pinned, contact.is_muted
-    last_at = None
-    with contextlib.suppress(InvalidRequest):
-        page = await client.history_page(which, limit=1)
-        last_at = time_text(_time_of(page.entries[0].entry)) if page.entries else None
+    last = await _last_time(agent, chat)
     return ListedChat(
-        number=chat.number, name=chat.name, kind=chat.kind, remark=remark, pinned=pinned, muted=muted, last_at=last_at
-    )
+        number=chat.number, name=chat.name, kind=chat.kind, remark=remark, pinned=pinned, muted=muted,
+        last_at=None if last is None else time_text(last),
+    )  # fmt: skip
 
 
 async def list_members(agent: Agent, args: ListMembersInput) -> MemberRows:

@@ -57,20 +57,19 @@ def _base(agent: Agent) -> str:
 
 
 async def list_resources(agent: Agent) -> list[ListedResource]:
-    """Return the account, the list of chats, and the first chats that the agent may read."""
+    """Return the account, the list of chats, and the chats with the newest messages among those that it may read."""
     base = _base(agent)
-    rows = await reading_tools.list_chats(agent, ListChatsInput(limit=_LISTED))
     return [
         ListedResource("wx://accounts", "accounts", "Login and limits", _JSON),
         ListedResource(f"{base}/chats", "chats", "Chats", _JSON),
         *(
             ListedResource(
-                chat_uri(agent, row.number),
-                f"chat-{row.number or 'filehelper'}",
-                row.name,
+                chat_uri(agent, chat.number),
+                f"chat-{chat.number or 'filehelper'}",
+                chat.name,
                 "text/plain",
             )
-            for row in rows.chats
+            for chat in await reading_tools.newest_chats(agent, _LISTED)
         ),
     ]
 
