@@ -102,7 +102,7 @@ async def list_chats(agent: Agent, args: ListChatsInput) -> ChatRows:
     start = read_number(args.cursor) if args.cursor else 0
     found = [
         each
-        for each in await _readable(agent)
+        for each in await readable_chats(agent)
         if args.query.casefold() in each.name.casefold() and args.kind in {"all", each.kind}
     ]
     rows = [await _row(agent, each) for each in found[start : start + args.limit]]
@@ -116,7 +116,7 @@ async def find_contact(agent: Agent, args: FindContactInput) -> ChatRows:
     return await list_chats(agent, ListChatsInput(query=args.query, limit=args.limit))
 
 
-async def _readable(agent: Agent) -> list[NamedChat]:
+async def readable_chats(agent: Agent) -> list[NamedChat]:
     """Return all chats that the agent may read: File Transfer Helper, then by number."""
     allowed = await agent.allowed()
     if not allowed.sees_every_chat:
@@ -128,7 +128,7 @@ async def _readable(agent: Agent) -> list[NamedChat]:
 
 async def newest_chats(agent: Agent, count: int) -> list[NamedChat]:
     """Return chats that the agent may read, those with the newest messages first; then others by number."""
-    allowed, known = await agent.allowed(), await _readable(agent)
+    allowed, known = await agent.allowed(), await readable_chats(agent)
     if not allowed.sees_every_chat and len(known) <= _MANY:
         times = {chat.number: await _last_time(agent, chat) or 0 for chat in known}
         return sorted(known, key=lambda chat: -times[chat.number])[:count]

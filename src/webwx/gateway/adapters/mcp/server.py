@@ -18,7 +18,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from webwx.gateway.adapters.mcp import client_questions, prompts, resources
+from webwx.gateway.adapters.mcp import client_questions, completions, prompts, resources
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.short_texts import short_text
 from webwx.gateway.adapters.mcp.subscriptions import AgentSubscriptions
@@ -175,6 +175,22 @@ def make_server(
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(description=prompts.PROMPTS[params.name].title, messages=[message])
 
+    async def complete(ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        agent, argument = agent_of(ctx), params.argument
+        try:
+            if isinstance(params.ref, types.PromptReference):
+                made = await completions.complete_prompt(agent, params.ref.name, argument.name, argument.value)
+            else:
+                made = await completions.complete_template(agent, params.ref.uri, argument.name, argument.value)
+        except ToolRefused as error:
+            raise MCPError(types.INVALID_PARAMS, str(error)) from None
+        except resources.RESOURCE_ERRORS as error:
+            raise MCPError(types.INTERNAL_ERROR, str(error)) from None
+        has_more = len(made.values) < made.total
+        return types.CompleteResult(
+            completion=types.Completion(values=made.values, total=made.total, has_more=has_more)
+        )  # fmt: skip
+
     async def set_level(ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         return types.EmptyResult()  # this server sends no log messages
 
@@ -187,7 +203,7 @@ def make_server(
         get_tool_input_schema=lambda name: TOOLS[name].input_schema if name in TOOLS else None,
         on_list_tools=list_tools, on_call_tool=call, on_list_resources=list_resources,
         on_list_resource_templates=list_templates, on_read_resource=read_resource, on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt, on_subscriptions_listen=listen,
+        on_get_prompt=get_prompt, on_subscriptions_listen=listen, on_completion=complete,
         on_subscribe_resource=None if connection is None else subscribe,
         on_unsubscribe_resource=None if connection is None else unsubscribe,
     )  # fmt: skip
