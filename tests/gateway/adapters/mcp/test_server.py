@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
 import pytest
@@ -125,22 +126,38 @@ async def test_resources_show_what_the_agent_sees(here: AgentHere, mode: str) ->
 
 
 @both_eras
-async def test_prompts_name_the_chat_and_say_that_messages_are_data(here: AgentHere, mode: str) -> None:
+async def test_prompts_have_the_chat_beside_words_that_say_that_messages_are_data(here: AgentHere, mode: str) -> None:
+    await here.note("early")
+    [early] = (await here.result("read_messages")).messages
+    here.world.wind(60)
+    await here.note("late")
+    await here.hear("lilei", "salary")
     async with here.mcp(mode) as client:
         names = [each.name for each in (await client.list_prompts()).prompts]
         assert names == ["summarise_chat", "draft_reply", "daily_digest", "find_promises"]
         for name in names:
-            arguments: dict[str, Any] = {"chat": "Boss"} if name != "daily_digest" else {}
-            [message] = (await client.get_prompt(name, arguments)).messages
-            assert ByOthers in message.content.text  # type: ignore[union-attr]
+            arguments: dict[str, Any] = {} if name == "daily_digest" else {"chat": "文件传输助手"}
+            words, *attached = [
+                cast("Any", each.content) for each in (await client.get_prompt(name, arguments)).messages
+            ]
+            assert ByOthers in words.text
+            assert len(attached) == len(arguments)
+            for each in attached:
+                assert (each.resource.uri, each.resource.mime_type) == ("wx://default/chat/filehelper", "text/plain")
+                first, *lines = each.resource.text.splitlines()
+                assert first == ByOthers
+                assert [json.loads(line)["text"] for line in lines] == ["early", "late"]
+        later = {"chat": "filehelper", "since": (datetime.fromisoformat(early.time) + timedelta(seconds=1)).isoformat()}
+        [_, chat] = (await client.get_prompt("summarise_chat", later)).messages
+        assert "early" not in chat.content.resource.text  # type: ignore[union-attr]
         for name, wrong in (
-            ("draft_reply", {}),
-            ("draft_reply", {"chat": "x" * 201}),
-            ("other", {}),
-            ("daily_digest", {"chat": "x"}),
-        ):
-            with pytest.raises(MCPError):
+            ("draft_reply", {}), ("draft_reply", {"chat": "x" * 201}), ("draft_reply", {"chat": "Boss"}), ("other", {}),
+            ("daily_digest", {"chat": "x"}), ("find_promises", {"chat": "filehelper", "since": "yesterday"}),
+        ):  # fmt: skip
+            with pytest.raises(MCPError) as error:
                 await client.get_prompt(name, wrong)
+            assert error.value.error.code == -32602
+    assert ("get_prompt", "", "chat-not-allowed") in here.audit
 
 
 async def test_clients_of_the_earlier_era_may_set_a_log_level(here: AgentHere) -> None:

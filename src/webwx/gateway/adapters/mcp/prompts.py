@@ -1,11 +1,21 @@
-"""Prompts: frequent tasks in words, which name the tools to use and say that messages are no instructions."""
+"""
+Prompts: frequent tasks in words, which name the tools to use and say that messages are no instructions.
+
+A prompt about one chat has the last messages of it beside the words, as the resource of the chat.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
+from webwx.gateway.adapters.mcp import resources
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.tool_values import ByOthers
+
+if TYPE_CHECKING:
+    from webwx.gateway.adapters.mcp.agent import Agent
+    from webwx.gateway.adapters.mcp.resources import ReadResource
 
 _LONGEST = 200
 """Maximum number of characters of an argument."""
@@ -32,16 +42,16 @@ _PROMPTS = (
         description="Summarise the messages of one chat.",
         arguments={"chat": "Number or name of the chat", "since": "Earliest time (RFC 3339)"},
         required=frozenset(("chat",)),
-        text="Read the messages of the chat {chat} with read_messages (since: {since}). Summarise what was said, by "
-        "whom, and what is still open.",
+        text="The last messages of the chat {chat} (since: {since}) are attached; read_messages returns earlier ones. "
+        "Summarise what was said, by whom, and what is still open.",
     ),
     AgentPrompt(
         name="draft_reply", title="Draft a reply",
         description="Draft an answer to the last messages of a chat, without sending it.",
         arguments={"chat": "Number or name of the chat", "tone": "Tone of the answer"},
         required=frozenset(("chat",)),
-        text="Read the last messages of the chat {chat} with read_messages. Draft an answer (tone: {tone}) and show it "
-        "to me. Do not send it.",
+        text="The last messages of the chat {chat} are attached. Draft an answer (tone: {tone}) and show it to me. Do "
+        "not send it.",
     ),
     AgentPrompt(
         name="daily_digest", title="Digest of a day",
@@ -55,7 +65,8 @@ _PROMPTS = (
         description="Find what I have promised, and what others have promised to me.",
         arguments={"chat": "Number or name of the chat; empty: all", "since": "Earliest time (RFC 3339)"},
         text="Read the messages of the chat {chat} (empty: each chat of list_chats) with read_messages (since: {since})"
-        ". List the promises in them: who, what, until when, and the message_id.",
+        "; the last ones of a chat that is named are attached. List the promises in them: who, what, until when, and "
+        "the message_id.",
     ),
 )  # fmt: skip
 
@@ -63,13 +74,31 @@ PROMPTS = {each.name: each for each in _PROMPTS}
 """The prompts by their names."""
 
 
-def text_of(name: str, arguments: dict[str, str]) -> str:
+class FilledPrompt(NamedTuple):
+    """A prompt with its arguments."""
+
+    text: str
+    chat: ReadResource | None
+    """The last messages of the chat that it is about; None if it is about no single chat."""
+
+
+async def fill_prompt(agent: Agent, name: str, arguments: dict[str, str]) -> FilledPrompt:
     """
-    Return the text of a prompt.
+    Return the text of a prompt, and the messages of the chat that it is about.
 
     Raises:
-        ToolRefused: There is no such prompt, or an argument is missing, unknown or too long.
+        ToolRefused: There is no such prompt, or an argument is missing, unknown, too long or not valid, or the agent
+            may not read the chat.
+        StorageError: The journal cannot be read.
     """
+    text = _text_of(name, arguments)
+    chat = arguments.get("chat", "")
+    return FilledPrompt(
+        text, await resources.read_chat(agent, chat, since=arguments.get("since", "")) if chat else None
+    )  # fmt: skip
+
+
+def _text_of(name: str, arguments: dict[str, str]) -> str:
     prompt = PROMPTS.get(name)
     if prompt is None:
         raise ToolRefused("There is no such prompt.")

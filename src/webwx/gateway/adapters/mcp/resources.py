@@ -33,6 +33,7 @@ _MESSAGES = 50
 """Number of messages of a chat."""
 
 _JSON = "application/json"
+_TEXT = "text/plain"
 
 
 class ListedResource(NamedTuple):
@@ -99,7 +100,7 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
             case "chats" if not which:
                 return _json(uri, await reading_tools.list_chats(agent, ListChatsInput(limit=200)))
             case "chat" if which:
-                return ReadResource(uri, "text/plain", await chat_text(agent, which))
+                return ReadResource(uri, _TEXT, await _chat_text(agent, which))
             case "message" if which:
                 return _json(uri, await reading_tools.get_message(agent, GetMessageInput(message_id=which)))
             case "media" if which:
@@ -108,10 +109,34 @@ async def read_resource(agent: Agent, uri: str) -> ReadResource:
             case _:
                 pass
     except InvalidRequest as error:
-        if refusal := refusal_of(error):
-            await agent.note_refusal("read_resource", refusal, is_read=True)
-        raise ToolRefused(short_text(str(error))) from None
+        raise await _refused(agent, "read_resource", error) from None
     raise _no_such_resource()
+
+
+async def read_chat(agent: Agent, chat: str, *, since: str = "") -> ReadResource:
+    """
+    Return the resource of a chat by its number or name, as a prompt embeds it.
+
+    Args:
+        agent: The agent.
+        chat: Number or exact name of the chat.
+        since: Earliest time of its messages (RFC 3339); empty for no limit.
+
+    Raises:
+        ToolRefused: The agent does not see such a chat, or the time is not valid.
+    """
+    try:
+        uri = chat_uri(agent, (await agent.seen(chat)).chat.number)
+        return ReadResource(uri, _TEXT, await _chat_text(agent, chat, since=since))
+    except InvalidRequest as error:
+        raise await _refused(agent, "get_prompt", error) from None
+
+
+async def _refused(agent: Agent, action: str, error: InvalidRequest) -> ToolRefused:
+    """Return the error for what cannot be read, and note it if the owner has not allowed it."""
+    if refusal := refusal_of(error):
+        await agent.note_refusal(action, refusal, is_read=True)
+    return ToolRefused(short_text(str(error)))
 
 
 def chat_uri(agent: Agent, number: int) -> str:
@@ -141,9 +166,9 @@ def _no_such_resource() -> ToolRefused:
     return ToolRefused("There is no such resource among those that you may read.", code="not-found")
 
 
-async def chat_text(agent: Agent, chat: str) -> str:
+async def _chat_text(agent: Agent, chat: str, *, since: str = "") -> str:
     """Return the last messages of a chat as text: one JSON object on each line, the oldest first."""
-    rows = await reading_tools.read_messages(agent, ReadMessagesInput(chat=chat, limit=_MESSAGES))
+    rows = await reading_tools.read_messages(agent, ReadMessagesInput(chat=chat, limit=_MESSAGES, since=since))
     lines = [msgspec.json.encode(each).decode() for each in reversed(rows.messages)]
     return "\n".join([ByOthers, *lines])
 

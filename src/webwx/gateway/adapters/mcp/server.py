@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.adapters.mcp.agent import Agent
     from webwx.gateway.adapters.mcp.media_tool import MediaContents
+    from webwx.gateway.adapters.mcp.resources import ReadResource
     from webwx.gateway.adapters.mcp.tool_table import AgentTool, ToolAnswer
 
     Context = ServerRequestContext[Any]
@@ -129,12 +130,7 @@ def make_server(
             raise MCPError(types.INVALID_PARAMS, str(error), {"uri": str(params.uri)}) from None
         except resources.RESOURCE_ERRORS as error:
             raise MCPError(types.INTERNAL_ERROR, str(error)) from None
-        content: types.TextResourceContents | types.BlobResourceContents
-        if isinstance(found.content, str):
-            content = types.TextResourceContents(uri=found.uri, mime_type=found.mime, text=found.content)
-        else:
-            content = types.BlobResourceContents(uri=found.uri, mime_type=found.mime, blob=_base64(found.content))
-        return types.ReadResourceResult(contents=[content])
+        return types.ReadResourceResult(contents=[_contents_of(found)])
 
     async def listen(ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
         agent = agent_of(ctx)
@@ -169,11 +165,16 @@ def make_server(
 
     async def get_prompt(ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         try:
-            text = prompts.text_of(params.name, params.arguments or {})
+            made = await prompts.fill_prompt(agent_of(ctx), params.name, params.arguments or {})
         except ToolRefused as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
-        message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
-        return types.GetPromptResult(description=prompts.PROMPTS[params.name].title, messages=[message])
+        except resources.RESOURCE_ERRORS as error:
+            raise MCPError(types.INTERNAL_ERROR, str(error)) from None
+        content: list[types.ContentBlock] = [types.TextContent(type="text", text=made.text)]
+        if made.chat is not None:
+            content.append(types.EmbeddedResource(type="resource", resource=_contents_of(made.chat)))
+        messages = [types.PromptMessage(role="user", content=each) for each in content]
+        return types.GetPromptResult(description=prompts.PROMPTS[params.name].title, messages=messages)
 
     async def complete(ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         agent, argument = agent_of(ctx), params.argument
@@ -231,6 +232,12 @@ def _answered(answer: ToolAnswer, *, has_links: bool) -> types.CallToolResult:
         content.append(_block_of(answer.media))
     structured = msgspec.to_builtins(answer.result)
     return types.CallToolResult(content=content, structured_content=structured, is_error=answer.is_error)
+
+
+def _contents_of(found: ReadResource) -> types.TextResourceContents | types.BlobResourceContents:
+    if isinstance(found.content, str):
+        return types.TextResourceContents(uri=found.uri, mime_type=found.mime, text=found.content)
+    return types.BlobResourceContents(uri=found.uri, mime_type=found.mime, blob=_base64(found.content))
 
 
 def _block_of(media: MediaContents) -> types.ContentBlock:
