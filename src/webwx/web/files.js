@@ -100,7 +100,7 @@ export class FileTray {
     this.largest = largest;
     this.list = h("ul", { class: "tray", hidden: true });
     this.#nodes = new KeyedList(this.list);
-    this.status = h("p", { class: "unseen", role: "status" });
+    this.status = h("p", { class: "hidden", role: "status" });
     this.element = h("div", { class: "tray-box" }, this.list, this.status);
   }
 

@@ -1,6 +1,6 @@
 // Dialogs and menus over the page, and the text in an empty list.
 
-import { h, icon, iconButton } from "./dom.js";
+import { button, h, icon, iconButton } from "./dom.js";
 import { leaveDialog, noteOpener } from "./focus.js";
 import { t } from "./shared-words.js";
 
@@ -35,6 +35,29 @@ export function dialog(title, build, { kind = "" } = {}) {
   element.showModal();
   element.querySelector("[autofocus]")?.focus();
   return element;
+}
+
+/**
+ * Ask before an action that cannot be undone: `question` is {title, hint, words}, and `act()` is called when the button with
+ * `words` is pressed. The focus is on Cancel.
+ */
+export function ask({ title, hint, words }, act) {
+  return dialog(title, (close) => [
+    h("p", { class: "hint" }, hint),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("cancel"), close, { autofocus: true }),
+      button(
+        words,
+        () => {
+          close();
+          act();
+        },
+        { kind: "is-danger" },
+      ),
+    ),
+  ]);
 }
 
 // -- menus -----------------------------------------------------------------------------------------------------------

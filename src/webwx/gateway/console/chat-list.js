@@ -1,14 +1,15 @@
 // The list of recent chats of one account, and the search through names and messages.
 
 import { call, Problem } from "./api.js";
+import { rowBadge } from "./badges.js";
 import { t } from "./chats-words.js";
 import { fill, h, icon, iconButton, set } from "./dom.js";
-import { shortTime } from "./formats.js";
 import { inWords } from "./message-content.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { Rows } from "./rows.js";
 import { answersInOrder } from "./states.js";
+import { rowTime } from "./times.js";
 import { unread } from "./unread.js";
 
 /** Milliseconds after the last key press until messages are searched. */
@@ -181,7 +182,6 @@ export function chatList({ account, names, openChat, openMessage, act }) {
 
   function render(row, node) {
     const count = row.isMessage ? 0 : unread.of(account, row.chat);
-    const time = row.time ? shortTime(row.time, Date.now() / 1000) : "";
     fill(
       node,
       face(row.chat, row.name),
@@ -192,10 +192,9 @@ export function chatList({ account, names, openChat, openMessage, act }) {
           "span",
           { class: "row-top" },
           h("span", { class: "row-name", dir: "auto" }, row.name),
-          time && h("time", { class: "row-time" }, time),
+          rowTime(row.time, Date.now() / 1000),
           row.isPinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
-          count > 0 && h("span", { class: "badge", "aria-hidden": "true" }, count > 99 ? "99+" : String(count)),
-          count > 0 && h("span", { class: "hidden" }, t("unread", { n: count })),
+          rowBadge(count, t("unread", { n: count })),
         ),
         row.line && h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, row.line)),
       ),

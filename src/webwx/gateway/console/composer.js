@@ -7,6 +7,7 @@ import { Drafts } from "./drafts.js";
 import { acceptFiles, FileTray } from "./files.js";
 import { largest } from "./limits.js";
 import { pendingSends } from "./pending-sends.js";
+import { fileChooser, growToText } from "./writing.js";
 
 /** Texts that were not sent, by account and chat. */
 export const drafts = new Drafts(`webwx.drafts${ROOT}`);
@@ -19,20 +20,8 @@ export function composer({ account, sent, toMessages }) {
   let name = "";
   const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed } });
   const tray = trayOf(account);
-  const chosen = h("input", {
-    type: "file",
-    class: "chosen-file",
-    multiple: true,
-    tabindex: "-1",
-    "aria-hidden": "true",
-    on: {
-      change: () => {
-        take([...chosen.files]);
-        chosen.value = "";
-      },
-    },
-  });
-  const attach = iconButton("plus", t("attach"), () => chosen.click());
+  const chooser = fileChooser(take);
+  const attach = iconButton("plus", t("attach"), () => chooser.choose());
   const sendButton = iconButton("send", t("send"), send, { class: "icon-button is-main" });
   const hint = h("p", { class: "faint", id: "enter-sends" }, t("enterSends"));
   set(text, "aria-describedby", hint.id);
@@ -40,7 +29,7 @@ export function composer({ account, sent, toMessages }) {
     "div",
     { class: "composer" },
     tray.element,
-    h("div", { class: "composer-row" }, attach, chosen, text, sendButton),
+    h("div", { class: "composer-row" }, attach, chooser.element, text, sendButton),
     hint,
   );
   tray.changed = grow;
@@ -62,8 +51,7 @@ export function composer({ account, sent, toMessages }) {
   }
 
   function grow() {
-    text.style.setProperty("height", "auto");
-    text.style.setProperty("height", `${Math.min(text.scrollHeight + 2, 160)}px`);
+    growToText(text);
     sendButton.disabled = !text.value.trim() && tray.ready().length === 0;
   }
 

@@ -1,28 +1,12 @@
 // A question before an action that cannot be undone.
 
 import { call } from "./api.js";
-import { button, h } from "./dom.js";
-import { dialog } from "./overlays.js";
-import { t } from "./words.js";
+import { button } from "./dom.js";
+import { ask } from "./overlays.js";
 
-/** Ask, and call `doing` when the button with `words` is clicked; the button Cancel has the focus. */
-export function confirm(frame, { title, hint, words }, doing) {
-  dialog(title, (close) => [
-    h("p", { class: "hint" }, hint),
-    h(
-      "div",
-      { class: "dialog-buttons" },
-      button(t("cancel"), close, { autofocus: true }),
-      button(
-        words,
-        () => {
-          close();
-          frame.act(doing);
-        },
-        { kind: "is-danger" },
-      ),
-    ),
-  ]);
+/** Ask, and run `doing` as an action of the user when the button with `question.words` is clicked. */
+export function confirm(frame, question, doing) {
+  ask(question, () => frame.act(doing));
 }
 
 /** Make a button that asks, deletes what is at a path of the API, and then calls `done`. */

@@ -3,6 +3,7 @@
 import { hasJournal, listAccounts } from "./account-list.js";
 import { call, endSession, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
+import { upTo99 } from "./badges.js";
 import { drafts } from "./composer.js";
 import { button, fill, h, set } from "./dom.js";
 import { refuseFiles } from "./files.js";
@@ -104,7 +105,7 @@ function follow({ isFirst = false } = {}) {
 /** Show the screen and the number of unread messages in the title of the page. */
 function entitle() {
   const number = unread.total();
-  document.title = `${number ? `(${number > 99 ? "99+" : number}) ` : ""}${opened.screen.title()} · webwx ${t("gateway")}`;
+  document.title = `${number ? `(${upTo99(number)}) ` : ""}${opened.screen.title()} · webwx ${t("gateway")}`;
 }
 
 function showConnection() {

@@ -5,31 +5,21 @@ import { t } from "./chats-words.js";
 import { composer } from "./composer.js";
 import { confirm } from "./confirm.js";
 import { button, fill, h, icon, iconButton, raisesKeyboard, set } from "./dom.js";
-import { bytes, countdown, longTime } from "./formats.js";
+import { bytes, countdown } from "./formats.js";
 import { KeyedList } from "./keyed-list.js";
 import { content, inWords, isNotice, sentContent } from "./message-content.js";
+import { GAP, MOST, NEAR, RECALL_WINDOW } from "./message-log.js";
 import { stateReason, t as said } from "./message-words.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { mayBe, pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
 import { answersInOrder, load } from "./states.js";
+import { timeLine } from "./times.js";
 import { unread } from "./unread.js";
 
 /** Number of entries that are read at a time. */
 const PAGE = 50;
-
-/** Seconds after sending in which WeChat allows a recall. */
-const RECALL_WINDOW = 120;
-
-/** Seconds between two messages from which the time is shown between them. */
-const GAP = 300;
-
-/** Distance in pixels at which the conversation counts as scrolled to its end. */
-const NEAR = 80;
-
-/** Number of entries that are shown at most: a part of those that were read, which moves as the user scrolls. */
-const MOST = 120;
 
 /** Number of the newest entries that are kept when there are more than are shown, while the newest are in view. */
 const KEPT = 120;
@@ -235,7 +225,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     const keys = new Set(inOrder.map(({ key }) => key));
     for (const entry of inOrder) {
       addPending(pending.filter(({ next }) => next && `s${next}` === entry.key));
-      if (entry.time - last >= GAP) wanted.push(nodes.node(`t${entry.key}`, "", () => timeLine(entry.time)));
+      if (entry.time - last >= GAP) wanted.push(nodes.node(`t${entry.key}`, "", () => timeLine(entry.time, Date.now() / 1000)));
       last = entry.time;
       const isRecalled = gone.has(entry.event?.data.message_id ?? entry.send?.message_id);
       const state = JSON.stringify([entry.send?.state, isRecalled]);
@@ -262,11 +252,6 @@ export function conversation({ frame, account, names, back, searchIn }) {
   function arrange(wanted) {
     const near = nodes.show(wanted);
     if (near) (near.find((node) => node.matches(".message, .grey-line")) ?? messages().at(-1) ?? log).focus();
-  }
-
-  function timeLine(time) {
-    const stamp = new Date(time * 1000).toISOString();
-    return h("p", { class: "time-line" }, h("time", { datetime: stamp }, longTime(time, Date.now() / 1000)));
   }
 
   function drawn(entry, isRecalled) {

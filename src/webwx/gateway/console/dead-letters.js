@@ -4,8 +4,8 @@ import { hasJournal, listAccounts } from "./account-list.js";
 import { call } from "./api.js";
 import { t } from "./dead-letters-words.js";
 import { button, fill, h } from "./dom.js";
-import { ago } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 
 /** Make the list; `show(consumers)` reads the dead letters of these consumers. Without dead letters nothing is shown. */
 export function deadLetters(frame) {

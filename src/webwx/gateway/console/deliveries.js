@@ -1,12 +1,12 @@
 // The requests to one webhook and their outcomes, with a button that sends an event again.
 
 import { call } from "./api.js";
-import { button, fill, h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { t } from "./deliveries-words.js";
 import { field, formPanel, textInput } from "./forms.js";
 import { empty } from "./overlays.js";
-import { ago } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 
 /** Number of deliveries that are read at a time. */
 const PAGE = 25;

@@ -14,8 +14,9 @@ import { live } from "./live.js";
 import { empty } from "./overlays.js";
 import { addressOf } from "./place.js";
 import { sparkline } from "./sparkline.js";
-import { ago, load } from "./states.js";
+import { load } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 
 export const health = { name: "health", picture: "pulse", title: () => t("health"), open };
 

@@ -12,8 +12,9 @@ import { live } from "./live.js";
 import { FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
-import { ago, load } from "./states.js";
+import { load } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 
 export const incomingFiles = { name: "files", picture: "folder", title: () => t("incomingFiles"), open };
 

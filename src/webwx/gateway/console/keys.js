@@ -8,8 +8,9 @@ import { button, fill, h } from "./dom.js";
 import { field, formPanel, group, resultPanel, textInput, ticks } from "./forms.js";
 import { t } from "./keys-words.js";
 import { empty } from "./overlays.js";
-import { ago, load } from "./states.js";
+import { load } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 
 /** The scopes of the API, each with the key of its words. */
 const SCOPES = [

@@ -1,12 +1,10 @@
 // Names and avatars of the contacts of one account.
 
 import { call } from "./api.js";
-import { h, icon } from "./dom.js";
+import { helperAvatar, letterAvatar, roomAvatar } from "./avatars.js";
 import { t } from "./words.js";
 
 export const FILEHELPER = "filehelper";
-
-const letters = new Intl.Segmenter();
 
 export class Names {
   #names = new Map();
@@ -51,17 +49,8 @@ export class Names {
   }
 }
 
-/** Make a coloured letter for a contact; its name is shown beside it. */
+/** Return the picture of a contact; its name is shown beside it. */
 export function face(id, name, size = "") {
-  if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
-  const { segment: letter } = letters.segment(name.trim() || "?").containing(0);
-  const style = { "--hue": hue(name) };
-  if (id.startsWith("@@")) return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style }, icon("room"));
-  return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style }, letter);
-}
-
-function hue(seed) {
-  let hash = 7;
-  for (const character of seed) hash = (hash * 31 + character.codePointAt(0)) % 100_003;
-  return String((hash * 47) % 360);
+  if (id === FILEHELPER) return helperAvatar(size);
+  return id.startsWith("@@") ? roomAvatar(name, size) : letterAvatar(name, { size });
 }

@@ -2,6 +2,7 @@
 // the group that is open. A number beside a screen counts what needs a look there.
 
 import { attention } from "./attention.js";
+import { upTo99 } from "./badges.js";
 import { fill, h, icon, set } from "./dom.js";
 import { firstSteps, STEPS } from "./first-steps-progress.js";
 import { t } from "./words.js";
@@ -92,10 +93,7 @@ function screenLink(screen) {
 function showCount(link, { number, words }) {
   const badge = link.querySelector(".badge");
   badge.hidden = number === 0;
-  fill(badge, number > MOST ? `${MOST}+` : number);
+  fill(badge, upTo99(number));
   set(link, "title", words || null);
   return number;
 }
-
-/** Largest number that is shown exactly. */
-const MOST = 99;

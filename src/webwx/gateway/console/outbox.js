@@ -11,8 +11,9 @@ import { t } from "./outbox-words.js";
 import { empty } from "./overlays.js";
 import { pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
-import { ago, answersInOrder, load } from "./states.js";
+import { answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 import { newKey } from "./transfer.js";
 
 export const outbox = { name: "outbox", picture: "outbox", title: () => t("outbox"), open };

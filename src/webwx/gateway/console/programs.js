@@ -9,8 +9,9 @@ import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
 import { openProgramForm } from "./program-form.js";
 import { t } from "./programs-words.js";
-import { ago, load } from "./states.js";
+import { load } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 
 export const programs = { name: "programs", picture: "device", title: () => t("programs"), open };
 

@@ -8,7 +8,8 @@ import { content } from "./message-content.js";
 import { face, FILEHELPER, Names } from "./names.js";
 import { empty } from "./overlays.js";
 import { t } from "./recalled-words.js";
-import { ago, answersInOrder, load } from "./states.js";
+import { answersInOrder, load } from "./states.js";
+import { ago } from "./times.js";
 import { newKey } from "./transfer.js";
 
 export const recalled = { name: "recalled", picture: "recall", title: () => t("recalledMessages"), open };

@@ -1,20 +1,9 @@
-// What the page shows while content loads or after a failure, and times that are kept up to date.
+// What the page shows while content loads or after a failure.
 
 import { Problem } from "./api.js";
 import { button, fill, h } from "./dom.js";
-import { language } from "./language.js";
 import { empty } from "./overlays.js";
 import { t } from "./words.js";
-
-/** Milliseconds after which all shown times are updated. */
-const COUNT = 15_000;
-
-const STEPS = [
-  [60, 1, "second"],
-  [3600, 60, "minute"],
-  [86_400, 3600, "hour"],
-  [Infinity, 86_400, "day"],
-];
 
 /** Return the sentence about an error. */
 export function sentence(error) {
@@ -60,22 +49,3 @@ export function answersInOrder() {
     };
   };
 }
-
-/** Show an RFC 3339 time as its distance from now, with the exact time as its title; nothing for null. */
-export function ago(time) {
-  if (!time) return null;
-  const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
-  const element = h("time", { class: "ago", datetime: time, title: exact.format(new Date(time)) });
-  count(element);
-  return element;
-}
-
-function count(element) {
-  const seconds = (new Date(element.dateTime).getTime() - Date.now()) / 1000;
-  const [, size, unit] = STEPS.find(([end]) => Math.abs(seconds) < end);
-  const isNow = Math.abs(seconds) < 10;
-  const format = new Intl.RelativeTimeFormat(language() === "zh" ? "zh-CN" : "en", { numeric: "auto" });
-  fill(element, format.format(isNow ? 0 : Math.trunc(seconds / size), unit));
-}
-
-setInterval(() => document.querySelectorAll("time.ago").forEach(count), COUNT);

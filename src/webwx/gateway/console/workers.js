@@ -5,8 +5,9 @@ import { confirm } from "./confirm.js";
 import { button, fill, h } from "./dom.js";
 import { duration } from "./formats.js";
 import { empty } from "./overlays.js";
-import { ago, answersInOrder, load } from "./states.js";
+import { answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
+import { ago } from "./times.js";
 import { t } from "./workers-words.js";
 
 export const workers = { name: "workers", picture: "program", title: () => t("workers"), open, isOfCluster: true };

@@ -2,7 +2,7 @@
 
 import { button, fill, h } from "./dom.js";
 import { Refusal } from "./control.js";
-import { dialog } from "./overlays.js";
+import { ask, dialog } from "./overlays.js";
 import { t } from "./words.js";
 
 // -- messages --------------------------------------------------------------------------------------------------------
@@ -48,22 +48,7 @@ export async function attempt(doing) {
 
 /** Ask before an action that cannot be undone; the focus is on Cancel. */
 export function confirmDialog(title, hint, words, doing) {
-  return dialog(title, (close) => [
-    h("p", { class: "hint" }, hint),
-    h(
-      "div",
-      { class: "dialog-buttons" },
-      button(t("cancel"), close, { autofocus: true }),
-      button(
-        words,
-        () => {
-          close();
-          attempt(doing);
-        },
-        { kind: "is-danger" },
-      ),
-    ),
-  ]);
+  return ask({ title, hint, words }, () => attempt(doing));
 }
 
 /** A form in a dialog: `fields` are {name, label, value, type, hint, required}; `submit(values)` is run as an attempt. */

@@ -1,15 +1,16 @@
 // The list of chats on the selected phone.
 
 import { attempt, confirmDialog } from "./attempts.js";
+import { rowBadge } from "./badges.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, soon } from "./dom.js";
 import { withEmoji } from "./emoji.js";
-import { shortTime } from "./formats.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName } from "./names.js";
 import { empty } from "./overlays.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";
 import { store } from "./store.js";
+import { rowTime } from "./times.js";
 import { t } from "./words.js";
 
 /** A message on one line. */
@@ -87,7 +88,7 @@ export function chatsView() {
   function renderHit(hit, node) {
     const name = chatName(hit.chat);
     const line = oneLine(hit.chat, hit);
-    const time = shortTime(hit.time, store.now());
+    const time = rowTime(hit.time, store.now());
     fill(node, avatar(hit.chat), rowText(name, time, marked(line, store.found.words)));
   }
 
@@ -101,11 +102,10 @@ export function chatsView() {
       avatar(row.id),
       rowText(
         name,
-        shortTime(row.time, store.now()),
+        rowTime(row.time, store.now()),
         line,
         row.pinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
-        unread > 0 && h("span", { class: "badge", "aria-hidden": "true" }, unread > 99 ? "99+" : String(unread)),
-        unread > 0 && h("span", { class: "hidden" }, t("unread", { n: unread })),
+        rowBadge(unread, t("unread", { n: unread })),
       ),
     );
   }
@@ -138,7 +138,7 @@ function rowText(name, time, line, ...more) {
   return h(
     "span",
     { class: "row-text" },
-    h("span", { class: "row-top" }, h("span", { class: "row-name" }, name), h("time", { class: "row-time" }, time)),
+    h("span", { class: "row-top" }, h("span", { class: "row-name" }, name), time),
     h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, line), ...more),
   );
 }

@@ -13,6 +13,7 @@ import { choosePeople } from "./people.js";
 import { store } from "./store.js";
 import { newKey } from "./transfer.js";
 import { t } from "./words.js";
+import { fileChooser, growToText } from "./writing.js";
 
 /** Milliseconds to wait for the duration of a file; after that it is sent without a duration. */
 const LONGEST_LOOK = 3000;
@@ -32,14 +33,8 @@ export function composer({ afterSend }) {
   let quoted = null;
   let draftOf = "";
   const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: typed } });
-  const chosen = h("input", {
-    type: "file",
-    class: "chosen-file",
-    multiple: true,
-    tabindex: "-1",
-    "aria-hidden": "true",
-    on: { change: () => take([...chosen.files], chosen.dataset.verb) },
-  });
+  let verbOfChosen = ""; // what the files to choose are sent as
+  const chooser = fileChooser((files) => take(files, verbOfChosen));
   let largest = Infinity; // until the sandbox has told it
   const tray = new FileTray(() => largest);
   look("limits").then(
@@ -58,7 +53,7 @@ export function composer({ afterSend }) {
     quoteLine,
     tray.element,
     emoji.element,
-    h("div", { class: "composer-row" }, attach, emoji.opener, chosen, text, sendButton),
+    h("div", { class: "composer-row" }, attach, emoji.opener, chooser.element, text, sendButton),
   );
 
   tray.changed = grow;
@@ -97,8 +92,7 @@ export function composer({ afterSend }) {
   }
 
   function grow() {
-    text.style.setProperty("height", "auto");
-    text.style.setProperty("height", `${Math.min(text.scrollHeight + 2, 160)}px`);
+    growToText(text);
     sendButton.disabled = !text.value.trim() && tray.ready().length === 0;
   }
 
@@ -166,10 +160,8 @@ export function composer({ afterSend }) {
         words: t(words),
         picture,
         act: () => {
-          chosen.accept = accept;
-          chosen.dataset.verb = verb;
-          chosen.value = "";
-          chosen.click();
+          verbOfChosen = verb;
+          chooser.choose(accept);
         },
       })),
       { words: t("location"), picture: "place", act: askLocation },

@@ -6,26 +6,15 @@ import { act } from "./control.js";
 import { onContextMenu } from "./context-menu.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
-import { longTime } from "./formats.js";
 import { KeyedList } from "./keyed-list.js";
+import { GAP, MOST, NEAR, RECALL_WINDOW } from "./message-log.js";
 import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
 import { empty, menu } from "./overlays.js";
 import { place } from "./place.js";
 import { askDelete, askForward, canForward, selection } from "./selection.js";
 import { store } from "./store.js";
+import { timeLine } from "./times.js";
 import { t } from "./words.js";
-
-/** Seconds in which a message can be recalled. */
-const RECALL_WINDOW = 120;
-
-/** Seconds without a message after which the time is shown between two messages. */
-const GAP = 300;
-
-/** Distance in pixels from an end of the conversation that counts as the end. */
-const NEAR = 80;
-
-/** Number of messages that are shown at most: a part of those that were read, which moves as the user scrolls. */
-const MOST = 120;
 
 /** Number of messages by which that part moves. */
 const STEP = 50;
@@ -218,12 +207,7 @@ export function conversation({ showDetails }) {
 
   function rest(message, previous) {
     if (previous && message.time - previous.time < GAP) return null;
-    return nodes.node(`time of ${message.id}`, "", () => timeLine(message.time));
-  }
-
-  function timeLine(time) {
-    const moment = new Date(time * 1000).toISOString();
-    return h("p", { class: "time-line" }, h("time", { datetime: moment }, longTime(time, store.now())));
+    return nodes.node(`time of ${message.id}`, "", () => timeLine(message.time, store.now()));
   }
 
   /** Return the node of a message; the buttons of a request or an invitation depend on the contacts. */

@@ -1,14 +1,13 @@
 // Names and pictures of people and chats, as the selected phone shows them.
 
 import { at } from "./addresses.js";
-import { h, icon } from "./dom.js";
+import { helperAvatar, letterAvatar, roomAvatar } from "./avatars.js";
+import { h } from "./dom.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
 export const FILEHELPER = "filehelper";
 export const TEAM = "weixin";
-
-const letters = new Intl.Segmenter();
 
 /** The name of a person: the remark, or the nickname. */
 export function personName(id) {
@@ -30,13 +29,8 @@ export function chatName(id) {
 
 /** The picture of a person or chatroom: their own, or a colour and a letter. The name is always beside it. */
 export function avatar(id, size = "") {
-  if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
-  if (isRoom(id))
-    return h(
-      "span",
-      { class: `avatar ${size} is-room`, "aria-hidden": "true", style: { "--hue": hue(id) } },
-      icon("room"),
-    );
+  if (id === FILEHELPER) return helperAvatar(size);
+  if (isRoom(id)) return roomAvatar(id, size);
   const person = store.person(id);
   if (person.portrait)
     return h("img", {
@@ -45,16 +39,5 @@ export function avatar(id, size = "") {
       alt: "",
       loading: "lazy",
     });
-  const { segment: letter } = letters.segment(person.nickname.trim() || "?").containing(0);
-  return h(
-    "span",
-    { class: `avatar ${size}`, "aria-hidden": "true", style: { "--hue": hue(person.picture ?? id) } },
-    letter,
-  );
-}
-
-function hue(seed) {
-  let hash = 7;
-  for (const character of seed) hash = (hash * 31 + character.codePointAt(0)) % 100_003;
-  return String((hash * 47) % 360);
+  return letterAvatar(person.nickname, { seed: person.picture ?? id, size });
 }

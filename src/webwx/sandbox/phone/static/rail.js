@@ -1,5 +1,6 @@
 // The rail: the views of the phone with their counts, and the tools that open beside it.
 
+import { upTo99 } from "./badges.js";
 import { fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { onLanguage } from "./language.js";
 import { live } from "./live.js";
@@ -65,7 +66,7 @@ export function rail({ goTo }) {
       fill(meaning, waiting ? t(counted, { n: waiting }) : "");
       set(node, "aria-current", id === place.view ? "page" : null);
       badge.hidden = !waiting;
-      fill(badge, waiting > 99 ? "99+" : String(waiting));
+      fill(badge, upTo99(waiting));
     }
     for (const [panel, { node, label }] of tools) {
       fill(label, t(panel.words));

@@ -1,6 +1,6 @@
 // What is done with messages that are already there: forward, delete, and the selection of several.
 
-import { attempt, confirmDialog, say } from "./attempts.js";
+import { confirmDialog, say } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, set } from "./dom.js";
 import { FILEHELPER, isRoom, TEAM } from "./names.js";
