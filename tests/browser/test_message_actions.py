@@ -119,3 +119,20 @@ async def test_an_emoji_of_the_panel_is_sent_as_its_code_and_shown_as_unicode(
     await hands.button("Emoji").click()
     await keyboard.press("Escape")
     await hands.see(hands.button("Emoji")).to_be_focused()
+
+
+async def test_the_exact_time_is_shown_while_the_pointer_is_over_a_message_or_a_time(
+    hands: BrowserUser, world: World
+) -> None:
+    message = world.say("阿华", "me", "hello")
+    await hands.read_chat("阿华")
+    exact = await hands.page.evaluate(
+        "time => new Intl.DateTimeFormat('en', { dateStyle: 'full', timeStyle: 'medium' }).format(time * 1000)",
+        message.time,
+    )
+    for place in (
+        hands.message("hello").locator(".bubble"),
+        hands.log.locator("time"),
+        hands.row("阿华").locator("time"),
+    ):
+        await hands.see(place).to_have_attribute("title", exact)

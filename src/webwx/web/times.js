@@ -14,26 +14,31 @@ const STEPS = [
   [Infinity, 86_400, "day"],
 ];
 
-/** Return a time with `words`; the exact one is shown while the pointer is over it. */
-function timeElement(date, words, kind) {
-  const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "medium" });
-  return h("time", { class: kind, datetime: date.toISOString(), title: exact.format(date) }, words);
+/** Return a time in seconds since 1970 in full, which is shown while the pointer is over what has it. */
+export function exactTime(seconds) {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "medium" });
+  return format.format(new Date(seconds * 1000));
+}
+
+function timeElement(seconds, words, kind) {
+  const datetime = new Date(seconds * 1000).toISOString();
+  return h("time", { class: kind, datetime, title: exactTime(seconds) }, words);
 }
 
 /** Show the time of the last message in a list of chats, in seconds since 1970; nothing for 0. */
 export function rowTime(seconds, now) {
-  return seconds ? timeElement(new Date(seconds * 1000), shortTime(seconds, now), "row-time") : null;
+  return seconds ? timeElement(seconds, shortTime(seconds, now), "row-time") : null;
 }
 
 /** Show a time between two messages, in seconds since 1970. */
 export function timeLine(seconds, now) {
-  return h("p", { class: "time-line" }, timeElement(new Date(seconds * 1000), longTime(seconds, now), null));
+  return h("p", { class: "time-line" }, timeElement(seconds, longTime(seconds, now), null));
 }
 
 /** Show an RFC 3339 time as its distance from now; nothing for null. */
 export function ago(time) {
   if (!time) return null;
-  const element = timeElement(new Date(time), "", "ago");
+  const element = timeElement(Date.parse(time) / 1000, "", "ago");
   count(element);
   return element;
 }

@@ -15,7 +15,7 @@ import { empty } from "./overlays.js";
 import { mayBe, pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
 import { answersInOrder, load } from "./states.js";
-import { timeLine } from "./times.js";
+import { exactTime, timeLine } from "./times.js";
 import { unread } from "./unread.js";
 
 /** Number of entries that are read at a time. */
@@ -261,7 +261,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (isNotice(event)) return h("div", { class: "grey-line", tabindex: "-1" }, h("span", {}, event.data.text || inWords(event, name)));
     const isMine = event.is_self;
     return bubble(
-      { isMine, name, words: inWords(event, name), face: face(event.sender, name, "is-small") },
+      { isMine, name, words: inWords(event, name), time: entry.time, face: face(event.sender, name, "is-small") },
       content(event, { name }),
       [
         isRecalled && pill("recalled", "recalled"),
@@ -274,7 +274,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     const reason = stateReason(send, pendingSends.reasons.get(send.id));
     const at = Date.parse(send.time ?? send.created_at) / 1000;
     const sendPath = `${path}/sends/${encodeURIComponent(send.id)}`;
-    return bubble({ isMine: true, name: said("you"), words: `${send.text}, ${said(send.state)}` }, sentContent(send, pendingSends.pictures.get(send.id)), [
+    return bubble({ isMine: true, name: said("you"), words: `${send.text}, ${said(send.state)}`, time: at }, sentContent(send, pendingSends.pictures.get(send.id)), [
       pill(send.state, send.state),
       reason && h("p", { class: "hint" }, reason),
       send.state === "sent" && recallLine(at, `${sendPath}/recall`),
@@ -345,7 +345,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     fill(node.querySelector(".uploaded"), t("uploaded", { part: bytes(part * size), size: bytes(size) }));
   }
 
-  function bubble({ isMine, name, words, face: picture = null }, inside, below) {
+  function bubble({ isMine, name, words, time = 0, face: picture = null }, inside, below) {
     return h(
       "article",
       { class: isMine ? "message is-mine" : "message", tabindex: "-1", "aria-label": `${name}: ${words}` },
@@ -354,7 +354,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
         "div",
         { class: "message-body" },
         !isMine && h("p", { class: "sender", dir: "auto" }, name),
-        h("div", { class: "bubble" }, inside),
+        h("div", { class: "bubble", title: time ? exactTime(time) : null }, inside),
         h("div", { class: "below" }, below),
       ),
     );

@@ -13,7 +13,7 @@ import { empty, menu } from "./overlays.js";
 import { place } from "./place.js";
 import { askDelete, askForward, canForward, selection } from "./selection.js";
 import { store } from "./store.js";
-import { timeLine } from "./times.js";
+import { exactTime, timeLine } from "./times.js";
 import { t } from "./words.js";
 
 /** Number of messages by which that part moves. */
@@ -246,7 +246,7 @@ export function conversation({ showDetails }) {
             "div",
             { class: "message-body" },
             isRoom(store.chat) && !message.mine && h("p", { class: "sender" }, personName(message.from)),
-            h("div", { class: "bubble" }, content(message)),
+            h("div", { class: "bubble", title: exactTime(message.time) }, content(message)),
           ),
         );
     const actions = grey
