@@ -80,11 +80,15 @@ export function acceptFiles(target, { words, take, isReady }) {
 
 // -- the files that will be sent -------------------------------------------------------------------------------------
 
+/** Number of characters of a text that are in the name of its button. */
+const LONGEST_NAME = 80;
+
 const LOOKS = { image: "picture", video: "video", audio: "voice" };
 
 /**
- * The files to send, by the place where they were added, such as a chat. A file is {place, file, verb, state, reason, part,
- * cancel, again}; its state is `ready`, `waiting`, `uploading` or `refused`, with a reason. `largest(type)` returns the
+ * The files to send, by the place where they were added, such as a chat, and texts on their way there. A file is {place,
+ * file, verb, state, reason, part, cancel, again}; its state is `ready`, `waiting`, `uploading` or `refused`, with a reason.
+ * A text is {place, text, state, reason, again, edit}; `drop(item)` is called before the user removes one. `largest(type)` returns the
  * largest number of bytes of a file of a media type. `changed()` is called after each change, and `leave()` when the last
  * file was removed by a button, which had the focus.
  */
@@ -94,6 +98,7 @@ export class FileTray {
   #place = "";
 
   changed = () => {};
+  drop = () => {};
   leave = () => {};
 
   constructor(largest) {
@@ -123,6 +128,13 @@ export class FileTray {
     });
     this.#items.push(...added);
     fill(this.status, t("filesAdded", { names: added.map(({ file }) => file.name).join(", ") }));
+    this.#draw();
+  }
+
+  /** Show a text, in its state. */
+  put(item) {
+    if (this.has(item)) return;
+    this.#items.push(item);
     this.#draw();
   }
 
@@ -173,34 +185,41 @@ export class FileTray {
   }
 
   #row(item) {
-    const { file, state, reason } = item;
+    const { file, text = "", state, reason } = item;
+    const name = file ? file.name : text;
     const isBusy = state === "uploading";
     const words = { refused: reason, waiting: t("fileWaits"), uploading: "" }[state] ?? "";
     return h(
       "li",
       { class: state === "refused" ? "tray-file is-refused" : "tray-file" },
-      thumbnail(file, icon(LOOKS[file.type?.split("/")[0]] ?? "file")),
+      file ? thumbnail(file, icon(LOOKS[file.type?.split("/")[0]] ?? "file")) : h("span", { class: "thumbnail" }, icon("chats")),
       h(
         "div",
         { class: "tray-text" },
-        h("span", { class: "tray-name", title: file.name, dir: "auto" }, file.name),
+        h("span", { class: "tray-name", title: name, dir: "auto" }, name),
         isBusy
           ? [
               h("progress", { max: "1", value: String(item.part), "aria-label": t("uploading", { name: file.name }) }),
               h("span", { class: "faint uploaded" }, uploaded(item)),
             ]
-          : h("span", { class: "faint" }, file.isFolder ? "" : bytes(file.size)),
+          : file && h("span", { class: "faint" }, file.isFolder ? "" : bytes(file.size)),
         words && h("span", { class: "tray-reason", role: state === "refused" ? "alert" : null }, words),
       ),
       h(
         "div",
         { class: "tray-buttons" },
         state === "refused" && item.again && button(t("again"), () => item.again(), { kind: "is-small" }),
+        item.edit && button(t("edit"), () => item.edit(), { kind: "is-small" }),
         isBusy
-          ? iconButton("close", t("cancelFile", { name: file.name }), () => item.cancel())
-          : iconButton("close", t("removeFile", { name: file.name }), () => this.remove(item)),
+          ? iconButton("close", t("cancelFile", { name }), () => item.cancel())
+          : iconButton("close", t("removeFile", { name: name.slice(0, LONGEST_NAME) }), () => this.#dropByUser(item)),
       ),
     );
+  }
+
+  #dropByUser(item) {
+    this.drop(item);
+    this.remove(item);
   }
 
   #showPart(item) {

@@ -34,6 +34,7 @@ export const SHARED = {
   // what many parts say
   loading: ["Loading…", "加载中…"],
   again: ["Try again", "重试"],
+  edit: ["Edit", "修改"],
   back: ["Back", "返回"],
   close: ["Close", "关闭"],
   cancel: ["Cancel", "取消"],

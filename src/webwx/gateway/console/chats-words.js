@@ -30,7 +30,6 @@ export const t = wordsOf({
     "The gateway has not answered. Try again: it is sent once, even if the first request arrived.",
     "网关没有应答。可以重试：即使第一次请求已到达，也只会发送一次。",
   ],
-  edit: ["Edit", "修改"],
   discard: ["Discard", "放弃"],
   discardTitle: ["Discard this message?", "放弃这条消息？"],
   discardHint: ["It was not sent, and its text is deleted.", "它尚未发送，内容将被删除。"],

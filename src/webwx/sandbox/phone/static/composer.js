@@ -1,8 +1,8 @@
 // The field for a message, and its attachments.
 
-import { attempt, formDialog } from "./attempts.js";
+import { formDialog, refuse } from "./attempts.js";
 import { inWords } from "./bubbles.js";
-import { act, look, Refusal, upload } from "./control.js";
+import { actingOnce, look, Refusal, upload } from "./control.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { emojiPanel } from "./emoji-panel.js";
@@ -10,6 +10,7 @@ import { acceptFiles, FileTray } from "./files.js";
 import { chatName, personName } from "./names.js";
 import { menu } from "./overlays.js";
 import { choosePeople } from "./people.js";
+import { inTurn, UnsentTexts } from "./sends.js";
 import { store } from "./store.js";
 import { newKey } from "./transfer.js";
 import { t } from "./words.js";
@@ -56,6 +57,10 @@ export function composer({ afterSend }) {
     h("div", { class: "composer-row" }, attach, emoji.opener, chooser.element, text, sendButton),
   );
 
+  const texts = new UnsentTexts({ tray, sent: (place) => place === draftOf && afterSend(), giveBack });
+  addEventListener("pagehide", keepUnsent);
+
+  tray.drop = (item) => texts.drop(item);
   tray.changed = grow;
   tray.leave = () => text.focus();
 
@@ -110,31 +115,38 @@ export function composer({ afterSend }) {
     }
   }
 
-  async function send() {
+  function send() {
     const words = text.value.trim();
     const files = tray.ready();
     if (!words && files.length === 0) return;
     const to = { from: store.who, to: store.chat };
     const about = quoted;
-    // The text is removed at once, so that a second press does not send it twice, and restored if the send is refused.
     const place = draftOf;
     text.value = "";
     quote(null);
     typed();
     text.focus(); // the button is disabled now, and would lose the focus
     for (const file of files) tray.update(file, { state: "waiting", key: newKey(), to });
-    for (const file of files) if (tray.has(file)) await sendFile(file);
+    for (const file of files) inTurn(place, () => tray.has(file) && sendFile(file));
     if (!words) return;
-    const done = await attempt(() =>
-      about ? act("quote", { ...to, message_id: about.id, text: words }) : act("say", { ...to, text: words }),
-    );
-    if (done) {
-      afterSend();
-      return;
-    }
-    drafts.keep(place, words + drafts.of(place));
-    if (place === draftOf) text.value = drafts.of(place);
+    if (about) texts.send(place, "quote", { ...to, message_id: about.id, text: words });
+    else texts.send(place, "say", { ...to, text: words });
+  }
+
+  /** Put a text that was not sent back into the field, before what was written since then. */
+  function giveBack(place, words, error) {
+    if (error) refuse(error.message);
+    drafts.keep(place, [words, drafts.of(place)].filter(Boolean).join("\n"));
+    if (place !== draftOf) return;
+    text.value = drafts.of(place);
     grow();
+    if (!error) text.focus();
+  }
+
+  /** Keep what is not sent when the page is left. */
+  function keepUnsent() {
+    for (const [place, items] of texts.byPlace())
+      drafts.keep(place, [...items.map((item) => item.text), drafts.of(place)].filter(Boolean).join("\n"));
   }
 
   function quote(message) {
@@ -188,11 +200,12 @@ export function composer({ afterSend }) {
       if (answer && item.place === draftOf) afterSend();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      tray.update(item, { state: "refused", reason: error.message, again: () => sendFile(item) });
+      tray.update(item, { state: "refused", reason: error.message, again: () => inTurn(item.place, () => tray.has(item) && sendFile(item)) });
     }
   }
 
   function askLocation() {
+    const act = actingOnce();
     formDialog(
       t("location"),
       [
@@ -207,6 +220,7 @@ export function composer({ afterSend }) {
   }
 
   function askLink() {
+    const act = actingOnce();
     formDialog(
       t("link"),
       [
@@ -220,6 +234,7 @@ export function composer({ afterSend }) {
   }
 
   function askCard() {
+    const act = actingOnce();
     choosePeople(
       t("whoseCard"),
       [...store.friends.keys()],

@@ -3,14 +3,31 @@
 import { at } from "./addresses.js";
 import { language } from "./language.js";
 import { REFUSALS } from "./refusal-words.js";
-import { transmit } from "./transfer.js";
+import { newKey, transmit } from "./transfer.js";
 import { t } from "./words.js";
 
 export class Refusal extends Error {}
 
-/** Call an action of the control API; a refusal is one sentence, in the language of the page. */
-export function act(verb, fields) {
-  return ask(verb, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) });
+/** A refusal after which the outcome is unknown: the answer was lost, or did not come from the sandbox. */
+export class Unanswered extends Refusal {}
+
+/**
+ * Call an action of the control API; a refusal is one sentence, in the language of the page. A repetition with the same key
+ * acts once.
+ */
+export function act(verb, fields, key = "") {
+  const headers = { "Content-Type": "application/json", ...(key && { "Idempotency-Key": key }) };
+  return ask(verb, { method: "POST", headers, body: JSON.stringify(fields) });
+}
+
+/** Return a function like `act` for one dialog, of which a repetition with the same fields acts once. */
+export function actingOnce() {
+  const keys = new Map();
+  return (verb, fields) => {
+    const what = JSON.stringify([verb, fields]);
+    if (!keys.has(what)) keys.set(what, newKey());
+    return act(verb, fields, keys.get(what));
+  };
 }
 
 /**
@@ -32,12 +49,12 @@ function parsed({ status, text }) {
   try {
     return JSON.parse(text);
   } catch {
-    return { error: t("oddAnswer", { status }) };
+    throw new Unanswered(t("oddAnswer", { status }));
   }
 }
 
 function refuseUnanswered() {
-  throw new Refusal(t("noAnswerAtAll"));
+  throw new Unanswered(t("noAnswerAtAll"));
 }
 
 /** Read from the control API. */
@@ -46,13 +63,14 @@ export function look(verb) {
 }
 
 async function ask(verb, how) {
-  let response;
+  let answer;
   try {
-    response = await fetch(at(`control/${verb}`), how);
+    const response = await fetch(at(`control/${verb}`), how);
+    answer = { status: response.status, text: await response.text() };
   } catch {
-    throw new Refusal(t("noAnswerAtAll"));
+    return refuseUnanswered();
   }
-  return accepted(await response.json().catch(() => ({ error: t("oddAnswer", { status: response.status }) })));
+  return accepted(parsed(answer));
 }
 
 function accepted(answer) {

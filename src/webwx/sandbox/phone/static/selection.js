@@ -1,7 +1,7 @@
 // What is done with messages that are already there: forward, delete, and the selection of several.
 
 import { confirmDialog, say } from "./attempts.js";
-import { act } from "./control.js";
+import { act, actingOnce } from "./control.js";
 import { button, fill, h, set } from "./dom.js";
 import { FILEHELPER, isRoom, TEAM } from "./names.js";
 import { choosePeople } from "./people.js";
@@ -15,13 +15,14 @@ const MOST_CHATS = 9;
 export function askForward(messages, done = () => {}) {
   const from = store.who;
   const ids = messages.filter(canForward).map(({ id }) => id);
+  const actOnce = actingOnce(); // a repetition after a lost answer must not send what has arrived
   const leftOut = messages.length - ids.length;
   choosePeople(
     t("forwardTo"),
     chatsToWriteTo(),
     t("forward"),
     async (chats) => {
-      for (const to of chats) await act("forward", { from, to, ids });
+      for (const to of chats) await actOnce("forward", { from, to, ids });
       say(t("forwarded"));
     },
     { then: done, most: MOST_CHATS, hint: leftOut ? t("someStay", { n: leftOut }) : "" },

@@ -1,0 +1,122 @@
+"""What is written on a phone is sent in its order, and once: also when answers are slow, or are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
+    from tests.browser.user import BrowserUser
+
+    from webwx.sandbox.world import World
+
+pytestmark = pytest.mark.verify
+
+LOST = "console: Failed to load resource: net::ERR_FAILED"
+
+
+def texts(world: World) -> list[str]:
+    return [each.text for each in world.inbox("me")["ahua"].messages]
+
+
+async def write(hands: BrowserUser, *lines: str) -> None:
+    for line in lines:
+        await hands.page.get_by_role("textbox", name="Message").fill(line)
+        await hands.page.keyboard.press("Enter")
+
+
+async def test_texts_that_are_written_quickly_are_sent_one_after_another(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    first, release = asyncio.Event(), asyncio.Event()
+    asked = []
+
+    async def answer_late(route: Route) -> None:
+        asked.append(json.loads(route.request.post_data or "")["text"])
+        if len(asked) == 1:
+            first.set()
+            await release.wait()
+        await route.continue_()
+
+    await hands.page.route("**/control/say", answer_late)
+    await write(hands, "one", "two", "three")
+    await first.wait()
+    await hands.see(hands.to_send.filter(has_text="three")).to_contain_text("Waiting")
+    assert asked == ["one"]
+    release.set()
+    await hands.see(hands.message("three")).to_be_visible()
+    assert texts(world) == ["one", "two", "three"]
+    await hands.see(hands.to_send).to_have_count(0)
+
+
+async def test_a_text_whose_answer_is_lost_is_sent_once_and_before_the_next_one(
+    hands: BrowserUser, world: World
+) -> None:
+    await hands.begin_chat("阿华")
+
+    async def lose_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await hands.page.route("**/control/say", lose_answer)
+    await write(hands, "one", "two")
+    await hands.see(hands.to_send.filter(has_text="one")).to_contain_text("The sandbox does not answer.")
+    await hands.see(hands.to_send.filter(has_text="two")).to_contain_text("Waiting")
+    await hands.keep("unsent-texts")
+    await hands.page.unroute("**/control/say")
+    await hands.button("Try again").dblclick()
+    await hands.see(hands.message("two")).to_be_visible()
+    assert texts(world) == ["one", "two"]
+    await hands.see(hands.to_send).to_have_count(0)
+    hands.wrongs.remove(LOST)
+
+
+async def test_a_text_that_is_not_sent_can_be_edited_removed_and_survives_a_reload(
+    hands: BrowserUser, world: World
+) -> None:
+    await hands.begin_chat("阿华")
+    text = hands.page.get_by_role("textbox", name="Message")
+    await hands.page.route("**/control/say", lambda route: route.abort())
+    await write(hands, "one", "two")
+    await hands.see(hands.to_send).to_have_count(2)
+    await hands.see(hands.button("Try again")).to_be_visible()
+    await hands.button("Edit", hands.to_send.last).click()
+    await hands.see(text).to_have_value("two")
+    await hands.see(text).to_be_focused()
+    await hands.page.reload()
+    await hands.see(text).to_have_value("one\ntwo")
+    await write(hands, "three")
+    await hands.button("Remove three").click()
+    await hands.see(hands.to_send).to_have_count(0)
+    await hands.see(text).to_be_focused()
+    assert "ahua" not in world.inbox("me")
+    while LOST in hands.wrongs:
+        hands.wrongs.remove(LOST)
+
+
+async def test_a_link_whose_answer_is_lost_is_sent_once(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    lost: list[Route] = []
+
+    async def lose_answer(route: Route) -> None:
+        await route.fetch()
+        if lost:
+            await route.continue_()
+        else:
+            lost.append(route)
+            await route.abort()
+
+    await hands.page.route("**/control/link", lose_answer)
+    await hands.button("Attach").click()
+    await hands.page.get_by_role("menuitem", name="Link").click()
+    form = hands.page.get_by_role("dialog", name="Link")
+    await form.get_by_label("Title").fill("A page")
+    await hands.button("Send", form).click()
+    await hands.see(hands.page.get_by_role("alert")).to_have_text("The sandbox does not answer.")
+    await hands.button("Send", form).click()
+    await hands.see(form).to_have_count(0)
+    assert len(world.inbox("me")["ahua"].messages) == 1
+    hands.wrongs.remove(LOST)
