@@ -56,6 +56,23 @@ async def test_an_unknown_outcome_is_explained_and_sent_again_after_a_question(
     assert texts(world) == ["perhaps", "perhaps"]
 
 
+async def test_an_unknown_outcome_is_sent_again_once_by_two_tabs_and_by_a_double_click(
+    console: Page, open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+) -> None:
+    world.faults.add("empty:endpoint=webwxsendmsg,times=1")
+    await send(gateway, "perhaps")
+    pages = [console, await open_console()]
+    for page in pages:
+        await open_screen(page, "Outbox")
+        await row(page, "perhaps").get_by_role("button", name="Send again").click()
+    for page in pages:
+        question = page.get_by_role("dialog", name="Send this message again?")
+        await question.get_by_role("button", name="Send again").dblclick()
+        await page.get_by_text("It was sent").wait_for()
+        await row(page, "perhaps").get_by_text("Sent", exact=True).wait_for()
+    assert texts(world) == ["perhaps", "perhaps"]
+
+
 async def test_a_send_is_forgotten_by_key_after_a_question(console: Page, gateway: ServedGateway) -> None:
     await send(gateway, "done")
     await open_screen(console, "Outbox")

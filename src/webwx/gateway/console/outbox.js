@@ -1,7 +1,7 @@
 // The screen of the outbox: each send with its state, the reason for the state, and the actions on it.
 
 import { shownAccount } from "./account-list.js";
-import { call } from "./api.js";
+import { call, Problem } from "./api.js";
 import { confirm } from "./confirm.js";
 import { button, fill, h, icon } from "./dom.js";
 import { live } from "./live.js";
@@ -14,7 +14,6 @@ import { addressOf } from "./place.js";
 import { answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
-import { newKey } from "./transfer.js";
 
 export const outbox = { name: "outbox", picture: "outbox", title: () => t("outbox"), open };
 
@@ -149,13 +148,16 @@ function open(frame) {
     confirm(frame, { title: t("retryTitle"), hint, words: t("retry") }, () => retry(send));
   }
 
-  /** Send again. One with an unknown outcome becomes a new send: the gateway never repeats it under its id. */
+  /**
+   * Send again. One with an unknown outcome becomes a new send: the gateway never repeats it under its id. The key is made
+   * of the id, so that a second click, another tab and a repetition after a lost answer do not send it once more.
+   */
   async function retry(send) {
     try {
       if (send.state === "unknown") {
         const body = { to: send.chat, text: send.text };
-        await call("POST", `/accounts/${number}/messages`, body, { "Idempotency-Key": newKey() });
-        await call("DELETE", pathOf(send));
+        await call("POST", `/accounts/${number}/messages`, body, { "Idempotency-Key": `again-${send.id}` });
+        await forget(send);
       } else {
         await call("POST", `${pathOf(send)}/retry`);
       }
@@ -167,10 +169,19 @@ function open(frame) {
 
   function askForget(send) {
     confirm(frame, { title: t("forgetTitle"), hint: t("forgetHint"), words: t("forget") }, async () => {
-      await call("DELETE", pathOf(send));
+      await forget(send);
       frame.notify(t("forgotten"));
       await refresh();
     });
+  }
+
+  /** Delete a send; another tab may have done so before. */
+  async function forget(send) {
+    try {
+      await call("DELETE", pathOf(send));
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 404)) throw error;
+    }
   }
 
   function pathOf(send) {
