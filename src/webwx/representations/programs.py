@@ -187,7 +187,7 @@ LIST_PROGRAMS: ApiRoute[NoQuery, None, ProgramList] = ApiRoute(
 CREATE_PROGRAM: ApiRoute[NoQuery, ProgramToCreate, CreatedProgram] = ApiRoute(
     method="POST", path="/programs", scope="adapters", summary="Create a program", body=ProgramToCreate,
     example=ProgramToCreate(name="assistant", adapter="mcp", account=1), reply=CreatedProgram,
-    problems=(404, 422, 503), created=True,
+    problems=(404, 422, 424, 503), created=True,
 )  # fmt: skip
 
 SHOW_PROGRAM: ApiRoute[NoQuery, None, ProgramView] = ApiRoute(
@@ -197,7 +197,7 @@ SHOW_PROGRAM: ApiRoute[NoQuery, None, ProgramView] = ApiRoute(
 
 CHANGE_PROGRAM: ApiRoute[NoQuery, ProgramChange, ProgramView] = ApiRoute(
     method="PATCH", path="/programs/{program_id}", scope="adapters", summary="Change a program", body=ProgramChange,
-    example=ProgramChange(see=(FILEHELPER, 12)), reply=ProgramView, problems=(404, 409, 422, 503),
+    example=ProgramChange(see=(FILEHELPER, 12)), reply=ProgramView, problems=(404, 409, 422, 424, 503),
 )  # fmt: skip
 
 ROTATE_PROGRAM: ApiRoute[NoQuery, None, CreatedProgram] = ApiRoute(

@@ -9,6 +9,10 @@ from tests.gateway.adapters.asking_agent import AskingAgent, agent_of, asking_ag
 from tests.gateway.adapters.conftest import created
 
 from webwx.gateway.adapters.mcp.adapter import McpAdapter
+from webwx.gateway.adapters.mcp.agent import Agent
+from webwx.gateway.adapters.mcp.agent_options import AgentOptions
+from webwx.gateway.adapters.mcp.send_budget import SendBudget
+from webwx.gateway.adapters.mcp.served_account import ClientAccount
 from webwx.gateway.adapters.permissions import ChatPermissions, with_lists
 from webwx.gateway.adapters.program import Program
 from webwx.gateway.adapters.programs import read_options
@@ -36,7 +40,12 @@ async def change_user(running: Running) -> None:
 async def listing_agent(running: Running, **options: object) -> AskingAgent:
     """Create a program that reaches Boss by number, and return its agent."""
     boss = (await running.port.account(1).client.who("Boss")).number
-    made = await created(running, adapter="mcp", see=[boss], write=[boss], options=options)
+    return await agent_with(running, [boss], **options)
+
+
+async def agent_with(running: Running, chats: list[str | int], **options: object) -> AskingAgent:
+    """Create a program with the same chats in both lists, and return its agent."""
+    made = await created(running, adapter="mcp", see=chats, write=chats, options=options)
     stored = await running.gateway.programs.get(made["program"]["id"])
     assert stored is not None
     program = Program(stored, read_options(McpAdapter, stored))
@@ -53,6 +62,53 @@ async def test_listed_numbers_reach_no_one_of_another_user(online: Running) -> N
     allowed = await listing.agent.allowed()
     assert not allowed.sees(other.contact_id)
     assert not allowed.writes(other.contact_id)
+
+
+async def test_all_chats_are_those_of_one_user(online: Running) -> None:
+    every = await agent_with(online, ["*"])
+    boss = (await online.port.account(1).client.who("Boss")).number
+    assert (await every.agent.written(boss)).chat.name == "Boss"
+    await change_user(online)
+    other = await online.port.account(1).client.who(boss)
+    assert other.name != "Boss"
+    online.world.say("me", "ahua", "for Ah Hua alone")
+    await online.until_text("for Ah Hua alone")
+    for tool, arguments in (
+        ("send_text", {"text": "for Boss", "chat": boss}), ("send_text", {"text": "for Boss", "chat": other.name}),
+        ("read_messages", {"chat": boss}), ("mark_read", {"chat": boss}),
+    ):  # fmt: skip
+        assert (await every.call(tool, **arguments)).outcome == "not_allowed"
+    assert (await every.call("search_messages", query="alone")).messages == []
+    status = await every.call("login_status")
+    assert (status.sees_every_chat, status.writes_every_chat, status.can_see) == (False, False, [])
+
+    both = await agent_with(online, ["filehelper", "*"])
+    assert (await both.agent.allowed()).writes(other.contact_id)  # made for the present user
+
+
+async def test_all_chats_that_were_allowed_before_the_first_login_are_those_of_its_user(running: Running) -> None:
+    permissions = ChatPermissions(see=("*",), write=("*",))
+    client = (await running.port.add_account("default")).client
+    options = AgentOptions()
+    budget = SendBudget(running.gateway.records, "test", options, running.world.clock.now)
+
+    async def audit(*entry: str) -> None:
+        pass
+
+    agent = Agent(ClientAccount("default", client), permissions, options, budget, audit, running.world.clock.now)
+    assert (await agent.allowed()).writes("@someone")
+    await running.log_in()
+    assert (await agent.allowed()).writes("@someone")
+    await change_user(running)
+    assert not (await agent.allowed()).writes("@someone")
+
+
+async def test_a_program_for_all_chats_needs_a_user(running: Running) -> None:
+    await running.port.add_account("default")
+    async with running.client("admin") as client:
+        body = {"name": "assistant", "adapter": "mcp", "account": 1, "see": ["*"]}
+        assert (await client.post("/api/v1/programs", json=body)).status_code == 424
+        assert (await client.post("/api/v1/programs", json={**body, "see": ["filehelper"]})).status_code == 201
 
 
 async def test_an_accepted_send_is_not_made_for_another_user(online: Running) -> None:
@@ -76,3 +132,7 @@ def test_new_numbers_end_those_of_another_user() -> None:
     assert with_lists(listed, 11, see=(7,), write=(3,)) == ChatPermissions(see=(7,), write=(3,), user=11)
     assert with_lists(listed, 0, see=("filehelper",), write=(3,)).user == 11
     assert with_lists(listed, 22, see=("filehelper", 3), write=(3,)) == listed
+    every = with_lists(ChatPermissions(), 11, see=("filehelper", "*"), write=("*",))
+    assert every == ChatPermissions(see=("filehelper", "*"), write=("*",), user=11)
+    assert with_lists(every, 22, see=every.see, write=(7,)) == ChatPermissions(see=("filehelper",), write=(7,), user=22)
+    assert with_lists(every, 22, see=every.see, write=every.write) == every

@@ -26,7 +26,7 @@ async def noted(start_gateway: StartGateway, tmp_path: Path) -> AsyncIterator[Ru
     with importable(folder):
         entries = {name: msgspec.structs.replace(each, secrets=("url",)) for name, each in build(folder).items()}
         async with start_gateway(adapters=entries) as running:
-            await running.port.add_account("default")
+            await running.log_in()
             yield running
 
 

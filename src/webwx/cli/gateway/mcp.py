@@ -33,7 +33,7 @@ from webwx.errors import LoggedOut, NotLoggedIn, TransportError
 from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.mcp.command_agents import CommandAgent, agent_of_gateway, agent_of_login, store_agent
-from webwx.gateway.adapters.permissions import ChatPermissions, has_number, user_of
+from webwx.gateway.adapters.permissions import ChatPermissions, of_present_user
 from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER
 
@@ -162,8 +162,7 @@ async def mcp(
             account = served.account
             seen = (FILEHELPER, *[await chat_entry(account.client, each) for each in readable])
             written = (FILEHELPER, *[await chat_entry(account.client, each) for each in writable])
-            user = await user_of(account.client) if has_number((*seen, *written)) else 0
-            permissions = ChatPermissions(see=seen, write=written, user=user)
+            permissions = await of_present_user(ChatPermissions(see=seen, write=written), account.client)
             records = storage.records()
 
             async def audit(tool: str, target: str, detail: str) -> None:

@@ -364,7 +364,7 @@ class _Lists(NamedTuple):
     see: tuple[str | int, ...] | None
     write: tuple[str | int, ...] | None
     user: int
-    """The WeChat user whose people their numbers are; 0 without a number."""
+    """The WeChat user whose people they name; 0 if they name none."""
 
     def replaced_in(self, permissions: ChatPermissions) -> ChatPermissions:
         """Return permissions with these lists."""
@@ -384,12 +384,12 @@ async def _lists(session: Session, account: str, see: tuple[str, ...], write: tu
     Raises:
         BadInput: No contact, or several, are called so.
     """
-    from webwx.gateway.adapters.permissions import has_number, user_of
+    from webwx.gateway.adapters.permissions import names_people, user_of
 
     seen = await _entries(session, account, see) if see else None
     written = await _entries(session, account, write) if write else None
     user = 0
-    if has_number((*(seen or ()), *(written or ()))):
+    if names_people((*(seen or ()), *(written or ()))):
         async with session.reading() as client:
             user = await user_of(client)
     return _Lists(seen, written, user)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from webwx.client.people.identities import SURE
-from webwx.errors import InvalidRequest, LocalStateError, UnknownContact
+from webwx.errors import InvalidRequest, LocalStateError, NotLoggedIn, UnknownContact
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME, ContactId
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class ChatPermissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     The chats of an adapter.
 
     Numbers are those of identities: they stay valid after another login, after a merge, and on another machine. They
-    are people of one WeChat user; if another one logs in as the account, they stand for no one.
+    are people of one WeChat user, as are all chats; if another one logs in as the account, they stand for no one. A
+    program may have stored numbers of its own, and they would be those of other people then.
     """
 
     see: tuple[ChatEntry, ...] = (FILEHELPER,)
@@ -55,7 +56,7 @@ class ChatPermissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     write: tuple[ChatEntry, ...] = (FILEHELPER,)
     """Chats to which it sends."""
     user: int = 0
-    """The platform's number of the user whose people the numbers are; 0: the lists have no number, or it is unknown."""
+    """The platform's number of the user whose people the lists name; 0: they name none, or the user is unknown."""
 
     def __repr__(self) -> str:
         return f"ChatPermissions({len(self.see)} seen, {len(self.write)} written)"
@@ -78,9 +79,9 @@ def check_permissions(permissions: ChatPermissions) -> None:
                 )
 
 
-def has_number(entries: Iterable[ChatEntry]) -> bool:
-    """Return whether a list has the number of a person or chatroom."""
-    return any(isinstance(each, int) for each in entries)
+def names_people(entries: Iterable[ChatEntry]) -> bool:
+    """Return whether a list has people or chatrooms of a user: a number, or all chats."""
+    return any(each != FILEHELPER for each in entries)
 
 
 async def user_of(client: AsyncClient) -> int:
@@ -94,27 +95,45 @@ async def user_of(client: AsyncClient) -> int:
     return await client._identities.uin()
 
 
+async def of_present_user(permissions: ChatPermissions, client: AsyncClient) -> ChatPermissions:
+    """
+    Return permissions whose lists name people of the user whom a client knows, unless their user is known already.
+
+    Raises:
+        StorageError: The journal cannot be read.
+    """
+    if permissions.user or not names_people((*permissions.see, *permissions.write)):
+        return permissions
+    with suppress(NotLoggedIn):
+        return msgspec.structs.replace(permissions, user=await user_of(client))
+    return permissions
+
+
 def with_lists(
     permissions: ChatPermissions, user: int, *, see: tuple[ChatEntry, ...], write: tuple[ChatEntry, ...]
 ) -> ChatPermissions:
     """
-    Return permissions with other lists; a list that stays as it is keeps no number of another user beside new ones.
+    Return permissions with other lists; a list that stays as it is keeps no people of another user beside new ones.
 
     Args:
         permissions: The permissions.
-        user: The platform's number of the user whose people the numbers of the changed lists are.
+        user: The platform's number of the user whose people the changed lists name.
         see: The new list of chats that are seen, or the present one.
         write: The new list of chats to which the adapter sends, or the present one.
     """
     changed = [new for new, old in ((see, permissions.see), (write, permissions.write)) if new != old]
-    if not any(map(has_number, changed)):
+    if not any(map(names_people, changed)):
         return msgspec.structs.replace(permissions, see=see, write=write)
     if permissions.user not in {0, user}:
         see, write = (
-            tuple(each for each in new if isinstance(each, str)) if new == old else new
-            for new, old in ((see, permissions.see), (write, permissions.write))
+            _of_anyone(new) if new == old else new for new, old in ((see, permissions.see), (write, permissions.write))
         )
     return ChatPermissions(see=see, write=write, user=user)
+
+
+def _of_anyone(entries: tuple[ChatEntry, ...]) -> tuple[ChatEntry, ...]:
+    """Return the chats of a list that every user has: File Transfer Helper."""
+    return tuple(each for each in entries if each == FILEHELPER)
 
 
 class AllowedChat(NamedTuple):
@@ -280,10 +299,11 @@ async def allowed_chats(permissions: ChatPermissions, client: AsyncClient) -> Al
     Raises:
         StorageError: The journal cannot be read.
     """
+    is_other = permissions.user and await user_of(client) not in {0, permissions.user}
+    if is_other:
+        permissions = ChatPermissions(see=_of_anyone(permissions.see), write=_of_anyone(permissions.write))
     listed = (*permissions.see, *permissions.write)
     entries = {entry for entry in listed if entry == FILEHELPER or isinstance(entry, int)}
-    if permissions.user and has_number(entries) and await user_of(client) not in {0, permissions.user}:
-        entries &= {FILEHELPER}
     chats: dict[ChatEntry, AllowedChat] = {}
     for entry in sorted(entries, key=str):
         with suppress(UnknownContact):  # no journal of this account has it, so nothing is allowed by it

@@ -17,7 +17,7 @@ from webwx.gateway.adapters.confirmations import CONSOLE, Confirmations
 from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramActivity, ProgramPeers
-from webwx.gateway.adapters.permissions import ChatPermissions, has_number, user_of, with_lists
+from webwx.gateway.adapters.permissions import ChatPermissions, names_people, user_of, with_lists
 from webwx.gateway.adapters.program import StoredProgram
 from webwx.gateway.adapters.programs import NewProgram, Programs
 from webwx.gateway.adapters.registry import PREFIX
@@ -203,13 +203,13 @@ async def change_program(
 
 async def _user_of(port: GatewayAccounts, account: int, data: ProgramToCreate | ProgramChange) -> int:
     """
-    Return the WeChat user whose people the numbers of new lists are; 0 without a number.
+    Return the WeChat user whose people new lists name; 0 if they name none.
 
     Raises:
         NotLoggedIn: The account was never logged in, so it has no people.
     """
     lists = [each for each in (data.see, data.write) if each is not msgspec.UNSET]
-    return await user_of(port.account(account).client) if any(map(has_number, lists)) else 0
+    return await user_of(port.account(account).client) if any(map(names_people, lists)) else 0
 
 
 def _changed(program: StoredProgram, data: ProgramChange, secrets: tuple[str, ...], user: int) -> StoredProgram:

@@ -26,7 +26,7 @@ from webwx.gateway.adapters.mcp.owner_consent import wanted_send
 from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
-from webwx.gateway.adapters.permissions import allowed_chats, user_of
+from webwx.gateway.adapters.permissions import allowed_chats, of_present_user, user_of
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.messages import Event, Message, MessageRecalled
@@ -139,7 +139,12 @@ class Agent:
         return self.account.client
 
     async def allowed(self) -> AllowedChats:
-        """Return the chats that the agent reaches now."""
+        """
+        Return the chats that the agent reaches now.
+
+        If there was no login when the lists were made, they name people of the user who logs in first.
+        """
+        self._permissions = await of_present_user(self._permissions, self.client)
         return await allowed_chats(self._permissions, self.client)
 
     # -- chats ---------------------------------------------------------------------------------------------------------

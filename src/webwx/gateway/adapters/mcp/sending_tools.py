@@ -13,7 +13,7 @@ from webwx.gateway.adapters.confirmation import CONFIRMATION_KEYS
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.served_account import AgentFile, AgentForward, AgentText
-from webwx.gateway.adapters.mcp.short_texts import short_text
+from webwx.gateway.adapters.mcp.short_texts import named_chat, short_text
 from webwx.gateway.adapters.mcp.tool_values import FoundSend, ReadMark, RecallReceipt
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.mentions import mention_members
@@ -213,7 +213,7 @@ async def find_send(agent: Agent, args: FindSendInput) -> FoundSend:
     if row is None and args.idempotency_key:
         question = await agent.question(agent.key_of(args.idempotency_key))
         if question is not None:
-            return await _asked(agent, question)
+            return _asked(question)
     allowed = await agent.allowed()
     is_own = row is not None and agent.is_own_key(row.key)
     if row is None or not (allowed.sees(row.chat) or (is_own and allowed.writes(row.chat))):
@@ -235,10 +235,12 @@ _STATES: dict[ConfirmationState, FoundState] = {
 """States of a send about which the owner was asked and that the outbox does not have."""
 
 
-async def _asked(agent: Agent, question: Confirmation) -> FoundSend:
-    to = await agent.written(question.to)
+def _asked(question: Confirmation) -> FoundSend:
+    """Return a send about which the owner was asked, to the recipient as it was asked."""
+    number = question.to if isinstance(question.to, int) else 0
     return FoundSend(
-        state=_STATES[question.state], message_id="", to=to.chat, kind=question.kind,
+        state=_STATES[question.state], message_id="", kind=question.kind,
+        to=named_chat(number, question.name, "chatroom" if question.is_group else "person"),
         text=short_text(question.file or question.text, _SHOWN),
         time=time_text(question.asked_at or question.created_at),
     )  # fmt: skip
