@@ -510,6 +510,21 @@ async def test_a_draft_survives_a_reload_and_belongs_to_one_person_and_chat(hand
     await hands.see(text).to_have_value("")
 
 
+async def test_drafts_of_people_and_chats_that_do_not_exist_are_forgotten(hands: BrowserUser) -> None:
+    places = ["xiaoming/ahua", "xiaoming/gone", "another/ahua", "ahua/filehelper"]
+    await hands.page.evaluate(
+        """places => {
+            for (const place of places) localStorage.setItem(`webwx.phone.drafts/${place}`, "a draft");
+            localStorage.setItem("webwx.phone.drafts", JSON.stringify(places));
+        }""",
+        places,
+    )
+    await hands.page.reload()
+    await hands.page.wait_for_function("JSON.parse(localStorage.getItem('webwx.phone.drafts')).length < 4")
+    kept = await hands.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('drafts/')).sort()")
+    assert kept == ["webwx.phone.drafts/ahua/filehelper", "webwx.phone.drafts/xiaoming/ahua"]
+
+
 async def test_a_fling_to_the_top_reads_back_to_the_first_message(hands: BrowserUser, world: World) -> None:
     for number in range(300):
         world.say("阿华", "me", f"message {number:03d}")

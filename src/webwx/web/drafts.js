@@ -19,7 +19,7 @@ export class Drafts {
 
   /** Keep a text as the draft for a place; an empty text removes the draft. */
   keep(place, text) {
-    const others = this.#places().filter((each) => each !== place);
+    const others = this.places().filter((each) => each !== place);
     const places = text.trim() ? [...others, place] : others;
     try {
       for (const each of places.splice(0, places.length - MOST)) localStorage.removeItem(this.#key(each));
@@ -31,19 +31,24 @@ export class Drafts {
     }
   }
 
-  /** Remove all drafts. */
-  clear() {
-    for (const place of this.#places()) localStorage.removeItem(this.#key(place));
-    localStorage.removeItem(this.name);
-  }
-
   /** The places with a draft, the one that was changed first at the beginning. */
-  #places() {
+  places() {
     try {
       return JSON.parse(localStorage.getItem(this.name)) ?? [];
     } catch {
       return [];
     }
+  }
+
+  /** Remove the drafts of places that exist no longer. */
+  forget(isGone) {
+    for (const place of this.places()) if (isGone(place)) this.keep(place, "");
+  }
+
+  /** Remove all drafts. */
+  clear() {
+    for (const place of this.places()) localStorage.removeItem(this.#key(place));
+    localStorage.removeItem(this.name);
   }
 
   #key(place) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from webwx.model.contacts import FILEHELPER
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import FilePayload, Locator, Page, Route
+    from playwright.async_api import FilePayload, Locator, Page, Request, Route
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.client.client import AsyncClient
@@ -684,3 +685,39 @@ async def test_in_a_narrow_window_a_chat_covers_the_list(
     await button(page, "Back").click()
     await chat(page, HELPER).wait_for()
     await page.wait_for_function("document.activeElement.getAttribute('role') === 'option'")
+
+
+async def test_many_chats_that_do_not_exist_are_asked_for_a_few_at_a_time_and_forgotten(console: Page) -> None:
+    gone = [f"@{number:064x}" for number in range(60)]
+    kept = {"cursor": "", "accounts": [[1, [[chat, [1]] for chat in gone], []]]}
+    drafts = [f"1/{gone[0]}", "7/filehelper", "1/filehelper"]
+    await console.add_init_script(
+        f"""if (!sessionStorage.begun) {{
+            sessionStorage.begun = "yes";
+            const kept = JSON.parse(localStorage.getItem("webwx.unread") ?? "{{}}");
+            localStorage.setItem("webwx.unread", JSON.stringify({{ ...{json.dumps(kept)}, cursor: kept.cursor }}));
+            localStorage.setItem("webwx.drafts", '{json.dumps(drafts)}');
+            for (const place of {json.dumps(drafts)}) localStorage.setItem(`webwx.drafts/${{place}}`, "a draft");
+        }}"""
+    )
+    on_way: set[Request] = set()
+    most, asked = 0, set()
+
+    def begin(request: Request) -> None:
+        nonlocal most
+        if "/contacts/%40" in request.url:
+            on_way.add(request)
+            asked.add(request.url)
+            most = max(most, len(on_way))
+
+    console.on("request", begin)
+    for end in ("requestfinished", "requestfailed"):
+        console.on(end, lambda request: on_way.discard(request))
+    await open_screen(console, "Chats")
+    await console.reload()
+    await console.wait_for_function(
+        """() => JSON.parse(localStorage.getItem("webwx.unread")).accounts.every(([, unread]) => unread.length === 0)
+            && localStorage.getItem("webwx.drafts") === '["1/filehelper"]'"""
+    )
+    assert len(asked) == len(gone)
+    assert most <= 3

@@ -2,6 +2,7 @@
 // events as long as the page is open. Other numbers are read from the gateway while they are shown. Nothing is stored.
 
 import { call, readMetrics } from "./api.js";
+import { fewAtATime } from "./few.js";
 import { live } from "./live.js";
 
 /** Milliseconds that are shown. */
@@ -92,9 +93,8 @@ export function activity(now) {
 async function readDeliveries() {
   const { webhooks } = await call("GET", "/webhooks");
   if (webhooks.length === 0) return null;
-  const found = await Promise.all(
-    webhooks.slice(0, WEBHOOKS).map(({ id }) => call("GET", `/webhooks/${id}/deliveries?limit=${DELIVERIES}`)),
-  );
+  const newest = webhooks.slice(0, WEBHOOKS);
+  const found = await fewAtATime(newest, ({ id }) => call("GET", `/webhooks/${id}/deliveries?limit=${DELIVERIES}`));
   return found.flatMap((each) => each.deliveries).map(({ time, delivered }) => ({ at: Date.parse(time), delivered }));
 }
 

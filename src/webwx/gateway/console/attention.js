@@ -3,6 +3,8 @@
 
 import { isOnline, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
+import { drafts } from "./composer.js";
+import { fewAtATime } from "./few.js";
 import { live } from "./live.js";
 import { unread } from "./unread.js";
 import { t } from "./words.js";
@@ -61,9 +63,11 @@ class Attention extends EventTarget {
   async #read() {
     try {
       const [accounts, { webhooks }] = await Promise.all([listAccounts(), call("GET", "/webhooks")]);
-      unread.keepOnly(accounts.map(({ number }) => number));
+      const numbers = accounts.map(({ number }) => number);
+      unread.keepOnly(numbers);
+      drafts.forget((place) => !numbers.includes(Number(place.split("/")[0])));
       const used = accounts.filter((account) => isOnline(account) || account.state === "logged_out");
-      const unknown = await Promise.all(used.map(countUnknown));
+      const unknown = await fewAtATime(used, countUnknown);
       this.#counts = {
         accounts: used.filter((account) => account.state !== "online").length,
         outbox: unknown.reduce((sum, each) => sum + each, 0),

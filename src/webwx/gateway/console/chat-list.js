@@ -3,7 +3,9 @@
 import { call, Problem } from "./api.js";
 import { rowBadge } from "./badges.js";
 import { t } from "./chats-words.js";
+import { drafts } from "./composer.js";
 import { fill, h, icon, iconButton, set } from "./dom.js";
+import { fewAtATime } from "./few.js";
 import { inWords } from "./message-content.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
@@ -17,14 +19,17 @@ const TYPING = 250;
 
 const FOUND = 50;
 
+/** Codes of the errors of the gateway for a chat that exists no longer, or not in this login. */
+const GONE = ["unknown-contact", "stale-contact"];
+
 /** Number of the newest messages of all chats in which the last line of each chat is looked up. */
 const LAST_LINES = 200;
 
 /**
  * Make the list. `names` has the names of the account's contacts, `openChat(id)` opens a chat, `openMessage(chat, time)`
- * goes to a message, and `act` shows failures.
+ * goes to a message, `act` shows failures, and `isWanted()` returns whether the list is still open.
  */
-export function chatList({ account, names, openChat, openMessage, act }) {
+export function chatList({ account, names, openChat, openMessage, act, isWanted }) {
   const path = `/accounts/${account}`;
   const lastLines = new Map(); // by chat: {line, time}
   const helper = { id: FILEHELPER, is_pinned: false };
@@ -66,22 +71,21 @@ export function chatList({ account, names, openChat, openMessage, act }) {
     draw();
     const recent = (await call("GET", `${path}/chats`)).chats;
     names.learn(recent);
-    const others = await unreadOthers(recent);
+    const others = await otherChats(recent);
     if (!isNews()) return;
     chats = [...(recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent]), ...others];
     moved.forEach(toTop);
     draw();
   }
 
-  /** Return the chats with unread messages that are not among the recent ones; after a login they may have other ids. */
-  async function unreadOthers(recent) {
+  /**
+   * Return the chats with unread messages or a draft that are not among the recent ones; after a login they may have other
+   * ids. What is kept of a chat that exists no longer is forgotten.
+   */
+  async function otherChats(recent) {
     const known = new Set([FILEHELPER, ...recent.map(({ id }) => id)]);
-    const found = await Promise.all(
-      unread
-        .chatsOf(account)
-        .filter((id) => !known.has(id))
-        .map((id) => currentChat(id)),
-    );
+    const others = [...new Set([...unread.chatsOf(account), ...draftsOf(account)])].filter((id) => !known.has(id));
+    const found = await fewAtATime(others, currentChat, isWanted);
     names.learn(found.filter(Boolean));
     return found.filter((chat) => chat && !known.has(chat.id));
   }
@@ -89,13 +93,26 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   async function currentChat(id) {
     try {
       const { contact } = await call("GET", `${path}/contacts/${encodeURIComponent(id)}`);
-      if (contact.id !== id) unread.move(account, id, contact.id);
+      if (contact.id !== id) move(id, contact.id);
       return contact;
     } catch (error) {
-      if (error instanceof Problem && error.status === 404) unread.see(account, id); // a chat of an earlier login
+      if (error instanceof Problem && GONE.includes(error.code)) forget(id);
       else if (!(error instanceof Problem || error instanceof TypeError)) throw error;
       return null;
     }
+  }
+
+  /** The chat has another id in this login. */
+  function move(id, other) {
+    unread.move(account, id, other);
+    const place = `${account}/${other}`;
+    drafts.keep(place, drafts.of(place) || drafts.of(`${account}/${id}`));
+    drafts.keep(`${account}/${id}`, "");
+  }
+
+  function forget(id) {
+    unread.see(account, id);
+    drafts.keep(`${account}/${id}`, "");
   }
 
   // -- search --------------------------------------------------------------------------------------------------------
@@ -238,4 +255,10 @@ export function chatList({ account, names, openChat, openMessage, act }) {
 
   draw();
   return { element, refresh, draw, hear, hearSent, select, searchIn, focus: () => rows.focus() };
+}
+
+/** The ids of the chats of an account with a draft. */
+function draftsOf(account) {
+  const begin = `${account}/`;
+  return drafts.places().filter((place) => place.startsWith(begin)).map((place) => place.slice(begin.length));
 }

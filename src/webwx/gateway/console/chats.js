@@ -35,6 +35,7 @@ function open(frame) {
 
   function show(accounts, account) {
     view?.talk.leave();
+    view?.names.leave();
     const { number } = account;
     const names = new Names(number);
     const opened = h("div", { class: "opened" }, nothing);
@@ -44,6 +45,7 @@ function open(frame) {
       openChat: (id) => go("chats", number, id),
       openMessage: (id, time) => openChat(id, Math.ceil(time) + 1),
       act: frame.act,
+      isWanted: () => isOpen && view?.number === number,
     });
     const talk = conversation({
       frame,
@@ -143,6 +145,7 @@ function open(frame) {
     leave() {
       isOpen = false;
       view?.talk.leave();
+      view?.names.leave();
       for (const end of ends) end();
     },
   };

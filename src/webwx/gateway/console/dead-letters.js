@@ -4,6 +4,7 @@ import { hasJournal, listAccounts } from "./account-list.js";
 import { call } from "./api.js";
 import { t } from "./dead-letters-words.js";
 import { button, fill, h } from "./dom.js";
+import { fewAtATime } from "./few.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -46,13 +47,11 @@ export function deadLetters(frame) {
     shown = consumers;
     const accounts = (await listAccounts()).filter(hasJournal);
     const pairs = accounts.flatMap((account) => consumers.map((consumer) => ({ account, consumer })));
-    const found = await Promise.all(
-      pairs.map(async ({ account, consumer }) => {
-        const path = `/accounts/${account.number}/consumers/${encodeURIComponent(consumer)}/dead-letters`;
-        const { dead_letters: letters } = await call("GET", path);
-        return letters.map((letter) => ({ account, consumer, letter }));
-      }),
-    );
+    const found = await fewAtATime(pairs, async ({ account, consumer }) => {
+      const path = `/accounts/${account.number}/consumers/${encodeURIComponent(consumer)}/dead-letters`;
+      const { dead_letters: letters } = await call("GET", path);
+      return letters.map((letter) => ({ account, consumer, letter }));
+    });
     const all = found.flat().sort((one, other) => other.letter.time.localeCompare(one.letter.time));
     list.show(all);
     if (all.length === 0) fill(element);

@@ -2,6 +2,7 @@
 
 import { isOnline, listAccounts, pickAccount } from "./account-list.js";
 import { call, Problem, ROOT } from "./api.js";
+import { fewAtATime } from "./few.js";
 import { live } from "./live.js";
 
 /** The steps, in their order. */
@@ -118,9 +119,8 @@ class FirstSteps extends EventTarget {
 export const firstSteps = new FirstSteps();
 
 async function hasSent(accounts) {
-  const found = await Promise.all(
-    accounts.map(({ number }) => call("GET", `/accounts/${number}/sends?${new URLSearchParams({ state: "sent", limit: 1 })}`)),
-  );
+  const query = new URLSearchParams({ state: "sent", limit: 1 });
+  const found = await fewAtATime(accounts, ({ number }) => call("GET", `/accounts/${number}/sends?${query}`));
   return found.some(({ sends }) => sends.length > 0);
 }
 

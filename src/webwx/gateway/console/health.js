@@ -8,6 +8,7 @@ import { confirm } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { button, fill, h, set, soon } from "./dom.js";
+import { fewAtATime } from "./few.js";
 import { duration } from "./formats.js";
 import { t } from "./health-words.js";
 import { live } from "./live.js";
@@ -44,7 +45,7 @@ function open(frame) {
   async function refresh() {
     const accounts = await listAccounts();
     const [states, { version }] = await Promise.all([
-      Promise.all(accounts.map((account) => call("GET", `/accounts/${account.number}/health`))),
+      fewAtATime(accounts, (account) => call("GET", `/accounts/${account.number}/health`)),
       call("GET", "/version"),
     ]);
     sections.show(accounts.map((account, index) => ({ account, state: states[index] })));
@@ -257,12 +258,10 @@ function consumerTable() {
 
   /** Read the consumers of these accounts, and return the names of those that have dead letters. */
   async function refresh(accounts) {
-    const found = await Promise.all(
-      accounts.map(async (account) => {
-        const { consumers } = await call("GET", `/accounts/${account.number}/consumers`);
-        return consumers.map((consumer) => ({ account, consumer }));
-      }),
-    );
+    const found = await fewAtATime(accounts, async (account) => {
+      const { consumers } = await call("GET", `/accounts/${account.number}/consumers`);
+      return consumers.map((consumer) => ({ account, consumer }));
+    });
     list.show(found.flat());
     const failed = found.flat().filter(({ consumer }) => consumer.dead_letters > 0);
     return [...new Set(failed.map(({ consumer }) => consumer.name))];

@@ -1,7 +1,8 @@
 // Names and avatars of the contacts of one account.
 
-import { call } from "./api.js";
+import { call, Problem } from "./api.js";
 import { helperAvatar, letterAvatar, roomAvatar } from "./avatars.js";
+import { fewAtATime } from "./few.js";
 import { t } from "./words.js";
 
 export const FILEHELPER = "filehelper";
@@ -9,6 +10,7 @@ export const FILEHELPER = "filehelper";
 export class Names {
   #names = new Map();
   #asked = new Set();
+  #isLeft = false;
 
   constructor(account) {
     this.account = account;
@@ -29,12 +31,21 @@ export class Names {
   async find(ids) {
     const wanted = ids.filter((id) => id && id !== FILEHELPER && !this.#asked.has(id));
     for (const id of wanted) this.#asked.add(id);
-    await Promise.allSettled(
-      wanted.map(async (id) => {
-        const found = await call("GET", `/accounts/${this.account}/contacts/${encodeURIComponent(id)}`);
-        this.learn([found.contact, ...found.members]);
-      }),
-    );
+    await fewAtATime(wanted, (id) => this.#look(id), () => !this.#isLeft);
+  }
+
+  async #look(id) {
+    try {
+      const found = await call("GET", `/accounts/${this.account}/contacts/${encodeURIComponent(id)}`);
+      this.learn([found.contact, ...found.members]);
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof TypeError)) throw error;
+    } // it stays unknown
+  }
+
+  /** Request nothing more: the screen was left. */
+  leave() {
+    this.#isLeft = true;
   }
 
   /** Find the authors of messages in a chat: the members of a chatroom come with the chatroom. */

@@ -198,6 +198,7 @@ function open(frame) {
   return {
     leave() {
       isOpen = false;
+      names?.leave();
       clearTimeout(timer);
       for (const end of ends) end();
     },

@@ -112,6 +112,7 @@ function open(frame) {
   return {
     leave() {
       isOpen = false;
+      names?.leave();
       for (const end of ends) end();
     },
   };

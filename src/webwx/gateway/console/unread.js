@@ -11,7 +11,7 @@ const KEY = `webwx.unread${ROOT}`;
 /** Number of messages of a chat that are counted; the page shows `99+` before. */
 const MOST = 100;
 
-/** Number of chats of an account whose last read message is kept. */
+/** Number of chats of an account whose unread messages, and whose last read message, are kept. */
 const CHATS = 500;
 
 /** Events of a page, and pages, that are read to catch up. */
@@ -130,8 +130,9 @@ class Unread extends EventTarget {
   #put(account, chat, numbers) {
     const { unread, seen } = this.#of(account);
     const left = [...new Set(numbers)].filter((number) => number > (seen.get(chat) ?? 0)).sort((one, other) => one - other);
+    unread.delete(chat); // the chats with the latest changes are last
     if (left.length) unread.set(chat, left.slice(-MOST));
-    else unread.delete(chat);
+    if (unread.size > CHATS) unread.delete(unread.keys().next().value);
   }
 
   #count(events) {

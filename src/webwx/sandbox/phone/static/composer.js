@@ -3,11 +3,11 @@
 import { formDialog, refuse } from "./attempts.js";
 import { inWords } from "./bubbles.js";
 import { actingOnce, look, Refusal, upload } from "./control.js";
-import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
+import { fill, h, iconButton, raisesKeyboard, set, soon } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { emojiPanel } from "./emoji-panel.js";
 import { acceptFiles, FileTray } from "./files.js";
-import { chatName, personName } from "./names.js";
+import { chatName, FILEHELPER, personName } from "./names.js";
 import { menu } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { inTurn, UnsentTexts } from "./sends.js";
@@ -29,6 +29,18 @@ const FILES = [
 
 /** Texts that were not sent, by person and chat. */
 const drafts = new Drafts("webwx.phone.drafts");
+
+/** Forget the drafts of people and chats that exist no longer, such as after another scenario was loaded. */
+function forgetDrafts() {
+  if (!store.isKnown || store.people.size === 0) return; // a new connection has not told them yet
+  const isChat = (id) => [store.people, store.rooms, store.rows].some((all) => all.has(id)) || id === FILEHELPER;
+  drafts.forget((place) => {
+    const [who, chat] = place.split("/");
+    return !store.people.has(who) || (who === store.who && !isChat(chat));
+  });
+}
+
+store.on("contacts", soon(forgetDrafts));
 
 export function composer({ afterSend }) {
   let quoted = null;
