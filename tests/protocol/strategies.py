@@ -63,7 +63,7 @@ def requests_of(endpoint: Endpoint[Any, Any]) -> st.SearchStrategy[msgspec.Struc
     """Any request of a call."""
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for field in _fields(endpoint.request):
-        where = endpoint.outside[field.name][0] if field.name in endpoint.outside else None
+        where = endpoint.fields.outside[field.name][0] if field.name in endpoint.fields.outside else None
         if where is Where.PATH:
             fields[field.name] = UUID
         elif where is Where.RAW_QUERY:

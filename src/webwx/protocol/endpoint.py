@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
-from functools import cache
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
 
@@ -106,9 +106,54 @@ def _as_read(reply: type[msgspec.Struct]) -> type[msgspec.Struct]:
     return msgspec.defstruct(f"{reply.__name__}AsRead", marked, bases=(reply,), frozen=True, kw_only=True)
 
 
+class RequestFields:
+    """
+    Where the fields of a request are sent.
+
+    Args:
+        request: Struct of the request; its fields outside the body are marked.
+    """
+
+    def __init__(self, request: type[msgspec.Struct]) -> None:
+        hints = get_type_hints(request, include_extras=True)
+        self.outside: dict[str, tuple[Where, str, Any]] = {}
+        """Fields outside the body: part of the request, name and type."""
+        inside: list[msgspec.structs.FieldInfo] = []
+        for field in msgspec.structs.fields(request):
+            mark = next((m for m in getattr(hints[field.name], "__metadata__", ()) if isinstance(m, In)), None)
+            if mark is None:
+                inside.append(field)
+            else:
+                self.outside[field.name] = (mark.where, mark.name or field.name, field.type)
+        self.inside = tuple(field.name for field in inside)
+        """Fields of the body, in the order in which they are written."""
+        self.query = self._fields_of(Where.QUERY)
+        self.made_by_server = self._fields_of(Where.RAW_QUERY)
+        self.in_path = self._fields_of(Where.PATH)
+        self.headers = self._fields_of(Where.HEADER)
+        self.values_outside: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
+        """Return the values of a request's fields outside the body."""
+        self.left_out = dict.fromkeys(self.outside, msgspec.UNSET)
+        """Replacements that remove from the body the fields that are sent elsewhere."""
+        self.body_type = request
+        """Struct of the fields of the body."""
+        if self.outside:
+            self.body_type = msgspec.defstruct(
+                f"{request.__name__}Body",
+                [(field.name, field.type, _same_default(field)) for field in inside],
+                frozen=True,
+                kw_only=True,
+            )
+
+    def _fields_of(self, place: Where) -> tuple[tuple[str, str], ...]:
+        return tuple((name, wire_name) for name, (where, wire_name, _) in self.outside.items() if where is place)
+
+
 class Endpoint(Generic[Q, R]):
     """
     One call: its address, the fields of its request, and the fields of its reply.
+
+    What it derives from the structs is made at first use, because an import makes all endpoints.
 
     Args:
         name: The last part of its path; what errors, logs and docs/wire.md call it.
@@ -151,7 +196,6 @@ class Endpoint(Generic[Q, R]):
         self.path = path
         self.request = request
         self.reply = reply
-        self._reply_as_read: type[R] = _as_read(reply)  # type: ignore[assignment]  # it is derived from it
         self.purpose = purpose
         self.body = body
         self.reply_shape = reply_shape
@@ -161,48 +205,27 @@ class Endpoint(Generic[Q, R]):
         self.methods = (method, *also)
         self.limited = limited
         self.on_filehelper = on_filehelper
-        self._pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
-        self._read_fields()
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.name})"
-
-    def _read_fields(self) -> None:
-        hints = get_type_hints(self.request, include_extras=True)
-        self.outside: dict[str, tuple[Where, str, Any]] = {}
-        """Fields outside the body: part of the request, name and type."""
-        inside: list[msgspec.structs.FieldInfo] = []
-        for field in msgspec.structs.fields(self.request):
-            mark = next((m for m in getattr(hints[field.name], "__metadata__", ()) if isinstance(m, In)), None)
-            if mark is None:
-                inside.append(field)
-            else:
-                self.outside[field.name] = (mark.where, mark.name or field.name, field.type)
-        self.inside = tuple(field.name for field in inside)
-        """Fields of the body, in the order in which they are written."""
-        self._query = self._fields_of(Where.QUERY)
-        self._made_by_server = self._fields_of(Where.RAW_QUERY)
-        self._in_path = self._fields_of(Where.PATH)
-        self._headers = self._fields_of(Where.HEADER)
-        self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
-        blank = Request(endpoint=self.name, method=self.method, url="", time_limit=self.time_limit)
+        blank = Request(endpoint=name, method=method, url="", time_limit=time_limit)
         self._addressed: tuple[tuple[Any, ...], Request] = (), blank
         """
         Fields outside the body of the last request, and that request: most calls of a login differ only in the body.
         """
-        self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
-        """Replacements that remove from the body the fields that are sent elsewhere."""
-        self._body_type: type[msgspec.Struct] = self.request
-        if self.outside:
-            self._body_type = msgspec.defstruct(
-                f"{self.request.__name__}Body",
-                [(field.name, field.type, _same_default(field)) for field in inside],
-                frozen=True,
-                kw_only=True,
-            )
 
-    def _fields_of(self, place: Where) -> tuple[tuple[str, str], ...]:
-        return tuple((name, wire_name) for name, (where, wire_name, _) in self.outside.items() if where is place)
+    def __repr__(self) -> str:
+        return f"Endpoint({self.name})"
+
+    @cached_property
+    def fields(self) -> RequestFields:
+        """Where the fields of a request are sent."""
+        return RequestFields(self.request)
+
+    @cached_property
+    def _reply_as_read(self) -> type[R]:
+        return _as_read(self.reply)  # type: ignore[return-value]  # it is derived from it
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
 
     def matches(self, method: str, path: str) -> bool:
         """Return whether a request matches this endpoint. Paths are case-sensitive."""
@@ -212,12 +235,13 @@ class Endpoint(Generic[Q, R]):
 
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
         """Encode a request for one of the family's hosts; an empty query field is omitted."""
+        fields = self.fields
         content_type: str | None = None
         body: Body = b""
-        if self.inside:
-            inner = msgspec.structs.replace(value, **self._left_out) if self._left_out else value
+        if fields.inside:
+            inner = msgspec.structs.replace(value, **fields.left_out) if fields.left_out else value
             content_type, body = self.body.dump(inner, is_reply=False)
-        asked = (hosts, headers, content_type, self._outside_of(value))
+        asked = (hosts, headers, content_type, fields.values_outside(value))
         known, request = self._addressed  # both at once, for each thread may have an account of its own
         if asked != known:
             headers += self._headers_of(value)
@@ -230,19 +254,21 @@ class Endpoint(Generic[Q, R]):
 
     def _url(self, value: Q, origin: str) -> str:
         path = self.path
-        for name, wire_name in self._in_path:
+        for name, wire_name in self.fields.in_path:
             # The uuid stands plain in the QR code; a phone may not decode its `=`.
             path = path.replace(f"{{{wire_name}}}", percent_encode(as_text(getattr(value, name)), safe="="))
-        query = [keep_encoded(raw) for name, _ in self._made_by_server if (raw := getattr(value, name))]
+        query = [keep_encoded(raw) for name, _ in self.fields.made_by_server if (raw := getattr(value, name))]
         query += [
             f"{wire_name}={percent_encode(text)}"
-            for name, wire_name in self._query
+            for name, wire_name in self.fields.query
             if (text := as_text(getattr(value, name)))
         ]
         return f"{origin}{path}?{'&'.join(query)}" if query else f"{origin}{path}"
 
     def _headers_of(self, value: Q) -> Headers:
-        return tuple((wire_name, text) for name, wire_name in self._headers if (text := as_text(getattr(value, name))))
+        return tuple(
+            (wire_name, text) for name, wire_name in self.fields.headers if (text := as_text(getattr(value, name)))
+        )
 
     def decode_reply(self, response: Response) -> R:
         """
@@ -271,7 +297,7 @@ class Endpoint(Generic[Q, R]):
         query = read_pairs(request.query)
         path = self._pattern.fullmatch(request.path)
         values: dict[str, Any] = {}
-        for name, (where, wire_name, kind) in self.outside.items():
+        for name, (where, wire_name, kind) in self.fields.outside.items():
             text: str | None
             if where is Where.QUERY:
                 text = query.get(wire_name.lower())
@@ -286,9 +312,9 @@ class Endpoint(Generic[Q, R]):
                     values[name] = coerce(text, kind)
                 except ProtocolError:
                     continue  # an odd number in a query: the default serves
-        if self.inside and (request.content or self.body is not JSON):
-            inner = self.body.load(request.content, self._body_type, request.header("Content-Type"))
-            values |= {name: getattr(inner, name) for name in self.inside}
+        if self.fields.inside and (request.content or self.body is not JSON):
+            inner = self.body.load(request.content, self.fields.body_type, request.header("Content-Type"))
+            values |= {name: getattr(inner, name) for name in self.fields.inside}
         try:
             return self.request(**values)
         except TypeError:
@@ -296,7 +322,7 @@ class Endpoint(Generic[Q, R]):
 
     def _raw_query(self, query: str) -> str:
         """Return a query without our own fields."""
-        own = {name.lower() for where, name, _ in self.outside.values() if where is Where.QUERY}
+        own = {name.lower() for where, name, _ in self.fields.outside.values() if where is Where.QUERY}
         return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in own)
 
     def encode_reply(self, value: R) -> Response:

@@ -116,7 +116,7 @@ def words(kind: Any, link: Callable[[str], str]) -> str:
 
 
 def _call(endpoint: Endpoint[Any, Any]) -> CallDescription:
-    body = _SHAPES[id(endpoint.body)] if endpoint.inside else "none"
+    body = _SHAPES[id(endpoint.body)] if endpoint.fields.inside else "none"
     # A script or XML answer has names of its own kind, which are those of the struct's fields.
     has_wire_names = id(endpoint.reply_shape) in _SHAPES
     return CallDescription(
@@ -129,7 +129,7 @@ def _call(endpoint: Endpoint[Any, Any]) -> CallDescription:
             ("Time limit", _TIME_LIMITS[endpoint.time_limit]),
             ("Body", f"{body}; reply: {_SHAPES.get(id(endpoint.reply_shape), 'script or XML')}"),
         ],
-        request=_table(endpoint.request, endpoint.outside),
+        request=_table(endpoint.request, endpoint.fields.outside),
         reply=_table(endpoint.reply, has_wire_names=has_wire_names),
     )
 
