@@ -10,7 +10,6 @@ client, and many modules import this one for a sentence that nearly no program n
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -42,6 +41,8 @@ def install_command(extras: str) -> str:
     origin = _origin()
     if origin is None:  # installed by its name, from an index or a folder of wheels of the user
         return f"pip install 'PATH[{extras}]', where PATH is the checkout or the wheel of webwx"
+    import shlex
+
     if not origin.url.startswith("file:"):
         return f"pip install {shlex.quote(f'{PACKAGE}[{extras}] @ {origin.source}')}"
     from urllib.parse import urlsplit

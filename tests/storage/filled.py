@@ -12,7 +12,7 @@ from webwx.model.contacts import ContactId
 from webwx.model.messages import Receipt
 from webwx.storage.entries import EntryQuery
 from webwx.storage.tables.conversations import ConversationRow
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 

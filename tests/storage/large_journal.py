@@ -16,7 +16,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.storage.bodies import pack
 from webwx.storage.entry_blocks import BLOCK
 from webwx.storage.sqlite.index import key_of
-from webwx.storage.tables import ALL
+from webwx.storage.tables.registry import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from webwx.storage.account_folder import LoginName
 from webwx.storage.entries import EntryQuery
 from webwx.storage.open import open_journal_file, open_storage, open_transfer
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.registry import OF_ACCOUNTS
 from webwx.storage.transfer import Ordinals, copy_journal, release
 
 if TYPE_CHECKING:

@@ -37,11 +37,11 @@ from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.records import PostgresRecordStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.records import SqliteRecordStore
-from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.conversations import ConversationRow
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.records import NewAuditEntry, RecordChange
+from webwx.storage.tables.registry import OF_ACCOUNTS
 from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from webwx.errors import InvalidRequest, StorageError, UnknownContact
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Identified, Identity
 from webwx.storage.lookup import contact_ids_of, find_identity, find_identity_of
-from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN, IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
+from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -12,7 +12,7 @@ from tests.storage.calls import calls_of_this_thread, is_query
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.cursors import newest_cursor, read_accounts
 from webwx.storage.entries import EntryQuery
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:

@@ -151,7 +151,7 @@ async def _accounts(settings: Settings, storage: Storage) -> set[str]:
 
 
 async def _identities(settings: Settings, storage: Storage) -> list[Identity]:
-    from webwx.storage.tables.identities.store import IdentityQuery
+    from webwx.storage.tables.identities.query import IdentityQuery
 
     name = settings.login_name
     if not await storage.has_journal(name):  # so that none is created

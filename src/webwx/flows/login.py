@@ -7,7 +7,6 @@ docs/protocol/login.md.
 
 from __future__ import annotations
 
-import html
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -234,6 +233,8 @@ def _read_ticket(response: Response) -> TicketReply:
 
 def _excerpt(page: bytes) -> str:
     """Return the beginning of a page's text, without possible keys."""
+    import html
+
     return masked(html.unescape(_UNSHOWN.sub(" ", page[:_LONGEST_PAGE].decode(errors="replace"))))
 
 

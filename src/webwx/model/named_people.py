@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Contact, ContactId
     from webwx.model.messages import SystemMessage
 
-_CHINESE = re.compile("[\u4e00-\u9fff]")
 _NO_OWNERS: Mapping[str, Contact] = MappingProxyType({})
 
 
@@ -64,7 +63,7 @@ def name_people(notice: SystemMessage, contacts: Contacts, owners: Mapping[str, 
 
 def _word_for_a_person(notice: SystemMessage) -> str:
     """Return what a notice says of a person without a known name, in the language of its text."""
-    is_chinese = _CHINESE.search(notice.text) is not None
+    is_chinese = any("\u4e00" <= character <= "\u9fff" for character in notice.text)
     if is_chatroom(notice.chat):
         return "群成员" if is_chinese else "a member"
     return "对方" if is_chinese else "the other person"

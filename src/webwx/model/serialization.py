@@ -8,7 +8,6 @@ error is an object with `type` and `message`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -25,6 +24,8 @@ def to_json(value: object) -> str:
     try:
         return msgspec.json.encode(value, enc_hook=_plain).decode()
     except UnicodeEncodeError:  # half a surrogate pair, as the name of a file may hold
+        import json
+
         text = json.dumps(to_builtins(value), ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "backslashreplace").decode()
 

@@ -9,7 +9,6 @@ grammar and never evaluated.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -157,6 +156,8 @@ def _parse(text: str) -> Any:
 
 
 def _loads(text: str) -> Any:
+    import json
+
     return json.loads(text, strict=False, parse_int=_whole_number, parse_constant=lambda _: None)
 
 
@@ -247,6 +248,8 @@ def _coerce(value: Any, kind: msgspec.inspect.Type, depth: int) -> Any:
                 raise ProtocolError("a list was expected")
             return made(_coerce(each, item, depth + 1) for each in value)
         case msgspec.inspect.RawType():
+            import json
+
             return msgspec.Raw(json.dumps(_clean(value, depth), ensure_ascii=False).encode())
         case msgspec.inspect.UnionType():
             if isinstance(value, int) or (isinstance(value, str) and value):

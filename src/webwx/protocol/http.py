@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
@@ -169,6 +168,8 @@ def http_time(value: str) -> float | None:
 
 @lru_cache(maxsize=256)
 def _http_time(value: str) -> float | None:
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(value)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

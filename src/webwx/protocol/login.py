@@ -7,7 +7,6 @@ in the platform's exact form and read by a tolerant grammar. Sequence and codes:
 
 from __future__ import annotations
 
-from html import escape, unescape
 from typing import Annotated
 
 import msgspec
@@ -229,6 +228,8 @@ class _TicketShape:
     """XML on one line, decoded tag by tag, because its values are not always well-formed."""
 
     def dump(self, value: TicketReply, *, is_reply: bool) -> tuple[str, Body]:
+        from html import escape
+
         del is_reply
         if value.ret:
             message = escape(value.message, quote=False)
@@ -245,6 +246,8 @@ class _TicketShape:
         ).encode()
 
     def load(self, body: bytes, kind: type[TicketReply], content_type: str) -> TicketReply:
+        from html import unescape
+
         del content_type
         text = body.decode("utf-8", "replace")
         ret = number((tag_text(text, "ret") or "").strip(), NO_NUMBER)

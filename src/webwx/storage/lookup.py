@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webwx.storage.entries import EntryQuery
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.storage.engine.rows import copied_columns
-from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
 from webwx.storage.tables.engine_tables import LOGINS
 from webwx.storage.tables.media import MEDIA
+from webwx.storage.tables.registry import OF_ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

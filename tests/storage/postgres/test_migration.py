@@ -18,7 +18,6 @@ from tests.storage_contract.shared_tables import SAMPLES
 
 from webwx.errors import StorageError
 from webwx.model.messages import Receipt
-from webwx.storage import tables
 from webwx.storage.open import wait_for_tables
 from webwx.storage.postgres import checkup, migration
 from webwx.storage.postgres import schema as definition
@@ -26,8 +25,9 @@ from webwx.storage.postgres.checkup import check_up
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.migration import upgrade
 from webwx.storage.postgres.schema import FIRST, FORMER, MIGRATIONS, VERSION, Migration
-from webwx.storage.tables import ALL
+from webwx.storage.tables import registry
 from webwx.storage.tables.outbox import SendQuery
+from webwx.storage.tables.registry import ALL
 from webwx.storage.tables.timers import TimerQuery
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ async def test_a_table_in_the_list_of_all_tables_is_created_in_new_and_former_sc
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, before: int, since: int
 ) -> None:
     schema: TemporarySchema = request.getfixturevalue("former" if before else "schema")
-    monkeypatch.setattr(tables, "ALL", (*ALL, msgspec.structs.replace(SAMPLES, since=since)))
+    monkeypatch.setattr(registry, "ALL", (*ALL, msgspec.structs.replace(SAMPLES, since=since)))
     newer = runpy.run_path(str(definition.__file__))
     for name in ("_TABLES", "FROM_FORMER", "MIGRATIONS", "VERSION"):
         for module in (definition, migration):

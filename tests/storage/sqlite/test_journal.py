@@ -36,7 +36,7 @@ from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite import threads
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.schema import FORMER
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 from webwx.storage.tables.timers import TimerQuery
 

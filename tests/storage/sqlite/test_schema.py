@@ -21,7 +21,6 @@ import pytest
 from tests.storage_contract.shared_tables import SAMPLES
 
 from webwx.errors import StorageError
-from webwx.storage import tables
 from webwx.storage.locks import make_private
 from webwx.storage.sqlite import schema
 from webwx.storage.sqlite.schema import (
@@ -35,7 +34,8 @@ from webwx.storage.sqlite.schema import (
     log_of,
     make_room,
 )
-from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables import registry
+from webwx.storage.tables.registry import OF_ACCOUNTS
 
 FORMER_FILE = Path(__file__).parents[1] / "former" / "version-10.journal.gz"
 """A file of the last version before 100, which has something of everything."""
@@ -349,7 +349,7 @@ def test_a_table_in_the_list_of_all_tables_is_created_in_new_and_former_files(
 ) -> None:
     if before:
         put_former(path)
-    monkeypatch.setattr(tables, "OF_ACCOUNTS", (*OF_ACCOUNTS, msgspec.structs.replace(SAMPLES, since=since)))
+    monkeypatch.setattr(registry, "OF_ACCOUNTS", (*OF_ACCOUNTS, msgspec.structs.replace(SAMPLES, since=since)))
     newer = runpy.run_path(str(schema.__file__))
 
     with contextlib.closing(newer["connect"](path)) as db:

@@ -12,7 +12,6 @@ from webwx.client.reading.send_news import SendNews
 from webwx.client.sending.rate_limiter import LimiterMemory
 from webwx.errors import NoJournal, StorageError
 from webwx.storage.database_url import is_database_url
-from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +20,13 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Journal
     from webwx.storage.tables.outbox import Outbox
     from webwx.transport.runner import SessionState
+
+
+def _open(path: str | os.PathLike[str]) -> Journal:
+    """Open a journal; a client without one imports no tables."""
+    from webwx.storage.open import open_journal
+
+    return open_journal(path)
 
 
 class AccountStorage:
@@ -44,7 +50,7 @@ class AccountStorage:
         """Whether the journal also holds the accounts of other logins."""
         if isinstance(journal, (str, os.PathLike)):
             self._path = journal
-            journal = open_journal(journal)
+            journal = _open(journal)
         self._journal = journal
         self._session_state = session_state
         self._on_send = on_send
@@ -173,6 +179,6 @@ class AccountStorage:
         with contextlib.suppress(StorageError):  # the journal logs the error, and the sends stay `unknown`
             await self.store_outcomes()
         if self._path is not None and self._journal is not None:
-            closed, self._journal = self._journal, open_journal(self._path)
+            closed, self._journal = self._journal, _open(self._path)
             self._parts.clear()
             await closed.close()

@@ -13,7 +13,7 @@ from webwx.errors import InvalidRequest, StaleContact, UnknownContact
 from webwx.model.contacts import Contact, ContactId, is_id
 from webwx.model.identities import Identity, Link
 from webwx.storage.lookup import find_identity, find_identity_of
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 
 if TYPE_CHECKING:
     from webwx.client.login.account_storage import AccountStorage

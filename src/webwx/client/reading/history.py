@@ -20,7 +20,7 @@ from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage,
 from webwx.model.named_people import name_people, people_in_notice
 from webwx.storage.entries import EntryQuery
 from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import Outgoing, SendQuery
 from webwx.storage.tokenizer import Query, cut
 

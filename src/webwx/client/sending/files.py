@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import mimetypes
 import os
 import re
-import tempfile
 import time
 import unicodedata
 from functools import partial
@@ -76,6 +74,8 @@ def opened_source(source: Source) -> Iterator[OpenedSource]:
         raise InvalidRequest(
             f"A file to send is a path, bytes or a stream that is open for reading, and no {type(source).__name__}."
         )
+    import tempfile
+
     try:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - a full disk may fail its close as well, see below
     except OSError as error:
@@ -143,6 +143,8 @@ def prepare_file(source: OpenedSource, name: str) -> Upload:
     Raises:
         NoSuchFile, EmptyFile, TooLarge: The file cannot be sent.
     """
+    import mimetypes
+
     seen = _inspect(source, "file", MAX_FILE)
     name = name or seen.name or "file"
     return _upload(seen, name, mimetypes.guess_type(name)[0] or "application/octet-stream", "doc")
@@ -426,6 +428,8 @@ def _make_part(folder: Path) -> tuple[int, Path | None]:
         # Some file systems have no such files; if the folder is not writable, the next call raises the error.
         with contextlib.suppress(OSError):
             return os.open(folder, nameless | os.O_RDWR, 0o600), None
+    import tempfile
+
     handle, name = tempfile.mkstemp(prefix=".webwx-", suffix=".part", dir=folder)
     return handle, Path(name)
 

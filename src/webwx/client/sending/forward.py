@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from typing import TYPE_CHECKING
 
 from webwx.client.sending import files
@@ -103,6 +102,8 @@ class Forwarder:
     async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:
         """Take the media of a message from the archive or download them, and upload them again."""
         assert isinstance(message, Message)  # noqa: S101 - only a message has media
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="webwx-") as folder:
             try:
                 path = await self._media.download_to(message, folder)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from webwx.storage.engine.rows import of_account
 from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import NotOwner
-from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
 from webwx.storage.tables.engine_tables import LOGINS
+from webwx.storage.tables.registry import OF_ACCOUNTS
 
 if TYPE_CHECKING:
     from webwx.storage.postgres.database import Connection, PostgresDatabase

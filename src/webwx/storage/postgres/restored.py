@@ -13,7 +13,7 @@ from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explained, open_c
 from webwx.storage.postgres.held import NAME_OF, drop_held, hold_all, read_held, release_held
 from webwx.storage.postgres.schema import require_tables
 from webwx.storage.restored import RestoredReset, RestoredStorage, UnknownSend
-from webwx.storage.tables import ALL
+from webwx.storage.tables.registry import ALL
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import postgres_ddl
-from webwx.storage.tables import ALL, added_in
 from webwx.storage.tables.media import MEDIA
+from webwx.storage.tables.registry import ALL, added_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,11 +21,11 @@ from webwx.storage.postgres.database import SETTINGS, TIMEOUT, disconnect, expla
 from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
 from webwx.storage.postgres.schema import require_tables
 from webwx.storage.postgres.tables import PostgresStatements
-from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
 from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS, NAMES
 from webwx.storage.tables.identities.links import IDENTITIES
 from webwx.storage.tables.media import MEDIA
+from webwx.storage.tables.registry import OF_ACCOUNTS
 from webwx.storage.tokenizer import cut, words_of
 from webwx.storage.transfer import CHUNK, Counters, JournalTransfer, Ordinals, StoredAccountWriter, numbered, placed
 

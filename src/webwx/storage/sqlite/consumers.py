@@ -37,10 +37,10 @@ from webwx.storage.sqlite.bulk import insert, select_numbers
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, EarlierMarks, Marks
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
-from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS, read_ahead, read_crashes, write_crashes
 from webwx.storage.tables.conversations import write_conversations
 from webwx.storage.tables.dead_letters import failures_after, forget_failures
+from webwx.storage.tables.registry import OF_ACCOUNTS
 from webwx.storage.tables.states import OPENING, delete_state, put_state, read_state
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from webwx.errors import StorageError
 from webwx.storage.engine.dialect import sqlite_ddl
 from webwx.storage.locks import make_private
-from webwx.storage.tables import OF_ACCOUNTS, added_in
 from webwx.storage.tables.media import MEDIA
+from webwx.storage.tables.registry import OF_ACCOUNTS, added_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

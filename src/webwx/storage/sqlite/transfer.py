@@ -17,10 +17,10 @@ from webwx.storage.engine.rows import insert_copied, select_copied
 from webwx.storage.file_opening import open_file
 from webwx.storage.locks import flush_folder
 from webwx.storage.sqlite.schema import connect, explain, log_of
-from webwx.storage.tables import OF_ACCOUNTS
 from webwx.storage.tables.consumers import CONSUMERS
 from webwx.storage.tables.engine_tables import CONTACTS, ENTRIES, LOGINS
 from webwx.storage.tables.identities.links import IDENTITIES
+from webwx.storage.tables.registry import OF_ACCOUNTS
 from webwx.storage.transfer import CHUNK, Counters, JournalTransfer, Ordinals, StoredAccountWriter, numbered
 
 if TYPE_CHECKING:

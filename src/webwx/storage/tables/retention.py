@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from webwx.storage.engine.port import Conditions, Select
 from webwx.storage.engine.rows import of_account
-from webwx.storage.tables import OF_ACCOUNTS
+from webwx.storage.tables.registry import OF_ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
 
 from webwx.storage.lookup import contact_ids_of, find_identity
-from webwx.storage.tables.identities.store import IdentityQuery
+from webwx.storage.tables.identities.query import IdentityQuery
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,8 @@ from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import connect
 from webwx.storage.sqlite.tables import SqliteTables
 from webwx.storage.sqlite.threads import Reader, Writer
-from webwx.storage.tables.identities.store import IdentityQuery, StoredIdentities
+from webwx.storage.tables.identities.query import IdentityQuery
+from webwx.storage.tables.identities.store import StoredIdentities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -46,25 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from webwx.storage.engine.port import Statements, Tables
+    from webwx.storage.tables.identities.query import IdentityQuery
 
 MATCHED_WITH_LOGIN = 1_024
 """Maximum number of contacts that are matched when a login is stored; more would delay the login for too long."""
-
-
-class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions for identities to find: those that meet all of them; without a condition, all identities."""
-
-    number: int | None = None
-    """The identity's number, or one that was merged into it."""
-    contact_id: ContactId | None = None
-    """An id that the identity has, or had in any login; if two identities had the id, the later one is found."""
-    name: str = ""
-    """The last display name, nickname or remark."""
-    real_id: str = ""
-    """A lasting id of which a notice has shown that it is the identity's."""
-
-    def __repr__(self) -> str:
-        return "IdentityQuery(***)"
 
 
 class StoredIdentities:
