@@ -6,12 +6,16 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from tests.browser.console.console_user import PATIENCE
+from tests.browser.console.test_workers import leases as leases
 from tests.gateway.adapters.toy import build, importable
 
 from webwx.errors import ApiError
+from webwx.gateway.adapters.confirmation import SendToConfirm
+from webwx.gateway.adapters.program import Program, StoredProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from playwright.async_api import Locator, Page
@@ -53,6 +57,10 @@ class Act(NamedTuple):
     """Pattern of the name of the element that has the focus afterwards."""
     typed: str = ""
     """Text to write where the focus is, before the action."""
+    at: str = ""
+    """Label of the field that gets the focus before the text is written; empty: where the focus is."""
+    left: int | None = None
+    """Number of buttons with the name `on` afterwards; None: any."""
 
 
 def created(new: str, panel: str, create: str, name: str) -> list[Act]:
@@ -137,20 +145,7 @@ WALK: dict[str, list[Act]] = {
         Act("Enable", "Disable"),
         *asked("Delete", "Incoming files"),
     ],
-    "Chats": [
-        Act("阿华", "Message"),
-        Act("<Enter>", "Message", typed="by Enter"),
-        Act("Send", "Message", typed="by the button"),
-        Act("Recall", "You: by .*"),
-        Act("Mark as read", "Mark as read"),
-        Act("Search in this chat", "Search in 阿华"),
-        Act("Search all chats", "Search chats and messages"),
-        Act("<Escape>", "Search chats and messages"),
-        Act("File Transfer Helper", "Message"),
-        Act("Send again", "You: refused.*"),
-        *asked("Discard", "Message"),
-        Act("<Escape>", "File Transfer Helper.*"),
-    ],
+    "Chats": [],  # as `chats_at` has them
     "Recalled": [
         Act("Send to File Transfer Helper", "Account|Recalled|.*File Transfer Helper.*"),
     ],
@@ -194,6 +189,30 @@ WALK: dict[str, list[Act]] = {
 }
 
 
+def chats_at(width: int) -> list[Act]:
+    """
+    Return the actions in the chats at a width of the window.
+
+    In a narrow one no field gets the focus by itself, because that would open a keyboard on the screen.
+    """
+    is_narrow = width < 760
+    field = "阿华" if is_narrow else "Message"
+    return [
+        Act("阿华", field),
+        Act("<Enter>", "Message", typed="by Enter", at="Message"),
+        Act("Send", "Message", typed="by the button"),
+        Act("Recall", "You: by .*"),
+        Act("Mark as read", "Mark as read"),
+        Act("Search in this chat", "Search in 阿华"),
+        Act("Search all chats", "Search chats and messages"),
+        Act("<Escape>", "Search chats and messages"),
+        Act("File Transfer Helper", "File Transfer Helper" if is_narrow else "Message"),
+        Act("Send again", "You: refused.*"),
+        *asked("Discard", "You: refused.*" if is_narrow else "Message"),
+        Act("<Escape>", "File Transfer Helper.*"),
+    ]
+
+
 @pytest.fixture
 def with_notes(gateway: ServedGateway, tmp_path: Path) -> Iterator[None]:
     """Add the adapter of the documentation to the gateway."""
@@ -213,10 +232,15 @@ def control(page: Page, name: str) -> Locator:
     return button.or_(link).or_(within.get_by_role("option", name=row)).first
 
 
+WIDTHS = pytest.mark.parametrize("width", [1280, 390])
+
+
+@WIDTHS
 @pytest.mark.usefixtures("with_notes")
 async def test_the_focus_is_never_lost_by_an_action_of_the_console(
-    console: Page, gateway: ServedGateway, world: World
+    console: Page, gateway: ServedGateway, world: World, width: int
 ) -> None:
+    await console.set_viewport_size({"width": width, "height": 800})
     world.say("ahua", "me", "to be recalled")
     await console.get_by_text("to be recalled").first.wait_for()
     world.recall("ahua", "me")
@@ -226,21 +250,98 @@ async def test_the_focus_is_never_lost_by_an_action_of_the_console(
     for text in ("refused", "refused, too", "refused as well"):
         with pytest.raises(ApiError):
             await client.send_text("filehelper", text)
-    await console.locator(".nav-link:visible").first.focus()
-    await console.evaluate(WATCH)
-    for screen, acts in WALK.items():
-        link = console.get_by_role("navigation").get_by_role("link", name=screen, exact=True)
-        await link.press("Enter")
-        await console.get_by_role("heading", name=screen, level=2, exact=True).wait_for()
-        await see_focus(console, screen, f"{screen}: opened")
+    await walk(console, WALK | {"Chats": chats_at(width)})
+
+
+@WIDTHS
+async def test_the_focus_is_never_lost_by_an_action_on_events_that_were_given_up(
+    console: Page, gateway: ServedGateway, world: World, width: int
+) -> None:
+    await console.set_viewport_size({"width": width, "height": 800})
+    async with gateway.gateway.port.account(1).events.consume("bot") as consumer:
+        for text in ("one", "two"):
+            world.say("ahua", "me", text)
+            for event in await consumer.take():
+                await consumer.give_up(event.event.number, "ValueError in bot.py:7")
+    again = "Deliver again"
+    await walk(console, {"Health": [Act(again, again, left=1), Act(again, "Reference of the API", left=0)]})
+
+
+@WIDTHS
+async def test_the_focus_is_never_lost_by_an_answer_to_a_send_that_waits(
+    console: Page, gateway: ServedGateway, width: int
+) -> None:
+    await console.set_viewport_size({"width": width, "height": 800})
+    await ask_owner(gateway, "one", "two", "three")
+    acts = [
+        Act("assistant", "Connected programs"),
+        Act("Refresh", "Refresh"),
+        Act("Send it", "Send it", left=2),
+        Act("Do not send it", "Do not send it|Send it", left=1),
+        Act("Do not send it", "Refresh|Connected programs", left=0),
+        Act("Refresh", "Refresh"),
+    ]
+    await walk(console, {"Connected programs": acts})
+
+
+async def ask_owner(gateway: ServedGateway, *texts: str) -> None:
+    """Create a program whose sends need the owner's consent, and let it ask for some texts."""
+    made = await gateway.gateway.programs.create(
+        StoredProgram(
+            id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0, options={"confirm": "phone"}
+        )
+    )
+    boss = await gateway.gateway.port.account(1).client.who("Boss")
+    for number, text in enumerate(texts):
+        wanted = SendToConfirm(str(number), boss.number, boss.name, is_group=False, kind="text", text=text)
+        await gateway.gateway.confirmations.ask(Program(made.program, None), wanted)
+
+
+@WIDTHS
+@pytest.mark.usefixtures("leases")
+async def test_the_focus_is_never_lost_by_an_action_on_workers(
+    open_console: Callable[..., Awaitable[Page]], width: int
+) -> None:
+    page = await open_console(viewport={"width": width, "height": 800})
+    hand_over = "Hand over accounts"
+    await walk(
+        page,
+        {"Workers": [Act("Refresh", "Refresh"), *asked(hand_over, hand_over), *asked(hand_over, "Refresh|Workers")]},
+    )
+
+
+async def walk(page: Page, acts_of_screens: dict[str, list[Act]]) -> None:
+    """Open each screen, and perform its actions, all by keyboard; the body never has the focus."""
+    await page.locator(".nav-link:visible, .nav-tab:visible").first.focus()
+    await page.evaluate(WATCH)
+    for screen, acts in acts_of_screens.items():
+        await open_by_key(page, screen)
+        await see_focus(page, screen, f"{screen}: opened")
         for act in acts:
-            await perform(console, act, f"{screen}: {act.on}")
-    lost = await console.evaluate("window.lost")
+            await perform(page, act, f"{screen}: {act.on}")
+    lost = await page.evaluate("window.lost")
     assert lost == []
 
 
+async def open_by_key(page: Page, name: str) -> None:
+    """Open a screen by its link, in a narrow window after the tab of its group."""
+    link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+    for tab in await page.locator(".nav-tab:visible").all():
+        if await link.count():
+            break
+        await tab.press("Enter")
+        await page.wait_for_function("tab => tab.hasAttribute('aria-current')", arg=await tab.element_handle())
+    if await link.get_attribute("aria-current") is None:  # a tab opens a screen of its group
+        await link.press("Enter")
+    await page.get_by_role("heading", name=name, level=2, exact=True).wait_for()
+
+
 async def perform(page: Page, act: Act, named: str) -> None:
+    from playwright.async_api import expect
+
     await page.evaluate("named => { window.acted = named; }", named)
+    if act.at:
+        await page.get_by_label(act.at, exact=True).focus()
     for number, text in enumerate(act.typed.split("\t")):
         if number:
             await page.keyboard.press("Tab")
@@ -249,6 +350,8 @@ async def perform(page: Page, act: Act, named: str) -> None:
         await page.keyboard.press(act.on.strip("<>"))
     else:
         await control(page, act.on).press("Enter")
+    if act.left is not None:
+        await expect(page.get_by_role("button", name=act.on, exact=True)).to_have_count(act.left, timeout=PATIENCE)
     await see_focus(page, act.then, named)
 
 
