@@ -2,8 +2,15 @@
 
 import { t } from "./shared-words.js";
 
-function format(seconds, options) {
-  return new Intl.DateTimeFormat(document.documentElement.lang, options).format(new Date(seconds * 1000));
+const formatters = new Map(); // by language and options: making one takes as long as a hundred uses
+
+/** Return a time in seconds since 1970 in the language of the page, with options of `Intl.DateTimeFormat`. */
+export function format(seconds, options) {
+  const { lang } = document.documentElement;
+  const key = JSON.stringify([lang, options]);
+  let formatter = formatters.get(key);
+  if (!formatter) formatters.set(key, (formatter = new Intl.DateTimeFormat(lang, options)));
+  return formatter.format(new Date(seconds * 1000));
 }
 
 export function timeOfDay(seconds, withSeconds = false) {

@@ -1,7 +1,7 @@
 // Times in a page: each has its exact value as its title, and as the value for programs.
 
 import { fill, h } from "./dom.js";
-import { longTime, shortTime } from "./formats.js";
+import { format, longTime, shortTime } from "./formats.js";
 import { language } from "./language.js";
 
 /** Milliseconds after which all distances from now are updated. */
@@ -16,8 +16,7 @@ const STEPS = [
 
 /** Return a time in seconds since 1970 in full, which is shown while the pointer is over what has it. */
 export function exactTime(seconds) {
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "medium" });
-  return format.format(new Date(seconds * 1000));
+  return format(seconds, { dateStyle: "full", timeStyle: "medium" });
 }
 
 function timeElement(seconds, words, kind) {
@@ -47,8 +46,8 @@ function count(element) {
   const seconds = (new Date(element.dateTime).getTime() - Date.now()) / 1000;
   const [, size, unit] = STEPS.find(([end]) => Math.abs(seconds) < end);
   const isNow = Math.abs(seconds) < 10;
-  const format = new Intl.RelativeTimeFormat(language() === "zh" ? "zh-CN" : "en", { numeric: "auto" });
-  fill(element, format.format(isNow ? 0 : Math.trunc(seconds / size), unit));
+  const relative = new Intl.RelativeTimeFormat(language() === "zh" ? "zh-CN" : "en", { numeric: "auto" });
+  fill(element, relative.format(isNow ? 0 : Math.trunc(seconds / size), unit));
 }
 
 setInterval(() => document.querySelectorAll("time.ago").forEach(count), COUNT);

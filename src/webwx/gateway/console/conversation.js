@@ -18,8 +18,8 @@ import { answersInOrder, load } from "./states.js";
 import { exactTime, timeLine } from "./times.js";
 import { unread } from "./unread.js";
 
-/** Number of entries that are read at a time. */
-const PAGE = 50;
+/** Number of entries that are read and drawn at a time: more would take the page over 50 ms on a slow machine. */
+const PAGE = 30;
 
 /** Number of the newest entries that are kept when there are more than are shown, while the newest are in view. */
 const KEPT = 120;
