@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.case import DRIVER, FLOOR, JOURNALLESS, OURS, PEER, SDK, STATELESS
+from benchmarks.pages import MOST_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -233,6 +234,17 @@ MEASURES: tuple[Measure, ...] = (
     _own("gateway-broadcast", "p99 until a text reaches a reader, ms", "p99_ms", 25),
     _own("gateway-idle", "idle CPU, % of a core", "cpu_percent", 5),
     _own("gateway-idle", "resident memory, MB", "mb", 150, carries_over=True),
+    *(
+        measure
+        for case in ("page-console", "page-phones")
+        for measure in (
+            _own(case, "longest task above 50 ms (0: none), ms", "longest_ms", 50),
+            _own(case, "largest number of elements", "nodes", MOST_NODES, carries_over=True),
+            Measure(case=case, name="begin until the chats are shown, ms", figure="begin_ms"),
+            Measure(case=case, name="a chat until its newest message is shown, ms", figure="chat_ms"),
+            Measure(case=case, name="scrolling through 2,000 messages and back, ms", figure="scroll_ms"),
+        )
+    ),
     _own("import", "`import webwx`, ms", "ms", 25),
     Measure(case="import", name="time / Python alone", figure="ms", over=FLOOR),
     Measure(

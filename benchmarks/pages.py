@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ class Watched(NamedTuple):
     """Largest number of elements at once."""
     longest_ms: float
     """Duration of the longest task; 0 if none took more than 50 ms."""
+    begin_ms: float
+    """Time from the request for the page until its chats are shown."""
+    chat_ms: float
+    """Time from the choice of the long chat until its newest message is shown, once all messages are stored."""
+    scroll_ms: float
+    """Time for scrolling to the first message of this chat and back."""
 
 
 def busy_world(chats: int = CHATS) -> World:
@@ -98,41 +105,69 @@ async def chromium() -> AsyncIterator[Browser]:
 async def walk_console(page: Page, link: str, url: str, texts: tuple[str, str]) -> Watched:
     """Walk through the console, which a link opens."""
     await page.add_init_script(WATCH)
+    watch = Stopwatch()
     await page.goto(link)
     await page.get_by_role("navigation").wait_for()
     await page.goto(f"{url}/#/chats")
     await page.locator(".rows .row").first.wait_for()
+    begin = watch.lap()
     await page.get_by_role("searchbox").fill("friend 0")
-    await page.locator(".rows .row").filter(has=page.get_by_text("friend 0", exact=True)).first.click()
-    await scroll(page, texts)
+    person = page.locator(".rows .row").filter(has=page.get_by_text("friend 0", exact=True)).first
+    await person.filter(has_text=texts[1]).wait_for()
+    watch.lap()
+    await person.click()
+    chat, there_and_back = await scroll(page, texts, watch)
     for name in ("events", "outbox", "health", "keys"):
         await page.goto(f"{url}/#/{name}")
         await page.locator(f"main[data-screen={name}] .screen-body > :not([hidden])").first.wait_for()
         await page.locator("#screen .quiet").first.wait_for(state="hidden")
-    return await watched(page)
+    return await watched(page, begin, chat, there_and_back)
 
 
 async def walk_phones(page: Page, url: str, texts: tuple[str, str]) -> Watched:
     """Walk through the page of the phones."""
     await page.add_init_script(WATCH)
-    await page.goto(f"{url}#xiaoming/chats/{LONGEST}")
-    await scroll(page, texts)
+    watch = Stopwatch()
+    await page.goto(f"{url}#xiaoming/chats")
+    await page.locator(".rows .row").first.wait_for()
+    begin = watch.lap()
+    await page.evaluate("address => { location.hash = address; }", f"xiaoming/chats/{LONGEST}")
+    chat, there_and_back = await scroll(page, texts, watch)
     for view in ("contacts", "device", "chats"):
         await page.evaluate("view => { location.hash = `xiaoming/${view}`; }", view)
         await page.wait_for_function("view => location.hash.includes(view)", arg=view)
-    return await watched(page)
+    return await watched(page, begin, chat, there_and_back)
 
 
-async def scroll(page: Page, texts: tuple[str, str]) -> None:
-    """Scroll to the first message of the open chat and back to the last one."""
+class Stopwatch:
+    """Measures the parts of a walk, one after another."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter()
+
+    def lap(self) -> float:
+        """Return the milliseconds since the last call, or since the begin."""
+        before, self._at = self._at, time.perf_counter()
+        return (self._at - before) * 1000
+
+
+async def scroll(page: Page, texts: tuple[str, str], watch: Stopwatch) -> tuple[float, float]:
+    """
+    Scroll to the first message of the open chat and back to the last one.
+
+    Returns:
+        The milliseconds until the last message was shown, and those of the scrolling.
+    """
     oldest, newest = texts
     await page.locator(".conversation .bubble").get_by_text(newest, exact=True).wait_for()
+    opened = watch.lap()
     await page.wait_for_function(SCROLL, arg=[True, oldest])
     await page.wait_for_function(SCROLL, arg=[False, newest])
+    return opened, watch.lap()
 
 
-async def watched(page: Page) -> Watched:
-    """Return what a page has counted until now."""
+async def watched(page: Page, *laps_ms: float) -> Watched:
+    """Return what a page has counted until now, with the times of a walk."""
     await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     nodes, longest = await page.evaluate("() => [watched.nodes, watched.longest]")
-    return Watched(nodes, longest)
+    return Watched(nodes, longest, *laps_ms)

@@ -12,12 +12,28 @@ from benchmarks.cases import (
     history,
     imports,
     login,
+    pages,
     postgres,
     receive,
     sends,
     stages,
 )
 
-_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, postgres, cluster, history, growth)
+_MODULES = (
+    sends,
+    receive,
+    login,
+    files,
+    accounts,
+    gateway,
+    imports,
+    day,
+    stages,
+    postgres,
+    cluster,
+    history,
+    pages,
+    growth,
+)
 
 CASES = {case.name: case for module in _MODULES for case in module.CASES}

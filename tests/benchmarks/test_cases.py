@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from benchmarks.case import PEER
+from benchmarks.case import OURS, PEER
 from benchmarks.cases import CASES
-from benchmarks.harness import run_once
+from benchmarks.harness import RunFailed, run_once
 from tests.postgres import is_installed
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
@@ -27,6 +28,8 @@ def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
         pytest.importorskip("itchat", reason="the peer is of the group `interop`")
     if name.startswith(("postgres", "cluster")) and not is_installed():
         pytest.skip("PostgreSQL is not installed")
+    if name.startswith("page") and shutil.which("chromium") is None:
+        pytest.skip("Chromium is not installed")
     case = CASES[name]
     if case.prepare is not None:
         run_once(case, "prepare", tmp_path, scale=TINY)
@@ -35,3 +38,9 @@ def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
 
     assert [name for name, value in figures.items() if value < 0] == []
     assert figures["seconds"] > 0
+
+
+def test_a_page_without_a_browser_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunFailed, match="install Debian's package `chromium`"):
+        run_once(CASES["page-console"], OURS, tmp_path, scale=TINY)
