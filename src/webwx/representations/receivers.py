@@ -82,6 +82,7 @@ class ReceiverToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     kind: ReceiverKind
     account: int
     to: str | int = FILEHELPER
+    """Recipient; a number is one of the WeChat user who is logged in now, and File Transfer Helper for another one."""
     token: _Text = ""
     """A token of your choice, at least 20 characters; empty: a random one."""
     secret: _Text = ""
@@ -139,7 +140,7 @@ LIST_RECEIVERS: ApiRoute[NoQuery, None, ReceiverList] = ApiRoute(
 CREATE_RECEIVER: ApiRoute[NoQuery, ReceiverToCreate, CreatedReceiver] = ApiRoute(
     method="POST", path="/receivers", scope="receivers", summary="Create a receiver", body=ReceiverToCreate,
     example=ReceiverToCreate(name="alerts", kind="ntfy", account=1), reply=CreatedReceiver,
-    problems=(404, 422, 503), created=True,
+    problems=(404, 422, 424, 503), created=True,
 )  # fmt: skip
 
 SHOW_RECEIVER: ApiRoute[NoQuery, None, ReceiverView] = ApiRoute(
@@ -149,7 +150,7 @@ SHOW_RECEIVER: ApiRoute[NoQuery, None, ReceiverView] = ApiRoute(
 
 CHANGE_RECEIVER: ApiRoute[NoQuery, ReceiverChange, ReceiverView] = ApiRoute(
     method="PATCH", path="/receivers/{receiver_id}", scope="receivers", summary="Change a receiver",
-    body=ReceiverChange, example=ReceiverChange(name="alerts"), reply=ReceiverView, problems=(404, 409, 422, 503),
+    body=ReceiverChange, example=ReceiverChange(name="alerts"), reply=ReceiverView, problems=(404, 409, 422, 424, 503),
 )  # fmt: skip
 
 ROTATE_RECEIVER: ApiRoute[NoQuery, None, CreatedReceiver] = ApiRoute(

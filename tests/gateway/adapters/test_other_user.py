@@ -16,6 +16,7 @@ from webwx.gateway.adapters.mcp.served_account import ClientAccount
 from webwx.gateway.adapters.permissions import ChatPermissions, with_lists
 from webwx.gateway.adapters.program import Program
 from webwx.gateway.adapters.programs import read_options
+from webwx.gateway.notify.message import OutgoingMessage
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
@@ -136,3 +137,37 @@ def test_new_numbers_end_those_of_another_user() -> None:
     assert every == ChatPermissions(see=("filehelper", "*"), write=("*",), user=11)
     assert with_lists(every, 22, see=every.see, write=(7,)) == ChatPermissions(see=("filehelper",), write=(7,), user=22)
     assert with_lists(every, 22, see=every.see, write=every.write) == every
+
+
+async def test_the_number_of_a_recipient_reaches_no_one_of_another_user(online: Running) -> None:
+    boss = (await online.port.account(1).client.who("Boss")).number
+    async with online.client("admin") as client:
+        body = {"name": "n", "kind": "json", "account": 1, "to": boss}
+        made = [(await client.post("/api/v1/receivers", json={**body, "to": to})).json() for to in (boss, "filehelper")]
+        changed = (await client.patch(f"/api/v1/receivers/{made[1]['receiver']['id']}", json={"to": boss})).json()
+        assert changed["to"] == boss
+    receivers = [await online.gateway.receivers.get(each["receiver"]["id"]) for each in made]
+    await change_user(online)
+    queue, listed = online.gateway.notifications, online.port.account(1).client
+    for number, receiver in enumerate(receivers):
+        assert receiver is not None
+        await queue.put(receiver, OutgoingMessage(f"alert {number}"), "")
+    assert {(each.text, each.chat) for each in await listed.list_sends()} == {
+        ("alert 0", "filehelper"), ("alert 1", "filehelper"),
+    }  # fmt: skip
+
+
+async def test_a_held_message_for_a_number_reaches_no_one_of_another_user(online: Running) -> None:
+    boss = (await online.port.account(1).client.who("Boss")).number
+    async with online.client("admin") as client:
+        body = {"name": "n", "kind": "json", "account": 1, "to": boss}
+        made = (await client.post("/api/v1/receivers", json=body)).json()
+    receiver = await online.gateway.receivers.get(made["receiver"]["id"])
+    assert receiver is not None
+    online.world.log_out()
+    await until_logged_out(online)
+    await online.gateway.notifications.put(receiver, OutgoingMessage("held"), "")
+    await online.log_in(who="ahua")
+    await online.gateway.notifications.flush()
+    [sent] = await online.port.account(1).client.list_sends()
+    assert (sent.chat, "held" in sent.text) == ("filehelper", True)

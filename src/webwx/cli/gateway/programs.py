@@ -384,7 +384,8 @@ async def _lists(session: Session, account: str, see: tuple[str, ...], write: tu
     Raises:
         BadInput: No contact, or several, are called so.
     """
-    from webwx.gateway.adapters.permissions import names_people, user_of
+    from webwx.gateway.accounts.journal_lookup import user_of
+    from webwx.gateway.adapters.permissions import names_people
 
     seen = await _entries(session, account, see) if see else None
     written = await _entries(session, account, write) if write else None

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from webwx.storage.tables.outbox import Outgoing
 
 
+async def user_of(client: AsyncClient) -> int:
+    """
+    Return the platform's number of the WeChat user whose people a client knows; 0 for a client of a gateway.
+
+    Raises:
+        NotLoggedIn: There was never a login.
+        StorageError: The journal cannot be read.
+    """
+    return await client._identities.uin()
+
+
 async def required_event(client: AsyncClient, number: int) -> Event:
     """
     Return an event by its number.

@@ -30,7 +30,7 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.accounts.account_sends import MediaContent
-from webwx.gateway.adapters.permissions import user_of
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ import msgspec
 
 from webwx.client.people.identities import SURE
 from webwx.errors import InvalidRequest, LocalStateError, NotLoggedIn, UnknownContact
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME, ContactId
 
 if TYPE_CHECKING:
@@ -82,17 +83,6 @@ def check_permissions(permissions: ChatPermissions) -> None:
 def names_people(entries: Iterable[ChatEntry]) -> bool:
     """Return whether a list has people or chatrooms of a user: a number, or all chats."""
     return any(each != FILEHELPER for each in entries)
-
-
-async def user_of(client: AsyncClient) -> int:
-    """
-    Return the platform's number of the WeChat user whose people a client knows; 0 for a client of a gateway.
-
-    Raises:
-        NotLoggedIn: There was never a login.
-        StorageError: The journal cannot be read.
-    """
-    return await client._identities.uin()
 
 
 async def of_present_user(permissions: ChatPermissions, client: AsyncClient) -> ChatPermissions:

@@ -12,12 +12,13 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.confirmation import Confirmation
 from webwx.gateway.adapters.confirmations import CONSOLE, Confirmations
 from webwx.gateway.adapters.listeners import AdapterListeners
 from webwx.gateway.adapters.mount import AdapterMount
 from webwx.gateway.adapters.peers import ProgramActivity, ProgramPeers
-from webwx.gateway.adapters.permissions import ChatPermissions, names_people, user_of, with_lists
+from webwx.gateway.adapters.permissions import ChatPermissions, names_people, with_lists
 from webwx.gateway.adapters.program import StoredProgram
 from webwx.gateway.adapters.programs import NewProgram, Programs
 from webwx.gateway.adapters.registry import PREFIX

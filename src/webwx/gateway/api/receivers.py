@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccounts
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.sends import require_recipient
@@ -123,9 +124,20 @@ async def create_receiver(
     require_recipient(caller, data.to)
     fields = given_fields(data)
     token = fields.pop("token")
-    made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), token)
+    user = await _user_of(port, data.account, data.to)
+    made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, user=user, **fields), token)
     audited.target, audited.detail = made.receiver.id, made.receiver.kind
     return Response(_view_of_created(made), headers={"Location": API + SHOW_RECEIVER.at(made.receiver.id)})
+
+
+async def _user_of(port: GatewayAccounts, account: int, to: str | int) -> int:
+    """
+    Return the WeChat user whose person or chatroom a recipient is; 0 without a number.
+
+    Raises:
+        NotLoggedIn: The account was never logged in, so it has no people.
+    """
+    return await user_of(port.account(account).client) if isinstance(to, int) else 0
 
 
 @serve(SHOW_RECEIVER)
@@ -143,11 +155,14 @@ async def change_receiver(
     data: JSONBody[ReceiverChange],
     receivers: InjectedReceivers,
     queue: InjectedQueue,
+    port: InjectedPort,
     caller: InjectedCaller,
 ) -> ReceiverView:
     """Change some fields of a receiver."""
-    await _writable(receivers, caller, receiver_id)
+    receiver = await _writable(receivers, caller, receiver_id)
     changes = given_fields(data)
+    if changes.get("to", receiver.to) != receiver.to:
+        changes["user"] = await _user_of(port, receiver.account, changes["to"])
     require_recipient(caller, changes.get("to", FILEHELPER))
     changed = await receivers.change(receiver_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:

@@ -26,6 +26,7 @@ import msgspec
 
 from webwx.errors import KeyReused, RecordChanged, UnknownContact, WxError
 from webwx.gateway.accounts.account_sends import Content, MediaContent, TextContent
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
 from webwx.gateway.notify.notification import AttachedFile
@@ -104,6 +105,8 @@ class OpenDigest(msgspec.Struct, frozen=True, kw_only=True):
     """Beginning of the keys of its sends."""
     to: str | int
     """Recipient."""
+    user: int = 0
+    """As of the receiver."""
     text: str
     whole: str = ""
     """The whole text, which is sent as a file, if `text` is shortened."""
@@ -316,7 +319,8 @@ class NotificationQueue:
     ) -> None:
         """Store a text in the outbox, and then that its key is done."""
         key = f"receiver-{message.key[:32]}" if message.key else ""
-        await _store_send(account, receiver.to, TextContent(text=message.text), key)
+        to = await _recipient_of(account, receiver)
+        await _store_send(account, to, TextContent(text=message.text), key)
         if message.key:
             with contextlib.suppress(RecordChanged):  # another request with the same key has done it
                 await self._put_key(message.key, UsedKey(), version)
@@ -428,14 +432,15 @@ class NotificationQueue:
 
     async def _store_sends(self, account: GatewayAccount, opened: OpenDigest, messages: Sequence[HeldMessage]) -> None:
         """Store the text and the files of a digest in the outbox; a send that is there already is not repeated."""
+        to = await _recipient_of(account, opened)
         if opened.text:
-            await _store_send(account, opened.to, TextContent(text=opened.text), opened.key)
+            await _store_send(account, to, TextContent(text=opened.text), opened.key)
         if opened.whole:
             whole = await self._write(AttachedFile(name=WHOLE_TEXT, content=opened.whole.encode()))
-            await self._store_file(account, opened.to, whole, f"{opened.key}-whole")
+            await self._store_file(account, to, whole, f"{opened.key}-whole")
             self._delete_files([whole])
         for file in (file for each in messages for file in each.files):
-            await self._store_file(account, opened.to, file, f"receiver-{file.path}")
+            await self._store_file(account, to, file, f"receiver-{file.path}")
 
     async def _store_file(self, account: GatewayAccount, to: str | int, file: HeldFile, key: str) -> None:
         path = self.folder / file.path
@@ -478,6 +483,20 @@ async def is_account_online(account: GatewayAccount) -> bool:
     return (await account.status()).state == "online"
 
 
+async def _recipient_of(account: GatewayAccount, addressed: StoredReceiver | OpenDigest) -> str | int:
+    """
+    Return the recipient, or File Transfer Helper if a number is a person or chatroom of another WeChat user.
+
+    After a login of another user, the number would be a stranger.
+    """
+    if not isinstance(addressed.to, int) or not addressed.user:
+        return addressed.to
+    if await user_of(account.client) == addressed.user:
+        return addressed.to
+    _log.warning("The recipient of a receiver is a number of another WeChat user.")
+    return FILEHELPER
+
+
 async def _store_send(account: GatewayAccount, to: str | int, content: Content, key: str) -> None:
     """
     Store a send in the outbox, unless an earlier attempt has stored it.
@@ -516,7 +535,7 @@ def _open_digest(receiver: StoredReceiver, messages: Sequence[HeldMessage], now:
         text = message.text
         whole = "".join(file.content.decode() for file in message.files if file.name == WHOLE_TEXT)
     return OpenDigest(
-        key=f"receiver-{secrets.token_hex(16)}", to=receiver.to, text=text, whole=whole,
+        key=f"receiver-{secrets.token_hex(16)}", to=receiver.to, user=receiver.user, text=text, whole=whole,
         messages=tuple(each.id for each in messages),
     )  # fmt: skip
 

@@ -87,6 +87,8 @@ class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the account that sends the messages."""
     to: str | int = FILEHELPER
     """Recipient."""
+    user: int = 0
+    """The platform's number of the WeChat user whose person or chatroom a number is; 0: none, or it is unknown."""
     digest: str
     """SHA-256 of the token, in hexadecimal."""
     created_at: float

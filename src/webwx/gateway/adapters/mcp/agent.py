@@ -21,12 +21,13 @@ from webwx.errors import (
     StorageError,
     WxError,
 )
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
 from webwx.gateway.adapters.mcp.owner_consent import wanted_send
 from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
-from webwx.gateway.adapters.permissions import allowed_chats, of_present_user, user_of
+from webwx.gateway.adapters.permissions import allowed_chats, of_present_user
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.messages import Event, Message, MessageRecalled
