@@ -83,9 +83,46 @@ class TemporaryCluster:
         """Stop the server; `immediate` is a crash."""
         self._run("pg_ctl", "stop", "--wait", f"--mode={mode}", "-D", self._data)
 
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Accept no new sessions in this block: an attempt to connect is not answered."""
+        os.kill(self._main, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._main, signal.SIGCONT)
+
+    @contextmanager
+    def locking(self, table: str) -> Iterator[None]:
+        """Lock a table in this block, so that no statement reads or changes it."""
+        command: list[str | Path] = [
+            self._programs / "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            self.folder,
+            "-U",
+            "postgres",
+        ]
+        with subprocess.Popen(
+            command, user=self._user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
+        ) as session:
+            assert session.stdin is not None
+            assert session.stdout is not None
+            session.stdin.write(f"BEGIN;\nLOCK TABLE {table};\nSELECT 'locked';\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "locked\n"
+            yield
+            session.stdin.close()
+
+    @property
+    def _main(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def kill(self) -> None:
         """Kill all processes of the server, as the death of its machine does."""
-        main = int((self._data / "postmaster.pid").read_text().split()[0])
+        main = self._main
         os.kill(main, signal.SIGSTOP)  # it would start others in place of those that are killed
         others = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         for each in (main, *map(int, others)):

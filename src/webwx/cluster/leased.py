@@ -22,6 +22,7 @@ from webwx.cluster.background_thread import BackgroundThread, BackgroundWork
 from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.owned_accounts import OwnedAccounts
 from webwx.cluster.ownership import Ownership
+from webwx.cluster.reachable import until_reachable
 from webwx.cluster.renewals import LeaseRenewals
 from webwx.errors import StorageError
 from webwx.override import override
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from webwx.storage.leases import Leases, Renewal
-
-_JOIN_RETRIES = 4
-"""Number of times that joining is tried again."""
 
 _log = logging.getLogger("webwx.cluster")
 
@@ -92,13 +90,13 @@ class LeasedOwnership(Ownership):
         return 0.0 if self._renewals is None else self._renewals.age
 
     async def join(self, address: str, *, capacity: int) -> None:
-        """Join the workers, and begin to claim accounts."""
+        """Join the workers as soon as the database answers, and begin to claim accounts."""
         self._share = capacity
         self._renewals = LeaseRenewals(
             self.worker, address, capacity, self._leases, self._times, self.clock, asyncio.get_running_loop(),
             self._apply, self._lose_all, self._failed_bots,
         )  # fmt: skip
-        await self._join_with_retries(self._renewals)
+        await until_reachable(self._renewals.join)
         self._look.set()
         self._renewing = self._begin_renewing(self._renewals.run)
         self._balancing = asyncio.create_task(self._balance())
@@ -157,14 +155,6 @@ class LeasedOwnership(Ownership):
     @property
     def _is_late(self) -> bool:
         return self._renewals is None or self._renewals.is_late
-
-    async def _join_with_retries(self, renewals: LeaseRenewals) -> None:
-        """Join; the first connection may take longer than the time limit of a call."""
-        for _ in range(_JOIN_RETRIES):
-            with contextlib.suppress(StorageError):
-                return await renewals.join()
-            await asyncio.sleep(self._times.retry)
-        return await renewals.join()
 
     def _apply(self, renewal: Renewal) -> None:
         self._share = renewal.share

@@ -27,14 +27,14 @@ class Ownership(Protocol):
 
     async def join(self, address: str, *, capacity: int) -> None:
         """
-        Begin to own accounts.
+        Begin to own accounts, as soon as their database answers.
 
         Args:
             address: Where this process can be reached.
             capacity: Number of accounts that it takes at most.
 
         Raises:
-            StorageError: The database cannot be reached.
+            StorageError: The database refuses it.
         """
         ...
 

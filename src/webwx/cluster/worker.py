@@ -79,7 +79,7 @@ class ClusterWorker:
             capacity: Number of accounts that it takes at most.
 
         Raises:
-            StorageError: The database cannot be reached at the start.
+            StorageError: The database refuses it.
         """
         await self.start(address, capacity=capacity)
         try:
@@ -92,7 +92,7 @@ class ClusterWorker:
         Begin to run accounts; the arguments are those of `run`.
 
         Raises:
-            StorageError: The database cannot be reached.
+            StorageError: The database refuses it.
         """
         await self._ownership.join(address, capacity=capacity)
         self._reading = asyncio.create_task(self._read())

@@ -19,6 +19,7 @@ from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 
 from webwx.client.client import AsyncClient
+from webwx.cluster.reachable import until_reachable
 from webwx.errors import StorageError
 from webwx.gateway.access.auth import CONSOLE, Access, Caller, FailedKeys
 from webwx.gateway.access.capability_links import CapabilityLinks
@@ -253,10 +254,10 @@ class Gateway:
         await (self.forwarding or self._answered_here)(scope, receive, answering_upgrades(scope, send))
 
     async def start(self) -> None:
-        """Open the accounts and begin to sync."""
-        await self._delete_left_files()
+        """Open the accounts as soon as their database answers, and begin to sync."""
+        await until_reachable(self._delete_left_files)
         await self.port.start()
-        await self.notifications.start()
+        await until_reachable(self.notifications.start)
         await self.deliveries.start()
         await self.incoming_files.start()
         works = [

@@ -1,4 +1,4 @@
-"""Changes that an engine refuses: another process owns the account, or a value cannot be stored."""
+"""Why an engine does nothing: another process owns the account, a value cannot be stored, the database is away."""
 
 from __future__ import annotations
 
@@ -30,3 +30,7 @@ class NotOwner(StorageError):
 
 class ChangeRefused(StorageError):
     """A value of the change cannot be stored, so nothing was stored; other changes may succeed."""
+
+
+class DatabaseUnreachable(StorageError):
+    """The database does not answer, or accepts no sessions now; the same call may succeed later."""

@@ -27,12 +27,6 @@ def test_a_process_without_a_passphrase_is_refused(shell: Shell, command: tuple[
     assert "set WEBWX_PASSPHRASE" in refused.sentence
 
 
-def test_a_worker_whose_database_cannot_be_reached_ends_with_a_sentence(shell: Shell) -> None:
-    refused = shell.run("worker", **DATABASE)
-    assert refused.code != 0
-    assert "the database 'webwx' on 127.0.0.1:1" in refused.sentence
-
-
 def test_a_heartbeat_that_is_too_slow_for_the_lease_is_refused(shell: Shell) -> None:
     refused = shell.run("worker", "--lease", "6", "--heartbeat", "3", **DATABASE)
     assert refused.code == 2

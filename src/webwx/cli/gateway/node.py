@@ -131,7 +131,9 @@ async def open_node(
     limits: Callable[[], LimitsTable], on_open: Callable[[Account, int], object],
 ) -> AsyncIterator[Node]:  # fmt: skip
     """
-    Open the parts of a process, once the tables are migrated; the gateway that gets the port starts and closes it.
+    Open the parts of a process, once the database answers and its tables are migrated.
+
+    The gateway that gets the port starts and closes it.
 
     Args:
         settings: The settings.
@@ -144,15 +146,16 @@ async def open_node(
 
     Raises:
         InvalidSettings: There is no passphrase, or the times of the lease do not fit together.
-        StorageError: The database cannot be reached.
+        StorageError: The database refuses it.
     """
     from webwx.cluster.leased import LeasedOwnership
+    from webwx.cluster.reachable import until_reachable
     from webwx.gateway.ownership.leased import ClusterGateway, ClusterStorage, NodeAddress
     from webwx.storage.account_folder import login_name
     from webwx.storage.open import open_leases, open_shared_storage, wait_for_tables
 
     secret = _shared_secret(settings.passphrase)
-    await wait_for_tables(url)
+    await until_reachable(lambda: wait_for_tables(url))
     async with contextlib.AsyncExitStack() as opened:
         leases = open_leases(url, options.times)
         opened.push_async_callback(leases.close)

@@ -164,6 +164,7 @@ async def _nothing() -> None:
 async def _run(
     session: Session, read: Callable[[], GatewayConfig], assigned: list[AssignedBot], options: NodeOptions
 ) -> None:
+    from webwx.cluster.reachable import until_reachable
     from webwx.gateway.bots.bots import HostedBots
     from webwx.gateway.running import claim
     from webwx.gateway.serve import on_hangup
@@ -187,7 +188,7 @@ async def _run(
         gateway, ownership = await opened.enter_async_context(
             _open_gateway(session, config, options, listener.url, bots, lambda: gateway.config.limits)
         )
-        code = await gateway.sessions.create_code()
+        code = await until_reachable(gateway.sessions.create_code)
 
         def reread() -> None:
             try:

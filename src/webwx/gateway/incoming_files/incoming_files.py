@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.client.sending.files import Place
+from webwx.cluster.reachable import until_reachable
 from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, RecordChanged, TransportError, WxError
 from webwx.gateway.accounts.consumers import RunningConsumers
 from webwx.gateway.incoming_files.rules import CONSUMER_PREFIX
@@ -342,7 +343,7 @@ class IncomingFiles:
     async def start(self) -> None:
         """Begin to save files."""
         self._running.start()
-        for rule in await self._rules.find():
+        for rule in await until_reachable(self._rules.find):
             await self._begin(rule)
         await self._running.clean_soon()
 

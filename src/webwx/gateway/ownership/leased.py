@@ -21,6 +21,7 @@ import msgspec
 
 from webwx.client.cancellation import cancel_until_done
 from webwx.client.sending.rate_limit import RateLimit
+from webwx.cluster.reachable import until_reachable
 from webwx.cluster.staggered_starts import StaggeredStarts
 from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
@@ -228,8 +229,9 @@ class ClusterGateway(GatewayAccounts):
 
     async def start(self) -> None:
         """Join the other gateways, and begin to run accounts."""
-        await self.directory.load()
-        await asyncio.to_thread(_delete_copies_of_dead, self._copies, await self.directory.live_workers())
+        await until_reachable(self.directory.load)
+        live = await until_reachable(self.directory.live_workers)
+        await asyncio.to_thread(_delete_copies_of_dead, self._copies, live)
         works = (
             self._media.run(), self._follow_news(), self._keep_current(), self._keep_looking_for_sends(),
             self._keep_publishing(), self._refresh_states(),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
+from webwx.cluster.reachable import until_reachable
 from webwx.gateway.accounts.consumers import RunningConsumers
 from webwx.gateway.accounts.send_changes import SEND_CHANGED
 from webwx.gateway.owned_records import OwnedRecords
@@ -170,7 +171,7 @@ class WebhookDelivery:
         """Begin to deliver."""
         self._running.start()
         self._watching = asyncio.ensure_future(self._watch_notices())
-        for webhook in await self._webhooks.find():
+        for webhook in await until_reachable(self._webhooks.find):
             if webhook.enabled:
                 await self._begin(webhook)
         await self._running.clean_soon()

@@ -18,6 +18,7 @@ import contextlib
 import errno
 import logging
 import secrets
+import ssl
 import threading
 import time
 import weakref
@@ -35,7 +36,7 @@ from webwx.storage.postgres.loop_calls import LoopCalls
 from webwx.storage.postgres.pooler import SharedSessions, is_pooled, share_sessions
 from webwx.storage.postgres.schema import PreparedSchema
 from webwx.storage.postgres.text import decode_text, encode_text
-from webwx.storage.refusals import ChangeRefused, Fence, NotOwner
+from webwx.storage.refusals import ChangeRefused, DatabaseUnreachable, Fence, NotOwner
 from webwx.storage.tables.outbox import KEPT_OUTCOMES
 
 if TYPE_CHECKING:
@@ -107,6 +108,15 @@ waits for the answer without a limit. The server may not exist any more.
 
 _OF_VALUES = ("22", "23")
 """Codes of errors of a value that cannot be stored."""
+
+_OF_SERVER = ("08", "53300", "57P01", "57P02", "57P03")
+"""Codes of a server that was lost, starts or stops, or has no room for another session."""
+
+_UNREACHABLE = (*_LOST, OSError, TimeoutError)
+"""Errors of a server that is away or does not answer."""
+
+_OF_SETTINGS = (asyncpg.ClientConfigurationError, ssl.SSLError)
+"""Errors, among them, of a setting or a certificate that does not become valid by itself."""
 
 _EXPLAINED = ("08", "28", "3D", "53", "57", "42501")
 """Codes of errors whose message is for the user; other messages may contain stored values."""
@@ -533,9 +543,7 @@ class PostgresDatabase:
             raise self._failure(verb, error) from None
 
     def _failure(self, verb: str, error: BaseException) -> StorageError:
-        is_refused = isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_OF_VALUES)
-        kind = ChangeRefused if is_refused else StorageError
-        return kind(f"The journal in {self._place} cannot be {verb}: {explain(error, self._timeout)}")
+        return _failure_of(error, self._place, verb, self._timeout)
 
 
 class UnstoredOutcomes:
@@ -882,7 +890,18 @@ def explained(place: str, verb: str) -> Iterator[None]:
     try:
         yield
     except (*OF_DRIVER, OSError, TimeoutError) as error:
-        raise StorageError(f"The journal in {place} cannot be {verb}: {explain(error)}") from None
+        raise _failure_of(error, place, verb, TIMEOUT) from None
+
+
+def _failure_of(error: BaseException, place: str, verb: str, timeout: float) -> StorageError:
+    """Return the `StorageError` for an error of the driver."""
+    code = (error.sqlstate or "") if isinstance(error, asyncpg.PostgresError) else ""
+    kind = StorageError
+    if code.startswith(_OF_VALUES):
+        kind = ChangeRefused
+    elif code.startswith(_OF_SERVER) or (isinstance(error, _UNREACHABLE) and not isinstance(error, _OF_SETTINGS)):
+        kind = DatabaseUnreachable
+    return kind(f"The journal in {place} cannot be {verb}: {explain(error, timeout)}")
 
 
 def explain(error: BaseException, timeout: float = TIMEOUT) -> str:
