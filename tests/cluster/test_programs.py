@@ -108,12 +108,19 @@ def test_an_agent_works_at_a_node_that_does_not_run_its_account_and_after_the_ow
         media = agent.call(other, "get_media", message_id=picture["message_id"])
         assert [each["type"] for each in media.content if each["type"] != "text"] == ["image"]
 
-        # The owner is killed during a wait; the agent calls again what has failed, and misses and doubles nothing.
+        # The owner is killed during a wait and a send; the agent calls again what has failed, and misses and doubles
+        # nothing.
         waiting_at_the_end = pool.submit(agent.call, other, "wait_for_message", after=arrived["position"], timeout_s=20)
-        wait_until(lambda: len(owner.get(place)["peers"]) > 0)
+        deployment.sandbox.control("faults", fault="blackhole", endpoint="webwxsendmsg", times=1)
+        perhaps = pool.submit(agent.call, other, "send_text", text="perhaps", idempotency_key="lost")
+        wait_until(lambda: deployment.sandbox.control("faults")["hits"].get("blackhole", 0) > 0)
         owner.signal(signal.SIGKILL)
         deployment.sandbox.say("lilei", "me", "meanwhile")
-        assert waiting_at_the_end.result().is_error
+        ends = [waiting_at_the_end.result(), perhaps.result()]
+        assert [(each.status, each.is_error, each.value["outcome"]) for each in ends] == [
+            (200, True, "unavailable"), (200, True, "unknown"),
+        ]  # fmt: skip
+        assert "find_send" in ends[1].value["message"]
         repeated: list[AgentAnswer] = []
 
         def is_repeated() -> bool:
@@ -128,7 +135,9 @@ def test_an_agent_works_at_a_node_that_does_not_run_its_account_and_after_the_ow
         later = agent.value(other, "wait_for_message", after=missed["position"], timeout_s=0)
         assert later["messages"] == []
         assert texts_on_phone(deployment).count("sent once") == 1
-        assert sorted(deployment.states()) == ["recalled", "sent"]
+        assert agent.value(other, "find_send", idempotency_key="lost")["state"] == "unknown"
+        assert agent.call(other, "send_text", text="perhaps", idempotency_key="lost").value["outcome"] == "unknown"
+        assert sorted(deployment.states()) == ["recalled", "sent", "unknown"]
 
         assert other.call("DELETE", place).status == 204
         assert agent.call(other, "login_status").status in {401, 404}

@@ -212,6 +212,7 @@ class Gateway:
             self.forwarding = RequestForwarding(
                 self.adapters.served(self.routes), owners, signatures, client, exchange, self.bot_exchange,
                 (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange, self.adapters), self.adapters,
+                self.adapters,
             )  # fmt: skip
         self.files = FileSources(self.uploads, self._connect, lambda: self.config.limits, fetch_upload)
         self.receivers = Receivers(records, clock)

@@ -16,7 +16,11 @@ from webwx.representations.webhooks import REVIVE_LOST_DELIVERY
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from litestar.types import Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
+
+    from webwx.errors import WxError
+    from webwx.gateway.problems import GatewayProblem
 
 _EVENT_ID = re.compile(r"(\d+)-\d+")
 """Id of an event, with the number of its account."""
@@ -46,6 +50,28 @@ class FindsSocketAccount(FindsAccount, Protocol):
         Raises:
             GatewayProblem: The request is for one of several accounts, and does not say for which.
             StorageError: The account cannot be looked up.
+        """
+        ...
+
+
+class RefusesForwarded(Protocol):
+    """A part of the gateway whose clients understand errors in the form of their own protocol."""
+
+    def has(self, scope: Scope) -> bool:
+        """Return whether a request is for this part."""
+        ...
+
+    async def refuse_forwarded(
+        self, scope: HTTPScope, send: Send, body: bytes | None, error: WxError | GatewayProblem
+    ) -> None:
+        """
+        Answer a request to which the owner of its account has not answered.
+
+        Args:
+            scope: The request; its token was checked.
+            send: Sends the answer.
+            body: The whole body; None if it is long, or the client has left.
+            error: Why there is no answer.
         """
         ...
 

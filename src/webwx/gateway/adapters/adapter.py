@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from litestar.types import Receive, Scope, Send
 
+    from webwx.errors import WxError
     from webwx.gateway.accounts.account import GatewayAccounts
     from webwx.gateway.adapters.confirmations import Confirmations
     from webwx.gateway.adapters.peers import ProgramPeers
@@ -179,6 +180,20 @@ class Adapter(ABC):
     async def refuse(self, request: AdapterRequest, error: Exception) -> None:
         """Answer a request with an error, in the form that the clients understand; default: a problem of RFC 9457."""
         await refuse(request.scope, request.send, answer_of(error))
+
+    def answer_to_lost(self, body: bytes, error: WxError | GatewayProblem) -> bytes | None:
+        """
+        Return the answer (JSON) to a request whose answer by the node that runs the account was lost.
+
+        Args:
+            body: The whole body of the request, of at most 1 MiB.
+            error: Why there is no answer; `SendOutcomeUnknown` if the request may have been acted upon.
+
+        Returns:
+            The body of the answer; None: a problem of RFC 9457, as for a request with a longer body.
+        """
+        del body, error
+        return None
 
     async def begin(self, program: Program) -> None:  # noqa: B027 - most adapters wait for requests
         """Begin what runs without a request of the program, such as its pushes, at the start and after a change."""

@@ -231,6 +231,20 @@ class AdapterMount:
         program = await self._programs.find_by_token(found.name, token) if token else None
         return None if program is None else program.account
 
+    async def refuse_forwarded(
+        self, scope: HTTPScope, send: Send, body: bytes | None, error: WxError | GatewayProblem
+    ) -> None:
+        """Answer a request to which the owner of its account has not answered, in the form of the adapter."""
+        found = self._find(scope)
+        adapter = None if found is None else self._opened.get(found.name)
+        made = None if adapter is None or body is None else adapter.answer_to_lost(body, error)
+        if made is None:
+            await refuse(scope, send, answer_of(error))
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(made)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": made, "more_body": False})
+
     async def is_current(self, caller: Caller) -> bool | None:
         """Return whether a program is still stored as it was for a request; None if the caller is no program."""
         if not caller.id.startswith(_CALLER):

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, WebSocketScope
 
-    from webwx.gateway.accounts.account_finders import FindsAccount, FindsSocketAccount
+    from webwx.gateway.accounts.account_finders import FindsAccount, FindsSocketAccount, RefusesForwarded
     from webwx.gateway.forwarding.bot_exchange import BotExchange
     from webwx.gateway.forwarding.forwarded_requests import ForwardedRequest, Signatures
     from webwx.gateway.forwarding.owner_client import OwnerClient, OwnerSocket
@@ -53,6 +53,9 @@ _log = logging.getLogger("webwx.gateway")
 
 ROUTE = "forwarded"
 """Template of the route of all forwarded requests, for the request times."""
+
+_MOST_KEPT = 1024 * 1024
+"""Maximum length in bytes of a body that is kept while its request is forwarded."""
 
 _RETRY_AFTER = 2.0
 """Seconds after which a request may succeed that found no owner."""
@@ -146,6 +149,7 @@ class RequestForwarding:
         bots: The bots of other nodes.
         finders: Find the account that a request is for; they are asked in turn.
         socket_finder: Finds the account that a WebSocket is for; None: all WebSockets stay at this node.
+        refuser: Answers in the form of another protocol if the owner does not; None: each such answer is a problem.
     """
 
     def __init__(
@@ -158,9 +162,11 @@ class RequestForwarding:
         bots: BotExchange,
         finders: Sequence[FindsAccount],
         socket_finder: FindsSocketAccount | None = None,
+        refuser: RefusesForwarded | None = None,
     ) -> None:
         self._app = app
         self._socket_finder = socket_finder
+        self._refuser = refuser
         self._owners = owners
         self._finders = finders
         self._uploads = uploads
@@ -180,7 +186,8 @@ class RequestForwarding:
         if forwarded is not None:
             await self._answer_node(forwarded, scope, receive, send)
         elif scope["type"] == ScopeType.HTTP:
-            await self._answer_client(_ForwardedExchange(scope, receive, send))
+            keeps_body = self._refuser is not None and self._refuser.has(scope)
+            await self._answer_client(_ForwardedExchange(scope, receive, send, keeps_body=keeps_body))
         else:
             await self._answer_upgrade(scope, receive, send)
 
@@ -196,7 +203,7 @@ class RequestForwarding:
 
     async def _answer_client(self, exchange: _ForwardedExchange) -> None:
         """Answer a request of a client, here or by another node."""
-        path = exchange.scope["path"]
+        path, number = exchange.scope["path"], None
         try:
             number, is_forwarded = await self._account_of(exchange.scope), False
             if number is not None:
@@ -204,7 +211,10 @@ class RequestForwarding:
             elif (upload := SHOW_UPLOAD.values_in(path)) is not None:
                 is_forwarded = await self._forward(exchange, None, partial(self._node_of_upload, upload[0]))
         except (GatewayProblem, WxError) as error:
-            await exchange.refuse(error)
+            if self._refuser is not None and exchange.keeps_body and number is not None:
+                await self._refuser.refuse_forwarded(exchange.scope, exchange.send, await exchange.kept(), error)
+            else:
+                await exchange.refuse(error)
         else:
             if not is_forwarded:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
@@ -464,9 +474,13 @@ class _ForwardedExchange:
         scope: The request.
         receive: Returns the next part of the body, or that the client has left.
         send: Sends a part of the answer.
+        keeps_body: Whether the body is kept, as far as it is short, for the answer to a request that was lost.
     """
 
-    def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, *, keeps_body: bool = False) -> None:
+        self.keeps_body = keeps_body
+        self._kept: list[bytes] = []
+        self._kept_size = 0
         self.scope = scope
         self.send = send
         self.is_safe: bool = scope["method"] in SAFE_METHODS
@@ -501,10 +515,28 @@ class _ForwardedExchange:
                 self._has_left = True
                 self._body_ended.set()
                 await asyncio.get_running_loop().create_future()  # cancelled with the forwarded request
+            self._keep(message["body"])
             yield message["body"]
             if not message.get("more_body"):
                 self._body_ended.set()
                 return
+
+    def _keep(self, piece: bytes) -> None:
+        self._kept_size += len(piece)
+        if self.keeps_body and self._kept_size <= _MOST_KEPT:
+            self._kept.append(piece)
+
+    async def kept(self) -> bytes | None:
+        """Return the whole body, which was kept; None if it is too long, or the client has left."""
+        while not self._body_ended.is_set() and self._kept_size <= _MOST_KEPT:
+            message: Any = await self._receive()
+            self._has_left = message["type"] != "http.request"
+            if self._has_left:
+                break
+            self._keep(message["body"])
+            if not message.get("more_body"):
+                self._body_ended.set()
+        return None if self._has_left or self._kept_size > _MOST_KEPT else b"".join(self._kept)
 
     async def until_client_leaves(self) -> None:
         """Wait until the client has closed its connection."""

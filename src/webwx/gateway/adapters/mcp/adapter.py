@@ -20,16 +20,19 @@ from webwx.gateway.adapters.mcp.agent import Agent
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.mcp.client_questions import state_key
 from webwx.gateway.adapters.mcp.gateway_account import GatewayServedAccount
+from webwx.gateway.adapters.mcp.lost_calls import answer_to_lost
 from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
 from webwx.gateway.adapters.mcp.send_budget import SendBudget
 from webwx.gateway.adapters.mcp.server import make_server
 from webwx.gateway.problems import GatewayProblem, answer_of
+from webwx.override import override
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 
     from litestar.types import Receive, Scope, Send
 
+    from webwx.errors import WxError
     from webwx.gateway.adapters.mcp.server import Context
     from webwx.gateway.adapters.program import Program
 
@@ -101,6 +104,10 @@ class McpAdapter(Adapter):
         ]
         await request.send({"type": "http.response.start", "status": refused.content.status, "headers": headers})
         await request.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    @override
+    def answer_to_lost(self, body: bytes, error: WxError | GatewayProblem) -> bytes | None:
+        return answer_to_lost(body, error)
 
     def _agent_of(self, program: Program) -> Agent:
         known = self._agents.get(program.id)
