@@ -23,6 +23,9 @@ BIG = (26_214_399, 26_214_400, 26_214_401)
 
 DONE = "sent and fetched"
 
+WORKERS = 10
+"""Files on their way at the same time: nearly all of the time is spent waiting for answers that do not come."""
+
 PATIENCE = 300.0
 """
 Seconds after which a message counts as lost. Polls and fetches fail as often as other calls here, and after the seventh
@@ -56,7 +59,7 @@ async def run(run: Run) -> Figures:
                 outcomes.update([await exchange.send(number, play.rng.randbytes(size))])
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(3):
+            for _ in range(WORKERS):
                 group.create_task(work())
         listening.cancel()
         await asyncio.wait([listening])
