@@ -35,8 +35,8 @@ TOKEN = 16
 
 _NONE = b"".join(blake2b(place.to_bytes(4)).digest() for place in range(SIZE // 64))
 """The bytes without a mark, by place; a marked byte differs from it in at least four bits."""
-_DELIVERED = bytes(each ^ 0x0F for each in _NONE)
-_DONE = bytes(each ^ 0xF0 for each in _NONE)
+_DELIVERED = _NONE.translate(bytes(each ^ 0x0F for each in range(256)))
+_DONE = _NONE.translate(bytes(each ^ 0xF0 for each in range(256)))
 
 _MAGIC = b"wxmarks2"
 _BOOT = 36
