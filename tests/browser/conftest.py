@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 from PIL import Image, ImageDraw, ImageOps
+from tests.browser.axe import checker
 from tests.machine_network import steady_network as steady_network
 
 from webwx.client.client import AsyncClient
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from playwright.async_api import Browser, FilePayload
+    from tests.browser.axe import AccessibilityChecker
     from tests.browser.user import BrowserUser
     from tests.secret_scanner import SecretScanner
 
@@ -153,6 +155,12 @@ async def program(served: RunningSandbox) -> AsyncIterator[Program]:
     program = Program(served.url)
     yield program
     await program.close()
+
+
+@pytest.fixture
+def accessibility() -> AccessibilityChecker:
+    """The checker of the rules of accessibility."""
+    return checker()
 
 
 @pytest.fixture(scope="session")

@@ -6,24 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.axe import AccessibilityChecker, checker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from playwright.async_api import FilePayload
+    from tests.browser.axe import AccessibilityChecker
     from tests.browser.conftest import Program
     from tests.browser.user import BrowserUser
 
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture
-def accessibility() -> AccessibilityChecker:
-    """The checker of the rules of accessibility."""
-    return checker()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from tests.browser.network import lose_answer
 
 from webwx.errors import RateLimited
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
@@ -20,7 +21,7 @@ from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import FilePayload, Route
+    from playwright.async_api import FilePayload
     from tests.browser.conftest import Program
     from tests.browser.user import BrowserUser
 
@@ -438,10 +439,6 @@ async def test_files_are_pasted_and_dropped_sent_in_order_and_tried_again_withou
     await hands.button("Remove nothing.txt").click()
     await hands.see(hands.to_send).to_have_count(3)
     await hands.keep("files-to-send")
-
-    async def lose_answer(route: Route) -> None:
-        await route.fetch()
-        await route.abort()
 
     await hands.page.route("**/control/file?*name=a.txt*", lose_answer)
     text = hands.page.get_by_role("textbox", name="Message")

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.browser.network import lose_answer
 
 if TYPE_CHECKING:
     from playwright.async_api import Route
@@ -57,10 +58,6 @@ async def test_a_text_whose_answer_is_lost_is_sent_once_and_before_the_next_one(
 ) -> None:
     await hands.begin_chat("阿华")
 
-    async def lose_answer(route: Route) -> None:
-        await route.fetch()
-        await route.abort()
-
     await hands.page.route("**/control/say", lose_answer)
     await write(hands, "one", "two")
     await hands.see(hands.to_send.filter(has_text="one")).to_contain_text("The sandbox does not answer.")
@@ -99,17 +96,7 @@ async def test_a_text_that_is_not_sent_can_be_edited_removed_and_survives_a_relo
 
 async def test_a_link_whose_answer_is_lost_is_sent_once(hands: BrowserUser, world: World) -> None:
     await hands.begin_chat("阿华")
-    lost: list[Route] = []
-
-    async def lose_answer(route: Route) -> None:
-        await route.fetch()
-        if lost:
-            await route.continue_()
-        else:
-            lost.append(route)
-            await route.abort()
-
-    await hands.page.route("**/control/link", lose_answer)
+    await hands.page.route("**/control/link", lose_answer, times=1)
     await hands.button("Attach").click()
     await hands.page.get_by_role("menuitem", name="Link").click()
     form = hands.page.get_by_role("dialog", name="Link")

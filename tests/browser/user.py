@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from playwright.async_api import Error, Expect, expect
+from tests.browser.network import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from playwright.async_api import ConsoleMessage, FilePayload, Locator, Page, Response, WebSocket
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-
-PATIENCE = 15_000
-"""Time limit in milliseconds for what must appear."""
 
 expect.set_options(timeout=PATIENCE)
 

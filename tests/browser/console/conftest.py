@@ -7,8 +7,11 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import pytest_asyncio
-from tests.browser.console.console_user import PATIENCE, ServedGateway
+from tests.browser.console.console_user import ServedGateway
+from tests.browser.network import PATIENCE
+from tests.gateway.adapters.toy import build, importable
 
 from webwx.client.accounts import Accounts
 from webwx.client.sending.rate_limit import RateLimit
@@ -19,7 +22,7 @@ from webwx.gateway.serve import listen, serve
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page, Response
@@ -52,6 +55,16 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+@pytest.fixture
+def with_notes(gateway: ServedGateway, tmp_path: Path) -> Iterator[None]:
+    """Add the adapter of the documentation to the gateway."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    with importable(folder):
+        gateway.gateway.programs.entries = build(folder)
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="session")

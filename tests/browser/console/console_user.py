@@ -11,10 +11,6 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 
-PATIENCE = 15_000
-"""Time limit in milliseconds for an element to appear."""
-
-
 class ServedGateway:
     """A gateway on a port, whose accounts use a sandbox."""
 

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.axe import AccessibilityChecker, checker
 from tests.browser.console.console_user import button, open_screen
 from tests.browser.console.test_events import row as event_row
 from tests.browser.console.test_receivers import create as create_receiver
@@ -17,17 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from playwright.async_api import FilePayload, Page
+    from tests.browser.axe import AccessibilityChecker
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture
-def accessibility() -> AccessibilityChecker:
-    """The checker of the rules of accessibility."""
-    return checker()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 from tests.browser.console.console_user import button, open_screen
+from tests.browser.network import lose_answer
 from tests.client.reading.test_message_page import store_sends
 
 from webwx.errors import ApiError
@@ -560,13 +561,6 @@ async def test_a_text_that_wechat_refuses_is_shown_as_failed_and_sent_again(cons
 
 async def test_a_request_without_an_answer_is_repeated_without_a_second_message(console: Page, world: World) -> None:
     await open_chat(console, HELPER)
-
-    async def lose_answer(route: Route) -> None:
-        if route.request.method == "POST":
-            await route.fetch()
-            await route.abort()
-        else:
-            await route.continue_()
 
     await console.route("**/accounts/1/messages", lose_answer)
     await field(console).fill("once")

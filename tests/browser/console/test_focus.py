@@ -6,17 +6,15 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from tests.browser.console.console_user import PATIENCE
 from tests.browser.console.test_workers import leases as leases
-from tests.gateway.adapters.toy import build, importable
+from tests.browser.network import PATIENCE
 
 from webwx.errors import ApiError
 from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.program import Program, StoredProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
     from playwright.async_api import Locator, Page
     from tests.browser.console.console_user import ServedGateway
@@ -211,16 +209,6 @@ def chats_at(width: int) -> list[Act]:
         *asked("Discard", "You: refused.*" if is_narrow else "Message"),
         Act("<Escape>", "File Transfer Helper.*"),
     ]
-
-
-@pytest.fixture
-def with_notes(gateway: ServedGateway, tmp_path: Path) -> Iterator[None]:
-    """Add the adapter of the documentation to the gateway."""
-    folder = tmp_path / "toy"
-    folder.mkdir()
-    with importable(folder):
-        gateway.gateway.programs.entries = build(folder)
-        yield
 
 
 def control(page: Page, name: str) -> Locator:

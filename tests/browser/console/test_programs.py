@@ -7,31 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.console.console_user import button, open_screen
-from tests.gateway.adapters.toy import build, importable
 
 from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture
-def with_notes(gateway: ServedGateway, tmp_path: Path) -> Iterator[None]:
-    """Add the adapter of the documentation to the gateway."""
-    folder = tmp_path / "toy"
-    folder.mkdir()
-    with importable(folder):
-        gateway.gateway.programs.entries = build(folder)
-        yield
 
 
 @pytest.mark.usefixtures("with_notes")
