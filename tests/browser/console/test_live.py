@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser.console.console_user import open_screen
+from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -119,3 +119,31 @@ async def test_a_page_that_is_hidden_for_a_moment_stays_live(console: Page) -> N
     await hide(console, hidden=False)
     await console.clock.fast_forward(15_000)
     assert await console.get_by_text("Live", exact=True).is_visible()
+
+
+async def test_a_screen_that_cannot_be_loaded_is_tried_again_a_few_times_and_not_after_it_was_left(
+    console: Page,
+) -> None:
+    asked = []
+
+    async def fail(route: Route) -> None:
+        asked.append(route)
+        await route.abort()
+
+    await console.clock.install()
+    await console.route("**/api/v1/incoming-file-rules", fail)
+    await open_screen(console, "Incoming files")
+    await console.get_by_text("It is tried again.").wait_for()
+    while len(asked) < 4:
+        await console.clock.fast_forward(2600)  # longer than each pause
+    await console.get_by_text("It is tried again.").wait_for(state="hidden")
+    await console.get_by_text("This could not be loaded").wait_for()
+    await console.clock.fast_forward(60_000)
+    assert len(asked) == 4  # then it waits for the user
+    async with console.expect_request("**/api/v1/incoming-file-rules"):
+        await button(console, "Try again").click()
+    await console.get_by_text("It is tried again.").wait_for()
+    await open_screen(console, "Webhooks")
+    await console.clock.fast_forward(60_000)
+    await open_screen(console, "Outbox")
+    assert len(asked) == 5

@@ -43,6 +43,11 @@ export class Problem extends Error {
   }
 }
 
+/** Whether a request that failed so may succeed later: it got no answer, or the gateway or a proxy has trouble. */
+export function isPassing(error) {
+  return error instanceof TypeError || (error instanceof Problem && error.status >= 500);
+}
+
 /** Exchange a one-time code for a session, which all tabs and later visits of this browser use. */
 export async function openSession(code) {
   const { secret } = await call("POST", "/console/session", { code });

@@ -1,7 +1,7 @@
 // The console: the frame around the screens, and the session.
 
 import { hasJournal, listAccounts } from "./account-list.js";
-import { call, endSession, openSession, Problem } from "./api.js";
+import { call, endSession, isPassing, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { upTo99 } from "./badges.js";
 import { drafts } from "./composer.js";
@@ -14,6 +14,7 @@ import { learnLimits } from "./limits.js";
 import { live } from "./live.js";
 import { navigation } from "./navigation.js";
 import { note, place } from "./place.js";
+import { repeat } from "./repeat.js";
 import { firstScreen, GROUPS, START } from "./screens.js";
 import { sentence } from "./states.js";
 import { applyTheme, onSystemTheme } from "./theme.js";
@@ -29,13 +30,10 @@ const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, done, b
 const theme = themeButton();
 const connection = h("span", { class: "connection", role: "status" });
 
-/** Milliseconds until a page that got no answer begins again. */
-const RETRY = 2000;
-
 let groups = GROUPS;
 let start = null; // the screen to begin with
 let menu = null; // the navigation
-let opened = null; // {screen, leave, move}
+let opened = null; // {screen, leaving, leave, move}
 
 // -- actions ---------------------------------------------------------------------------------------------------------
 
@@ -90,16 +88,23 @@ function follow({ isFirst = false } = {}) {
     if (document.activeElement === document.body) heading.focus(); // what was followed is gone
     return;
   }
-  opened?.leave?.();
+  leaveScreen();
   menu.show(screen);
   fill(alert);
   fill(done);
   fill(body);
   fill(heading, screen.title());
   main.dataset.screen = screen.name;
-  opened = { screen, ...screen.open({ body, parts, act, notify }) };
+  const leaving = new AbortController();
+  opened = { screen, leaving, ...screen.open({ body, parts, act, notify, signal: leaving.signal }) };
   entitle();
   if (!isFirst) heading.focus();
+}
+
+function leaveScreen() {
+  opened?.leaving.abort();
+  opened?.leave?.();
+  opened = null;
 }
 
 /** Show the screen and the number of unread messages in the title of the page. */
@@ -115,8 +120,7 @@ function showConnection() {
 }
 
 function showFrame() {
-  opened?.leave?.();
-  opened = null;
+  leaveScreen();
   menu?.leave();
   menu = navigation(groups, START);
   const skip = h("a", { class: "skip", href: "#screen" }, t("skip"));
@@ -168,8 +172,7 @@ function showFrame() {
 // -- the session -----------------------------------------------------------------------------------------------------
 
 function showSignedOut() {
-  opened?.leave?.();
-  opened = null;
+  leaveScreen();
   attention.leave();
   unread.leave();
   firstSteps.leave();
@@ -203,36 +206,38 @@ function takeCode() {
 
 /** Show that the gateway does not answer; the page tries again. */
 function showUnanswered(error) {
+  live.close();
   set(document.body, "class", "is-signed-out");
   fill(document.body, h("main", { class: "card" }, h("p", { role: "alert", class: "alert" }, sentence(error))));
+}
+
+/** Read what the frame needs. */
+async function readFirst() {
+  start = firstScreen((await listAccounts()).some(hasJournal), firstSteps.isHidden);
+  const { is_cluster: isCluster, limits } = await call("GET", "/version");
+  learnLimits(limits);
+  groups = GROUPS.map((group) => ({
+    ...group,
+    screens: group.screens.filter((screen) => isCluster || !screen.isOfCluster),
+  }));
 }
 
 async function begin() {
   setLanguage(firstLanguage());
   applyTheme();
   let code = takeCode();
-  for (;;) {
-    try {
-      if (code) await openSession(code);
-      code = null;
-      start = firstScreen((await listAccounts()).some(hasJournal), firstSteps.isHidden);
-      const { is_cluster: isCluster, limits } = await call("GET", "/version");
-      learnLimits(limits);
-      groups = GROUPS.map((group) => ({
-        ...group,
-        screens: group.screens.filter((screen) => isCluster || !screen.isOfCluster),
-      }));
-      break;
-    } catch (error) {
-      if (error instanceof Problem && error.status < 500) {
-        if (error.status === 401 && !code) forget(); // a wrong code ends no session
-        showSignedOut();
-        return;
-      }
-      live.close();
-      showUnanswered(error);
-      await new Promise((resolve) => setTimeout(resolve, RETRY));
-    }
+  const first = async () => {
+    if (code) await openSession(code);
+    code = null;
+    await readFirst();
+  };
+  try {
+    await repeat(first, { isPassing, report: showUnanswered, most: Infinity });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status === 401 && !code) forget(); // a wrong code ends no session
+    showSignedOut();
+    return;
   }
   unread.begin();
   await firstSteps.begin(); // a link that came later would move the others under the pointer

@@ -1,7 +1,9 @@
 // A stream of server-sent events with headers of its own, which an `EventSource` cannot send. It is used like one.
 
-/** Milliseconds until a broken stream is opened again, unless the server names another time. */
-const RETRY = 3000;
+import { Pauses } from "./repeat.js";
+
+/** Milliseconds until a broken stream is opened again, unless the server names another time, and after several failures. */
+const PAUSES = { first: 3000, longest: 6000 };
 
 /** Milliseconds without a byte after which a connection counts as broken; the gateway sends something every 15 seconds. */
 const SILENCE = 40_000;
@@ -19,7 +21,7 @@ export class EventStream extends EventTarget {
   #headers;
   #abort = new AbortController(); // of the present connection
   #lastId = "";
-  #retry = RETRY;
+  #pauses = new Pauses(PAUSES);
 
   /** Open the stream of an address; `headers()` returns the headers of each request. */
   constructor(url, headers) {
@@ -48,7 +50,7 @@ export class EventStream extends EventTarget {
       }
       if (this.isClosed && this.#abort.signal.aborted) return;
       this.dispatchEvent(new Event("error"));
-      if (!this.isClosed) await new Promise((resolve) => setTimeout(resolve, this.#retry));
+      if (!this.isClosed) await new Promise((resolve) => setTimeout(resolve, this.#pauses.next()));
     }
   }
 
@@ -85,6 +87,7 @@ export class EventStream extends EventTarget {
       return;
     }
     this.hasOpened = true;
+    this.#pauses.reset();
     this.dispatchEvent(new Event("open"));
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let unread = "";
@@ -113,7 +116,7 @@ export class EventStream extends EventTarget {
     if (name === "data") return { ...fields, data: fields.data === undefined ? value : `${fields.data}\n${value}` };
     if (name === "event") return { ...fields, event: value };
     if (name === "id" && !value.includes("\0")) return { ...fields, id: value };
-    if (name === "retry" && /^\d+$/.test(value)) this.#retry = Number(value);
+    if (name === "retry" && /^\d+$/.test(value)) this.#pauses = new Pauses({ ...PAUSES, first: Number(value) });
     return fields;
   }
 }

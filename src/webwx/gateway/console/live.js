@@ -2,9 +2,10 @@
 // last event; `reset` reports that the gateway has deleted later events.
 
 import { openStream } from "./api.js";
+import { Pauses } from "./repeat.js";
 
-/** Milliseconds until a new connection is opened after the gateway has refused one. */
-const RETRY = 2000;
+/** Milliseconds until a new connection is opened after the gateway has refused one, and after it has refused several. */
+const PAUSES = { first: 2000, longest: 16_000 };
 
 /**
  * Milliseconds after which a hidden page gives its connection up. A browser opens six to the gateway for all its tabs, so
@@ -22,6 +23,7 @@ class Live extends EventTarget {
   #cursor = null; // until a stream has begun; empty: before the first event of all
   #accounts = new Set();
   #timer = 0;
+  #pauses = new Pauses(PAUSES);
   #hiding = 0;
   #isPaused = false; // the page is hidden
 
@@ -53,6 +55,7 @@ class Live extends EventTarget {
     const source = openStream(`/events/stream?${new URLSearchParams(query)}`);
     this.#source = source;
     source.addEventListener("open", () => {
+      this.#pauses.reset();
       this.#become("open");
       this.#emit("open");
     });
@@ -99,7 +102,7 @@ class Live extends EventTarget {
     if (!source.isClosed) return; // the stream connects again
     this.#emit("refused");
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#source === source && this.connect(), RETRY);
+    this.#timer = setTimeout(() => this.#source === source && this.connect(), this.#pauses.next());
   }
 
   #become(state) {

@@ -1,8 +1,9 @@
 // What the page shows while content loads or after a failure.
 
-import { Problem } from "./api.js";
+import { isPassing, Problem } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { empty } from "./overlays.js";
+import { repeat } from "./repeat.js";
 import { t } from "./words.js";
 
 /** Return the sentence about an error. */
@@ -16,19 +17,29 @@ export function loading() {
   return h("p", { class: "quiet", role: "status" }, t("loading"));
 }
 
+const loads = new WeakMap(); // what ends the present load, by its holder
+
 /**
  * Run `doing`, which fills `holder`. Until then `holder` shows that it loads; after a failure it shows the reason, with a
- * button to try again. The frame handles an ended session.
+ * button to try again. A passing failure is repeated a few times by itself, until the screen is left. The frame handles an
+ * ended session.
  */
 export async function load(frame, holder, doing) {
+  loads.get(holder)?.abort();
+  const replaced = new AbortController();
+  loads.set(holder, replaced);
+  const signal = AbortSignal.any([frame.signal, replaced.signal]);
+  const report = (error, hint = "") => {
+    const again = button(t("again"), () => frame.act(() => load(frame, holder, doing)), { picture: "retry" });
+    const words = [sentence(error), hint].filter(Boolean).join(" ");
+    fill(holder, h("div", { role: "alert" }, empty("faults", t("loadFailed"), words, again)));
+  };
   fill(holder, loading());
   try {
-    await doing();
+    await repeat(doing, { isPassing, report: (error) => report(error, t("triesAgain")), signal });
   } catch (error) {
     if (error instanceof Problem && error.status === 401) throw error;
-    const words = sentence(error);
-    const again = button(t("again"), () => frame.act(() => load(frame, holder, doing)), { picture: "retry" });
-    fill(holder, h("div", { role: "alert" }, empty("faults", t("loadFailed"), words, again)));
+    if (!signal.aborted) report(error);
   }
 }
 

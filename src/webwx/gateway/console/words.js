@@ -40,6 +40,7 @@ const WORDS = {
   noLogin: ["This account was never logged in", "此账号从未登录"],
   noLoginHint: ["Log in on the screen Accounts.", "请在“账号”页登录。"],
   openAccounts: ["Open accounts", "打开账号页"],
+  triesAgain: ["It is tried again.", "正在重试。"],
   loadFailed: ["This could not be loaded", "加载失败"],
   remove: ["Delete", "删除"],
   copy: ["Copy", "复制"],

@@ -1,14 +1,15 @@
 // The WebSocket that receives updates. After an interruption it reconnects by itself and receives the complete state.
 
 import { at } from "./addresses.js";
+import { Pauses } from "./repeat.js";
 
-const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 8000;
+/** Milliseconds until the first and the last repetition of a connection. */
+const PAUSES = { first: 250, longest: 8000 };
 
 class Live extends EventTarget {
   #hears = new Map();
   #socket = null;
-  #pause = FIRST_PAUSE;
+  #pauses = new Pauses(PAUSES);
   isOpen = false;
 
   /** Call `listener` with every message of a kind; `opened` and `lost` are events of this object. */
@@ -26,7 +27,7 @@ class Live extends EventTarget {
     this.#socket = new WebSocket(at("phone/live").replace(/^http/, "ws"));
     this.#socket.addEventListener("open", () => {
       this.isOpen = true;
-      this.#pause = FIRST_PAUSE;
+      this.#pauses.reset();
       this.dispatchEvent(new Event("opened"));
     });
     this.#socket.addEventListener("message", (event) => {
@@ -36,8 +37,7 @@ class Live extends EventTarget {
     this.#socket.addEventListener("close", () => {
       this.isOpen = false;
       this.dispatchEvent(new Event("lost"));
-      setTimeout(() => this.connect(), this.#pause * (0.75 + Math.random() / 2));
-      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+      setTimeout(() => this.connect(), this.#pauses.next());
     });
   }
 }
