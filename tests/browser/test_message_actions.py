@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.model.contacts import is_chatroom
-from webwx.model.messages import TextMessage
+from webwx.model.messages import HistoryMessage, TextMessage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Locator
+    from playwright.async_api import FilePayload, Locator
     from tests.browser.conftest import Program
     from tests.browser.user import BrowserUser
 
@@ -136,3 +136,41 @@ async def test_the_exact_time_is_shown_while_the_pointer_is_over_a_message_or_a_
         hands.row("阿华").locator("time"),
     ):
         await hands.see(place).to_have_attribute("title", exact)
+
+
+async def test_several_messages_are_forwarded_as_one_and_opened_in_a_panel(
+    hands: BrowserUser, program: Program, world: World, photo: FilePayload
+) -> None:
+    await program.log_in(hands)
+    world.say("阿华", "me", "<b>one</b>")
+    world.picture("阿华", "me", photo["buffer"])
+    world.say("me", "阿华", "three")
+    await hands.read_chat("阿华")
+    await hands.message("one").click(button="right")
+    await hands.page.get_by_role("menuitem", name="Select several").click()
+    as_one = hands.button("Forward as one")
+    await hands.see(as_one).to_be_disabled()
+    await hands.log.get_by_role("article").nth(1).click()
+    await hands.message("three").click()
+    await as_one.click()
+    chosen = hands.page.get_by_role("dialog", name="Forward to")
+    await chosen.get_by_role("option", name="张三").click()
+    await hands.button("Forward", chosen).click()
+    await hands.see(chosen).to_have_count(0)
+    received = await program.next(HistoryMessage)
+    assert [(item.sender_name, item.text) for item in received.items] == [
+        ("阿华", "<b>one</b>"), ("阿华", "[Picture]"), ("小明", "three"),
+    ]  # fmt: skip
+
+    await hands.be("张三")
+    await hands.read_chat("小明")
+    await hands.button("Open: Chat history of 小明 and 阿华").click()
+    panel = hands.page.get_by_role("dialog", name="Chat history of 小明 and 阿华")
+    lines = panel.get_by_role("listitem")
+    await hands.see(lines).to_have_count(3)
+    await hands.see(lines.first).to_contain_text("<b>one</b>")
+    await hands.see(lines.nth(1)).to_contain_text("[Picture]")
+    await hands.see(lines.last).to_contain_text("小明")
+    await hands.keep("history")
+    await hands.page.keyboard.press("Escape")
+    await hands.see(hands.button("Open: Chat history of 小明 and 阿华")).to_be_focused()

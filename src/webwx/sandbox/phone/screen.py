@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.protocol.appmsg import Reference, read_app
+from webwx.protocol.appmsg import Reference, read_app, read_record
 from webwx.protocol.codes import MessageType
 from webwx.protocol.content import read_attributes
 from webwx.protocol.quotes import read_text_quote
@@ -115,6 +115,15 @@ class SearchHit(Preview, frozen=True, kw_only=True):
     time: float
 
 
+class HistoryLine(PageValue, frozen=True, kw_only=True):
+    """A message of a merged history."""
+
+    name: str = ""
+    text: str
+    time: str = ""
+    """As the forwarding phone shows it."""
+
+
 class Bubble(PageValue, frozen=True, kw_only=True):
     """A message in a chat."""
 
@@ -139,6 +148,8 @@ class Bubble(PageValue, frozen=True, kw_only=True):
     """World id of the person on a card or of a friend request."""
     leads_to: str = ""
     """World id of the chatroom of an invitation."""
+    lines: list[HistoryLine] = []
+    """The messages of a merged history."""
 
 
 def face(person: WorldPerson) -> PersonProfile:
@@ -262,7 +273,10 @@ def _bubble(viewer: WorldPerson, message: WorldMessage) -> Bubble:
     if app is None:
         return shown
     note = _quoted(app.quoted) if app.quoted else app.description or app.source_name
-    return msgspec.structs.replace(shown, title=app.title, note=note, url=app.url)
+    lines = [
+        HistoryLine(name=each.sender_name, text=each.text, time=each.shown_time) for each in read_record(app.record)
+    ]
+    return msgspec.structs.replace(shown, title=app.title, note=note, url=app.url, lines=lines)
 
 
 def _quoted(quoted: Reference) -> str:

@@ -2,11 +2,13 @@
 
 import { at } from "./addresses.js";
 import { attempt } from "./attempts.js";
+import { letterAvatar } from "./avatars.js";
 import { act } from "./control.js";
 import { button, h, icon, set } from "./dom.js";
 import { withEmoji } from "./emoji.js";
 import { bytes } from "./formats.js";
 import { avatar, chatName, personName } from "./names.js";
+import { dialog } from "./overlays.js";
 import { pictureButton } from "./picture-viewer.js";
 import { place } from "./place.js";
 import { askForward, canForward } from "./selection.js";
@@ -182,6 +184,7 @@ function card(message, note = message.note) {
       message.kind === "friend_request" && answerTo(message),
       message.kind === "card" && open(message),
       message.leads_to && !message.mine && join(message),
+      message.lines && openHistory(message),
     ),
   );
 }
@@ -202,6 +205,29 @@ function join(message) {
     t("join"),
     () => attempt(() => act("join", { who: store.who, chat: message.leads_to, by: message.from })),
     { kind: "is-small is-main" },
+  );
+}
+
+/** Open a merged history in a panel. */
+function openHistory({ title, lines }) {
+  return button(t("openHistory"), () => dialog(title, () => h("ul", { class: "history panel-fields" }, lines.map(historyLine)), { kind: "is-side" }), {
+    kind: "is-small",
+    "aria-haspopup": "dialog",
+    "aria-label": `${t("openHistory")}: ${title}`,
+  });
+}
+
+function historyLine({ name, text, time = "" }) {
+  return h(
+    "li",
+    { class: "history-line" },
+    letterAvatar(name ?? "", { size: "is-small" }),
+    h(
+      "div",
+      {},
+      h("p", { class: "history-head" }, h("span", { dir: "auto" }, name), h("span", {}, time)),
+      h("p", { class: "words", dir: "auto" }, withEmoji(text)),
+    ),
   );
 }
 

@@ -3,7 +3,7 @@
 import { confirmDialog, say } from "./attempts.js";
 import { act, actingOnce } from "./control.js";
 import { button, fill, h, set } from "./dom.js";
-import { FILEHELPER, isRoom, TEAM } from "./names.js";
+import { chatName, FILEHELPER, isRoom, personName, TEAM } from "./names.js";
 import { choosePeople } from "./people.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
@@ -27,6 +27,29 @@ export function askForward(messages, done = () => {}) {
     },
     { then: done, most: MOST_CHATS, hint: leftOut ? t("someStay", { n: leftOut }) : "" },
   );
+}
+
+/** Ask for the chats to which messages of the open chat are forwarded as one; `done` is called after the last one is sent. */
+function askMerge(messages, done) {
+  const from = store.who;
+  const actOnce = actingOnce();
+  const names = [personName(from), chatName(store.chat)].map((name) => name || t("chatroom"));
+  const title = isRoom(store.chat) ? t("roomHistory") : t("historyOf", { one: names[0], other: names[1] });
+  const lines = messages.filter(canForward).map((message) => `${personName(message.from)}: ${inOneLine(message)}`);
+  choosePeople(
+    t("forwardTo"),
+    chatsToWriteTo(),
+    t("forward"),
+    async (chats) => {
+      for (const to of chats) await actOnce("history", { from, to, title, lines });
+      say(t("forwarded"));
+    },
+    { then: done, most: MOST_CHATS, hint: t("mergeHint") },
+  );
+}
+
+function inOneLine({ kind, text, title }) {
+  return kind === "text" || kind === "quote" ? (title ?? text) : [`[${t(kind)}]`, title ?? text].filter(Boolean).join(" ");
 }
 
 export function canForward(message) {
@@ -57,6 +80,7 @@ export function selection({ log, ended }) {
   const chosen = new Set();
   const count = h("span", { class: "choosing-count", role: "status" });
   const forwardButton = button("", () => askForward(messages(), end), { picture: "forward" });
+  const mergeButton = button("", () => askMerge(messages(), end), { picture: "chats" });
   const deleteButton = button("", () => askDelete(messages(), end), { picture: "trash", kind: "is-danger" });
   const endButton = button("", () => end());
   const element = h(
@@ -65,6 +89,7 @@ export function selection({ log, ended }) {
     count,
     h("span", { class: "stretch" }),
     forwardButton,
+    mergeButton,
     deleteButton,
     endButton,
   );
@@ -101,11 +126,13 @@ export function selection({ log, ended }) {
     fill(count, t("selected", { n: all.length }));
     for (const [node, words] of [
       [forwardButton, t("forward")],
+      [mergeButton, t("forwardAsOne")],
       [deleteButton, t("delete")],
       [endButton, t("cancel")],
     ])
       node.lastChild.nodeType === Node.TEXT_NODE ? (node.lastChild.data = words) : node.append(words);
     forwardButton.disabled = !all.some(canForward);
+    mergeButton.disabled = all.filter(canForward).length < 2;
     deleteButton.disabled = !all.length;
     for (const node of log.querySelectorAll(".message")) mark(node);
   }
