@@ -184,3 +184,14 @@ async def test_after_advancing_the_clock_earlier_messages_cannot_be_recalled(han
     await hands.see(hands.page.get_by_role("menuitem")).to_have_text(
         ["Forward", "Quote", "Copy text", "Select several", "Delete"]
     )
+
+
+async def test_the_avatar_of_a_chatroom_is_a_mosaic_of_its_first_nine_members(hands: BrowserUser, world: World) -> None:
+    for number in range(10):
+        world.add_person(f"{number}. member", f"member{number}")
+    world.add_chatroom("Many", ["me", *(f"member{number}" for number in range(10))])
+    members = len(world.person("me").rooms["hiking"].members)
+    await hands.rail("contacts").click()
+    await hands.button("Chatrooms").click()
+    for name, tiles in (("周末爬山", members), ("Many", 9)):
+        await hands.see(hands.row(name).locator(".is-mosaic > .avatar")).to_have_count(tiles)

@@ -2,6 +2,9 @@
 
 import { h, icon } from "./dom.js";
 
+/** Number of members in a mosaic. */
+const MOST_TILES = 9;
+
 /** The first letter of nearly all names, which no further character changes: it needs no segmenter, whose making takes 10 ms. */
 const PLAIN = /^[\p{L}\p{N}](?![\p{M}\u200d\u1160-\u11ff])/u;
 
@@ -17,6 +20,13 @@ export function letterAvatar(name, { seed = name, size = "" } = {}) {
 export function roomAvatar(seed, size = "") {
   const props = { class: `avatar ${size} is-room`, "aria-hidden": "true", style: { "--hue": hue(seed) } };
   return h("span", props, icon("room"));
+}
+
+/** Return the avatar of a chatroom as a mosaic of those of its first members, at most nine. */
+export function mosaicAvatar(members, size = "") {
+  const tiles = members.slice(0, MOST_TILES);
+  const across = tiles.length > 4 ? 3 : 2;
+  return h("span", { class: `avatar ${size} is-mosaic`, "aria-hidden": "true", style: { "--across": String(across) } }, tiles);
 }
 
 /** Return the avatar of File Transfer Helper. */

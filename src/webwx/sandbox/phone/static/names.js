@@ -1,7 +1,7 @@
 // Names and pictures of people and chats, as the selected phone shows them.
 
 import { at } from "./addresses.js";
-import { helperAvatar, letterAvatar, roomAvatar } from "./avatars.js";
+import { helperAvatar, letterAvatar, mosaicAvatar, roomAvatar } from "./avatars.js";
 import { h } from "./dom.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
@@ -27,10 +27,16 @@ export function chatName(id) {
   return room.name || (room.members ?? []).map(personName).join(document.documentElement.lang === "en" ? ", " : "、");
 }
 
+/** The picture of a chatroom: its first members; those of one that is not in the contacts are not known. */
+function roomFace(id, size) {
+  const members = store.rooms.get(id)?.members ?? [];
+  return members.length > 1 ? mosaicAvatar(members.map((member) => avatar(member)), size) : roomAvatar(id, size);
+}
+
 /** The picture of a person or chatroom: their own, or a colour and a letter. The name is always beside it. */
 export function avatar(id, size = "") {
   if (id === FILEHELPER) return helperAvatar(size);
-  if (isRoom(id)) return roomAvatar(id, size);
+  if (isRoom(id)) return roomFace(id, size);
   const person = store.person(id);
   if (person.portrait)
     return h("img", {
