@@ -174,3 +174,27 @@ async def test_several_messages_are_forwarded_as_one_and_opened_in_a_panel(
     await hands.keep("history")
     await hands.page.keyboard.press("Escape")
     await hands.see(hands.button("Open: Chat history of 小明 and 阿华")).to_be_focused()
+
+
+async def test_a_member_is_mentioned_by_key_and_by_mouse(hands: BrowserUser, program: Program, world: World) -> None:
+    await program.log_in(hands)
+    await hands.be("阿华")
+    await hands.begin_chat("周末爬山")
+    text, keyboard = hands.page.get_by_role("textbox", name="Message"), hands.page.keyboard
+    members = hands.page.get_by_role("listbox", name="Members")
+    await text.press_sequentially("mail me@example.com, @")
+    await hands.see(members.get_by_role("option")).to_have_text(["小小明", "张张三", "李李雷"])
+    await keyboard.press("ArrowDown")
+    await hands.see(members.get_by_role("option", selected=True)).to_have_text("张张三")
+    await keyboard.press("Escape")
+    await hands.see(members).to_have_count(0)
+    await hands.see(text).to_be_focused()
+    await text.press_sequentially("小")
+    await keyboard.press("Enter")
+    await text.press_sequentially("and @zs")
+    await members.get_by_role("option", name="张三").click()
+    await hands.see(text).to_have_value("mail me@example.com, @小明\u2005and @张三\u2005")
+    await hands.keep("mentions")
+    await keyboard.press("Enter")
+    received = await program.next(TextMessage)
+    assert received.text == "mail me@example.com, @小明\u2005and @张三"

@@ -8,6 +8,7 @@ import { Drafts } from "./drafts.js";
 import { emojiPanel } from "./emoji-panel.js";
 import { acceptFiles, FileTray } from "./files.js";
 import { chatName, FILEHELPER, personName } from "./names.js";
+import { mentionPicker } from "./mention-picker.js";
 import { menu } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { inTurn, UnsentTexts } from "./sends.js";
@@ -59,6 +60,7 @@ export function composer({ afterSend }) {
   const attach = iconButton("plus", "", openMenu, { "aria-haspopup": "menu", "aria-expanded": "false" });
   const sendButton = iconButton("send", "", send, { class: "icon-button is-main" });
   const emoji = emojiPanel({ insert, leave: () => text.focus() });
+  const mentions = mentionPicker(text, (words, from) => insert(words, from));
   const quoteLine = h("div", { class: "quoting", hidden: true });
   const element = h(
     "div",
@@ -66,6 +68,7 @@ export function composer({ afterSend }) {
     quoteLine,
     tray.element,
     emoji.element,
+    mentions.element,
     h("div", { class: "composer-row" }, attach, emoji.opener, chooser.element, text, sendButton),
   );
 
@@ -98,14 +101,16 @@ export function composer({ afterSend }) {
     }
   }
 
-  function insert(code) {
-    text.setRangeText(code, text.selectionStart, text.selectionEnd, "end");
+  /** Insert words at the caret, in the place of what is selected, or of the text from a position on. */
+  function insert(words, from = text.selectionStart) {
+    text.setRangeText(words, from, text.selectionEnd, "end");
     typed();
   }
 
   function typed() {
     drafts.keep(draftOf, text.value);
     grow();
+    mentions.update();
   }
 
   function grow() {
@@ -115,6 +120,7 @@ export function composer({ afterSend }) {
 
   /** Enter sends, Shift+Enter starts a new line; while an input method composes, Enter belongs to it. */
   function press(event) {
+    if (mentions.press(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       send();
