@@ -14,7 +14,13 @@ from webwx.web import SHARED_FILES
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_TYPES = {
+    "html": "text/html",
+    "js": "text/javascript",
+    "css": "text/css",
+    "svg": "image/svg+xml",
+    "webmanifest": "application/manifest+json",
+}
 """Media types of the files of the page, by their suffixes; the framework adds the charset to those of text."""
 
 FILES: dict[str, Traversable] = SHARED_FILES | {
