@@ -17,7 +17,7 @@ def collect(version: str) -> None:
         version: The version under which they are listed.
 
     Raises:
-        SystemExit: There is a fragment of an unknown type, or none at all.
+        SystemExit: The tool that collects them has failed.
     """
     run(tool("towncrier"), "build", "--yes", "--version", version, folder=ROOT)
 

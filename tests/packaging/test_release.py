@@ -141,7 +141,7 @@ def test_a_release_begins_with_a_commit_that_has_its_version_and_changelog(clone
     assert (
         refused.stderr == "docs/whats-new.md has to tell what is new in 9.9; its title is '# What is new in 0.2.0'.\n"
     )
-    assert in_clone(clone, *release, "end").stderr == "The last commit is not that of a release.\n"
+    assert in_clone(clone, *release, "end").stderr == "The last commit is not that of a release without a tag.\n"
 
     begun = in_clone(clone, *release, "begin", "0.2.0")
     assert begun.returncode == 0, begun.stderr
@@ -153,5 +153,24 @@ def test_a_release_begins_with_a_commit_that_has_its_version_and_changelog(clone
         r"\n## 0\.2\.0 \(\d{4}-\d\d-\d\d\)\n\n### Added\n\n- ", (clone / "CHANGELOG.md").read_text("utf-8")
     )
     assert (clone / "tests/storage/released/0.2.0/files.tar.xz").exists()
-    assert "not a version after 0.2.0" in in_clone(clone, *release, "begin", "0.2.0").stderr
     assert "has no packages of 0.2.0" in in_clone(clone, *release, "end").stderr
+    before = in_clone(clone, "git", "rev-parse", "HEAD").stdout
+    assert in_clone(clone, *release, "begin", "0.2.0").returncode == 0  # it was interrupted, and goes on
+    assert in_clone(clone, "git", "rev-parse", "HEAD").stdout == before
+    in_clone(clone, "git", "tag", "v0.2.0")
+    assert "not a version after 0.2.0" in in_clone(clone, *release, "begin", "0.2.0").stderr
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(300)
+def test_a_release_that_fails_before_its_commit_leaves_a_clean_checkout(clone: Path) -> None:
+    assert in_clone(clone, "uv", "sync", "--quiet", "--frozen", "--all-extras", "--group", "site").returncode == 0
+    (clone / "tests/storage/released/make.py").write_text(
+        "from pathlib import Path\nfolder = Path(__file__).parent / '0.2.0'\nfolder.mkdir()\n"
+        "(folder / 'half').touch()\nraise SystemExit('No space is left.')\n"
+    )
+    in_clone(clone, "git", "commit", "--quiet", "--all", "--message", "Fill the disk")
+    failed = in_clone(clone, str(clone / ".venv/bin/python"), "-m", "scripts.release", "begin", "0.2.0")
+    assert "No space is left." in failed.stderr
+    assert in_clone(clone, "git", "status", "--porcelain").stdout == ""
+    assert in_clone(clone, "git", "log", "-1", "--format=%s").stdout == "Fill the disk\n"
