@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from tests.gateway.cluster_nodes import Node
     from tests.gateway.webhook_receiver import WebhookReceiver
 
+    from webwx.client.state import StateChange
     from webwx.gateway.accounts.account_events import AccountEvent
     from webwx.gateway.adapters.registry import AdapterEntry
     from webwx.gateway.bots.bots import HostedBots
     from webwx.gateway.process.open_files import OpenFiles
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.serve import TlsAccess
     from webwx.sandbox.world import World
     from webwx.storage.tables.outbox import Outgoing
     from webwx.storage.tables.records import RecordStore
@@ -163,6 +165,7 @@ class StartGateway(Protocol):
         open_files: OpenFiles = ...,
         adapters: Mapping[str, AdapterEntry] = ...,
         server: str = ...,
+        tls: TlsAccess | None = ...,
     ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
@@ -171,7 +174,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
     """
     Start a gateway in the test's folder; the next one continues where an earlier one was closed.
 
-    With `server`, the address of a served sandbox, its accounts use the network.
+    With `server`, the address of a served sandbox, its accounts use the network; with `tls`, over TLS.
     """
 
     @contextlib.asynccontextmanager
@@ -183,14 +186,24 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         open_files: OpenFiles | None = None,
         adapters: Mapping[str, AdapterEntry] = ADAPTERS,
         server: str = "",
+        tls: TlsAccess | None = None,
     ) -> AsyncIterator[Running]:
         records = open_records(tmp_path / "gateway.db")
         transport, timeouts = (None, IMPATIENT) if server else (counted, Timeouts(retry=0))
-        port = LocalGateway(
-            lambda on_state: Accounts(
+
+        def accounts(on_state: Callable[[str, StateChange], object]) -> Accounts:
+            if tls is not None:
+                return Accounts(
+                    tmp_path, host="wx.qq.com", proxy=tls.proxy, ca_file=tls.ca, clock=world.clock.now,
+                    timeouts=Timeouts(connect=5, call=5, bulk=5, retry=0), on_state=on_state,
+                )  # fmt: skip
+            return Accounts(
                 tmp_path, server=server or SERVER, transport=transport, clock=world.clock.now, timeouts=timeouts,
                 on_state=on_state,
-            ),
+            )  # fmt: skip
+
+        port = LocalGateway(
+            accounts,
             tmp_path, records, bots=bots, clock=world.clock.now, open_files=open_files,
         )  # fmt: skip
         gateway = Gateway(

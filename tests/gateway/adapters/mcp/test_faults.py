@@ -7,7 +7,7 @@ The sandbox is a server on a port of this machine, and the account reaches it ov
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,12 +17,11 @@ from tests.gateway.cluster_nodes import node
 from tests.gateway.conftest import HoldingLoopback
 
 from webwx.protocol.messages import RECALL, STATUSNOTIFY, TEXT
-from webwx.sandbox.connection_faults import Handshake
 from webwx.sandbox.faults import FAULTS, FaultRule
 from webwx.sandbox.serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.failing_disk import FailingDisk
@@ -58,8 +57,15 @@ BESIDE = (
 )
 """Faults of other calls."""
 
-ELSEWHERE = {"reset_at_connect"}
-"""Faults before a request is known; a send that cannot connect has a test of its own."""
+AT_CONNECT = ("reset_at_connect",)
+TLS = ("tls_expired", "tls_self_signed", "tls_wrong_host")
+"""Faults of a new connection, before a request is known."""
+
+LOSSES = (
+    "html_page", "no_ret", "no_message_id", "empty", "truncated:at=20", "reset_after", "closed_in_body", "lost_answer",
+    "blackhole",
+)  # fmt: skip
+"""Faults after which nothing is known of a send, by the place where they happen."""
 
 
 def named(fault: str) -> str:
@@ -68,8 +74,7 @@ def named(fault: str) -> str:
 
 
 def test_every_fault_of_the_catalogue_is_tried() -> None:
-    plain = {name for name, kind in FAULTS.items() if not issubclass(kind, Handshake)}
-    assert plain == {named(each) for each in (*SENDING, *BESIDE)} | ELSEWHERE
+    assert set(FAULTS) == {named(each) for each in (*SENDING, *BESIDE, *AT_CONNECT, *TLS)}
 
 
 @pytest.fixture
@@ -130,6 +135,78 @@ async def test_a_send_under_a_fault_answers_what_became_of_it(make_agent: MakeAg
     }[outcome(first)]  # fmt: skip
     await truth(here, "once", "k")
     assert arrived(here, "once") <= copies
+
+
+@pytest.mark.parametrize("tool", ["reply", "forward_message", "forward_recalled"])
+async def test_a_reply_or_a_forward_whose_answer_is_lost_is_no_success(
+    make_agent: MakeAgent, number_of: Callable[[str], Any], tool: str
+) -> None:
+    boss = await number_of("Boss")
+    here = make_agent(see=("filehelper", boss), write=("filehelper", boss), sends=1000, at_gateway=True)
+    theirs = await here.hear("lilei", "something to send")
+    if tool == "forward_recalled":
+        here.world.recall("lilei", "me")
+        await here.hear("lilei", "after the recall")
+    arguments = {"message_id": theirs, **({"text": "an answer"} if tool == "reply" else {})}
+    for fault in LOSSES:
+        rule = FaultRule.read(fault)
+        here.world.faults.add(FaultRule(fault=rule.fault, endpoint=TEXT.name, options=rule.options, times=1))
+        for _ in range(2):
+            failure = await here.failure(tool, **arguments, idempotency_key=named(fault))
+            assert (fault, failure.outcome) == (fault, "unknown")
+            assert "find_send" in failure.message
+        assert (await here.result("find_send", idempotency_key=named(fault))).state == "unknown"
+        here.world.faults.reset()
+    here.world.faults.add(f"ret:ret=1,endpoint={TEXT.name},times=1")
+    assert (await here.failure(tool, **arguments)).outcome == "refused"
+    await here.result(tool, **arguments)
+
+
+async def broken_connection(here: AgentHere) -> None:
+    """Break the connection that the next send would use."""
+    here.world.faults.add(f"reset_after:endpoint={STATUSNOTIFY.name},times=1")
+    await here.failure("mark_read", chat="filehelper")
+    here.world.faults.reset()
+
+
+async def fails_to_connect(here: AgentHere, fault: str) -> None:
+    """Check a send that needs a new connection, and gets none because of a fault."""
+    await broken_connection(here)
+    rule = here.world.faults.add(fault)
+    first = await here.call("send_text", text="once", idempotency_key="k")
+    assert rule.hits
+    assert outcome(first) in {"queued", "unavailable", "unknown"}
+    state = await truth(here, "once", "k")
+    assert (state == "unknown") == (outcome(first) == "unknown")
+    here.world.faults.reset()
+    again = await here.call("send_text", text="once", idempotency_key="k")
+    assert outcome(again) in ({"unknown"} if state == "unknown" else {"sent", "queued", "sending"})
+    if state != "unknown":
+        await here.until_sent("k")
+    assert arrived(here, "once") == (state != "unknown")
+
+
+@pytest.mark.parametrize("at_gateway", [True, False])
+@pytest.mark.parametrize("fault", AT_CONNECT)
+async def test_a_send_whose_connection_is_reset_is_no_success_and_is_made_once(
+    make_agent: MakeAgent, fault: str, at_gateway: bool
+) -> None:
+    await fails_to_connect(make_agent(at_gateway=at_gateway, manage=True), fault)
+
+
+class TestOverTls:
+    @pytest.fixture
+    async def running(self, sandbox: SandboxCore, start_gateway: StartGateway) -> AsyncIterator[Running]:
+        served = await serve(sandbox, tls=True)
+        async with start_gateway(tls=served.tls) as running:
+            yield running
+        await served.close()
+
+    @pytest.mark.parametrize("fault", TLS)
+    async def test_a_send_to_a_server_without_its_identity_is_no_success_and_is_made_once(
+        self, make_agent: MakeAgent, fault: str
+    ) -> None:
+        await fails_to_connect(make_agent(at_gateway=True, manage=True), fault)
 
 
 async def test_faults_of_other_calls_leave_sends_as_they_are(make_agent: MakeAgent) -> None:
