@@ -108,6 +108,10 @@ async def test_the_owner_accepts_and_refuses_on_the_phone(me: Shell, sandbox: Sa
         found = await until_state(client, "k", "sent")
         again = await call(client, "send_text", chat="阿华", text="hello", idempotency_key="k")
         assert (again["state"], again["message_id"]) == ("sent", found["message_id"])
+        sends = me.run("outbox", "--json").lines
+        question = next(each["receipt"]["message_id"] for each in sends if f"Write y {code} " in each["text"])
+        recalled = await call(client, "recall_message", message_id=question)
+        assert recalled["code"] == "not-own"  # the question stays
         other = await call(client, "send_text", chat="阿华", text="another text", idempotency_key="k")
         assert (other["outcome"], other["code"]) == ("refused", "key-reused")
     assert texts(sandbox, "ahua", "xiaoming") == ["hello"]

@@ -125,7 +125,7 @@ class OwnerAnswers:
                 reason="restored_session_expired",
             )
         text = question_of(confirmation, program.stored.name)
-        row = await account.sends.store_text(FILEHELPER, text, key=_question_key(confirmation))
+        row = await account.sends.store_text(FILEHELPER, text, key=question_key(confirmation))
         return await self.note_asked(confirmation, row.created_at)
 
     async def note_asked(self, confirmation: Confirmation, time: float) -> Confirmation:
@@ -142,7 +142,7 @@ class OwnerAnswers:
         """Store that a question was asked, if a process has died between the question and its record."""
         if confirmation.state != "preparing":
             return confirmation
-        row = await client.find_send(key=_question_key(confirmation))
+        row = await client.find_send(key=question_key(confirmation))
         return confirmation if row is None else await self.note_asked(confirmation, row.created_at)
 
     async def take(
@@ -230,5 +230,6 @@ async def _may_be_ours(client: AsyncClient, since: float) -> bool:
     )
 
 
-def _question_key(confirmation: Confirmation) -> str:
+def question_key(confirmation: Confirmation) -> str:
+    """Return the key of the question in the outbox."""
     return f"{CONFIRMATION_KEYS}question-{confirmation.program}-{confirmation.id}"

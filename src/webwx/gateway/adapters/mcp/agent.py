@@ -340,6 +340,10 @@ class Agent:
         """Return the question to the owner about a send, and its answer; None if the owner was not asked."""
         return None if self.consent is None else await self.consent.find(key)
 
+    async def is_question(self, row: Outgoing) -> bool:
+        """Return whether a send is a question to the owner about a send of the agent, also without its key."""
+        return self.consent is not None and await self.consent.is_question(self.client, row)
+
     async def finished(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
         """
         Return the result of a send as soon as it has one.

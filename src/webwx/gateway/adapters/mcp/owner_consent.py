@@ -11,16 +11,19 @@ import msgspec
 from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.served_account import AgentFile, AgentForward, AgentText, kind_of
+from webwx.gateway.adapters.owner_answers import question_key
 from webwx.gateway.adapters.stored_confirmations import MOST_OPEN, TooManyOpen
 from webwx.model.summary import summarize_event
 from webwx.representations.times import moment
 
 if TYPE_CHECKING:
+    from webwx.client.client import AsyncClient
     from webwx.gateway.adapters.confirmation import Confirmation
     from webwx.gateway.adapters.confirmations import Confirmations
     from webwx.gateway.adapters.mcp.served_account import ToSend
     from webwx.gateway.adapters.mcp.tool_values import NamedChat
     from webwx.gateway.adapters.program import Program
+    from webwx.storage.tables.outbox import Outgoing
 
 CLIENT = "client"
 """Who has answered a question that the agent's client has asked."""
@@ -73,6 +76,14 @@ class OwnerConsent:
     async def find(self, key: str) -> Confirmation | None:
         """Return the question about a send by its key; None if the owner was not asked."""
         return await self._confirmations.stored.find(self._program.id, key)
+
+    async def is_question(self, client: AsyncClient, row: Outgoing) -> bool:
+        """Return whether a send is one of the questions, also of a client that does not get its key."""
+        for each in await self._confirmations.stored.list(self._program.id):
+            asked = await client.find_send(key=question_key(each))
+            if asked is not None and asked.number == row.number:
+                return True
+        return False
 
     async def answer(self, key: str, *, is_yes: bool) -> None:
         """Store what the person at the client has answered about a send, unless there is an answer."""

@@ -173,8 +173,8 @@ async def recall_message(agent: Agent, args: RecallMessageInput) -> RecallReceip
     found = await agent.message(args.message_id)
     (await agent.allowed()).require_recall(found.chat)
     row = await agent.client.find_send(message_id=args.message_id)
-    if row is not None and row.key.startswith(CONFIRMATION_KEYS):
-        raise ToolRefused("This message is the gateway's to the owner, so it stays.", code="not-own")
+    if row is not None and (row.key.startswith(CONFIRMATION_KEYS) or await agent.is_question(row)):
+        raise ToolRefused("This message asks the owner, so it stays.", code="not-own")
     target: Message | Outgoing | None = row
     if row is None and isinstance(found, Message) and found.is_self:
         if not agent.options.manage:
@@ -215,7 +215,8 @@ async def find_send(agent: Agent, args: FindSendInput) -> FoundSend:
         if question is not None:
             return _asked(question)
     allowed = await agent.allowed()
-    is_own = row is not None and agent.is_own_key(row.key)
+    # A client of a gateway gets no keys; a row that was found by a key of the agent has it.
+    is_own = row is not None and (bool(args.idempotency_key) or agent.is_own_key(row.key))
     if row is None or not (allowed.sees(row.chat) or (is_own and allowed.writes(row.chat))):
         raise ToolRefused(
             "No send is stored with this key or id, so nothing was sent under it.", code="not-found",
