@@ -20,6 +20,7 @@ from webwx.gateway.adapters.agent_configs import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.cli.conftest import Sandbox, Shell
 
@@ -147,7 +148,7 @@ def test_the_configuration_of_each_program_starts_the_command(me: Shell, program
     [servers] = made.values()
     [server] = servers.values()
     assert server["args"] == ["mcp", "--server", me.environment["WEBWX_SERVER"], "--allow-read", "阿华"]
-    assert server["env"] == {"WEBWX_HOME": me.environment["WEBWX_HOME"]}
+    assert server["env"] == {name: me.environment[name] for name in ("WEBWX_HOME", "WEBWX_CONFIG")}
     remote = me.run("mcp", "config", program, "--url", "https://wx.example.org/mcp")
     if program == "claude-desktop":
         assert remote.code == 1
@@ -155,6 +156,35 @@ def test_the_configuration_of_each_program_starts_the_command(me: Shell, program
         assert "https://wx.example.org/mcp" in remote.stdout
         assert "Bearer TOKEN" in remote.stdout
     assert me.run("mcp", "config", program, "--json").line["program"] == program
+
+
+def test_a_configuration_starts_the_command_in_every_folder_and_names_what_it_must_not_show(
+    me: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "key.txt").write_text("secret")
+    (tmp_path / "files").mkdir()
+    options = ("--gateway", "http://127.0.0.1:8791", "--key-file", "key.txt", "--files=files", "--confirm", "phone")
+    printed = run_in(me, tmp_path, "mcp", "config", "cursor", "--", *options, WEBWX_PASSPHRASE_FILE="key.txt")
+    [server] = json.loads(printed.stdout)["mcpServers"].values()
+    assert server["args"][-6:] == [
+        "http://127.0.0.1:8791", "--key-file", str(tmp_path / "key.txt"), f"--files={tmp_path / 'files'}", "--confirm",
+        "phone",
+    ]  # fmt: skip
+    assert server["env"]["WEBWX_PASSPHRASE_FILE"] == str(tmp_path / "key.txt")
+    secret = me.run("mcp", "config", "cursor", "--", *options[:2], WEBWX_PASSPHRASE="three words long")
+    assert "three words long" not in secret.stdout + secret.stderr
+    assert [line.split()[0] for line in secret.stderr.splitlines()[1:]] == ["WEBWX_GATEWAY_KEY", "WEBWX_PASSPHRASE"]
+    for wrong in (("--confrim", "phone"), ("--confirm", "never"), ("--key-file", "missing")):
+        refused = me.run("mcp", "config", "cursor", "--", *wrong)
+        assert (refused.code, refused.stdout) == (2, "")
+    useless = me.run("mcp", "config", "cursor", "--url", "https://wx.example.org/mcp", "--", "--manage")
+    assert (useless.code, useless.stdout) == (2, "")
+
+
+def run_in(shell: Shell, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder."""
+    whole = shell.environment | environment
+    return subprocess.run([WEBWX, *arguments], cwd=folder, env=whole, capture_output=True, text=True, check=True)
 
 
 def test_without_the_adapter_its_library_is_not_imported() -> None:

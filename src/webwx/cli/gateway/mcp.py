@@ -36,12 +36,14 @@ from webwx.gateway.adapters.mcp.command_agents import CommandAgent, agent_of_gat
 from webwx.gateway.adapters.permissions import ChatPermissions, of_present_user
 from webwx.installation import install_command
 from webwx.model.contacts import FILEHELPER
+from webwx.settings import SECRET_FILES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
     from webwx.gateway.adapters.mcp.served_account import ClientAccount
+    from webwx.settings import Settings
     from webwx.storage.tables.records import RecordStore
 
 KEY_VARIABLE = "WEBWX_GATEWAY_KEY"
@@ -323,6 +325,11 @@ async def config(session: Session, program: str, options: tuple[str, ...], url: 
 
     OPTIONS are those of 'webwx mcp', such as '--allow-read Boss'. With --url, replace TOKEN in what is printed.
     """
+    if url and options:
+        raise BadInput(_("With --url the options are those of the program at the gateway; leave out {options}.").format(
+            options=" ".join(options)
+        ))  # fmt: skip
+    given = _checked(options)
     chosen = PROGRAMS[program]
     made = chosen.write(ServerAddress(url, "TOKEN") if url else _start_command(session, options))
     if made is None:
@@ -330,6 +337,12 @@ async def config(session: Session, program: str, options: tuple[str, ...], url: 
             _("{title} cannot use an address with a token; leave out --url.").format(title=chosen.title)
         )
     session.output.remark(chosen.place)
+    for variable in [] if url else _left_out(given):
+        session.output.remark(
+            _("{variable} is secret and not part of it: set it for the program, or use {other}.").format(
+                variable=variable, other="--key-file" if variable == KEY_VARIABLE else f"{variable}_FILE"
+            )
+        )
     if session.output.as_json:
         session.output.document({"program": program, "place": chosen.place, "configuration": made})
     else:
@@ -339,10 +352,59 @@ async def config(session: Session, program: str, options: tuple[str, ...], url: 
 def _start_command(session: Session, options: tuple[str, ...]) -> StartCommand:
     """Return how a program starts this command with the present settings, which it would not have otherwise."""
     settings = session.settings
-    env = {"WEBWX_HOME": str(settings.home)} if "home" in settings.sources else {}
+    env = {"WEBWX_HOME": str(settings.home.absolute())} if "home" in settings.sources else {}
+    env |= {name: str(Path(os.environ[name]).absolute()) for name in _PATHS if os.environ.get(name)}
+    env |= {name: os.environ[name] for name in _NOT_SECRET if os.environ.get(name)}
     stated = {"server": settings.server, "host": settings.host, "account": settings.account}
     args = [
         part for name, value in stated.items() if value and name in settings.sources for part in (f"--{name}", value)
     ]
+    typed = {name: value for name, value in _typed(settings).items() if settings.sources.get(name) == "option"}
+    args += [part for name, value in typed.items() if value for part in (f"--{name}", value)]
     program = shutil.which("webwx") or str(Path(sys.executable).with_name("webwx"))
-    return StartCommand(program, ["mcp", *args, *options], env)
+    return StartCommand(program, ["mcp", *args, *_with_whole_paths(options)], env)
+
+
+_PATHS = ("WEBWX_CONFIG", *SECRET_FILES)
+"""Variables that name a file."""
+
+_NOT_SECRET = ("WEBWX_PASSPHRASE_FROM", "WEBWX_RATE_LIMIT", "WEBWX_KEEP", "WEBWX_RETENTION_DAYS")
+"""Variables of other settings that a configuration may show."""
+
+_SECRET = ("WEBWX_PASSPHRASE", "WEBWX_STORAGE", "WEBWX_PROXY")
+"""Variables that may hold a password."""
+
+_PATH_OPTIONS = ("--files", "--key-file")
+"""Options of `webwx mcp` that name a file or a folder."""
+
+
+def _typed(settings: Settings) -> dict[str, str | None]:
+    return {"storage": settings.storage, "proxy": settings.proxy}
+
+
+def _checked(options: tuple[str, ...]) -> dict[str, Any]:
+    """
+    Return the values of options of `webwx mcp`, before a program fails because of them.
+
+    Raises:
+        UsageError: There is no such option, or its value is invalid.
+    """
+    return mcp.make_context("webwx mcp", list(options)).params
+
+
+def _left_out(given: dict[str, Any]) -> list[str]:
+    """Return the variables that the program needs too, and that a configuration must not show."""
+    needs_key = given["gateway"] and not given["key_file"]
+    return [*([KEY_VARIABLE] if needs_key else []), *(name for name in _SECRET if os.environ.get(name))]
+
+
+def _with_whole_paths(options: tuple[str, ...]) -> list[str]:
+    """Return options whose paths are right in every folder in which a program may start."""
+    whole = list(options)
+    for place, each in enumerate(options):
+        name, is_joined, value = each.partition("=")
+        if name in _PATH_OPTIONS and is_joined:
+            whole[place] = f"{name}={Path(value).absolute()}"
+        elif name in _PATH_OPTIONS and place + 1 < len(options):
+            whole[place + 1] = str(Path(options[place + 1]).absolute())
+    return whole
