@@ -69,7 +69,7 @@ ADAPTERS: dict[str, AdapterEntry] = {
         title="AI agents (MCP)",
         summary="An agent reads and answers the chats that you list.",
         place="webwx.gateway.adapters.mcp.adapter:McpAdapter",
-        root=r"/mcp",
+        root=r"/mcp(/[^/]+)?",
         extra="mcp",
         configurations=address_configs("{url}/mcp", "{token}"),
     ),

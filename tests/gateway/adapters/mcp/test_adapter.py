@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import subprocess
@@ -153,6 +154,76 @@ async def test_the_answers_are_those_of_the_specification(online: Running) -> No
             **{"MCP-Protocol-Version": "2099-01-01", "Mcp-Method": "tools/list"},
         )
         assert (later.status_code, later.json()["error"]["code"]) == (400, -32022)
+
+
+async def test_a_path_may_name_the_account_of_the_token_and_no_other_one(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}", **JSON}
+    content = json.dumps(request("ping"))
+    async with online.anonymous(headers=headers) as client:
+        for path, status in (
+            ("/mcp/1", 200), ("/mcp/default", 200), ("/mcp/2", 404), ("/mcp/other", 404), ("/mcp/", 404),
+            ("/mcp/1/2", 404), ("/mcp/..%2fapi", 404),
+        ):  # fmt: skip
+            assert (path, (await client.post(path, content=content)).status_code) == (path, status)
+        assert (await client.get("/mcp/1")).status_code == 405
+    async with online.anonymous(headers=JSON) as client:
+        assert (await client.post("/mcp/1", content=content)).status_code == 401
+
+
+async def test_messages_that_are_none_are_errors_of_the_protocol(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    async with online.anonymous(headers=headers) as client:
+        for body, code in (
+            (b"{", -32700),
+            (b'{"jsonrpc": "2.0"}', -32600),
+            ([request("ping")], -32600),
+            (b"7", -32600),
+        ):
+            refused = await posted(client, body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
+
+
+async def test_the_headers_of_the_present_era_have_to_fit_the_message(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    version = {"MCP-Protocol-Version": "2026-07-28"}
+    call = request("tools/call", {"name": "login_status", "arguments": {}, "_meta": MODERN})
+    prompt = request("prompts/get", {"name": "no such 提示", "_meta": MODERN})
+    encoded = f"=?base64?{base64.b64encode('no such 提示'.encode()).decode()}?="
+    async with online.anonymous(headers=headers) as client:
+        for message, more, status, code in (
+            (call, {"Mcp-Method": "tools/call", "Mcp-Name": "login_status"}, 200, None),
+            (call, {"Mcp-Method": "tools/call", "Mcp-Name": "send_text"}, 400, -32020),
+            (call, {"Mcp-Name": "login_status"}, 400, -32020),
+            (prompt, {"Mcp-Method": "prompts/get", "Mcp-Name": encoded}, 400, -32602),
+        ):  # fmt: skip
+            answer = await posted(client, message, **version, **more)
+            assert (answer.status_code, answer.json().get("error", {}).get("code")) == (status, code), answer.text
+
+
+async def test_results_of_the_present_era_say_how_long_they_are_valid(online: Running) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    async with online.anonymous(headers=headers) as client:
+        for method in (
+            "server/discover", "tools/list", "resources/list", "resources/templates/list", "prompts/list",
+        ):  # fmt: skip
+            named = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
+            result = (await posted(client, request(method, {"_meta": MODERN}), **named)).json()["result"]
+            assert (result["resultType"], result["cacheScope"], result["ttlMs"] >= 0) == ("complete", "private", True)
+            assert result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "webwx"
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_each_version_of_the_era_before_is_answered_with_itself(online: Running, version: str) -> None:
+    headers = {"Authorization": f"Bearer {await token_of(online)}"}
+    async with online.anonymous(headers=headers) as client:
+        hello = await posted(client, request("initialize", {**HELLO, "protocolVersion": version}))
+        assert hello.json()["result"]["protocolVersion"] == version
+        other = await posted(client, request("initialize", {**HELLO, "protocolVersion": "1999-01-01"}))
+        assert other.json()["result"]["protocolVersion"] == "2025-11-25"
+        level = await posted(
+            client, request("logging/setLevel", {"level": "debug"}), **{"MCP-Protocol-Version": version}
+        )
+        assert level.json()["result"] == {}
 
 
 async def test_a_wrong_token_is_refused_on_every_method(online: Running) -> None:

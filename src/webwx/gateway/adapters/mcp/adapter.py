@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 from litestar.enums import ScopeType
@@ -39,10 +39,25 @@ if TYPE_CHECKING:
 _PATHS = frozenset(("/mcp", "/"))
 """Paths of the protocol: at the root, and below `/adapters/mcp/`."""
 
+_ACCOUNT = "/mcp/"
+"""Begin of a path that names the account, by its number or its name: only that of the token."""
+
 _AGENT = "webwx_agent"
 """Key of the agent in the ASGI scope of its request."""
 
 _SCHEME = "bearer"
+
+
+_INVALID = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"This is no message of JSON-RPC."}}'
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """What makes an object a message of JSON-RPC: a method, or the answer to one."""
+
+    jsonrpc: Literal["2.0"]
+    method: str = ""
+    result: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = msgspec.Raw()
 
 
 class _KnownAgent(NamedTuple):
@@ -78,17 +93,27 @@ class McpAdapter(Adapter):
         """Answer one message."""
         assert request.program is not None  # noqa: S101 - `token_of` never returns None
         assert request.stream is not None  # noqa: S101
-        if request.scope["type"] != ScopeType.HTTP or request.scope["path"] not in _PATHS:
+        if request.scope["type"] != ScopeType.HTTP or not self._has_path(request.scope["path"], request.program):
             raise GatewayProblem("not-found", "MCP is at /mcp.")
         if request.scope["method"] != "POST":
             await _refuse_method(request.send)
             return
         body = await request.body()
+        if not _is_message(body):
+            await request.answer(400, _INVALID)
+            return
         scope: Any = {**request.scope, _AGENT: self._agent_of(request.program)}
         manager = await self._started()
         send: Any = request.send
         work = manager.handle_request(scope, _whole(body), send)
         await request.stream.run(_until_gone(work, request.receive))
+
+    def _has_path(self, path: str, program: Program) -> bool:
+        """Return whether a path is one of the protocol, and names no other account than that of the program."""
+        if not path.startswith(_ACCOUNT):
+            return path in _PATHS
+        account = self.parts.accounts.account(program.account)
+        return path.removeprefix(_ACCOUNT) in {str(account.number), account.name}
 
     async def refuse(self, request: AdapterRequest, error: Exception) -> None:
         """Answer with a problem; without a valid token, the answer names the kind of token."""
@@ -163,6 +188,17 @@ class McpAdapter(Adapter):
         self._stops.set()
         if self._running is not None:
             await asyncio.wait([self._running])
+
+
+def _is_message(body: bytes) -> bool:
+    """Return whether a body is one message; what is no JSON at all is left to the SDK, which says so."""
+    try:
+        envelope = msgspec.json.decode(body, type=_Envelope)
+    except msgspec.ValidationError:
+        return False
+    except msgspec.DecodeError:
+        return True
+    return bool(envelope.method or bytes(envelope.result) or bytes(envelope.error))
 
 
 def _agent_in(context: Context) -> Agent:
