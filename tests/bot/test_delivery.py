@@ -460,7 +460,7 @@ class TestPlainFunctions:
         assert counts.failed == 0
 
 
-@pytest.mark.parametrize("changes", [500, pytest.param(5_000, marks=pytest.mark.verify)])
+@pytest.mark.parametrize("changes", [500, pytest.param(2_000, marks=pytest.mark.verify)])
 async def test_contacts_are_read_by_eight_threads_while_two_change(
     open_client: OpenClient, delivering: Delivering, world: World, changes: int
 ) -> None:
