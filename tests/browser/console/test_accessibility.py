@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.browser.console.console_user import button, open_screen
 from tests.browser.console.test_events import row as event_row
+from tests.browser.console.test_focus import ask_owner
 from tests.browser.console.test_receivers import create as create_receiver
 from tests.browser.console.test_webhooks import create as create_webhook
+from tests.browser.console.test_workers import leases as leases
 from tests.gateway.webhook_receiver import webhook_receiver
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
     from webwx.sandbox.world import World
 
-pytestmark = pytest.mark.verify
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
+
+WIDTHS = pytest.mark.parametrize("width", [1280, 390])
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,7 @@ async def test_every_screen_passes_the_rules_of_axe(
     await page.get_by_role("navigation").wait_for()
     names = await page.locator(".nav-link > span:not(.badge)").all_text_contents()
     assert "Keys" in names or "密钥" in names
+    assert len(names) >= 10
     for name in names:
         await open_screen(page, name)
         await page.locator("#screen .quiet").wait_for(state="hidden")  # it has loaded
@@ -104,4 +109,56 @@ async def test_every_kind_of_dialog_passes_the_rules_of_axe(
     await button(page, "Picture from 阿华").click()
     await page.get_by_role("dialog", name="Pictures").get_by_role("img").wait_for()
     await accessibility.check(page, "viewer", within="dialog[open]")
+    assert accessibility.found == []
+
+
+@WIDTHS
+async def test_programs_refusals_and_events_that_were_given_up_pass_the_rules_of_axe(
+    open_console: Callable[..., Awaitable[Page]],
+    gateway: ServedGateway,
+    world: World,
+    accessibility: AccessibilityChecker,
+    width: int,
+) -> None:
+    await gateway.log_in(world)
+    world.say("ahua", "me", "hello")
+    page = await open_console(locale="en-US", viewport={"width": width, "height": 800})
+    await ask_owner(gateway, "Shall I come?")
+    await open_screen(page, "Connected programs")
+    await page.get_by_role("link", name="assistant").click()
+    await page.get_by_text("Shall I come?").wait_for()
+    await accessibility.check(page, "a send that waits")
+    for name in ("Edit", "Replace token"):
+        await button(page, name).click()
+        await page.locator("dialog[open]").wait_for()
+        await accessibility.check(page, name, within="dialog[open]")
+        await page.keyboard.press("Escape")
+    await open_screen(page, "Accounts")
+    await button(page, "Add account").click()
+    await page.get_by_role("dialog").get_by_label("Name").fill("../x")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("alert").filter(has_text="cannot name an account").wait_for()
+    await accessibility.check(page, "a refusal", within="dialog[open]")
+    await page.keyboard.press("Escape")
+    async with gateway.gateway.port.account(1).events.consume("bot") as consumer:
+        for event in await consumer.take():
+            await consumer.give_up(event.event.number, "ValueError in bot.py:7")
+    await open_screen(page, "Health")
+    await page.get_by_role("table", name="Events that were given up").wait_for()
+    await accessibility.check(page, "events that were given up")
+    assert accessibility.found == []
+
+
+@WIDTHS
+@pytest.mark.usefixtures("leases")
+async def test_the_screen_of_the_workers_passes_the_rules_of_axe(
+    open_console: Callable[..., Awaitable[Page]], accessibility: AccessibilityChecker, width: int
+) -> None:
+    page = await open_console(viewport={"width": width, "height": 800})
+    await open_screen(page, "Workers")
+    await page.get_by_role("table", name="Workers").locator("tr[data-key=one]").wait_for()
+    await accessibility.check(page, "workers")
+    await button(page, "Hand over accounts").first.click()
+    await page.locator("dialog[open]").wait_for()
+    await accessibility.check(page, "hand over", within="dialog[open]")
     assert accessibility.found == []

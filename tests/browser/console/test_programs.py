@@ -42,7 +42,7 @@ async def test_a_program_is_connected_switched_off_changed_and_deleted(console: 
     form = console.get_by_role("dialog", name="notebook")
     await form.get_by_label("Chats that it sees").fill("filehelper, 12")
     await button(form, "Save").click()
-    await console.get_by_text("Chats that it sees: filehelper, 12").wait_for()
+    await console.get_by_text("Chats that it sees: File Transfer Helper, 12").wait_for()
     [stored] = await gateway.gateway.programs.find()
     assert (stored.enabled, stored.permissions.see) == (True, ("filehelper", 12))
 

@@ -23,7 +23,7 @@ const KEY = { name: "first-steps", scopes: ["send:filehelper"] };
 const PROGRAMS = [
   ["receivers", "bell", "toReceivers"],
   ["webhooks", "hook", "toWebhooks"],
-  ["programs", "device", "toPrograms"],
+  ["programs", "program", "toPrograms"],
   ["keys", "key", "toKeys"],
 ];
 

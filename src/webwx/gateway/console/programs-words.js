@@ -22,6 +22,8 @@ export const t = wordsOf({
     "filehelper is File Transfer Helper; or the number of a person or chatroom; * means all chats.",
     "filehelper 即文件传输助手；也可填联系人或群的编号；* 表示所有会话。",
   ],
+  everyChat: ["all chats", "所有会话"],
+  noChat: ["none", "无"],
   options: ["Options", "选项"],
   optionsHint: ["Options of the protocol as JSON, such as {}. Secret options are not shown, and stay.", "协议的选项，JSON 格式，例如 {}。机密选项不显示，并保持不变。"],
   optionsInvalid: ["The options are not a JSON object.", "选项不是 JSON 对象。"],

@@ -13,7 +13,7 @@ import { load } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
-export const programs = { name: "programs", picture: "device", title: () => t("programs"), open };
+export const programs = { name: "programs", picture: "program", title: () => t("programs"), open };
 
 const TOKEN = "TOKEN";
 
@@ -44,6 +44,12 @@ async function showToken({ program, token }) {
   resultPanel(t("createdTitle", { name: program.name }), t("createdHint"), [copyable(t("token"), token), texts]);
 }
 
+/** Return the chats of a list in words; people and chatrooms are numbers. */
+function chatsInWords(chats) {
+  const words = { filehelper: t("filehelper"), "*": t("everyChat") };
+  return chats.map((chat) => words[chat] ?? chat).join(", ") || t("noChat");
+}
+
 function lastRequest(program) {
   return program.last_request_at ? ago(program.last_request_at) : t("noRequest");
 }
@@ -69,7 +75,7 @@ function allPrograms(frame) {
       { title: t("lastError"), cell: (each) => each.last_error },
     ],
     key: (each) => each.id,
-    none: () => empty("device", t("noPrograms"), t("noProgramsHint")),
+    none: () => empty("program", t("noPrograms"), t("noProgramsHint")),
   });
   const holder = h("div", { class: "parts" });
   fill(
@@ -129,7 +135,7 @@ async function questions(frame, route) {
   return h(
     "section",
     { "aria-label": t("waiting") },
-    h("div", { class: "line" }, h("h3", { class: "part-title" }, t("waiting")), button(t("refresh"), () => frame.act(refresh))),
+    h("div", { class: "line part-head" }, h("h3", {}, t("waiting")), button(t("refresh"), () => frame.act(refresh), { kind: "is-small", picture: "retry" })),
     rows,
   );
 }
@@ -154,8 +160,8 @@ function oneProgram(frame, id) {
       { class: "card" },
       h("div", { class: "line" }, h("h3", {}, program.name), h("span", { class: "tag" }, program.adapter)),
       h("p", { class: "hint" }, `${t("state")}: ${program.enabled ? t("on") : t("off")}`),
-      h("p", { class: "hint" }, `${t("see")}: ${program.see.join(", ")}`),
-      h("p", { class: "hint" }, `${t("write")}: ${program.write.join(", ")}`),
+      h("p", { class: "hint" }, `${t("see")}: ${chatsInWords(program.see)}`),
+      h("p", { class: "hint" }, `${t("write")}: ${chatsInWords(program.write)}`),
       h("p", { class: "hint" }, `${t("lastRequest")}: `, lastRequest(program)),
       program.last_error && h("p", { class: "hint" }, `${t("lastError")}: ${program.last_error}`),
       peers.length > 0 && h("p", { class: "hint" }, t("open")),
@@ -200,7 +206,7 @@ function oneProgram(frame, id) {
       await show(await call("GET", route));
     } catch (error) {
       if (!(error instanceof Problem && error.status === 404)) throw error;
-      fill(holder, empty("device", t("gone"), t("goneHint")));
+      fill(holder, empty("program", t("gone"), t("goneHint")));
     }
   }
 
