@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -13,7 +14,7 @@ import webwx.testing
 from webwx import Event
 from webwx.cli import webwx as command_line
 from webwx.cli.help_pages import ENVIRONMENT
-from webwx.gateway.api.description import describe
+from webwx.gateway.api.description import describe, describe_frames
 from webwx.gateway.app import route_table
 from webwx.gateway.config import EXAMPLE, LimitsTable
 from webwx.outcomes import MEANING
@@ -48,6 +49,9 @@ _CHAPTERS = {
 """The first that fits counts; events have a page of their own."""
 
 
+_API_PAGE = "http-api.md"
+
+
 def pages(root: Path) -> Iterator[tuple[str, str]]:
     """
     Yield the path and the Markdown of each page that is made from the code.
@@ -72,8 +76,7 @@ def _names(root: Path) -> Iterator[tuple[str, str]]:
             found[page].append(f"{module}.{name}")
     for page, chapter in _CHAPTERS.items():
         yield f"reference/{page}.md", _chapter(chapter.title, chapter.about, found[page])
-    about = "What a subscription, a stream or a handler receives. Each event has the fields of `Event` as well."
-    yield "reference/events.md", _chapter("Events", about, found["events"])
+    yield "reference/events.md", _events(found["events"])
     kit = [f"webwx.testing.{module}.{name}" for name, module in sorted(webwx.testing._HOME_OF.items())]
     about = "Fixtures of the pytest plugin, and their types; [Test a bot](../howto/test-a-bot.md) shows their use."
     yield "reference/testing.md", _chapter("Test kit", about, ["webwx.testing.plugin", *kit])
@@ -92,6 +95,27 @@ def _public(path: Path) -> list[tuple[str, str]]:
 
 def _chapter(title: str, about: str, names: list[str]) -> str:
     return "\n".join([f"# {title}", "", about, "", *(f"::: {name}\n" for name in names)])
+
+
+def _events(names: list[str]) -> str:
+    """Return the page of the events, each with its JSON, which is the same on all ways out of webwx."""
+    schemas = _api()["components"]["schemas"]
+    envelope = _type_of({"$ref": "EventEnvelope"}, _API_PAGE)
+    lines = [
+        "# Events", "",
+        "What a subscription, a stream or a handler receives. Each event has the fields of `Event` as well.", "",
+        f"As JSON an event has the fields of {envelope}, and its own in `data`.", "",
+    ]  # fmt: skip
+    for each in names:
+        lines += [f"::: {each}", ""]
+        event = schemas.get(f"{each.rpartition('.')[2]}Event")
+        if event is not None:
+            fields = event["allOf"][1]["properties"]
+            lines += [
+                f"JSON: `type` is {_type_of(fields['type'])}, `data` is {_type_of(fields['data'], _API_PAGE)}.",
+                "",
+            ]
+    return "\n".join(lines)
 
 
 def _commands() -> str:
@@ -130,8 +154,14 @@ def _settings() -> str:
     )  # fmt: skip
 
 
+@cache
+def _api() -> dict[str, Any]:
+    return describe(route_table(LimitsTable().body))
+
+
 def _http_api() -> str:
-    schema: dict[str, Any] = describe(route_table(LimitsTable().body))
+    schema, frames = _api(), describe_frames()["$defs"]
+    objects = {**frames, **schema["components"]["schemas"]}
     lines = [
         "# HTTP API", "",
         "Every operation of the gateway, as its `/openapi.json` describes it;"
@@ -143,8 +173,15 @@ def _http_api() -> str:
             lines += _text(operation.get("description", ""), operation["summary"])
             lines += _parameters(operation.get("parameters", ()))
             lines += _bodies(operation)
+    lines += [
+        "## Messages of the WebSocket", "",
+        "[The WebSocket of events](../topics/event-socket.md) explains their use;"
+        " `/docs/websocket.json` of a gateway is their JSON Schema.", "",
+    ]  # fmt: skip
+    for sender in ("ClientFrame", "ServerFrame"):
+        lines += [f"### {sender}", "", f"{_type_of(objects.pop(sender))}.", ""]
     lines += ["## Objects", ""]
-    for name, each in sorted(schema["components"]["schemas"].items()):
+    for name, each in sorted(objects.items()):
         lines += [f"### {name}", "", *_text(each.get("description", ""), ""), *_fields(each)]
     return "\n".join(lines)
 
@@ -188,11 +225,11 @@ def _fields(schema: Mapping[str, Any]) -> list[str]:
     return [_type_of(schema), ""]
 
 
-def _type_of(schema: Mapping[str, Any]) -> str:
-    """Return the type of a schema in words of JSON, with links to the objects of the page."""
+def _type_of(schema: Mapping[str, Any], page: str = "") -> str:
+    """Return the type of a schema in words of JSON, with links to the objects of this page or of another one."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{re.sub(r'[^a-z0-9_]+', '-', name.lower()).strip('-')})"
+        return f"[{name}]({page}#{re.sub(r'[^a-z0-9_]+', '-', name.lower()).strip('-')})"
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:

@@ -120,6 +120,19 @@ async def test_every_public_name_has_a_place_in_the_reference(site: str) -> None
     assert {*webwx.__all__, *webwx.testing.__all__} - shown == set()
 
 
+async def test_every_event_has_its_json_and_the_websocket_its_messages(site: str) -> None:
+    events = (HTML / "reference/events/index.html").read_text()
+    kinds = [each for each in webwx.__all__ if _is_event(getattr(webwx, each)) and each not in {"Event", "Message"}]
+    assert [each for each in kinds if f'href="../http-api/#{each.lower()}data"' not in events] == []
+    api = (HTML / "reference/http-api/index.html").read_text()
+    for name in ("ClientFrame", "ServerFrame", "Hello", "Ack", "ReadyFrame", "EventFrame", "ErrorFrame"):
+        assert f'id="{name.lower()}"' in api
+
+
+def _is_event(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, webwx.Event)
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize(
     ("path", "untested"),
