@@ -16,7 +16,6 @@ from collections.abc import Callable
 from datetime import date, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from fractions import Fraction
 from operator import itemgetter
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -273,6 +272,8 @@ def _limited(kind: WordType | None, limits: Sequence[msgspec.Meta]) -> WordType 
 
 
 def _is_within(value: Any, limits: msgspec.Meta) -> bool:
+    from fractions import Fraction
+
     if isinstance(value, Decimal):
         value = Fraction(value)
 
