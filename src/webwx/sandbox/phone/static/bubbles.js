@@ -172,7 +172,7 @@ function card(message, note = message.note) {
         "div",
         { class: "card-text" },
         h("p", { class: "card-title", dir: "auto" }, title),
-        below && h("p", { class: "card-note" }, below),
+        below && h("p", { class: "card-note" }, message.lines ? withEmoji(below) : below),
       ),
     ),
     // The address is shown but not loaded: the page sends no request to another host.
