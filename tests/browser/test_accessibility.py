@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from webwx.sandbox import contents
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -31,6 +33,7 @@ async def test_all_of_the_phones_page_passes_the_rules_of_axe(
     world.say("me", "ahua", "hello yourself")
     world.quote("ahua", "me", hello.id, "again")
     world.picture("ahua", "me", photo["buffer"])
+    world.send("ahua", "me", contents.history(world.person("ahua"), "History", ("张三: 在吗", "李雷: 在")))
     world.file("ahua", "me", b"a", "notes.txt")
     hands = await new_hands(**how)
     page = hands.page
@@ -47,6 +50,21 @@ async def test_all_of_the_phones_page_passes_the_rules_of_axe(
     await hands.message("hello yourself").first.get_by_role("button").last.click()
     await page.get_by_role("menu").wait_for()
     await accessibility.check(page, "the menu of a message")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name=re.compile("^(Open|查看): ")).click()
+    await page.get_by_role("dialog").wait_for()
+    await accessibility.check(page, "a merged history", within="dialog[open]")
+    await page.keyboard.press("Escape")
+    await page.route("**/control/say", lambda route: route.abort())
+    for text in ("not sent", "waiting"):
+        await page.get_by_role("textbox", name=re.compile("^(Message|消息)$")).fill(text)
+        await page.keyboard.press("Enter")
+    await page.locator(".tray-file").nth(1).wait_for()
+    await accessibility.check(page, "unsent texts")
+    await go("xiaoming/chats/hiking")
+    await page.get_by_role("textbox", name=re.compile("^(Message|消息)$")).press_sequentially("@")
+    await page.locator(".mention").first.wait_for()
+    await accessibility.check(page, "members to mention")
     await page.keyboard.press("Escape")
     for place, shown in (
         ("xiaoming/contacts", page.get_by_role("option", name="阿华")),
@@ -69,4 +87,5 @@ async def test_all_of_the_phones_page_passes_the_rules_of_axe(
         await accessibility.check(page, name, within="dialog[open]")
         await page.keyboard.press("Escape")
         await page.get_by_role("dialog").wait_for(state="detached")
+    hands.wrongs.remove("console: Failed to load resource: net::ERR_FAILED")
     assert accessibility.found == []
