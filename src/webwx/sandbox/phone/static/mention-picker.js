@@ -61,6 +61,7 @@ export function mentionPicker(field, insert) {
   }
 
   function close() {
+    if (element.hidden) return;
     found = [];
     draw();
   }
@@ -80,7 +81,8 @@ export function mentionPicker(field, insert) {
     return true;
   }
 
-  field.addEventListener("blur", close);
+  // Until the next element has the focus, a change of the page would return it to the field.
+  field.addEventListener("blur", () => setTimeout(close));
   return { element, update, press, close };
 }
 
