@@ -218,13 +218,15 @@ _TOO_LATE = {"expired": "the ten minutes are over; nothing was sent. 已超过�
 
 async def _may_be_ours(client: AsyncClient, since: float) -> bool:
     """
-    Return whether a send to File Transfer Helper since a time may be any message there.
+    Return whether a send to File Transfer Helper since a time may be an answer there.
 
-    Its answer was lost, so the id of its message is not known. A send before the question cannot hold its code.
+    The receipt of the send was lost, so the id of its message is not known. A send before the question cannot hold its
+    code, and a text that is no answer cannot be one, such as the question itself.
     """
     sends = await client.list_sends(chat=FILEHELPER, limit=_RECENT)
     return any(
         each.created_at >= since - 1
+        and (each.kind != "text" or read_answer(each.text) is not None)
         and (each.state == "unknown" or (each.state == "sent" and (each.receipt is None or each.receipt.is_unknown)))
         for each in sends
     )
