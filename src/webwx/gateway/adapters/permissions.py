@@ -82,7 +82,7 @@ def check_permissions(permissions: ChatPermissions) -> None:
 
 def names_people(entries: Iterable[ChatEntry]) -> bool:
     """Return whether a list has people or chatrooms of a user: a number, or all chats."""
-    return any(each != FILEHELPER for each in entries)
+    return any(each == EVERY_CHAT or isinstance(each, int) for each in entries)
 
 
 async def of_present_user(permissions: ChatPermissions, client: AsyncClient) -> ChatPermissions:
