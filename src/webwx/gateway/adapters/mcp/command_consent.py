@@ -65,8 +65,8 @@ async def command_confirmations(
         is_on_phone: Whether the owner is asked on the phone; otherwise no message is an answer, and no send is made
             without a call.
     """
-    owned = _OwnedAccount(account, lambda: messages.look())
-    messages = _OwnerMessages(owned, account.wait_for_event, lambda: confirmations.waiting_since(program))
+    owned = _CommandAccount(account, lambda: messages.look())
+    messages = _FilehelperReader(owned, account.wait_for_event, lambda: confirmations.waiting_since(program))
     confirmations = Confirmations(records, owned, messages, clock, code_digits=LONG_CODE_DIGITS)
     if is_on_phone:
         await confirmations.begin(program)
@@ -84,7 +84,7 @@ class _Status(NamedTuple):
     state: str
 
 
-class _OwnedAccount:
+class _CommandAccount:
     """
     The only account, with what questions and accepted sends need of it.
 
@@ -104,7 +104,7 @@ class _OwnedAccount:
         """Reads the messages and the outbox of the account."""
         return self._account.client
 
-    def account(self, number: int) -> _OwnedAccount:
+    def account(self, number: int) -> _CommandAccount:
         """Return the account."""
         del number
         return self
@@ -183,7 +183,7 @@ class _CommandSends:
         await cancel_until_done(self._sending)
 
 
-class _OwnerMessages:
+class _FilehelperReader:
     """
     Reads what arrives in File Transfer Helper, as long as a question waits.
 
@@ -195,7 +195,7 @@ class _OwnerMessages:
 
     def __init__(
         self,
-        account: _OwnedAccount,
+        account: _CommandAccount,
         wait_for_event: Callable[[int, float], Awaitable[object]],
         waiting_since: Callable[[], Awaitable[float | None]],
     ) -> None:
