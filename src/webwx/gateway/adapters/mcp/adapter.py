@@ -51,7 +51,7 @@ _SCHEME = "bearer"
 _INVALID = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"This is no message of JSON-RPC."}}'
 
 
-class _Envelope(msgspec.Struct, frozen=True):
+class _JsonRpcMessage(msgspec.Struct, frozen=True):
     """What makes an object a message of JSON-RPC: a method, or the answer to one."""
 
     jsonrpc: Literal["2.0"]
@@ -193,12 +193,12 @@ class McpAdapter(Adapter):
 def _is_message(body: bytes) -> bool:
     """Return whether a body is one message; what is no JSON at all is left to the SDK, which says so."""
     try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
+        message = msgspec.json.decode(body, type=_JsonRpcMessage)
     except msgspec.ValidationError:
         return False
     except msgspec.DecodeError:
         return True
-    return bool(envelope.method or bytes(envelope.result) or bytes(envelope.error))
+    return bool(message.method or bytes(message.result) or bytes(message.error))
 
 
 def _agent_in(context: Context) -> Agent:
