@@ -86,12 +86,48 @@ async def test_a_text_that_is_not_sent_can_be_edited_removed_and_survives_a_relo
     await hands.page.reload()
     await hands.see(text).to_have_value("one\ntwo")
     await write(hands, "three")
+    await hands.see(hands.to_send).to_contain_text("The sandbox does not answer.")
     await hands.button("Remove three").click()
     await hands.see(hands.to_send).to_have_count(0)
     await hands.see(text).to_be_focused()
     assert "ahua" not in world.inbox("me")
     while LOST in hands.wrongs:
         hands.wrongs.remove(LOST)
+
+
+async def test_a_text_that_is_removed_on_its_way_and_then_refused_leaves_the_next_one_alone(
+    hands: BrowserUser, world: World
+) -> None:
+    await hands.begin_chat("阿华")
+    refused = asyncio.Event()
+
+    async def refuse_late(route: Route) -> None:
+        if "one" not in (route.request.post_data or ""):
+            await route.continue_()
+            return
+        await refused.wait()
+        await route.fulfill(json={"error": "It is refused."})
+
+    await hands.page.route("**/control/say", refuse_late)
+    await write(hands, "one", "two")
+    await hands.see(hands.to_send).to_have_count(2)
+    await hands.button("Remove one").click()
+    await hands.see(hands.to_send).to_have_count(1)
+    refused.set()
+    await hands.see(hands.message("two")).to_be_visible()
+    await hands.see(hands.to_send).to_have_count(0)
+    assert texts(world) == ["two"]
+
+
+async def test_a_long_text_that_was_not_sent_comes_back_whole(hands: BrowserUser) -> None:
+    await hands.begin_chat("阿华")
+    await hands.page.route("**/control/say", lambda route: route.abort())
+    long = "long " * 5000 + "end"
+    await write(hands, long)
+    await hands.see(hands.to_send).to_contain_text("The sandbox does not answer.")
+    await hands.button("Edit").click()
+    await hands.see(hands.page.get_by_role("textbox", name="Message")).to_have_value(long)
+    hands.wrongs.remove(LOST)
 
 
 async def test_a_link_whose_answer_is_lost_is_sent_once(hands: BrowserUser, world: World) -> None:

@@ -154,9 +154,11 @@ export function composer({ afterSend }) {
   /** Put a text that was not sent back into the field, before what was written since then. */
   function giveBack(place, words, error) {
     if (error) refuse(error.message);
-    drafts.keep(place, [words, drafts.of(place)].filter(Boolean).join("\n"));
-    if (place !== draftOf) return;
-    text.value = drafts.of(place);
+    const isShown = place === draftOf;
+    const all = [words, isShown ? text.value : drafts.of(place)].filter(Boolean).join("\n"); // a long draft is not kept whole
+    drafts.keep(place, all);
+    if (!isShown) return;
+    text.value = all;
     grow();
     if (!error) text.focus();
   }

@@ -61,6 +61,7 @@ export class UnsentTexts {
     try {
       await act(item.verb, item.fields, item.key);
     } catch (error) {
+      if (!this.#items.includes(item)) return; // the user has removed it or taken it back meanwhile
       if (error instanceof Unanswered) this.#hold(item, error.message);
       else this.#take(item, error);
       return;
