@@ -194,6 +194,13 @@ async def test_a_member_is_mentioned_by_key_and_by_mouse(hands: BrowserUser, pro
     await text.press_sequentially("and @zs")
     await members.get_by_role("option", name="张三").click()
     await hands.see(text).to_have_value("mail me@example.com, @小明\u2005and @张三\u2005")
+    await keyboard.type(" @")
+    await hands.see(members).to_be_visible()
+    await keyboard.press("Home")  # the caret is no longer at the @
+    await hands.see(members).to_have_count(0)
+    await keyboard.press("End")
+    for _ in range(2):
+        await keyboard.press("Backspace")
     await hands.keep("mentions")
     await keyboard.press("Enter")
     received = await program.next(TextMessage)

@@ -17,13 +17,15 @@ export function mentionPicker(field, insert) {
   let found = []; // the members that are shown
   let at = 0; // the place of the active one
   let from = 0; // the position of the @
+  let caret = 0; // the position after the word behind it
 
   /** Show the members that fit the word before the caret. */
   function update() {
     const before = field.value.slice(0, field.selectionStart);
     const [, word] = /(?:^|[^\w])@([^\s@]*)$/u.exec(before) ?? [];
     if (word === undefined || !isRoom(store.chat)) return close();
-    from = before.length - word.length - 1;
+    caret = before.length;
+    from = caret - word.length - 1;
     at = 0;
     found = membersLike(word.toLowerCase());
     return draw();
@@ -60,6 +62,10 @@ export function mentionPicker(field, insert) {
     insert(`@${store.person(id).nickname}${END}`, from);
   }
 
+  function isAtWord() {
+    return field.selectionStart === caret && field.selectionEnd === caret;
+  }
+
   function close() {
     if (element.hidden) return;
     found = [];
@@ -68,7 +74,7 @@ export function mentionPicker(field, insert) {
 
   /** Handle a key of the field; returns whether it was one of the list. */
   function press(event) {
-    if (element.hidden || event.isComposing) return false;
+    if (element.hidden || event.isComposing || !isAtWord()) return false;
     const moves = { ArrowDown: at + 1, ArrowUp: at - 1 };
     if (event.key in moves) {
       at = (moves[event.key] + found.length) % found.length;
@@ -83,6 +89,7 @@ export function mentionPicker(field, insert) {
 
   // Until the next element has the focus, a change of the page would return it to the field.
   field.addEventListener("blur", () => setTimeout(close));
+  document.addEventListener("selectionchange", () => element.hidden || isAtWord() || update());
   return { element, update, press, close };
 }
 
