@@ -22,7 +22,9 @@ async def is_installable(page: Page, start: str) -> None:
     browser = await page.context.new_cdp_session(page)
     told = await browser.send("Page.getAppManifest")
     assert told["errors"] == []
-    assert json.loads(told["data"])["display"] == "standalone"
+    manifest = json.loads(told["data"])
+    assert manifest["display"] == "standalone"
+    assert "id" not in manifest  # it would be relative to the host: servers below two paths would be one app
     app = await browser.send("Page.getAppId")
     assert app["appId"] == start
     reasons = await browser.send("Page.getInstallabilityErrors")
