@@ -86,8 +86,9 @@ export function chatList({ account, names, openChat, openMessage, act, isWanted 
     const known = new Set([FILEHELPER, ...recent.map(({ id }) => id)]);
     const others = [...new Set([...unread.chatsOf(account), ...draftsOf(account)])].filter((id) => !known.has(id));
     const found = await fewAtATime(others, currentChat, isWanted);
-    names.learn(found.filter(Boolean));
-    return found.filter((chat) => chat && !known.has(chat.id));
+    const present = new Map(found.filter(Boolean).map((chat) => [chat.id, chat])); // two ids may be those of one chat
+    names.learn([...present.values()]);
+    return [...present.values()].filter(({ id }) => !known.has(id));
   }
 
   async function currentChat(id) {
