@@ -5,7 +5,7 @@ export class Pauses {
   #next;
 
   constructor({ first = 500, longest = 8000 } = {}) {
-    Object.assign(this, { first, longest });
+    Object.assign(this, { first, longest: Math.max(first, longest) });
     this.reset();
   }
 
