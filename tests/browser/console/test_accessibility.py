@@ -121,7 +121,6 @@ async def test_programs_refusals_and_events_that_were_given_up_pass_the_rules_of
     width: int,
 ) -> None:
     await gateway.log_in(world)
-    world.say("ahua", "me", "hello")
     page = await open_console(locale="en-US", viewport={"width": width, "height": 800})
     await ask_owner(gateway, "Shall I come?")
     await open_screen(page, "Connected programs")
@@ -141,6 +140,7 @@ async def test_programs_refusals_and_events_that_were_given_up_pass_the_rules_of
     await accessibility.check(page, "a refusal", within="dialog[open]")
     await page.keyboard.press("Escape")
     async with gateway.gateway.port.account(1).events.consume("bot") as consumer:
+        world.say("ahua", "me", "hello")  # a new consumer begins with the next event
         for event in await consumer.take():
             await consumer.give_up(event.event.number, "ValueError in bot.py:7")
     await open_screen(page, "Health")

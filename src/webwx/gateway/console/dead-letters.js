@@ -18,7 +18,7 @@ export function deadLetters(frame) {
       { title: t("consumer"), cell: ({ consumer }) => consumer },
       { title: t("event"), cell: ({ letter }) => [letter.event.type, h("div", { class: "hint" }, letter.event.id)] },
       { title: t("why"), cell: ({ letter }) => letter.error },
-      { title: "", cell: revival, kind: "is-narrow" },
+      { title: t("actions"), cell: revival, kind: "is-narrow" },
     ],
     key: ({ consumer, letter }) => `${consumer}/${letter.event.id}`,
     none: () => h("div"),

@@ -21,7 +21,7 @@ export function deliveries(frame, path) {
       { title: t("attempt"), cell: (made) => String(made.attempt), kind: "is-narrow" },
       { title: t("outcome"), cell: outcome },
       { title: t("duration"), cell: (made) => t("ms", { n: made.milliseconds }), kind: "is-narrow" },
-      { title: "", cell: (made) => made.account > 0 && replayOf(made), kind: "is-narrow" },
+      { title: t("actions"), cell: (made) => made.account > 0 && replayOf(made), kind: "is-narrow" },
     ],
     key: (made) => made.number,
     none: () => empty("send", t("noDeliveries"), t("noDeliveriesHint")),

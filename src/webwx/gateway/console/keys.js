@@ -72,7 +72,7 @@ function open(frame) {
       { title: t("accounts"), cell: (key) => (key.accounts ? key.accounts.map(nameOf).join(", ") : t("allAccounts")) },
       { title: t("created"), cell: (key) => ago(key.created_at), kind: "is-narrow" },
       { title: t("expires"), cell: (key) => (key.expires_at ? dateOf(key.expires_at) : t("never")), kind: "is-narrow" },
-      { title: "", cell: deletion, kind: "is-narrow" },
+      { title: t("actions"), cell: deletion, kind: "is-narrow" },
     ],
     key: (key) => key.id,
     none: () => empty("key", t("noKeys"), t("noKeysHint")),

@@ -13,7 +13,6 @@ export const t = wordsOf({
   to: ["To", "收件人"],
   what: ["Message", "消息"],
   when: ["Stored", "保存时间"],
-  actions: ["Actions", "操作"],
   none: ["Nothing was sent yet", "还没有发送记录"],
   noneHint: ["Messages that are sent from here appear in this list.", "从这里发送的消息会出现在此列表中。"],
   noneFits: ["No message has this state", "没有此状态的消息"],

@@ -59,7 +59,7 @@ function allReceivers(frame) {
       { title: t("to"), cell: recipient },
       { title: t("perMinute"), cell: (each) => String(each.messages_per_minute), kind: "is-narrow" },
       { title: t("waiting"), cell: (each) => String(each.waiting), kind: "is-narrow" },
-      { title: "", cell: testButton, kind: "is-narrow" },
+      { title: t("actions"), cell: testButton, kind: "is-narrow" },
     ],
     key: (each) => each.id,
     none: () => empty("bell", t("noReceivers"), t("noReceiversHint")),

@@ -46,6 +46,7 @@ const WORDS = {
   copy: ["Copy", "复制"],
   copied: ["Copied", "已复制"],
   more: ["Show more", "显示更多"],
+  actions: ["Actions", "操作"],
   moreFields: ["More options", "更多选项"],
   required: ["Please fill this in.", "请填写此项。"],
   tickOne: ["Tick at least one.", "请至少勾选一项。"],

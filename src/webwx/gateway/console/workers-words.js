@@ -27,7 +27,6 @@ export const t = wordsOf({
   load: ["Accounts", "账号"],
   of: ["{n} of {most}", "{n} / {most}"],
   address: ["Address", "地址"],
-  actions: ["Actions", "操作"],
   drain: ["Hand over accounts", "移交账号"],
   drainTitle: ["Hand over the accounts of this worker?", "要移交此工作进程的账号吗？"],
   drainHint: [
