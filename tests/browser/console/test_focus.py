@@ -75,15 +75,15 @@ def created(new: str, panel: str, create: str, name: str) -> list[Act]:
     ]
 
 
-def asked(words: str, then: str, do: str = "") -> list[Act]:
-    """Open a question, cancel it in both ways, and then do it."""
+def asked(words: str, then: str, do: str = "", left: int | None = None) -> list[Act]:
+    """Open a question, cancel it in both ways, and then do it; `left` as in `Act`."""
     return [
         Act(words, "Cancel"),
         Act("<Escape>", words),
         Act(words, "Cancel"),
         Act("Cancel", words),
         Act(words, "Cancel"),
-        Act(do or words, then),
+        Act(do or words, then, left=left),
     ]
 
 
@@ -292,10 +292,8 @@ async def test_the_focus_is_never_lost_by_an_action_on_workers(
 ) -> None:
     page = await open_console(viewport={"width": width, "height": 800})
     hand_over = "Hand over accounts"
-    await walk(
-        page,
-        {"Workers": [Act("Refresh", "Refresh"), *asked(hand_over, hand_over), *asked(hand_over, "Refresh|Workers")]},
-    )
+    first, second = asked(hand_over, hand_over, left=1), asked(hand_over, "Refresh|Workers", left=0)
+    await walk(page, {"Workers": [Act("Refresh", "Refresh"), *first, *second]})
 
 
 async def walk(page: Page, acts_of_screens: dict[str, list[Act]]) -> None:
