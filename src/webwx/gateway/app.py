@@ -27,6 +27,7 @@ from webwx.gateway.access.keys import KeyRing
 from webwx.gateway.access.sessions import ConsoleSessions
 from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.accounts.contact_order import ContactOrder
+from webwx.gateway.accounts.opaque_users import OpaqueUsers
 from webwx.gateway.adapters.adapter import AdapterParts
 from webwx.gateway.adapters.confirmations import Confirmations
 from webwx.gateway.adapters.listeners import AdapterListeners
@@ -175,6 +176,7 @@ class Gateway:
         self.access = Access(
             self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute, self.failed_keys
         )
+        self.users = OpaqueUsers(records, clock)
         self.links = CapabilityLinks(records, self.keys, clock)
         self.streams = OpenStreams(self._is_current, sleep)
         self.programs = Programs(records, clock, adapters, lambda: self.streams.check_soon())
@@ -430,6 +432,7 @@ def route_table(max_body: int) -> Litestar:
             "consumer_owners": _provide(lambda gateway: gateway.consumer_owners),
             "config": _provide(lambda gateway: gateway.config),
             "files": _provide(lambda gateway: gateway.files),
+            "users": _provide(lambda gateway: gateway.users),
             "uploads": _provide(lambda gateway: gateway.uploads),
             "links": _provide(lambda gateway: gateway.links),
             "keys": _provide(lambda gateway: gateway.keys),

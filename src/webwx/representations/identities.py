@@ -36,6 +36,13 @@ class IdentityList(msgspec.Struct, frozen=True, kw_only=True):
     identities: list[IdentityView]
 
 
+class UserView(msgspec.Struct, frozen=True, kw_only=True):
+    """The WeChat user of an account: of its login, or of its last one."""
+
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{14}$", examples=["5f0c2a9be41d73"])]
+    """Opaque id, the same in all logins of the user; numbers of identities name people of one user."""
+
+
 class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
     """An attribute that counted for or against a match."""
 
@@ -101,6 +108,11 @@ class IdentitiesQuery(RouteQuery, frozen=True, kw_only=True):
 LIST_IDENTITIES: ApiRoute[IdentitiesQuery, None, IdentityList] = ApiRoute(
     method="GET", path=f"{ACCOUNT}/identities", scope="read", summary="List identities", query=IdentitiesQuery,
     reply=IdentityList, problems=(404, 424, 503),
+)  # fmt: skip
+
+SHOW_USER: ApiRoute[NoQuery, None, UserView] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/user", scope="read", summary="Show the WeChat user", reply=UserView,
+    problems=(404, 424, 503),
 )  # fmt: skip
 
 EXPLAIN_IDENTITY: ApiRoute[NoQuery, None, Explanation] = ApiRoute(

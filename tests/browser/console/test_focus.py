@@ -10,6 +10,7 @@ from tests.browser.console.test_workers import leases as leases
 from tests.browser.network import PATIENCE
 
 from webwx.errors import ApiError
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.program import Program, StoredProgram
 
@@ -279,9 +280,10 @@ async def ask_owner(gateway: ServedGateway, *texts: str) -> None:
             id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0, options={"confirm": "phone"}
         )
     )
-    boss = await gateway.gateway.port.account(1).client.who("Boss")
+    client = gateway.gateway.port.account(1).client
+    boss, user = await client.who("Boss"), await user_of(client)
     for number, text in enumerate(texts):
-        wanted = SendToConfirm(str(number), boss.number, boss.name, is_group=False, kind="text", text=text)
+        wanted = SendToConfirm(str(number), boss.number, boss.name, is_group=False, kind="text", text=text, user=user)
         await gateway.gateway.confirmations.ask(Program(made.program, None), wanted)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.confirmation import SendToConfirm
 from webwx.gateway.adapters.program import Program
 
@@ -70,8 +71,9 @@ async def test_a_send_that_waits_for_the_owner_is_accepted(
     await made.get_by_role("button", name="Close").last.click()
     [stored] = await gateway.gateway.programs.find()
     assert stored.options == {"confirm": "phone"}
-    boss = await gateway.gateway.port.account(1).client.who("Boss")
-    wanted = SendToConfirm("k", boss.number, boss.name, is_group=False, kind="text", text="a <b>text</b>")
+    client = gateway.gateway.port.account(1).client
+    boss, user = await client.who("Boss"), await user_of(client)
+    wanted = SendToConfirm("k", boss.number, boss.name, is_group=False, kind="text", text="a <b>text</b>", user=user)
     await gateway.gateway.confirmations.ask(Program(stored, None), wanted)
 
     await console.get_by_role("link", name="assistant").click()

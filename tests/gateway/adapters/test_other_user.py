@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from tests.client.remote.conftest import QUICK
 from tests.gateway.adapters.asking_agent import AskingAgent, agent_of, asking_agent, world
 from tests.gateway.adapters.conftest import created
+from tests.gateway.api.test_events import port_of
 
+from webwx.client.client import AsyncClient
+from webwx.errors import NotLoggedIn
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.mcp.adapter import McpAdapter
 from webwx.gateway.adapters.mcp.agent import Agent
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
+from webwx.gateway.adapters.mcp.command_agents import agent_of_gateway
+from webwx.gateway.adapters.mcp.command_consent import command_confirmations
+from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
 from webwx.gateway.adapters.mcp.send_budget import SendBudget
 from webwx.gateway.adapters.mcp.served_account import ClientAccount
-from webwx.gateway.adapters.permissions import ChatPermissions, with_lists
+from webwx.gateway.adapters.mcp.tool_table import TOOLS, call_tool
+from webwx.gateway.adapters.permissions import ChatPermissions, of_present_user, with_lists
 from webwx.gateway.adapters.program import Program
 from webwx.gateway.adapters.programs import read_options
 from webwx.gateway.notify.message import OutgoingMessage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.gateway.conftest import Running
 
 __all__ = ["world"]
@@ -171,3 +184,92 @@ async def test_a_held_message_for_a_number_reaches_no_one_of_another_user(online
     await online.gateway.notifications.flush()
     [sent] = await online.port.account(1).client.list_sends()
     assert (sent.chat, "held" in sent.text) == ("filehelper", True)
+
+
+# -- through a gateway with a key --------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def through_gateway(running: Running) -> AsyncIterator[AsyncClient]:
+    """Return a client of the gateway, as `webwx mcp --gateway` has one."""
+    async with port_of(running) as address:
+        key = await running.key("read", "send", "manage")
+        async with AsyncClient(gateway=f"http://{address}", key=key, account="default", timeouts=QUICK) as client:
+            yield client
+
+
+async def remote_agent(
+    running: Running, client: AsyncClient, *chats: str | int, consent: OwnerConsent | None = None
+) -> Agent:
+    """Return an agent of `webwx mcp --gateway` with the same chats in both lists."""
+    options = AgentOptions()
+    permissions = await of_present_user(ChatPermissions(see=chats, write=chats), client)
+    budget = SendBudget(running.gateway.records, "test", options, running.world.clock.now)
+
+    async def audit(*entry: str) -> None:
+        pass
+
+    account = ClientAccount("gateway", client, is_remote=True)
+    return Agent(account, permissions, options, budget, audit, running.world.clock.now, consent=consent)
+
+
+async def send_text(agent: Agent, **arguments: object) -> Any:
+    """Send a text as an agent, and return the result or the failure."""
+    return (await call_tool(agent, TOOLS["send_text"], arguments)).result
+
+
+async def test_a_client_of_the_gateway_tells_users_apart_without_their_numbers(running: Running) -> None:
+    await running.port.add_account("default")
+    async with through_gateway(running) as client:
+        with pytest.raises(NotLoggedIn):
+            await user_of(client)
+        await running.log_in()
+        first = await user_of(client)
+        uin = await user_of(running.port.account(1).client)
+        running.world.log_out()
+        await until_logged_out(running)
+        assert await user_of(client) == first
+        await running.log_in()
+        assert await user_of(client) == first
+        await change_user(running)
+        assert await user_of(client) not in {first, 0}
+        assert first not in {uin, 0}
+        assert await user_of(running.port.account(1).client) != uin
+
+
+@pytest.mark.parametrize("is_every", [False, True])
+async def test_through_a_gateway_listed_chats_reach_no_one_of_another_user(online: Running, *, is_every: bool) -> None:
+    boss = (await online.port.account(1).client.who("Boss")).number
+    async with through_gateway(online) as client:
+        agent = await remote_agent(online, client, "*" if is_every else boss)
+        assert (await send_text(agent, chat=boss, text="hello")).state == "sent"
+        await change_user(online)
+        refused = await send_text(agent, chat=boss, text="for Boss")
+        assert refused.outcome == "not_allowed"
+        again = await remote_agent(online, client, "*")
+        assert (await send_text(again, chat=boss, text="new")).state == "sent"
+
+
+async def test_through_a_gateway_an_accepted_send_is_not_made_for_another_user(online: Running) -> None:
+    boss = (await online.port.account(1).client.who("Boss")).number
+    async with through_gateway(online) as client:
+        program = agent_of_gateway("default", "http://gateway", "key").program(AgentOptions())
+        records, clock = online.gateway.records, online.world.clock.now
+        account = ClientAccount("gateway", client, is_remote=True)
+        async with command_confirmations(records, account, program, clock, is_on_phone=True) as confirmations:
+            consent = OwnerConsent(confirmations, program)
+            agent = await remote_agent(online, client, boss, consent=consent)
+            waiting = await send_text(agent, chat=boss, text="for Boss", idempotency_key="k")
+            assert waiting.code == "waiting-for-owner"
+            online.world.log_out()
+            await until_logged_out(online)
+            found = await agent.question(agent.key_of("k"))
+            assert found is not None
+            assert found.user == await user_of(client)
+            await online.log_in(who="ahua")
+            await confirmations.decide(found, is_yes=True)
+            async with asyncio.timeout(20):
+                while (await agent.question(agent.key_of("k"))).state == "accepted":  # type: ignore[union-attr]  # noqa: ASYNC110 - no event of this test
+                    await asyncio.sleep(0.01)
+            assert (await agent.question(agent.key_of("k"))).state == "failed"  # type: ignore[union-attr]
+    assert [each.text for each in await online.port.account(1).client.list_sends() if each.text == "for Boss"] == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.gateway.accounts.journal_lookup import user_of
+
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
 
@@ -47,3 +49,13 @@ async def test_a_wrongly_matched_contact_is_split_and_merged_again(online: Runni
         assert again["identity"]["number"] == known["identity"]["number"]
         same = await client.post(f"{IDENTITIES}/merge", json={"into": "阿华", "other": "阿华"})
         assert (same.status_code, same.json()["code"]) == (422, "invalid-request")
+
+
+async def test_the_user_of_an_account_has_an_opaque_id(online: Running) -> None:
+    await online.port.add_account("empty")
+    async with online.client("read") as client:
+        shown = (await client.get("/api/v1/accounts/1/user")).json()
+        assert (shown.keys(), len(shown["id"])) == ({"id"}, 14)
+        assert shown["id"] != f"{await user_of(online.port.account(1).client):014x}"
+        none = await client.get("/api/v1/accounts/2/user")
+        assert (none.status_code, none.json()["code"]) == (424, "not-logged-in")

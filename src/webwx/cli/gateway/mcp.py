@@ -164,7 +164,9 @@ async def mcp(
             account = served.account
             seen = (FILEHELPER, *[await chat_entry(account.client, each) for each in readable])
             written = (FILEHELPER, *[await chat_entry(account.client, each) for each in writable])
-            permissions = await of_present_user(ChatPermissions(see=seen, write=written), account.client)
+            permissions = ChatPermissions(see=seen, write=written)
+            with contextlib.suppress(TransportError):  # the first call of a tool finds the user, or reports it
+                permissions = await of_present_user(permissions, account.client)
             records = storage.records()
 
             async def audit(tool: str, target: str, detail: str) -> None:

@@ -76,7 +76,7 @@ class AccountIdentities:
                     f"{len(named)} contacts have or had the name {name!r}; use one of the numbers: {numbers}."
                 )
 
-    async def uin(self) -> int:
+    async def user(self) -> int:
         """Return the platform's number of the user whose identities these are: of this login, or of the last one."""
         return await self._storage.latest_uin()
 

@@ -10,6 +10,7 @@ from webwx.representations.identities import (
     EXPLAIN_IDENTITY,
     LIST_IDENTITIES,
     MERGE_IDENTITIES,
+    SHOW_USER,
     SPLIT_IDENTITY,
     ContactToSplit,
     Explanation,
@@ -37,10 +38,9 @@ class RemoteIdentities:
     def __init__(self, calls: GatewayCalls) -> None:
         self._calls = calls
 
-    @staticmethod
-    async def uin() -> int:
-        """Return 0: a gateway does not show the platform's number of its users."""
-        return 0
+    async def user(self) -> int:
+        """Return the number that a gateway derives from that of the platform for its user, and which only it uses."""
+        return int((await self._calls.call(SHOW_USER)).id, 16)
 
     async def find_contact(self, which: To) -> Contact:
         """Find a contact, with its members if it is a chatroom."""

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 async def user_of(client: AsyncClient) -> int:
     """
-    Return the platform's number of the WeChat user whose people a client knows; 0 for a client of a gateway.
+    Return a number that stands for the WeChat user whose people a client knows, the same in all logins of the user.
+
+    It is that of the platform, or, for a client of a gateway, one that this gateway has derived from it.
 
     Raises:
         NotLoggedIn: There was never a login.
         StorageError: The journal cannot be read.
+        TransportError: The gateway of the client cannot be reached.
     """
-    return await client._identities.uin()
+    return await client._identities.user()
 
 
 async def required_event(client: AsyncClient, number: int) -> Event:

@@ -51,7 +51,7 @@ class SendToConfirm(NamedTuple):
     event: int = 0
     """Number of a forwarded event."""
     user: int = 0
-    """The platform's number of the user whose person or chatroom the recipient is."""
+    """The user whose person or chatroom the recipient is, as `user_of` returns it."""
 
     def __repr__(self) -> str:
         return f"SendToConfirm({self.kind})"

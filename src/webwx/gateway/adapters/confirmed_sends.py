@@ -152,15 +152,8 @@ async def _require_same_recipient(client: AsyncClient, confirmation: Confirmatio
     """
     Check that the number of the recipient still stands for the person or chatroom that the owner has accepted.
 
-    A client of a gateway does not know the WeChat user; there another name tells that the number is another user's.
-
     Raises:
         StaleContact: Another WeChat user has logged in as the account; nothing was sent.
     """
-    is_same = confirmation.user in {0, await user_of(client)}
-    if confirmation.user == 0 and isinstance(confirmation.to, int):
-        name = (await client.who(confirmation.to)).name
-        begin, cut, _ = confirmation.name.partition("…")
-        is_same = name == confirmation.name or (bool(cut) and name.startswith(begin))
-    if not is_same:
+    if confirmation.user != await user_of(client):
         raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")

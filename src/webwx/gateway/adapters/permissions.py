@@ -57,7 +57,7 @@ class ChatPermissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     write: tuple[ChatEntry, ...] = (FILEHELPER,)
     """Chats to which it sends."""
     user: int = 0
-    """The platform's number of the user whose people the lists name; 0: they name none, or the user is unknown."""
+    """The user whose people the lists name, as `user_of` returns it; 0: they name none, or the user is unknown."""
 
     def __repr__(self) -> str:
         return f"ChatPermissions({len(self.see)} seen, {len(self.write)} written)"
@@ -107,7 +107,7 @@ def with_lists(
 
     Args:
         permissions: The permissions.
-        user: The platform's number of the user whose people the changed lists name.
+        user: The user whose people the changed lists name, as `user_of` returns it.
         see: The new list of chats that are seen, or the present one.
         write: The new list of chats to which the adapter sends, or the present one.
     """
@@ -289,7 +289,7 @@ async def allowed_chats(permissions: ChatPermissions, client: AsyncClient) -> Al
     Raises:
         StorageError: The journal cannot be read.
     """
-    is_other = permissions.user and await user_of(client) not in {0, permissions.user}
+    is_other = permissions.user and await user_of(client) != permissions.user
     if is_other:
         permissions = ChatPermissions(see=_of_anyone(permissions.see), write=_of_anyone(permissions.write))
     listed = (*permissions.see, *permissions.write)

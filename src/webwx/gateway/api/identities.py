@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from litestar import Router
-from litestar.params import FromPath, JSONBody
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, SkipValidation
 
+from webwx.gateway.accounts.journal_lookup import user_of
+from webwx.gateway.accounts.opaque_users import OpaqueUsers
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.parameters import OwnedClient, StoredClient
 from webwx.gateway.api.serve_route import serve
@@ -13,6 +16,7 @@ from webwx.representations.identities import (
     EXPLAIN_IDENTITY,
     LIST_IDENTITIES,
     MERGE_IDENTITIES,
+    SHOW_USER,
     SPLIT_IDENTITY,
     ContactToSplit,
     Explanation,
@@ -22,6 +26,7 @@ from webwx.representations.identities import (
     IdentityView,
     LinkView,
     ReasonView,
+    UserView,
 )
 from webwx.representations.times import moment
 
@@ -48,6 +53,16 @@ async def list_identities(stored: StoredClient, query: IdentitiesQuery) -> Ident
     return IdentityList(identities=[view_of_identity(each) for each in await stored.list_identities(query.name)])
 
 
+@serve(SHOW_USER)
+async def show_user(stored: StoredClient, users: NamedDependency[SkipValidation[OpaqueUsers]]) -> UserView:
+    """
+    Return the WeChat user whose people the numbers of identities name.
+
+    If another user logs in as the account, the id changes, and a number that was noted before names someone else.
+    """
+    return UserView(id=await users.id_of(await user_of(stored)))
+
+
 @serve(EXPLAIN_IDENTITY)
 async def explain_identity(who: FromPath[str], stored: StoredClient) -> Explanation:
     """Return the contacts of all logins that count as one person or chatroom, with the evidence for each."""
@@ -69,5 +84,7 @@ async def split_identity(data: JSONBody[ContactToSplit], owned: OwnedClient) -> 
 
 
 identities_router = Router(
-    "/", route_handlers=[list_identities, explain_identity, merge_identities, split_identity], tags=["contacts"]
+    "/",
+    route_handlers=[list_identities, show_user, explain_identity, merge_identities, split_identity],
+    tags=["contacts"],
 )

@@ -8,15 +8,14 @@ the key of the send, so a second call with it finds the send of the first one.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 import mcp_types as types
 import msgspec
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 
-from webwx.errors import RecordChanged
 from webwx.gateway.adapters.confirmation import LIFE
+from webwx.gateway.shared_keys import shared_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,14 +56,7 @@ class AskedSend(msgspec.Struct, frozen=True):
 
 async def state_key(records: RecordStore, time: float) -> bytes:
     """Return the key that seals states, which is the same at all nodes."""
-    while True:
-        found = await records.get(_KIND, "1")
-        if found is not None:
-            return found.body
-        try:
-            await records.put(_KIND, "1", secrets.token_bytes(32), version=0, time=time)
-        except RecordChanged:  # another node was quicker
-            continue
+    return await shared_key(records, _KIND, time)
 
 
 def sealing(key: bytes, agent_of: Callable[[Context], Agent]) -> RequestStateBoundary:
