@@ -70,10 +70,15 @@ async def asked(client: Client, sandbox: Sandbox, **arguments: Any) -> str:
     known = codes_on_phone(sandbox)
     waiting = await call(client, "send_text", **{"chat": "阿华", **arguments})
     assert (waiting["outcome"], waiting["code"]) == ("waiting_for_owner", "waiting-for-owner"), waiting
-    while not (new := [each for each in await asyncio.to_thread(codes_on_phone, sandbox) if each not in known]):  # noqa: ASYNC110 - no event of this process
-        await asyncio.sleep(0.01)
-    (code,) = new
+    (code,) = await new_codes(sandbox, known, 1)
     return code
+
+
+async def new_codes(sandbox: Sandbox, known: list[str], count: int) -> list[str]:
+    """Return the codes of questions that were not on the phone of the owner, once it has this number of them."""
+    while len(new := [*{*await asyncio.to_thread(codes_on_phone, sandbox)} - {*known}]) < count:  # noqa: ASYNC110 - no event of this process
+        await asyncio.sleep(0.01)
+    return new
 
 
 def codes_on_phone(sandbox: Sandbox) -> list[str]:
@@ -155,9 +160,8 @@ async def test_files_and_forwards_wait_too(me: Shell, sandbox: Sandbox, way: Way
         )
         for tool, arguments in calls:
             assert (await call(client, tool, chat="阿华", **arguments))["outcome"] == "waiting_for_owner"
-        for code in codes_on_phone(sandbox):
-            if code not in known:
-                sandbox.say("me", "filehelper", f"y {code}")
+        for code in await new_codes(sandbox, known, len(calls)):
+            sandbox.say("me", "filehelper", f"y {code}")
         for _, arguments in calls:
             await until_state(client, str(arguments["idempotency_key"]), "sent")
     kinds = [message["kind"] for message in sandbox.chat("ahua", "xiaoming")["messages"]]
