@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +15,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from webwx.gateway.access.auth import FREE_FAILURES
+from webwx.gateway.adapters.program import Program, StoredProgram
+from webwx.gateway.adapters.programs import Programs
 from webwx.gateway.adapters.stored_ids import StoredIds
 from webwx.gateway.config import GatewayConfig, LimitsTable
 
@@ -118,6 +121,25 @@ async def test_a_program_that_another_process_has_deleted_is_not_served(noted: R
     noted.world.clock.wind(1)
     async with noted.anonymous() as client:
         assert (await client.post(f"/note{made['token']}/send", json={})).status_code == 404
+
+
+async def test_a_program_that_another_process_has_stored_begins_before_its_first_request(noted: Running) -> None:
+    async with noted.anonymous() as client:
+        await client.post(f"/note{(await created(noted))['token']}/send", json={})  # the adapter is imported
+        programs = Programs(noted.gateway.records, noted.world.clock.now, noted.gateway.programs.entries)
+        stored = StoredProgram(id="", name="other", adapter="note", account=1, digest="", created_at=0)
+        made = await programs.create(stored)
+        noted.world.clock.wind(1)  # the programs are read again
+        begun: list[str] = []
+        adapter = noted.gateway.adapters._opened["note"]
+
+        async def begin(program: Program) -> None:
+            await asyncio.sleep(0.05)  # a request that did not wait would be answered first
+            begun.append(program.id)
+
+        adapter.begin = begin  # type: ignore[method-assign]
+        await client.post(f"/note{made.token}/send", json={})
+    assert begun == [made.program.id]
 
 
 async def test_what_programs_do_is_in_the_audit_log(noted: Running) -> None:

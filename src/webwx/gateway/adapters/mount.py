@@ -157,6 +157,7 @@ class AdapterMount:
             if program is None:
                 await adapter.answer(request)
             else:
+                await self._until_begun(program.stored)
                 address = client_address(scope)
                 stream = self._streams.open(_caller(program.stored, address))
                 if scope["type"] == ScopeType.WEBSOCKET:
@@ -282,12 +283,25 @@ class AdapterMount:
             for adapter in self._opened.values():
                 await adapter.close()
 
+    async def _until_begun(self, stored: StoredProgram) -> None:
+        """
+        Begin the work of a program before its first request, if another process has just stored it.
+
+        Otherwise the owner could answer a question before the consumer that reads the answers has a position.
+        """
+        begun = self._begun.get(stored.id)
+        if begun is None or begun.stored.revision != stored.revision:
+            await self.refresh()
+
     async def _begin(self, stored: StoredProgram) -> None:
         """Begin the work of one program; if this fails, the error is noted, and its next change tries again."""
         try:
             adapter = await self._open_locked(stored.adapter)
-            program = self._begun[stored.id] = Program(stored, read_options(type(adapter), stored))
-            await adapter.begin(program)
+            program = Program(stored, read_options(type(adapter), stored))
+            try:
+                await adapter.begin(program)
+            finally:
+                self._begun[stored.id] = program  # what a failed begin has done ends with the program
         except (InvalidRequest, GatewayProblem, WxError) as error:
             self._peers.note_error(stored.id, str(error))
             _log.warning("The program %s of the adapter %s does not run: %s", stored.id, stored.adapter, error)
