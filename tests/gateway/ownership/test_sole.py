@@ -136,6 +136,16 @@ async def test_an_account_that_was_removed_stays_removed(online: Running) -> Non
     assert await online.port.list_accounts() == []
 
 
+async def test_a_look_for_new_logins_beside_a_removal_does_not_add_the_account_again(online: Running) -> None:
+    number = 1
+    for is_removed_first in (True, False) * 5:
+        online.port._changes.clear()  # the login is a new one
+        both = [online.port.remove_account(number), online.port.open_new_logins()]
+        await asyncio.gather(*(both if is_removed_first else reversed(both)))
+        assert await online.port.list_accounts() == []
+        number = (await online.port.add_account("default")).number
+
+
 async def test_a_queued_text_of_an_account_that_was_removed_during_a_login_stays_queued(online: Running) -> None:
     account = online.port.account(1)
     online.world.log_out("me")

@@ -84,6 +84,8 @@ class LocalGateway(GatewayAccounts):
         """Ends the work of each account whose work has begun, by its number."""
         self._configuring = asyncio.Lock()
         """Held while the client of an account is replaced."""
+        self._adding = asyncio.Lock()
+        """Held while saved logins add accounts, and while an account is removed, which its login must not add again."""
         self._clock = clock
         self._media = MediaCache(home / "gateway-media", limits, clock)
         self._tasks: list[asyncio.Future[NoReturn]] = []
@@ -118,15 +120,16 @@ class LocalGateway(GatewayAccounts):
 
     async def open_new_logins(self) -> None:
         """Open the accounts whose logins another process, such as `webwx login`, has saved since the last call."""
-        before, self._changes = self._changes, await self._accounts.list_changes()
-        for name, changes in self._changes.items():
-            if before.get(name) != changes:
-                try:
-                    account = await self.add_account(name)
-                except TooManyOpenFiles as error:  # the others are opened, and this one at a later start
-                    _log.warning("A saved login cannot be opened: %s", error)
-                else:
-                    account.renew()
+        async with self._adding:
+            before, self._changes = self._changes, await self._accounts.list_changes()
+            for name, changes in self._changes.items():
+                if before.get(name) != changes:
+                    try:
+                        account = await self.add_account(name)
+                    except TooManyOpenFiles as error:  # the others are opened, and this one at a later start
+                        _log.warning("A saved login cannot be opened: %s", error)
+                    else:
+                        account.renew()
 
     async def _keep_opening_logins(self) -> NoReturn:
         while True:
@@ -260,19 +263,20 @@ class LocalGateway(GatewayAccounts):
 
     async def remove_account(self, number: int) -> bool:
         """Remove an account from the gateway; its journal stays."""
-        account = self._opened.by_number.get(number)
-        if account is None:
-            return False
-        self._opened.remove(account)
-        async with self._configuring:
-            running = self._running.pop(number, None)
-            if running is not None:
-                await running.aclose()
-        await account.sends.end_background()
-        await self._numbers.remove(account.name)
-        await self._accounts.configure(account.name)  # a new account of this name may have another host
-        found = await self._accounts.list_changes()
-        self._changes[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
+        async with self._adding:
+            account = self._opened.by_number.get(number)
+            if account is None:
+                return False
+            self._opened.remove(account)
+            async with self._configuring:
+                running = self._running.pop(number, None)
+                if running is not None:
+                    await running.aclose()
+            await account.sends.end_background()
+            await self._numbers.remove(account.name)
+            await self._accounts.configure(account.name)  # a new account of this name may have another host
+            found = await self._accounts.list_changes()
+            self._changes[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
         return True
 
     @override
