@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox, Shell
     from tests.forks import Forks
 
-_CODE = re.compile(r"^Write y (\d{6}) to send it", re.MULTILINE)
+_CODE = re.compile(r"^Write y (\d+) to send it", re.MULTILINE)
 
 
 @pytest.fixture
