@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -59,7 +60,7 @@ def called(url: str, token: str, tool: str, **arguments: Any) -> dict[str, Any] 
     except urllib.error.HTTPError as refused:
         with closing(refused):
             return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # the last one, if the answer ends in its body
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import random
 import signal
@@ -94,7 +95,7 @@ class HttpAgent:
         except urllib.error.HTTPError as refused:
             with closing(refused):
                 return {}
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return {}
 
 
