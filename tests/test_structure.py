@@ -181,6 +181,15 @@ def test_the_page_about_tests_names_every_directory_of_tests() -> None:
     assert set(re.findall(r"^\| `([a-z_]+)/`", page, re.MULTILINE)) == directories
 
 
+def test_the_condition_for_which_a_browser_test_waits_is_a_function() -> None:
+    """The pages forbid to evaluate an expression, which shows only if it is not true at the first look."""
+    expression = re.compile(r'wait_for_function\(\s*"(?!")(?![^"]*=>)')
+    sources = [
+        path for path in (TESTS / "browser").rglob("*.py") if expression.search(path.read_text(encoding="utf-8"))
+    ]
+    assert sources == []
+
+
 @cache
 def nodes_of(source: str) -> list[ast.AST]:
     """Return the nodes of a module, which is parsed once for all tests."""

@@ -517,7 +517,7 @@ async def test_drafts_of_people_and_chats_that_do_not_exist_are_forgotten(hands:
         places,
     )
     await hands.page.reload()
-    await hands.page.wait_for_function("JSON.parse(localStorage.getItem('webwx.phone.drafts')).length < 4")
+    await hands.page.wait_for_function("() => JSON.parse(localStorage.getItem('webwx.phone.drafts')).length < 4")
     kept = await hands.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('drafts/')).sort()")
     assert kept == ["webwx.phone.drafts/ahua/filehelper", "webwx.phone.drafts/xiaoming/ahua"]
 

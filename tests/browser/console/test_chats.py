@@ -131,7 +131,7 @@ async def test_the_keyboard_moves_between_the_field_the_messages_and_the_list(co
         await console.keyboard.press(key)
         await console.wait_for_function("words => document.activeElement.innerText.includes(words)", arg=words)
     await console.keyboard.press("ArrowDown")
-    await console.wait_for_function("document.activeElement.matches('textarea')")
+    await console.wait_for_function("() => document.activeElement.matches('textarea')")
     await console.keyboard.press("Escape")
     await console.wait_for_function("() => document.activeElement.getAttribute('role') === 'option'")
 
@@ -600,7 +600,7 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Page, world: 
     await search.press("ArrowDown")
     await chat(console, "^阿华 .* the backup is ready").click()
     await message(console, "the backup is ready").wait_for()
-    await console.wait_for_function("document.activeElement.textContent.includes('the backup is ready')")
+    await console.wait_for_function("() => document.activeElement.textContent.includes('the backup is ready')")
     await button(console, "Go to the newest messages").click()
     await button(console, "Go to the newest messages").wait_for(state="hidden")
 
@@ -678,7 +678,7 @@ async def test_in_a_narrow_window_a_chat_covers_the_list(
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await button(page, "Back").click()
     await chat(page, HELPER).wait_for()
-    await page.wait_for_function("document.activeElement.getAttribute('role') === 'option'")
+    await page.wait_for_function("() => document.activeElement.getAttribute('role') === 'option'")
 
 
 async def test_many_chats_that_do_not_exist_are_asked_for_a_few_at_a_time_and_forgotten(console: Page) -> None:

@@ -69,7 +69,7 @@ async def test_the_links_of_the_screens_stay_where_they_have_appeared(console: P
     await console.reload()
     await console.get_by_role("link", name="First steps").wait_for()
     await console.get_by_text("Live", exact=True).wait_for()
-    await console.wait_for_function("places.size > 0")
+    await console.wait_for_function("() => places.size > 0")
     assert await console.evaluate("places.size") == 1
 
 
