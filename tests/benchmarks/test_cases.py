@@ -29,7 +29,7 @@ def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
     if name.startswith(("postgres", "cluster")) and not is_installed():
         pytest.skip("PostgreSQL is not installed")
     if name.startswith("page") and shutil.which("chromium") is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip("Chromium is not installed; Debian's package is `chromium`")
     case = CASES[name]
     if case.prepare is not None:
         run_once(case, "prepare", tmp_path, scale=TINY)

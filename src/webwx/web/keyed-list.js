@@ -29,7 +29,7 @@ export class KeyedList {
     this.parent = parent;
   }
 
-  /** Return the node of a key that was shown last; undefined if there is none. */
+  /** Return the node of a key that was shown last; undefined for an unknown key. */
   get(key) {
     return this.#made.get(key)?.node;
   }

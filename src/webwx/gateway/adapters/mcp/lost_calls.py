@@ -40,7 +40,7 @@ class _LostMessage(msgspec.Struct, frozen=True):
 
 def answer_to_lost(body: bytes, error: WxError | GatewayProblem) -> bytes | None:
     """
-    Return the answer to a message; None if it is none that has one.
+    Return the answer to a request; None for a notification, which has no answer.
 
     Args:
         body: The message, as JSON.

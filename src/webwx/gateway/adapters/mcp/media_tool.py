@@ -82,7 +82,7 @@ async def _message_with_media(agent: Agent, message_id: str) -> Message:
     Return a message that the agent may see, also one that was recalled.
 
     Raises:
-        ToolRefused: There is none, or it is none that can have media.
+        ToolRefused: There is no such message, or its kind has no media.
     """
     found: Event | Outgoing | None = await agent.message(message_id)
     message = found.original if isinstance(found, MessageRecalled) else found

@@ -147,7 +147,7 @@ async def newest_chats(agent: Agent, count: int) -> list[NamedChat]:
 
 
 async def _last_time(agent: Agent, chat: NamedChat) -> float | None:
-    """Return the time of the last message of a chat, in seconds since 1970; None if there is none."""
+    """Return the time of the last message of a chat, in seconds since 1970; None for a chat without messages."""
     with contextlib.suppress(InvalidRequest):
         page = await agent.client.history_page(chat.number or FILEHELPER, limit=1)
         return _time_of(page.entries[0].entry) if page.entries else None

@@ -62,7 +62,7 @@ async def send_text(agent: Agent, args: SendTextInput) -> SendReceipt:
 
 
 async def _member(agent: Agent, which: str | int) -> str:
-    """Return a name as it is, and for a number the id in the newest login: one that no member has if there is none."""
+    """Return a name as it is, and for a number the id in the newest login, or an id that no member has."""
     if isinstance(which, str):
         return which
     with contextlib.suppress(UnknownContact):

@@ -193,7 +193,7 @@ class ClientAccount:
         Return a send that needs no further call: it has an outcome, or the gateway makes it.
 
         Raises:
-            ConnectFailed: There is none, or it waits, or another process is making it.
+            ConnectFailed: The outbox has no such send, or it waits, or another process is making it.
         """
         row = await self.client.find_send(key=key)
         if row is None or (not self._is_remote and row.state in {"queued", "sending"}):
