@@ -18,6 +18,7 @@ from benchmarks.trees import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from webwx.gateway.app import Gateway
     from webwx.gateway.ownership.sole import LocalGateway
@@ -44,9 +45,17 @@ class Started(NamedTuple):
     key: str
 
 
+class Served(NamedTuple):
+    """A gateway that listens in this process."""
+
+    gateway: Gateway
+    port: LocalGateway
+    url: str
+
+
 @contextlib.asynccontextmanager
-async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
-    """Serve a gateway in this process, with accounts that are logged in."""
+async def served(home: Path, server: str, ca_file: str | None = None) -> AsyncIterator[Served]:
+    """Serve a gateway without accounts in this process, whose accounts log in at a server of the protocol."""
     from webwx.client.accounts import Accounts
     from webwx.gateway.app import Gateway
     from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
@@ -54,10 +63,9 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
     from webwx.gateway.serve import listen, serve
     from webwx.storage.open import open_records
 
-    home = run.folder / "home"
     records = open_records(home / "gateway.db")
     port = LocalGateway(
-        lambda on_state: Accounts(home, server=run.url, ca_file=run.ca_file, on_state=on_state, rate_limit=None),
+        lambda on_state: Accounts(home, server=server, ca_file=ca_file, on_state=on_state, rate_limit=None),
         home, records,
     )  # fmt: skip
     config = GatewayConfig(listen=ListenTable(port=0), limits=LimitsTable(requests_per_minute=0))
@@ -66,16 +74,23 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
     serving = asyncio.ensure_future(serve(gateway, listener, ready.set))
     await asyncio.wait([serving, asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     try:
+        yield Served(gateway, port, listener.url)
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+@contextlib.asynccontextmanager
+async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
+    """Serve a gateway in this process, with accounts that are logged in."""
+    async with served(run.folder / "home", run.url, run.ca_file) as (gateway, port, url):
         for number in range(accounts):
             account = await port.add_account(f"account{number}")
             await account.logins.begin("qr")
             await account.syncing.wait()
         key = (await gateway.keys.create("bench", ("admin",), accounts=None)).text
-        yield Started(gateway, port, int(listener.url.rpartition(":")[2]), key)
-    finally:
-        serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+        yield Started(gateway, port, int(url.rpartition(":")[2]), key)
 
 
 class Client:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import pages
 from benchmarks.case import OURS, Case, Figures, Run, World
+from benchmarks.cases import gateway as gateway_cases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,43 +52,24 @@ def require_browser() -> None:
 @contextlib.asynccontextmanager
 async def served(run: Run) -> AsyncIterator[Served]:
     """Serve both pages from this process, once all messages are stored."""
-    from webwx.client.accounts import Accounts
-    from webwx.gateway.app import Gateway
-    from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
-    from webwx.gateway.ownership.sole import LocalGateway
-    from webwx.gateway.serve import listen, serve
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.serve import serve as serve_sandbox
-    from webwx.storage.open import open_records
 
     world = pages.busy_world(run.world.friends)
     sandbox = await serve_sandbox(SandboxCore(world))
-    home = run.folder / "home"
-    records = open_records(home / "gateway.db")
-    port = LocalGateway(
-        lambda on_state: Accounts(home, server=sandbox.url, on_state=on_state, rate_limit=None), home, records
-    )
-    config = GatewayConfig(listen=ListenTable(port=0), limits=LimitsTable(requests_per_minute=0))
-    gateway = Gateway(config, records, port, home / "gateway-files")
-    listener, ready = listen(config), asyncio.Event()
-    serving = asyncio.ensure_future(serve(gateway, listener, ready.set))
-    await asyncio.wait([serving, asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     try:
-        account = await port.add_account("home")
-        await account.logins.begin("qr")
-        async for status in account.logins.watch():
-            if status.state == "code":
-                world.scan("me")
-            elif status.state == "scanned":
-                world.confirm()
-        texts = pages.write(world, run.world.friends, run.case.rows)
-        yield Served(
-            f"{sandbox.url}/phone", listener.url, f"{listener.url}/#code={await gateway.sessions.create_code()}", texts
-        )
+        async with gateway_cases.served(run.folder / "home", sandbox.url) as (gateway, port, url):
+            account = await port.add_account("home")
+            await account.logins.begin("qr")
+            async for status in account.logins.watch():
+                if status.state == "code":
+                    world.scan("me")
+                elif status.state == "scanned":
+                    world.confirm()
+            texts = pages.write(world, run.world.friends, run.case.rows)
+            link = f"{url}/#code={await gateway.sessions.create_code()}"
+            yield Served(f"{sandbox.url}/phone", url, link, texts)
     finally:
-        serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
         await sandbox.close()
 
 
