@@ -24,7 +24,8 @@ SOURCE = Path(__file__).parents[3] / "src" / "webwx"
 def test_an_adapter_has_its_prefix_and_its_paths_at_the_root(toy: dict[str, AdapterEntry]) -> None:
     assert adapter_of("/adapters/note/v1/events", toy) == AdapterPath("note", "/v1/events")
     assert adapter_of("/notesecret/send", toy) == AdapterPath("note", "/notesecret/send")
-    for path in ("/adapters/note", "/adapters/other/x", "/note", "/api/v1/programs", "/"):
+    assert adapter_of("/adapters/note", toy) == adapter_of("/adapters/note/", toy) == AdapterPath("note", "/")
+    for path in ("/adapters/notes", "/adapters", "/adapters/other/x", "/note", "/api/v1/programs", "/"):
         assert adapter_of(path, toy) is None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.adapter import Adapter
 
 PREFIX = "/adapters/"
-"""Begin of the paths that every adapter has: `/adapters/<name>/`, and then a path of its protocol."""
+"""Begin of the paths that every adapter has: `/adapters/<name>`, and then a path of its protocol; without one, `/`."""
 
 
 class AdapterPath(msgspec.Struct, frozen=True):
@@ -80,8 +80,8 @@ ADAPTERS: dict[str, AdapterEntry] = {
 def adapter_of(path: str, entries: Mapping[str, AdapterEntry]) -> AdapterPath | None:
     """Return the adapter that has a path; None if the path belongs to no adapter."""
     if path.startswith(PREFIX):
-        name, slash, rest = path.removeprefix(PREFIX).partition("/")
-        return AdapterPath(name, f"/{rest}") if slash and name in entries else None
+        name, _, rest = path.removeprefix(PREFIX).partition("/")
+        return AdapterPath(name, f"/{rest}") if name in entries else None
     for name, entry in entries.items():
         if entry.pattern is not None and entry.pattern.fullmatch(path):
             return AdapterPath(name, path)

@@ -136,9 +136,9 @@ async def test_the_answers_are_those_of_the_specification(online: Running) -> No
             refused = await client.request(method, "/mcp", headers=JSON)
             assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
         assert (await posted(client, b"{")).status_code == 400
-        assert (
-            await client.post("/adapters/mcp/", content=json.dumps(request("ping")), headers={**JSON, **version})
-        ).status_code == 200
+        for path in ("/adapters/mcp", "/adapters/mcp/", "/adapters/mcp/mcp"):
+            named = await client.post(path, content=json.dumps(request("ping")), headers={**JSON, **version})
+            assert (path, named.status_code) == (path, 200)
         assert (await client.post("/adapters/mcp/other", content=b"{}", headers=JSON)).status_code == 404
         modern = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "server/discover"}
         found = await posted(client, request("server/discover", {"_meta": MODERN}), **modern)
