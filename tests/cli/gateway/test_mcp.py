@@ -149,6 +149,8 @@ def test_the_configuration_of_each_program_starts_the_command(me: Shell, program
     [server] = servers.values()
     assert server["args"] == ["mcp", "--server", me.environment["WEBWX_SERVER"], "--allow-read", "阿华"]
     assert server["env"] == {name: me.environment[name] for name in ("WEBWX_HOME", "WEBWX_CONFIG")}
+    if program == "codex":  # it gives a server ten seconds to start, and a tool one minute, unless this says more
+        assert (server["startup_timeout_sec"], server["tool_timeout_sec"]) == (60, 90)
     remote = me.run("mcp", "config", program, "--url", "https://wx.example.org/mcp")
     if program == "claude-desktop":
         assert remote.code == 1

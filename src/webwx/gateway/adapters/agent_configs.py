@@ -95,7 +95,7 @@ def _codex(connection: Connection) -> str:
                 lines += [
                     f"env = {{ {', '.join(f'{name} = {_text(value)}' for name, value in connection.env.items())} }}"
                 ]
-            lines += ["tool_timeout_sec = 90"]
+            lines += ["startup_timeout_sec = 60", "tool_timeout_sec = 90"]
         case ServerAddress():
             lines += [
                 f"url = {_text(connection.url)}",
@@ -111,7 +111,9 @@ def _text(text: str) -> str:
 
 PROGRAMS = {
     "claude-code": ConfiguredProgram(
-        "Claude Code", "Put this into .mcp.json in the folder of your project.", _mcp_servers("url", type="http")
+        "Claude Code",
+        "Put this into .mcp.json in the folder of your project, start the program there, and approve the server.",
+        _mcp_servers("url", type="http"),
     ),
     "claude-desktop": ConfiguredProgram(
         "Claude Desktop",
@@ -120,7 +122,11 @@ PROGRAMS = {
     ),
     "codex": ConfiguredProgram("Codex", "Add this to ~/.codex/config.toml.", _codex),
     "cursor": ConfiguredProgram("Cursor", "Add this to ~/.cursor/mcp.json.", _mcp_servers("url")),
-    "gemini-cli": ConfiguredProgram("Gemini CLI", "Add this to ~/.gemini/settings.json.", _mcp_servers("httpUrl")),
+    "gemini-cli": ConfiguredProgram(
+        "Gemini CLI",
+        "Add this to ~/.gemini/settings.json. The program starts servers only in folders that you have trusted.",
+        _mcp_servers("httpUrl"),
+    ),
     "vscode": ConfiguredProgram(
         "VS Code", "Put this into .vscode/mcp.json in the folder of your project.", _vs_code
     ),
