@@ -45,7 +45,9 @@ ROUTES: dict[str, list[AdapterRoute]] = {
     "mcp": [
         AdapterRoute("POST", "/mcp", _BEARER, _CALL),
         AdapterRoute("GET", "/mcp", _BEARER),
-        AdapterRoute("POST", "/adapters/mcp/", _BEARER, _CALL),
+        AdapterRoute("POST", "/mcp/default", _BEARER, _CALL),
+        AdapterRoute("POST", "/adapters/mcp", _BEARER, _CALL),
+        AdapterRoute("POST", "/adapters/mcp/mcp", _BEARER, _CALL),
     ],
     "note": [
         AdapterRoute("POST", "/note{token}/send", body='{"chat":1,"text":"hi"}'),
