@@ -9,13 +9,18 @@ import msgspec
 from tests.client.conftest import PNG
 from tests.gateway.adapters.asking_agent import another, asking, world  # noqa: F401 - fixtures
 
+from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.accounts.account_sends import TextContent
+from webwx.gateway.adapters.owner_answers import OwnerAnswers
+from webwx.protocol.sync import WEBWXSYNC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from tests.carriers import Counted
     from tests.gateway.adapters.asking_agent import AskingAgent
+
+    from webwx.client.client import AsyncClient
 
 
 async def nothing_counted(agent: AskingAgent) -> None:
@@ -54,6 +59,54 @@ async def test_an_own_answer_whose_receipt_was_lost_does_not_count(
     counted.lose_answers("webwxsendmsg")
     await asking.call("send_text", text=f"y {code}", idempotency_key="own")
     await asking.running.until_text(f"y {code}")
+    await nothing_counted(asking)
+
+
+class LateAccount:
+    """An account whose outbox changes between two reads of it."""
+
+    def __init__(self, account: Any, change: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self.number, self.sends = account.number, account.sends
+        self.client: Any = LateClient(account.client, change)
+
+
+class LateClient:
+    """A client that changes its outbox once it has answered whether it sent a message."""
+
+    def __init__(self, client: AsyncClient, change: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self._client = client
+        self._change = change
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def was_sent_here(self, event: Any) -> bool:
+        was_sent = await self._client.was_sent_here(event)
+        await self._change()
+        return was_sent
+
+
+async def test_an_own_answer_that_comes_back_while_it_is_looked_for_does_not_count(
+    asking: AskingAgent,  # noqa: F811 - a fixture
+    counted: Counted,
+) -> None:
+    code = await asking.asked(text="give me access", idempotency_key="k")
+    account = asking.running.port.account(1)
+    [question] = [text for text in asking.notes() if code in text]
+    earlier = (await asking.running.until_text(question)).event
+    held = counted.hold(WEBWXSYNC.name)
+    counted.lose_answers("webwxsendmsg")
+    assert (await asking.call("send_text", text=f"y {code}", idempotency_key="own")).outcome == "unknown"
+    [own] = [each for each in asking.world.inbox("me")["filehelper"].messages if each.text == f"y {code}"]
+    event = msgspec.structs.replace(earlier, text=own.text, message_id=str(own.id))
+
+    async def come_back() -> None:
+        held.set()
+        await asking.until_state("own", "sent")
+
+    answers = OwnerAnswers(asking.running.gateway.confirmations.stored)
+    late: Any = LateAccount(account, come_back)
+    assert await answers.take(asking.program, late, AccountEvent(account=1, event=event)) is None
     await nothing_counted(asking)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from webwx.gateway.adapters.confirmed_account import ConfirmedAccount
     from webwx.gateway.adapters.program import Program
     from webwx.gateway.adapters.stored_confirmations import StoredConfirmations
+    from webwx.storage.tables.outbox import Outgoing
 
 _ANSWER = re.compile(r"\s*([yn])\s*([0-9]{4}|[0-9]{6})\s*", re.IGNORECASE)
 
@@ -166,10 +167,11 @@ class OwnerAnswers:
         if found.decided_by == event.message_id and found.state != "accepted":
             return None  # this answer was taken before, and what followed is done
         client = account.client
-        if await client.was_sent_here(event):
-            return None
         found = await self.note_found(client, found)
-        if found.state == "waiting" and await _may_be_ours(client, found.asked_at):
+        writer = await _writer_of(client, event, found.asked_at)
+        if writer == "webwx":
+            return None
+        if found.state == "waiting" and writer == "unknown":
             await self._say(account, event, _NOT_COUNTED)
             return None
         decided = await self.decide(
@@ -216,20 +218,32 @@ _ANSWERED = "this send was answered before; nothing has changed. 这次发送已
 _TOO_LATE = {"expired": "the ten minutes are over; nothing was sent. 已超过十分钟，没有发送。"}
 
 
-async def _may_be_ours(client: AsyncClient, since: float) -> bool:
+async def _writer_of(client: AsyncClient, event: TextMessage, since: float) -> Literal["owner", "webwx", "unknown"]:
     """
-    Return whether a send to File Transfer Helper since a time may be an answer there.
+    Return who wrote a text to File Transfer Helper: the owner on the phone, or webwx.
 
-    The receipt of the send was lost, so the id of its message is not known. A send before the question cannot hold its
-    code, and a text that is no answer cannot be one, such as the question itself.
+    It is unknown as long as a send since a time may be the text, because its receipt was lost. A send before the
+    question cannot hold its code, and a text that is no answer cannot be one, such as the question itself.
+
+    One look at the outbox decides both: the message may come back, and settle its send, at any moment.
     """
-    sends = await client.list_sends(chat=FILEHELPER, limit=_RECENT)
-    return any(
-        each.created_at >= since - 1
-        and (each.kind != "text" or read_answer(each.text) is not None)
-        and (each.state == "unknown" or (each.state == "sent" and (each.receipt is None or each.receipt.is_unknown)))
-        for each in sends
-    )
+    while not await client.was_sent_here(event):  # waits for sends in progress
+        sends = await client.list_sends(chat=FILEHELPER, limit=_RECENT)
+        if any(each.state == "sending" for each in sends):
+            continue
+        if any(each.receipt is not None and each.receipt.message_id == event.message_id for each in sends):
+            break
+        return "unknown" if any(_has_lost_answer(each, since) for each in sends) else "owner"
+    return "webwx"
+
+
+def _has_lost_answer(send: Outgoing, since: float) -> bool:
+    """Return whether a send since a time may be an answer, and the id of its message is not known."""
+    is_answer = send.kind != "text" or read_answer(send.text) is not None
+    is_lost = send.state == "unknown" or (
+        send.state == "sent" and (send.receipt is None or send.receipt.is_unknown)
+    )  # fmt: skip
+    return send.created_at >= since - 1 and is_answer and is_lost
 
 
 def question_key(confirmation: Confirmation) -> str:
