@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.client.remote.conftest import QUICK
 from tests.gateway.adapters.asking_agent import AskingAgent, agent_of, asking_agent, world
@@ -15,11 +16,13 @@ from tests.gateway.api.test_events import port_of
 from webwx.client.client import AsyncClient
 from webwx.errors import NotLoggedIn
 from webwx.gateway.accounts.journal_lookup import user_of
+from webwx.gateway.adapters.confirmed_sends import ConfirmedSends
 from webwx.gateway.adapters.mcp.adapter import McpAdapter
 from webwx.gateway.adapters.mcp.agent import Agent
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.mcp.command_agents import agent_of_gateway
 from webwx.gateway.adapters.mcp.command_consent import command_confirmations
+from webwx.gateway.adapters.mcp.gateway_account import GatewayServedAccount
 from webwx.gateway.adapters.mcp.owner_consent import OwnerConsent
 from webwx.gateway.adapters.mcp.send_budget import SendBudget
 from webwx.gateway.adapters.mcp.served_account import ClientAccount
@@ -137,6 +140,68 @@ async def test_an_accepted_send_is_not_made_for_another_user(online: Running) ->
     online.gateway.confirmations.look(asking.program)
     await asking.until_state("k", "failed")
     assert asking.received() == []
+
+
+class LateAccount:
+    """An account of which another user takes the login at the last moment before a send is stored."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._account = running.port.account(1)
+        self.sends: Any = self
+        """This object."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._account, name)
+
+    async def list_owned(self) -> list[int]:
+        return [1]
+
+    def account(self, number: int) -> LateAccount:
+        del number
+        return self
+
+    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Any:
+        await change_user(self._running)
+        return await self._account.sends.enqueue(to, text, key=key)
+
+    async def send_text(self, to: str | int, text: str, *, key: str) -> Any:
+        await change_user(self._running)
+        return await GatewayServedAccount(self._running.port, 1).send_text(to, text, key=key)
+
+
+async def sent_texts(running: Running) -> list[str]:
+    """Return the texts that the present user of the account has sent, or will send."""
+    return [each.text for each in await running.port.account(1).client.list_sends()]
+
+
+async def test_an_accepted_send_is_not_made_for_a_user_who_logs_in_just_before_it(online: Running) -> None:
+    asking = await asking_agent(online)
+    await asking.asked(text="for Boss", idempotency_key="k")
+    stored, program = online.gateway.confirmations.stored, asking.program
+    await online.gateway.confirmations.end(program)  # the sends below are made by this test
+    found = await asking.agent.question(asking.agent.key_of("k"))
+    assert found is not None
+    boss = found.to
+    await stored.change(found, lambda each: msgspec.structs.replace(each, state="accepted"))
+    late: Any = LateAccount(online)
+    sends = ConfirmedSends(stored, late)
+    sends.begin(program)
+    await asking.until_state("k", "failed")
+    await sends.end(program.id)
+    assert (await online.port.account(1).client.who(boss)).name != "Boss"
+    assert await sent_texts(online) == []
+
+
+async def test_a_send_is_not_made_for_a_user_who_logs_in_just_before_it(online: Running) -> None:
+    every = await agent_with(online, ["*"])
+    boss = (await online.port.account(1).client.who("Boss")).number
+    late: Any = LateAccount(online)
+    every.agent.account, every.agent.consent = late, None
+    failed = await every.call("send_text", chat=boss, text="for Boss", idempotency_key="k")
+    assert (failed.outcome, failed.code) == ("refused", "stale-contact")
+    assert (await online.port.account(1).client.who(boss)).name != "Boss"
+    assert await sent_texts(online) == []
 
 
 def test_new_numbers_end_those_of_another_user() -> None:

@@ -340,6 +340,9 @@ class Sender:
         try:
             if await self._identities.id_of(to) == row.chat:
                 return True
+        except (UnknownContact, NotLoggedIn):
+            pass  # it may be known, and no contact of this login
+        try:
             return (await self._identities.who(to)).number == (await self._identities.who(row.chat)).number
         except (UnknownContact, NotLoggedIn):
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.errors import StaleContact, UnknownContact
 from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.address_book import Contacts
@@ -29,6 +30,31 @@ async def user_of(client: AsyncClient) -> int:
         TransportError: The gateway of the client cannot be reached.
     """
     return await client._identities.user()
+
+
+async def id_for_user(client: AsyncClient, number: int, user: int) -> str:
+    """
+    Return an id of the person or chatroom with a number, with which a send reaches no one of another WeChat user.
+
+    A number means another person after a login of another user, and this may happen before the send is stored. An id is
+    one of a login: it is that of the same person after a further login of the same user, and no one's for another user.
+
+    Args:
+        client: The client of the account.
+        number: Number of an identity.
+        user: The user whose number it is, as `user_of` returns it.
+
+    Raises:
+        StaleContact: Another user has logged in as the account.
+        UnknownContact: No person or chatroom has the number.
+        NotLoggedIn: There was never a login.
+    """
+    found = (await client.who(number)).contact_id or next((each.contact_id for each in await client.why(number)), "")
+    if await user_of(client) != user:  # read after the id, so the id is not one of a later login
+        raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")
+    if not found:
+        raise UnknownContact(f"No contact of any login has the number {number}; nothing was sent.")
+    return found
 
 
 async def required_event(client: AsyncClient, number: int) -> Event:

@@ -24,17 +24,15 @@ from webwx.errors import (
     RateLimited,
     RateLimitReached,
     SendOutcomeUnknown,
-    StaleContact,
     StorageError,
     TlsError,
     WxError,
 )
 from webwx.gateway.accounts.account_sends import MediaContent
-from webwx.gateway.accounts.journal_lookup import user_of
+from webwx.gateway.accounts.journal_lookup import id_for_user
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from webwx.client.client import AsyncClient
     from webwx.gateway.adapters.confirmation import Confirmation
     from webwx.gateway.adapters.confirmed_account import ConfirmedAccounts
     from webwx.gateway.adapters.program import Program
@@ -131,8 +129,10 @@ class ConfirmedSends:
         return True
 
     async def _send(self, confirmation: Confirmation) -> None:
-        await _require_same_recipient(self._accounts.account(confirmation.account).client, confirmation)
-        sends, key, to = self._accounts.account(confirmation.account).sends, confirmation.key, confirmation.to
+        account, key, to = self._accounts.account(confirmation.account), confirmation.key, confirmation.to
+        if isinstance(to, int):
+            to = await id_for_user(account.client, to, confirmation.user)
+        sends = account.sends
         match confirmation.kind:
             case "text":
                 await sends.enqueue(to, confirmation.text, key=key)
@@ -146,14 +146,3 @@ class ConfirmedSends:
                     await sends.send(to, content, key=key, wait=_WAIT)
                 if confirmation.text:
                     await sends.enqueue(to, confirmation.text, key=f"{key}-caption")
-
-
-async def _require_same_recipient(client: AsyncClient, confirmation: Confirmation) -> None:
-    """
-    Check that the number of the recipient still stands for the person or chatroom that the owner has accepted.
-
-    Raises:
-        StaleContact: Another WeChat user has logged in as the account; nothing was sent.
-    """
-    if confirmation.user != await user_of(client):
-        raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")

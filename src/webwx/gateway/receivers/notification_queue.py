@@ -26,7 +26,7 @@ import msgspec
 
 from webwx.errors import KeyReused, RecordChanged, UnknownContact, WxError
 from webwx.gateway.accounts.account_sends import Content, MediaContent, TextContent
-from webwx.gateway.accounts.journal_lookup import user_of
+from webwx.gateway.accounts.journal_lookup import id_for_user
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
 from webwx.gateway.notify.notification import AttachedFile
@@ -487,12 +487,12 @@ async def _recipient_of(account: GatewayAccount, addressed: StoredReceiver | Ope
     """
     Return the recipient, or File Transfer Helper if a number is a person or chatroom of another WeChat user.
 
-    After a login of another user, the number would be a stranger.
+    After a login of another user, also before the send is stored, the number would be a stranger.
     """
     if not isinstance(addressed.to, int) or not addressed.user:
         return addressed.to
-    if await user_of(account.client) == addressed.user:
-        return addressed.to
+    with contextlib.suppress(UnknownContact):
+        return await id_for_user(account.client, addressed.to, addressed.user)
     _log.warning("The recipient of a receiver is a number of another WeChat user.")
     return FILEHELPER
 

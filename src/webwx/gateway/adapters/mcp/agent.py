@@ -21,7 +21,7 @@ from webwx.errors import (
     StorageError,
     WxError,
 )
-from webwx.gateway.accounts.journal_lookup import user_of
+from webwx.gateway.accounts.journal_lookup import id_for_user
 from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
 from webwx.gateway.adapters.mcp.owner_consent import wanted_send
 from webwx.gateway.adapters.mcp.served_account import send
@@ -278,7 +278,7 @@ class Agent:
         if not is_accepted and (known is None or known.state in {"queued", "failed"}):
             await self.budget.take()
         position = await self.position()
-        sending = self._by_its_row(send(self.account, to.to, content, key=key), key)
+        sending = self._by_its_row(self._made(to, content, key), key)
         try:
             receipt = await self.finished(self._audited(tool, to.chat, sending), key)
         finally:
@@ -288,6 +288,13 @@ class Agent:
             message_id=receipt.message_id, to=to.chat, time=time_text(receipt.time),
             idempotency_key=key.removeprefix(self._prefix), position=position,
         )  # fmt: skip
+
+    async def _made(self, to: ReachedChat, content: ToSend, key: str) -> Receipt:
+        """Make a send to the person or chatroom of the user to whom the lists belong."""
+        recipient = to.to
+        if isinstance(recipient, int):
+            recipient = await id_for_user(self.client, recipient, self._permissions.user)
+        return await send(self.account, recipient, content, key=key)
 
     async def _by_its_row(self, work: Coroutine[Any, Any, Receipt], key: str) -> Receipt:
         """
@@ -320,7 +327,7 @@ class Agent:
             ToolRefused: The owner has not, or not yet.
         """
         assert self.consent is not None  # noqa: S101 - for the type checker
-        wanted = (await wanted_send(key, to.to, to.chat, content))._replace(user=await user_of(self.client))
+        wanted = (await wanted_send(key, to.to, to.chat, content))._replace(user=self._permissions.user)
         if await self.consent.find(key) is None:
             if known is not None and known.state not in {"queued", "failed"}:
                 return False
