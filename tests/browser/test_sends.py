@@ -71,7 +71,64 @@ async def test_a_text_whose_answer_is_lost_is_sent_once_and_before_the_next_one(
     hands.wrongs.remove(LOST)
 
 
-async def test_a_text_that_is_not_sent_can_be_edited_removed_and_survives_a_reload(
+async def test_a_text_whose_answer_is_lost_arrives_once_after_a_reload(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    await hands.page.route("**/control/say", lose_answer)
+    await write(hands, "one", "two")
+    await hands.see(hands.to_send.filter(has_text="one")).to_contain_text("The sandbox does not answer.")
+    await hands.page.unroute("**/control/say")
+    await hands.page.route("**/control/say", lambda route: route.abort())
+    await hands.page.reload()
+    first = hands.to_send.filter(has_text="one")
+    await hands.see(first).to_contain_text("The sandbox does not answer.")
+    await hands.see(hands.to_send.filter(has_text="two")).to_contain_text("Waiting")
+    async with hands.page.expect_event("requestfailed"):
+        await hands.button("Try again").click()
+    await hands.see(first).to_contain_text("The sandbox does not answer.")
+    await hands.page.unroute("**/control/say")
+    await hands.button("Try again").click()
+    await hands.see(hands.message("two")).to_be_visible()
+    await hands.see(hands.to_send).to_have_count(0)
+    await hands.page.reload()
+    await hands.see(hands.message("two")).to_be_visible()
+    await hands.see(hands.to_send).to_have_count(0)
+    assert texts(world) == ["one", "two"]
+    while LOST in hands.wrongs:
+        hands.wrongs.remove(LOST)
+
+
+async def test_a_text_on_its_way_is_sent_once_when_the_page_is_reloaded(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    delivered = asyncio.Event()
+
+    async def keep_answer(route: Route) -> None:
+        await route.fetch()
+        delivered.set()
+
+    await hands.page.route("**/control/say", keep_answer, times=1)
+    await write(hands, "one", "two")
+    await delivered.wait()
+    await hands.page.reload()
+    await hands.see(hands.message("two")).to_be_visible()
+    await hands.see(hands.to_send).to_have_count(0)
+    assert texts(world) == ["one", "two"]
+
+
+async def test_a_text_that_one_tab_has_sent_is_no_longer_unsent_in_another(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    await hands.page.route("**/control/say", lose_answer)
+    await write(hands, "one")
+    await hands.see(hands.button("Try again")).to_be_visible()
+    await hands.page.unroute("**/control/say")
+    tab = await hands.page.context.new_page()
+    await tab.goto(hands.page.url)
+    await tab.get_by_role("button", name="Try again").click()
+    await hands.see(hands.to_send).to_have_count(0)
+    assert texts(world) == ["one"]
+    hands.wrongs.remove(LOST)
+
+
+async def test_a_text_that_is_not_sent_can_be_edited_and_removed_and_survives_a_reload(
     hands: BrowserUser, world: World
 ) -> None:
     await hands.begin_chat("阿华")
@@ -84,10 +141,9 @@ async def test_a_text_that_is_not_sent_can_be_edited_removed_and_survives_a_relo
     await hands.see(text).to_have_value("two")
     await hands.see(text).to_be_focused()
     await hands.page.reload()
-    await hands.see(text).to_have_value("one\ntwo")
-    await write(hands, "three")
-    await hands.see(hands.to_send).to_contain_text("The sandbox does not answer.")
-    await hands.button("Remove three").click()
+    await hands.see(text).to_have_value("two")
+    await hands.see(hands.to_send).to_contain_text("one")
+    await hands.button("Remove one").click()
     await hands.see(hands.to_send).to_have_count(0)
     await hands.see(text).to_be_focused()
     assert "ahua" not in world.inbox("me")

@@ -31,17 +31,12 @@ const FILES = [
 /** Texts that were not sent, by person and chat. */
 const drafts = new Drafts("webwx.phone.drafts");
 
-/** Forget the drafts of people and chats that exist no longer, such as after another scenario was loaded. */
-function forgetDrafts() {
-  if (!store.isKnown || store.people.size === 0) return; // a new connection has not told them yet
+/** Whether a person or a chat exists no longer, such as after another scenario was loaded. */
+function isGone(place) {
   const isChat = (id) => [store.people, store.rooms, store.rows].some((all) => all.has(id)) || id === FILEHELPER;
-  drafts.forget((place) => {
-    const [who, chat] = place.split("/");
-    return !store.people.has(who) || (who === store.who && !isChat(chat));
-  });
+  const [who, chat] = place.split("/");
+  return !store.people.has(who) || (who === store.who && !isChat(chat));
 }
-
-store.on("contacts", soon(forgetDrafts));
 
 export function composer({ afterSend }) {
   let quoted = null;
@@ -74,10 +69,12 @@ export function composer({ afterSend }) {
 
   const texts = new UnsentTexts({ tray, sent: (place) => place === draftOf && afterSend(), giveBack });
   addEventListener("pagehide", keepUnsent);
+  store.on("contacts", soon(forgetGone));
 
   tray.drop = (item) => texts.drop(item);
   tray.changed = grow;
   tray.leave = () => text.focus();
+  texts.restore();
 
   function update() {
     const place = `${store.who}/${store.chat}`;
@@ -163,9 +160,15 @@ export function composer({ afterSend }) {
     if (!error) text.focus();
   }
 
-  /** Keep what is not sent when the page is left. */
+  function forgetGone() {
+    if (!store.isKnown || store.people.size === 0) return; // a new connection has not told them yet
+    drafts.forget(isGone);
+    texts.forget(isGone);
+  }
+
+  /** Keep what is not sent when the page is left, and would be lost. */
   function keepUnsent() {
-    for (const [place, items] of texts.byPlace())
+    for (const [place, items] of texts.lostByReload())
       drafts.keep(place, [...items.map((item) => item.text), drafts.of(place)].filter(Boolean).join("\n"));
   }
 

@@ -2,6 +2,7 @@
 
 import { act, Unanswered } from "./control.js";
 import { newKey } from "./transfer.js";
+import { UnansweredRequests } from "./unanswered.js";
 
 /** Milliseconds after which a text on its way is shown. */
 const SHOWN_AFTER = 300;
@@ -19,24 +20,33 @@ export function inTurn(place, doing) {
 
 /**
  * The texts that are not sent yet. One without an answer stays in `tray`, with its idempotency key, so that it is sent once
- * when it is tried again; the later ones to the same place wait for it. `sent(place)` is called after each, and
- * `giveBack(place, text, reason)` gets the text that was refused, with those behind it.
+ * when it is tried again, also after a reload; the later ones to the same place wait for it. `sent(place)` is called after
+ * each, and `giveBack(place, text, reason)` gets the text that was refused, with those behind it.
  */
 export class UnsentTexts {
-  #items = []; // {place, text, verb, fields, key, state, reason}
+  #items = []; // {place, text, verb, fields, key, state, reason, isKept}
+  #kept = new UnansweredRequests("webwx.phone.unsent");
+  #isLeft = false; // the page is being left, which breaks what is on its way; the next page sends it again
 
   constructor({ tray, sent, giveBack }) {
     Object.assign(this, { tray, sent, giveBack });
+    this.#kept.onRemoved((key) => this.#removeKey(key));
+    addEventListener("pagehide", () => (this.#isLeft = true));
+    addEventListener("pageshow", () => (this.#isLeft = false));
   }
 
   /** Send a text by an action of the control API. */
   send(place, verb, fields) {
-    const item = { place, text: fields.text, verb, fields, key: newKey(), state: "waiting", reason: "", part: 0 };
-    item.again = () => this.#go(item);
-    item.edit = () => this.#take(item, "");
-    this.#items.push(item);
+    const item = this.#add({ place, verb, fields, key: newKey(), reason: "" });
     setTimeout(() => this.#items.includes(item) && this.tray.put(item), SHOWN_AFTER);
     this.#go(item);
+  }
+
+  /** Go on with what an earlier page has left: what was on its way is sent, and what had no answer waits for the user. */
+  restore() {
+    const items = this.#kept.all().map((request) => this.#add(request));
+    for (const item of items) this.tray.put(item);
+    for (const item of items) if (item.state === "waiting") this.#go(item);
   }
 
   /** Remove a text without sending it; the ones behind it go on. */
@@ -45,9 +55,29 @@ export class UnsentTexts {
     this.#goOn(item.place);
   }
 
-  /** The texts that are not sent yet, by place. */
-  byPlace() {
-    return Map.groupBy(this.#items, ({ place }) => place);
+  /** Remove the texts to places that exist no longer. */
+  forget(isGone) {
+    for (const item of this.#items) if (isGone(item.place)) this.#remove(item);
+  }
+
+  /** The texts that are not sent yet and that a reload would lose, by place. */
+  lostByReload() {
+    return Map.groupBy(this.#items.filter(({ isKept }) => !isKept), ({ place }) => place);
+  }
+
+  #add({ place, verb, fields, key, reason }) {
+    const state = reason ? "refused" : "waiting";
+    const item = { place, text: fields.text, verb, fields, key, state, reason, part: 0 };
+    item.again = () => this.#go(item);
+    item.edit = () => this.#take(item, "");
+    this.#items.push(item);
+    this.#keep(item);
+    return item;
+  }
+
+  #keep(item) {
+    const { place, verb, fields, key, reason } = item;
+    item.isKept = this.#kept.keep({ place, verb, fields, key, reason });
   }
 
   #go(item) {
@@ -74,6 +104,7 @@ export class UnsentTexts {
   #hold(item, reason) {
     this.tray.put(item);
     this.tray.update(item, { state: "refused", reason });
+    if (!this.#isLeft) this.#keep(item);
   }
 
   /** Return a text to the field, with those behind it, which would be sent before it. */
@@ -86,7 +117,14 @@ export class UnsentTexts {
 
   #remove(item) {
     this.#items = this.#items.filter((each) => each !== item);
+    this.#kept.remove(item.key);
     this.tray.remove(item);
+  }
+
+  /** Another tab has sent or removed a text. */
+  #removeKey(key) {
+    const item = this.#items.find((each) => each.key === key);
+    if (item) this.drop(item);
   }
 
   #goOn(place) {
