@@ -2,7 +2,7 @@
 The console and the page of the phones with many chats and messages, in Chromium.
 
 A walk opens a long chat, scrolls to its beginning and back, and shows the lists; meanwhile the page counts its
-elements, and the tasks that keep it from answering for more than 50 ms.
+elements, those that it makes at once, and the tasks that keep it from answering for more than 50 ms.
 """
 
 from __future__ import annotations
@@ -25,11 +25,17 @@ CHATS, MESSAGES = 300, 5_000
 MOST_NODES = 2_000
 """Maximum number of elements of a page."""
 
+MOST_MADE = 1_000
+"""
+Maximum number of elements that a page adds before it returns to the browser, because what takes long is to make them: a
+part of a conversation, which has 100 messages.
+"""
+
 LONGEST = "chat0"
-"""Id of the person whose chat has two fifths of the messages."""
+"""Id of the person whose chat has most of the messages."""
 
 WATCH = """
-window.watched = { nodes: 0, longest: 0 };
+window.watched = { nodes: 0, made: 0, longest: 0 };
 new PerformanceObserver((list) => {
   for (const { duration } of list.getEntries()) watched.longest = Math.max(watched.longest, duration);
 }).observe({ type: "longtask", buffered: true });
@@ -38,8 +44,17 @@ const count = () => {
   requestAnimationFrame(count);
 };
 count();
+new MutationObserver((records) => {
+  const added = new Set(records.flatMap((record) => [...record.addedNodes]));
+  let made = 0;
+  for (const node of added) if (node instanceof Element) made += 1 + node.getElementsByTagName("*").length;
+  watched.made = Math.max(watched.made, made);
+}).observe(document, { childList: true, subtree: true });
 """
-"""Counts the elements of a page at each frame, and keeps the longest of its tasks above 50 ms."""
+"""
+Counts the elements of a page at each frame, and those that a callback of the page has added; keeps the longest of its
+tasks above 50 ms.
+"""
 
 SCROLL = """
 ([toTop, words]) => {
@@ -57,6 +72,8 @@ class Watched(NamedTuple):
 
     nodes: int
     """Largest number of elements at once."""
+    made: int
+    """Largest number of elements that one callback has added."""
     longest_ms: float
     """Duration of the longest task; 0 if none took more than 50 ms."""
     begin_ms: float
@@ -79,9 +96,14 @@ def busy_world(chats: int = CHATS) -> World:
     return world
 
 
-def write(world: World, chats: int = CHATS, messages: int = MESSAGES) -> tuple[str, str]:
-    """Send texts from the friends; return the first and the last text of the longest chat."""
-    long = messages * 2 // 5
+def write(world: World, chats: int = CHATS, messages: int = MESSAGES, *, long: int = 0) -> tuple[str, str]:
+    """
+    Send texts from the friends, of which the longest chat has `long`, by default two fifths.
+
+    Returns:
+        The first and the last text of the longest chat.
+    """
+    long = long or messages * 2 // 5
     for number in range(messages - long):
         world.say(f"chat{number % chats}", "me", f"text {number} of some length, as people write in chats")
     for number in range(long):
@@ -133,10 +155,32 @@ async def walk_phones(page: Page, url: str, texts: tuple[str, str]) -> Watched:
     begin = watch.lap()
     await page.evaluate("address => { location.hash = address; }", f"xiaoming/chats/{LONGEST}")
     chat, there_and_back = await scroll(page, texts, watch)
+    await open_tools(page)
     for view in ("contacts", "device", "chats"):
         await page.evaluate("view => { location.hash = `xiaoming/${view}`; }", view)
         await page.wait_for_function("view => location.hash.includes(view)", arg=view)
     return await watched(page, begin, chat, there_and_back)
+
+
+async def open_tools(page: Page) -> None:
+    """Open what stands over or beside the conversation on the page of the phones."""
+    for tool in ("Traffic", "Faults"):
+        await page.get_by_role("navigation").get_by_role("button", name=tool).click()
+        await page.get_by_role("region", name=tool).get_by_role("button").nth(3).wait_for()
+    await page.get_by_role("button", name="Emoji", exact=True).click()
+    await page.get_by_role("group", name="Emoji").wait_for()
+    await page.keyboard.press("Escape")
+    message = page.get_by_role("log").get_by_role("article").last
+    for words in ("Forward", "Select several"):
+        await message.click(button="right")
+        await page.get_by_role("menuitem", name=words, exact=True).click()
+        await page.keyboard.press("Escape")
+    await page.get_by_role("searchbox", name="Search chats and messages").fill("text")
+    await page.get_by_role("option").filter(has=page.locator("mark")).first.wait_for()
+    await page.get_by_role("searchbox", name="Search chats and messages").fill("")
+    await page.get_by_role("button", name="Switch person").click()
+    await page.get_by_role("dialog").get_by_role("option").first.wait_for()
+    await page.keyboard.press("Escape")
 
 
 class Stopwatch:
@@ -169,5 +213,5 @@ async def scroll(page: Page, texts: tuple[str, str], watch: Stopwatch) -> tuple[
 async def watched(page: Page, *laps_ms: float) -> Watched:
     """Return what a page has counted until now, with the times of a walk."""
     await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    nodes, longest = await page.evaluate("() => [watched.nodes, watched.longest]")
-    return Watched(nodes, longest, *laps_ms)
+    nodes, made, longest = await page.evaluate("() => [watched.nodes, watched.made, watched.longest]")
+    return Watched(nodes, made, longest, *laps_ms)

@@ -255,6 +255,25 @@ async def test_the_traffic_is_filtered_paused_opened_and_explained(hands: Browse
     await hands.see(exchanges.get_by_role("link", name="webwxinit")).to_have_count(0)
 
 
+async def test_a_long_traffic_is_shown_in_parts(hands: BrowserUser) -> None:
+    for _ in range(120):
+        await hands.page.request.get(f"{hands.url}/jslogin?appid=wx782c26e4c19acffb")
+    await hands.rail("wire").click()
+    await hands.see(hands.page.locator(".wire").get_by_role("status")).to_have_text("120 of 120")
+    exchanges = hands.page.locator(".exchange")
+    await hands.see(exchanges).to_have_count(50)
+    await hands.button("Show 50 earlier").click()
+    await hands.see(hands.page.locator(":focus")).to_have_attribute("aria-label", "jslogin, request #70")
+    await hands.page.request.get(f"{hands.url}/jslogin?appid=wx782c26e4c19acffb")
+    await hands.see(hands.page.locator(".wire").get_by_role("status")).to_have_text("121 of 121")
+    await hands.see(exchanges.first).to_have_attribute("data-number", "70")  # what is read stays
+    await hands.button("Show 20 earlier").click()
+    await hands.see(exchanges).to_have_count(20)
+    await hands.button("Show the newest").click()
+    await hands.see(hands.page.locator(":focus")).to_have_attribute("aria-label", "jslogin, request #121")
+    await hands.see(exchanges).to_have_count(50)
+
+
 async def test_actions_of_a_client_appear_on_the_phone_and_in_the_traffic_at_once(
     hands: BrowserUser, program: Program, photo: FilePayload
 ) -> None:
@@ -536,7 +555,7 @@ async def test_a_fling_to_the_top_reads_back_to_the_first_message(hands: Browser
     }""")
     await hands.see(hands.message("message 000")).to_be_visible()
     shown = await hands.log.get_by_role("article").locator(".bubble").all_inner_texts()
-    assert shown == [f"message {number:03d}" for number in range(120)]  # the newest ones are taken off the page
+    assert shown == [f"message {number:03d}" for number in range(100)]  # the newest ones are taken off the page
     await hands.page.evaluate("""() => {
         const scroller = document.querySelector(".scroller");
         fling.disconnect();

@@ -10,4 +10,4 @@ export const GAP = 300;
 export const NEAR = 80;
 
 /** Number of messages that are shown at most: a part of those that were read, which moves as the user scrolls. */
-export const MOST = 120;
+export const MOST = 100;

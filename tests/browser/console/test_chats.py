@@ -327,17 +327,17 @@ async def test_a_queued_text_is_shown_as_such_until_it_is_sent(
 
 
 async def test_older_messages_are_read_on_demand(console: Page, world: World, gateway: ServedGateway) -> None:
-    for number in range(120):
+    for number in range(100):
         world.say("ahua", "me", f"message {number:03d}")
     await open_screen(console, "Chats")
-    await chat(console, "^阿华 .*message 119").wait_for()  # all are stored: none comes while the chat is read
+    await chat(console, "^阿华 .*message 099").wait_for()  # all are stored: none comes while the chat is read
     await open_chat(console, "阿华")
-    await message(console, "message 119").wait_for()
+    await message(console, "message 099").wait_for()
     assert await message(console, "message 000").count() == 0
-    for first in ("060", "030", "000"):
+    for first in ("040", "010", "000"):
         await button(console, "Show earlier messages").dispatch_event("click")  # a click would scroll, and read as well
         await message(console, f"message {first}").wait_for()
-    assert await console.get_by_role("log").get_by_role("article").count() == 120
+    assert await console.get_by_role("log").get_by_role("article").count() == 100
     await button(console, "Show earlier messages").wait_for(state="hidden")
 
 
@@ -373,10 +373,10 @@ async def test_a_long_chat_shows_a_part_of_what_was_read(console: Page, world: W
         return false;
     }"""
     await console.wait_for_function(walk, arg=[0, "alert 0"])
-    assert await console.evaluate("[read.size, most <= 120]") == [700, True]
+    assert await console.evaluate("[read.size, most <= 100]") == [700, True]
     await console.evaluate("read.clear()")
     await console.wait_for_function(walk, arg=[-1, "alert 699"])
-    assert await console.evaluate("[read.size, most <= 120]") == [700, True]
+    assert await console.evaluate("[read.size, most <= 100]") == [700, True]
 
     await console.wait_for_function(walk, arg=[0, "alert 0"])
     world.say("me", "filehelper", "from the phone")

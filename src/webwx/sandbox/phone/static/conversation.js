@@ -251,11 +251,15 @@ export function conversation({ showDetails }) {
         );
     const actions = grey
       ? null
-      : iconButton("more", t("actions"), () => openMenu(message, actions), {
-          class: "icon-button message-actions",
+      : h("button", {
+          type: "button",
+          class: "icon-button message-actions", // its picture is drawn by the style: a hundred of them would be many elements
+          "aria-label": t("actions"),
+          title: t("actions"),
           tabindex: "-1",
           "aria-haspopup": "menu",
           "aria-expanded": "false",
+          on: { click: () => openMenu(message, actions) },
         });
     if (actions) {
       element.append(actions);

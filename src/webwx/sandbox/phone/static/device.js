@@ -56,7 +56,8 @@ export function devicePane() {
   }
 
   setInterval(tick, 1000);
-  store.on("logins people place clock", soon(update));
+  // While it is not shown, the pictures of its codes need not be loaded.
+  store.on("logins people place clock", soon(() => element.isConnected && update()));
   // The focus is on the heading: on the first button, a repeated Enter would log a client out.
   return { element, update, focus: () => scanHead.focus() };
 }

@@ -1,13 +1,17 @@
 // The panel of emoji above the field for a message. It inserts the codes that are sent, such as [微笑].
 
 import { EMOJI_CODES, withEmoji } from "./emoji.js";
-import { h, iconButton, set } from "./dom.js";
+import { fill, h, iconButton, set } from "./dom.js";
 import { t } from "./words.js";
 
 /** A button that opens the panel, and the panel: `insert(code)` is called with the chosen one, `leave()` to go back. */
 export function emojiPanel({ insert, leave }) {
   const opener = iconButton("sticker", "", () => (element.hidden ? open() : close()), { "aria-expanded": "false" });
-  const codes = EMOJI_CODES.map((code, index) => {
+  const element = h("div", { class: "emoji-panel", role: "group", hidden: true, on: { keydown: move } });
+  let codes = []; // the buttons, while the panel is open
+  let last = 0; // the place of the one that had the focus
+
+  function buttonOf(code) {
     const shown = withEmoji(code);
     return h(
       "button",
@@ -16,22 +20,25 @@ export function emojiPanel({ insert, leave }) {
         class: shown === code ? "emoji is-text" : "emoji",
         title: code,
         "aria-label": code,
-        tabindex: index ? "-1" : "0",
+        tabindex: "-1",
         on: { click: () => choose(code) },
       },
       shown,
     );
-  });
-  const element = h("div", { class: "emoji-panel", role: "group", hidden: true, on: { keydown: move } }, codes);
+  }
 
   function open() {
+    codes = EMOJI_CODES.map(buttonOf);
+    fill(element, codes);
     element.hidden = false;
     set(opener, "aria-expanded", "true");
     document.addEventListener("pointerdown", away, true);
-    codes.find((code) => code.tabIndex === 0).focus();
+    go(last);
   }
 
   function close() {
+    codes = [];
+    fill(element);
     element.hidden = true;
     set(opener, "aria-expanded", "false");
     document.removeEventListener("pointerdown", away, true);
@@ -68,9 +75,14 @@ export function emojiPanel({ insert, leave }) {
     };
     if (!(event.key in moves)) return;
     event.preventDefault();
-    const next = codes[Math.max(0, Math.min(codes.length - 1, moves[event.key]))];
-    for (const code of codes) code.tabIndex = code === next ? 0 : -1;
-    next.focus();
+    go(Math.max(0, Math.min(codes.length - 1, moves[event.key])));
+  }
+
+  function go(place) {
+    codes[last].tabIndex = -1;
+    codes[place].tabIndex = 0;
+    codes[place].focus();
+    last = place;
   }
 
   function update() {

@@ -2,7 +2,7 @@
 
 import { attempt, say } from "./attempts.js";
 import { act } from "./control.js";
-import { button, fill, h, icon, set, soon } from "./dom.js";
+import { button, fill, h, set, soon } from "./dom.js";
 import { MEANINGS, SECTIONS } from "./fault-words.js";
 import { language, onLanguage } from "./language.js";
 import { empty } from "./overlays.js";
@@ -192,14 +192,16 @@ function rule(each) {
 /** One row of the catalogue: the effect of the fault, whether it is active, and its options after its name. */
 class Item {
   #fault;
+  #calls;
   #state;
 
   constructor(fault, calls, state) {
     this.#fault = fault;
+    this.#calls = calls;
     this.#state = state;
     const id = `fault-${fault.name}`;
     this.meaning = (language() === "zh" && MEANINGS[fault.name]) || fault.does;
-    this.hits = h("span", { class: "fault-hits" });
+    this.hits = h("span", { class: "fault-hits" }); // in the page once there are any
     this.toggle = h(
       "button",
       {
@@ -212,12 +214,7 @@ class Item {
       },
       h("span", { class: "switch-track", "aria-hidden": "true" }),
     );
-    this.form = h(
-      "form",
-      { class: "fault-form", hidden: true },
-      this.#fields(calls),
-      h("button", { type: "submit", class: "button is-main is-small" }, t("switchOn")),
-    );
+    this.form = h("form", { class: "fault-form", hidden: true }); // its fields are made once they are needed
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#switchOn();
@@ -231,8 +228,7 @@ class Item {
         "aria-label": t("optionsOf", { name: fault.name }),
         on: { click: () => this.#openOrClose() },
       },
-      icon("down"),
-      h("code", {}, fault.name),
+      fault.name,
     );
     this.element = h(
       "article",
@@ -241,13 +237,10 @@ class Item {
         "div",
         { class: "fault-line" },
         this.opener,
-        this.hits,
         h("span", { class: "fault-tag is-quiet" }, t(PLACES[fault.where])),
-        h("span", { class: "stretch" }),
         this.toggle,
       ),
       h("p", { class: "fault-does", id }, inCode(this.meaning)),
-      this.form,
     );
     this.show();
   }
@@ -257,17 +250,26 @@ class Item {
     const { active, hits } = this.#state();
     const count = hits[this.#fault.name] ?? 0;
     set(this.toggle, "aria-checked", String(active.some((each) => each.fault === this.#fault.name)));
-    fill(this.hits, count ? `×${count}` : "");
-    set(this.hits, "aria-label", count ? t("hitTimes", { n: count }) : null);
+    fill(this.hits, `×${count}`);
+    set(this.hits, "aria-label", t("hitTimes", { n: count }));
+    if (!count) this.hits.remove();
+    else if (!this.hits.isConnected) this.opener.after(this.hits);
   }
 
-  #fields(every) {
+  #makeFields() {
+    if (this.form.children.length) return;
+    const submit = h("button", { type: "submit", class: "button is-main is-small" }, t("switchOn"));
+    this.form.append(...this.#fields(), submit);
+    this.element.append(this.form);
+  }
+
+  #fields() {
     const { name, calls, options } = this.#fault;
     const calling = h(
       "select",
       { class: "input", name: "endpoint" },
       h("option", { value: "" }, t("meantFor")),
-      (calls.length ? calls : every).map((call) => h("option", { value: call }, call)),
+      (calls.length ? calls : this.#calls).map((call) => h("option", { value: call }, call)),
     );
     const fields = [
       [
@@ -305,6 +307,7 @@ class Item {
   }
 
   #openOrClose() {
+    this.#makeFields();
     this.form.hidden = !this.form.hidden;
     set(this.opener, "aria-expanded", String(!this.form.hidden));
     if (!this.form.hidden) this.form.querySelector("input").focus();
@@ -317,6 +320,7 @@ class Item {
   }
 
   #switchOn() {
+    this.#makeFields();
     const said = new FormData(this.form);
     const options = Object.fromEntries(
       Object.keys(this.#fault.options).map((option) => [option, said.get(`option-${option}`)]),

@@ -32,9 +32,14 @@ addWords({
   noBody: ["No body, or nothing to read", "没有可读的内容"],
   s: ["{n} s", "{n} 秒"],
   shownOf: ["{n} of {all}", "{n} / {all}"],
+  earlierExchanges: ["Show {n} earlier", "再看更早的 {n} 条"],
+  newestExchanges: ["Show the newest", "回到最新"],
 });
 
 const KEPT = 500;
+
+/** Number of lines that are shown at a time. */
+const MOST = 50;
 
 export const wirePanel = {
   id: "wire",
@@ -59,6 +64,8 @@ class Strip {
   #nodes = new Map();
   #waiting = null;
   #current = null;
+  #next = 0; // number of the first request of the next part
+  #from = Infinity; // number of the first request that is shown; the newest ones have the greatest
   #filter = { text: "", endpoint: "", host: "", end: "" };
   #draw = soon(() => this.#show());
 
@@ -76,6 +83,8 @@ class Strip {
     this.count = h("span", { class: "faint tool-count", role: "status" });
     this.quiet = h("div", { class: "tool-quiet" });
     this.list = h("ol", { class: "exchanges", on: { keydown: (event) => this.#press(event) } });
+    this.newest = button("", () => this.#showFrom(Infinity), { kind: "is-quiet" });
+    this.earlier = button("", () => this.#showFrom(this.#next), { kind: "is-quiet" });
     this.element = h(
       "div",
       { class: "tool wire" },
@@ -86,7 +95,14 @@ class Strip {
         h("div", { class: "tool-row" }, this.endpoint, this.host, this.end),
         h("div", { class: "tool-row" }, this.pause, this.clear, h("span", { class: "stretch" }), this.count),
       ),
-      h("div", { class: "tool-body" }, this.quiet, this.list),
+      h(
+        "div",
+        { class: "tool-body" },
+        this.quiet,
+        h("div", { class: "exchanges-more" }, this.newest),
+        this.list,
+        h("div", { class: "exchanges-more" }, this.earlier),
+      ),
     );
     this.rename();
   }
@@ -119,6 +135,7 @@ class Strip {
     set(this.text, "aria-label", t("wireFilter"));
     set(this.list, "aria-label", t("exchanges"));
     fill(this.clear, t("clear"));
+    fill(this.newest, t("newestExchanges"));
     this.#labelPause();
     for (const node of this.#nodes.values()) node.rename();
     this.#show();
@@ -130,7 +147,17 @@ class Strip {
 
   #choose(name, value) {
     this.#filter[name] = value;
+    this.#from = Infinity;
     this.#show();
+  }
+
+  /** Show the lines from a request on, and move the focus to the first of them. */
+  #showFrom(number) {
+    this.#from = number;
+    this.#show();
+    this.#go(Number(this.list.firstElementChild.dataset.number));
+    this.#current.toggle.focus();
+    this.list.parentElement.scrollTop = 0;
   }
 
   #pauseOrGoOn() {
@@ -155,7 +182,8 @@ class Strip {
       good: t("endedWell"),
       bad: t("endedBadly"),
     });
-    const shown = all.filter((each) => this.#isWanted(each));
+    const found = all.filter((each) => this.#isWanted(each));
+    const shown = this.#partOf(found);
     const wanted = new Set(shown.map((each) => each.number));
     for (const number of this.#nodes.keys()) if (!wanted.has(number)) this.#nodes.delete(number);
     for (const exchange of shown) {
@@ -171,7 +199,18 @@ class Strip {
       all.length ? empty("search", t("nothingFound"), "") : empty("wire", t("wireQuiet"), t("wireQuietHint")),
     );
     this.quiet.hidden = shown.length > 0;
-    fill(this.count, all.length ? t("shownOf", { n: shown.length, all: all.length }) : "");
+    fill(this.count, all.length ? t("shownOf", { n: found.length, all: all.length }) : "");
+  }
+
+  /** Return the part of the requests that is shown, and offer the others. */
+  #partOf(found) {
+    const at = Math.max(0, found.findIndex(({ number }) => number <= this.#from));
+    const rest = found.slice(at + MOST);
+    this.#next = rest[0]?.number;
+    this.newest.parentElement.hidden = at === 0;
+    this.earlier.parentElement.hidden = !rest.length;
+    fill(this.earlier, t("earlierExchanges", { n: Math.min(MOST, rest.length) }));
+    return found.slice(at, at + MOST);
   }
 
   #isWanted(exchange) {
