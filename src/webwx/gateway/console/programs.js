@@ -5,6 +5,7 @@ import { confirm, deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h } from "./dom.js";
 import { resultPanel } from "./forms.js";
+import { arrange } from "./keyed-list.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
 import { openProgramForm } from "./program-form.js";
@@ -88,7 +89,7 @@ function allPrograms(frame) {
   async function refresh() {
     const { programs: all } = await call("GET", "/programs");
     list.show(all);
-    fill(holder, list.element);
+    arrange(holder, [list.element]);
   }
 
   frame.act(() => load(frame, holder, refresh));

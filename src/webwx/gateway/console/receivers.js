@@ -5,6 +5,7 @@ import { confirm, deleteButton } from "./confirm.js";
 import { button, fill, h } from "./dom.js";
 import { fallback } from "./fallback.js";
 import { resultPanel } from "./forms.js";
+import { arrange } from "./keyed-list.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
 import { openReceiverForm } from "./receiver-form.js";
@@ -81,7 +82,8 @@ function allReceivers(frame) {
   async function refresh() {
     const { receivers: all } = await call("GET", "/receivers");
     list.show(all);
-    fill(holder, list.element, await fallback(frame));
+    const whenLoginEnds = await fallback(frame);
+    arrange(holder, [list.element, whenLoginEnds]);
   }
 
   frame.act(() => load(frame, holder, refresh));

@@ -7,6 +7,7 @@ import { deadLetters } from "./dead-letters.js";
 import { deliveries } from "./deliveries.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { resultPanel } from "./forms.js";
+import { arrange } from "./keyed-list.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
@@ -68,7 +69,7 @@ function allWebhooks(frame) {
   async function refresh() {
     const { webhooks: all } = await call("GET", "/webhooks");
     list.show(all);
-    fill(holder, list.element);
+    arrange(holder, [list.element]);
   }
 
   frame.act(() => load(frame, holder, refresh));
@@ -98,7 +99,7 @@ function oneWebhook(frame, id) {
         card,
         h("div", { class: "line" }, h("h3", {}, webhook.name), statePill(webhook)),
         h("p", { class: "hint" }, webhook.url),
-        webhook.disabled_reason && h("p", { class: "hint" }, webhook.disabled_reason),
+        webhook.disabled_reason && h("p", { class: "hint" }, t("serverGone")),
         h("p", { class: "hint" }, `${t("types")}: ${webhook.types.join(", ") || t("all")}`),
         webhook.chats.length > 0 && h("p", { class: "hint" }, `${t("chats")}: ${webhook.chats.join(", ")}`),
         h(

@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { confirm } from "./confirm.js";
 import { button, fill, h } from "./dom.js";
 import { duration } from "./formats.js";
+import { arrange } from "./keyed-list.js";
 import { empty } from "./overlays.js";
 import { answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
@@ -50,6 +51,7 @@ function open(frame) {
       { title: t("taken"), cell: (account) => ago(account.taken_at) },
     ],
   });
+  const ofOwners = h("section", {}, h("h3", { class: "part-title" }, t("owners")), owners.element);
   const holder = h("div", { class: "parts" });
   fill(frame.body, h("p", { class: "hint" }, t("hint")), h("div", {}, again), holder);
 
@@ -61,7 +63,7 @@ function open(frame) {
       if (!isOpen || !isLatest()) return;
       list.show(cluster.workers);
       owners.show(cluster.accounts);
-      fill(holder, list.element, h("section", {}, h("h3", { class: "part-title" }, t("owners")), owners.element));
+      arrange(holder, [list.element, ofOwners]);
     } finally {
       clearTimeout(timer);
       if (isOpen) timer = setTimeout(() => frame.act(refresh, { isOfUser: false }), LOOK_AGAIN);
