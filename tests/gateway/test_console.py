@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 from litestar.routes import HTTPRoute
 
@@ -10,6 +12,9 @@ from webwx.gateway.app import route_table
 from webwx.gateway.console import FILES
 
 SCRIPTS = {name: file.read_text("utf-8") for name, file in FILES.items() if name.endswith(".js")}
+
+LIST_CODES = "import webwx.gateway.app, webwx.gateway.problems as found; print(*found.error_pages())"
+"""Print the codes of all problems that a gateway explains, without the errors of other tests."""
 
 WORD = re.compile(r'^  "?(\w+)"?: \[\s*(".*?"),\s*(".*?"),?\s*\],$', re.MULTILINE | re.DOTALL)
 
@@ -55,6 +60,14 @@ def test_every_text_of_a_screen_exists_in_both_languages() -> None:
             known = common | words_in(SCRIPTS[source])
             used = set(re.findall(rf'\b{alias or imported}\("(\w+)"', script))
             assert used <= known, (name, used - known)
+
+
+def test_every_code_of_a_problem_has_a_chinese_sentence() -> None:
+    listed = subprocess.run([sys.executable, "-c", LIST_CODES], check=True, capture_output=True, text=True)
+    sentences = dict(
+        re.findall(r'^  "?([a-z-]+)"?: "(.*[\u4e00-\u9fff].*。)",$', SCRIPTS["problem-words.js"], re.MULTILINE)
+    )
+    assert set(listed.stdout.split()) <= set(sentences)
 
 
 ROUTES = [

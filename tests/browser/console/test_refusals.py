@@ -32,7 +32,9 @@ class Refusal(NamedTuple):
     field: str
     """Label of the field that is invalid."""
     reason: str
-    """Part of the sentence of the gateway."""
+    """Part of what is shown."""
+    own_words: str = ""
+    """Part of the English sentence of the gateway that is shown below it."""
 
 
 ENGLISH = (
@@ -63,9 +65,40 @@ ENGLISH = (
 )  # fmt: skip
 
 CHINESE = (
-    Refusal("账号", "添加账号", "添加账号", {"名称": "../x"}, "名称", "cannot name an account"),
+    Refusal("账号", "添加账号", "添加账号", {"名称": "../x"}, "名称", "这个名称不可用。", "'../x' cannot name"),
     Refusal(
-        "密钥", "新建密钥", "创建密钥", {"名称": "a", "最后有效日期": "9999-12-31"}, "最后有效日期", "before the year"
+        "密钥",
+        "新建密钥",
+        "创建密钥",
+        {"名称": "a", "最后有效日期": "9999-12-31"},
+        "最后有效日期",
+        "有效期须晚于现在，且早于 9999 年。",
+    ),
+    Refusal(
+        "Webhook",
+        "新建 Webhook",
+        "创建 Webhook",
+        {"名称": "a", "地址": "https://example.com/", "事件": "mesage.*"},
+        "事件",
+        "没有这样的事件类型。",
+        "'mesage.*'",
+    ),
+    Refusal(
+        "Webhook",
+        "新建 Webhook",
+        "创建 Webhook",
+        {"名称": "a", "地址": "http://127.0.0.1/"},
+        "地址",
+        "网关不连接这个地址",
+    ),
+    Refusal(
+        "已连接的程序",
+        "新建程序",
+        "创建程序",
+        {"名称": "a", "可查看的会话": "everyone"},
+        "可查看的会话",
+        "会话无效：请填写 filehelper、编号或 *。",
+        "everyone",
     ),
 )
 
@@ -116,6 +149,8 @@ async def see_refusal(page: Page, panel: Locator, refusal: Refusal) -> None:
     assert await field.get_attribute("aria-invalid") == "true"
     described_by = (await field.get_attribute("aria-describedby") or "").split()
     assert await beside.get_attribute("id") in described_by
+    if refusal.own_words:
+        await beside.locator(".own-words[lang=en]").filter(has_text=refusal.own_words).wait_for()
     assert await field.evaluate("field => field === document.activeElement")
     assert await panel.locator(".panel-foot [role=alert]").inner_text() == ""
     await page.keyboard.press("End")
@@ -158,3 +193,20 @@ async def test_a_refusal_that_is_about_no_field_is_shown_above_the_buttons(
     await button(panel, "Add account").click()
     await panel.locator(".panel-foot").get_by_role("alert").get_by_text("does not answer").wait_for()
     assert await panel.locator("[aria-invalid]").count() == 0
+
+
+async def test_a_chinese_page_says_in_chinese_why_the_gateway_refuses(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+) -> None:
+    await gateway.log_in(world)
+    page = await open_console(locale="zh-CN")
+    await open_screen(page, "密钥")
+    answers = page.locator("#screen > [role=alert]")
+    await page.route(
+        "**/api/v1/keys/*", lambda route: route.fulfill(status=404, json={"code": "not-found", "title": "Not."})
+    )
+    await gateway.gateway.keys.create("grafana", ("read",))
+    await page.reload()
+    await button(page, "删除").click()
+    await button(page.get_by_role("dialog"), "删除").click()
+    await answers.get_by_text("不存在，或无权访问。", exact=True).wait_for()

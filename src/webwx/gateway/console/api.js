@@ -31,7 +31,7 @@ let signing = null; // a promise of the signatures of `unsigned`
 
 /**
  * An error of the gateway: `message` is a sentence, `status` the HTTP status, and `code` the name of the error. `field` is
- * the path of the field that is not valid, and `reason` the sentence to show beside it; empty if it is about no field.
+ * the path of the field that is not valid, empty for none, and `explanation` what the gateway says about this case, in English.
  */
 export class Problem extends Error {
   constructor(status, { detail, title, code, errors = [], field = "" } = {}) {
@@ -39,7 +39,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = code ?? "";
     this.field = field;
-    this.reason = field && (detail || errors.map((each) => each.replace(/^\S+: /, "")).join(" ") || title);
+    this.explanation = detail || errors.map((each) => each.replace(/^\S+: /, "")).join(" ");
   }
 }
 

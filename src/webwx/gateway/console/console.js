@@ -16,7 +16,7 @@ import { navigation } from "./navigation.js";
 import { note, place } from "./place.js";
 import { repeat } from "./repeat.js";
 import { firstScreen, GROUPS, START } from "./screens.js";
-import { sentence } from "./states.js";
+import { explained } from "./states.js";
 import { applyTheme, onSystemTheme } from "./theme.js";
 import { themeButton } from "./theme-button.js";
 import { unread } from "./unread.js";
@@ -42,7 +42,7 @@ function report(error) {
   if (error instanceof Problem && error.status === 401) {
     forget();
     showSignedOut();
-  } else fill(alert, sentence(error));
+  } else fill(alert, explained(error));
 }
 
 /**
@@ -208,7 +208,7 @@ function takeCode() {
 function showUnanswered(error) {
   live.close();
   set(document.body, "class", "is-signed-out");
-  fill(document.body, h("main", { class: "card" }, h("p", { role: "alert", class: "alert" }, sentence(error))));
+  fill(document.body, h("main", { class: "card" }, h("p", { role: "alert", class: "alert" }, explained(error))));
 }
 
 /** Read what the frame needs. */

@@ -12,7 +12,7 @@ import { live } from "./live.js";
 import { loginViews } from "./login-view.js";
 import { FILEHELPER } from "./names.js";
 import { addressOf, go } from "./place.js";
-import { sentence } from "./states.js";
+import { explained } from "./states.js";
 import { newKey } from "./transfer.js";
 
 export const start = { name: "start", picture: "check", title: () => t("firstSteps"), open };
@@ -121,7 +121,7 @@ function open(frame) {
             await firstSteps.read(); // a part of it may be done, such as an account without its login
             if (!main.isConnected) throw error;
             if (showRefusal(form, error)) return;
-            showError(main, sentence(error));
+            showError(main, explained(error));
             main.focus();
             return;
           }

@@ -3,7 +3,7 @@
 import { Problem } from "./api.js";
 import { button, fill, h, set } from "./dom.js";
 import { dialog } from "./overlays.js";
-import { sentence } from "./states.js";
+import { explained } from "./states.js";
 import { t } from "./words.js";
 
 let fields = 0;
@@ -133,7 +133,7 @@ export function formPanel(frame, title, words, { fields: shown, more = [], isCha
             close();
             frame.act(() => Promise.reject(error));
           } else if (!showRefusal(form, error)) {
-            fill(alert, sentence(error));
+            fill(alert, explained(error));
           }
         } finally {
           isBusy = false;
@@ -164,7 +164,7 @@ export function resultPanel(title, hint, content) {
 
 // -- errors of fields ------------------------------------------------------------------------------------------------
 
-/** Show an error below a control; an empty text removes it. */
+/** Show an error below a control: a text, or elements; an empty text removes it. */
 export function showError(control, words) {
   const field = control.closest(".has-error-place");
   if (!field) return;
@@ -188,7 +188,7 @@ export function isComplete(form) {
 export function showRefusal(form, error) {
   const control = controlOf(form, error.field ?? "");
   if (!control) return false;
-  showError(control, error.reason);
+  showError(control, explained(error));
   reveal(control);
   return true;
 }

@@ -3,13 +3,25 @@
 import { isPassing, Problem } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { empty } from "./overlays.js";
+import { inWords } from "./problem-words.js";
 import { repeat } from "./repeat.js";
 import { t } from "./words.js";
 
-/** Return the sentence about an error. */
+/** Return what is shown about an error: a sentence, and small below it what only the gateway's English sentence says. */
+export function explained(error) {
+  const { words, detail } = reasonOf(error);
+  return [words, detail && h("span", { class: "own-words", lang: "en" }, detail)];
+}
+
+/** Return what `explained` shows, as one text. */
 export function sentence(error) {
-  if (error instanceof Problem) return error.message;
-  if (error instanceof TypeError) return t("lost");
+  const { words, detail } = reasonOf(error);
+  return [words, detail].filter(Boolean).join(" ");
+}
+
+function reasonOf(error) {
+  if (error instanceof Problem) return inWords(error);
+  if (error instanceof TypeError) return { words: t("lost"), detail: "" };
   throw error;
 }
 
@@ -31,7 +43,7 @@ export async function load(frame, holder, doing) {
   const signal = AbortSignal.any([frame.signal, replaced.signal]);
   const report = (error, hint = "") => {
     const again = button(t("again"), () => frame.act(() => load(frame, holder, doing)), { picture: "retry" });
-    const words = [sentence(error), hint].filter(Boolean).join(" ");
+    const words = [explained(error), hint && [" ", hint]];
     fill(holder, h("div", { role: "alert" }, empty("faults", t("loadFailed"), words, again)));
   };
   fill(holder, loading());
