@@ -10,6 +10,7 @@ import pytest
 from tests.browser.console.console_user import button, open_screen
 
 from webwx.gateway.accounts.account_sends import TextContent
+from webwx.gateway.adapters.program import StoredProgram
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,13 +47,35 @@ async def test_the_health_shows_accounts_consumers_and_who_changed_what(console:
     await open_screen(console, "Health")
     await account_row(console).get_by_text("online", exact=True).wait_for()
     await account_row(console).locator("time").nth(1).wait_for()  # of the state and of the last sync
-    await console.get_by_role("table", name="Programs that read events").get_by_text("gateway", exact=True).wait_for()
+    readers = console.get_by_role("table", name="Programs that read events")
+    await readers.get_by_text("The gateway itself", exact=True).wait_for()
     log = console.get_by_role("table", name="Log of changes")
     await log.get_by_text("key-24").wait_for()
     await button(console, "Show more").focus()
     await console.keyboard.press("Enter")
     await log.get_by_text("key-0", exact=True).wait_for()
     assert key.text not in await console.content()
+
+
+async def test_readers_and_changes_have_the_names_that_a_person_knows(console: Page, gateway: ServedGateway) -> None:
+    program = StoredProgram(id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0)
+    made = (await gateway.gateway.programs.create(program)).program
+    key = await gateway.gateway.keys.create("backup", ("read",))
+    await gateway.gateway.records.append_audit(key.key.id, "program.change", target=made.id, time=1)
+    await gateway.gateway.records.append_audit(f"program {made.id}", "mcp.send_text", target="4", time=2)
+    async with gateway.gateway.port.account(1).events.consume(made.consumer):
+        await open_screen(console, "Health")
+        readers = console.get_by_role("table", name="Programs that read events")
+        await (
+            readers.get_by_role("row")
+            .filter(has_text="Connected program")
+            .get_by_role("link", name="assistant")
+            .wait_for()
+        )
+    log = console.get_by_role("table", name="Log of changes").get_by_role("row")
+    await log.filter(has_text="Connected program changed").filter(has_text="backup").get_by_text("assistant").wait_for()
+    await log.filter(has_text="mcp.send_text").get_by_text("assistant").wait_for()
+    assert made.id not in await console.locator("#screen").inner_text()
 
 
 async def test_an_account_that_is_logged_out_is_shown_at_once(

@@ -2,20 +2,23 @@
 
 import { hasJournal, listAccounts } from "./account-list.js";
 import { call } from "./api.js";
+import { readConsumerNames } from "./consumers.js";
 import { t } from "./dead-letters-words.js";
-import { button, fill, h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { fewAtATime } from "./few.js";
+import { arrange } from "./keyed-list.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
 /** Make the list; `show(consumers)` reads the dead letters of these consumers. Without dead letters nothing is shown. */
 export function deadLetters(frame) {
   const element = h("section", { class: "dead-letters" });
+  let names = null; // of the consumers
   const list = table({
     label: t("deadLetters"),
     columns: [
       { title: t("time"), cell: ({ letter }) => ago(letter.time), kind: "is-narrow" },
-      { title: t("consumer"), cell: ({ consumer }) => consumer },
+      { title: t("consumer"), cell: ({ consumer }) => names.cellOf(consumer) },
       { title: t("event"), cell: ({ letter }) => [letter.event.type, h("div", { class: "hint" }, letter.event.id)] },
       { title: t("why"), cell: ({ letter }) => letter.error },
       { title: t("actions"), cell: revival, kind: "is-narrow" },
@@ -23,6 +26,11 @@ export function deadLetters(frame) {
     key: ({ consumer, letter }) => `${consumer}/${letter.event.id}`,
     none: () => h("div"),
   });
+  const parts = [
+    h("h3", { class: "part-title" }, t("deadLetters")),
+    h("p", { class: "hint" }, t("deadLettersHint")),
+    list.element,
+  ];
   let shown = [];
 
   function revival({ account, consumer, letter }) {
@@ -53,16 +61,9 @@ export function deadLetters(frame) {
       return letters.map((letter) => ({ account, consumer, letter }));
     });
     const all = found.flat().sort((one, other) => other.letter.time.localeCompare(one.letter.time));
+    if (all.length > 0) names = await readConsumerNames(consumers);
     list.show(all);
-    if (all.length === 0) fill(element);
-    else {
-      fill(
-        element,
-        h("h3", { class: "part-title" }, t("deadLetters")),
-        h("p", { class: "hint" }, t("deadLettersHint")),
-        list.element,
-      );
-    }
+    arrange(element, all.length > 0 ? parts : []);
   }
 
   return { element, show };

@@ -68,10 +68,4 @@ export const t = wordsOf({
     "This one ends too. 'webwx serve pair' prints a new link; keys of programs keep working.",
     "本会话也会结束。webwx serve pair 可输出新链接；程序的密钥不受影响。",
   ],
-  audit: ["Log of changes", "操作记录"],
-  noAudit: ["Nothing was changed yet", "还没有任何操作"],
-  time: ["Time", "时间"],
-  actor: ["Made by", "操作者"],
-  action: ["Action", "操作"],
-  target: ["Target", "对象"],
 });

@@ -4,13 +4,16 @@
 import { accountName, hasJournal, isOnline, listAccounts } from "./account-list.js";
 import { activity, readActivity, SPAN } from "./activity.js";
 import { call, Problem, ROOT } from "./api.js";
+import { auditLog } from "./audit-log.js";
 import { confirm } from "./confirm.js";
+import { readConsumerNames } from "./consumers.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { button, fill, h, set, soon } from "./dom.js";
 import { fewAtATime } from "./few.js";
 import { duration } from "./formats.js";
 import { t } from "./health-words.js";
+import { arrange } from "./keyed-list.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
 import { addressOf } from "./place.js";
@@ -23,9 +26,6 @@ export const health = { name: "health", picture: "pulse", title: () => t("health
 
 /** States of sends that need attention. */
 const BAD = ["failed", "unknown"];
-
-/** Number of entries of the audit log that are read at a time. */
-const ENTRIES = 20;
 
 /** Milliseconds after which the numbers of the charts are read again. */
 const READ = 5_000;
@@ -49,9 +49,14 @@ function open(frame) {
       call("GET", "/version"),
     ]);
     sections.show(accounts.map((account, index) => ({ account, state: states[index] })));
-    const consumers = await readers.refresh(accounts.filter(hasJournal));
-    showVerdict(verdict, problemsOf(accounts, states, consumers));
-    await Promise.all([given.show(consumers), log.refresh(), charts.read()]);
+    const failed = await readers.refresh(accounts.filter(hasJournal));
+    showVerdict(verdict, problemsOf(accounts, states, failed));
+    await Promise.all([given.show(failed.map(({ consumer }) => consumer)), log.refresh(), charts.read()]);
+    if (!about.firstChild) fillAbout(version);
+    arrange(holder, [verdict, charts.element, sections.element, readers.element, given.element, about, log.element]);
+  }
+
+  function fillAbout(version) {
     fill(
       about,
       h("h3", {}, t("gateway")),
@@ -64,7 +69,6 @@ function open(frame) {
         { kind: "is-danger" },
       ),
     );
-    fill(holder, verdict, charts.element, sections.element, readers.element, given.element, about, log.element);
   }
 
   async function endSessions() {
@@ -95,7 +99,7 @@ function problemsOf(accounts, states, failedConsumers) {
     if (state.rate_limit?.paused_until) problems.push([t("refusing", { name }), ""]);
   });
   if (failedConsumers.length > 0) {
-    problems.push([t("eventsGivenUp", { names: failedConsumers.join(", ") }), ""]);
+    problems.push([t("eventsGivenUp", { names: failedConsumers.map(({ name }) => name).join(", ") }), ""]);
   }
   return problems;
 }
@@ -236,11 +240,17 @@ function rateLimit(limit) {
 
 // -- consumers -------------------------------------------------------------------------------------------------------
 
+/** Return how much a consumer is behind; one that has given events up is behind all others. */
+function behind({ consumer }) {
+  return consumer.dead_letters > 0 ? Infinity : consumer.waiting;
+}
+
 function consumerTable() {
+  let names = null; // of the consumers
   const list = table({
     label: t("consumers"),
     columns: [
-      { title: t("consumer"), cell: ({ consumer }) => consumer.name },
+      { title: t("consumer"), cell: ({ consumer }) => names.cellOf(consumer.name) },
       { title: t("account"), cell: ({ account }) => accountName(account) },
       { title: t("waiting"), cell: ({ consumer }) => String(consumer.waiting), kind: "is-narrow" },
       { title: t("deadLetters"), cell: ({ consumer }) => String(consumer.dead_letters), kind: "is-narrow" },
@@ -256,56 +266,17 @@ function consumerTable() {
     list.element,
   );
 
-  /** Read the consumers of these accounts, and return the names of those that have dead letters. */
+  /** Read the consumers of these accounts; return those that have dead letters, each {consumer, name}. */
   async function refresh(accounts) {
     const found = await fewAtATime(accounts, async (account) => {
       const { consumers } = await call("GET", `/accounts/${account.number}/consumers`);
       return consumers.map((consumer) => ({ account, consumer }));
     });
-    list.show(found.flat());
-    const failed = found.flat().filter(({ consumer }) => consumer.dead_letters > 0);
-    return [...new Set(failed.map(({ consumer }) => consumer.name))];
-  }
-
-  return { element, refresh };
-}
-
-// -- the audit log ---------------------------------------------------------------------------------------------------
-
-function auditLog(frame) {
-  const list = table({
-    label: t("audit"),
-    columns: [
-      { title: t("time"), cell: (entry) => ago(entry.time), kind: "is-narrow" },
-      { title: t("actor"), cell: (entry) => entry.actor, kind: "is-narrow" },
-      { title: t("action"), cell: (entry) => entry.action },
-      { title: t("target"), cell: ({ target, detail }) => [target, detail && h("div", { class: "hint" }, detail)] },
-    ],
-    key: (entry) => entry.number,
-    none: () => empty("clock", t("noAudit")),
-  });
-  const more = button(t("more"), () => frame.act(readMore, { by: more }), { kind: "is-quiet" });
-  const element = h("section", {}, h("h3", { class: "part-title" }, t("audit")), list.element, more);
-  let shown = [];
-
-  async function read(query) {
-    return (await call("GET", `/audit?${new URLSearchParams({ limit: ENTRIES, ...query })}`)).entries;
-  }
-
-  function show(entries, read) {
-    shown = entries;
-    list.show(shown);
-    more.hidden = read.length < ENTRIES;
-  }
-
-  async function readMore() {
-    const entries = await read({ before: shown.at(-1).number });
-    show([...shown, ...entries], entries);
-  }
-
-  async function refresh() {
-    const entries = await read({});
-    show(entries, entries);
+    const all = found.flat().sort((one, other) => behind(other) - behind(one));
+    names = await readConsumerNames(all.map(({ consumer }) => consumer.name));
+    list.show(all);
+    const failed = new Set(all.filter(({ consumer }) => consumer.dead_letters > 0).map(({ consumer }) => consumer.name));
+    return [...failed].map((consumer) => ({ consumer, name: names.nameOf(consumer) }));
   }
 
   return { element, refresh };
