@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -679,6 +680,24 @@ async def test_in_a_narrow_window_a_chat_covers_the_list(
     await button(page, "Back").click()
     await chat(page, HELPER).wait_for()
     await page.wait_for_function("() => document.activeElement.getAttribute('role') === 'option'")
+
+
+async def test_the_recent_chats_are_shown_before_the_answer_about_others(console: Page, world: World) -> None:
+    world.say("ahua", "me", "hello")
+    await open_chat(console, "阿华")
+    place = json.dumps(f"1/@{0:064x}")
+    await console.evaluate(
+        f"() => {{ localStorage.setItem('webwx.drafts', JSON.stringify([{place}]));"
+        f" localStorage.setItem('webwx.drafts/' + {place}, 'a draft'); }}"
+    )
+    held: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+    await console.route(f"**/contacts/%40{0:064x}", lambda route: held.set_result(route))
+    await console.reload()
+    route = await held
+    await chat(console, "阿华").wait_for()
+    await message(console, "hello").wait_for()
+    await route.continue_()
+    await console.wait_for_function("() => localStorage.getItem('webwx.drafts') === '[]'")
 
 
 async def test_many_chats_that_do_not_exist_are_asked_for_a_few_at_a_time_and_forgotten(console: Page) -> None:

@@ -71,19 +71,24 @@ export function chatList({ account, names, openChat, openMessage, act, isWanted 
     draw();
     const recent = (await call("GET", `${path}/chats`)).chats;
     names.learn(recent);
-    const others = await otherChats(recent);
+    const known = new Set([FILEHELPER, ...recent.map(({ id }) => id)]);
     if (!isNews()) return;
+    show(recent, chats.filter(({ id }) => !known.has(id))); // the others that were shown before, until they are read again
+    const others = await otherChats(known);
+    if (isNews()) show(recent, others);
+  }
+
+  function show(recent, others) {
     chats = [...(recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent]), ...others];
     moved.forEach(toTop);
     draw();
   }
 
   /**
-   * Return the chats with unread messages or a draft that are not among the recent ones; after a login they may have other
+   * Return the chats with unread messages or a draft that are not among the known ones; after a login they may have other
    * ids. What is kept of a chat that exists no longer is forgotten.
    */
-  async function otherChats(recent) {
-    const known = new Set([FILEHELPER, ...recent.map(({ id }) => id)]);
+  async function otherChats(known) {
     const others = [...new Set([...unread.chatsOf(account), ...draftsOf(account)])].filter((id) => !known.has(id));
     const found = await fewAtATime(others, currentChat, isWanted);
     const present = new Map(found.filter(Boolean).map((chat) => [chat.id, chat])); // two ids may be those of one chat

@@ -28,9 +28,10 @@ function open(frame) {
     const account = pickAccount(accounts, wanted);
     if (!isOpen || isWithoutAccount(frame.body, account)) return;
     show(accounts, account);
-    await frame.act(view.list.refresh, { isOfUser: false });
-    view.talk.label();
+    const reading = frame.act(view.list.refresh, { isOfUser: false });
     if (chat) await openChat(chat);
+    await reading;
+    view.talk.label();
   }
 
   function show(accounts, account) {
