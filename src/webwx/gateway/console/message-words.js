@@ -22,8 +22,8 @@ const OWN = {
   unknown: ["Unknown outcome", "结果未知"],
   recalled: ["Recalled", "已撤回"],
   whyQueued: [
-    "It is stored, and sent as soon as the account is online.",
-    "消息已保存，账号在线后会自动发送。",
+    "It is stored, and sent as soon as the account is online and WeChat allows it.",
+    "消息已保存，账号在线且微信允许后会自动发送。",
   ],
   whySending: ["It is on its way; WeChat has not answered yet.", "正在发送，微信尚未应答。"],
   whyFailed: ["WeChat refused it (code {ret}).", "微信拒绝了它（代码 {ret}）。"],

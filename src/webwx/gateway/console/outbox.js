@@ -59,10 +59,10 @@ function open(frame) {
     none: () => (state.value ? empty("outbox", t("noneFits"), "") : empty("outbox", t("none"), t("noneHint"))),
     columns: [
       { title: t("when"), kind: "is-narrow", cell: (send) => ago(send.created_at) },
-      { title: t("to"), cell: receiver },
+      { title: t("to"), cell: receiver, kind: "is-name" },
       { title: t("what"), kind: "is-wide", cell: message },
       { title: t("state"), cell: explained },
-      { title: t("actions"), cell: actions },
+      { title: t("actions"), cell: actions, kind: "is-actions" },
     ],
   });
 

@@ -30,6 +30,7 @@ export const t = wordsOf({
   retrying: ["retrying", "正在重试"],
   failing: ["failing", "发送失败"],
   disabled: ["disabled", "已停用"],
+  serverGone: ["The server answered 410: the address is no longer in use.", "服务器返回 410：此地址已不再使用。"],
   create: ["Create webhook", "创建 Webhook"],
   edit: ["Edit", "编辑"],
   save: ["Save", "保存"],
