@@ -82,7 +82,7 @@ class ReceiverToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     kind: ReceiverKind
     account: int
     to: str | int = FILEHELPER
-    """Recipient; a number is one of the WeChat user who is logged in now, and File Transfer Helper for another one."""
+    """Recipient, of the WeChat user who is logged in now, or logs in first; for another user, File Transfer Helper."""
     token: _Text = ""
     """A token of your choice, at least 20 characters; empty: a random one."""
     secret: _Text = ""

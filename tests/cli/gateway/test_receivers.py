@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -10,6 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import PATIENCE
 from tests.cli.gateway.test_serve import serving
+
+from webwx.cli.gateway.stored import open_records
+from webwx.gateway.receivers.receivers import Receivers
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox, Shell
@@ -40,6 +45,22 @@ def test_a_receiver_is_created_used_and_deleted(me: Shell, sandbox: Sandbox) -> 
         assert me.run("serve", "receiver", "delete", made["id"]).code == 2
         assert me.run("serve", "receiver", "list").stdout == ""
     assert sandbox.chat("me", "filehelper")["messages"][-1]["text"] == "磁盘已满"
+
+
+async def user_of_recipient(shell: Shell, receiver_id: str) -> int:
+    async with open_records(shell.settings) as records:
+        stored = await Receivers(records, time.time).get(receiver_id)
+    assert stored is not None
+    return stored.user
+
+
+def test_a_recipient_belongs_to_the_user_who_is_logged_in(me: Shell) -> None:
+    create = ("serve", "receiver", "create", "--name", "n", "--kind", "json", "--json", "--to")
+    with serving(me):
+        made = [me.run(*create, to).line["id"] for to in ("阿华", "张三", "filehelper")]
+    users = [asyncio.run(user_of_recipient(me, each)) for each in made]
+    assert users[0] == users[1] != 0
+    assert users[2] == 0
 
 
 def test_an_address_without_the_token_is_followed_by_it(me: Shell) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.notify.registry import RECEIVERS
 from webwx.representations.receivers import RECEIVER_KINDS
 
@@ -105,6 +106,20 @@ async def test_a_key_reaches_the_receivers_of_its_accounts(online: Running) -> N
 async def test_the_kinds_are_listed(online: Running) -> None:
     async with online.client("receivers") as client:
         assert "wecom" in (await client.get("/api/v1/receiver-kinds")).json()["kinds"]
+
+
+async def test_a_named_recipient_is_that_of_the_present_user(running: Running) -> None:
+    await running.port.add_account("default")
+    fields = {"name": "n", "kind": "json", "account": 1}
+    async with running.client("admin") as client:
+        early = await client.post("/api/v1/receivers", json={**fields, "to": "Boss"})
+        assert (await client.post("/api/v1/receivers", json={**fields, "to": 7})).status_code == 424
+        await running.log_in()
+        own = await client.post("/api/v1/receivers", json=fields)
+        later = await client.post("/api/v1/receivers", json={**fields, "to": "Boss"})
+    found = [await running.gateway.receivers.get(each.json()["receiver"]["id"]) for each in (early, own, later)]
+    user = await user_of(running.port.account(1).client)
+    assert [None if each is None else each.user for each in found] == [0, 0, user]
 
 
 async def test_a_receiver_for_a_contact_needs_a_key_that_may_send_to_it(online: Running) -> None:

@@ -11,6 +11,7 @@ from tests.gateway.conftest import texts
 
 from webwx.cli.sandbox.pictures import jpeg
 from webwx.errors import StorageError
+from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.notify.notification import AttachedFile
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
@@ -105,6 +106,47 @@ async def test_a_message_that_arrives_while_logged_out_is_held_and_shows_its_age
         assert "2 h" in text.partition("\n")[0]
         await running.gateway.notifications.put(receiver, OutgoingMessage("disk full"), "k")
         assert len(await texts(running)) == 1
+
+
+async def log_in_as_ahua(running: Running) -> None:
+    """Log the account out, and in again with the phone of another person."""
+    running.world.log_out()
+    async with asyncio.timeout(20):
+        while (await running.port.account(1).status()).state != "logged_out":  # noqa: ASYNC110 - no event of this test
+            await asyncio.sleep(0.01)
+    await running.log_in(who="ahua")
+
+
+@pytest.mark.parametrize("is_name", [True, False])
+async def test_a_recipient_belongs_to_the_user_who_is_logged_in_at_the_first_message(
+    online: Running, is_name: bool
+) -> None:
+    client = online.port.account(1).client
+    known = await client.who("张三")
+    receiver = await receiver_of(online, to=known.name if is_name else known.number)
+    queue = online.gateway.notifications
+    await queue.put(receiver, OutgoingMessage("for a friend"), "")
+    [sent] = await client.list_sends()
+    assert sent.chat == known.contact_id
+    stored = await online.gateway.receivers.get(receiver.id)
+    assert stored is not None
+    assert (stored.user, stored.to) == (await user_of(client), receiver.to)
+    await log_in_as_ahua(online)
+    assert (await client.who(receiver.to)).contact_id  # another person is called so, or has the number
+    await queue.put(stored, OutgoingMessage("for another user"), "")
+    [later] = await client.list_sends()
+    assert (later.text, later.chat) == ("for another user", "filehelper")
+
+
+async def test_the_recipient_of_a_held_message_is_that_of_the_user_who_was_logged_in(online: Running) -> None:
+    receiver = await receiver_of(online, to="张三")
+    online.world.log_out()
+    await online.port.account(1).check()
+    await online.gateway.notifications.put(receiver, OutgoingMessage("held"), "")
+    await online.log_in(who="ahua")
+    await online.gateway.notifications.flush()
+    [sent] = await online.port.account(1).client.list_sends()
+    assert (sent.chat, "held" in sent.text) == ("filehelper", True)
 
 
 async def test_messages_that_two_queues_hold_at_the_same_time_are_both_sent(online: Running) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +16,7 @@ from webwx.cli.help_pages import CliGroup
 from webwx.cli.language import _
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
+from webwx.errors import NotLoggedIn
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ async def create(
         made = await opened.receivers.create(
             StoredReceiver(
                 id="", name=name, kind=kind, account=account.number, to=to, digest="",
+                user=await _user_of(session, account.name, to),
                 created_at=0, secret=secret, template=template, zone=zone, messages_per_minute=per_minute,
             ),
             token,
@@ -109,6 +113,19 @@ async def create(
         lines, url=url, hook=f"{base}{hook_of(kind, made.token)}", token=made.token, id=made.receiver.id, kind=kind
     )
     session.output.remark(_("It is not shown again."))
+
+
+async def _user_of(session: Session, account: str, to: str) -> int:
+    """Return the WeChat user whose person or chatroom a recipient is; 0 for File Transfer Helper, or before a login."""
+    from webwx.gateway.accounts.journal_lookup import user_of
+
+    if to == FILEHELPER:
+        return 0
+    session.settings = dataclasses.replace(session.settings, account=account)
+    with contextlib.suppress(NotLoggedIn):
+        async with session.reading() as client:
+            return await user_of(client)
+    return 0
 
 
 @command("list", group=receiver, examples=("webwx serve receiver list --json",))

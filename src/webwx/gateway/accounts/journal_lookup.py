@@ -32,28 +32,33 @@ async def user_of(client: AsyncClient) -> int:
     return await client._identities.user()
 
 
-async def id_for_user(client: AsyncClient, number: int, user: int) -> str:
+async def id_for_user(client: AsyncClient, which: str | int, user: int) -> str:
     """
-    Return an id of the person or chatroom with a number, with which a send reaches no one of another WeChat user.
+    Return an id of a person or chatroom, with which a send reaches no one of another WeChat user.
 
-    A number means another person after a login of another user, and this may happen before the send is stored. An id is
-    one of a login: it is that of the same person after a further login of the same user, and no one's for another user.
+    A number or a name means another person after a login of another user, and this may happen before the send is
+    stored. An id is one of a login: it is that of the same person after a further login of the same user, and no one's
+    for another user.
 
     Args:
         client: The client of the account.
-        number: Number of an identity.
-        user: The user whose number it is, as `user_of` returns it.
+        which: Number of an identity; or, as for `find_contact`, a name or an id of the present login.
+        user: The user whose person or chatroom it is, as `user_of` returns it.
 
     Raises:
         StaleContact: Another user has logged in as the account.
-        UnknownContact: No person or chatroom has the number.
-        NotLoggedIn: There was never a login.
+        UnknownContact: No person or chatroom has the number or the name.
+        NotLoggedIn: There was never a login; or there is none, and `which` is no number.
     """
-    found = (await client.who(number)).contact_id or next((each.contact_id for each in await client.why(number)), "")
+    found: str
+    if isinstance(which, str):
+        found = (await client.find_contact(which)).id
+    else:
+        found = (await client.who(which)).contact_id or next((each.contact_id for each in await client.why(which)), "")
     if await user_of(client) != user:  # read after the id, so the id is not one of a later login
         raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")
     if not found:
-        raise UnknownContact(f"No contact of any login has the number {number}; nothing was sent.")
+        raise UnknownContact(f"No contact of any login has the number {which}; nothing was sent.")
     return found
 
 

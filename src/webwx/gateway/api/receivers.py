@@ -7,6 +7,7 @@ from litestar import Response, Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
+from webwx.errors import NotLoggedIn
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.accounts.account import GatewayAccounts
 from webwx.gateway.accounts.journal_lookup import user_of
@@ -132,12 +133,19 @@ async def create_receiver(
 
 async def _user_of(port: GatewayAccounts, account: int, to: str | int) -> int:
     """
-    Return the WeChat user whose person or chatroom a recipient is; 0 without a number.
+    Return the WeChat user whose person or chatroom a recipient is; 0 for File Transfer Helper, or before a login.
 
     Raises:
-        NotLoggedIn: The account was never logged in, so it has no people.
+        NotLoggedIn: The recipient is a number, and the account was never logged in, so it has no people.
     """
-    return await user_of(port.account(account).client) if isinstance(to, int) else 0
+    if to == FILEHELPER:
+        return 0
+    try:
+        return await user_of(port.account(account).client)
+    except NotLoggedIn:
+        if isinstance(to, int):
+            raise
+        return 0
 
 
 @serve(SHOW_RECEIVER)

@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import KeyReused, RecordChanged, UnknownContact, WxError
+from webwx.errors import KeyReused, NotLoggedIn, RecordChanged, UnknownContact, WxError
 from webwx.gateway.accounts.account_sends import Content, MediaContent, TextContent
-from webwx.gateway.accounts.journal_lookup import id_for_user
+from webwx.gateway.accounts.journal_lookup import id_for_user, user_of
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import WHOLE_TEXT, OutgoingMessage, with_age
 from webwx.gateway.notify.notification import AttachedFile
 from webwx.gateway.notify.receiver import StoredMessage
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.receivers.receivers import bind_recipient
 from webwx.gateway.receivers.sent_times import SentTimes
 from webwx.gateway.sends.disk_room import require_room
 from webwx.model.contacts import FILEHELPER
@@ -275,6 +276,7 @@ class NotificationQueue:
             Refusal: Too many messages are held, or the account is logged out and the receiver does not hold messages.
             WxError: The message could not be stored.
         """
+        receiver = await self._of_user(receiver)
         now = self._clock()
         hashed = hashlib.sha256(f"{receiver.id}/{key}".encode()).hexdigest() if key else ""
         number = self._next_number(now)
@@ -319,8 +321,7 @@ class NotificationQueue:
     ) -> None:
         """Store a text in the outbox, and then that its key is done."""
         key = f"receiver-{message.key[:32]}" if message.key else ""
-        to = await _recipient_of(account, receiver)
-        await _store_send(account, to, TextContent(text=message.text), key)
+        await _store_send(account, receiver, TextContent(text=message.text), key)
         if message.key:
             with contextlib.suppress(RecordChanged):  # another request with the same key has done it
                 await self._put_key(message.key, UsedKey(), version)
@@ -383,6 +384,22 @@ class NotificationQueue:
         require_room(self.folder, len(content), self._keep_free())
         write_private(self.folder / name, content)
 
+    async def _of_user(self, receiver: StoredReceiver) -> StoredReceiver:
+        """
+        Return a receiver that knows the WeChat user whose person or chatroom its recipient is.
+
+        If none had logged in when it was created, that is the user who has logged in since.
+        """
+        if receiver.to == FILEHELPER or receiver.user:
+            return receiver
+        try:
+            user = await user_of(self._port.account(receiver.account).client)
+        except (NotLoggedIn, GatewayProblem):
+            return receiver
+        with contextlib.suppress(RecordChanged):  # another request has stored it, or the next one will
+            await self._receivers.change(receiver.id, lambda each: bind_recipient(each, receiver.to, user))
+        return msgspec.structs.replace(receiver, user=user)
+
     # -- what is held ------------------------------------------------------------------------------------------------
 
     async def flush(self) -> None:
@@ -403,6 +420,7 @@ class NotificationQueue:
                     _log.warning("Held notifications cannot be sent now (%s).", type(error).__name__)
 
     async def _flush_receiver(self, receiver: StoredReceiver) -> None:
+        receiver = await self._of_user(receiver)
         now = self._clock()
         next_burst, folded = self._burst(receiver.id).flush(now, receiver.rule)
         if folded and self._port.is_shared:
@@ -432,21 +450,20 @@ class NotificationQueue:
 
     async def _store_sends(self, account: GatewayAccount, opened: OpenDigest, messages: Sequence[HeldMessage]) -> None:
         """Store the text and the files of a digest in the outbox; a send that is there already is not repeated."""
-        to = await _recipient_of(account, opened)
         if opened.text:
-            await _store_send(account, to, TextContent(text=opened.text), opened.key)
+            await _store_send(account, opened, TextContent(text=opened.text), opened.key)
         if opened.whole:
             whole = await self._write(AttachedFile(name=WHOLE_TEXT, content=opened.whole.encode()))
-            await self._store_file(account, to, whole, f"{opened.key}-whole")
+            await self._store_file(account, opened, whole, f"{opened.key}-whole")
             self._delete_files([whole])
         for file in (file for each in messages for file in each.files):
-            await self._store_file(account, to, file, f"receiver-{file.path}")
+            await self._store_file(account, opened, file, f"receiver-{file.path}")
 
-    async def _store_file(self, account: GatewayAccount, to: str | int, file: HeldFile, key: str) -> None:
+    async def _store_file(self, account: GatewayAccount, addressed: OpenDigest, file: HeldFile, key: str) -> None:
         path = self.folder / file.path
         if file.content:  # another machine may have stored it
             await asyncio.to_thread(write_private, path, file.content)
-        await _store_send(account, to, MediaContent(kind=file.kind, path=path, name=file.name), key)
+        await _store_send(account, addressed, MediaContent(kind=file.kind, path=path, name=file.name), key)
 
     async def _finish(self, receiver: StoredReceiver, messages: Sequence[HeldMessage], opened: StoredRecord) -> None:
         """Delete the messages of a digest whose sends are in the outbox, and remember their keys from now on."""
@@ -485,19 +502,21 @@ async def is_account_online(account: GatewayAccount) -> bool:
 
 async def _recipient_of(account: GatewayAccount, addressed: StoredReceiver | OpenDigest) -> str | int:
     """
-    Return the recipient, or File Transfer Helper if a number is a person or chatroom of another WeChat user.
+    Return the recipient, or File Transfer Helper if it is a person or chatroom of another WeChat user.
 
-    After a login of another user, also before the send is stored, the number would be a stranger.
+    After a login of another user, also before the send is stored, its number or its name would be a stranger.
     """
-    if not isinstance(addressed.to, int) or not addressed.user:
+    if addressed.to == FILEHELPER or not addressed.user:
         return addressed.to
     with contextlib.suppress(UnknownContact):
         return await id_for_user(account.client, addressed.to, addressed.user)
-    _log.warning("The recipient of a receiver is a number of another WeChat user.")
+    _log.warning("The recipient of a receiver is unknown, or belongs to another WeChat user.")
     return FILEHELPER
 
 
-async def _store_send(account: GatewayAccount, to: str | int, content: Content, key: str) -> None:
+async def _store_send(
+    account: GatewayAccount, addressed: StoredReceiver | OpenDigest, content: Content, key: str
+) -> None:  # fmt: skip
     """
     Store a send in the outbox, unless an earlier attempt has stored it.
 
@@ -506,7 +525,7 @@ async def _store_send(account: GatewayAccount, to: str | int, content: Content, 
     stored = await account.client.find_send(key=key) if key else None
     if stored is not None and stored.state != "queued":
         return
-    to = FILEHELPER if stored is not None and stored.chat == FILEHELPER else to
+    to = FILEHELPER if stored is not None and stored.chat == FILEHELPER else await _recipient_of(account, addressed)
     try:
         await _enqueue(account, to, content, key)
     except UnknownContact as error:

@@ -88,7 +88,7 @@ class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
     to: str | int = FILEHELPER
     """Recipient."""
     user: int = 0
-    """The platform's number of the WeChat user whose person or chatroom a number is; 0: none, or it is unknown."""
+    """The platform's number of the WeChat user whose person or chatroom the recipient is; 0: none, or it is unknown."""
     digest: str
     """SHA-256 of the token, in hexadecimal."""
     created_at: float
@@ -246,6 +246,18 @@ def check_receiver(receiver: StoredReceiver) -> None:
         parse_template(receiver.template)
     except InvalidTemplate as error:
         raise InvalidRequest(str(error), field="template") from None
+
+
+def bind_recipient(receiver: StoredReceiver, to: str | int, user: int) -> StoredReceiver:
+    """
+    Return a receiver with the user whose person or chatroom its recipient is, unless it has one, or another recipient.
+
+    Args:
+        receiver: The receiver.
+        to: The recipient that is meant.
+        user: The user.
+    """
+    return receiver if receiver.user or receiver.to != to else msgspec.structs.replace(receiver, user=user)
 
 
 def is_weak(token: str) -> bool:
