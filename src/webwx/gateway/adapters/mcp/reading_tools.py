@@ -192,12 +192,25 @@ async def list_members(agent: Agent, args: ListMembersInput) -> MemberRows:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
-class _MessagePlace(NamedTuple):
-    """A message in a cursor."""
+class _ReadUntil(NamedTuple):
+    """
+    The end of a page in a cursor: the highest numbers of its events and sends, and of those of the pages before it.
 
-    time: float
-    is_send: bool
-    number: int
+    Each kind is read in the order of its numbers, so what arrives late, with an earlier time, is still on a later page.
+    """
+
+    event: int = 0
+    send: int = 0
+
+    def has(self, entry: Event | Outgoing) -> bool:
+        """Return whether an entry was on one of the pages."""
+        return entry.number <= (self.send if isinstance(entry, Outgoing) else self.event)
+
+    def after(self, entry: Event | Outgoing) -> _ReadUntil:
+        """Return the end of a page that has another entry."""
+        if isinstance(entry, Outgoing):
+            return self._replace(send=max(self.send, entry.number))
+        return self._replace(event=max(self.event, entry.number))
 
 
 class _PlacedView(NamedTuple):
@@ -227,14 +240,14 @@ async def _oldest(agent: Agent, target: ReachedChat, args: ReadMessagesInput, po
     Raises:
         ToolRefused: There are too many.
     """
+    read = read_cursor(args.cursor, _ReadUntil) if args.cursor else _ReadUntil()
     found = await _all_of(agent, target, _seconds(args.since), _seconds(args.until))
-    found.reverse()
-    start = _place_after(found, read_cursor(args.cursor, _MessagePlace)) if args.cursor else 0
+    left = [entry for entry in reversed(found) if not read.has(entry)]
     views = MessageViews(agent)
     shown: list[tuple[int, ShownMessage]] = []
     """Messages, with the number of entries before each."""
-    end = len(found)
-    for count, entry in enumerate(found[start:], start):
+    end = len(left)
+    for count, entry in enumerate(left):
         if len(shown) >= args.limit:
             end = count
             break
@@ -242,7 +255,9 @@ async def _oldest(agent: Agent, target: ReachedChat, args: ReadMessagesInput, po
     count = fitting([view for _, view in shown])
     if count < len(shown):
         end = shown[count][0]
-    next_cursor = write_cursor(_place_of(found[end - 1])) if end < len(found) else None
+    for entry in left[:end]:
+        read = read.after(entry)
+    next_cursor = write_cursor(read) if end < len(left) else None
     return MessageRows(messages=[view for _, view in shown[:count]], next_cursor=next_cursor, position=position)
 
 
@@ -266,16 +281,6 @@ async def _all_of(agent: Agent, target: ReachedChat, since: float, until: float)
                 code="too-many-messages",
             )  # fmt: skip
     return found
-
-
-def _place_of(entry: Event | Outgoing) -> _MessagePlace:
-    return _MessagePlace(_time_of(entry), isinstance(entry, Outgoing), entry.number)
-
-
-def _place_after(found: Sequence[Event | Outgoing], place: _MessagePlace) -> int:
-    """Return the index behind an entry; if it is gone, as a send that has come back, that of the first at its time."""
-    index = next((index for index, each in enumerate(found, 1) if _place_of(each)[1:] == place[1:]), None)
-    return sum(_time_of(each) < place.time for each in found) if index is None else index
 
 
 async def search_messages(agent: Agent, args: SearchMessagesInput) -> MessageRows:
