@@ -12,7 +12,7 @@ import pytest
 from tests.client.conftest import PNG
 
 from webwx.gateway.adapters.mcp import agent as agent_module
-from webwx.gateway.adapters.mcp import page_cursors, reading_tools, resources
+from webwx.gateway.adapters.mcp import page_cursors, reading_tools, resources, shown_messages
 from webwx.gateway.adapters.mcp.failures import ToolRefused
 from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
 
@@ -251,6 +251,45 @@ async def test_recalled_messages_are_listed_with_their_text(
     assert [(each.text, each.can_forward) for each in rows] == [("a mistake", True)]
     assert rows[0].recalled_at is not None
     assert (await blind.result("list_recalled")).messages == []
+
+
+@pytest.mark.parametrize("batch", [200, 1])
+async def test_no_tool_shows_a_recalled_message_as_one_that_is_still_there(
+    make_agent: MakeAgent, number_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(shown_messages, "_RECALLS", batch)
+    monkeypatch.setattr(reading_tools, "_BATCH", batch)
+    boss = await number_of("Boss")
+    here = make_agent(see=(boss,))
+    start = await here.agent.position()
+    kept = await here.hear("lilei", "a plan")
+    for number in range(2):
+        recalled = await here.hear("lilei", f"a plan of mine {number}")
+        here.world.recall("lilei", "me")
+        await here.hear("lilei", "after the recall")
+    newest = await here.result("read_messages", chat=boss)
+    pages: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await here.result("read_messages", chat=boss, limit=1, cursor=cursor)
+        pages += page.messages
+        cursor = page.next_cursor
+    oldest = await here.result("read_messages", chat=boss, order="oldest", limit=200)
+    found = await here.result("search_messages", query="plan")
+    arrived: list[Any] = []
+    while len(arrived) < 5:
+        waited = await here.result("wait_for_message", chat=boss, after=start, timeout_s=0)
+        arrived, start = [*arrived, *waited.messages], waited.position
+    for messages in (newest.messages, pages, oldest.messages, found.messages, arrived):
+        marks = {each.text: each.recalled_at for each in messages if each.kind != "recalled"}
+        assert marks.pop("a plan") is None
+        assert marks.pop("after the recall", None) is None
+        assert None not in marks.values()
+        assert marks.keys() == {"a plan of mine 0", "a plan of mine 1"}
+    assert (await here.result("get_message", message_id=kept)).message.recalled_at is None
+    assert (await here.result("get_message", message_id=recalled)).message.recalled_at is not None
+    chat = (await resources.read_resource(here.agent, f"wx://default/chat/{boss}")).content
+    assert [line for line in str(chat).splitlines() if "of mine" in line and '"recalled_at":null' in line] == []
 
 
 async def test_the_login_and_the_limits_are_shown(make_agent: MakeAgent, number_of: Callable[[str], Any]) -> None:

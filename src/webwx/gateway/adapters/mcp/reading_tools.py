@@ -323,6 +323,7 @@ async def _page(
     given = read_cursor(cursor, dict[str, str | None]) if cursor else {}
     places = {key: given.get(key, "") for key in chats}
     shown: list[_PlacedView] = []
+    views = MessageViews(agent)
     for _ in range(_ROUNDS):
         pages = {
             key: await agent.client.history_page(
@@ -336,7 +337,6 @@ async def _page(
         found.sort(key=lambda each: _time_of(each[1].entry), reverse=True)
         left = {key: len(page.entries) for key, page in pages.items()}
         places |= {key: None for key, count in left.items() if not count}
-        views = MessageViews(agent)
         for key, each in found:
             left[key] -= 1
             is_last = not left[key] and pages[key].before is None
@@ -442,7 +442,9 @@ async def _arrived(
     agent: Agent, events: Sequence[Event], chats: frozenset[str] | None, args: WaitForMessageInput
 ) -> list[tuple[int, ShownMessage]]:
     """Return the messages among some events that the agent waits for, with their numbers."""
-    allowed, views = await agent.allowed(), MessageViews(agent)
+    allowed = await agent.allowed()
+    # Fewer events than were asked for are the newest ones, so the recalls of these messages are among them.
+    views = MessageViews(agent, newest=events if len(events) < _BATCH else None)
     found = []
     for event in events:
         if not isinstance(event, Message) or not allowed.sees(event.chat):

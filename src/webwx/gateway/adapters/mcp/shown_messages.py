@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import mimetypes
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.errors import NotLoggedIn
+from webwx.errors import InvalidRequest, NotLoggedIn
 from webwx.gateway.accounts.journal_lookup import named_events
 from webwx.gateway.adapters.mcp.agent import time_text
 from webwx.gateway.adapters.mcp.short_texts import first_part, short_name, short_text
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from webwx.client.client import AsyncClient
+    from webwx.client.reading.recalled import Recalled
     from webwx.gateway.adapters.mcp.agent import Agent
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -54,6 +57,9 @@ SHORT_TEXT = 1_500
 WHOLE_TEXT = 8_000
 """Maximum number of characters of a text that is returned alone."""
 
+_RECALLS = 100
+"""Number of recalls of a chat that are read at once."""
+
 _URL = 1_200
 """Maximum number of characters of the address of a link."""
 
@@ -68,17 +74,59 @@ _TYPES: dict[type[Message], str] = {
 _MEDIA = (ImageMessage, VoiceMessage, VideoMessage, StickerMessage, FileMessage, LocationMessage)
 
 
+class _ChatRecalls:
+    """
+    The recalls of one chat, which are read from the newest to that of the earliest message that is asked about.
+
+    Args:
+        client: Reads the journal.
+        chat: Id of the chat.
+    """
+
+    def __init__(self, client: AsyncClient, chat: str) -> None:
+        self._client = client
+        self._chat = chat
+        self._times: dict[str, int] = {}
+        """Times of recalls by the ids of their messages."""
+        self._before: int | None = None
+        self._has_all = False
+        self._read_to = math.inf
+        """Time of the earliest recall that was read."""
+
+    async def time_of(self, message: Message) -> int | None:
+        """Return the time at which a message was recalled; None if it was not."""
+        while not self._has_all and self._read_to >= message.time:
+            await self._read_more()
+        return self._times.get(message.message_id)
+
+    async def _read_more(self) -> None:
+        found: list[Recalled] = []
+        with contextlib.suppress(InvalidRequest):  # no list of contacts has the chat
+            found = await self._client.list_recalled(self._chat, limit=_RECALLS, before=self._before)
+        for each in found:
+            self._times.setdefault(each.notice.message_id, each.notice.time)
+            self._before, self._read_to = each.notice.number, each.notice.time
+        self._has_all = len(found) < _RECALLS
+
+
 class MessageViews:
     """
     Makes the views of one call, so that each chat is looked up once.
 
     Args:
         agent: The agent.
+        newest: All events behind the first one that is shown, if no other one can be the recall of a message; None: the
+            recalls of each chat are read from the journal.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, newest: Sequence[Event] | None = None) -> None:
         self._agent = agent
         self._chats: dict[str, NamedChat] = {}
+        self._recalls: dict[str, _ChatRecalls] = {}
+        self._newest_recalls = (
+            None if newest is None
+            else {(each.chat, each.message_id): each.time for each in newest if isinstance(each, MessageRecalled)}
+        )  # fmt: skip
 
     async def of(
         self, entries: Sequence[Event | Outgoing], *, length: int = SHORT_TEXT, offset: int = 0
@@ -92,6 +140,9 @@ class MessageViews:
             match entry:
                 case Message():
                     view = await self._of_message(entry, names[id(entry)])
+                    recalled_at = await self._recalled_at(entry)
+                    if recalled_at is not None:
+                        view = msgspec.structs.replace(view, recalled_at=time_text(recalled_at))
                 case MessageRecalled():
                     view = await self._of_recall(entry)
                 case Outgoing():
@@ -124,6 +175,14 @@ class MessageViews:
             media=media_of(message),
             link=link,
         )
+
+    async def _recalled_at(self, message: Message) -> int | None:
+        """Return the time at which a message was recalled, which the journal has as an event of its own."""
+        if self._newest_recalls is not None:
+            return self._newest_recalls.get((message.chat, message.message_id))
+        if message.chat not in self._recalls:
+            self._recalls[message.chat] = _ChatRecalls(self._agent.client, message.chat)
+        return await self._recalls[message.chat].time_of(message)
 
     async def _author(self, message: Message, name: str) -> MessageAuthor:
         if message.is_self:

@@ -135,7 +135,7 @@ class ShownMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     media: MediaOfMessage | None = None
     link: LinkInMessage | None = None
     recalled_at: str | None = None
-    """Time at which the message was recalled."""
+    """Time at which the message was recalled (RFC 3339); do not quote it as one that is still in the chat."""
     send_state: State | None = None
     """State of a send that did not come back as a message."""
 
