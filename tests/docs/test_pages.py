@@ -255,7 +255,7 @@ def test_the_index_has_the_title_of_every_decision() -> None:
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name)
 def test_a_decision_is_at_most_a_page(page: Path) -> None:
-    assert len(page.read_text(encoding="utf-8").split()) <= 600
+    assert len(page.read_text(encoding="utf-8").split()) <= 500
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
