@@ -5,9 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
-# Of what CI adds, the part that does not mind another test beside it.
-PAIRED := $(addprefix tests/,benchmarks browser cli client cluster docs examples flows gateway journeys model storage \
-	storage_contract transport typing)
+# Of what CI adds, the files with tests that measure times, so that no other test may run beside them.
+ALONE := $(addprefix tests/,bot/test_load.py soak/test_goals.py)
 # Tests with generated input, of which `make test` tries few.
 GENERATED := $(addprefix tests/,bot/test_chat_queues.py flows/test_sync.py \
 	gateway/notify/test_digest.py gateway/notify/test_registry.py gateway/notify/test_render.py \
@@ -105,8 +104,8 @@ check: tools  ## Format, lint, types, import contracts, words
 
 verify: tools cover  ## What CI adds: strangers' clients and servers, a real browser, the built package, full coverage
 	@$(SYNC) --group interop --group browser --group site
-	$(PYTEST) -n 2 -m verify $(PAIRED)
-	$(PYTEST) -m verify $(addprefix --ignore=,$(PAIRED))
+	$(PYTEST) -n 2 -m 'verify and not alone'
+	$(PYTEST) -m alone $(ALONE)
 	$(PYTEST) -n 2 --hypothesis-profile thorough $(GENERATED)
 
 cover: tools  ## Full branch coverage of protocol/ and flows/, by their own tests

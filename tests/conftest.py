@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import WorldPerson
     from webwx.sandbox.world import World
 
-pytest_plugins = ("tests.plugins.no_skips", "tests.plugins.first_imports")
+pytest_plugins = ("tests.plugins.no_skips", "tests.plugins.first_imports", "tests.plugins.figures")
 
 # On a busy machine an example takes long; that is no failure. `make verify` uses the thorough profile.
 settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20)

@@ -22,8 +22,14 @@ KINDS = {
 """The last one of the cases that differ only in a number."""
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all runs, as `make bench` has it: the second run finds what the first has compiled."""
+    return tmp_path_factory.mktemp("runs")
+
+
 @pytest.mark.parametrize(("name", "variant"), KINDS.values())
-def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
+def test_a_run_returns_figures(name: str, variant: str, folder: Path) -> None:
     if variant == PEER:
         pytest.importorskip("itchat", reason="the peer is of the group `interop`")
     if name.startswith(("postgres", "cluster")) and not is_installed():
@@ -32,9 +38,9 @@ def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
         pytest.skip("Chromium is not installed; Debian's package is `chromium`")
     case = CASES[name]
     if case.prepare is not None:
-        run_once(case, "prepare", tmp_path, scale=TINY)
+        run_once(case, "prepare", folder, scale=TINY)
 
-    figures = run_once(case, variant, tmp_path, scale=TINY)
+    figures = run_once(case, variant, folder, scale=TINY)
 
     assert [name for name, value in figures.items() if value < 0] == []
     assert figures["seconds"] > 0

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
     from webwx.protocol.http import Request, Response
 
-pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.verify, pytest.mark.alone, pytest.mark.timeout(180)]
 
 
 class PollRecorder(Counted):

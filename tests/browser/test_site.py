@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from tests.once import made_once
 
 import webwx
 import webwx.testing
@@ -37,10 +38,15 @@ class QuietFiles(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
-def site() -> Iterator[str]:
-    """The address of the built site."""
+def _build(_: Path) -> None:
+    """Build the site in the checkout, as `make site` does."""
     subprocess.run([sys.executable, "-m", "scripts.site"], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the built site."""
+    made_once(tmp_path_factory, "site", _build)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietFiles, directory=HTML))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"

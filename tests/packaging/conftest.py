@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from tests.once import made_once
 
 ROOT = Path(__file__).parents[2]
 BIN = "Scripts" if sys.platform == "win32" else "bin"
@@ -24,9 +25,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wheel(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("dist")
-    pip(bare, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
-    (built,) = folder.glob("*.whl")
+
+    def build(folder: Path) -> None:
+        pip(bare, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+
+    (built,) = made_once(tmp_path_factory, "wheel", build).glob("*.whl")
     return built
 
 

@@ -43,6 +43,19 @@ def test_pip_and_uv_trust_the_same_certificates(given: dict[str, str], expected:
     assert done.stdout.strip() == expected
 
 
+def test_make_verify_runs_every_file_with_tests_that_must_run_alone() -> None:
+    done = subprocess.run(
+        ["make", "--silent", "--eval", "show: ; @echo $(ALONE)", "show"], cwd=ROOT, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    marked = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path != Path(__file__) and "pytest.mark.alone" in path.read_text("utf-8")
+    }
+    assert set(done.stdout.split()) == marked
+
+
 def without_network_settings() -> dict[str, str]:
     """Return the environment without proxies, certificates, and settings of uv and webwx."""
     settings = ("CERT", "_CA_", "CA_BUNDLE", "_PROXY", "_proxy", "WEBWX_", "UV_")
