@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.async_api import Route
 
-PATIENCE = 15_000
+PATIENCE = 60_000
 """Time limit in milliseconds for what must appear."""
 
 

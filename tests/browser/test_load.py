@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONG = 400
 """Messages of the long chat: enough for several parts of it."""
 
-pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_both_pages_stay_small_with_many_chats_and_messages(
     await gateway.log_in(world)
     texts = write(world, messages=MESSAGES, long=LONG)
     page = await chromium.new_page()
-    page.set_default_timeout(45_000)  # until all messages are stored
+    page.set_default_timeout(150_000)  # until all messages are stored
     console = await walk_console(page, await gateway.link(), gateway.url, texts)
     phones = await walk_phones(page, f"{served.url}/phone", texts)
     await page.close()

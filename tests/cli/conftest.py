@@ -34,7 +34,7 @@ from webwx.storage.sqlite.journal import SqliteJournal
 
 WEBWX = Path(sys.executable).with_name("webwx")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a command may take."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.account.test_login import read_until
+from tests.cli.conftest import PATIENCE
 from tests.cluster.conftest import LEASE, RunningWorker, wait_until
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def test_a_worker_that_waits_for_its_database_ends_at_once_when_it_is_terminated
     with stopped_server(deployment), deployment.starting_worker() as process:
         read_until(process, WAITING)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_worker_ends_with_a_sentence_if_its_database_does_not_exist(deployment: Deployment) -> None:

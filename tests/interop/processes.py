@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Time limit in seconds for one line of a process; longer than any held poll."""
 
 WEBWX = Path(sys.executable).with_name("webwx")
