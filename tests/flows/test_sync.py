@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,10 +17,11 @@ from tests.saved import LOGIN, NOW, sync_key
 from tests.steps import lines_of
 
 from webwx.errors import ApiError, LoggedOut, ProtocolError, TransportError, WxError
-from webwx.flows.sync import check, fetch
+from webwx.flows.sync import MANY_TEXTS, check, fetch
 from webwx.model.delivery import MAX_ITEM
 from webwx.model.events import Item, QuarantinedMessage, event_from_item
 from webwx.model.messages import TextMessage
+from webwx.model.raw_fields import raw_fields
 from webwx.protocol.codec import percent_encode
 from webwx.protocol.hosts import FILEHELPER
 from webwx.protocol.http import Response
@@ -240,11 +243,31 @@ class TestFetch:
         assert [(wire.msg_id, bytes(raw)) for wire, raw in texts] == [("1", bytes(raws[0])), ("3", bytes(raws[2]))]
         assert all(raw.copy() is raw for _, raw in texts)  # which is true of a copy only
 
+    @pytest.mark.parametrize("count", [1, MANY_TEXTS, MANY_TEXTS + 1])
+    @pytest.mark.parametrize("has_picture", [True, False])
+    def test_texts_share_an_answer_in_which_each_is_found_as_delivered(self, count: int, *, has_picture: bool) -> None:
+        raws = [message(number, Status=number) for number in range(count)]
+        pictures = [message(count, MsgType=3)] * has_picture
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([*raws, *pictures])))
+        answer = batch.text_answer()
+        texts = [item.text for item in batch.items if item.text is not None]
+
+        assert answer is not None
+        assert [raw_fields(text, answer) for text in texts] == [json.loads(bytes(raw)) for raw in raws]
+
+    def test_texts_do_not_share_an_answer_of_other_items(self) -> None:
+        texts = [message(number) for number in range(MANY_TEXTS)]
+        picture = message(MANY_TEXTS, MsgType=3, Content="-" * 100_000)
+        batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([*texts, picture])))
+
+        assert sum(map(sys.getsizeof, gc.get_referents(batch.text_answer()))) < 50_000
+
     @pytest.mark.parametrize("with_body", [True, False])
     def test_an_answer_without_texts_or_with_its_body_has_no_texts_as_delivered(self, *, with_body: bool) -> None:
         raws = [message(1)] if with_body else [message(1, MsgType=3)]
         batch, _ = drive(fetch(LOGIN, NOW, with_body=with_body), Response(body=body_of(raws)))
         assert list(batch.texts_as_delivered()) == []
+        assert batch.text_answer() is None
 
     def test_texts_are_decoded_with_their_batch_and_other_items_stay_raw(self) -> None:
         picture, news = message(2, MsgType=3), message(3, FromUserName="newsapp")

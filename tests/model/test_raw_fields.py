@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 import msgspec
 import pytest
 
-from webwx.model.raw_fields import raw_fields
+from webwx.model.raw_fields import TextAnswer, raw_fields
 from webwx.protocol.messages import WireText
 
 
@@ -33,3 +36,31 @@ def test_an_item_that_is_no_object_has_no_fields(delivered: bytes) -> None:
 def test_a_text_of_which_only_its_own_fields_were_stored_has_those() -> None:
     fields = raw_fields(WireText(msg_id="1", content="hi"))
     assert (fields["MsgId"], fields["Content"], "Status" in fields) == ("1", "hi", False)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_text_has_the_fields_of_its_place_in_an_answer(*, is_packed: bool) -> None:
+    answer = TextAnswer(
+        b'{"AddMsgList":[{"MsgId":"1","Content":"a","Status":3},{"MsgId":"1","Content":"b","Status":4}]}'
+    )
+    first, second, other = (WireText(msg_id="1", content=content) for content in "abc")
+    if is_packed:
+        answer.pack()
+
+    for _ in range(2):
+        assert raw_fields(first, answer) == {"MsgId": "1", "Content": "a", "Status": 3}
+        assert raw_fields(second, answer) == {"MsgId": "1", "Content": "b", "Status": 4}
+        assert raw_fields(other, answer) == raw_fields(other)
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_packed_answer_takes_a_fifth_of_its_memory(*, is_read: bool) -> None:
+    text = WireText(msg_id="1", content="hi")
+    raw = msgspec.Raw(b'{"MsgId":"1","Content":"hi","Ticket":"%s"}' % (b"-" * 1_000))
+    answer = TextAnswer.of([raw] * 100)
+    if is_read:
+        assert raw_fields(text, answer)["Ticket"] == "-" * 1_000
+    answer.pack()
+    raw_fields(text, answer)
+
+    assert sum(map(sys.getsizeof, gc.get_referents(answer))) < 20_000

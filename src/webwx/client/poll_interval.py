@@ -70,7 +70,8 @@ class PollInterval:
     def reset(self) -> None:
         """Start counting again: a new message came."""
         self._before = self._last = 0.0
-        self._positions.clear()
+        if self._positions:
+            self._positions.clear()
 
     def begin_again(self) -> None:
         """Count positions as new again: the server has gone back."""

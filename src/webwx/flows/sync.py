@@ -16,6 +16,7 @@ import msgspec
 from webwx.flows.call import Flow, call, exchange, judge, read, secrets_of
 from webwx.model.delivery import MAX_ITEM, is_text
 from webwx.model.events import Item
+from webwx.model.raw_fields import TextAnswer
 from webwx.protocol.codec import percent_encode, read_json, read_sound_json, write_json
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncKey, SyncReply, SyncRequest, WholeSyncReply
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from webwx.model.login import Login
     from webwx.protocol.http import Response
     from webwx.protocol.messages import WireText
+
+
+MANY_TEXTS = 20
+"""Minimum number of texts that share their answer: of fewer ones, what else is in an answer would take more memory."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +62,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             if item.text is not None:
                 # A view would keep the whole answer in memory as long as a program keeps the event.
                 yield item.text, raw.copy()
+
+    def text_answer(self) -> TextAnswer | None:
+        """Return its texts as delivered, which share the answer if it has many of them and nothing else."""
+        if self.texts_in and len(self.items) >= MANY_TEXTS and all(map(_TEXT_OF, self.items)):
+            return TextAnswer(self.texts_in)
+        texts = [raw for _, raw in self.texts_as_delivered()]
+        return TextAnswer.of(texts) if texts else None
 
     def delivered(self) -> list[msgspec.Raw]:
         """Return each item as it was delivered, in order; most are views of the body."""

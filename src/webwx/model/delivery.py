@@ -72,7 +72,7 @@ from webwx.protocol.codec import number, read_json
 from webwx.protocol.codes import AppMessageType, MessageType, StatusNotify
 from webwx.protocol.content import read_attributes, read_loosely, read_recall_notice, split_sender
 from webwx.protocol.messages import WireMessage, WireText
-from webwx.protocol.quotes import read_text_quote
+from webwx.protocol.quotes import OPENING, read_text_quote
 from webwx.protocol.sysmsg import people_in_template, read_notice, without_placeholders
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from webwx.model.raw_fields import Delivered
+    from webwx.model.raw_fields import Delivered, TextAnswer
     from webwx.protocol.quotes import TextQuote
 
 T = TypeVar("T")
@@ -194,11 +194,11 @@ def message_from_wire(wire: WireMessage | WireText, own_id: str, raw: bytes | ms
     return event
 
 
-def text_from_wire(wire: WireText, own_id: str, raw: Delivered) -> TextMessage:
-    """Build the event of a plain text; `raw` are its fields as delivered."""
+def text_from_wire(wire: WireText, own_id: str, raw: Delivered, answer: TextAnswer | None = None) -> TextMessage:
+    """Build the event of a plain text; `raw` are its fields as delivered, or those that find it in an answer."""
     chat, sender, is_self, payload = parties(wire, own_id)
     text = plain_text(payload)
-    quote = read_text_quote(text)
+    quote = read_text_quote(text) if text.startswith(OPENING) else None  # most texts have none, and one call is saved
     if quote is None:
         message = TextMessage(
             message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=sound_time(wire.create_time),
@@ -209,7 +209,7 @@ def text_from_wire(wire: WireText, own_id: str, raw: Delivered) -> TextMessage:
             "message_id": wire.msg_id, "chat": chat, "sender": sender, "is_self": is_self,
             "time": sound_time(wire.create_time), "content": wire.content,
         })  # fmt: skip
-    keep_raw(message, raw)
+    keep_raw(message, raw, answer)
     return message
 
 

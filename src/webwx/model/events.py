@@ -202,10 +202,11 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
     if isinstance(wire, WireText):  # as nearly always; making the event is cheap, whatever the message contains
         # A view would keep the whole answer in memory as long as a program keeps the event.
         read = text_from_wire(wire, own_id, raw.copy())
-        chat, sender, is_self = read.chat, read.sender, read.is_self
+        chat, sender, is_self, sent_at = read.chat, read.sender, read.is_self, read.time
     else:
         read = wire
         chat, sender, is_self, _ = parties(wire, own_id)
+        sent_at = sound_time(wire.create_time)
     kind, time = wire.msg_type, wire.create_time
     if kind == _STATUS_NOTIFY:
         chat, sender = ContactId(""), None
@@ -216,7 +217,7 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
         message_id=wire.msg_id if wire.msg_id not in _NO_ID else _name(bytes(raw)),
         chat=chat,
         sender=sender,
-        time=sound_time(time),
+        time=sent_at,
         is_self=is_self,
         is_backlog=0 < time < began,
         is_notice=kind in _NOTICES,

@@ -34,7 +34,7 @@ import msgspec
 
 from webwx.errors import NotForwardable
 from webwx.model.contacts import ContactId, is_chatroom
-from webwx.model.raw_fields import Delivered, raw_fields
+from webwx.model.raw_fields import Delivered, TextAnswer, raw_fields
 from webwx.model.serialization import to_json
 from webwx.model.shown import Shown, ShownStruct
 from webwx.model.text import is_mentioned, plain_text, xml_text
@@ -134,13 +134,17 @@ class DeliveredEvent(Event, frozen=True, kw_only=True, dict=True):
         copy has them. It is empty for an event that was read from JSON, that comes from a gateway, or that a program
         created.
         """
-        delivered: Delivered | None = self.__dict__.get("delivered")
-        return {} if delivered is None else raw_fields(delivered)
+        kept = self.__dict__
+        delivered: Delivered | None = kept.get("delivered")
+        return {} if delivered is None else raw_fields(delivered, kept.get("answer"))
 
 
-def keep_raw(event: DeliveredEvent, delivered: Delivered) -> None:
-    """Set the item as delivered, whose fields are `event.raw`."""
-    event.__dict__["delivered"] = delivered
+def keep_raw(event: DeliveredEvent, delivered: Delivered, answer: TextAnswer | None = None) -> None:
+    """Set the item as delivered, whose fields are `event.raw`; those of a text may be in an answer."""
+    kept = event.__dict__
+    kept["delivered"] = delivered
+    if answer is not None:
+        kept["answer"] = answer
 
 
 def keep_raw_of(event: DeliveredEvent, other: DeliveredEvent) -> None:

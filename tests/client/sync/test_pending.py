@@ -14,11 +14,14 @@ from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
 from webwx.client.reading.stream import AHEAD_FROM
+from webwx.client.sync.recent_messages import MESSAGES
 from webwx.errors import (
     AlreadyRunning,
     StorageError,
 )
+from webwx.flows.sync import MANY_TEXTS
 from webwx.model.messages import (
+    DeliveredEvent,
     Event,
     Pat,
 )
@@ -112,6 +115,25 @@ class TestWithoutAJournal:
 
         assert after == ["synccheck"] * is_asked
         assert texts([first, *rest]) == [str(number) for number in range(count)]
+
+    async def test_an_event_that_a_program_keeps_has_its_fields_after_a_thousand_others(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        async with client.events() as events:
+            for answer in range(MESSAGES // MANY_TEXTS + 1):
+                for number in range(MANY_TEXTS):
+                    world.say("ahua", "me", f"{answer} {number}")
+                event = await anext(events)
+                assert isinstance(event, DeliveredEvent)
+                if not answer:
+                    kept = event, event.raw
+                assert (event.raw["Content"], event.raw["ImgStatus"]) == (f"{answer} 0", 1)
+                for _ in range(MANY_TEXTS - 1):
+                    await anext(events)
+
+        assert kept[0].raw == kept[1]
 
     async def test_a_running_poll_ends_with_its_stream(self, log_in: LogIn, world: World) -> None:
         client = await log_in()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import msgspec
 
-from webwx.client.sync.recent_messages import RecentMessages
+from webwx.client.sync.recent_messages import MESSAGES, RecentMessages
 from webwx.errors import LocalStateError
+from webwx.flows.sync import MANY_TEXTS
 from webwx.model.delivery import text_from_wire
 from webwx.model.events import ContactChanged, ContactDeleted, event_from_item
 from webwx.model.messages import Message, MessageRecalled, PhoneActivity, SystemMessage, TextMessage
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from webwx.flows.sync import Batch
     from webwx.model.contacts import Contact, ContactId
     from webwx.model.messages import Event
-    from webwx.protocol.messages import WireText
+    from webwx.model.raw_fields import TextAnswer
 
 
 class PendingEvents:
@@ -48,8 +51,10 @@ class PendingEvents:
         self._meet = directory.look_up_unknown
         self._interval = interval
         self._recent = RecentMessages()
-        self._texts: dict[WireText, msgspec.Raw] = {}
+        self._answer: TextAnswer | None = None
         """The texts that this process has fetched and not delivered yet, as delivered: a saved text has few fields."""
+        self._shared: deque[ref[TextAnswer]] = deque()
+        """The latest answers with many texts."""
         self._real_ids: dict[str, ContactId] = {}
         """Id in this login of each real id that the phone has sent."""
 
@@ -73,7 +78,7 @@ class PendingEvents:
             session.change(**{name: getattr(login, name) for name in changes})
             raise
         session.pending.extend(batch.items)
-        self._texts.update(batch.texts_as_delivered())
+        self._share(batch)
         has_messages = any(item.kind == "message" for item in batch.items)
         return self._interval.count_batch(
             messages=0,  # `take` counts new messages
@@ -87,18 +92,18 @@ class PendingEvents:
         event: Event
         if item.text is None:
             event = event_from_item(item, own_id)
+            if isinstance(event, SystemMessage) and event.real_ids:
+                name_people(event, self._book.contacts, self._owners(event.real_ids))
         else:
-            event = text_from_wire(item.text, own_id, self._texts.pop(item.text, item.text))
-            if not self._session.pending:  # what another process has delivered meanwhile is not taken here
-                self._texts.clear()
+            event = text_from_wire(item.text, own_id, item.text, self._answer)
+        if not self._session.pending:
+            self._answer = None
         match event:
             case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                 if not self._recent.is_new(event):
                     self._interval.skip_known()
                     return None
                 self._interval.reset()
-                if isinstance(event, SystemMessage) and event.real_ids:
-                    name_people(event, self._book.contacts, self._owners(event.real_ids))
                 self._recent.messages.append(event)
                 if not self._book.contacts.knows(event.chat, event.sender):
                     self._meet(event.chat, event.sender)
@@ -123,6 +128,17 @@ class PendingEvents:
                 for chat in recent:
                     self._meet(chat)
         return event
+
+    def _share(self, batch: Batch) -> None:
+        """Keep the texts of a batch as delivered, for its events; all events before it are delivered."""
+        self._answer = answer = batch.text_answer()
+        if answer is None or len(batch.items) < MANY_TEXTS:
+            return
+        self._shared.append(ref(answer))
+        if len(self._shared) > MESSAGES // MANY_TEXTS:  # a program still keeps an event, and no recall needs others
+            kept = self._shared.popleft()()
+            if kept is not None:
+                kept.pack()
 
     def _owners(self, real_ids: Iterable[str]) -> dict[str, Contact]:
         """Return the contacts whose real ids the phone has sent, by these ids."""
