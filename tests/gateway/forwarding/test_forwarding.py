@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     from tests.carriers import Counted
     from websockets.asyncio.client import ClientConnection
 
+    from webwx.errors import WxError
     from webwx.gateway.access.auth import Connection
+    from webwx.gateway.accounts.account_finders import RefusesForwarded
     from webwx.gateway.serve import Listener
     from webwx.sandbox.world import World
 
@@ -170,7 +172,9 @@ async def served(app: Any) -> AsyncIterator[str]:
 class Node:
     """A node of the cluster: its application answers what is not forwarded."""
 
-    def __init__(self, app: Any, table: Table, *, answer_timeout: float = 30) -> None:
+    def __init__(
+        self, app: Any, table: Table, *, answer_timeout: float = 30, refuser: RefusesForwarded | None = None
+    ) -> None:
         signatures = Signatures(SECRET)
         self._client = OwnerClient(answer_timeout=answer_timeout)
         records = open_records("memory:")
@@ -179,7 +183,7 @@ class Node:
         bots = BotExchange(HostedBots(), table, without_caller, signatures, self._client)
         finders = RouteAccounts(table.look_up_account), links, bots
         self.forwarding = RequestForwarding(
-            app, table, signatures, self._client, exchange, bots, finders, SocketPaths()
+            app, table, signatures, self._client, exchange, bots, finders, SocketPaths(), refuser
         )  # fmt: skip
         self.app = SignedRequests(self.forwarding, self.forwarding, signatures)
 
@@ -603,6 +607,45 @@ async def test_a_change_whose_answer_is_lost_has_an_unknown_outcome_and_is_not_r
 
     assert (answer.status_code, answer.json()["code"]) == (409, "send-outcome-unknown")
     assert len(broken.heads) == 1
+
+
+class Refuser:
+    """Answers lost requests with the length of the body that was kept, and with its JSON."""
+
+    def has(self, scope: Scope) -> bool:
+        return scope["path"] == PATH
+
+    async def refuse_forwarded(
+        self, scope: HTTPScope, send: Send, body: bytes | None, error: WxError | GatewayProblem
+    ) -> None:
+        content = b"null" if body is None else body
+        headers = [(b"x-error", type(error).__name__.encode()), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_a_long_message_to_a_lost_owner_is_known_without_its_long_texts(*, is_gone: bool) -> None:
+    message = {"method": "tools/call", "params": {"data": "x" * 5 * MIB, "k": "key"}, "id": 7}
+    broken = BreakingServer(b"")
+    async with await asyncio.start_server(broken.serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        if is_gone:
+            server.close()
+        node = Node(Owner(), Table(f"http://{host}:{port}"), refuser=Refuser())
+        async with node.served() as url, httpx.AsyncClient(base_url=url) as client:
+            answer = await client.post(PATH, json=message)
+            tracemalloc.start()
+            try:
+                endless = await client.post(PATH, content=_pieces(400))
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+
+    assert answer.json() == {"method": "tools/call", "params": {"data": "", "k": "key"}, "id": 7}
+    assert answer.headers["x-error"] in {"SendOutcomeUnknown", "GatewayProblem"}
+    assert endless.json() is None  # it is no JSON
+    assert peak < 8 * MIB
 
 
 async def test_a_lost_read_is_repeated_once() -> None:

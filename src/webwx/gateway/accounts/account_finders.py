@@ -70,7 +70,7 @@ class RefusesForwarded(Protocol):
         Args:
             scope: The request; its token was checked.
             send: Sends the answer.
-            body: The whole body; None if it is long, or the client has left.
+            body: The body, a long one without its long texts; None if it is too long, or the client has left.
             error: Why there is no answer.
         """
         ...

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -123,6 +124,18 @@ class AdapterParts:
         await self.records.append_audit(actor, name, target=target, detail=detail, time=self.clock())
 
 
+class AnswerToLost(NamedTuple):
+    """The answer to a request whose answer by the node that runs the account was lost."""
+
+    body: bytes
+    """JSON."""
+    status: int = HTTPStatus.OK
+    """HTTP status."""
+
+    def __repr__(self) -> str:
+        return f"AnswerToLost({self.status})"
+
+
 class Adapter(ABC):
     """
     One protocol.
@@ -181,16 +194,17 @@ class Adapter(ABC):
         """Answer a request with an error, in the form that the clients understand; default: a problem of RFC 9457."""
         await refuse(request.scope, request.send, answer_of(error))
 
-    def answer_to_lost(self, body: bytes, error: WxError | GatewayProblem) -> bytes | None:
+    def answer_to_lost(self, body: bytes | None, error: WxError | GatewayProblem) -> AnswerToLost | None:
         """
-        Return the answer (JSON) to a request whose answer by the node that runs the account was lost.
+        Return the answer to a request whose answer by the node that runs the account was lost.
 
         Args:
-            body: The whole body of the request, of at most 1 MiB.
+            body: The body of the request. One of more than 1 MiB is JSON in which texts of more than 1 KiB are empty;
+                None: it is longer than 1 MiB without them, or than 64 MiB with them.
             error: Why there is no answer; `SendOutcomeUnknown` if the request may have been acted upon.
 
         Returns:
-            The body of the answer; None: a problem of RFC 9457, as for a request with a longer body.
+            The answer; None: a problem of RFC 9457.
         """
         del body, error
         return None

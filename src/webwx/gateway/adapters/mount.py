@@ -238,13 +238,13 @@ class AdapterMount:
         """Answer a request to which the owner of its account has not answered, in the form of the adapter."""
         found = self._find(scope)
         adapter = None if found is None else self._opened.get(found.name)
-        made = None if adapter is None or body is None else adapter.answer_to_lost(body, error)
+        made = None if adapter is None else adapter.answer_to_lost(body, error)
         if made is None:
             await refuse(scope, send, answer_of(error))
             return
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(made)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": made, "more_body": False})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(made.body)).encode())]
+        await send({"type": "http.response.start", "status": made.status, "headers": headers})
+        await send({"type": "http.response.body", "body": made.body, "more_body": False})
 
     async def is_current(self, caller: Caller) -> bool | None:
         """Return whether a program is still stored as it was for a request; None if the caller is no program."""

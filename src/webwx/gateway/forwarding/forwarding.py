@@ -30,6 +30,7 @@ from litestar.exceptions import WebSocketDisconnect
 from webwx.errors import ConnectFailed, SendOutcomeUnknown, Timeout, TransportError, WxError
 from webwx.gateway.access.auth import SAFE_METHODS
 from webwx.gateway.forwarding.forwarded_requests import HEADER, forwarded_request, method_of, target_of
+from webwx.gateway.forwarding.kept_body import KeptBody
 from webwx.gateway.forwarding.owner_client import ClosedSocket, UpgradeRefused
 from webwx.gateway.http.front import client_address
 from webwx.gateway.http.refusals import refuse
@@ -53,9 +54,6 @@ _log = logging.getLogger("webwx.gateway")
 
 ROUTE = "forwarded"
 """Template of the route of all forwarded requests, for the request times."""
-
-_MOST_KEPT = 1024 * 1024
-"""Maximum length in bytes of a body that is kept while its request is forwarded."""
 
 _RETRY_AFTER = 2.0
 """Seconds after which a request may succeed that found no owner."""
@@ -474,13 +472,12 @@ class _ForwardedExchange:
         scope: The request.
         receive: Returns the next part of the body, or that the client has left.
         send: Sends a part of the answer.
-        keeps_body: Whether the body is kept, as far as it is short, for the answer to a request that was lost.
+        keeps_body: Whether the body is kept, without long texts, for the answer to a request that was lost.
     """
 
     def __init__(self, scope: HTTPScope, receive: Receive, send: Send, *, keeps_body: bool = False) -> None:
         self.keeps_body = keeps_body
-        self._kept: list[bytes] = []
-        self._kept_size = 0
+        self._kept = KeptBody()
         self.scope = scope
         self.send = send
         self.is_safe: bool = scope["method"] in SAFE_METHODS
@@ -522,13 +519,12 @@ class _ForwardedExchange:
                 return
 
     def _keep(self, piece: bytes) -> None:
-        self._kept_size += len(piece)
-        if self.keeps_body and self._kept_size <= _MOST_KEPT:
-            self._kept.append(piece)
+        if self.keeps_body:
+            self._kept.add(piece)
 
     async def kept(self) -> bytes | None:
-        """Return the whole body, which was kept; None if it is too long, or the client has left."""
-        while not self._body_ended.is_set() and self._kept_size <= _MOST_KEPT:
+        """Return the body as it was kept; None if it is too long, or the client has left."""
+        while not self._body_ended.is_set() and self._kept.is_kept:
             message: Any = await self._receive()
             self._has_left = message["type"] != "http.request"
             if self._has_left:
@@ -536,7 +532,7 @@ class _ForwardedExchange:
             self._keep(message["body"])
             if not message.get("more_body"):
                 self._body_ended.set()
-        return None if self._has_left or self._kept_size > _MOST_KEPT else b"".join(self._kept)
+        return None if self._has_left else self._kept.content()
 
     async def until_client_leaves(self) -> None:
         """Wait until the client has closed its connection."""

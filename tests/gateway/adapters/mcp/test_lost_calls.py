@@ -21,8 +21,9 @@ def answered(error: Any, method: str, **params: Any) -> Any:
     body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).encode()
     made = answer_to_lost(body, error)
     assert made is not None
-    assert json.loads(made)["id"] == 7
-    return json.loads(made)
+    answer = json.loads(made.body)
+    assert (made.status, answer["id"]) == (200, 7)
+    return answer
 
 
 def called(tool: str, error: Any = LOST, **arguments: Any) -> tuple[str, str]:
@@ -65,7 +66,20 @@ def test_another_message_gets_an_error_of_the_protocol(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"method":"notifications/initialized"}', b'{"id":1}', b'{"id":null,"method":"ping"}']
+    ("error", "status", "words"),
+    [(LOST, 409, "do not send it again"), (GatewayProblem("no-owner", "Nothing was done."), 503, "Nothing was done.")],
+)
+@pytest.mark.parametrize("body", [b"", b"{", b'{"id": 7, "method": "tools/call', None])
+def test_what_is_not_known_gets_an_error_without_an_id(body: bytes | None, error: Any, status: int, words: str) -> None:
+    made = answer_to_lost(body, error)
+    assert made is not None
+    answer = JSONRPCError.model_validate_json(made.body)
+    assert (made.status, answer.id, answer.error.code) == (status, None, -32603)
+    assert words in answer.error.message
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"method":"notifications/initialized"}', b'{"id":1}', b'{"id":null,"method":"ping"}']
 )
 def test_what_has_no_answer_gets_none(body: bytes) -> None:
     assert answer_to_lost(body, LOST) is None

@@ -15,7 +15,7 @@ import msgspec
 from litestar.enums import ScopeType
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from webwx.gateway.adapters.adapter import Adapter, AdapterParts, AdapterRequest
+from webwx.gateway.adapters.adapter import Adapter, AdapterParts, AdapterRequest, AnswerToLost
 from webwx.gateway.adapters.mcp.agent import Agent
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.mcp.client_questions import state_key
@@ -131,7 +131,7 @@ class McpAdapter(Adapter):
         await request.send({"type": "http.response.body", "body": body, "more_body": False})
 
     @override
-    def answer_to_lost(self, body: bytes, error: WxError | GatewayProblem) -> bytes | None:
+    def answer_to_lost(self, body: bytes | None, error: WxError | GatewayProblem) -> AnswerToLost | None:
         return answer_to_lost(body, error)
 
     def _agent_of(self, program: Program) -> Agent:

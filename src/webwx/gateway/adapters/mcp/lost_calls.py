@@ -2,7 +2,8 @@
 Answers to messages whose answer was lost with the node that runs the account, or that no node could take.
 
 The node that the client has called makes them from the message alone, in the form of the protocol: a result of a tool
-that is no success, and an error for everything else.
+that is no success, and an error for everything else. A message that is not known gets an error without an id, with the
+HTTP status of the failure: clients take it for the answer to their request.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 import msgspec
 
 from webwx.errors import SendOutcomeUnknown, WxError
+from webwx.gateway.adapters.adapter import AnswerToLost
 from webwx.gateway.adapters.mcp.failures import failure_of
 from webwx.gateway.adapters.mcp.tool_table import TOOLS
 from webwx.gateway.adapters.mcp.tool_values import ToolFailure
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, answer_of
 
 _CALL = "tools/call"
 
@@ -23,6 +25,8 @@ _INTERNAL = -32603
 """JSON-RPC: the message was valid, and the server could not answer it."""
 
 _LOST = "The gateway that runs the account was lost during this call."
+
+_MAY_BE_DONE = "It may have been done; do not send it again, and ask find_send or look at the chat."
 
 
 class _Params(msgspec.Struct, frozen=True):
@@ -38,18 +42,20 @@ class _LostMessage(msgspec.Struct, frozen=True):
     params: _Params = _Params()
 
 
-def answer_to_lost(body: bytes, error: WxError | GatewayProblem) -> bytes | None:
+def answer_to_lost(body: bytes | None, error: WxError | GatewayProblem) -> AnswerToLost | None:
     """
     Return the answer to a request; None for a notification, which has no answer.
 
     Args:
-        body: The message, as JSON.
+        body: The message, as JSON, perhaps without its long texts; None: it is too long even so.
         error: Why there is no answer; `SendOutcomeUnknown` if the message may have been acted upon.
     """
     try:
-        message = msgspec.json.decode(body, type=_LostMessage)
-    except msgspec.DecodeError:
+        message = msgspec.json.decode(body or b"", type=_LostMessage)
+    except msgspec.ValidationError:
         return None
+    except msgspec.DecodeError:
+        return _to_unknown_message(error)
     answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
     if message.method == _CALL and message.params.name in TOOLS:
         failure = _failure_of(message.params, error)
@@ -60,7 +66,13 @@ def answer_to_lost(body: bytes, error: WxError | GatewayProblem) -> bytes | None
     else:
         text = f"{_LOST} Repeat it." if isinstance(error, SendOutcomeUnknown) else str(error)
         answer["error"] = {"code": _INTERNAL, "message": text}
-    return msgspec.json.encode(answer)
+    return AnswerToLost(msgspec.json.encode(answer))
+
+
+def _to_unknown_message(error: WxError | GatewayProblem) -> AnswerToLost:
+    text = f"{_LOST} {_MAY_BE_DONE}" if isinstance(error, SendOutcomeUnknown) else str(error)
+    answer = {"jsonrpc": "2.0", "id": None, "error": {"code": _INTERNAL, "message": text}}
+    return AnswerToLost(msgspec.json.encode(answer), answer_of(error).content.status)
 
 
 def _failure_of(params: _Params, error: WxError | GatewayProblem) -> ToolFailure:
