@@ -54,6 +54,11 @@ class TestTable:
             r"12  Bo\x1b[31mss  hi",
         ]
 
+    def test_joins_the_lines_of_a_text_on_a_terminal(self) -> None:
+        rows = [["7", "阿华", "", "one\ntwo"]]
+        assert table(HEAD, rows, Screen(width=40))[1:] == [" 7  阿华  one two"]
+        assert table(HEAD, rows, Screen()) == [r"7  阿华  one\ntwo"]
+
     def test_in_a_pipe_has_whole_texts_and_no_titles(self) -> None:
         assert table(HEAD, ROWS, Screen()) == [
             " 7  阿华          a long text of a message",

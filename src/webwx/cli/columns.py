@@ -87,9 +87,10 @@ def table(head: Sequence[Column], rows: Sequence[Sequence[str | Colored]], scree
     Return the lines of a table, safe to be printed; a column without any text is left out.
 
     On a terminal the first line has the titles, texts have their colours, and the column that may be cut gives way
-    until each line fits. For a pipe there are neither titles nor colours, and all texts are whole.
+    until each line fits; the lines of a text become one. For a pipe there are neither titles nor colours, and all texts
+    are whole.
     """
-    shown = [[_printable(cell) for cell in row] for row in rows]
+    shown = [[_printable(cell, is_whole=screen.width is None) for cell in row] for row in rows]
     used = [place for place in range(len(head)) if any(row[place].text for row in shown)]
     head, shown = [head[place] for place in used], [[row[place] for place in used] for row in shown]
     if not used:
@@ -115,8 +116,9 @@ def table(head: Sequence[Column], rows: Sequence[Sequence[str | Colored]], scree
     return lines
 
 
-def _printable(cell: str | Colored) -> Colored:
-    return Colored(printable(cell), "") if isinstance(cell, str) else Colored(printable(cell.text), cell.color)
+def _printable(cell: str | Colored, *, is_whole: bool) -> Colored:
+    text, color = (cell, "") if isinstance(cell, str) else cell
+    return Colored(printable(text if is_whole else " ".join(text.splitlines())), color)
 
 
 def _laid_out(cell: Colored, cells: int, column: Column, *, has_colors: bool) -> str:

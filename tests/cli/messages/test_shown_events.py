@@ -106,6 +106,16 @@ class TestLinesOfListen:
             assert max(map(width, (first, *others))) <= columns
             assert all(line.startswith(" ") for line in others)
 
+    def test_a_recall_hangs_behind_the_name_as_messages_do(self) -> None:
+        recalled = MessageRecalled(
+            message_id="1", chat=ContactId("@a"), is_self=False, time=0, text="Hua recalled a message", content="",
+            original=TextMessage(**HEAD, text="oh no"),
+        )  # fmt: skip
+        assert [line[5:] for line in laid_out(recalled, CONTACTS, Screen(width=48))] == [
+            "  Hua           Hua recalled a message (it",
+            " " * 16 + "was: oh no)",
+        ]
+
     def test_are_printed_also_on_a_terminal_without_room(self) -> None:
         assert "".join(laid_out(self.LONG, CONTACTS, Screen(width=1))).replace(" ", "").endswith("said")
 

@@ -43,19 +43,19 @@ def laid_out(event: Event, contacts: Contacts, screen: Screen) -> list[str]:
     """
     Return an event in lines that are safe to be printed.
 
-    On a terminal a message is wrapped behind the name of its chat, so that no line of a text can imitate another
-    message, and each name has a colour of its own. A word or a name that is too long is broken or cut, because the
-    terminal would continue it at the left edge. In a pipe an event is one line.
+    On a terminal a message or a recall is wrapped behind the name of its chat, so that no line of a text can imitate
+    another message, and each name has a colour of its own. A word or a name that is too long is broken or cut, because
+    the terminal would continue it at the left edge. In a pipe an event is one line.
     """
     if screen.width is None or isinstance(event, ContinuityLost):
         return [printable(describe(event, contacts))]
-    if not isinstance(event, Message):
+    if not isinstance(event, Message | MessageRecalled):
         [first, *others] = _wrapped(describe(event, contacts), screen.width - len(_OTHER)) or [""]
         return [first, *(f"{_OTHER}{line}" for line in others)]
     name = shortened(printable(place_of(event, contacts)), max(_NAME_CELLS, screen.width // 2 - _NAME_CELLS))
     time, shown = f"{clock_time(event.time, CLOCK)}  ", padded(name, _NAME_CELLS)
     head = f"{time}{shown}  "
-    paragraphs = summarize(event, language()).splitlines() or [""]
+    paragraphs = _words(event).splitlines() or [""]
     first, *others = [line for each in paragraphs for line in _wrapped(each, screen.width - width(head)) or [""]]
     if screen.has_colors:
         color = "bright_black" if event.is_self else _NAME_COLORS[crc32(name.encode()) % len(_NAME_COLORS)]
@@ -77,15 +77,8 @@ def describe(event: Event, contacts: Contacts, clock: str = CLOCK) -> str:
         clock: Format of times.
     """
     match event:
-        case Message():
-            return f"{clock_time(event.time, clock)}  {place_of(event, contacts)}: {summarize(event, language())}"
-        case MessageRecalled():
-            was = (
-                _(" (it was: {summary})").format(summary=summarize(event.original, language()))
-                if event.original
-                else ""
-            )
-            return f"{clock_time(event.time, clock)}  {name_of(contacts, event.chat)}: {event.text}{was}"
+        case Message() | MessageRecalled():
+            return f"{clock_time(event.time, clock)}  {place_of(event, contacts)}: {_words(event)}"
         case ContinuityLost():
             since, until = clock_time(event.since, clock), clock_time(event.until, clock)
             return _("Messages may be missing between {since} and {until}: {reason}.").format(
@@ -109,6 +102,15 @@ def describe(event: Event, contacts: Contacts, clock: str = CLOCK) -> str:
             return type(event).__name__
 
 
+def _words(event: Message | MessageRecalled) -> str:
+    """Return the text of a message, or the notice of a recall with the message that was recalled."""
+    if isinstance(event, Message):
+        return summarize(event, language())
+    if event.original is None:
+        return event.text
+    return event.text + _(" (it was: {summary})").format(summary=summarize(event.original, language()))
+
+
 _REASONS = {
     "new_login": N_("there was another login in between"),
     "key_refused": N_("the server no longer knew the position of this login"),
@@ -128,9 +130,11 @@ _PHONE = {
 """Text for each `PhoneActivity.action`."""
 
 
-def place_of(message: Message, contacts: Contacts) -> str:
-    """Return the chat and the author of a message."""
+def place_of(message: Message | MessageRecalled, contacts: Contacts) -> str:
+    """Return the chat and the author of a message; the chat of a recall, whose notice names the author."""
     chat = name_of(contacts, message.chat)
+    if isinstance(message, MessageRecalled):
+        return chat
     if message.is_self:
         return _("you to {chat}").format(chat=chat)
     if message.sender in {None, message.chat}:
