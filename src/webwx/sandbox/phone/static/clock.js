@@ -65,7 +65,12 @@ function windClock() {
       h(
         "div",
         { class: "buttons" },
-        STEPS.map((by, at) => button(t("windBy", { time: duration(by) }), () => wind(by), { autofocus: at === 0 })),
+        STEPS.map((by, at) =>
+          button(duration(by), () => wind(by), {
+            autofocus: at === 0,
+            "aria-label": t("windBy", { time: duration(by) }),
+          }),
+        ),
       ),
       form,
     ];

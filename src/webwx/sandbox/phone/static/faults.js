@@ -21,6 +21,7 @@ addWords({
   onNow: ["On now", "正在生效"],
   comingNext: ["Next in the script", "脚本接下来"],
   noneOn: ["No fault is on.", "没有生效的故障。"],
+  notHit: ["not hit yet", "尚未发生"],
   hitTimes: ["hit {n} times", "已发生 {n} 次"],
   hitOf: ["hit {n} of {all} times", "已发生 {n} / {all} 次"],
   likely: ["probability {p}", "概率 {p}"],
@@ -28,9 +29,9 @@ addWords({
   switchOff: ["Switch off", "关闭"],
   switchOffThis: ["Switch off {name}, #{n}", "关闭 {name}（#{n}）"],
   howOften: ["How many times", "次数"],
-  always: ["without end", "不限"],
+  always: ["no limit", "不限"],
   forCall: ["Call", "接口"],
-  meantFor: ["all to which it applies", "所有适用的接口"],
+  meantFor: ["any call", "所有接口"],
   probability: ["Probability", "概率"],
   optionsOf: ["Options of {name}", "{name} 的选项"],
   atAnswer: ["answer", "应答"],
@@ -174,7 +175,8 @@ class Panel {
 
 function rule(each) {
   const options = Object.entries(each.options).map(([name, value]) => `${name}=${value}`);
-  const count = each.times === null ? t("hitTimes", { n: each.hits }) : t("hitOf", { n: each.hits, all: each.times });
+  const hits = t(each.hits ? "hitTimes" : "notHit", { n: each.hits });
+  const count = each.times === null ? hits : t("hitOf", { n: each.hits, all: each.times });
   const facts = [...options, each.endpoint, each.probability < 1 && t("likely", { p: each.probability }), count].filter(
     Boolean,
   );

@@ -83,8 +83,9 @@ function focusView() {
 }
 
 function showNothing() {
-  set(nothing, "aria-label", t("noChatOpen"));
-  fill(nothing, empty("chats", t("noChatOpen"), t("noChatOpenHint")), h("p", { class: "about" }, t("aboutUnofficial")));
+  const [picture, title] = place.view === "contacts" ? ["contacts", "noContactOpen"] : ["chats", "noChatOpen"];
+  set(nothing, "aria-label", t(title));
+  fill(nothing, empty(picture, t(title), t(`${title}Hint`)), h("p", { class: "about" }, t("aboutUnofficial")));
 }
 
 function entitle() {

@@ -96,6 +96,11 @@ const WORDS = {
 
   // contacts and chatrooms
   contacts: ["Contacts", "通讯录"],
+  noContactOpen: ["No contact open", "尚未打开联系人"],
+  noContactOpenHint: [
+    "Choose a contact on the left, or search for somebody to add.",
+    "在左侧选择联系人，或搜索想添加的人。",
+  ],
   newChatroom: ["New chatroom", "发起群聊"],
   chatroom: ["Chatroom", "群聊"],
   chatrooms: ["Chatrooms", "群聊"],
