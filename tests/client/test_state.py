@@ -46,6 +46,19 @@ class TestLoggingIn:
         liveness.require()
 
 
+def test_the_time_of_the_last_change_of_the_state_is_kept() -> None:
+    times = iter([5.0, 6.0, 9.0])
+    liveness = Liveness(clock=lambda: next(times))
+    seen = [liveness.state_since]
+    with liveness.logging_in():
+        seen.append(liveness.state_since)
+    seen.append(liveness.state_since)
+    liveness.answered(8.0)
+    seen.append(liveness.state_since)
+    liveness.ended(ended())
+    assert [*seen, liveness.state_since] == [None, 5.0, 6.0, 6.0, 9.0]
+
+
 def test_a_saved_login_is_online_until_a_call_shows_otherwise() -> None:
     liveness = Liveness()
     liveness.restored()

@@ -140,6 +140,7 @@ def keep(client: Client) -> None:
     for send in client.follow_sends():
         assert_type(send, Outgoing)
     assert_type(client.send_text("Boss", "once", key="2026-11-24"), Receipt)
+    assert_type(client.state_since, float | None)
     assert_type(client.last_sync_at, float | None)
     for letter in client.list_dead_letters():
         assert_type(letter, DeadLetter)

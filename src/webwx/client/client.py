@@ -182,6 +182,15 @@ class AsyncClient:
         return self._session.state
 
     @property
+    def state_since(self) -> float | None:
+        """
+        Time of the last change of `state`: seconds since 1970; None before the first one.
+
+        A login that was saved is ONLINE since this client has read it. Through a gateway it is what the gateway knows.
+        """
+        return self._session.state_since
+
+    @property
     def last_sync_at(self) -> float | None:
         """
         Time of the last successful poll or fetch: seconds since 1970 (server's clock); None before the first one.

@@ -9,6 +9,7 @@ only from the table of codes (flows/call.py), for all calls.
 from __future__ import annotations
 
 import enum
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -111,11 +112,17 @@ class Liveness:
 
     Args:
         report: Called with each change of the state, and with the first failure after which a login is retried.
+        clock: Returns seconds since 1970.
     """
 
-    def __init__(self, report: Callable[[StateChange], object] = lambda _: None) -> None:
+    def __init__(
+        self, report: Callable[[StateChange], object] = lambda _: None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.state: LoginState = LoginState.NEW
         """The present state."""
+        self.state_since: float | None = None
+        """Time of the last change of the state: seconds since 1970; None before the first one."""
+        self._clock = clock
         self._report = report
         self.end: LoggedOut | None = None
         """The error that ended the login."""
@@ -230,6 +237,7 @@ class Liveness:
         before = before or self.state
         has_changed, self.state = state is not self.state, state
         if has_changed:
+            self.state_since = self._clock()
             self._report(StateChange(state=state, before=before, error=error))
 
     def ended(self, end: LoggedOut) -> bool:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +59,8 @@ def write(stdin: IO[str], number: int, method: str, params: dict[str, Any]) -> N
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_an_agent_asks_the_owner_and_reads_the_answer(me: Shell, sandbox: Sandbox, mode: str) -> None:
     async with connected(me, mode=mode) as client:
-        assert (await called(client, "login_status"))["state"] == "online"
+        status = await called(client, "login_status")
+        assert (status["state"], datetime.fromisoformat(status["since"]) <= datetime.now(UTC)) == ("online", True)
         sent = await called(client, "send_text", text="Shall I go on?", idempotency_key=f"question-{mode}")
         waiting = asyncio.create_task(called(client, "wait_for_message", chat="filehelper", after=sent["position"]))
         await asyncio.to_thread(sandbox.say, "me", "filehelper", f"yes {mode}")
@@ -75,7 +77,8 @@ async def test_through_a_gateway_it_has_the_same_tools(me: Shell, sandbox: Sandb
         key = new_key(me, "read,send,manage")
         options = ("--gateway", first_line["url"], "--allow-read", "阿华", "--allow-send", "阿华")
         async with connected(me, *options, WEBWX_GATEWAY_KEY=key) as client:
-            assert (await called(client, "login_status"))["state"] == "online"
+            status = await called(client, "login_status")
+            assert (status["state"], datetime.fromisoformat(status["since"]) <= datetime.now(UTC)) == ("online", True)
             start = (await called(client, "read_messages", chat="阿华"))["position"]
             await asyncio.to_thread(sandbox.say, "ahua", "me", "over the gateway")
             arrived = await called(client, "wait_for_message", chat="阿华", after=start)

@@ -474,4 +474,5 @@ async def test_the_account_is_known_after_login(client: AsyncClient) -> None:
     assert (account.nickname, account.host) == ("小明", "web")
     assert client.account.nickname == "小明"
     assert client.state.value == "online"
+    assert client.state_since is not None
     assert (await client.check()).nickname == "小明"

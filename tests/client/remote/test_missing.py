@@ -41,6 +41,7 @@ async def test_each_missing_method_raises_the_same_error_with_its_reason_and_wit
         with pytest.raises(NotLoggedIn):
             _ = client.account
         assert client.state.value == "new"
+        assert client.state_since is None
         assert client.last_sync_at is None
         await client.store_outcomes()
         await client.wait_for_kept()

@@ -75,7 +75,7 @@ class ClientSession:
         self.timeouts = timeouts
         self.clock = clock
         """Returns seconds since 1970 (machine's clock)."""
-        self.liveness: Liveness = Liveness(on_state or _log_state)
+        self.liveness: Liveness = Liveness(on_state or _log_state, clock)
         self.pending: deque[Item] = deque()
         """Fetched items that were not delivered yet, for a client without a journal; they are saved with the login."""
         self.is_changed: bool = False
@@ -126,6 +126,11 @@ class ClientSession:
     def state(self) -> LoginState:
         """State of the login."""
         return self.liveness.state
+
+    @property
+    def state_since(self) -> float | None:
+        """Time of the last change of the state: seconds since 1970 (machine's clock); None before the first one."""
+        return self.liveness.state_since
 
     @property
     def last_sync_at(self) -> float | None:

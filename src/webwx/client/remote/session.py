@@ -58,6 +58,11 @@ class RemoteSession:
         return LoginState.NEW if self._seen is None else LoginState(self._seen.state)
 
     @property
+    def state_since(self) -> float | None:
+        """Time of the last change of the state, as the gateway last returned it: seconds since 1970."""
+        return None if self._seen is None else self._seen.since.timestamp()
+
+    @property
     def last_sync_at(self) -> float | None:
         """Time of the last successful poll or fetch, as the gateway last returned it: seconds since 1970."""
         at = None if self._seen is None else self._seen.last_sync_at

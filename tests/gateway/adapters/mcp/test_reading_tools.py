@@ -297,7 +297,9 @@ async def test_the_login_and_the_limits_are_shown(make_agent: MakeAgent, number_
     await here.result("send_text", text="one")
     status = await here.result("login_status")
     assert (status.account, status.nickname, status.state, status.sends_left) == ("default", "小明", "online", 2)
-    assert status.since is None  # this client does not know it
+    since = here.client.state_since
+    assert since is not None
+    assert datetime.fromisoformat(status.since).timestamp() == int(since)
     at_gateway = await make_agent(at_gateway=True).result("login_status")
     assert datetime.fromisoformat(at_gateway.since).timestamp() == int(
         (await here.running.port.account(1).status()).since

@@ -167,8 +167,9 @@ class ClientAccount:
                 await self.client.check()
         return self.client.state.value
 
-    async def since(self) -> None:
-        """Return None: a client does not note when its state has changed."""
+    async def since(self) -> float | None:
+        """Return the time of the last change of this state as the client knows it; None before the first one."""
+        return self.client.state_since
 
     async def send_text(self, to: str | int, text: str, *, key: str) -> Receipt:
         """Send a text."""

@@ -168,7 +168,7 @@ class AgentStatus(ToolResult, frozen=True, kw_only=True):
     state: str
     """`online`, `degraded` (the network fails at the moment), or `logged_out`."""
     since: str | None
-    """Time of the last change of the state (RFC 3339); null if it is not known."""
+    """Time of the last change of the state (RFC 3339), at the earliest the start of webwx; null before the first."""
     can_see: list[NamedChat]
     """Chats that you may read."""
     sees_every_chat: bool
