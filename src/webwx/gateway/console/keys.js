@@ -69,7 +69,7 @@ function open(frame) {
     columns: [
       { title: t("keyName"), cell: (key) => key.name },
       { title: t("scopes"), cell: (key) => key.scopes.map(scopeLine), kind: "is-wide" },
-      { title: t("accounts"), cell: (key) => (key.accounts ? key.accounts.map(nameOf).join(", ") : t("allAccounts")) },
+      { title: t("accounts"), cell: (key) => (key.accounts ? key.accounts.map(nameOf).join(", ") : t("allAccounts")), kind: "is-name" },
       { title: t("created"), cell: (key) => ago(key.created_at), kind: "is-narrow" },
       { title: t("expires"), cell: (key) => (key.expires_at ? dateOf(key.expires_at) : t("never")), kind: "is-narrow" },
       { title: t("actions"), cell: deletion, kind: "is-narrow" },

@@ -31,7 +31,7 @@ function open(frame) {
     columns: [
       { title: t("worker"), cell: (worker) => h("code", {}, worker.worker) },
       { title: t("state"), kind: "is-narrow", cell: ({ state }) => h("span", { class: KINDS[state] }, t(state)) },
-      { title: t("lease"), cell: lease },
+      { title: t("lease"), kind: "is-name", cell: lease },
       { title: t("load"), cell: ({ accounts, capacity }) => t("of", { n: accounts, most: capacity }) },
       { title: t("lag"), kind: "is-narrow", cell: ({ loop_lag_seconds: lag }) => t("seconds", { n: lag.toFixed(1) }) },
       { title: t("behind"), kind: "is-narrow", cell: ({ consumer_lag: events }) => t("events", { n: events }) },
