@@ -9,8 +9,12 @@ from tests.browser.console.console_user import open_screen
 from tests.browser.console.test_outbox import row, send
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
+
+    from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
 
@@ -86,3 +90,22 @@ async def test_a_table_keeps_what_the_user_opened_and_gives_its_buttons_the_pres
     await console.get_by_text("nothing", exact=True).wait_for()
     await console.evaluate("shown.show([{name: 'c', size: 1, secret: 1}])")
     assert await rows.count() == 1
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+async def test_a_long_text_leaves_the_buttons_beside_it_in_one_line(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World, locale: str, width: int
+) -> None:
+    await gateway.log_in(world)
+    await send(gateway, "a long text, which takes all the room that it gets " * 8)
+    page = await open_console(locale=locale, viewport={"width": width, "height": 800})
+    await open_screen(page, "Outbox" if locale == "en-US" else "发件箱")
+    await row(page, "a long text").locator(".buttons").wait_for()
+    broken = await page.evaluate(
+        """() => [...document.querySelectorAll(".table .button, .nav-tab:not([hidden])")]
+            .filter((each) => each.getClientRects().length)
+            .filter((each) => each.scrollWidth > each.clientWidth || each.offsetHeight > 44)
+            .map((each) => each.textContent)"""
+    )
+    assert broken == []
