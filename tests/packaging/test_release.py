@@ -117,60 +117,76 @@ def test_every_fragment_of_the_changelog_has_one_of_three_types() -> None:
     assert others == []
 
 
+NEXT = "99.1.0"
+"""A version after that of every checkout, also of the commit of a release."""
+
+
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone of this repository with its own environment, in which a commit can be made."""
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), tmp_path / "clone"], check=True)
+    """A clone of this repository with its own environment, in which a commit can be made: that of `NEXT` may follow."""
+    folder = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder], check=True)
     monkeypatch.setenv("PATH", f"{Path(uv()).parent}{os.pathsep}{os.environ['PATH']}")
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "me")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "me@example.org")
-    return tmp_path / "clone"
+    assert in_clone(folder, "uv", "sync", "--quiet", "--frozen", "--all-extras", "--group", "site").returncode == 0
+    for page in ("whats-new.md", "whats-new.zh.md"):
+        path = folder / "docs" / page
+        text = path.read_text("utf-8")
+        path.write_text(text.replace(re.findall(r"\d+\.\d+\.\d+", text)[0], NEXT, 1), "utf-8")
+    (folder / "changes/rehearsed.added.md").write_text("Added a rehearsal.\n")
+    commit(folder, "Describe what is new")
+    return folder
 
 
 def in_clone(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
 
 
+def commit(clone: Path, subject: str) -> None:
+    """Commit all changes of a clone."""
+    in_clone(clone, "git", "add", "--all")
+    assert in_clone(clone, "git", "commit", "--quiet", "--message", subject).returncode == 0
+
+
 @pytest.mark.verify
 @pytest.mark.timeout(300)
 def test_a_release_begins_with_a_commit_that_has_its_version_and_changelog(clone: Path) -> None:
-    assert in_clone(clone, "uv", "sync", "--quiet", "--frozen", "--all-extras", "--group", "site").returncode == 0
     release = str(clone / ".venv/bin/python"), "-m", "scripts.release"
-    refused = in_clone(clone, *release, "begin", "9.9")
-    assert (
-        refused.stderr == "docs/whats-new.md has to tell what is new in 9.9; its title is '# What is new in 0.2.0'.\n"
+    refused = in_clone(clone, *release, "begin", "99.9")
+    assert refused.stderr == (
+        f"docs/whats-new.md has to tell what is new in 99.9; its title is '# What is new in {NEXT}'.\n"
     )
     assert in_clone(clone, *release, "end").stderr == "The last commit is not that of a release without a tag.\n"
 
-    begun = in_clone(clone, *release, "begin", "0.2.0")
+    begun = in_clone(clone, *release, "begin", NEXT)
     assert begun.returncode == 0, begun.stderr
-    assert in_clone(clone, "git", "log", "-1", "--format=%s").stdout == "Release 0.2.0\n"
+    assert in_clone(clone, "git", "log", "-1", "--format=%s").stdout == f"Release {NEXT}\n"
     assert in_clone(clone, "git", "status", "--porcelain").stdout == ""
-    assert in_clone(clone, str(clone / ".venv/bin/webwx"), "--version").stdout == "webwx 0.2.0\n"
+    assert in_clone(clone, str(clone / ".venv/bin/webwx"), "--version").stdout == f"webwx {NEXT}\n"
     assert [*(clone / "changes").iterdir()] == [clone / "changes/README.md"]
-    assert re.search(
-        r"\n## 0\.2\.0 \(\d{4}-\d\d-\d\d\)\n\n### Added\n\n- ", (clone / "CHANGELOG.md").read_text("utf-8")
-    )
-    assert (clone / "tests/storage/released/0.2.0/files.tar.xz").exists()
-    assert "has no packages of 0.2.0" in in_clone(clone, *release, "end").stderr
+    changelog = (clone / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(rf"\n## {re.escape(NEXT)} \(\d{{4}}-\d\d-\d\d\)\n\n### Added\n\n- ", changelog)
+    assert "\n- Added a rehearsal.\n" in changelog
+    assert (clone / "tests/storage/released" / NEXT / "files.tar.xz").exists()
+    assert f"has no packages of {NEXT}" in in_clone(clone, *release, "end").stderr
     before = in_clone(clone, "git", "rev-parse", "HEAD").stdout
-    assert in_clone(clone, *release, "begin", "0.2.0").returncode == 0  # it was interrupted, and goes on
+    assert in_clone(clone, *release, "begin", NEXT).returncode == 0  # it was interrupted, and goes on
     assert in_clone(clone, "git", "rev-parse", "HEAD").stdout == before
-    in_clone(clone, "git", "tag", "v0.2.0")
-    assert "not a version after 0.2.0" in in_clone(clone, *release, "begin", "0.2.0").stderr
+    in_clone(clone, "git", "tag", f"v{NEXT}")
+    assert f"not a version after {NEXT}" in in_clone(clone, *release, "begin", NEXT).stderr
 
 
 @pytest.mark.verify
 @pytest.mark.timeout(300)
 def test_a_release_that_fails_before_its_commit_leaves_a_clean_checkout(clone: Path) -> None:
-    assert in_clone(clone, "uv", "sync", "--quiet", "--frozen", "--all-extras", "--group", "site").returncode == 0
     (clone / "tests/storage/released/make.py").write_text(
-        "from pathlib import Path\nfolder = Path(__file__).parent / '0.2.0'\nfolder.mkdir()\n"
+        f"from pathlib import Path\nfolder = Path(__file__).parent / '{NEXT}'\nfolder.mkdir()\n"
         "(folder / 'half').touch()\nraise SystemExit('No space is left.')\n"
     )
-    in_clone(clone, "git", "commit", "--quiet", "--all", "--message", "Fill the disk")
-    failed = in_clone(clone, str(clone / ".venv/bin/python"), "-m", "scripts.release", "begin", "0.2.0")
+    commit(clone, "Fill the disk")
+    failed = in_clone(clone, str(clone / ".venv/bin/python"), "-m", "scripts.release", "begin", NEXT)
     assert "No space is left." in failed.stderr
     assert in_clone(clone, "git", "status", "--porcelain").stdout == ""
     assert in_clone(clone, "git", "log", "-1", "--format=%s").stdout == "Fill the disk\n"
