@@ -61,6 +61,21 @@ def importers(folder: str) -> Iterable[str]:
             yield place
 
 
-@pytest.mark.parametrize("folder", [each.name for each in (SOURCE / "gateway" / "adapters").glob("[a-z]*/")])
+FOLDERS = [each.name for each in (SOURCE / "gateway" / "adapters").glob("[a-z]*/")]
+
+SEAM = {"accounts", "access", "adapters", "http", "outgoing", "problems", "queues", "shared_keys"}
+"""Packages and modules of the gateway of which an adapter may use what `adapter.md` names."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_adapter_uses_no_other_part_of_the_gateway_than_the_seam(folder: str) -> None:
+    sources = [path.read_text("utf-8") for path in (SOURCE / "gateway" / "adapters" / folder).glob("*.py")]
+    used = {each for text in sources for each in re.findall(r"^ *(?:from|import) webwx\.gateway\.(\w+)", text, re.M)}
+    assert {"accounts", "adapters"} <= used <= SEAM
+    others = {each for text in sources for each in re.findall(r"webwx\.gateway\.adapters\.(\w+)\.", text)}
+    assert others & {*FOLDERS} == {folder}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_only_the_registry_and_the_command_line_name_an_adapter(folder: str) -> None:
     assert {each for each in importers(folder) if not each.startswith("cli/")} <= {"gateway/adapters/registry.py"}
