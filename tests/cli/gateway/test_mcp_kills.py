@@ -1,4 +1,8 @@
-"""Kills around the consent of an owner: of `webwx mcp`, of the gateway below it, and of a gateway with a program."""
+"""
+Kills in the middle of a send: of `webwx mcp`, of the gateway below it, and of a gateway with a program.
+
+The sends are made with the owner's consent, or without one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import http.client
 import json
 import random
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -29,6 +34,9 @@ pytestmark = [pytest.mark.verify, pytest.mark.timeout(400)]
 
 Way: TypeAlias = Literal["login", "gateway", "program"]
 """How the agent reaches the account: `webwx mcp` with a login or through a gateway, or a program of a gateway."""
+
+Victim: TypeAlias = Literal["command", "gateway"]
+"""The process that is killed."""
 
 OPTIONS = ("sends_in_ten_minutes=1000", "sends_in_a_day=1000")
 
@@ -58,14 +66,21 @@ class StdioAgent:
         self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
         self._process.stdin.flush()
 
-    def _request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def _begin(self, method: str, params: dict[str, Any]) -> None:
         self._number += 1
         self._write({"id": self._number, "method": method, "params": params})
+
+    def _request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._begin(method, params)
         while line := self._process.stdout.readline():
             answer: dict[str, Any] = json.loads(line)
             if answer.get("id") == self._number:
                 return answer
         raise AssertionError(self._process.stderr.read())
+
+    def begin(self, tool: str, **arguments: Any) -> None:
+        """Call a tool, and do not wait for its result."""
+        self._begin("tools/call", {"name": tool, "arguments": arguments})
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool, and return its result or its failure."""
@@ -99,14 +114,30 @@ class HttpAgent:
             return {}
 
 
-class Scene:
-    """An agent that sends to a person with the owner's consent, and a process to kill."""
+def quiet_port() -> int:
+    """
+    Return a free port that no connection of this machine gets, so that it is still free after a kill.
 
-    def __init__(self, shell: Shell, sandbox: Sandbox, way: Way, victim: Literal["command", "gateway"]) -> None:
-        self.shell, self.sandbox, self.way, self.victim = shell, sandbox, way, victim
+    Linux gives connections ports from 32768 on, and one of them would keep a gateway from listening there again.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
+class Scene:
+    """An agent that sends to a person, with the owner's consent unless `confirm` is off, and a process to kill."""
+
+    def __init__(
+        self, shell: Shell, sandbox: Sandbox, way: Way, victim: Victim, *, confirm: Literal["phone", "off"] = "phone"
+    ) -> None:
+        self.shell, self.sandbox, self.way, self.victim, self._confirm = shell, sandbox, way, victim, confirm
         self._ends = contextlib.ExitStack()
         self._processes: dict[str, Started] = {}
         self._url = ""
+        self._port = quiet_port()
         self._token = ""
         if way == "gateway":
             shell.environment["WEBWX_GATEWAY_KEY"] = new_key(shell, "read,send,manage")
@@ -130,9 +161,10 @@ class Scene:
         return process
 
     def _start_gateway(self) -> None:
-        port = self._url.rpartition(":")[2] or "0"
-        process = self._start("gateway", "serve", "--port", port, "--json")
-        self._url = json.loads(process.stdout.readline())["url"]
+        process = self._start("gateway", "serve", "--port", str(self._port), "--json")
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        self._url = json.loads(line)["url"]
         if self.way != "program":
             return
         if not self._token:
@@ -143,7 +175,7 @@ class Scene:
 
     def _start_command(self) -> None:
         where = ("--gateway", self._url) if self.way == "gateway" else ()
-        options = ("--allow-send", "阿华", "--confirm", "phone", "--max-sends", "1000", *where)
+        options = ("--allow-send", "阿华", "--confirm", self._confirm, "--max-sends", "1000", *where)
         self.agent = StdioAgent(self._start("command", "mcp", *options))
 
     def asked(self, text: str) -> str:
@@ -268,7 +300,7 @@ MOMENTS = {
     ],
 )
 def test_a_send_that_the_owner_accepts_is_made_once_whenever_a_process_is_killed(
-    me: Shell, sandbox: Sandbox, way: Way, victim: Literal["command", "gateway"]
+    me: Shell, sandbox: Sandbox, way: Way, victim: Victim
 ) -> None:
     with Scene(me, sandbox, way, victim) as scene:
         for moment, kill in MOMENTS.items():
@@ -285,3 +317,77 @@ def test_a_send_that_the_owner_accepts_is_made_once_whenever_a_process_is_killed
                 assert received == 1, moment
             else:  # killed with the send on its way, which may not have left the process
                 assert received <= 1, moment
+
+
+# -- without consent ---------------------------------------------------------------------------------------------------
+
+
+def before_the_request_is_read(scene: Scene) -> list[str]:
+    """Kill the process after a send, with another one whose answer it waits for, and one that it has not read."""
+    after, lost, unread = "after", "lost", "unread"
+    agent = command_of(scene)
+    sent = agent.call("send_text", chat="阿华", text=after, idempotency_key=after)
+    assert sent.get("state") == "sent", sent
+    is_answered = (scene.way, scene.victim) == ("gateway", "command")  # by the gateway, which is not killed
+    fault = {"fault": "late_answer", "options": {"seconds": 1}} if is_answered else {"fault": "lost_answer"}
+    scene.sandbox.control("faults", endpoint="webwxsendmsg", times=1, **fault)
+    agent.begin("send_text", chat="阿华", text=lost, idempotency_key=lost)
+    while lost not in scene.received():
+        time.sleep(_PAUSE)
+    scene.stop()
+    agent.begin("send_text", chat="阿华", text=unread, idempotency_key=unread)
+    scene.kill()
+    return [after, lost, unread]
+
+
+def on_its_way(scene: Scene) -> list[str]:
+    """Kill the process some looks at a phone after the begin of a send, which is before, in or after it."""
+    text = "on-its-way"
+    command_of(scene).begin("send_text", chat="阿华", text=text, idempotency_key=text)
+    for _ in range(random.Random(scene.way + scene.victim).randrange(12)):
+        scene.received()
+    scene.kill()
+    return [text]
+
+
+def command_of(scene: Scene) -> StdioAgent:
+    """Return the agent of `webwx mcp`."""
+    assert isinstance(scene.agent, StdioAgent)
+    return scene.agent
+
+
+def repeated(scene: Scene, text: str) -> None:
+    """Repeat a send with its key until it has an outcome."""
+    while True:
+        again = scene.agent.call("send_text", chat="阿华", text=text, idempotency_key=text)
+        if again.get("state") == "sent" or again["outcome"] == "unknown":
+            return
+        assert again["outcome"] in {"unavailable", "logged_out", "queued", "sending"}, again
+        time.sleep(_PAUSE)
+
+
+@pytest.mark.parametrize(
+    ("way", "victim"),
+    [
+        pytest.param("login", "command", id="webwx-mcp-with-a-login"),
+        pytest.param("gateway", "command", id="webwx-mcp-through-a-gateway"),
+        pytest.param("gateway", "gateway", id="the-gateway-below-webwx-mcp"),
+    ],
+)
+def test_a_send_without_consent_is_made_once_whenever_a_process_is_killed(
+    me: Shell, sandbox: Sandbox, way: Way, victim: Victim
+) -> None:
+    with Scene(me, sandbox, way, victim, confirm="off") as scene:
+        for kill in (before_the_request_is_read, on_its_way):
+            begun = kill(scene)
+            scene.restart()
+            for text in begun:
+                received = scene.received().count(text)
+                found = scene.agent.call("find_send", idempotency_key=text)
+                assert received == 0 or found.get("code") != "not-found", (text, found)
+                repeated(scene, text)
+                state = scene.agent.call("find_send", idempotency_key=text)["state"]
+                received = scene.received().count(text)
+                assert state in {"sent", "unknown"}, text
+                assert received == 1 if state == "sent" else received <= 1, text
+        assert [scene.received().count(each) for each in ("after", "lost")] == [1, 1]
