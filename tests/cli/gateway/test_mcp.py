@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from mcp import Client, StdioServerParameters
-from tests.cli.conftest import WEBWX
+from tests.cli.conftest import WEBWX, log_in
 from tests.cli.gateway.test_serve import new_key, serving
 
 from webwx.gateway.adapters.agent_configs import PROGRAMS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Sandbox, Shell
+    from tests.secret_scanner import SecretScanner
 
 
 @contextlib.asynccontextmanager
@@ -140,6 +141,25 @@ def test_an_unknown_chat_is_refused_at_the_start(me: Shell) -> None:
     failed = me.run("mcp", "--allow-send", "unknown", stdin="")
     assert (failed.code, failed.stdout) == (2, "")
     assert "unknown" in failed.sentence
+
+
+async def test_lists_stay_those_of_the_user_for_whom_they_were_given(
+    me: Shell, sandbox: Sandbox, secret_scanner: SecretScanner
+) -> None:
+    options = ("--allow-send", "*", "--max-sends", "40", "--max-burst", "30")
+    async with connected(me, *options) as client:
+        status = await called(client, "login_status")
+        assert (status["writes_every_chat"], status["sends_left"]) == (True, 30)
+    assert me.run("logout").code == 0
+    await asyncio.to_thread(log_in, "阿华", me.settings, sandbox, secret_scanner)
+    async with connected(me, *options) as client:
+        assert (await called(client, "login_status"))["writes_every_chat"] is False
+    restarted = me.run("mcp", *options, stdin="")
+    assert (restarted.code, restarted.stdout) == (0, "")
+    assert "'webwx mcp rebind' gives them to the present user" in restarted.sentence
+    assert me.run("mcp", "rebind").code == 0
+    async with connected(me, *options) as client:
+        assert (await called(client, "login_status"))["writes_every_chat"] is True
 
 
 @pytest.mark.parametrize("program", [*PROGRAMS])

@@ -26,16 +26,15 @@ from webwx.cli.gateway.pending_sends import (
 )
 from webwx.cli.gateway.stored import open_records
 from webwx.cli.help_pages import CliGroup
-from webwx.cli.language import _
+from webwx.cli.language import _, ngettext
 from webwx.cli.session import Session, command
 from webwx.client.client import AsyncClient
 from webwx.errors import LoggedOut, NotLoggedIn, TransportError
 from webwx.gateway.adapters.agent_configs import PROGRAMS, ServerAddress, StartCommand
 from webwx.gateway.adapters.mcp.agent_options import AgentOptions
 from webwx.gateway.adapters.mcp.command_agents import CommandAgent, agent_of_gateway, agent_of_login, store_agent
-from webwx.gateway.adapters.permissions import ChatPermissions, of_present_user
+from webwx.gateway.adapters.mcp.command_lists import CommandLists, forget_lists
 from webwx.installation import install_command
-from webwx.model.contacts import FILEHELPER
 from webwx.settings import SECRET_FILES
 
 if TYPE_CHECKING:
@@ -114,7 +113,15 @@ class _McpGroup(CliGroup):
     metavar="N",
     default=AgentOptions().sends_in_a_day,
     show_default=True,
-    help="Maximum number of sends in 24 hours.",
+    help="Maximum number of sends in 24 hours; --max-burst limits those in ten minutes.",
+)
+@click.option(
+    "--max-burst",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=AgentOptions().sends_in_ten_minutes,
+    show_default=True,
+    help="Maximum number of sends in ten minutes.",
 )
 @click.option("--gateway", metavar="URL", help="Use an account of this gateway instead of a login of this machine.")
 @click.option(
@@ -132,6 +139,7 @@ async def mcp(
     folder: Path | None,
     confirm: Literal["off", "phone", "client"],
     max_sends: int,
+    max_burst: int,
     gateway: str | None,
     key_file: Path | None,
 ) -> None:
@@ -140,6 +148,8 @@ async def mcp(
 
     It is an MCP server over stdin and stdout. The program of the agent starts this command; 'webwx mcp config PROGRAM'
     prints what to write into its configuration. At first the agent sees and writes File Transfer Helper only.
+
+    The chats of '--allow-read' and '--allow-send' belong to the WeChat user who is logged in when they are used first.
 
     With '--confirm phone', webwx writes to your File Transfer Helper who is to get what; 'y CODE' there sends it.
     'webwx mcp pending' lists what waits.
@@ -156,18 +166,22 @@ async def mcp(
 
     if gateway and may_log_in:
         raise BadInput(_("--allow-login is for a login of this machine; log in at the gateway."))
-    options = AgentOptions(manage=manage, login=may_log_in, confirm=confirm, sends_in_a_day=max_sends)
+    options = AgentOptions(
+        manage=manage, login=may_log_in, confirm=confirm, sends_in_a_day=max_sends, sends_in_ten_minutes=max_burst
+    )  # fmt: skip
     with _only_answers_on_stdout() as stdout:
         async with (
             _remote_account(session, gateway, key_file) if gateway else _local_account(session, may_log_in=may_log_in)
         ) as served, session.storage() as storage:  # fmt: skip
             account = served.account
-            seen = (FILEHELPER, *[await chat_entry(account.client, each) for each in readable])
-            written = (FILEHELPER, *[await chat_entry(account.client, each) for each in writable])
-            permissions = ChatPermissions(see=seen, write=written)
-            with contextlib.suppress(TransportError):  # the first call of a tool finds the user, or reports it
-                permissions = await of_present_user(permissions, account.client)
             records = storage.records()
+            lists = CommandLists(records, account.client, served.agent, readable, writable, time.time)
+            permissions = await lists.read(chat_entry)
+            if await lists.is_of_another_user(permissions):
+                session.output.remark(_(
+                    "The chats of --allow-read and --allow-send are those of another WeChat user, so the agent reaches "
+                    "File Transfer Helper only. 'webwx mcp rebind' gives them to the present user."
+                ))  # fmt: skip
 
             async def audit(tool: str, target: str, detail: str) -> None:
                 await records.append_audit("mcp", f"mcp.{tool}", target=target, detail=detail, time=time.time())
@@ -175,7 +189,8 @@ async def mcp(
             budget = SendBudget(records, f"stdio-{account.name}", options, time.time)
             async with _consent(served, records, options) as consent:
                 agent = Agent(
-                    account, permissions, options, budget, audit, time.time, consent=consent, files=folder
+                    account, permissions, options, budget, audit, time.time, consent=consent, bind=lists.bind,
+                    files=folder,
                 )  # fmt: skip
                 seal = await state_key(records, time.time()) if confirm == "client" else None
                 await serve_stdio(agent, sys.stdin.buffer, stdout, state_seal=seal)
@@ -305,6 +320,22 @@ async def _answer(session: Session, code: str, *, is_yes: bool) -> None:
     async with open_records(session.settings) as records:
         later = _("The agent's 'webwx mcp' sends it now, or once it runs again.")
         await answer_pending(session, records, await asking_agents(records), code, is_yes=is_yes, later=later)
+
+
+@command("rebind", group=mcp, examples=("webwx mcp rebind",))  # type: ignore[arg-type]
+async def rebind(session: Session) -> None:
+    """
+    Assign the chats of '--allow-read' and '--allow-send' to another WeChat user.
+
+    They belong to the user who was logged in when 'webwx mcp' started with them first, and a name is the person who had
+    it then. After this command the next start of 'webwx mcp' looks names up again, for the user who is logged in then.
+    """
+    async with open_records(session.settings) as records:
+        count = await forget_lists(records)
+    session.output.remark(ngettext(
+        "{count} pair of lists is read again at the next start of 'webwx mcp'.",
+        "{count} pairs of lists are read again at the next start of 'webwx mcp'.", count,
+    ).format(count=count))  # fmt: skip
 
 
 @command(

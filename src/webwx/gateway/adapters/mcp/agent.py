@@ -94,6 +94,7 @@ class Agent:
         audit: Stores an action, its target and one more line in the audit log.
         clock: Returns seconds since 1970.
         consent: Asks the owner about sends to people and chatrooms; None: they need no consent.
+        bind: Returns the lists with the user to whom they belong; None: the user who is logged in at the first call.
         program: Id of the program in the keys of its sends, so that no other program's send has its key; empty: none.
         files: Folder whose files it may send; None: it sends no files of this machine.
     """
@@ -108,6 +109,7 @@ class Agent:
         clock: Callable[[], float],
         *,
         consent: OwnerConsent | None = None,
+        bind: Callable[[ChatPermissions], Awaitable[ChatPermissions]] | None = None,
         program: str = "",
         files: Path | None = None,
     ) -> None:
@@ -117,6 +119,7 @@ class Agent:
         self.clock = clock
         self.files = files
         self._permissions = permissions
+        self._bind = bind
         self._audit = audit
         self._prefix = f"{KEY_PREFIX}{program}-" if program else KEY_PREFIX
         self.consent = consent
@@ -145,7 +148,10 @@ class Agent:
 
         If there was no login when the lists were made, they name people of the user who logs in first.
         """
-        self._permissions = await of_present_user(self._permissions, self.client)
+        if self._bind is None:
+            self._permissions = await of_present_user(self._permissions, self.client)
+        else:
+            self._permissions = await self._bind(self._permissions)
         return await allowed_chats(self._permissions, self.client)
 
     # -- chats ---------------------------------------------------------------------------------------------------------
