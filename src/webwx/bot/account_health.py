@@ -64,11 +64,11 @@ class AccountHealth:
     def __init__(self, client: AsyncClient, subscription: Subscription) -> None:
         self._client = client
         self._subscription = subscription
-        self._suspected: dict[Hashable, float | None] = {}
+        self.suspected: dict[Hashable, float | None] = {}
         """Events and timers with a failure that may be the account's, and the last sync before it."""
 
     def __repr__(self) -> str:
-        return f"AccountHealth({len(self._suspected)} suspected)"
+        return f"AccountHealth({len(self.suspected)} suspected)"
 
     async def judge(self, what: Hashable, error: BaseException) -> FailureMeaning:
         """
@@ -80,10 +80,10 @@ class AccountHealth:
         """
         if not self._may_be_of_account(error):
             return FailureMeaning.COUNTS
-        is_first, last_sync = what not in self._suspected, self._suspected.get(what)
-        if is_first and len(self._suspected) >= _REMEMBERED:
-            del self._suspected[next(iter(self._suspected))]
-        self._suspected[what] = self._client.last_sync_at
+        is_first, last_sync = what not in self.suspected, self.suspected.get(what)
+        if is_first and len(self.suspected) >= _REMEMBERED:
+            del self.suspected[next(iter(self.suspected))]
+        self.suspected[what] = self._client.last_sync_at
         if not await self._is_well(error, last_sync):
             return FailureMeaning.WAITS
         return FailureMeaning.IS_REPEATED if is_first else FailureMeaning.COUNTS
@@ -94,12 +94,7 @@ class AccountHealth:
 
     def forget(self, what: Hashable) -> None:
         """Forget the failures of an event or timer that is done."""
-        self._suspected.pop(what, None)
-
-    @property
-    def has_suspected(self) -> bool:
-        """Whether there may be failures to forget."""
-        return bool(self._suspected)
+        self.suspected.pop(what, None)
 
     @property
     def is_online(self) -> bool:

@@ -538,10 +538,9 @@ class ChatQueues:
         self._start_worker()
         return None
 
-    def _note_success(self, entry: Delivered | _Deferred) -> None:
-        """Note that an entry is done."""
-        if self._health is not None and self._health.has_suspected:
-            self._health.forget(_number(entry))
+    def _end_failures(self, health: AccountHealth, entry: Delivered | _Deferred) -> None:
+        """Forget the failures of an entry that is done, and those of the account, which is well again."""
+        health.forget(_number(entry))
         if self._account_failures and not self._is_account_waiting:
             self._account_failures = 0
             _log.info("%s: the account continues.", self._subscription.name)
@@ -550,7 +549,9 @@ class ChatQueues:
 
     def _finish_first(self, queue: _ChatQueue) -> None:
         """Remove a queue's first entry, and make the queue ready again if it has more entries."""
-        self._note_success(queue.waiting.popleft())
+        entry, health = queue.waiting.popleft(), self._health
+        if health is not None and (health.suspected or self._account_failures):
+            self._end_failures(health, entry)
         queue.attempt, queue.has_waited_for_crashes = 0, False
         self._finished += 1
         if queue.dialogue is not None:
