@@ -46,8 +46,8 @@ SERVER = "http://sandbox.test"
 
 BASE = "http://127.0.0.1:8791"
 
-IMPATIENT = Timeouts(connect=5, call=0.3, bulk=0.3, retry=0)
-"""Time limits for accounts that use the network: an answer that does not come is missed soon."""
+PATIENCE = 60.0
+"""Seconds that an account which uses the network waits for an answer; a busy machine needs a few."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -166,6 +166,7 @@ class StartGateway(Protocol):
         adapters: Mapping[str, AdapterEntry] = ...,
         server: str = ...,
         tls: TlsAccess | None = ...,
+        patience: float = ...,
     ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
@@ -187,15 +188,17 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         adapters: Mapping[str, AdapterEntry] = ADAPTERS,
         server: str = "",
         tls: TlsAccess | None = None,
+        patience: float = PATIENCE,
     ) -> AsyncIterator[Running]:
+        limits = Timeouts(connect=PATIENCE, call=patience, bulk=patience, retry=0)
         records = open_records(tmp_path / "gateway.db")
-        transport, timeouts = (None, IMPATIENT) if server else (counted, Timeouts(retry=0))
+        transport, timeouts = (None, limits) if server else (counted, Timeouts(retry=0))
 
         def accounts(on_state: Callable[[str, StateChange], object]) -> Accounts:
             if tls is not None:
                 return Accounts(
                     tmp_path, host="wx.qq.com", proxy=tls.proxy, ca_file=tls.ca, clock=world.clock.now,
-                    timeouts=Timeouts(connect=5, call=5, bulk=5, retry=0), on_state=on_state,
+                    timeouts=limits, on_state=on_state,
                 )  # fmt: skip
             return Accounts(
                 tmp_path, server=server or SERVER, transport=transport, clock=world.clock.now, timeouts=timeouts,

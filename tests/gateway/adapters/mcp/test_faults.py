@@ -14,7 +14,7 @@ import pytest
 from tests.carriers import Counted
 from tests.gateway.adapters.mcp.conftest import agent_of
 from tests.gateway.cluster_nodes import node
-from tests.gateway.conftest import HoldingLoopback
+from tests.gateway.conftest import PATIENCE, HoldingLoopback
 
 from webwx.protocol.messages import RECALL, STATUSNOTIFY, TEXT
 from webwx.sandbox.faults import FAULTS, FaultRule
@@ -61,6 +61,9 @@ AT_CONNECT = ("reset_at_connect",)
 TLS = ("tls_expired", "tls_self_signed", "tls_wrong_host")
 """Faults of a new connection, before a request is known."""
 
+NEVER = ("blackhole", "lost_answer", "late_answer", "endless_chunks")
+"""Faults of a send whose answer does not come, so that a limit of time ends it."""
+
 LOSSES = (
     "html_page", "no_ret", "no_message_id", "empty", "truncated:at=20", "reset_after", "closed_in_body", "lost_answer",
     "blackhole",
@@ -86,9 +89,13 @@ async def served(sandbox: SandboxCore) -> AsyncIterator[RunningSandbox]:
 
 
 @pytest.fixture
-async def running(start_gateway: StartGateway, served: RunningSandbox) -> AsyncIterator[Running]:
-    """A gateway whose accounts reach the sandbox over the network."""
-    async with start_gateway(server=served.url) as running:
+async def running(
+    start_gateway: StartGateway, served: RunningSandbox, request: pytest.FixtureRequest
+) -> AsyncIterator[Running]:
+    """A gateway whose accounts reach the sandbox over the network, and wait for long if each answer comes or fails."""
+    given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    is_missed = "tool" in given or given.get("fault") in NEVER
+    async with start_gateway(server=served.url, patience=1.0 if is_missed else PATIENCE) as running:
         yield running
 
 
