@@ -9,6 +9,7 @@ import { fewAtATime } from "./few.js";
 import { inWords } from "./message-content.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
+import { rowText } from "./row-text.js";
 import { Rows } from "./rows.js";
 import { answersInOrder } from "./states.js";
 import { rowTime } from "./times.js";
@@ -208,19 +209,12 @@ export function chatList({ account, names, openChat, openMessage, act, isWanted 
     fill(
       node,
       face(row.chat, row.name),
-      h(
-        "span",
-        { class: "row-text" },
-        h(
-          "span",
-          { class: "row-top" },
-          h("span", { class: "row-name", dir: "auto" }, row.name),
-          rowTime(row.time, Date.now() / 1000),
+      rowText(row.name, rowTime(row.time, Date.now() / 1000), row.line, {
+        above: [
           row.isPinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
           rowBadge(count, t("unread", { n: count })),
-        ),
-        row.line && h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, row.line)),
-      ),
+        ],
+      }),
     );
   }
 

@@ -9,7 +9,8 @@ import { button, fill, h, set } from "./dom.js";
 import { refuseFiles } from "./files.js";
 import { firstSteps } from "./first-steps-progress.js";
 import { guardFocus } from "./focus.js";
-import { firstLanguage, language, setLanguage } from "./language.js";
+import { brand, languageButton } from "./frame.js";
+import { firstLanguage, onLanguage, setLanguage } from "./language.js";
 import { learnLimits } from "./limits.js";
 import { live } from "./live.js";
 import { navigation } from "./navigation.js";
@@ -128,8 +129,7 @@ function showFrame() {
     event.preventDefault();
     main.focus();
   });
-  const other = language() === "en" ? "zh" : "en";
-  const languageButton = button(t("language"), switchLanguage, { kind: "chip", lang: other === "zh" ? "zh-CN" : "en" });
+  const other = languageButton();
   const leave = button(h("span", { class: "only-wide" }, t("leave")), () => act(leaveSession, { by: leave }), {
     kind: "chip",
     picture: "logout",
@@ -142,15 +142,10 @@ function showFrame() {
     h(
       "header",
       { class: "bar" },
-      h(
-        "h1",
-        { class: "brand" },
-        h("span", {}, h("b", {}, "webwx"), ` ${t("gateway")}`),
-        h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")),
-      ),
+      h("h1", { class: "brand" }, brand(t("gateway"), t("aboutUnofficial"))),
       h("span", { class: "stretch" }),
       connection,
-      languageButton,
+      other.element,
       theme.element,
       leave,
     ),
@@ -161,12 +156,13 @@ function showFrame() {
   theme.update();
   showConnection();
   follow({ isFirst: true });
+}
 
-  function switchLanguage() {
-    setLanguage(other);
-    showFrame();
-    document.querySelector(".bar .chip").focus();
-  }
+/** Show the frame in another language; the focus stays on the button that has switched it. */
+function translate() {
+  if (!document.body.contains(main)) return;
+  showFrame();
+  document.querySelector(".bar .chip").focus();
 }
 
 // -- the session -----------------------------------------------------------------------------------------------------
@@ -254,6 +250,7 @@ addEventListener("hashchange", () => {
   else if (document.body.contains(main)) follow();
 });
 onSystemTheme(applyTheme);
+onLanguage(translate);
 refuseFiles();
 guardFocus(() => (heading.isConnected ? heading : document.querySelector("main h1")));
 await begin();

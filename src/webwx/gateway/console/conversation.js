@@ -8,7 +8,7 @@ import { button, fill, h, icon, iconButton, raisesKeyboard, set } from "./dom.js
 import { bytes, countdown } from "./formats.js";
 import { KeyedList } from "./keyed-list.js";
 import { content, inWords, isNotice, sentContent } from "./message-content.js";
-import { GAP, MOST, NEAR, RECALL_WINDOW } from "./message-log.js";
+import { GAP, messagesIn, MOST, moveByKey, NEAR, RECALL_WINDOW } from "./message-log.js";
 import { stateReason, t as said } from "./message-words.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
@@ -463,23 +463,12 @@ export function conversation({ frame, account, names, back, searchIn }) {
   }
 
   function messages() {
-    return [...log.querySelectorAll(".message, .grey-line")];
+    return messagesIn(log);
   }
 
-  log.addEventListener("keydown", (event) => {
-    const all = messages();
-    const at = all.indexOf(document.activeElement?.closest(".message, .grey-line"));
-    const moves = {
-      ArrowUp: at < 0 ? all.length - 1 : at - 1,
-      ArrowDown: at + 1,
-      Home: 0,
-      End: all.length - 1,
-    };
-    if (!(event.key in moves) || event.target.matches("audio")) return;
-    event.preventDefault();
-    if (moves[event.key] >= all.length) write.focus();
-    else all[Math.max(0, moves[event.key])]?.focus();
-  });
+  log.addEventListener("keydown", (event) =>
+    moveByKey(event, log, { go: (message) => message.focus(), before: () => earlier.focus(), after: () => write.focus() }),
+  );
 
   // -- actions -------------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 import { attempt } from "./attempts.js";
 import { clockButton } from "./clock.js";
 import { act } from "./control.js";
-import { button, fill, h, icon, set, soon } from "./dom.js";
-import { language, onLanguage, setLanguage } from "./language.js";
+import { button, fill, h, icon, soon } from "./dom.js";
+import { brand, languageButton } from "./frame.js";
+import { onLanguage } from "./language.js";
 import { live } from "./live.js";
 import { avatar, personName } from "./names.js";
 import { switchPerson } from "./people.js";
@@ -13,38 +14,29 @@ import { themeButton } from "./theme-button.js";
 import { t } from "./words.js";
 
 export function bar() {
-  const brand = h("h1", { class: "brand" });
+  const title = h("h1", { class: "brand" });
   const person = h("button", {
     type: "button",
     class: "person",
     "aria-haspopup": "dialog",
     on: { click: switchPerson },
   });
-  const languageButton = h("button", {
-    type: "button",
-    class: "chip",
-    on: { click: () => setLanguage(language() === "en" ? "zh" : "en") },
-  });
+  const other = languageButton();
   const theme = themeButton();
   const element = h(
     "header",
     { class: "bar" },
-    brand,
+    title,
     person,
     h("span", { class: "stretch" }),
     clockButton(),
-    languageButton,
+    other.element,
     theme.element,
   );
 
   function update() {
-    fill(
-      brand,
-      h("span", {}, h("b", {}, "webwx"), ` ${t("sandbox")}`),
-      h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")),
-    );
-    fill(languageButton, t("language"));
-    set(languageButton, "lang", language() === "en" ? "zh-CN" : "en");
+    fill(title, brand(t("sandbox"), t("aboutUnofficial")));
+    other.update();
     theme.update();
     showPerson();
   }

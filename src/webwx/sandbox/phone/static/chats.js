@@ -8,6 +8,7 @@ import { withEmoji } from "./emoji.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName } from "./names.js";
 import { empty } from "./overlays.js";
 import { place } from "./place.js";
+import { rowText } from "./row-text.js";
 import { Rows } from "./rows.js";
 import { store } from "./store.js";
 import { rowTime } from "./times.js";
@@ -104,8 +105,12 @@ export function chatsView() {
         name,
         rowTime(row.time, store.now()),
         line,
-        row.pinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
-        rowBadge(unread, t("unread", { n: unread })),
+        {
+          below: [
+            row.pinned && [icon("pin"), h("span", { class: "hidden" }, t("pinned"))],
+            rowBadge(unread, t("unread", { n: unread })),
+          ],
+        },
       ),
     );
   }
@@ -131,15 +136,6 @@ function actionsOn({ id: chat, pinned = false, unread = 0 }) {
 function askDeleteChat(who, chat) {
   confirmDialog(t("deleteChatWith", { name: chatName(chat) }), t("deleteHint"), t("delete"), () =>
     act("delete", { who, chat }),
-  );
-}
-
-function rowText(name, time, line, ...more) {
-  return h(
-    "span",
-    { class: "row-text" },
-    h("span", { class: "row-top" }, h("span", { class: "row-name" }, name), time),
-    h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, line), ...more),
   );
 }
 

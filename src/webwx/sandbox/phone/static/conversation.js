@@ -7,7 +7,7 @@ import { onContextMenu } from "./context-menu.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
 import { KeyedList } from "./keyed-list.js";
-import { GAP, MOST, NEAR, RECALL_WINDOW } from "./message-log.js";
+import { GAP, messagesIn, MOST, moveByKey, NEAR, RECALL_WINDOW } from "./message-log.js";
 import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
 import { empty, menu } from "./overlays.js";
 import { place } from "./place.js";
@@ -325,24 +325,15 @@ export function conversation({ showDetails }) {
   // -- keyboard ------------------------------------------------------------------------------------------------------
 
   function all() {
-    return [...log.querySelectorAll(".message, .grey-line")];
+    return messagesIn(log);
   }
 
   /** Up and Down move between messages, Enter opens the actions on one. */
   function move(event) {
-    const list = all();
-    const at = list.indexOf(document.activeElement);
-    if (at < 0) return;
-    const moves = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: list.length - 1 };
-    if (event.key in moves) {
-      event.preventDefault();
-      if (moves[event.key] >= list.length) write.focus();
-      else if (moves[event.key] < 0) earlier.focus();
-      else focusMessage(list[moves[event.key]]);
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      menus.get(list[at])?.(null);
-    }
+    moveByKey(event, log, { go: focusMessage, before: () => earlier.focus(), after: () => write.focus() });
+    if (event.key !== "Enter" || !event.target.matches(".message, .grey-line")) return;
+    event.preventDefault();
+    menus.get(event.target)?.(null);
   }
 
   function focusMessage(message, how = {}) {
