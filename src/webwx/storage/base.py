@@ -394,9 +394,13 @@ class Journal(Protocol):
 class JournalFile(Journal, Protocol):
     """A journal in a file of this machine, which can be copied and deleted."""
 
-    async def backup(self, path: str | os.PathLike[str]) -> None:
+    async def backup(self, path: str | os.PathLike[str], report: Callable[[int, int], object] | None = None) -> None:
         """
         Copy a snapshot of the journal into a new file; other writers continue meanwhile.
+
+        Args:
+            path: The new file.
+            report: Called in another thread with the number of copied bytes and the total.
 
         Raises:
             StorageError: The file exists or cannot be written.

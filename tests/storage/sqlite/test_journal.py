@@ -324,6 +324,36 @@ async def test_a_backup_during_writes_has_all_earlier_entries(
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+async def test_a_backup_reports_its_progress_and_is_one_snapshot_beside_a_writer(
+    journal: SqliteJournal, path: Path
+) -> None:
+    account = await opened(journal)
+    await account.ingest(arrival(*messages(1, 50)))
+    with contextlib.closing(sqlite3.connect(path)) as writer:
+        writer.execute("CREATE TABLE filler (content)")
+        writer.execute("INSERT INTO filler VALUES (zeroblob(20000000))")
+        writer.commit()
+    reported: list[tuple[int, int]] = []
+
+    def write_meanwhile(done: int, whole: int) -> None:
+        reported.append((done, whole))
+        if len(reported) > 3:  # a copy that begins again ends, too
+            return
+        with contextlib.closing(sqlite3.connect(path)) as writer:
+            writer.execute("INSERT INTO filler VALUES (1)")
+            writer.commit()
+
+    target = path.with_name("copy.journal")
+    await journal.backup(target, write_meanwhile)
+    done = [each for each, _ in reported]
+    assert len(done) > 2
+    assert done == sorted(set(done))  # a copy that began again would report less
+    assert len({whole for _, whole in reported}) == 1
+    assert reported[-1][0] == reported[-1][1] == target.stat().st_size
+    with contextlib.closing(sqlite3.connect(target)) as copy:
+        assert copy.execute("SELECT count(*) FROM filler").fetchone() == (1,)
+
+
 async def test_a_backup_replaces_no_file_and_leaves_no_incomplete_one(journal: SqliteJournal, path: Path) -> None:
     await opened(journal)
     target = path.with_name("copy.journal")

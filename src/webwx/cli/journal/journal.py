@@ -22,7 +22,7 @@ from webwx.cli.messages.shown_events import describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.output import printable, printable_json
-from webwx.cli.progress import shown_rows
+from webwx.cli.progress import shown_progress, shown_rows
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment, clock_time
 from webwx.cli.words import word
@@ -241,7 +241,8 @@ async def backup(session: Session, file: Path) -> None:
     session.require_file(_("back up the database with 'pg_dump', or continuously"))
     await _require_journal(session)
     async with session.file_to_read() as opened:
-        await opened.backup(file)
+        with shown_progress(file.name) as report:
+            await opened.backup(file, report)
     session.output.result(_("The journal is copied to {file}.").format(file=file), path=str(file))
 
 

@@ -86,6 +86,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PAGES_AT_ONCE = 1024
+"""Pages of a file that are copied between two reports of the progress: 4 MiB."""
+
 _IN_USE = 1.0
 """Seconds after which a file that another connection uses cannot be compacted."""
 
@@ -239,17 +242,17 @@ class SqliteJournal(JournalFile):
         return [int(uin) for (uin,) in rows]
 
     @override
-    async def backup(self, path: str | os.PathLike[str]) -> None:
-        await asyncio.to_thread(self._copy, Path(path))
+    async def backup(self, path: str | os.PathLike[str], report: Callable[[int, int], object] | None = None) -> None:
+        await asyncio.to_thread(self._copy, Path(path), report)
 
-    def _copy(self, target: Path) -> None:
+    def _copy(self, target: Path, report: Callable[[int, int], object] | None) -> None:
         if target.exists():
             raise StorageError(f"{target} already exists; a backup never replaces a file.")
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         make_private(new)
         try:
             with contextlib.closing(self._open_to_copy()) as source, contextlib.closing(sqlite3.connect(new)) as copy:
-                source.backup(copy)
+                _copy_pages(source, copy, report)
             handle = os.open(new, os.O_RDWR)
             try:
                 os.fsync(handle)
@@ -754,3 +757,18 @@ class SqliteAccount(AccountJournal):
             has_more = await do_step(self._writer, partial(expunge, is_first=False))
         await checkpoint(self._writer)
         return count
+
+
+def _copy_pages(
+    source: sqlite3.Connection, copy: sqlite3.Connection, report: Callable[[int, int], object] | None
+) -> None:
+    """Copy a file in parts. They are of one snapshot, without which each commit of a writer would restart the copy."""
+    page = source.execute("PRAGMA page_size").fetchone()[0]
+
+    def tell(_status: int, remaining: int, total: int) -> None:
+        if report is not None:
+            report((total - remaining) * page, total * page)
+
+    source.execute("BEGIN")
+    source.execute("SELECT 1 FROM sqlite_master").fetchone()
+    source.backup(copy, pages=_PAGES_AT_ONCE, progress=tell)
