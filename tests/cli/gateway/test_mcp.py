@@ -17,6 +17,7 @@ from mcp import Client, StdioServerParameters
 from tests.cli.conftest import WEBWX, log_in
 from tests.cli.gateway.test_serve import new_key, serving
 
+from webwx.cli.gateway.stored import open_records
 from webwx.gateway.adapters.agent_configs import PROGRAMS
 
 if TYPE_CHECKING:
@@ -94,6 +95,21 @@ async def test_through_a_gateway_it_has_the_same_tools(me: Shell, sandbox: Sandb
                 **await called(client, "send_text", text="once", idempotency_key="gateway-1"),
                 "position": again["position"],
             }
+
+
+async def test_it_obeys_the_lists_and_the_limit_after_a_restart_and_notes_what_it_does(me: Shell) -> None:
+    for number, outcome in enumerate((None, "too_many")):
+        async with connected(me, "--max-sends", "1") as client:
+            sent = (await client.call_tool("send_text", {"text": f"text {number}"})).structured_content
+            other = (await client.call_tool("send_text", {"text": "x", "chat": "阿华"})).structured_content
+            unseen = (await client.call_tool("read_messages", {"chat": "阿华"})).structured_content
+        assert [each and each.get("outcome") for each in (sent, other, unseen)] == [outcome, *["not_allowed"] * 2]
+    async with open_records(me.settings) as records:
+        noted = [(each.action, each.detail) for each in await records.audit()]
+    assert {*noted} >= {
+        ("mcp.send_text", "done"), ("mcp.send_text", "chat-not-allowed"), ("mcp.read_messages", "chat-not-allowed"),
+    }  # fmt: skip
+    assert noted.count(("mcp.send_text", "done")) == 1
 
 
 async def test_a_killed_server_has_sent_once_when_the_call_is_repeated(me: Shell, sandbox: Sandbox) -> None:
