@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -53,8 +52,8 @@ class PendingEvents:
         self._recent = RecentMessages()
         self._answer: TextAnswer | None = None
         """The texts that this process has fetched and not delivered yet, as delivered: a saved text has few fields."""
-        self._shared: deque[ref[TextAnswer]] = deque()
-        """The latest answers with many texts."""
+        self._shared: list[ref[TextAnswer]] = []
+        """The latest answers with many texts; a list, because even an empty deque takes 0.6 KB of each account."""
         self._real_ids: dict[str, ContactId] = {}
         """Id in this login of each real id that the phone has sent."""
 
@@ -136,7 +135,7 @@ class PendingEvents:
             return
         self._shared.append(ref(answer))
         if len(self._shared) > MESSAGES // MANY_TEXTS:  # a program still keeps an event, and no recall needs others
-            kept = self._shared.popleft()()
+            kept = self._shared.pop(0)()
             if kept is not None:
                 kept.pack()
 
