@@ -10,7 +10,7 @@ from tests.browser.console.console_user import button, open_screen
 
 from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.confirmation import SendToConfirm
-from webwx.gateway.adapters.program import Program
+from webwx.gateway.adapters.program import Program, StoredProgram
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
+
+
+async def ask(gateway: ServedGateway, text: str) -> None:
+    """Ask the owner about a text to Boss, as the only program does."""
+    [stored] = await gateway.gateway.programs.find()
+    client = gateway.gateway.port.account(1).client
+    boss, user = await client.who("Boss"), await user_of(client)
+    wanted = SendToConfirm(text, boss.number, boss.name, is_group=False, kind="text", text=text, user=user)
+    await gateway.gateway.confirmations.ask(Program(stored, None), wanted)
 
 
 @pytest.mark.usefixtures("with_notes")
@@ -71,10 +80,7 @@ async def test_a_send_that_waits_for_the_owner_is_accepted(
     await made.get_by_role("button", name="Close").last.click()
     [stored] = await gateway.gateway.programs.find()
     assert stored.options == {"confirm": "phone"}
-    client = gateway.gateway.port.account(1).client
-    boss, user = await client.who("Boss"), await user_of(client)
-    wanted = SendToConfirm("k", boss.number, boss.name, is_group=False, kind="text", text="a <b>text</b>", user=user)
-    await gateway.gateway.confirmations.ask(Program(stored, None), wanted)
+    await ask(gateway, "a <b>text</b>")
 
     await console.get_by_role("link", name="assistant").click()
     waiting = console.get_by_role("region", name="Waiting for you")
@@ -85,3 +91,34 @@ async def test_a_send_that_waits_for_the_owner_is_accepted(
         while "xiaoming" not in world.inbox("lilei"):  # noqa: ASYNC110 - no event marks what arrives at a phone
             await asyncio.sleep(0.02)
     assert [each.text for each in world.inbox("lilei")["xiaoming"].messages] == ["a <b>text</b>"]
+
+
+async def test_a_send_that_waits_for_the_owner_is_counted_and_appears_without_a_reload(
+    console: Page, gateway: ServedGateway
+) -> None:
+    await gateway.gateway.programs.create(
+        StoredProgram(
+            id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0, options={"confirm": "phone"}
+        )
+    )
+    await ask(gateway, "the first")
+    link = console.get_by_role("navigation").get_by_role("link", name="Connected programs", exact=True)
+    await console.wait_for_function(
+        "link => link.title === 'Sends that wait for you: 1'", arg=await link.element_handle()
+    )
+    await open_screen(console, "Connected programs")
+    await console.get_by_role("link", name="assistant").click()
+    waiting = console.get_by_role("region", name="Waiting for you")
+    await button(waiting, "Do not send it").focus()
+    await waiting.get_by_text("the first").evaluate("text => { window.first = text; }")
+    await ask(gateway, "the second")
+    await waiting.get_by_text("the second").wait_for()
+    assert await console.evaluate("first.isConnected && document.activeElement.textContent") == "Do not send it"
+    await console.wait_for_function(
+        "link => link.title === 'Sends that wait for you: 2'", arg=await link.element_handle()
+    )
+    await console.keyboard.press("Enter")
+    await waiting.get_by_text("the first").wait_for(state="detached")
+    await console.wait_for_function(
+        "link => link.title === 'Sends that wait for you: 1'", arg=await link.element_handle()
+    )

@@ -1,11 +1,12 @@
-// What needs a look, by screen: unread messages, accounts that are not online, sends with an unknown outcome, and webhooks
-// that fail. It is read when the console begins, after a change that the live connection reports, and now and then.
+// What needs a look, by screen: unread messages, accounts that are not online, sends with an unknown outcome, sends that wait
+// for the owner, and webhooks that fail. It is read when the console begins, after a change that the live connection reports, and now and then.
 
 import { isOnline, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
 import { drafts } from "./composer.js";
 import { fewAtATime } from "./few.js";
 import { live } from "./live.js";
+import { asksOwner, sendsThatWait } from "./owner-consent.js";
 import { unread } from "./unread.js";
 import { t } from "./words.js";
 
@@ -19,7 +20,7 @@ const AT_ONCE = 500;
 const SENDS = 100;
 
 class Attention extends EventTarget {
-  #counts = { accounts: 0, outbox: 0, webhooks: 0 };
+  #counts = { accounts: 0, outbox: 0, programs: 0, webhooks: 0 };
   #timer = 0;
   #end = null;
 
@@ -38,7 +39,7 @@ class Attention extends EventTarget {
   /** Count until `leave()`. */
   begin() {
     this.leave();
-    const soon = () => this.#readAfter(AT_ONCE);
+    const soon = () => this.readSoon();
     const ends = [
       live.on("account.state", soon),
       live.on("send.changed", soon),
@@ -47,6 +48,11 @@ class Attention extends EventTarget {
     ];
     this.#end = () => ends.forEach((end) => end());
     soon();
+  }
+
+  /** Read everything again in a moment. */
+  readSoon() {
+    this.#readAfter(AT_ONCE);
   }
 
   leave() {
@@ -62,15 +68,21 @@ class Attention extends EventTarget {
 
   async #read() {
     try {
-      const [accounts, { webhooks }] = await Promise.all([listAccounts(), call("GET", "/webhooks")]);
+      const [accounts, { webhooks }, { programs }] = await Promise.all([
+        listAccounts(),
+        call("GET", "/webhooks"),
+        call("GET", "/programs"),
+      ]);
       const numbers = accounts.map(({ number }) => number);
       unread.keepOnly(numbers);
       drafts.forget((place) => !numbers.includes(Number(place.split("/")[0])));
       const used = accounts.filter((account) => isOnline(account) || account.state === "logged_out");
       const unknown = await fewAtATime(used, countUnknown);
+      const waiting = await fewAtATime(programs.filter(asksOwner), sendsThatWait);
       this.#counts = {
         accounts: used.filter((account) => account.state !== "online").length,
         outbox: unknown.reduce((sum, each) => sum + each, 0),
+        programs: waiting.flat().length,
         webhooks: webhooks.filter((webhook) => webhook.state === "failing").length,
       };
       this.dispatchEvent(new Event("change"));

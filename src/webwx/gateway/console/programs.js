@@ -1,12 +1,14 @@
 // The screen of the programs that use accounts in other protocols: a switch, a token, what is open, and configurations.
 
 import { call, GATEWAY, Problem } from "./api.js";
+import { attention } from "./attention.js";
 import { confirm, deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h } from "./dom.js";
 import { resultPanel } from "./forms.js";
 import { arrange } from "./keyed-list.js";
 import { empty } from "./overlays.js";
+import { asksOwner, waitingSends } from "./owner-consent.js";
 import { addressOf, go } from "./place.js";
 import { openProgramForm } from "./program-form.js";
 import { t } from "./programs-words.js";
@@ -19,13 +21,15 @@ export const programs = { name: "programs", picture: "program", title: () => t("
 const TOKEN = "TOKEN";
 
 function open(frame) {
+  let view = null;
+
   function move([id]) {
-    if (id) oneProgram(frame, id);
-    else allPrograms(frame);
+    view?.leave?.();
+    view = id ? oneProgram(frame, id) : allPrograms(frame);
   }
 
   move(frame.parts);
-  return { move };
+  return { move, leave: () => view.leave?.() };
 }
 
 /** Return the address of a program's adapter, and configurations for well-known programs with it and a token. */
@@ -93,52 +97,7 @@ function allPrograms(frame) {
   }
 
   frame.act(() => load(frame, holder, refresh));
-}
-
-// -- sends that wait for the owner -----------------------------------------------------------------------------------
-
-/** Return the sends of a program that wait for the owner, with buttons that answer; the phone answers them as well. */
-async function questions(frame, route) {
-  const rows = h("div", { class: "parts" });
-
-  async function refresh() {
-    const { confirmations } = await call("GET", `${route}/confirmations`);
-    const waiting = confirmations.filter((each) => each.state === "waiting");
-    fill(rows, waiting.length > 0 ? waiting.map(question) : h("p", { class: "hint" }, t("nothingWaits")));
-  }
-
-  function question(each) {
-    const answer = (accept) =>
-      frame.act(async () => {
-        try {
-          await call("POST", `${route}/confirmations/${each.code}`, { accept });
-        } finally {
-          await refresh();
-        }
-      });
-    return h(
-      "section",
-      { class: "card" },
-      h("p", {}, t(each.is_group ? "toGroup" : "toPerson", { name: each.name, number: String(each.to) })),
-      each.file && h("p", {}, each.file),
-      each.text && h("blockquote", {}, each.text),
-      h("p", { class: "hint" }, t("until", { time: new Date(each.expires_at).toLocaleTimeString() })),
-      h(
-        "div",
-        { class: "buttons" },
-        button(t("accept"), () => answer(true), { kind: "is-main" }),
-        button(t("refuse"), () => answer(false)),
-      ),
-    );
-  }
-
-  await refresh();
-  return h(
-    "section",
-    { "aria-label": t("waiting") },
-    h("div", { class: "line part-head" }, h("h3", {}, t("waiting")), button(t("refresh"), () => frame.act(refresh), { kind: "is-small", picture: "retry" })),
-    rows,
-  );
+  return {};
 }
 
 // -- one program -----------------------------------------------------------------------------------------------------
@@ -146,10 +105,12 @@ async function questions(frame, route) {
 function oneProgram(frame, id) {
   const route = `/programs/${encodeURIComponent(id)}`;
   const holder = h("div", { class: "parts" });
+  const questions = waitingSends(frame, () => attention.readSoon());
   fill(frame.body, h("a", { href: addressOf("programs") }, t("toList")), holder);
 
   async function show(program) {
     const texts = await configurations(program, TOKEN);
+    await questions.show(program);
     const turn = button(program.enabled ? t("turnOff") : t("turnOn"), () =>
       frame.act(async () => show(await call("PATCH", route, { enabled: !program.enabled })), { by: turn }),
     );
@@ -190,7 +151,7 @@ function oneProgram(frame, id) {
     fill(
       holder,
       card,
-      program.options.confirm === "phone" && (await questions(frame, route)),
+      asksOwner(program) && questions.element,
       texts.length > 0 &&
         h(
           "section",
@@ -212,4 +173,5 @@ function oneProgram(frame, id) {
   }
 
   frame.act(() => load(frame, holder, begin));
+  return { leave: questions.leave };
 }

@@ -18,6 +18,7 @@ const WORDS = {
   attention_chats: ["Unread messages: {n}", "未读消息：{n}"],
   attention_accounts: ["Accounts that are not online: {n}", "不在线的账号：{n}"],
   attention_outbox: ["Messages that may not have arrived: {n}", "不确定是否送达的消息：{n}"],
+  attention_programs: ["Sends that wait for you: {n}", "等待你确认的消息：{n}"],
   attention_webhooks: ["Webhooks that fail: {n}", "投递失败的 Webhook：{n}"],
   skip: ["Skip to the screen", "跳到页面内容"],
   signedOut: ["This browser has no session", "此浏览器尚未登录控制台"],

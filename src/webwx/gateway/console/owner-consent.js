@@ -1,0 +1,92 @@
+// The sends of programs that wait for the owner, with buttons that answer; the phone answers them as well.
+
+import { call } from "./api.js";
+import { button, h } from "./dom.js";
+import { arrange, KeyedList } from "./keyed-list.js";
+import { live } from "./live.js";
+import { t } from "./programs-words.js";
+
+/** Milliseconds during which changes are collected before the sends are read again. */
+const AT_ONCE = 500;
+
+/** Whether a program asks the owner, here and on the phone, before it sends to other people. */
+export function asksOwner({ options }) {
+  return options.confirm === "phone";
+}
+
+/** Return the sends of a program that wait now. */
+export async function sendsThatWait({ id }) {
+  const { confirmations } = await call("GET", `/programs/${encodeURIComponent(id)}/confirmations`);
+  return confirmations.filter(({ state }) => state === "waiting");
+}
+
+/**
+ * Make the list of what waits. Returns {element, show(program), leave()}: `show` reads it for a program, from then on again
+ * after each question and answer, which are messages to File Transfer Helper. `answered()` is called after an answer here.
+ */
+export function waitingSends(frame, answered) {
+  const rows = h("div", { class: "parts" });
+  const nodes = new KeyedList(rows);
+  const nothing = h("p", { class: "hint" }, t("nothingWaits"));
+  const again = button(t("refresh"), () => frame.act(refresh, { by: again }), { kind: "is-small", picture: "retry" });
+  const element = h(
+    "section",
+    { "aria-label": t("waiting") },
+    h("div", { class: "line part-head" }, h("h3", {}, t("waiting")), again),
+    rows,
+  );
+  let program = null;
+  let timer = 0;
+
+  async function refresh() {
+    const waiting = await sendsThatWait(program);
+    nodes.show(waiting.map((each) => nodes.node(each.code, null, () => question(each))));
+    if (waiting.length === 0) arrange(rows, [nothing]);
+  }
+
+  async function show(shown) {
+    program = shown;
+    if (asksOwner(program)) await refresh();
+  }
+
+  function refreshSoon() {
+    clearTimeout(timer);
+    if (program && asksOwner(program)) timer = setTimeout(() => frame.act(refresh, { isOfUser: false }), AT_ONCE);
+  }
+
+  function question(each) {
+    const route = `/programs/${encodeURIComponent(program.id)}/confirmations/${each.code}`;
+    const answer = (accept) =>
+      frame.act(async () => {
+        try {
+          await call("POST", route, { accept });
+        } finally {
+          await refresh();
+          answered();
+        }
+      });
+    return h(
+      "section",
+      { class: "card" },
+      h("p", {}, t(each.is_group ? "toGroup" : "toPerson", { name: each.name, number: String(each.to) })),
+      each.file && h("p", {}, each.file),
+      each.text && h("blockquote", {}, each.text),
+      h("p", { class: "hint" }, t("until", { time: new Date(each.expires_at).toLocaleTimeString() })),
+      h(
+        "div",
+        { class: "buttons" },
+        button(t("accept"), () => answer(true), { kind: "is-main" }),
+        button(t("refuse"), () => answer(false)),
+      ),
+    );
+  }
+
+  const ends = ["event", "send.changed", "open"].map((kind) => live.on(kind, refreshSoon));
+
+  function leave() {
+    clearTimeout(timer);
+    for (const end of ends) end();
+  }
+
+  return { element, show, leave };
+}
