@@ -15,6 +15,7 @@ from tests.gateway.api.test_events import port_of
 
 from webwx.client.client import AsyncClient
 from webwx.errors import NotLoggedIn
+from webwx.gateway.accounts.account_sends import TextContent
 from webwx.gateway.accounts.journal_lookup import user_of
 from webwx.gateway.adapters.confirmed_sends import ConfirmedSends
 from webwx.gateway.adapters.mcp.adapter import McpAdapter
@@ -191,6 +192,27 @@ async def test_an_accepted_send_is_not_made_for_a_user_who_logs_in_just_before_i
     await sends.end(program.id)
     assert (await online.port.account(1).client.who(boss)).name != "Boss"
     assert await sent_texts(online) == []
+
+
+async def test_an_accepted_send_that_was_made_before_a_kill_stays_made_after_another_user(online: Running) -> None:
+    asking = await asking_agent(online)
+    await online.gateway.confirmations.end(asking.program)  # the sends below are made by this test
+    await asking.asked(text="hello", idempotency_key="k")
+    stored, key = online.gateway.confirmations.stored, asking.agent.key_of("k")
+    found = await asking.agent.question(key)
+    assert found is not None
+    await online.port.account(1).sends.send(found.to, TextContent(text="hello"), key=key)
+    await stored.change(found, lambda each: msgspec.structs.replace(each, state="accepted"))  # it was killed before
+    await change_user(online)
+    sends = ConfirmedSends(stored, online.port)
+    sends.begin(asking.program)
+    await asking.until_state("k", "failed")
+    await sends.end(asking.program.id)
+    online.world.log_out("ahua")
+    await until_logged_out(online)
+    await online.log_in(who="me")
+    assert (await asking.call("send_text", chat="Boss", text="hello", idempotency_key="k")).state == "sent"
+    assert asking.received() == ["hello"]
 
 
 async def test_a_send_is_not_made_for_a_user_who_logs_in_just_before_it(online: Running) -> None:

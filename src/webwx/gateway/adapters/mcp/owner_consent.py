@@ -126,7 +126,7 @@ class OwnerConsent:
                 code="key-reused",
             )  # fmt: skip
         match found.state:
-            case "made" | "accepted" if is_stored:
+            case "made" | "accepted" | "failed" if is_stored:  # failed: it was made, and then another user logged in
                 return
             case "accepted" if self._is_at_client:
                 return  # this call makes the send
