@@ -104,6 +104,16 @@ async def test_sends_beyond_the_budget_are_refused_until_time_has_passed(make_ag
     assert written(here) == ["1", "2"]
 
 
+async def test_sends_beyond_the_budget_are_in_the_audit_log_once_a_minute(make_agent: MakeAgent) -> None:
+    here = make_agent(sends=0)
+    for _ in range(3):
+        await here.failure("send_text", text="too many")
+    assert here.audit == [("send_text", "", "send-budget")]
+    here.world.wind(61)
+    await here.failure("send_text", text="too many")
+    assert here.audit[1:] == [("send_text", "", "send-budget")]
+
+
 async def test_a_lost_answer_is_no_success_and_nothing_is_sent_again(here: AgentHere, counted: Counted) -> None:
     counted.lose_answers("webwxsendmsg")
     for _ in range(2):

@@ -131,8 +131,8 @@ class Agent:
         """Times of the logins that it has begun in the last hour."""
         self.code_seen: tuple[str, float] = "", 0.0
         """The code of a login that was shown last, and the time at which it was first seen."""
-        self._noted_reads: dict[str, float] = {}
-        """Times at which refused reads were last noted, by tool."""
+        self._noted: dict[tuple[str, str], float] = {}
+        """Times at which refusals that may repeat were last noted, by tool and code."""
 
     def __repr__(self) -> str:
         return f"Agent({self.account.name!r})"
@@ -391,20 +391,20 @@ class Agent:
         finally:
             await self._audit(tool, "" if chat is None else str(chat.number or FILEHELPER), outcome)
 
-    async def note_refusal(self, tool: str, code: str, *, is_read: bool = False) -> None:
+    async def note_refusal(self, tool: str, code: str, *, may_repeat: bool = False) -> None:
         """
         Store in the audit log that the agent tried what its owner has not allowed.
 
         Args:
             tool: Name of the tool, or of the request.
             code: Name of the kind of failure.
-            is_read: Whether it reads; then this is noted once a minute, because no budget limits reads.
+            may_repeat: Whether nothing limits how often the agent tries, as for reads; then it is noted once a minute.
         """
         now = self.clock()
-        if is_read and abs(now - self._noted_reads.get(tool, 0)) < _NOTE_EVERY:
+        if may_repeat and abs(now - self._noted.get((tool, code), 0)) < _NOTE_EVERY:
             return
-        if is_read:
-            self._noted_reads[tool] = now
+        if may_repeat:
+            self._noted[tool, code] = now
         await self._audit(tool, "", code)
 
     @property

@@ -59,12 +59,20 @@ class ToolRefused(InvalidRequest):
         """Whether what was asked for exists, and the agent may not know that; only the audit log says it."""
 
 
+SEND_BUDGET = "send-budget"
+"""Code of a send beyond the number that the owner allows."""
+
+
 def refusal_of(error: WxError | GatewayProblem) -> str:
-    """Return the code with which the audit log notes an error, if the owner has not allowed the call; empty if not."""
+    """
+    Return the code with which the audit log notes an error, if the owner has not allowed the call; empty if not.
+
+    The owner allows a number of sends as well, so a send too many is noted.
+    """
     if isinstance(error, ToolRefused) and error.is_hidden:
         return code_of(ChatNotAllowed)
     outcome, code, _ = _kind_of(error)
-    return code if outcome == "not_allowed" else ""
+    return code if outcome == "not_allowed" or code == SEND_BUDGET else ""
 
 
 def not_finished(*, is_begun: bool) -> ToolRefused:

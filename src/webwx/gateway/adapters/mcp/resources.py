@@ -135,7 +135,7 @@ async def read_chat(agent: Agent, chat: str, *, since: str = "") -> ReadResource
 async def _refused(agent: Agent, action: str, error: InvalidRequest) -> ToolRefused:
     """Return the error for what cannot be read, and note it if the owner has not allowed it."""
     if refusal := refusal_of(error):
-        await agent.note_refusal(action, refusal, is_read=True)
+        await agent.note_refusal(action, refusal, may_repeat=True)
     return ToolRefused(short_text(str(error)))
 
 

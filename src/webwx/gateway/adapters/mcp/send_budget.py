@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged
-from webwx.gateway.adapters.mcp.failures import ToolRefused
+from webwx.gateway.adapters.mcp.failures import SEND_BUDGET, ToolRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class SendBudget:
                 if len(within) >= limit:
                     raise ToolRefused(
                         f"The owner allows {limit} sends in {_words(seconds)}; nothing was sent.",
-                        code="send-budget", outcome="too_many",
+                        code=SEND_BUDGET, outcome="too_many",
                         retry_after=within[-limit] + seconds - now if limit else None,
                     )  # fmt: skip
             try:

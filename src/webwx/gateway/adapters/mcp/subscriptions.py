@@ -194,5 +194,5 @@ class AgentSubscriptions:
             return resources.chat_uri(self._agent, (await self._agent.seen(which)).chat.number) if which else ""
         except InvalidRequest as error:
             if refusal := refusal_of(error):
-                await self._agent.note_refusal("subscribe", refusal, is_read=True)
+                await self._agent.note_refusal("subscribe", refusal, may_repeat=True)
             return ""

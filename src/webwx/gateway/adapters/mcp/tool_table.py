@@ -11,7 +11,7 @@ import msgspec
 from webwx.errors import WxError
 from webwx.gateway.adapters.mcp import login_tool, media_tool, reading_tools, sending_tools
 from webwx.gateway.adapters.mcp import tool_values as values
-from webwx.gateway.adapters.mcp.failures import ToolRefused, failure_of, refusal_of
+from webwx.gateway.adapters.mcp.failures import SEND_BUDGET, ToolRefused, failure_of, refusal_of
 from webwx.gateway.adapters.mcp.owner_consent import ClientMustAsk
 from webwx.gateway.adapters.mcp.shown_messages import MOST_BYTES
 from webwx.gateway.adapters.mcp.tool_schemas import schema_of
@@ -215,7 +215,7 @@ async def call_tool(agent: Agent, tool: AgentTool, arguments: dict[str, Any]) ->
         return ToolAnswer(failure_of(error, key), must_ask=error)
     except (WxError, GatewayProblem) as error:
         if refusal := refusal_of(error):
-            await agent.note_refusal(tool.name, refusal, is_read=tool.is_read_only)
+            await agent.note_refusal(tool.name, refusal, may_repeat=tool.is_read_only or refusal == SEND_BUDGET)
         return ToolAnswer(failure_of(error, key))
     answer = ToolAnswer(*made) if isinstance(made, tuple) else ToolAnswer(made)
     if tool.is_read_only and len(msgspec.json.encode(answer.result)) > MOST_BYTES:
