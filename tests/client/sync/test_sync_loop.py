@@ -16,7 +16,7 @@ from webwx.client.client import AsyncClient
 from webwx.client.poll_interval import LONGEST
 from webwx.client.state import STALE_AFTER, LoginState, StateChange
 from webwx.client.sync.missing_messages import MIN_FETCHES, MIN_SECONDS
-from webwx.client.sync.sync_loop import REFUSED_FOR
+from webwx.client.sync.refused_fetches import MIN_REFUSALS, REFUSED_FOR
 from webwx.errors import (
     ConnectFailed,
     LoggedOut,
@@ -961,6 +961,27 @@ class TestBadDays:
 
         async def read() -> Event:
             asyncio.get_running_loop().call_later(REFUSED_FOR / 2, setattr, carrier, "answers", ())
+            async with client.events(include_all=False) as events:
+                return await anext(events)
+
+        assert texts([virtual_runner.run(read())]) == ["hi"]
+        assert "webwxinit" not in carrier.calls
+
+    @pytest.mark.parametrize("refusals", [1, MIN_REFUSALS - 1])
+    def test_a_key_that_was_refused_before_the_network_failed_is_kept(
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, refusals: int
+    ) -> None:
+        refused = Response(body=b'{"BaseResponse":{"Ret":1200}}')
+        broken = TransportError("webwxsync: the connection broke.")
+        carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
+        carrier.answers = (*[refused] * refusals, *[broken] * 1_000)
+        carrier.calls.clear()
+        world.say("ahua", "me", "hi")
+
+        async def read() -> Event:
+            asyncio.get_running_loop().call_later(2 * REFUSED_FOR, setattr, carrier, "answers", ())
             async with client.events(include_all=False) as events:
                 return await anext(events)
 

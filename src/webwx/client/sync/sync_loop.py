@@ -20,6 +20,7 @@ from webwx.client.state import STALE_AFTER
 from webwx.client.suspend import pause, until_wake
 from webwx.client.sync.counter_check import CounterCheck
 from webwx.client.sync.missing_messages import MissingMessages
+from webwx.client.sync.refused_fetches import REFUSED_FOR, RefusedFetches
 from webwx.errors import (
     AnswerTooLarge,
     ApiError,
@@ -46,13 +47,6 @@ if TYPE_CHECKING:
     from webwx.client.sync.archive import MediaArchive
     from webwx.client.sync.sync_cursor import SyncCursor
     from webwx.protocol.sync import SyncKey
-
-REFUSED_FOR = 300.0
-"""
-Seconds with successful polls and no readable fetch, after which the waiting items are given up.
-
-Either the server refuses the sync key, or its response is too large.
-"""
 
 _log = logging.getLogger("webwx.client")
 
@@ -116,10 +110,8 @@ class SyncState:
         """A fetched batch that is not stored yet; it blocks further fetches."""
         self.unstored_from: tuple[SyncKey, SyncKey] | None = None
         """Both sync keys at the fetch of `unstored`."""
-        self.refused_since: float | None = None
-        """Begin of the time in which all fetches were refused or too large (event loop's clock)."""
-        self.is_too_large = False
-        """Whether the last of these responses was too large."""
+        self.refused = RefusedFetches()
+        """Fetches that were refused or too large since the last readable one."""
         self.missing = MissingMessages()
         """Fetches whose answers hold fewer messages than they announce."""
         self.forget_keys()
@@ -169,8 +161,9 @@ class SyncLoop:
     def forget(self) -> None:
         """Drop the unstored batch of the present login, and what its failures have counted."""
         state = self._state
-        state.unstored = state.announced_at = state.refused_since = None
+        state.unstored = state.announced_at = None
         state.has_more = False
+        state.refused = RefusedFetches()
         state.missing = MissingMessages()
         state.forget_keys()
 
@@ -371,7 +364,7 @@ class SyncLoop:
                     )
                     batch = await self._session.run(flow)
                 self._note_answer()
-                state.refused_since = None
+                state.refused = RefusedFetches()
                 batch = await self._completed(batch)
                 self._session.liveness.fetched()
                 state.fetched_at, state.announced_at = self._session.now(), None
@@ -471,24 +464,21 @@ class SyncLoop:
             return
         if error.endpoint == WEBWXSYNC.name:
             is_too_large = isinstance(error, AnswerTooLarge)
-            if is_too_large and not (state.is_too_large and state.refused_since):
+            if state.refused.note(now, is_too_large=is_too_large) and is_too_large:
                 _log.warning("%s It is fetched again; after %.0f s its items are given up.", error, REFUSED_FOR)
-            state.is_too_large = is_too_large
-            state.refused_since = state.refused_since or now
 
     def _is_key_lost(self) -> bool:
-        """Return whether fetches were refused for longer than `REFUSED_FOR` while polls succeeded."""
-        since = self._state.refused_since
-        return since is not None and asyncio.get_running_loop().time() - since > REFUSED_FOR
+        """Return whether fetches were refused again and again while polls succeeded."""
+        return self._state.refused.is_given_up(asyncio.get_running_loop().time())
 
     async def _start_over(self) -> bool:
         """Request a new sync key after fetches were unreadable for too long, and store an event for the gap."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         gap = ContinuityLost(
             since=self._state.fetched_at, until=self._session.now(),
-            reason="answer_too_large" if self._state.is_too_large else "key_refused",
+            reason="answer_too_large" if self._state.refused.is_too_large else "key_refused",
         )  # fmt: skip
-        self._state.refused_since = None
+        self._state.refused = RefusedFetches()
         self._state.forget_keys()
         key = reply.sync_key.or_older(self._session.login.fetch_key)
         self._hold(
