@@ -280,6 +280,29 @@ def test_a_fault_of_the_response(name: str, news: Page) -> None:
     assert is_seen(good, bad), (good, bad)
 
 
+OF_MESSAGES = (
+    "missing_messages", "doubled_batch", "shuffled_batch", "message_id", "same_id", "unknown_chatroom",
+    "unknown_member", "recall_without_id",
+)  # fmt: skip
+"""Faults that change the messages of a fetch."""
+
+
+@pytest.mark.parametrize("form", ["null", "text", "object", "absent", "short"])
+@pytest.mark.parametrize("other", OF_MESSAGES)
+def test_a_fetch_without_some_messages_announces_them_also_with_another_fault(
+    other: str, form: str, news: Page
+) -> None:
+    async def run() -> ReceivedAnswer:
+        async with through("port", news.sandbox) as (url, faults):
+            faults.add(f"missing_messages:list={form}")
+            faults.add(other)
+            return await ask(url, Calls(news, url).fetch())
+
+    bad = at_once(run)
+    assert bad.status == "HTTP/1.1 200 OK"
+    assert bad.json["AddMsgCount"] > len(bad.json.get("AddMsgList") or ())
+
+
 DOES: dict[str, tuple[dict[str, Any], Comparison, int | None]] = {
     "refused": ({"seconds": 30}, lambda good, bad: bad == (b"", "reset"), 0),
     "reset_at_connect": ({}, lambda good, bad: bad == (b"", "reset"), 0),

@@ -407,7 +407,7 @@ class IncompleteList(FetchFault, frozen=True, kw_only=True, tag="missing_message
     list: Literal["null", "text", "object", "absent", "short"] = "null"
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        messages = answer.pop("AddMsgList")
+        messages = answer.pop("AddMsgList", None)
         empty: Document = {"null": None, "text": "", "object": {}}
         if not messages:
             answer["AddMsgList"] = messages
@@ -421,15 +421,17 @@ class DoubledBatch(FetchFault, frozen=True, kw_only=True, tag="doubled_batch"):
     """The fetch returns all messages twice."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        answer["AddMsgList"] *= 2
-        answer["AddMsgCount"] = len(answer["AddMsgList"])
+        answer["AddMsgCount"] *= 2  # also of what another fault has left out
+        if messages := _messages(answer):
+            answer["AddMsgList"] = messages * 2
 
 
 class ShuffledBatch(FetchFault, frozen=True, kw_only=True, tag="shuffled_batch"):
     """The fetch returns its messages in another order."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], rng)
+        if messages := _messages(answer):
+            answer["AddMsgList"] = _in_another_order(messages, rng)
 
 
 class MessageId(FetchFault, frozen=True, kw_only=True, tag="message_id"):
@@ -438,7 +440,7 @@ class MessageId(FetchFault, frozen=True, kw_only=True, tag="message_id"):
     id: str = "0"
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        for message in answer["AddMsgList"]:
+        for message in _messages(answer):
             message["MsgId"] = self.id
 
 
@@ -468,7 +470,7 @@ class UnknownChatroom(FetchFault, frozen=True, kw_only=True, tag="unknown_chatro
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         me = call.session.names.name(call.session.person.id)
         chatroom = f"@@{rng.randbytes(32).hex()}"
-        for message in answer["AddMsgList"]:
+        for message in _messages(answer):
             if message["ToUserName"] == me and message["FromUserName"] != me:
                 member, _ = _member(message)
                 message["FromUserName"] = chatroom
@@ -480,7 +482,7 @@ class UnknownMember(FetchFault, frozen=True, kw_only=True, tag="unknown_member")
     """Messages of a chatroom come from an unknown member."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        for message in answer["AddMsgList"]:
+        for message in _messages(answer):
             member, content = _member(message)
             if member:
                 message["Content"] = f"@{rng.randbytes(32).hex()}:<br/>{content}"
@@ -490,7 +492,7 @@ class RecallWithoutId(FetchFault, frozen=True, kw_only=True, tag="recall_without
     """The notice of a recall has no message id."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        for message in answer["AddMsgList"]:
+        for message in _messages(answer):
             words = html.unescape(message["Content"])
             if "revokemsg" in words:
                 message["Content"] = html.escape(_MESSAGE_ID.sub("", words), quote=False)
@@ -726,6 +728,12 @@ def _edited(response: Response, edit: Callable[[Document], object]) -> Response:
         return response
     edit(answer)
     return msgspec.structs.replace(response, body=platform_json(write_json(answer)))
+
+
+def _messages(answer: Document) -> list[Document]:
+    """Return the messages of a fetch; none if another fault has removed their list."""
+    messages = answer.get("AddMsgList")
+    return messages if isinstance(messages, list) else []
 
 
 def _in_another_order(items: list[Document], rng: Random) -> list[Document]:
