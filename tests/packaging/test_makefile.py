@@ -64,9 +64,9 @@ def without_network_settings() -> dict[str, str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A fresh checkout, without what tests need."""
+    """A fresh checkout, without what tests need, and without compiled files, which other tests make meanwhile."""
     folder = tmp_path / "checkout"
-    ignored = shutil.ignore_patterns(".*", "build", "dist", "tests", "benchmarks", "docs")
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "tests", "benchmarks", "docs")
     shutil.copytree(ROOT, folder, ignore=ignored)
     return folder
 
