@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from tests.interop.phones import Phones
-from tests.interop.processes import Lines
+from tests.interop.processes import PATIENCE, Lines
 from tests.interop.served_gateway import Served, served_gateway
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def npm_modules(worker_id: str) -> Callable[[str], Path]:
         for file in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name / file, folder / file)
         subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True, timeout=120
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True, timeout=PATIENCE
         )
         return folder
 
@@ -56,7 +56,7 @@ def pypi_modules(worker_id: str) -> Callable[[str], Path]:
         folder = INSTALLED / name / worker_id
         wanted = [f"--requirement={HERE / 'strangers' / file}.txt" for file in ("dependencies", name)]
         how = ("--quiet", "--no-deps", "--require-hashes", "--target", folder)
-        subprocess.run([uv, "pip", "install", "--python", sys.executable, *how, *wanted], check=True, timeout=50)
+        subprocess.run([uv, "pip", "install", "--python", sys.executable, *how, *wanted], check=True, timeout=PATIENCE)
         return folder
 
     return install

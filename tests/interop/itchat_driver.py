@@ -137,7 +137,7 @@ def recall(to: str, message_id: str) -> None:
 
 
 def receive() -> None:
-    answer(**received.get(timeout=20))
+    answer(**received.get(timeout=100))
 
 
 def logout() -> None:

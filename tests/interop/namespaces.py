@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.interop.processes import WEBWX, Lines
+from tests.interop.processes import PATIENCE, WEBWX, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ class Place:
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a process in the namespace until it ends."""
-        return subprocess.run([*self._enter, *command], capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run([*self._enter, *command], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def fetch(self, url: str, body: bytes | None = None) -> Any:
         """Send a request to a server in the namespace, and return its JSON."""

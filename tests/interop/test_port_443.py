@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.interop.namespaces import Place, can_be_made
 from tests.interop.phones import Phones
-from tests.interop.processes import WEBWX, Lines
+from tests.interop.processes import PATIENCE, WEBWX, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,6 @@ def test_a_port_that_is_taken_or_not_allowed_is_explained(place: Place) -> None:
     assert (taken.returncode, taken.stderr.partition(";")[0]) == (1, "webwx: Port 443 is taken")
 
     unprivileged = ("unshare", "-n", "setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-all")
-    refused = subprocess.run([*unprivileged, *command], capture_output=True, text=True, timeout=30, check=False)
+    refused = subprocess.run([*unprivileged, *command], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert refused.returncode == 1
     assert "sysctl net.ipv4.ip_unprivileged_port_start=443" in refused.stderr
