@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.virtual_loop import on_virtual_clock
+from tests.gateway.adapters.test_other_user import change_user
 from tests.gateway.conftest import texts
 
 from webwx.cli.sandbox.pictures import jpeg
@@ -108,15 +109,6 @@ async def test_a_message_that_arrives_while_logged_out_is_held_and_shows_its_age
         assert len(await texts(running)) == 1
 
 
-async def log_in_as_ahua(running: Running) -> None:
-    """Log the account out, and in again with the phone of another person."""
-    running.world.log_out()
-    async with asyncio.timeout(20):
-        while (await running.port.account(1).status()).state != "logged_out":  # noqa: ASYNC110 - no event of this test
-            await asyncio.sleep(0.01)
-    await running.log_in(who="ahua")
-
-
 @pytest.mark.parametrize("is_name", [True, False])
 async def test_a_recipient_belongs_to_the_user_who_is_logged_in_at_the_first_message(
     online: Running, is_name: bool
@@ -131,7 +123,7 @@ async def test_a_recipient_belongs_to_the_user_who_is_logged_in_at_the_first_mes
     stored = await online.gateway.receivers.get(receiver.id)
     assert stored is not None
     assert (stored.user, stored.to) == (await user_of(client), receiver.to)
-    await log_in_as_ahua(online)
+    await change_user(online)
     assert (await client.who(receiver.to)).contact_id  # another person is called so, or has the number
     await queue.put(stored, OutgoingMessage("for another user"), "")
     [later] = await client.list_sends()
