@@ -610,7 +610,7 @@ async def test_a_change_whose_answer_is_lost_has_an_unknown_outcome_and_is_not_r
 
 
 class Refuser:
-    """Answers lost requests with the length of the body that was kept, and with its JSON."""
+    """Answers lost requests with the body that was kept, or with `null`, and with the class of the error."""
 
     def has(self, scope: Scope) -> bool:
         return scope["path"] == PATH
