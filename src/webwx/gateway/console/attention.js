@@ -1,5 +1,6 @@
 // What needs a look, by screen: unread messages, accounts that are not online, sends with an unknown outcome, sends that wait
-// for the owner, and webhooks that fail. It is read when the console begins, after a change that the live connection reports, and now and then.
+// for the owner, and webhooks that fail. It is read when the console begins, after a change that the live connection reports,
+// and now and then.
 
 import { isOnline, listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
