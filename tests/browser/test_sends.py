@@ -114,6 +114,23 @@ async def test_a_text_on_its_way_is_sent_once_when_the_page_is_reloaded(hands: B
     assert texts(world) == ["one", "two"]
 
 
+async def test_a_text_that_is_tried_again_is_sent_when_the_page_is_reloaded(hands: BrowserUser, world: World) -> None:
+    await hands.begin_chat("阿华")
+    await hands.page.route("**/control/say", lose_answer)
+    await write(hands, "one")
+    await hands.see(hands.button("Try again")).to_be_visible()
+    await hands.page.unroute("**/control/say")
+    asked: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+    await hands.page.route("**/control/say", lambda route: asked.set_result(route), times=1)
+    await hands.button("Try again").click()
+    await asked
+    await hands.page.reload()
+    await hands.see(hands.message("one")).to_be_visible()
+    await hands.see(hands.to_send).to_have_count(0)
+    assert texts(world) == ["one"]
+    hands.wrongs.remove(LOST)
+
+
 async def test_a_text_that_one_tab_has_sent_is_no_longer_unsent_in_another(hands: BrowserUser, world: World) -> None:
     await hands.begin_chat("阿华")
     await hands.page.route("**/control/say", lose_answer)

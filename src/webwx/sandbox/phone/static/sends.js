@@ -88,6 +88,7 @@ export class UnsentTexts {
     const before = this.#items.filter(({ place }) => place === item.place).indexOf(item);
     if (before !== 0) return; // it was sent or removed, or an earlier one has no answer
     this.tray.update(item, { state: "waiting", reason: "" });
+    this.#keep(item);
     try {
       await act(item.verb, item.fields, item.key);
     } catch (error) {
