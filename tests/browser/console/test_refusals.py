@@ -210,3 +210,19 @@ async def test_a_chinese_page_says_in_chinese_why_the_gateway_refuses(
     await button(page, "删除").click()
     await button(page.get_by_role("dialog"), "删除").click()
     await answers.get_by_text("不存在，或无权访问。", exact=True).wait_for()
+
+
+async def test_a_chinese_sentence_that_says_little_has_that_of_the_gateway_below_it(
+    open_console: Callable[..., Awaitable[Page]],
+) -> None:
+    page = await open_console(locale="zh-CN")
+    await page.get_by_role("navigation").wait_for()
+    shown = await page.evaluate(
+        """async () => {
+            const { inWords } = await import("./console/problem-words.js");
+            const explanation = "The only reason.";
+            const fields = ["template", "secret", "kinds", "zone"];
+            return fields.map((field) => inWords({ code: "invalid-request", field, explanation }).detail);
+        }"""
+    )
+    assert shown == ["The only reason.", "The only reason.", "", ""]

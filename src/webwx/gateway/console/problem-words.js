@@ -30,11 +30,11 @@ const CODES = {
   "invalid-login": "无法读取已保存的登录状态，或其内容不完整。",
   "invalid-request": "无法执行此请求，未发送任何内容。",
   "invalid-settings": "选项、环境变量或配置文件无效。",
-  "key-reused": "这个标识已用于另一条消息，未发送任何内容。",
+  "key-reused": "这个幂等键已用于另一条消息，未发送任何内容。",
   "local-state-error": "此机器上的状态不允许此操作。",
   "logged-out": "微信已结束登录，请重新登录。",
   "login-refused": "微信不允许此账号在这里登录。",
-  "login-timeout": "没有及时确认二维码。",
+  "login-timeout": "没有及时扫码或确认，请重新登录。",
   "media-unavailable": "无法获取媒体文件：尚未就绪、已撤回或已过期。",
   "messages-missing": "应答中的消息不完整，将重新获取。",
   "method-not-allowed": "此地址不支持这种操作。",
@@ -62,7 +62,7 @@ const CODES = {
   "recall-expired": "消息发出已超过两分钟，未能撤回。",
   "recall-refused": "这条消息不是你发的，或无法识别，未能撤回。",
   "recipient-rejected": "对方不是好友，或会话已不存在。",
-  "record-changed": "内容已被别人修改或删除，未作任何修改。",
+  "record-changed": "内容已被别人修改或删除，未作任何修改，请刷新后重试。",
   "reply-limit-reached": "机器人在一个会话中回复过多，已暂停回复。",
   "send-outcome-unknown": "不确定是否已经执行。",
   "stale-contact": "这个 id 属于以前的登录，现在不再有效。",
@@ -83,7 +83,7 @@ const CODES = {
   "unsafe-redirect": "服务器把登录转到了未知的主机，未向其发送任何内容。",
   "unsupported-media-type": "不支持此内容类型。",
   "url-not-fetched": "无法从其网址获取文件，未发送任何内容。",
-  "wrong-host": "网关不使用这个主机名。",
+  "wrong-host": "网关不接受这个主机名。",
   "wx-error": "操作失败。",
 };
 
@@ -105,7 +105,7 @@ const FIELDS = {
   messages_per_minute: "请填写 1 到 60 之间的数。",
   name: "这个名称不可用。",
   options: "选项无效。",
-  pattern: "文件名格式无效。",
+  pattern: "文件名模式无效。",
   scopes: "请至少选择一项权限。",
   secret: "签名密钥无效。",
   see: "会话无效：请填写 filehelper、编号或 *。",
@@ -116,8 +116,24 @@ const FIELDS = {
   types: "没有这样的事件类型。",
   url: "地址无效。",
   write: "会话无效：请填写 filehelper、编号或 *。",
-  zone: "没有这个时区，例如 Asia/Shanghai。",
+  zone: "没有这个时区，请填写如 Asia/Shanghai 的名称。",
 };
+
+/** Fields whose sentence does not say what is wrong, or what to do; the gateway's sentence does. */
+const GENERAL_FIELDS = [
+  "chats",
+  "from",
+  "max_bytes",
+  "name",
+  "options",
+  "pattern",
+  "secret",
+  "settings",
+  "template",
+  "to",
+  "token",
+  "url",
+];
 
 /** Codes with one meaning for many causes, of which only the gateway's sentence says which it is. */
 const GENERAL = [
@@ -145,7 +161,8 @@ const DATA = /['"`{\d]/;
 export function inWords(problem) {
   const { code, field, explanation } = problem;
   if (language() === "en" || !(code in CODES)) return { words: (field && explanation) || problem.message, detail: "" };
-  const ofField = INVALID.includes(code) ? FIELDS[field.split(".")[0]] : null;
-  const isGeneral = !ofField && GENERAL.includes(code);
+  const [name] = field.split(".");
+  const ofField = INVALID.includes(code) ? FIELDS[name] : null;
+  const isGeneral = ofField ? GENERAL_FIELDS.includes(name) : GENERAL.includes(code);
   return { words: ofField ?? CODES[code], detail: isGeneral || DATA.test(explanation) ? explanation : "" };
 }
