@@ -5,6 +5,7 @@ import { button, h } from "./dom.js";
 import { arrange, KeyedList } from "./keyed-list.js";
 import { live } from "./live.js";
 import { t } from "./programs-words.js";
+import { answersInOrder } from "./states.js";
 
 /** Milliseconds during which changes are collected before the sends are read again. */
 const AT_ONCE = 500;
@@ -35,11 +36,14 @@ export function waitingSends(frame, answered) {
     h("div", { class: "line part-head" }, h("h3", {}, t("waiting")), again),
     rows,
   );
+  const reading = answersInOrder();
   let program = null;
   let timer = 0;
 
   async function refresh() {
+    const isNews = reading();
     const waiting = await sendsThatWait(program);
+    if (!isNews()) return;
     nodes.show(waiting.map((each) => nodes.node(each.code, null, () => question(each))));
     if (waiting.length === 0) arrange(rows, [nothing]);
   }
