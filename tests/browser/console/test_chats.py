@@ -691,7 +691,7 @@ async def test_the_recent_chats_are_shown_before_the_answer_about_others(console
         f" localStorage.setItem('webwx.drafts/' + {place}, 'a draft'); }}"
     )
     held: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
-    await console.route(f"**/contacts/%40{0:064x}", lambda route: held.set_result(route))
+    await console.route(f"**/contacts/%40{0:064x}", lambda route: held.set_result(route), times=1)
     await console.reload()
     route = await held
     await chat(console, "阿华").wait_for()
