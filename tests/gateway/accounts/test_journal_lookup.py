@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
-from webwx.gateway.accounts.journal_lookup import named_events, required_event, required_send
+from webwx.client.people.identities import SURE
+from webwx.errors import StaleContact, UnknownContact
+from webwx.gateway.accounts.journal_lookup import id_for_user, named_events, required_event, required_send, user_of
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -36,3 +40,27 @@ async def test_what_the_journal_does_not_have_is_a_problem(online: Running) -> N
         await required_event(client, 99)
     with pytest.raises(GatewayProblem, match="no send"):
         await required_send(client, "99")
+
+
+async def test_a_number_has_an_id_for_its_own_user_only(online: Running) -> None:
+    client = online.port.account(1).client
+    boss, user = await client.who("Boss"), await user_of(client)
+    assert await id_for_user(client, boss.number, user) == await id_for_user(client, "Boss", user) == boss.contact_id
+    for which in (boss.number, "Boss"):
+        with pytest.raises(StaleContact, match="Another WeChat user"):
+            await id_for_user(client, which, user + 1)
+
+
+async def test_a_contact_that_is_not_surely_the_person_of_a_number_is_not_taken_for_it(online: Running) -> None:
+    client = online.port.account(1).client
+    number, user = (await client.who("Boss")).number, await user_of(client)
+    [path] = online.folder.rglob("*.journal")
+    with contextlib.closing(sqlite3.connect(path)) as journal:
+        doubt = """printf('{"by":"matched","confidence":0.8%d}', origin)"""  # no two origins have the same content
+        journal.execute(f"UPDATE origins SET content = {doubt}")
+        journal.commit()
+    assert all(link.confidence < SURE for link in await client.why(number))
+    with pytest.raises(StaleContact, match="not certain"):
+        await client.send_text(number, "hello")
+    with pytest.raises(UnknownContact, match="nothing was sent"):
+        await id_for_user(client, number, user)

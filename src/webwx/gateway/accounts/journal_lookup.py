@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.client.people.identities import SURE
 from webwx.errors import StaleContact, UnknownContact
 from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.problems import GatewayProblem
@@ -47,18 +48,20 @@ async def id_for_user(client: AsyncClient, which: str | int, user: int) -> str:
 
     Raises:
         StaleContact: Another user has logged in as the account.
-        UnknownContact: No person or chatroom has the number or the name.
+        UnknownContact: No person or chatroom has the number or the name, or none has the number for certain.
         NotLoggedIn: There was never a login; or there is none, and `which` is no number.
     """
     found: str
     if isinstance(which, str):
         found = (await client.find_contact(which)).id
     else:
-        found = (await client.who(which)).contact_id or next((each.contact_id for each in await client.why(which)), "")
+        sure = [link.contact_id for link in await client.why(which) if link.confidence >= SURE]
+        present = (await client.who(which)).contact_id
+        found = present if present in sure else next(iter(sure), "")
     if await user_of(client) != user:  # read after the id, so the id is not one of a later login
         raise StaleContact("Another WeChat user has logged in as this account; nothing was sent.")
     if not found:
-        raise UnknownContact(f"No contact of any login has the number {which}; nothing was sent.")
+        raise UnknownContact(f"No contact of any login has the number {which} for certain; nothing was sent.")
     return found
 
 
