@@ -292,6 +292,21 @@ async def test_no_tool_shows_a_recalled_message_as_one_that_is_still_there(
     assert [line for line in str(chat).splitlines() if "of mine" in line and '"recalled_at":null' in line] == []
 
 
+async def test_a_recall_is_shown_also_if_a_later_one_has_an_earlier_time(
+    make_agent: MakeAgent, number_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown_messages, "_RECALLS", 1)
+    here = make_agent(see=(await number_of("Boss"),))
+    recalled = []
+    for number in range(2):
+        recalled.append(await here.hear("lilei", f"a plan {number}"))
+        here.world.recall("lilei", "me")
+        await here.hear("lilei", f"after the recall {number}")
+        here.world.clock.wind(-100)
+    for each in recalled:
+        assert (await here.result("get_message", message_id=each)).message.recalled_at is not None
+
+
 async def test_the_login_and_the_limits_are_shown(make_agent: MakeAgent, number_of: Callable[[str], Any]) -> None:
     here = make_agent(see=("filehelper", await number_of("Boss")), sends=3)
     await here.result("send_text", text="one")

@@ -91,13 +91,17 @@ class _ChatRecalls:
         self._before: int | None = None
         self._has_all = False
         self._read_to = math.inf
-        """Time of the earliest recall that was read."""
+        """Time of the last recall that was read."""
 
     async def time_of(self, message: Message) -> int | None:
         """Return the time at which a message was recalled; None if it was not."""
-        while not self._has_all and self._read_to >= message.time:
+        while not self._has_all and self._may_be_earlier(message):
             await self._read_more()
         return self._times.get(message.message_id)
+
+    def _may_be_earlier(self, message: Message) -> bool:
+        """Return whether an unread recall may be that of a message; one may have arrived late, or have a wrong time."""
+        return self._before is None or self._before > message.number or self._read_to >= message.time
 
     async def _read_more(self) -> None:
         found: list[Recalled] = []
