@@ -445,7 +445,7 @@ async def test_a_message_that_arrives_late_is_on_a_later_page(here: AgentHere) -
         await here.client.send_text("filehelper", f"sent {number}")
     page = await here.result("read_messages", order="oldest", limit=2)
     assert [each.text for each in page.messages] == ["first", "sent 0"]
-    here.world.wind(-2)  # what arrives now has an earlier time than what was read
+    here.world.clock.wind(-2)  # what arrives now has an earlier time than what was read
     await here.note("late")
     rest = await here.result("read_messages", order="oldest", cursor=page.next_cursor)
     assert sorted(each.text for each in rest.messages) == ["late", "sent 1"]
