@@ -26,6 +26,10 @@ const MOST_SIGNED = 50;
 /** A line of the metrics, in the format of Prometheus. */
 const METRIC = /^(\w+)(?:\{(.*)\})? (\S+)$/gm;
 
+/** The route of the session. */
+const SESSION = "/console/session";
+
+let endOfSession = () => {};
 const unsigned = new Set();
 let signing = null; // a promise of the signatures of `unsigned`
 
@@ -48,15 +52,23 @@ export function isPassing(error) {
   return error instanceof TypeError || (error instanceof Problem && error.status >= 500);
 }
 
+/**
+ * Have `listener` called when the gateway refuses the session, whichever request notices that first: each further request
+ * without a session would count as one with a wrong key.
+ */
+export function onSessionEnd(listener) {
+  endOfSession = listener;
+}
+
 /** Exchange a one-time code for a session, which all tabs and later visits of this browser use. */
 export async function openSession(code) {
-  const { secret } = await call("POST", "/console/session", { code });
+  const { secret } = await call("POST", SESSION, { code });
   localStorage.setItem(KEY, secret);
 }
 
 /** End the session. */
 export async function endSession() {
-  await call("DELETE", "/console/session");
+  await call("DELETE", SESSION);
   localStorage.removeItem(KEY);
 }
 
@@ -71,15 +83,22 @@ export async function call(method, path, body = undefined, headers = {}) {
   });
   const text = await answer.text();
   const json = answer.headers.get("Content-Type")?.includes("json") ? parsed(text) : null;
-  if (!answer.ok) throw new Problem(answer.status, json ?? {});
+  const isOfCode = method === "POST" && path === SESSION;
+  if (!answer.ok) throw refusal(answer.status, json, { isOfCode });
   return json;
+}
+
+/** Return the error for an answer; `isOfCode`: of a request with a one-time code and without a session. */
+function refusal(status, json, { isOfCode = false } = {}) {
+  if (status === 401 && !isOfCode) endOfSession();
+  return new Problem(status, json ?? {});
 }
 
 /** Return the metrics of the gateway: {name, labels, value} each. Throws as `call`. */
 export async function readMetrics() {
   const answer = await fetch(`${ROOT}/metrics`, { headers: own() });
   const text = await answer.text();
-  if (!answer.ok) throw new Problem(answer.status, parsed(text) ?? {});
+  if (!answer.ok) throw refusal(answer.status, parsed(text));
   return [...text.matchAll(METRIC)].map(([, name, labels = "", value]) => ({
     name,
     labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, each]) => [label, each])),
@@ -100,7 +119,7 @@ export function upload(file, report) {
 function uploaded({ status, text }) {
   const json = parsed(text);
   if (status < 300) return json;
-  throw new Problem(status, json ?? {});
+  throw refusal(status, json);
 }
 
 /** Open a stream of server-sent events, which is used like an `EventSource`. */

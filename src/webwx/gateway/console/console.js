@@ -1,7 +1,7 @@
 // The console: the frame around the screens, and the session.
 
 import { hasJournal, listAccounts } from "./account-list.js";
-import { call, endSession, isPassing, openSession, Problem } from "./api.js";
+import { call, endSession, isPassing, onSessionEnd, openSession, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { upTo99 } from "./badges.js";
 import { drafts } from "./composer.js";
@@ -38,12 +38,9 @@ let opened = null; // {screen, leaving, leave, move}
 
 // -- actions ---------------------------------------------------------------------------------------------------------
 
-/** Show a failure until the next action. */
+/** Show a failure until the next action; the end of the session is shown already. */
 function report(error) {
-  if (error instanceof Problem && error.status === 401) {
-    forget();
-    showSignedOut();
-  } else fill(alert, explained(error));
+  if (!(error instanceof Problem && error.status === 401)) fill(alert, explained(error));
 }
 
 /**
@@ -231,7 +228,6 @@ async function begin() {
     await repeat(first, { isPassing, report: showUnanswered, most: Infinity });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.status === 401 && !code) forget(); // a wrong code ends no session
     showSignedOut();
     return;
   }
@@ -240,7 +236,7 @@ async function begin() {
   showFrame();
   attention.begin();
   unread.on(() => opened && entitle());
-  // The gateway refuses the stream if the session has ended; any request shows that.
+  // The gateway refuses the stream if the session has ended; any request notices that.
   live.on("refused", () => act(listAccounts, { isOfUser: false }));
   live.on("state", showConnection);
 }
@@ -248,6 +244,10 @@ async function begin() {
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#code=")) location.reload();
   else if (document.body.contains(main)) follow();
+});
+onSessionEnd(() => {
+  forget();
+  showSignedOut();
 });
 onSystemTheme(applyTheme);
 onLanguage(translate);
