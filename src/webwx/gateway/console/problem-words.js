@@ -30,7 +30,7 @@ const CODES = {
   "invalid-login": "无法读取已保存的登录状态，或其内容不完整。",
   "invalid-request": "无法执行此请求，未发送任何内容。",
   "invalid-settings": "选项、环境变量或配置文件无效。",
-  "key-reused": "这个幂等键已用于另一条消息，未发送任何内容。",
+  "key-reused": "这次发送的标识已用于另一条消息，未发送任何内容。",
   "local-state-error": "此机器上的状态不允许此操作。",
   "logged-out": "微信已结束登录，请重新登录。",
   "login-refused": "微信不允许此账号在这里登录。",
