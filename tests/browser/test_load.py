@@ -5,11 +5,14 @@ the user goes; how long that takes is measured by `make bench CASES=page`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from benchmarks.pages import MESSAGES, MOST_MADE, MOST_NODES, busy_world, walk_console, walk_phones, write
 from tests.browser.console.conftest import gateway as gateway
+from tests.browser.console.test_chats import client_of
+from tests.browser.network import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -38,8 +41,11 @@ async def test_both_pages_stay_small_with_many_chats_and_messages(
 ) -> None:
     await gateway.log_in(world)
     texts = write(world, messages=MESSAGES, long=LONG)
+    client = client_of(gateway)
+    while not await client.search(texts[1]):  # noqa: ASYNC110 - it is stored by the task of the account
+        await asyncio.sleep(0.05)
     page = await chromium.new_page()
-    page.set_default_timeout(150_000)  # until all messages are stored
+    page.set_default_timeout(PATIENCE)
     console = await walk_console(page, await gateway.link(), gateway.url, texts)
     phones = await walk_phones(page, f"{served.url}/phone", texts)
     await page.close()

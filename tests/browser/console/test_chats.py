@@ -19,11 +19,12 @@ from webwx.errors import ApiError
 from webwx.gateway.accounts.account_sends import TextContent
 from webwx.gateway.accounts.local_account import LocalAccount
 from webwx.model.contacts import FILEHELPER
+from webwx.sandbox.clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import FilePayload, Locator, Page, Request, Route
+    from playwright.async_api import APIResponse, FilePayload, Locator, Page, Request, Route
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.client.client import AsyncClient
@@ -698,6 +699,28 @@ async def test_the_recent_chats_are_shown_before_the_answer_about_others(console
     await message(console, "hello").wait_for()
     await route.continue_()
     await console.wait_for_function("() => localStorage.getItem('webwx.drafts') === '[]'")
+
+
+async def test_an_answer_that_is_older_than_a_message_does_not_replace_its_line(console: Page, world: World) -> None:
+    world.clock = VirtualClock(world.clock.now())  # both are of the same second
+    world.say("ahua", "me", "older")
+    await open_chat(console, "阿华")
+    await message(console, "older").wait_for()
+    await open_screen(console, "Keys")
+    held: asyncio.Future[tuple[Route, APIResponse]] = asyncio.get_running_loop().create_future()
+
+    async def hold(route: Route) -> None:
+        held.set_result((route, await route.fetch()))
+
+    await console.route("**/messages?limit=200", hold, times=1)
+    await open_screen(console, "Chats")
+    route, older = await held
+    world.say("ahua", "me", "newer")
+    await chat(console, "阿华").filter(has_text="newer").wait_for()
+    async with console.expect_response("**/api/v1/accounts/1/chats"):
+        await route.fulfill(response=older)
+    await console.evaluate("() => new Promise(requestAnimationFrame)")
+    assert "newer" in await chat(console, "阿华").inner_text()
 
 
 async def test_many_chats_that_do_not_exist_are_asked_for_a_few_at_a_time_and_forgotten(console: Page) -> None:

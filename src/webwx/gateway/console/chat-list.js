@@ -36,7 +36,7 @@ export function chatList({ account, names, openChat, openMessage, act, isWanted 
   const helper = { id: FILEHELPER, is_pinned: false };
   const reading = answersInOrder();
   let chats = [helper];
-  let moved = []; // chats with a message since the latest request began; its answer may be older
+  const moved = new Set(); // chats with a message since the latest request began, the latest last; its answer may be older
   let selected = null;
   let scope = null; // the chat in which messages are searched; null for all
   let found = { words: "", rows: [], isDone: true };
@@ -64,10 +64,11 @@ export function chatList({ account, names, openChat, openMessage, act, isWanted 
   /** Read the recent chats. File Transfer Helper is always one of them. */
   async function refresh() {
     const isNews = reading();
-    moved = [];
+    moved.clear();
     const { entries } = await call("GET", `${path}/messages?limit=${LAST_LINES}`);
+    if (!isNews()) return;
     for (const { chat, line, time } of entries.map(hit).reverse()) {
-      if (!(lastLines.get(chat)?.time > time)) lastLines.set(chat, { line, time });
+      if (!moved.has(chat)) lastLines.set(chat, { line, time });
     }
     draw();
     const recent = (await call("GET", `${path}/chats`)).chats;
@@ -239,7 +240,8 @@ export function chatList({ account, names, openChat, openMessage, act, isWanted 
 
   function bringUp({ chat: id, line, time }) {
     lastLines.set(id, { line, time });
-    moved.push(id);
+    moved.delete(id);
+    moved.add(id);
     toTop(id);
   }
 
