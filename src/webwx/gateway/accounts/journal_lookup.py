@@ -49,7 +49,7 @@ async def id_for_user(client: AsyncClient, which: str | int, user: int) -> str:
     Raises:
         StaleContact: Another user has logged in as the account.
         UnknownContact: No person or chatroom has the number or the name, or none has the number for certain.
-        NotLoggedIn: There was never a login; or there is none, and `which` is no number.
+        NotLoggedIn: The account has never logged in; or it is not logged in now, and `which` is not a number.
     """
     found: str
     if isinstance(which, str):
