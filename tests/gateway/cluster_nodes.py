@@ -80,6 +80,12 @@ class Node:
             await account.syncing.wait()
         return account
 
+    async def until_elsewhere(self, number: int) -> None:
+        """Wait until this gateway knows that another one owns an account, which it may learn a second later."""
+        async with asyncio.timeout(20):
+            while await self.port.elsewhere(number) is None:  # noqa: ASYNC110 - it depends on other processes
+                await asyncio.sleep(0.02)
+
     async def until_text(self, text: str, account: int = 1) -> AccountEvent:
         """Wait until a text has arrived, and return it."""
         cursor = ""

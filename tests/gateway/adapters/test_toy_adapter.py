@@ -197,6 +197,7 @@ async def test_a_connection_at_a_node_that_does_not_run_the_account_belongs_to_t
             made = (await notebook.post(f"{place}/api/v1/programs", json=body, headers=headers)).json()
             address = f"{place}/note{made['token']}"
             await owner.gateway.adapters.refresh()  # the owner does it once a second
+            await front.until_elsewhere(number)
             async with connect(f"{address.replace('http', 'ws')}/socket") as socket:
                 assert await peers_of(owner, made)
                 assert front.gateway.peers.of(made["program"]["id"]).peers == ()
@@ -225,6 +226,7 @@ async def test_a_connection_at_a_node_that_does_not_run_the_account_belongs_to_t
             await client.merge_identities(
                 parted, known
             )  # the number that the note's chat was stored with is merged away
+            await front.until_elsewhere(number)
             sent = await notebook.post(f"{address}/send", json={"chat": note["chat"], "text": "merged"})
             assert sent.json() == {"ok": True}
             await until_texts(owner, "hi", "merged")
@@ -236,6 +238,7 @@ async def test_a_connection_at_a_node_that_does_not_run_the_account_belongs_to_t
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 1012
                 await following.until_owned(number)
+                await front.until_elsewhere(number)
                 async with connect(f"{address.replace('http', 'ws')}/socket"):
                     assert await peers_of(following, made)
         assert receiver.requests.empty()
