@@ -26,6 +26,14 @@ def test_without_a_code_a_phone_cannot_confirm(world: World, press: str) -> None
         getattr(world, press)()
 
 
+@pytest.mark.parametrize("press", ["confirm", "cancel", "expire"])
+def test_a_person_named_instead_of_a_code_is_refused_as_such(world: World, press: str) -> None:
+    world.logins.new_code()
+    world.scan("me")
+    with pytest.raises(Impossible, match="No login code has the UUID 'me'"):
+        getattr(world, press)("me")
+
+
 def test_a_code_is_confirmed_only_after_a_scan(world: World) -> None:
     world.logins.new_code()
     with pytest.raises(Impossible, match="scan its code first"):

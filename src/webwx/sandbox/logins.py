@@ -163,7 +163,7 @@ class LoginRegistry:
         """
         code = next(self._newest(uuid), None)
         if code is None:
-            raise Impossible("There is no login code; start a login first.", "no-code")
+            raise self._no_code(uuid, "There is no login code; start a login first.")
         code.made = self._clock.now() - CODE_LIFETIME - 1
         return code
 
@@ -171,7 +171,12 @@ class LoginRegistry:
         for code in self._newest(uuid):
             if code.stage is stage:
                 return code
-        raise Impossible(otherwise, "no-code")
+        raise self._no_code(uuid, otherwise)
+
+    def _no_code(self, uuid: str, otherwise: str) -> Impossible:
+        is_unknown = uuid and uuid not in self._codes
+        message = f"No login code has the UUID {uuid!r}; without one, the newest code is taken."
+        return Impossible(message if is_unknown else otherwise, "no-code")
 
     def _newest(self, uuid: str) -> Iterator[LoginCode]:
         """Return the valid codes, newest first, or the one with that uuid."""
