@@ -60,6 +60,26 @@ async def test_settings_that_wait_for_the_next_login_are_shown_everywhere(
             )  # fmt: skip
 
 
+async def test_a_reader_of_states_gets_a_change_before_the_first_look_at_them(
+    schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
+) -> None:
+    async with (
+        node(schema, sandbox, tmp_path / "front", capacity=0) as front,
+        node(schema, sandbox, tmp_path / "owner") as owner,
+    ):
+        number = await front.log_in()
+        account = await owner.until_owned(number)
+        await front.until_state(number, "online")
+        directory = front.port.directory
+        await directory.begin_changes()
+        await account.client.logout()
+        await front.until_state(number, "logged_out")
+        async with asyncio.timeout(20):
+            while not (changed := await directory.changed_statuses()):  # noqa: ASYNC110 - it looks once a second
+                await asyncio.sleep(0.02)
+        assert [(each.number, each.state) for each in changed] == [(number, "logged_out")]
+
+
 async def test_the_state_of_an_account_whose_worker_has_died_is_not_online(
     schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path
 ) -> None:

@@ -250,8 +250,14 @@ class ClusterDirectory:
             for number, numbered in sorted(self.by_number.items())
         ]  # fmt: skip
 
+    async def begin_changes(self) -> None:
+        """Read the states of now, so that `changed_statuses` returns each change from now on, and no earlier one."""
+        statuses = await self.list_statuses()
+        self._statuses = {status.number: status for status in statuses}
+        self._statuses_at = asyncio.get_running_loop().time()
+
     async def changed_statuses(self) -> list[AccountStatus]:
-        """Return the states that have changed since the last call; none if that was less than a second ago."""
+        """Return the states that have changed since the last look at them; none if that was less than a second ago."""
         now = asyncio.get_running_loop().time()
         if now - self._statuses_at < _FRESH:
             return []

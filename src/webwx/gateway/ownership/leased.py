@@ -653,8 +653,12 @@ class ClusterGateway(GatewayAccounts):
     @override
     async def watch_states(self, *, owned: bool = False) -> AsyncGenerator[AccountStatus, None]:
         queue: asyncio.Queue[AccountStatus] = asyncio.Queue()
+        is_first = not owned and all(self._watchers.values())  # the states of other nodes were not looked at
         self._watchers[queue] = owned
         try:
+            if is_first:
+                with contextlib.suppress(StorageError):  # the first look reads them instead
+                    await self.directory.begin_changes()
             while True:
                 yield await queue.get()
         finally:
