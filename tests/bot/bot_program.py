@@ -17,14 +17,11 @@ from typing import TYPE_CHECKING
 from tests.bot.program import EventLogFile
 
 from webwx import Bot, LoginFile, SqliteJournal, TextMessage, run
-from webwx.bot import chat_queues
 
 if TYPE_CHECKING:
     from webwx import Context, SyncContext
 
 SERVER, FOLDER = sys.argv[1], Path(sys.argv[2])
-
-chat_queues.DRAIN_TIMEOUT = float(os.environ.get("DRAIN_TIMEOUT", chat_queues.DRAIN_TIMEOUT))
 
 diary = EventLogFile(FOLDER / "diary.jsonl")
 bot = Bot(

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webwx import AsyncClient, LoginFile, SqliteJournal, TextMessage, deliver
+from webwx.bot import chat_queues
 
 if TYPE_CHECKING:
     from webwx import Context, Event, SyncContext
+
+chat_queues.DRAIN_TIMEOUT = float(os.environ.get("DRAIN_TIMEOUT", chat_queues.DRAIN_TIMEOUT))
 
 
 class EventLogFile:
