@@ -21,10 +21,11 @@ from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import FilePayload
+    from playwright.async_api import Browser, FilePayload, WebSocketRoute
     from tests.browser.conftest import Program
     from tests.browser.user import BrowserUser
 
+    from webwx.sandbox.serve import RunningSandbox
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
@@ -657,3 +658,24 @@ async def fits(hands: BrowserUser, name: str) -> None:
     assert wide == []
     await hands.see(hands.page.get_by_role("main")).to_have_count(1)
     await hands.see(hands.page.get_by_role("heading", level=1)).to_have_count(1)
+
+
+async def test_the_page_has_its_theme_before_its_other_scripts(chromium: Browser, served: RunningSandbox) -> None:
+    context = await chromium.new_context(color_scheme="dark")
+    page = await context.new_page()
+    await page.route("**/phone/static/phone.js", lambda route: route.abort())
+    await page.goto(f"{served.url}/phone")
+    await page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+    assert await page.locator("header").count() == 0
+    await context.close()
+
+
+async def test_the_clock_shows_no_time_before_the_sandbox_tells_it(chromium: Browser, served: RunningSandbox) -> None:
+    context = await chromium.new_context()
+    page = await context.new_page()
+    clock = page.locator(".clock-time")
+    await page.route_web_socket("**/phone/live", lambda _: None)
+    await page.goto(f"{served.url}/phone")
+    await clock.wait_for(state="attached")
+    assert await clock.inner_text() == ""
+    await context.close()

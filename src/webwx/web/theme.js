@@ -1,4 +1,5 @@
-// Light or dark: the system's theme, until the user selects the other.
+// Light or dark: the system's theme, until the user selects the other. A page loads this file before its other scripts, so
+// that it has its theme before they make anything, and waits for the browser's storage in a task of its own, not in theirs.
 
 const KEY = "webwx.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -7,7 +8,7 @@ export function isDark() {
   return (localStorage.getItem(KEY) ?? (system.matches ? "dark" : "light")) === "dark";
 }
 
-export function applyTheme() {
+function applyTheme() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
 }
 
@@ -23,3 +24,6 @@ export function switchTheme() {
 export function onSystemTheme(listener) {
   system.addEventListener("change", listener);
 }
+
+applyTheme();
+onSystemTheme(applyTheme);

@@ -18,7 +18,6 @@ import { note, place } from "./place.js";
 import { repeat } from "./repeat.js";
 import { firstScreen, GROUPS, START } from "./screens.js";
 import { explained } from "./states.js";
-import { applyTheme, onSystemTheme } from "./theme.js";
 import { themeButton } from "./theme-button.js";
 import { unread } from "./unread.js";
 import { t } from "./words.js";
@@ -217,7 +216,6 @@ async function readFirst() {
 
 async function begin() {
   setLanguage(firstLanguage());
-  applyTheme();
   let code = takeCode();
   const first = async () => {
     if (code) await openSession(code);
@@ -249,7 +247,6 @@ onSessionEnd(() => {
   forget();
   showSignedOut();
 });
-onSystemTheme(applyTheme);
 onLanguage(translate);
 refuseFiles();
 guardFocus(() => (heading.isConnected ? heading : document.querySelector("main h1")));

@@ -22,7 +22,7 @@ export function clockButton() {
   );
 
   function update() {
-    const now = timeOfDay(store.now(), true);
+    const now = store.clock.now ? timeOfDay(store.now(), true) : ""; // the sandbox has not told it yet
     set(element, "aria-label", t("clock", { time: now }));
     fill(time, now);
   }

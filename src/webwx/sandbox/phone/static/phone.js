@@ -15,7 +15,6 @@ import { empty } from "./overlays.js";
 import { place } from "./place.js";
 import { rail, VIEW_BUTTONS } from "./rail.js";
 import { store } from "./store.js";
-import { applyTheme, onSystemTheme } from "./theme.js";
 import { t } from "./words.js";
 
 const narrow = matchMedia("(max-width: 760px)");
@@ -154,12 +153,10 @@ place.addEventListener("moved", keepKeyboard);
 addEventListener("popstate", () => place.follow());
 document.addEventListener("keydown", press);
 guardFocus(() => (narrow.matches ? document : list).querySelector(".row[tabindex='0'], button"));
-onSystemTheme(applyTheme);
 onLanguage(() => {
   arrange();
   if (store.chat) talk.renew();
 });
-applyTheme();
 store.start();
 setLanguage(firstLanguage());
 live.connect();
