@@ -43,3 +43,14 @@ def test_a_text_hangs_behind_its_mark() -> None:
 
 def test_a_text_without_a_width_stays_one_line() -> None:
     assert hanging("- ", "one two three", None) == ["- one two three"]
+
+
+def test_further_lines_begin_with_their_mark_and_have_its_room() -> None:
+    assert hanging("12  Hua: ", "one two three\nfour", 14, further="  | ") == [
+        "12  Hua: one", "  | two three", "  | four",
+    ]  # fmt: skip
+    assert hanging("a long mark: ", "one two", 14, further="  | ") == ["a long mark: ", "  | one two"]
+
+
+def test_a_line_that_controls_the_terminal_is_shown_as_an_escape() -> None:
+    assert hanging("- ", "\x1b[2J", 20) == [r"- \x1b[2J"]

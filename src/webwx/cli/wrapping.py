@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.language import _
+from webwx.cli.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,12 +67,20 @@ class CliContext(click.Context):
     formatter_class = CellFormatter
 
 
-def wrap(text: str, cells: int, *, breaks_words: bool = False) -> list[str]:
-    """Return a text in lines of at most a number of cells; a longer word has its own line, or is broken."""
+def wrap(text: str, cells: int, *, breaks_words: bool = False, taken: int = 0) -> list[str]:
+    """
+    Return a text in lines of at most a number of cells; a longer word has its own line, or is broken.
+
+    Args:
+        text: The text.
+        cells: Cells of a line.
+        breaks_words: Whether a longer word is broken.
+        taken: Cells of the first line that something else takes; negative: the first line is longer.
+    """
     lines: list[str] = []
-    line, used = "", 0
+    line, used = "", taken
     for unit, size in _broken(_units(text), cells) if breaks_words else _units(text):
-        if used + size > cells and line.strip():
+        if used + size > cells and (line or used > 0):
             lines.append(line.rstrip())
             line, used = "", 0
         if unit.isspace() and not line:
@@ -80,13 +89,33 @@ def wrap(text: str, cells: int, *, breaks_words: bool = False) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() else lines
 
 
-def hanging(mark: str, text: str, cells: int | None) -> list[str]:
-    """Return a text with a mark before its first line, and blanks before its other ones; None: all in one line."""
+def hanging(
+    mark: str, text: str, cells: int | None, *, further: str | None = None, breaks_words: bool = False
+) -> list[str]:
+    """
+    Return the lines of a text, which may have line breaks, in lines that are safe to be printed.
+
+    Args:
+        mark: What stands before the first line.
+        text: The text.
+        cells: Cells of a line of the terminal, with the mark; None: a pipe, in which no line is wrapped.
+        further: What stands before the other lines; None: blanks, as many as the mark is wide.
+        breaks_words: Whether a word that is longer than a line is broken.
+    """
     from webwx.cli.columns import width
 
-    indent = " " * width(mark)
-    lines = [text] if cells is None else wrap(text, cells - len(indent))
-    return [f"{indent if number else mark}{line}" for number, line in enumerate(lines or [""])]
+    further = " " * width(mark) if further is None else further
+    paragraphs, taken = [printable(each) for each in text.split("\n")], width(mark) - width(further)
+    if cells is None:
+        lines = paragraphs
+    else:
+        room = max(cells - width(further), 1)
+        wrapped = [
+            wrap(each, room, breaks_words=breaks_words, taken=0 if number else taken) or [""]
+            for number, each in enumerate(paragraphs)
+        ]
+        lines = [line for each in wrapped for line in each]
+    return [f"{further}{line}".rstrip() if number else f"{mark}{line}" for number, line in enumerate(lines)]
 
 
 def _units(text: str) -> Iterator[tuple[str, int]]:

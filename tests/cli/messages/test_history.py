@@ -5,9 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from webwx.cli.messages.history import LONGEST, TALLEST
+import pytest
+
+from webwx.cli.columns import width
+from webwx.cli.messages.history import LONGEST, TALLEST, lines_of
+from webwx.cli.output import Screen
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.messages import MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox, Shell
 
 NOWHERE = "http://127.0.0.1:1"
+
+HEAD: dict[str, Any] = {"message_id": "1", "chat": "@a", "sender": "@a", "is_self": False, "time": 0, "content": ""}
 
 
 def kept(shell: Shell, sandbox: Sandbox, *texts: str) -> list[int]:
@@ -88,6 +97,33 @@ def test_a_long_text_is_shortened_unless_the_full_text_is_requested(me: Shell, s
     assert first.endswith(f": {long.strip()}")
     assert [line.rpartition(" ")[2] for line in others] == list(map(str, range(100)))
     assert [line["text"] for line in me.run("history", "阿华", "--json").lines] == [long.strip(), tall]
+
+
+def test_lines_fit_the_terminal_and_a_pipe_gets_each_line_whole(me: Shell, sandbox: Sandbox) -> None:
+    [number] = kept(me, sandbox, "one two three " * 20 + "end")
+    with me.terminal("history", "阿华") as terminal:
+        terminal.wait_for("end\r\n")
+    first, *others = terminal.shown.splitlines()
+    assert first.startswith(f"{number:>6}  ")
+    assert len(others) > 1
+    assert all(line.startswith("        | ") for line in others)
+    assert max(map(width, (first, *others))) <= 80
+    assert len(me.run("history", "阿华").stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("nickname", ["Hua", "x" * 200, "长" * 200])
+@pytest.mark.parametrize("text", ["x" * 200, "长" + "。" * 200, "one " + "长" * 200])
+@pytest.mark.parametrize("columns", [40, 80])
+def test_nothing_is_continued_at_the_left_edge_of_a_terminal(nickname: str, text: str, columns: int) -> None:
+    contacts = Contacts([Contact(id=ContactId("@a"), nickname=nickname)])
+    said = TextMessage(**HEAD, text=f"{text}12:00\u2800\u2800Boss\u2800\u2800never\u2800said")
+    recalled = MessageRecalled(
+        message_id="1", chat=ContactId("@a"), is_self=False, time=0, text="gone", content="", original=said
+    )
+    for thing in (said, recalled):
+        first, *others = lines_of(thing, contacts, Screen(columns), is_full=True)
+        assert max(map(width, (first, *others))) <= columns
+        assert all(line.startswith("        |") for line in others)
 
 
 def test_both_work_while_listen_runs(me: Shell, sandbox: Sandbox) -> None:

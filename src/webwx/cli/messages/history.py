@@ -8,11 +8,13 @@ import click
 
 from webwx.cli.language import _, language
 from webwx.cli.messages.outbox import describe_send
-from webwx.cli.messages.shown_events import describe, name_of, place_of
+from webwx.cli.messages.shown_events import cut_name, describe, name_of, place_of
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import FreeTextCommand, limit_option
+from webwx.cli.output import printable
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment, clock_time
+from webwx.cli.wrapping import hanging
 from webwx.model.messages import Message, MessageRecalled
 from webwx.model.summary import summarize
 from webwx.protocol.codec import clean_text
@@ -21,6 +23,7 @@ from webwx.storage.tables.outbox import Outgoing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from webwx.cli.output import Screen
     from webwx.client.client import AsyncClient
     from webwx.model.address_book import Contacts
     from webwx.model.messages import Event
@@ -35,6 +38,9 @@ LONGEST = 600
 
 TALLEST = 12
 """Lines of a text that are printed without `--full`."""
+
+_FURTHER = f"{'':>6}  | "
+"""Before the further lines of a message, so that none can imitate another message."""
 
 
 @command(
@@ -103,38 +109,39 @@ async def search(session: Session, words: tuple[str, ...], chat: str | None, lim
 
 async def _print(session: Session, client: AsyncClient, items: list[Event | Outgoing], *, is_full: bool) -> None:
     people = await client.find_people({each for thing in items for each in people_in(thing)})
+    screen = session.output.screen
     for thing in items:
-        session.output.line(_lines(thing, people, is_full=is_full), thing)
+        session.output.line(lines_of(thing, people, screen, is_full=is_full), thing)
 
 
-def _lines(thing: Event | Outgoing, people: Contacts, *, is_full: bool) -> list[str]:
+def lines_of(thing: Event | Outgoing, people: Contacts, screen: Screen, *, is_full: bool) -> list[str]:
+    """
+    Return the lines of a message, of a send, or of another event.
+
+    On a terminal they are wrapped, as those of `listen` are; the further lines begin with a bar.
+    """
     match thing:
         case Outgoing():
             when = clock_time(thing.created_at, DATED)
-            return _laid_out(
-                _("{number:>6}  {when}  you to {chat}: ").format(
-                    number="", when=when, chat=name_of(people, thing.chat)
-                ),
-                describe_send(thing),
-                is_full=is_full,
-            )
+            chat = cut_name(name_of(people, thing.chat), screen)
+            head = _("{number:>6}  {when}  you to {chat}: ").format(number="", when=when, chat=chat)
+            text = _shortened(describe_send(thing), is_full=is_full)
         case Message():
             when = clock_time(thing.time, DATED)
-            head = f"{thing.number:>6}  {when}  {place_of(thing, people)}: "
-            return _laid_out(head, summarize(thing, language()), is_full=is_full)
+            head = f"{thing.number:>6}  {when}  {cut_name(place_of(thing, people), screen)}: "
+            text = _shortened(summarize(thing, language()), is_full=is_full)
         case _:
-            return [f"{thing.number:>6}  {describe(thing, people, DATED)}"]
+            head, text = f"{thing.number:>6}  ", printable(describe(thing, people, DATED))
+    return hanging(head, text, screen.width, further=_FURTHER, breaks_words=True)
 
 
-def _laid_out(head: str, text: str, *, is_full: bool) -> list[str]:
-    """Return the lines of a message; those after the first begin with a bar, so none can imitate another message."""
+def _shortened(text: str, *, is_full: bool) -> str:
+    """Return a text, or without `--full` its beginning and how much is left."""
     text = text.replace("\r\n", "\n")
     shown = text if is_full else "\n".join(text[:LONGEST].split("\n")[:TALLEST])
-    first, *others = shown.split("\n")
-    lines = [f"{head}{first}", *(f"{'':>6}  | {each}".rstrip() for each in others)]
     if left := len(text) - len(shown):
-        lines.append(_("{number:>6}  | … {left:,} more characters; --full prints them").format(number="", left=left))
-    return lines
+        shown += "\n" + _("… {left:,} more characters; --full prints them").format(left=left)
+    return shown
 
 
 def people_in(thing: Event | Outgoing) -> Iterator[str]:

@@ -7,11 +7,11 @@ from zlib import crc32
 
 import click
 
-from webwx.cli.columns import padded, shortened, width
+from webwx.cli.columns import padded, shortened
 from webwx.cli.language import N_, _, language
 from webwx.cli.output import printable
 from webwx.cli.times import clock_time
-from webwx.cli.wrapping import wrap
+from webwx.cli.wrapping import hanging
 from webwx.model.events import (
     ContactChanged,
     ContactDeleted,
@@ -50,21 +50,22 @@ def laid_out(event: Event, contacts: Contacts, screen: Screen) -> list[str]:
     if screen.width is None or isinstance(event, ContinuityLost):
         return [printable(describe(event, contacts))]
     if not isinstance(event, Message | MessageRecalled):
-        [first, *others] = _wrapped(describe(event, contacts), screen.width - len(_OTHER)) or [""]
-        return [first, *(f"{_OTHER}{line}" for line in others)]
-    name = shortened(printable(place_of(event, contacts)), max(_NAME_CELLS, screen.width // 2 - _NAME_CELLS))
-    time, shown = f"{clock_time(event.time, CLOCK)}  ", padded(name, _NAME_CELLS)
-    head = f"{time}{shown}  "
-    paragraphs = _words(event).splitlines() or [""]
-    first, *others = [line for each in paragraphs for line in _wrapped(each, screen.width - width(head)) or [""]]
+        return hanging("", describe(event, contacts), screen.width, further=_OTHER, breaks_words=True)
+    name = cut_name(place_of(event, contacts), screen)
+    time = f"{clock_time(event.time, CLOCK)}  "
+    text = "\n".join(_words(event).splitlines())
+    first, *others = hanging(f"{time}{padded(name, _NAME_CELLS)}  ", text, screen.width, breaks_words=True)
     if screen.has_colors:
         color = "bright_black" if event.is_self else _NAME_COLORS[crc32(name.encode()) % len(_NAME_COLORS)]
-        shown = f"{click.style(name, fg=color)}{shown.removeprefix(name)}"
-    return [f"{time}{shown}  {first}", *(f"{' ' * width(head)}{line}".rstrip() for line in others)]
+        first = f"{time}{click.style(name, fg=color)}{first.removeprefix(time + name)}"
+    return [first, *others]
 
 
-def _wrapped(text: str, cells: int) -> list[str]:
-    return wrap(printable(text), max(cells, 1), breaks_words=True)
+def cut_name(name: str, screen: Screen) -> str:
+    """Return a name that stands before a message; on a terminal a long one is cut, so that the message has room."""
+    if screen.width is None:
+        return name
+    return shortened(printable(name), max(_NAME_CELLS, screen.width // 2 - _NAME_CELLS))
 
 
 def describe(event: Event, contacts: Contacts, clock: str = CLOCK) -> str:
