@@ -21,7 +21,7 @@ from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Browser, FilePayload, WebSocketRoute
+    from playwright.async_api import Browser, FilePayload
     from tests.browser.conftest import Program
     from tests.browser.user import BrowserUser
 

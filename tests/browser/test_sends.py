@@ -168,6 +168,21 @@ async def test_a_text_that_is_not_sent_can_be_edited_and_removed_and_survives_a_
         hands.wrongs.remove(LOST)
 
 
+async def test_an_edited_text_is_another_message_also_if_the_earlier_one_has_arrived(
+    hands: BrowserUser, world: World
+) -> None:
+    await hands.begin_chat("阿华")
+    await hands.page.route("**/control/say", lose_answer, times=1)
+    await write(hands, "one")
+    await hands.see(hands.message("one")).to_be_visible()
+    await hands.button("Edit", hands.to_send).click()
+    await hands.see(hands.to_send).to_have_count(0)
+    await write(hands, "one and a half")
+    await hands.see(hands.message("one and a half")).to_be_visible()
+    assert texts(world) == ["one", "one and a half"]
+    hands.wrongs.remove(LOST)
+
+
 async def test_a_text_that_is_removed_on_its_way_and_then_refused_leaves_the_next_one_alone(
     hands: BrowserUser, world: World
 ) -> None:

@@ -108,7 +108,10 @@ export class UnsentTexts {
     if (!this.#isLeft) this.#keep(item);
   }
 
-  /** Return a text to the field, with those behind it, which would be sent before it. */
+  /**
+   * Return a text to the field, with those behind it, which would be sent before it. What is sent from there is another message
+   * with a key of its own: with the earlier key, the answer would be that for the earlier text, and the new one would be lost.
+   */
   #take(item, error) {
     const here = this.#items.filter(({ place }) => place === item.place);
     const taken = here.slice(here.indexOf(item));
